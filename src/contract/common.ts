@@ -1,0 +1,171 @@
+// The pieces that all resources share: identifiers, times, lists, free-form JSON, and the envelope of errors.
+// A schema with a `title` becomes a component of that name in the OpenAPI document.
+import {
+  type Static,
+  type TArray,
+  type TObject,
+  type TObjectOptions,
+  type TOptional,
+  type TProperties,
+  type TSchema,
+  type TUnsafe,
+  Type,
+} from 'typebox'
+import { ACTOR_TYPES } from '#core/event.ts'
+
+/** PostgreSQL's `int`: a number above it could be sent and never stored. */
+export const INT_MAX = 2_147_483_647
+export const DAY_SECS = 86_400
+export const YEAR_SECS = 31_536_000
+export const JSON_SCHEMA_BYTES_MAX = 65_536
+
+/** A property that may be left out, and what the server then takes; a handler always finds it filled in. */
+export type TDefaulted<S extends TSchema> = TOptional<S> & { default: unknown }
+
+export function withDefault<S extends TSchema>(schema: S, fallback: Static<S>): TDefaulted<S> {
+  // Type's marks are not enumerable, so a spread would lose them; and the schema itself may be shared.
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema)) as S
+  return Type.Optional(Object.assign(copy, { default: fallback })) as unknown as TDefaulted<S>
+}
+
+export const optional = Type.Optional
+
+/** One of a few words, with the `type` that Type.Enum leaves out and the fast serialiser needs. */
+export const oneOf = <const V extends readonly string[]>(values: V, description: string): TUnsafe<V[number]> =>
+  Type.Unsafe<V[number]>({ type: 'string', enum: [...values], description })
+
+/** The same schema, or null: as a list of types and never as `anyOf`, whose errors name both branches. */
+export function nullable<S extends TSchema>(schema: S, description?: string): TUnsafe<Static<S> | null> {
+  const { type, enum: values, ...rest } = schema as { type?: string; enum?: unknown[] }
+  if (!type) throw new Error('only a schema with a type can be made nullable')
+  const words = description === undefined ? {} : { description }
+  return Type.Unsafe({ type: [type, 'null'], ...(values && { enum: [...values, null] }), ...rest, ...words })
+}
+
+/** Any JSON value, kept and given back as it came. `bytesMax` bounds its JSON text. */
+export const anyJson = (description: string, bytesMax?: number): TUnsafe<unknown> =>
+  Type.Unsafe<unknown>({ description, ...(bytesMax !== undefined && { 'x-bytes-max': bytesMax }) })
+
+export const jsonObject = (description: string, bytesMax?: number): TUnsafe<Record<string, unknown>> =>
+  Type.Unsafe<Record<string, unknown>>({
+    type: 'object',
+    additionalProperties: true,
+    description,
+    ...(bytesMax !== undefined && { 'x-bytes-max': bytesMax }),
+  })
+
+export const text = (lengthMax: number, description: string, more: { minLength?: number; pattern?: string } = {}) =>
+  Type.String({ maxLength: lengthMax, description, ...more })
+
+export const whole = (minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, description })
+
+export const seconds = (minimum: number, maximum: number, description: string) =>
+  Type.Number({ minimum, maximum, description })
+
+export const flag = (description: string) => Type.Boolean({ description })
+
+export const uuid = (description: string) => Type.String({ format: 'uuid', description })
+
+export const time = (description: string) => Type.String({ format: 'date-time', description })
+
+export const timeOrNull = (description: string) => nullable(time(description))
+
+type MapBounds = { keysMax: number; keyLengthMax: number; valueLengthMax: number; description: string }
+
+const stringMap = ({ keysMax, keyLengthMax, valueLengthMax, description }: MapBounds) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    additionalProperties: { type: 'string', maxLength: valueLengthMax },
+    propertyNames: { type: 'string', minLength: 1, maxLength: keyLengthMax },
+    maxProperties: keysMax,
+    description,
+  })
+
+export const tags = (description: string) =>
+  stringMap({ keysMax: 20, keyLengthMax: 64, valueLengthMax: 256, description })
+
+export const metadata = (description: string) =>
+  stringMap({ keysMax: 50, keyLengthMax: 128, valueLengthMax: 1024, description })
+
+export const headerMap = (description: string) =>
+  stringMap({ keysMax: 20, keyLengthMax: 128, valueLengthMax: 4096, description })
+
+export const RUN_ID = text(256, 'Id of the run: a UUID, or the string that the client of an external run chose.', {
+  minLength: 1,
+})
+export const RunPath = Type.Object({ run_id: RUN_ID })
+
+export const JOB = text(64, 'Id or slug of the job.', { minLength: 1 })
+export const JobPath = Type.Object({ job: JOB })
+
+export const Actor = Type.Object(
+  {
+    type: oneOf(ACTOR_TYPES, 'What kind of actor it is.'),
+    id: nullable(Type.String(), 'Id of the actor; null for the system itself.'),
+  },
+  { title: 'Actor' },
+)
+
+/** A request body: a field that it does not know is refused by name, or a typing error would be silently ignored. */
+export const body = <P extends TProperties>(properties: P, options: TObjectOptions = {}): TObject<P> =>
+  Type.Object(properties, { ...options, additionalProperties: false })
+
+/** A query string; like a body it refuses what it does not know. */
+export const query = body
+
+/** A query parameter that may be repeated. */
+export const repeated = <S extends TSchema>(items: S, countMax: number, description: string): TArray<S> =>
+  Type.Array(items, { maxItems: countMax, description })
+
+/** A query parameter that may be repeated, or hold a list separated by commas. */
+export const commaList = <S extends TSchema>(items: S, countMax: number, description: string): TArray<S> =>
+  Type.Array(items, { maxItems: countMax, description, 'x-comma-list': true })
+
+export const CURSOR = text(512, 'The `next_cursor` of the page before; without it the list begins at its start.', {
+  minLength: 1,
+})
+export const LIMIT = withDefault(whole(1, 500, 'Items on a page at most.'), 50)
+export const paging = { cursor: optional(CURSOR), limit: LIMIT }
+
+/** Filters of the form `key` or `key:value`, split at the first colon. */
+export const keyValues = (what: string) =>
+  repeated(
+    text(1200, 'key or key:value', { minLength: 1 }),
+    20,
+    `${what}, as \`key\` (it exists) or \`key:value\` (it is equal); repeat for several, which must all hold.`,
+  )
+
+export const ORDER = (fallback: 'asc' | 'desc') =>
+  withDefault(oneOf(['asc', 'desc'], 'Oldest first (asc) or newest first (desc).'), fallback)
+
+export const listOf = <S extends TSchema>(item: S, title: string) =>
+  Type.Object(
+    {
+      data: Type.Array(item, { description: 'The page; it may hold fewer than `limit` although there is more.' }),
+      next_cursor: nullable(Type.String(), 'Send it as `cursor` for the next page; null on the last.'),
+      has_more: flag('True when there is a next page.'),
+    },
+    { title },
+  )
+
+export const ItemError = Type.Object(
+  {
+    code: Type.String({ description: 'Stable code, as in the error envelope.' }),
+    message: Type.String({ description: 'One sentence for a person.' }),
+    details: optional(jsonObject('What the code is about, in fields.')),
+  },
+  { title: 'ItemError', description: 'Why one item of a batch was refused; the others are not touched by it.' },
+)
+
+export const ErrorBody = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String({ description: 'Stable code; see the table of codes.', examples: ['run_not_found'] }),
+      message: Type.String({ description: 'One sentence for a person.', examples: ['There is no run 42.'] }),
+      details: optional(jsonObject('What the code is about, in fields.')),
+    }),
+    request_id: Type.String({ description: 'Id of the request, as in the header X-Request-Id and in the logs.' }),
+  },
+  { title: 'Error' },
+)

@@ -1,0 +1,130 @@
+// Jobs: create, list, read, change, delete, pause and resume.
+import { Type } from 'typebox'
+import { body, flag, JOB, JobPath, keyValues, listOf, optional, paging, query, text, withDefault } from './common.ts'
+import { EXECUTION, JOB_VERSION, Job, JobInput, JobPatch, JobVersion } from './job.ts'
+import { route } from './route.ts'
+
+const tag = 'Jobs'
+
+export const createJob = route({
+  method: 'POST',
+  path: '/v1/jobs',
+  needs: 'jobs:write',
+  tag,
+  name: 'createJob',
+  summary: 'Create a job.',
+  body: JobInput,
+  replies: { 201: Job },
+  refusals: ['job_exists', 'endpoint_refused'],
+})
+
+export const listJobs = route({
+  method: 'GET',
+  path: '/v1/jobs',
+  needs: 'jobs:read',
+  tag,
+  name: 'listJobs',
+  summary: 'List jobs, newest first.',
+  query: query({
+    slug: optional(text(63, 'The job of this slug only.')),
+    tag: optional(keyValues('Jobs that carry a tag')),
+    execution: optional(EXECUTION),
+    ...paging,
+  }),
+  replies: { 200: listOf(Job, 'JobList') },
+  refusals: ['invalid_cursor'],
+})
+
+export const getJob = route({
+  method: 'GET',
+  path: '/v1/jobs/:job',
+  needs: 'jobs:read',
+  tag,
+  name: 'getJob',
+  summary: 'Read a job.',
+  params: JobPath,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+
+export const updateJob = route({
+  method: 'PATCH',
+  path: '/v1/jobs/:job',
+  needs: 'jobs:write',
+  tag,
+  name: 'updateJob',
+  summary: 'Change a job; the change is a new version.',
+  description: 'Runs that exist keep the version they were triggered with.',
+  params: JobPath,
+  body: JobPatch,
+  replies: { 200: Job },
+  refusals: ['job_not_found', 'job_exists', 'endpoint_refused'],
+})
+
+export const deleteJob = route({
+  method: 'DELETE',
+  path: '/v1/jobs/:job',
+  needs: 'jobs:write',
+  tag,
+  name: 'deleteJob',
+  summary: 'Delete a job; its runs and their log stay readable.',
+  params: JobPath,
+  query: query({
+    cancel_runs: withDefault(flag('Cancel the runs that are not over. Without it a job that has such runs is kept.'), false),
+  }),
+  replies: { 204: null },
+  refusals: ['job_not_found', 'job_busy'],
+})
+
+export const pauseJob = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/pause',
+  needs: 'jobs:write',
+  tag,
+  name: 'pauseJob',
+  summary: 'Start no more runs of a job; those that are executing go on.',
+  params: JobPath,
+  body: body({ reason: optional(text(500, 'Why; kept with the job and in the log.')) }),
+  bodyOptional: true,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+
+export const resumeJob = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/resume',
+  needs: 'jobs:write',
+  tag,
+  name: 'resumeJob',
+  summary: 'Start the runs of a paused job again.',
+  params: JobPath,
+  body: body({}),
+  bodyOptional: true,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+
+export const listJobVersions = route({
+  method: 'GET',
+  path: '/v1/jobs/:job/versions',
+  needs: 'jobs:read',
+  tag,
+  name: 'listJobVersions',
+  summary: 'List the versions of a job, newest first.',
+  params: JobPath,
+  query: query(paging),
+  replies: { 200: listOf(JobVersion, 'JobVersionList') },
+  refusals: ['job_not_found', 'invalid_cursor'],
+})
+
+export const getJobVersion = route({
+  method: 'GET',
+  path: '/v1/jobs/:job/versions/:version',
+  needs: 'jobs:read',
+  tag,
+  name: 'getJobVersion',
+  summary: 'Read one version of a job.',
+  params: Type.Object({ job: JOB, version: JOB_VERSION }),
+  replies: { 200: JobVersion },
+  refusals: ['job_not_found', 'version_not_found'],
+})

@@ -1,0 +1,75 @@
+// A route is a value: path, scope, schemas and words in one place. Fastify's validation, the OpenAPI document,
+// the SDK's types and the CLI's help are all read from it.
+import type { Static, TSchema } from 'typebox'
+import type { RefusalCode } from '#core/error.ts'
+
+/** What a key may do. A run token has none of these: it may call the routes whose `needs` is 'run_token'. */
+export const SCOPES = [
+  'runs:read',
+  'runs:write',
+  'jobs:read',
+  'jobs:write',
+  'events:read',
+  'events:write',
+  'agents:read',
+  'agents:write',
+  'workers',
+  'keys',
+  'admin',
+] as const
+export type Scope = (typeof SCOPES)[number]
+
+export type Route = {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Fastify's notation: `/v1/runs/:run_id`. */
+  path: `/${string}`
+  /** The scope of the key; 'any_key' for all keys; 'run_token' for what a running attempt may call; 'nothing' for open routes. */
+  needs: Scope | 'any_key' | 'run_token' | 'nothing'
+  /** Beside keys of that scope, the token of the very run that the path names is accepted. */
+  orRunToken?: true
+  tag: string
+  /** Unique, camelCase: the name in the SDK and in OpenAPI. */
+  name: string
+  summary: string
+  description?: string
+  params?: TSchema
+  query?: TSchema
+  body?: TSchema
+  /** Set when an empty body stands for `{}`. */
+  bodyOptional?: true
+  /** For a body that is no object: the name under which a caller gives it and a handler gets it. */
+  bodyAs?: string
+  /**
+   * The name of the list (a body field, or `bodyAs`) whose items are checked one at a time: a bad one is told so
+   * in its own result and its neighbours are done. Its items reach the handler as `Checked` ones.
+   */
+  itemwise?: string
+  /** Bytes of one item's JSON text. */
+  itemBytesMax?: number
+  /** Bytes; the default is in http/server.ts. */
+  bodyBytesMax?: number
+  /** Content types that the route reads besides JSON. */
+  consumes?: readonly string[]
+  /** The content type of replies that are not JSON. */
+  produces?: string
+  /** The reply for each success status, e.g. `{ 201: Run }`; null for one without a body. */
+  replies: Readonly<Record<number, TSchema | null>>
+  /** The codes of core/error.ts that this route may answer besides those every route may. */
+  refusals?: readonly RefusalCode[]
+  /** A stream answers text/event-stream and has no reply schema. */
+  stream?: true
+}
+
+// An optional field that is absent from the route's literal type reads as `unknown`, which is a TSchema too.
+type StaticOr<S> = unknown extends S ? object : S extends TSchema ? Static<S> : object
+type BodyOf<R extends Route> = R extends { bodyAs: infer Name extends string }
+  ? Record<Name, StaticOr<R['body']>>
+  : StaticOr<R['body']>
+type ReplyOf<R> = { [Status in keyof R]: R[Status] extends TSchema ? Static<R[Status]> : undefined }[keyof R]
+
+/** What a caller sends, params, query and body in one object. */
+export type Input<R extends Route> = StaticOr<R['params']> & StaticOr<R['query']> & BodyOf<R>
+export type Output<R extends Route> = ReplyOf<R['replies']>
+
+/** Keeps the literal types of a route; checks that it is one. */
+export const route = <const R extends Route>(value: R): R => value

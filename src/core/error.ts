@@ -1,0 +1,67 @@
+// Every way a caller can be told "no". A code is public API: add freely, never rename.
+// Core knows what went wrong, not what a 409 is; each HTTP surface maps codes to its own statuses and format.
+
+export type FieldProblem = { field: string; message: string }
+
+const REFUSALS = {
+  malformed: (it: { reason: string }) => it.reason,
+  invalid: (it: { fields: FieldProblem[] }) => it.fields.map((one) => `${one.field} ${one.message}`).join('; '),
+  too_large: (it: { what: string; bytesMax: number }) => `${it.what} is larger than ${it.bytesMax} bytes.`,
+  invalid_cursor: (_: object) => 'The cursor is not one that this list gave out.',
+  unauthorized: (it: { reason: string }) => it.reason,
+  forbidden: (it: { scope: string }) => `This key lacks the scope ${it.scope}.`,
+  rate_limited: (it: { limit: string; retryAfterMs: number }) =>
+    `Over the limit of ${it.limit}; try again in ${Math.ceil(it.retryAfterMs / 1000)} s.`,
+  overloaded: (it: { what: string; retryAfterMs: number }) => `${it.what} is full; try again in a moment.`,
+  route_not_found: (it: { method: string; path: string }) => `There is no ${it.method} ${it.path}.`,
+  project_not_found: (it: { projectId: string }) => `There is no project ${it.projectId}.`,
+  project_exists: (it: { projectId: string }) => `There is a project ${it.projectId} already.`,
+  key_not_found: (it: { keyId: string }) => `There is no API key ${it.keyId}.`,
+  job_not_found: (it: { job: string }) => `There is no job ${it.job}.`,
+  job_exists: (it: { slug: string }) => `There is a job with the slug ${it.slug} already.`,
+  job_paused: (it: { job: string }) => `Job ${it.job} is paused and refuses new runs while it is.`,
+  job_disabled: (it: { job: string }) => `Job ${it.job} is disabled.`,
+  job_external: (it: { job: string }) => `Job ${it.job} is executed elsewhere; its runs begin with their first event.`,
+  job_busy: (it: { job: string; runs: number }) => `Job ${it.job} has ${it.runs} runs that are not over.`,
+  run_not_found: (it: { runId: string }) => `There is no run ${it.runId}.`,
+  run_over: (it: { runId: string; state: string }) => `Run ${it.runId} is ${it.state} already.`,
+  wrong_state: (it: { runId: string; state: string; needs: readonly string[] }) =>
+    `Run ${it.runId} is ${it.state}; this needs ${it.needs.join(' or ')}.`,
+  stale_lease: (it: { runId: string }) =>
+    `The lease on run ${it.runId} is no longer held: another attempt or a stop replaced it.`,
+  depth_exceeded: (it: { depthMax: number }) => `Runs may be nested or continued ${it.depthMax} deep at most.`,
+  idempotency_mismatch: (it: { key: string }) => `The idempotency key ${it.key} was used with a different request.`,
+  idempotency_in_progress: (it: { key: string }) =>
+    `The first request with the idempotency key ${it.key} is still at work.`,
+  event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
+  reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,
+  checkpoint_not_found: (it: { runId: string; number: number }) => `Run ${it.runId} has no checkpoint ${it.number}.`,
+  value_not_found: (it: { key: string }) => `There is no value under the key ${it.key}.`,
+  endpoint_refused: (it: { field: string; reason: string }) => `${it.field}: ${it.reason}`,
+  unavailable: (it: { what: string; retryAfterMs: number }) => `${it.what} cannot be reached right now.`,
+}
+
+export type RefusalCode = keyof typeof REFUSALS
+export const REFUSAL_CODES = Object.keys(REFUSALS) as RefusalCode[]
+export type RefusalDetails<Code extends RefusalCode> = Parameters<(typeof REFUSALS)[Code]>[0]
+
+/** An expected "no": the caller's fault, or a rule. Anything else that is thrown is our bug. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: RefusalCode
+  readonly details: object
+  constructor(code: RefusalCode, message: string, details: object) {
+    super(message)
+    this.code = code
+    this.details = details
+  }
+}
+
+export function refuse<Code extends RefusalCode>(code: Code, details: RefusalDetails<Code>): Refusal {
+  const sentence = REFUSALS[code] as (it: RefusalDetails<Code>) => string
+  return new Refusal(code, sentence(details), details)
+}
+
+/** A refusal of one field, for rules that a schema cannot say. */
+export const refuseField = (field: string, message: string): Refusal =>
+  refuse('invalid', { fields: [{ field, message }] })

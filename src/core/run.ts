@@ -1,0 +1,109 @@
+// The life of a run. This table is the only place that says which moves are legal and what each one is
+// called in the event log; storage, API, engine, dialects and the diagram in docs derive from it.
+
+export const RUN_STATES = [
+  'delayed',
+  'queued',
+  'dequeued',
+  'executing',
+  'waiting',
+  'paused',
+  'dead_letter',
+  'completed',
+  'failed',
+  'timed_out',
+  'crashed',
+  'system_failed',
+  'canceled',
+  'expired',
+] as const
+export type RunState = (typeof RUN_STATES)[number]
+
+type Move = { from: readonly RunState[]; to: RunState; event: `run.${string}` }
+
+const MOVES = {
+  // Waiting for a time, or for its turn.
+  due: { from: ['delayed'], to: 'queued', event: 'run.queued' },
+  reschedule: { from: ['delayed', 'queued'], to: 'delayed', event: 'run.rescheduled' },
+  rescheduleNow: { from: ['delayed', 'queued'], to: 'queued', event: 'run.rescheduled' },
+  expire: { from: ['delayed', 'queued'], to: 'expired', event: 'run.expired' },
+  // Execution. An attempt may begin at the claim, or first lie in an executor's buffer.
+  buffer: { from: ['queued'], to: 'dequeued', event: 'run.dequeued' },
+  start: { from: ['queued', 'dequeued', 'waiting'], to: 'executing', event: 'run.started' },
+  giveBack: { from: ['dequeued', 'executing'], to: 'queued', event: 'run.requeued' },
+  complete: { from: ['executing', 'waiting'], to: 'completed', event: 'run.completed' },
+  fail: { from: ['executing', 'waiting'], to: 'failed', event: 'run.failed' },
+  timeOut: { from: ['executing', 'waiting'], to: 'timed_out', event: 'run.timed_out' },
+  crash: { from: ['executing'], to: 'crashed', event: 'run.crashed' },
+  failSystem: { from: ['dequeued', 'executing'], to: 'system_failed', event: 'run.system_failed' },
+  retryNow: { from: ['executing'], to: 'queued', event: 'run.retry_scheduled' },
+  retryLater: { from: ['executing'], to: 'delayed', event: 'run.retry_scheduled' },
+  bury: { from: ['executing'], to: 'dead_letter', event: 'run.dead_lettered' },
+  // Standing still on purpose.
+  wait: { from: ['executing'], to: 'waiting', event: 'run.waiting' },
+  wake: { from: ['waiting'], to: 'queued', event: 'run.woken' },
+  pause: { from: ['executing'], to: 'paused', event: 'run.paused' },
+  resume: { from: ['paused'], to: 'queued', event: 'run.resumed' },
+  restart: { from: ['executing', 'paused'], to: 'queued', event: 'run.restarted' },
+  // By hand.
+  redrive: { from: ['dead_letter'], to: 'queued', event: 'run.redriven' },
+  cancel: {
+    from: ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused'],
+    to: 'canceled',
+    event: 'run.canceled',
+  },
+} as const satisfies Record<string, Move>
+
+export type RunMove = keyof typeof MOVES
+export const RUN_MOVES: Record<RunMove, Move> = MOVES
+
+export const canMove = (state: RunState, move: RunMove): boolean => RUN_MOVES[move].from.includes(state)
+
+/** Final: no move leaves it, ever. */
+export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
+
+/**
+ * Over: nothing will happen to the run by itself any more. A dead letter is over (streams close, a cancel is
+ * refused) although an operator may still redrive it.
+ */
+export const isOver = (state: RunState): boolean => isFinal(state) || state === 'dead_letter'
+
+export const FINAL_STATES: readonly RunState[] = RUN_STATES.filter(isFinal)
+export const OVER_STATES: readonly RunState[] = RUN_STATES.filter(isOver)
+export const ACTIVE_STATES: readonly RunState[] = RUN_STATES.filter((state) => !isOver(state))
+
+/** Ended without its result: such a run frees its idempotency key, and may be replayed. */
+export const FAILURE_STATES: readonly RunState[] = [
+  'failed',
+  'timed_out',
+  'crashed',
+  'system_failed',
+  'dead_letter',
+  'expired',
+]
+
+/** Types that only the engine writes: a client may not put a fact about a run's state into the log. */
+const ENGINE_TYPES: ReadonlySet<string> = new Set([
+  'run.created',
+  ...Object.values(RUN_MOVES).map((move) => move.event),
+])
+export const isEngineType = (type: string): boolean => ENGINE_TYPES.has(type)
+
+/** The events after which a run is over, and with them its stream. */
+export const OVER_TYPES: ReadonlySet<string> = new Set(
+  Object.values(RUN_MOVES)
+    .filter((move) => isOver(move.to))
+    .map((move) => move.event),
+)
+
+/** What an external run's own report says about its state; a type that is not here says nothing. */
+export const EXTERNAL_ENDINGS: Readonly<Record<string, RunMove>> = {
+  'run.completed': 'complete',
+  'run.failed': 'fail',
+  'run.timed_out': 'timeOut',
+  'run.crashed': 'crash',
+  'run.canceled': 'cancel',
+}
+
+export const TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event', 'replay'] as const
+export type Trigger = (typeof TRIGGERS)[number]

@@ -1,0 +1,39 @@
+// Standard Webhooks signatures: how a handler knows that a call comes from this Runyard and is not a replay.
+
+import { randomBytes } from 'node:crypto'
+import { Webhook } from 'standardwebhooks'
+
+const SECRET_BYTES = 32
+
+export type SignatureHeaders = {
+  'webhook-id': string
+  'webhook-timestamp': string
+  'webhook-signature': string
+}
+
+/**
+ * The headers that sign `body`. `id` must be the same for every delivery of the same message, since receivers
+ * drop duplicates by it. It may not hold a full stop, which is what separates the parts that are signed.
+ */
+export function signatureHeaders(message: {
+  secret: string
+  id: string
+  body: string | Uint8Array
+  nowMs: number
+}): SignatureHeaders {
+  if (message.id.includes('.')) throw new Error(`a webhook id may not hold a full stop: ${message.id}`)
+  const signature = new Webhook(message.secret).sign(message.id, new Date(message.nowMs), textOf(message.body))
+  return {
+    'webhook-id': message.id,
+    'webhook-timestamp': String(Math.floor(message.nowMs / 1_000)),
+    'webhook-signature': signature,
+  }
+}
+
+export const newSigningSecret = (): string => `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
+
+// The library signs text. Bytes that are not UTF-8 would be signed as something else than what is sent, and
+// no receiver could verify them, so they are refused.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const textOf = (body: string | Uint8Array) => (typeof body === 'string' ? body : decoder.decode(body))

@@ -1,0 +1,167 @@
+// Decides where Runyard may connect on behalf of a job: once when an endpoint is written down, and again at
+// every dial, where the addresses that were checked are the ones that are connected to.
+
+import { lookup as lookupName } from 'node:dns/promises'
+import { isIP, type LookupFunction } from 'node:net'
+import { addressRange } from './address.ts'
+
+/** `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. */
+export type EgressMode = 'public' | 'any'
+
+export type ResolvedAddress = { address: string; family: number }
+/** All addresses of a name. Tests give their own. */
+export type Resolve = (hostname: string) => Promise<readonly ResolvedAddress[]>
+
+export type EndpointRefusal =
+  | 'malformed_url'
+  | 'too_long'
+  | 'scheme'
+  | 'credentials'
+  | 'port'
+  | 'private_name'
+  | 'private_address'
+  | 'metadata'
+  | 'unresolvable'
+
+export type EndpointCheck = { ok: true; url: URL } | { ok: false; reason: EndpointRefusal; message: string }
+
+const URL_LENGTH_MAX = 2_048
+const HOSTNAME_LENGTH_MAX = 253
+const RESOLVE_MS_MAX = 5_000
+
+// Ports where a POST can do harm to a service that is not HTTP at all: SSH, Telnet, mail, DNS, SMB, RDP,
+// AMQP and the usual databases. Short on purpose; the address rules carry the weight.
+const CLOSED_PORTS = new Set(
+  '0 22 23 25 53 110 143 445 465 587 1433 1521 3306 3389 5432 5672 6379 11211 27017'.split(' '),
+)
+
+const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])
+// Names that mean "this machine" or "this network" wherever they are asked for, even if they resolve to
+// something public today.
+const PRIVATE_NAME = /(^|\.)(localhost|localdomain|ip6-localhost|ip6-loopback|internal|local|home\.arpa)$/
+
+/** Refuses a connection. `dns`: the name has no address. `refused_address`: it has one that is not allowed. */
+export class EgressError extends Error {
+  override readonly name = 'EgressError'
+  readonly reason: 'dns' | 'refused_address'
+  constructor(reason: EgressError['reason'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** Whether a job may be given this endpoint. In mode `public` every address it has now must be public. */
+export async function checkEndpoint(
+  text: string,
+  mode: EgressMode,
+  { resolve = systemResolve }: { resolve?: Resolve } = {},
+): Promise<EndpointCheck> {
+  const checked = inspectEndpoint(text, mode)
+  // In mode `any` the name may belong to a network that is not up yet; the dial decides.
+  if (!checked.ok || mode === 'any' || isIP(bareHostname(checked.url)) !== 0) return checked
+
+  const hostname = bareHostname(checked.url)
+  try {
+    const addresses = await within(RESOLVE_MS_MAX, resolve(hostname))
+    const refused = firstRefused(addresses, mode)
+    if (refused) return refuse(refused.reason, `${hostname} resolves to ${refused.text}`)
+    if (addresses.length > 0) return checked
+  } catch (error) {
+    return refuse('unresolvable', `${hostname} does not resolve: ${messageOf(error)}`)
+  }
+  return refuse('unresolvable', `${hostname} has no address`)
+}
+
+/** All that can be told about an endpoint without asking the network. The dial repeats it before each call. */
+export function inspectEndpoint(text: string, mode: EgressMode): EndpointCheck {
+  if (text.length > URL_LENGTH_MAX) return refuse('too_long', `the URL is longer than ${URL_LENGTH_MAX} characters`)
+  // Parsers disagree about these characters (one drops a tab, another turns \ into /), and a URL that two
+  // parsers read differently is how a check gets around.
+  if (/[\p{Cc}\s\\]/u.test(text)) return refuse('malformed_url', 'the URL holds white space or a backslash')
+  const url = URL.parse(text)
+  if (!url) return refuse('malformed_url', 'the URL cannot be parsed')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return refuse('scheme', `only http and https are allowed, not ${url.protocol.slice(0, -1)}`)
+  }
+  if (url.username || url.password) return refuse('credentials', 'the URL holds credentials; put them in a header')
+
+  // From here on the host is what the parser made of it: decimal, octal, hexadecimal and short spellings,
+  // percent-encoding and Unicode digits have all become a dotted IPv4 address.
+  const hostname = bareHostname(url)
+  if (isIP(hostname) !== 0) {
+    const refused = firstRefused([{ address: hostname, family: 0 }], mode)
+    if (refused) return refuse(refused.reason, `the host is ${refused.text}`)
+  } else {
+    const labels = hostname.split('.')
+    if (hostname.length > HOSTNAME_LENGTH_MAX || labels.some((label) => label.length === 0 || label.length > 63)) {
+      return refuse('malformed_url', 'the host is not a name')
+    }
+    if (METADATA_NAMES.has(hostname)) return refuse('metadata', `${hostname} is a cloud metadata service`)
+    if (mode === 'public' && PRIVATE_NAME.test(hostname)) return refuse('private_name', `${hostname} is a private name`)
+  }
+  if (mode === 'public' && CLOSED_PORTS.has(url.port)) return refuse('port', `port ${url.port} is not for HTTP`)
+  return { ok: true, url }
+}
+
+/**
+ * A `lookup` for `net.connect`: resolves, refuses if any address is forbidden, and hands over exactly what it
+ * checked, so a name that changes its answer cannot slip past. A host that is an address never reaches a
+ * `lookup`; callers check it with `inspectEndpoint`.
+ */
+export function guardedLookup(mode: EgressMode, resolve: Resolve = systemResolve): LookupFunction {
+  return (hostname, options, done) => {
+    resolveChecked(hostname, mode, resolve).then(
+      (checked) => {
+        const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : (options.family ?? 0)
+        const usable = checked.filter((address) => family === 0 || address.family === family)
+        const [first] = usable
+        if (!first) return done(new EgressError('dns', `${hostname} has no IPv${family} address`), '')
+        return options.all ? done(null, usable) : done(null, first.address, first.family)
+      },
+      (error: EgressError) => done(error, options.all ? [] : ''),
+    )
+  }
+}
+
+async function resolveChecked(hostname: string, mode: EgressMode, resolve: Resolve): Promise<ResolvedAddress[]> {
+  if (METADATA_NAMES.has(withoutDot(hostname))) {
+    throw new EgressError('refused_address', `${hostname} is a cloud metadata service`)
+  }
+  const addresses = await resolve(hostname).catch((error: unknown) => {
+    throw new EgressError('dns', `${hostname} does not resolve: ${messageOf(error)}`, { cause: error })
+  })
+  // One forbidden address refuses the whole name: it would be enough to wait until it is the one tried.
+  const refused = firstRefused(addresses, mode)
+  if (refused) throw new EgressError('refused_address', `${hostname} resolves to ${refused.text}`)
+  if (addresses.length === 0) throw new EgressError('dns', `${hostname} has no address`)
+  return addresses.map(({ address }) => ({ address, family: isIP(address) }))
+}
+
+function firstRefused(addresses: readonly ResolvedAddress[], mode: EgressMode) {
+  for (const { address } of addresses) {
+    const range = addressRange(address)
+    if (range === 'metadata') return { reason: 'metadata', text: `${address}, a cloud metadata service` } as const
+    if (mode === 'public' && range !== 'public') {
+      return { reason: 'private_address', text: `${address}, which is not public (${range})` } as const
+    }
+  }
+  return undefined
+}
+
+/** The hostname as a resolver takes it: an IPv6 address without its brackets, a name without its last dot. */
+const bareHostname = (url: URL) => withoutDot(url.hostname.replace(/^\[(.*)\]$/, '$1'))
+
+const withoutDot = (hostname: string) => hostname.replace(/\.$/, '')
+
+const refuse = (reason: EndpointRefusal, message: string): EndpointCheck => ({ ok: false, reason, message })
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+// The system's own resolver, so that /etc/hosts and a container network's names work as everywhere else.
+const systemResolve: Resolve = (hostname) => lookupName(hostname, { all: true })
+
+async function within<T>(boundMs: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${boundMs} ms`)), boundMs)
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer))
+}

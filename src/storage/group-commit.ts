@@ -1,0 +1,94 @@
+// Group commit: what arrives while a batch is being written forms the next batch. There is no timer, so an idle
+// system writes the first item at once, and a busy one writes few large statements instead of many small ones.
+import postgres from 'postgres'
+
+export type GroupCommit<Item, Result> = (item: Item) => Promise<Result>
+
+type Options<Item> = {
+  /** Items in one statement at most. */
+  itemsMax: number
+  /** Batches under way at once. */
+  parallel: number
+  /** Items that wait at most; beyond it the caller is refused, so that memory is bounded. */
+  waitingMax: number
+  /** What to throw when `waitingMax` is reached. */
+  full: () => Error
+  /** Two items with the same key never share a batch: the second must see what the first did. */
+  keyOf?: (item: Item) => string | undefined
+}
+
+/**
+ * The server itself said no (bad data, a constraint, a deadlock, a limit), so nothing was committed. After a lost
+ * connection that is not known, and writing again could write twice.
+ */
+const refusedByServer = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && /^(21|22|23|40|54)/.test(error.code)
+
+type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }
+
+/** `write` answers for every item of its batch in order: with a result, or with the Error for that item alone. */
+export function groupCommit<Item, Result>(
+  write: (items: Item[]) => Promise<(Result | Error)[]>,
+  { itemsMax, parallel, waitingMax, full, keyOf }: Options<Item>,
+): GroupCommit<Item, Result> {
+  let waiting: Waiting<Item, Result>[] = []
+  let underway = 0
+  let scheduled = false
+
+  function take(): Waiting<Item, Result>[] {
+    if (!keyOf) return waiting.splice(0, itemsMax)
+    const keys = new Set<string>()
+    const batch: Waiting<Item, Result>[] = []
+    const later: Waiting<Item, Result>[] = []
+    for (const one of waiting) {
+      const key = keyOf(one.item)
+      if (batch.length === itemsMax || (key !== undefined && keys.has(key))) later.push(one)
+      else {
+        if (key !== undefined) keys.add(key)
+        batch.push(one)
+      }
+    }
+    waiting = later
+    return batch
+  }
+
+  async function flush(): Promise<void> {
+    while (waiting.length > 0 && underway < parallel) {
+      underway++
+      const batch = take()
+      settle(batch).finally(() => {
+        underway--
+        void flush()
+      })
+    }
+  }
+
+  async function settle(batch: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await write(batch.map((one) => one.item))
+      batch.forEach((one, index) => {
+        const result = results[index]
+        if (result instanceof Error) one.reject(result)
+        else one.resolve(result as Result)
+      })
+    } catch (error) {
+      if (batch.length === 1 || !refusedByServer(error)) return batch.forEach((one) => one.reject(error))
+      // Nothing of the statement is committed. Halves find the item that it failed on, and spare its neighbours.
+      const half = Math.ceil(batch.length / 2)
+      await Promise.all([settle(batch.slice(0, half)), settle(batch.slice(half))])
+    }
+  }
+
+  return (item) =>
+    new Promise<Result>((resolve, reject) => {
+      if (waiting.length >= waitingMax) return reject(full())
+      waiting.push({ item, resolve, reject })
+      if (scheduled) return
+      scheduled = true
+      // Requests that were parsed in this turn of the event loop still join the batch.
+      setImmediate(() => {
+        scheduled = false
+        void flush()
+      })
+    })
+}

@@ -1,0 +1,152 @@
+// Every change of a run's state after its creation and its claim. One statement compares and sets the state,
+// puts the run where it now belongs (queue, lease or neither), keeps its counters and writes the event.
+import { FAILURE_STATES, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
+import type { Actor } from '#core/event.ts'
+import { countEvents, countMoves } from './counts.ts'
+import { newId } from './id.ts'
+import { jsonText } from './json.ts'
+import type { Sql } from './sql.ts'
+
+export type RunChange = {
+  runId: string
+  move: RunMove
+  /** The attempt that the decision was made about; a run that is at another one does not move. */
+  attempt?: number
+  /** The fence: the lease that the caller acts under. */
+  token?: string
+  actor: Actor
+  causationId?: string
+  message?: string
+  data?: object
+  nextAttempt?: number
+  /** For a run that goes back to the queue: how long until it is due. */
+  dueInMs?: number
+  scheduledAt?: Date
+  /** How long it may wait for its turn from when it is due; undefined leaves the limit as it is. */
+  ttlMs?: number
+  payload?: unknown
+  result?: unknown
+  error?: string
+  errorCode?: string
+  trace?: object
+}
+
+export type RunChanged =
+  | { outcome: 'moved'; state: RunState; attempt: number; sequence: number }
+  /** `already`: in the wanted state; `stale`: another attempt or lease; `refused`: no such move from here. */
+  | { outcome: 'already' | 'stale' | 'refused'; state: RunState; attempt: number }
+  | { outcome: 'missing' }
+
+/** Moves up to 1,000 runs, each at most once. Answers in the order of `changes`; one that may not move harms no other. */
+export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise<RunChanged[]> {
+  const rows = await sql<Row[]>`
+    with input as materialized (
+      select * from unnest(
+        ${changes.map((it) => it.runId)}::uuid[], ${changes.map(() => newId())}::uuid[],
+        ${changes.map((it) => RUN_MOVES[it.move].from.join())}::text[], ${changes.map((it) => RUN_MOVES[it.move].to)}::text[],
+        ${changes.map((it) => RUN_MOVES[it.move].event)}::text[],
+        ${changes.map((it) => it.attempt ?? null)}::int[], ${changes.map((it) => it.token ?? null)}::uuid[],
+        ${changes.map((it) => it.actor.type)}::text[], ${changes.map((it) => it.actor.id)}::text[],
+        ${changes.map((it) => it.causationId ?? null)}::uuid[],
+        ${changes.map((it) => it.message ?? null)}::text[], ${changes.map((it) => jsonText(it.data))}::text[],
+        ${changes.map((it) => it.nextAttempt ?? null)}::int[], ${changes.map((it) => it.dueInMs ?? null)}::float8[],
+        ${changes.map((it) => it.scheduledAt?.toISOString() ?? null)}::timestamptz[], ${changes.map((it) => it.ttlMs ?? null)}::float8[],
+        ${changes.map((it) => jsonText(it.payload))}::text[], ${changes.map((it) => jsonText(it.result))}::text[],
+        ${changes.map((it) => it.error ?? null)}::text[], ${changes.map((it) => it.errorCode ?? null)}::text[],
+        ${changes.map((it) => jsonText(it.trace))}::text[]
+      ) with ordinality as t (run_id, event_id, from_states, to_state, type, attempt, token, actor_type, actor_id, causation_id,
+        message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, ord)
+    ), found as materialized (
+      -- Locked in the order of their ids, so that two batches never wait for each other in a circle.
+      select i.*, s.state as state_before, s.attempt as attempt_before, s.lease_token
+      from input i join run_states s on s.run_id = i.run_id
+      order by s.run_id
+      for update of s
+    ), moved as materialized (
+      update run_states s
+      set state = f.to_state, state_since = clock_timestamp(),
+        attempt = coalesce(f.next_attempt, s.attempt),
+        last_sequence = s.last_sequence + 1,
+        lease_token = case when f.to_state in ('executing', 'dequeued') then s.lease_token end,
+        scheduled_at = coalesce(f.scheduled_at, s.scheduled_at),
+        due_at = case when f.to_state = 'delayed' then coalesce(f.scheduled_at, clock_timestamp() + f.due_in_ms * interval '1 ms') end,
+        expires_at = case when f.ttl_ms is null then s.expires_at
+          else coalesce(f.scheduled_at, clock_timestamp() + coalesce(f.due_in_ms, 0) * interval '1 ms') + f.ttl_ms * interval '1 ms' end,
+        started_at = case when f.to_state = 'executing' then clock_timestamp() when f.to_state in ('queued', 'delayed') then null else s.started_at end,
+        finished_at = case when f.to_state = any(${OVER_STATES as string[]}::text[]) then clock_timestamp() end,
+        error = case when f.error is not null then f.error when f.to_state = 'completed' or f.type = 'run.redriven' then null else s.error end,
+        error_code = case when f.error is not null then f.error_code when f.to_state = 'completed' or f.type = 'run.redriven' then null else s.error_code end
+      from found f
+      where s.run_id = f.run_id
+        and f.state_before = any(string_to_array(f.from_states, ','))
+        and (f.attempt is null or f.attempt = f.attempt_before)
+        and (f.token is null or f.token = f.lease_token)
+      returning f.ord, f.run_id, f.state_before, f.attempt_before, f.event_id, f.type, f.actor_type, f.actor_id, f.causation_id,
+        f.message, f.data, f.payload, f.result, f.trace,
+        s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at
+    ), joined as materialized (
+      select m.*, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
+        r.idempotency_key, r.timeout_secs, null::text as resource_type, clock_timestamp() as occurred_at
+      from moved m join runs r on r.id = m.run_id
+    ), unqueued as (
+      delete from run_queue q using moved m
+      where q.run_id = m.run_id and m.state_before in ('queued', 'delayed') and m.state not in ('queued', 'delayed')
+    ), queued as (
+      insert into run_queue as q (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at)
+      select run_id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', coalesce(due_at, clock_timestamp()), expires_at
+      from joined where state in ('queued', 'delayed')
+      -- A run that was already queued for a time keeps its place in the line of those that are due.
+      on conflict (run_id) do update set ready = excluded.ready, expires_at = excluded.expires_at,
+        due_at = case when excluded.ready then least(q.due_at, excluded.due_at) else excluded.due_at end
+    ), released as (
+      delete from leases l using moved m
+      where l.run_id = m.run_id and m.state_before in ('executing', 'dequeued') and m.state not in ('executing', 'dequeued')
+    ), begun as (
+      update leases l set deadline_at = clock_timestamp() + j.timeout_secs * interval '1 s',
+        expires_at = least(l.expires_at, clock_timestamp() + j.timeout_secs * interval '1 s')
+      from joined j where l.run_id = j.run_id and j.state = 'executing'
+    ), bodies as (
+      update run_bodies b set payload = coalesce(j.payload::jsonb, b.payload), result = coalesce(j.result::jsonb, b.result), trace = coalesce(j.trace::jsonb, b.trace)
+      from joined j where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)
+    ), freed as (
+      delete from idempotency_keys k using joined j
+      where j.idempotency_key is not null and k.run_id = j.run_id and j.state = any(${FAILURE_STATES as string[]}::text[])
+    ), kept as (
+      update idempotency_keys k set expires_at = clock_timestamp() + interval '24 hours' from joined j
+      where j.idempotency_key is not null and k.run_id = j.run_id and j.state in ('completed', 'canceled')
+    ), counted as (${countMoves(sql, 'joined')}
+    ), counted_events as (${countEvents(sql, 'joined')}
+    ), logged as (
+      insert into events (id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, run_ref, sequence, attempt, agent_id, message, data)
+      select event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, client_id, last_sequence, attempt_before, agent_id, message, data::jsonb
+      from joined order by ord
+    )
+    select f.ord::int, f.state_before, f.attempt_before, f.to_state, f.attempt as attempt_expected,
+      f.token is not null and f.token is distinct from f.lease_token as stale, m.state, m.attempt, m.last_sequence
+    from found f left join moved m using (ord)`
+  const byOrder = new Map(rows.map((row) => [row.ord, row]))
+  return changes.map((_, index) => changed(byOrder.get(index + 1)))
+}
+
+type Row = {
+  ord: number
+  state_before: RunState
+  attempt_before: number
+  to_state: RunState
+  attempt_expected: number | null
+  stale: boolean
+  state: RunState | null
+  attempt: number | null
+  last_sequence: number | null
+}
+
+function changed(row: Row | undefined): RunChanged {
+  if (!row) return { outcome: 'missing' }
+  const { state, attempt, last_sequence } = row
+  if (state && attempt && last_sequence) return { outcome: 'moved', state, attempt, sequence: last_sequence }
+  const at = { state: row.state_before, attempt: row.attempt_before }
+  if (row.stale) return { outcome: 'stale', ...at }
+  if (row.state_before === row.to_state) return { outcome: 'already', ...at }
+  if (row.attempt_expected !== null && row.attempt_expected !== row.attempt_before) return { outcome: 'stale', ...at }
+  return { outcome: 'refused', ...at }
+}

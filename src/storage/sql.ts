@@ -1,0 +1,36 @@
+// The connection to PostgreSQL, and the few words that every other file of this room needs.
+import postgres from 'postgres'
+
+export type Sql = postgres.Sql
+/** A pool or a transaction: a function that takes it cannot reach outside of what it was given. */
+export type Db = postgres.ISql
+
+export type ConnectOptions = {
+  /** Connections at most; small on purpose, an idle backend costs every snapshot. */
+  max?: number
+  name?: string
+  /** A statement that takes longer is cut off by the server; 0 for none. */
+  statementTimeoutMs?: number
+}
+
+export function connect(url: string, { max = 4, name = 'runyard', statementTimeoutMs = 30_000 }: ConnectOptions = {}): Sql {
+  return postgres(url, {
+    max,
+    onnotice: () => {},
+    connect_timeout: 10,
+    idle_timeout: 0,
+    max_lifetime: null,
+    transform: { undefined: null },
+    types: {
+      // Positions, sequences and counts stay far below 2^53, where a number is exact.
+      bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number },
+    },
+    connection: {
+      application_name: name,
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: 10_000,
+      idle_in_transaction_session_timeout: 30_000,
+      TimeZone: 'UTC',
+    },
+  })
+}

@@ -34,7 +34,8 @@ export async function emptyDatabase(): Promise<TestDatabase> {
 
 async function makeDatabase(template: string): Promise<TestDatabase & { drop: () => Promise<void> }> {
   const name = `runyard_test_${randomUUID().replaceAll('-', '')}`
-  await asAdmin((admin) => admin.unsafe(`create database ${name} template ${template}`))
+  // Copying files is ten times as fast as writing the copy to the log, which is what PostgreSQL does by default.
+  await asAdmin((admin) => admin.unsafe(`create database ${name} template ${template} strategy file_copy`))
   const url = urlOf(name)
   const sql = connect(url, { name: 'runyard-test' })
   return {

@@ -42,7 +42,10 @@ export const PRIORITY = whole(0, 10, 'Higher is claimed first, within a project 
 /** How a failed attempt is tried again; a run may override the job's. */
 export const retryFields = {
   max_attempts: whole(1, 100, 'Attempts in all, the first included.'),
-  retry_strategy: oneOf(RETRY_STRATEGIES, 'How the delay grows; exponential has full jitter, custom takes retry_delays_secs.'),
+  retry_strategy: oneOf(
+    RETRY_STRATEGIES,
+    'How the delay grows; exponential has full jitter, custom takes retry_delays_secs.',
+  ),
   retry_initial_delay_secs: seconds(0, DAY_SECS, 'Delay before the second attempt, in seconds.'),
   retry_max_delay_secs: seconds(0, DAY_SECS, 'No delay is longer than this many seconds.'),
   retry_delays_secs: Type.Array(seconds(0, DAY_SECS, 'Seconds.'), {

@@ -70,7 +70,10 @@ export const deleteJob = route({
   summary: 'Delete a job; its runs and their log stay readable.',
   params: JobPath,
   query: query({
-    cancel_runs: withDefault(flag('Cancel the runs that are not over. Without it a job that has such runs is kept.'), false),
+    cancel_runs: withDefault(
+      flag('Cancel the runs that are not over. Without it a job that has such runs is kept.'),
+      false,
+    ),
   }),
   replies: { 204: null },
   refusals: ['job_not_found', 'job_busy'],

@@ -4,21 +4,27 @@
 export type FieldProblem = { field: string; message: string }
 
 const REFUSALS = {
-  malformed: (it: { reason: string }) => it.reason,
+  malformed: (it: { reason: string; position?: number; line?: number; column?: number }) => it.reason,
   invalid: (it: { fields: FieldProblem[] }) => it.fields.map((one) => `${one.field} ${one.message}`).join('; '),
   too_large: (it: { what: string; bytesMax: number }) => `${it.what} is larger than ${it.bytesMax} bytes.`,
+  unsupported_media_type: (it: { contentType: string; takes: readonly string[] }) =>
+    `This call takes ${it.takes.join(' or ')}, not ${it.contentType}.`,
   invalid_cursor: (_: object) => 'The cursor is not one that this list gave out.',
   unauthorized: (it: { reason: string }) => it.reason,
   forbidden: (it: { scope: string }) => `This key lacks the scope ${it.scope}.`,
+  wrong_credential: (it: { needs: string }) => `This call needs ${it.needs}.`,
   rate_limited: (it: { limit: string; retryAfterMs: number }) =>
     `Over the limit of ${it.limit}; try again in ${Math.ceil(it.retryAfterMs / 1000)} s.`,
   overloaded: (it: { what: string; retryAfterMs: number }) => `${it.what} is full; try again in a moment.`,
   route_not_found: (it: { method: string; path: string }) => `There is no ${it.method} ${it.path}.`,
+  method_not_allowed: (it: { method: string; path: string; allowed: readonly string[] }) =>
+    `${it.path} takes ${it.allowed.join(', ')}, not ${it.method}.`,
   project_not_found: (it: { projectId: string }) => `There is no project ${it.projectId}.`,
   project_exists: (it: { projectId: string }) => `There is a project ${it.projectId} already.`,
   key_not_found: (it: { keyId: string }) => `There is no API key ${it.keyId}.`,
   job_not_found: (it: { job: string }) => `There is no job ${it.job}.`,
   job_exists: (it: { slug: string }) => `There is a job with the slug ${it.slug} already.`,
+  version_not_found: (it: { job: string; version: number }) => `Job ${it.job} has no version ${it.version}.`,
   job_paused: (it: { job: string }) => `Job ${it.job} is paused and refuses new runs while it is.`,
   job_disabled: (it: { job: string }) => `Job ${it.job} is disabled.`,
   job_external: (it: { job: string }) => `Job ${it.job} is executed elsewhere; its runs begin with their first event.`,

@@ -9,6 +9,8 @@ import type { Sql } from './sql.ts'
 const LANES_MAX = 256
 
 export type Claim = {
+  /** Only runs of this project: workers serve the project of their key, Runyard's own dispatch serves all. */
+  projectId?: string | undefined
   queues: readonly string[]
   owner: string
   actor: Actor
@@ -79,20 +81,21 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
 
 async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise<Claimed> {
   const after = claim.after ?? BEFORE_ALL
+  const own = claim.projectId === undefined ? sql`` : sql`and project_id = ${claim.projectId}`
   const started = claim.into === 'executing'
   const rows = await sql<Row[]>`
     with recursive lane as (
       (select queue_name as queue, head.project_id, head.rank, head.job_id, head.concurrency_key, 1 as n
        from unnest(${claim.queues as string[]}::text[]) as q (queue_name) cross join lateral (
          select project_id, rank, job_id, concurrency_key from run_queue
-         where ready and queue = queue_name
+         where ready and queue = queue_name ${own}
            and (project_id, rank, job_id, concurrency_key) > (${after.projectId}::text, ${after.rank}::int, ${after.jobId}::uuid, ${after.concurrencyKey}::text)
          order by project_id, rank, job_id, concurrency_key limit 1) head)
       union all
       select lane.queue, next.project_id, next.rank, next.job_id, next.concurrency_key, lane.n + 1
       from lane cross join lateral (
         select project_id, rank, job_id, concurrency_key from run_queue q
-        where ready and q.queue = lane.queue
+        where ready and q.queue = lane.queue ${own}
           and (q.project_id, q.rank, q.job_id, q.concurrency_key) > (lane.project_id, lane.rank, lane.job_id, lane.concurrency_key)
         order by project_id, rank, job_id, concurrency_key limit 1) next
       where lane.n < ${LANES_MAX}::int

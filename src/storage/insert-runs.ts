@@ -67,7 +67,7 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
         scheduled_at, delay_ms, rank, timeout_secs, max_attempts, ttl_secs, tags, metadata, concurrency_key, key, fingerprint, batch_id, rare, ord)
     ), judged as materialized (
       select i.*, j.execution, case when j.execution = 'http' then ${HTTP_QUEUE} else j.queue end as queue,
-        clock_timestamp() as created_at,
+        date_trunc('milliseconds', clock_timestamp()) as created_at,
         case when j.id is null then 'job_missing' when j.version <> i.job_version then 'job_changed' when not j.enabled then 'job_disabled'
           when j.paused_at is not null and j.when_paused = 'refuse' then 'job_paused' end as problem
       from input i left join jobs j on j.id = i.job_id and j.project_id = i.project_id and j.deleted_at is null

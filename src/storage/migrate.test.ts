@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { emptyDatabase, testDatabase } from '#test/db.ts'
-import { migrate, readMigrations, refuseOldVersion } from './migrate.ts'
+import { MIGRATE_LOCK_KEY, migrate, readMigrations, refuseOldVersion } from './migrate.ts'
 import { connect } from './sql.ts'
 
 const FILES = {
@@ -55,7 +55,7 @@ test('a node waits for another one that migrates for longer than a statement or 
   const impatient = connect(url, { max: 1, statementTimeoutMs: 50 })
   await impatient.unsafe('set lock_timeout = 50')
   const waiting = await sql.begin(async (tx) => {
-    await tx`select pg_advisory_lock(7236110465)`
+    await tx`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     const migrated = migrate(impatient, { dir })
     // Longer than both limits: PostgreSQL itself tells how long the other one has been waiting.
     await expect
@@ -65,7 +65,7 @@ test('a node waits for another one that migrates for longer than a statement or 
         { timeout: 5_000 },
       )
       .toHaveLength(1)
-    await tx`select pg_advisory_unlock(7236110465)`
+    await tx`select pg_advisory_unlock(${MIGRATE_LOCK_KEY})`
     return { migrated }
   })
   await waiting.migrated

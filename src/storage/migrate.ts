@@ -13,7 +13,7 @@ type Applied = { name: string; checksum: string }
 const SERVER_VERSION_MIN = 15
 const NAME = /^\d{4}_[a-z0-9_-]+\.sql$/
 // Any number will do that nothing else in this database takes as an advisory lock.
-const LOCK_KEY = 7_236_110_465
+export const MIGRATE_LOCK_KEY = 7_236_110_465
 export const MIGRATIONS_DIR = fileURLToPath(new URL('./migrations', import.meta.url))
 
 /** Safe to call from any number of processes at once: one does the work, the others wait and find it done. */
@@ -28,11 +28,11 @@ export async function migrate(
     await refuseOldServer(session)
     // Waiting for another process's migrations, and building an index, may take as long as they take.
     await session.unsafe('set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0')
-    await session`select pg_advisory_lock(${LOCK_KEY})`
+    await session`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     await applyPending(session, migrations, log)
   } finally {
     // On a broken connection these fail, and then the server has let go of the lock by itself.
-    await session`select pg_advisory_unlock(${LOCK_KEY})`.catch(() => {})
+    await session`select pg_advisory_unlock(${MIGRATE_LOCK_KEY})`.catch(() => {})
     await session.unsafe('reset all').catch(() => {})
     session.release()
   }

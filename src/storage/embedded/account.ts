@@ -1,7 +1,7 @@
 // PostgreSQL refuses to run as root. This chooses the account that it runs as then, and tells whether that
 // account can get into a folder. Accounts are only ever found, never made.
 
-import { chown, lchown, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, chown, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** Undefined everywhere means: the account that this process runs as. */
@@ -48,4 +48,12 @@ export async function canEnter(account: Account, folder: string): Promise<boolea
 export async function giveTo({ uid, gid }: Account, folder: string): Promise<void> {
   await chown(folder, uid, gid)
   for (const name of await readdir(folder, { recursive: true })) await lchown(join(folder, name), uid, gid)
+}
+
+/** Makes a folder through which every account may pass, whatever our umask is. One that is there stays as it is. */
+export async function makePassage(path: string): Promise<void> {
+  if (await stat(path).catch(() => undefined)) return
+  await makePassage(dirname(path))
+  await mkdir(path, { recursive: true }) // Recursive only so that another start may make it at the same moment.
+  await chmod(path, 0o755)
 }

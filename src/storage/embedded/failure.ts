@@ -4,7 +4,7 @@ const OWN_SERVER = 'or set DATABASE_URL to a PostgreSQL (15 or later) of your ow
 
 const REASONS: { says: RegExp; means: (folder: string) => string }[] = [
   {
-    says: /no space left on device|ENOSPC|disk quota exceeded|EDQUOT/i,
+    says: /no space left on device|disk quota exceeded/i,
     means: (folder) => `The disk that holds ${folder} is full. Make room there (a new database takes 60 MB)`,
   },
   {
@@ -30,11 +30,17 @@ export function failure(what: string, output: string, folder: string): Error {
   return new Error(`${what}. ${advice} It said:\n  ${said}`)
 }
 
-/** The same for an error of our own file operations; any other error is returned as it is. */
-export function explained(error: unknown, folder: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
-  const clear = failure('The embedded PostgreSQL could not be started', message, folder)
-  clear.cause = error
-  return clear
+/** The same for what our own file operations and statements throw; any other error is returned as it is. */
+export function explained(error: unknown, dataDir: string): unknown {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const what = 'The embedded PostgreSQL could not be started'
+  // 53100 is what PostgreSQL calls a full disk.
+  if (['ENOSPC', 'EDQUOT', '53100'].includes(code)) {
+    return Object.assign(failure(what, message, dataDir), { cause: error })
+  }
+  if (['EACCES', 'EPERM', 'EROFS'].includes(code)) {
+    const advice = `Give the folder ${dataDir} to the account that runs Runyard, choose another RUNYARD_DATA_DIR`
+    return new Error(`${what}: ${message}. ${advice}, ${OWN_SERVER}.`, { cause: error })
+  }
+  return error
 }

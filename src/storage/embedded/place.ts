@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Account, canEnter, findAccount, giveTo, isRoot, ownerOf } from './account.ts'
+import { type Account, canEnter, findAccount, giveTo, isRoot, makePassage, ownerOf } from './account.ts'
 
 export type Place = { folder: string; account: Account | undefined }
 type Dirs = { dataDir: string; sharedDir: string; log: (line: string) => void }
@@ -46,16 +46,10 @@ export async function findPlace({ dataDir, sharedDir, log }: Dirs): Promise<Plac
 }
 
 /** Makes the folder above the data folder, and mends the owner of a data folder that came back from a backup. */
-export async function preparePlace(
-  { folder, account }: Place,
-  { dataDir, sharedDir }: Omit<Dirs, 'log'>,
-): Promise<void> {
+export async function preparePlace({ folder, account }: Place, dataDir: string): Promise<void> {
   const home = dirname(folder)
   if (home !== dataDir) {
-    for (const path of [sharedDir, home]) {
-      // Only passed through; but not by the account, if root's umask is strict and decides.
-      if ((await mkdir(path, { recursive: true })) !== undefined) await chmod(path, 0o755)
-    }
+    await makePassage(home)
     await writeFile(join(home, 'README'), `The PostgreSQL data of the Runyard whose data dir is ${dataDir}\n`)
   }
   if (account && (await exists(folder)) && !(await ownerOf(folder))) await giveTo(account, folder)

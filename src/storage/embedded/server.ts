@@ -49,7 +49,6 @@ async function start(options: Required<EmbeddedOptions>): Promise<Embedded> {
   const password = await passwordOf(setup)
   const running = await adopt(setup, password)
   const { server, presence } = running ?? (await startAnew(setup, password))
-  await writeFile(portFileOf(options.dataDir), `${server.port}\n`)
 
   let stopped: Promise<void> | undefined
   return {
@@ -84,7 +83,7 @@ async function startAnew(setup: Setup, password: string): Promise<Running> {
   const { dataDir, place, log } = setup
   const { folder, account } = place
   const binaries = await usableBinaries(setup.binaries, { ...setup, account })
-  await preparePlace(place, setup)
+  await preparePlace(place, dataDir)
   if (!(await isComplete(folder))) {
     log(`making a new database in ${folder}`)
     await makeCluster({ folder, account, binaries, password })
@@ -93,7 +92,13 @@ async function startAnew(setup: Setup, password: string): Promise<Running> {
   const port = Number(await readText(portFileOf(dataDir))) || undefined
   const logFile = join(dataDir, 'postgres.log')
   const server = await launch({ folder, account, binaries, port, logFile, log, settings: setup.settings })
-  return { server, presence: await openPresence(server, password) }
+  try {
+    await writeFile(portFileOf(dataDir), `${server.port}\n`)
+    return { server, presence: await openPresence(server, password) }
+  } catch (error) {
+    await stopServer(folder, binaries) // Nobody would have a handle on it.
+    throw error
+  }
 }
 
 async function stop({ place: { folder }, binaries, log }: Setup, presence: Presence): Promise<void> {

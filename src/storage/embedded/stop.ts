@@ -7,18 +7,19 @@ import { isAlive } from './process-table.ts'
 import { runProgram } from './program.ts'
 
 const POLL_MS = 5
-const FAST_STOP_MAX_MS = 30_000
-const QUICK_STOP_MAX_MS = 10_000
+// The first writes a checkpoint. The second needs little more than the 5 s after which the server kills those
+// of its own processes that do not end.
+const LIMITS = { fastMs: 30_000, immediateMs: 15_000 }
 
 /** Disconnects everybody and stops the server on the folder; nothing committed is lost. */
-export async function stopServer(folder: string, binaries: Binaries): Promise<void> {
+export async function stopServer(folder: string, binaries: Binaries, limits = LIMITS): Promise<void> {
   const server = await findServer(folder)
   if (!server) return
   await signal(server.pid, 'SIGINT', binaries)
-  if (await waitForEnd(server.pid, FAST_STOP_MAX_MS)) return
+  if (await waitForEnd(server.pid, limits.fastMs)) return
   // Stops without a checkpoint; the next start replays the log instead.
   await signal(server.pid, 'SIGQUIT', binaries)
-  if (await waitForEnd(server.pid, QUICK_STOP_MAX_MS)) return
+  if (await waitForEnd(server.pid, limits.immediateMs)) return
   throw new Error(`The PostgreSQL server on ${folder} (process ${server.pid}) does not stop.`)
 }
 

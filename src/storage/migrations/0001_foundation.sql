@@ -1,6 +1,7 @@
 -- The foundation: projects and keys, jobs and runs, the queue and its leases, the log.
 -- Ids are UUIDs made by the caller (version 7, so that indexes grow at their right edge). Text that is
--- compared is collated "C": cheaper, and the same order on every machine.
+-- compared is collated "C": cheaper, and the same order on every machine. Times that lists are paged by are cut to
+-- milliseconds, so that a cursor made of the JSON form of one is exact.
 
 -- Access ----------------------------------------------------------------------------------------------------
 
@@ -12,7 +13,7 @@ create table installation (
 create table projects (
   id text collate "C" primary key,
   name text not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default date_trunc('milliseconds', now())
 );
 
 create table api_keys (
@@ -23,7 +24,7 @@ create table api_keys (
   hash bytea not null unique, -- SHA-256 of the key, which itself is nowhere.
   scopes text[] not null,
   rate_limit_per_minute int,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default date_trunc('milliseconds', now()),
   created_by text,
   expires_at timestamptz,
   revoked_at timestamptz,
@@ -52,7 +53,7 @@ create table jobs (
   deleted_at timestamptz,
   -- The next moment its cron fires; null without a cron. The row is the timer: whoever moves it forward fires it.
   next_cron_at timestamptz,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default date_trunc('milliseconds', now()),
   updated_at timestamptz not null default now()
 );
 create unique index jobs_by_slug on jobs (project_id, slug) where deleted_at is null;
@@ -65,7 +66,7 @@ create table job_versions (
   job_id uuid not null references jobs,
   version int not null,
   definition jsonb not null,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default date_trunc('milliseconds', now()),
   created_by text,
   primary key (job_id, version)
 );
@@ -116,8 +117,8 @@ create index runs_by_continuation on runs (continuation_of) where continuation_o
 create index runs_by_replay on runs (replayed_from) where replayed_from is not null;
 create index runs_by_agent on runs (project_id, agent_id, created_at desc, id desc) where agent_id is not null;
 create index runs_by_trigger on runs (project_id, triggered_by, created_at desc, id desc) where triggered_by <> 'manual';
-create index runs_by_tags on runs using gin (tags jsonb_path_ops) where tags <> '{}';
-create index runs_by_metadata on runs using gin (metadata jsonb_path_ops) where metadata <> '{}';
+create index runs_by_tags on runs using gin (tags) where tags <> '{}';
+create index runs_by_metadata on runs using gin (metadata) where metadata <> '{}';
 
 create table run_states (
   run_id uuid primary key,
@@ -139,6 +140,7 @@ create table run_states (
   error_code text
 ) with (fillfactor = 70);
 create index run_states_by_state on run_states (project_id, state, created_at desc, run_id desc);
+create index run_states_by_end on run_states (finished_at) where finished_at is not null; -- For retention.
 
 create table run_bodies (
   run_id uuid primary key,

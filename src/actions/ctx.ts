@@ -1,0 +1,67 @@
+// What every action works with. All of it is a way to PostgreSQL or a bound; nothing here is state that another
+// process would need.
+import type { Logger } from 'pino'
+import { refuse } from '#core/error.ts'
+import type { EgressMode } from '#governance/egress.ts'
+import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
+import { appendDeltas, type NewDelta } from '#storage/attempt-writes.ts'
+import { type GroupCommit, groupCommit } from '#storage/group-commit.ts'
+import { type InsertedRun, insertRuns, type NewRun } from '#storage/insert-runs.ts'
+import { moveRuns, type RunChange, type RunChanged } from '#storage/move-runs.ts'
+import type { Sql } from '#storage/sql.ts'
+import { type JobCache, jobCache } from './job-cache.ts'
+
+export type Ctx = {
+  sql: Sql
+  /** Tells every process where to look again; called after the commit. */
+  ring: (topics: Iterable<string>) => void
+  /** Listens for rings of these topics. Start listening before looking, or a ring in between is missed. */
+  listen: (topics: readonly string[]) => Listening
+  log: Logger
+  /** In [0, 1). */
+  random: () => number
+  egress: EgressMode
+  jobs: JobCache
+  /** Group commits: whoever asks meanwhile shares the next statement. */
+  insertRun: GroupCommit<NewRun, InsertedRun>
+  moveRun: GroupCommit<RunChange, RunChanged>
+  appendEvent: GroupCommit<NewEvent, Appended>
+  appendDelta: GroupCommit<NewDelta, number | undefined>
+}
+
+export type Listening = {
+  /** Resolves at the first ring since the listening began, or after `ms`, or when `signal` is aborted. */
+  rung: (ms: number, signal?: AbortSignal) => Promise<void>
+  close: () => void
+}
+
+export type CtxParts = Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }
+
+/** Items of one statement, statements at once, and items waiting, for each kind of group commit. */
+const BOUNDS = { itemsMax: 500, parallel: 2, waitingMax: 20_000 }
+
+const full = (what: string) => () => refuse('overloaded', { what, retryAfterMs: 1000 })
+
+export function makeCtx({ sql, ring, listen, log, egress, random = Math.random }: CtxParts): Ctx {
+  const insertRun = groupCommit<NewRun, InsertedRun>((runs) => insertRuns(sql, runs), {
+    ...BOUNDS,
+    full: full('The queue of triggers'),
+    keyOf: (run) => run.idempotency && `${run.jobId} ${run.idempotency.key}`,
+  })
+  const moveRun = groupCommit<RunChange, RunChanged>((changes) => moveRuns(sql, changes), {
+    ...BOUNDS,
+    full: full('The queue of moves'),
+    keyOf: (change) => change.runId,
+  })
+  const appendEvent = groupCommit<NewEvent, Appended>((events) => appendEvents(sql, events), {
+    ...BOUNDS,
+    itemsMax: 1000,
+    full: full('The queue of events'),
+    keyOf: (event) => (event.idGiven ? `${event.projectId} ${event.id}` : undefined),
+  })
+  const appendDelta = groupCommit<NewDelta, number | undefined>((deltas) => appendDeltas(sql, deltas), {
+    ...BOUNDS,
+    full: full('The queue of deltas'),
+  })
+  return { sql, ring, listen, log, egress, random, jobs: jobCache(sql), insertRun, moveRun, appendEvent, appendDelta }
+}

@@ -1,0 +1,130 @@
+// How attempts end: completed, failed, timed out, crashed, paused or given back. What follows a failure is decided
+// in core from the run's retry policy; every end is fenced by the attempt's lease.
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import { afterFailure, type RetryPolicy } from '#core/retry.ts'
+import { isOver, type RunMove, type RunState } from '#core/run.ts'
+import { problemsUnder } from '#governance/json-schema.ts'
+import type { RunChange } from '#storage/move-runs.ts'
+import { readRuns, type RunRow } from '#storage/read-runs.ts'
+import { cancelDescendants } from './cancel-runs.ts'
+import type { Ctx } from './ctx.ts'
+import { moveProblem } from './ended.ts'
+
+/** Errors are kept for people: what is longer is cut. */
+const ERROR_LENGTH_MAX = 8_192
+
+export type Ending = {
+  runId: string
+  token: string
+  actor: Actor
+  trace?: object
+} & (
+  | { kind: 'completed'; result?: unknown }
+  | { kind: 'paused' | 'returned' }
+  | (Failure & { kind: 'failed' | 'timed_out' | 'crashed' })
+)
+
+export type Failure = {
+  error: string
+  errorCode?: string | undefined
+  retryable: boolean
+  /** What the failed side asked for; counts up to the policy's longest delay. */
+  wantedDelayMs?: number | undefined
+  /** An executor that says "failed, for good" ends the run; what merely cannot be retried is a dead letter. */
+  forGood?: boolean
+}
+
+export type Ended = { state: RunState; attempt: number } | Refusal
+
+/** Ends attempts, in batches as they come. A stale one gets its refusal and harms no other. */
+export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise<Ended[]> {
+  const looked = new Map<string, RunRow>()
+  // A plain completion, the common case, needs no look at the run.
+  const toLook = endings.filter((it) => it.kind !== 'paused' && it.kind !== 'returned' && !(it.kind === 'completed' && it.result === undefined))
+  if (toLook.length > 0) for (const run of await readRuns(ctx.sql, toLook.map((it) => it.runId))) looked.set(run.id, run)
+  const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId))))
+  const topics = new Set(['tail'])
+  endings.forEach((ending, index) => {
+    const end = ended[index]
+    if (end instanceof Error || !end) return
+    topics.add(`run:${ending.runId}`)
+    if (end.state === 'delayed') topics.add('timers')
+    // A slot of concurrency may be free now, and a run that came back may be claimed.
+    const queue = looked.get(ending.runId)?.queue
+    topics.add(queue && end.state === 'queued' ? `queue:${queue}` : 'slots')
+  })
+  ctx.ring(topics)
+  return ended
+}
+
+async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
+  const change = await changeFor(ctx, ending, run)
+  if (change instanceof Error) return change
+  const changed = await ctx.moveRun(change)
+  // Asking for an end that was reached is a success only under the same lease, and that is gone with the end.
+  if (changed.outcome !== 'moved') return moveProblem(ending.runId, change.move, { ...changed, ...(changed.outcome === 'already' && { outcome: 'stale' }) } as typeof changed)!
+  if (isOver(changed.state) && changed.state !== 'completed') await cancelDescendants(ctx, [ending.runId], { actor: ending.actor })
+  return { state: changed.state, attempt: changed.attempt }
+}
+
+async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<RunChange | Refusal> {
+  const { runId, token, actor, trace } = ending
+  const base = { runId, token, actor, ...(trace && { trace }) }
+  switch (ending.kind) {
+    case 'completed':
+      return completion(ctx, { ...base, result: ending.result }, run)
+    case 'paused':
+      return { ...base, move: 'pause' }
+    case 'returned':
+      return { ...base, move: 'giveBack', dueInMs: 0 }
+    default: {
+      if (!run?.jobId) return refuse('run_not_found', { runId })
+      const policy = await policyOf(ctx, run)
+      return failure(base, { run, policy, ending, random: ctx.random() })
+    }
+  }
+}
+
+type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result'>
+
+async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
+  if (run?.jobId && base.result !== undefined) {
+    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const fields = definition.resultSchema ? problemsUnder(definition.resultSchema, base.result, 'result') : []
+    if (fields.length > 0) return refuse('invalid', { fields })
+  }
+  return { ...base, move: 'complete' }
+}
+
+type Failed = { run: RunRow; policy: RetryPolicy; ending: Extract<Ending, { error: string }>; random: number }
+
+function failure(base: Base, { run, policy, ending, random }: Failed): RunChange {
+  const after = afterFailure(policy, { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs }, random)
+  const error = ending.error.slice(0, ERROR_LENGTH_MAX)
+  const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
+  const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }
+  if (after.kind === 'retry') {
+    return {
+      ...about,
+      move: after.delayMs > 0 ? 'retryLater' : 'retryNow',
+      nextAttempt: run.attempt + 1,
+      dueInMs: after.delayMs,
+      ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+      data: { ...data, failed_attempt: run.attempt, retry_in_ms: after.delayMs },
+    }
+  }
+  return { ...about, move: endMove(ending), data: { ...data, reason: after.reason } }
+}
+
+function endMove(ending: Extract<Ending, { error: string }>): RunMove {
+  if (ending.kind === 'timed_out') return 'timeOut'
+  if (ending.kind === 'crashed') return 'crash'
+  return ending.forGood ? 'fail' : 'bury'
+}
+
+/** The job's policy at the run's version, with what the trigger asked for itself. */
+async function policyOf(ctx: Ctx, run: RunRow): Promise<RetryPolicy> {
+  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  return { ...definition, ...run.overrides, maxAttempts: run.maxAttempts }
+}

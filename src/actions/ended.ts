@@ -1,0 +1,21 @@
+// From what moveRuns answers to what a caller is told.
+import { type Refusal, refuse } from '#core/error.ts'
+import { isOver, type RunMove, RUN_MOVES } from '#core/run.ts'
+import type { RunChanged } from '#storage/move-runs.ts'
+
+/** Undefined when the run is where the caller wanted it. */
+export function moveProblem(runId: string, move: RunMove, changed: RunChanged): Refusal | undefined {
+  switch (changed.outcome) {
+    case 'moved':
+    case 'already':
+      return undefined
+    case 'missing':
+      return refuse('run_not_found', { runId })
+    case 'stale':
+      return isOver(changed.state) ? refuse('run_over', { runId, state: changed.state }) : refuse('stale_lease', { runId })
+    case 'refused':
+      return isOver(changed.state) && !RUN_MOVES[move].from.some(isOver)
+        ? refuse('run_over', { runId, state: changed.state })
+        : refuse('wrong_state', { runId, state: changed.state, needs: RUN_MOVES[move].from })
+  }
+}

@@ -1,0 +1,72 @@
+// The moves that an operator makes by hand, one run at a time: reschedule, resume, redrive.
+import { refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import { FAILURE_STATES, type RunMove } from '#core/run.ts'
+import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
+import type { RunChange } from '#storage/move-runs.ts'
+import type { Ctx } from './ctx.ts'
+import { moveProblem } from './ended.ts'
+import { payloadProblem, scheduleProblem } from './trigger-runs.ts'
+
+/** A run that somebody names, and who asks. */
+export type Target = Cause & { projectId: string; runId: string }
+
+/** The run of this project with this id, or a refusal that does not tell whether another project has it. */
+export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, runId: string): Promise<RunRow> {
+  const run = await findRun(ctx.sql, projectId, runId)
+  if (!run) throw refuse('run_not_found', { runId })
+  return run
+}
+
+/** Moves a run that was just looked at, tells who watches, and gives it back as it is now. */
+export async function moveFound(ctx: Ctx, run: RunRow, move: RunMove, change: Omit<RunChange, 'runId' | 'move'>): Promise<RunRow> {
+  const changed = await ctx.moveRun({ runId: run.id, move, ...change })
+  const problem = moveProblem(run.publicId, move, changed)
+  if (problem) throw problem
+  ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'timers', 'tail'])
+  const [now] = await readRuns(ctx.sql, [run.id])
+  return now!
+}
+
+/** Gives a run that has not begun another time, and its time to live anew. `scheduledAt` in the past by a minute or less is now. */
+export async function rescheduleRun(ctx: Ctx, target: Target & { scheduledAt: Date; payload?: unknown }): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const nowMs = Date.now()
+  const problem = scheduleProblem(target, nowMs)
+  if (problem) throw problem
+  if (target.payload !== undefined && run.jobId) {
+    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const bad = payloadProblem(definition, target.payload)
+    if (bad) throw bad
+  }
+  const later = target.scheduledAt.getTime() > nowMs
+  return moveFound(ctx, run, later ? 'reschedule' : 'rescheduleNow', {
+    actor: target.actor,
+    ...(target.causationId && { causationId: target.causationId }),
+    scheduledAt: target.scheduledAt,
+    ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+    ...(target.payload !== undefined && { payload: target.payload }),
+    data: { scheduled_at: target.scheduledAt.toISOString() },
+  })
+}
+
+/** Queues a paused run again, to go on from its latest checkpoint. */
+export async function resumeRun(ctx: Ctx, target: Target): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  return moveFound(ctx, run, 'resume', requeueing(run, target))
+}
+
+/** The same run again: attempts counted anew, time to live refreshed. */
+export async function redriveRun(ctx: Ctx, target: Target): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  return moveFound(ctx, run, 'redrive', { ...requeueing(run, target), nextAttempt: 1 })
+}
+
+const requeueing = (run: RunRow, { actor, causationId }: Cause) => ({
+  actor,
+  ...(causationId && { causationId }),
+  dueInMs: 0,
+  ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+})
+
+export const isReplayable = (run: RunRow): boolean => FAILURE_STATES.includes(run.state) || run.state === 'completed' || run.state === 'canceled'

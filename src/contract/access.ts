@@ -1,0 +1,177 @@
+// Who may do what: projects, API keys, and what a key says about itself.
+import { Type } from 'typebox'
+import {
+  body,
+  DAY_SECS,
+  listOf,
+  nullable,
+  oneOf,
+  optional,
+  paging,
+  query,
+  seconds,
+  text,
+  time,
+  timeOrNull,
+  uuid,
+  whole,
+  withDefault,
+} from './common.ts'
+import { route, SCOPES } from './route.ts'
+
+const tag = 'Access'
+const RATE_PER_MINUTE_MAX = 1_000_000
+
+const PROJECT_ID = Type.String({
+  pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+  description: 'Id of the project, short and readable.',
+  examples: ['default'],
+})
+const PROJECT_NAME = text(255, 'Name for people.', { minLength: 1 })
+const KEY_PATH = Type.Object({ key_id: uuid('Id of the key.') })
+
+export const Project = Type.Object(
+  { id: PROJECT_ID, name: PROJECT_NAME, created_at: time('When the project was created.') },
+  { title: 'Project' },
+)
+
+export const SCOPE = oneOf(SCOPES, 'What the key may do; admin implies all the others.')
+
+const key = {
+  id: uuid('Id of the key.'),
+  project_id: Type.String({ description: 'The project that the key belongs to, the only one it reaches.' }),
+  name: text(255, 'What the key is for.', { minLength: 1 }),
+  prefix: Type.String({ description: 'How the key begins, to recognise it by.' }),
+  scopes: Type.Array(SCOPE, { description: 'What the key may do.' }),
+  rate_limit_per_minute: nullable(
+    whole(1, RATE_PER_MINUTE_MAX, 'Requests per minute at most.'),
+    'Requests per minute at most; null for the default of the installation.',
+  ),
+  created_at: time('When the key was made.'),
+  created_by: nullable(Type.String(), 'Id of the actor who made it.'),
+  expires_at: timeOrNull('When it ends by itself; null: never.'),
+  revoked_at: timeOrNull('When it was revoked.'),
+  last_used_at: timeOrNull('When it was used last, to about a minute.'),
+}
+export const Key = Type.Object(key, { title: 'Key' })
+
+const secret = Type.String({ description: 'The key itself. Shown once; only its hash is kept.' })
+export const NewKey = Type.Object({ ...key, key: secret }, { title: 'NewKey' })
+
+export const createProject = route({
+  method: 'POST',
+  path: '/v1/projects',
+  needs: 'admin',
+  tag,
+  name: 'createProject',
+  summary: 'Create a project, and its first key, which has the scope admin.',
+  body: body({ id: PROJECT_ID, name: optional(text(255, 'Name for people; the id when left out.', { minLength: 1 })) }),
+  replies: {
+    201: Type.Object({ ...Project.properties, key: secret }, { title: 'NewProject' }),
+  },
+  refusals: ['project_exists'],
+})
+
+export const listProjects = route({
+  method: 'GET',
+  path: '/v1/projects',
+  needs: 'admin',
+  tag,
+  name: 'listProjects',
+  summary: 'List the projects.',
+  query: query(paging),
+  replies: { 200: listOf(Project, 'ProjectList') },
+  refusals: ['invalid_cursor'],
+})
+
+export const getProject = route({
+  method: 'GET',
+  path: '/v1/projects/:project_id',
+  needs: 'admin',
+  tag,
+  name: 'getProject',
+  summary: 'Read a project.',
+  params: Type.Object({ project_id: PROJECT_ID }),
+  replies: { 200: Project },
+  refusals: ['project_not_found'],
+})
+
+export const createKey = route({
+  method: 'POST',
+  path: '/v1/keys',
+  needs: 'keys',
+  tag,
+  name: 'createKey',
+  summary: "Make a key of the caller's project; nobody can give a scope that they lack.",
+  body: body({
+    name: key.name,
+    scopes: Type.Array(SCOPE, {
+      minItems: 1,
+      maxItems: SCOPES.length,
+      uniqueItems: true,
+      description: 'What it may do.',
+    }),
+    expires_in_days: optional(whole(1, 3650, 'Days after which it ends by itself; never when left out.')),
+    rate_limit_per_minute: optional(whole(1, RATE_PER_MINUTE_MAX, 'Requests per minute at most.')),
+  }),
+  replies: { 201: NewKey },
+})
+
+export const listKeys = route({
+  method: 'GET',
+  path: '/v1/keys',
+  needs: 'keys',
+  tag,
+  name: 'listKeys',
+  summary: "List the keys of the caller's project, newest first.",
+  query: query(paging),
+  replies: { 200: listOf(Key, 'KeyList') },
+  refusals: ['invalid_cursor'],
+})
+
+export const revokeKey = route({
+  method: 'DELETE',
+  path: '/v1/keys/:key_id',
+  needs: 'keys',
+  tag,
+  name: 'revokeKey',
+  summary: 'Revoke a key, at once and for good.',
+  params: KEY_PATH,
+  replies: { 204: null },
+  refusals: ['key_not_found'],
+})
+
+export const rotateKey = route({
+  method: 'POST',
+  path: '/v1/keys/:key_id/rotate',
+  needs: 'keys',
+  tag,
+  name: 'rotateKey',
+  summary: 'Make a new key like this one; the old one ends after a grace.',
+  params: KEY_PATH,
+  body: body({
+    grace_secs: withDefault(seconds(0, 7 * DAY_SECS, 'Seconds that the old key still works.'), 3600),
+  }),
+  bodyOptional: true,
+  replies: { 201: NewKey },
+  refusals: ['key_not_found'],
+})
+
+export const getMe = route({
+  method: 'GET',
+  path: '/v1/me',
+  needs: 'any_key',
+  tag,
+  name: 'getMe',
+  summary: 'Say which project and key this is, and what the key may do.',
+  replies: {
+    200: Type.Object(
+      {
+        project_id: Type.String({ description: 'The project that the key reaches.' }),
+        key_id: Type.String({ description: 'Id of the key.' }),
+        scopes: Type.Array(SCOPE, { description: 'What the key may do.' }),
+      },
+      { title: 'Me' },
+    ),
+  },
+})

@@ -1,0 +1,267 @@
+// The log: append, list, read, count, and watch.
+import { Type } from 'typebox'
+import {
+  commaList,
+  flag,
+  ItemError,
+  listOf,
+  nullable,
+  ORDER,
+  optional,
+  paging,
+  query,
+  RunPath,
+  repeated,
+  text,
+  time,
+  timeOrNull,
+  uuid,
+  whole,
+  withDefault,
+} from './common.ts'
+import {
+  ACTOR_TYPE,
+  EVENT_BYTES_MAX,
+  EVENT_TYPE,
+  Event,
+  EventInput,
+  LEVEL,
+  POSITION,
+  Receipt,
+  SEQUENCE,
+} from './event.ts'
+import { route } from './route.ts'
+import { CORRELATION_ID } from './run.ts'
+
+const tag = 'Events'
+export const NDJSON = 'application/x-ndjson'
+const COUNT_MAX = Number.MAX_SAFE_INTEGER
+
+const EventList = listOf(Event, 'EventList')
+const TYPES = commaList(EVENT_TYPE, 50, 'Events of these types.')
+const AGENT = text(128, 'Events of this agent.', { minLength: 1 })
+const RESOURCE_TYPE = text(128, 'Events about this kind of thing.', { minLength: 1 })
+const during = {
+  occurred_from: optional(time('Happened at this time or later.')),
+  occurred_to: optional(time('Happened before this time.')),
+}
+
+export const appendEvents = route({
+  method: 'POST',
+  path: '/v1/events',
+  needs: 'events:write',
+  tag,
+  name: 'appendEvents',
+  summary: 'Append one event, an array of up to 1,000, or a stream of lines.',
+  description:
+    'One event answers 201 with its place in the log. An array, or `application/x-ndjson` with one event per line, ' +
+    'answers 200 with one result each, in order; an event that is refused does not touch its neighbours. The answer ' +
+    'is sent after the commit.',
+  body: Type.Unsafe<EventInput | EventInput[]>(
+    Type.Union([EventInput, Type.Array(EventInput, { minItems: 1, maxItems: 1000, title: 'EventInputs' })], {
+      description: 'An event, or an array of events.',
+    }),
+  ),
+  bodyAs: 'events',
+  bodyBytesMax: 16 * 1024 * 1024,
+  consumes: [NDJSON],
+  itemwise: 'events',
+  itemBytesMax: EVENT_BYTES_MAX,
+  replies: {
+    201: Receipt,
+    200: Type.Object(
+      {
+        results: Type.Array(
+          Type.Object({
+            index: whole(0, COUNT_MAX, 'Place of the event in the request, from 0.'),
+            id: optional(nullable(uuid('Id of the event; null for a delta.'))),
+            position: optional(nullable(POSITION)),
+            sequence: optional(nullable(SEQUENCE)),
+            duplicate: optional(flag('True when an event with this id was in the log already.')),
+            error: optional(ItemError),
+          }),
+          { description: 'One for each event, in the order of the request.' },
+        ),
+        total: whole(0, COUNT_MAX, 'Events in the request.'),
+        appended: whole(0, COUNT_MAX, 'Events that are new in the log.'),
+        duplicates: whole(0, COUNT_MAX, 'Events that were in the log already.'),
+        refused: whole(0, COUNT_MAX, 'Events that were refused.'),
+      },
+      { title: 'AppendResult' },
+    ),
+  },
+  refusals: ['reserved_type', 'run_not_found', 'run_over'],
+})
+
+export const listEvents = route({
+  method: 'GET',
+  path: '/v1/events',
+  needs: 'events:read',
+  tag,
+  name: 'listEvents',
+  summary: 'List events, newest first unless asked otherwise; all filters must hold.',
+  query: query({
+    type: optional(TYPES),
+    resource_type: optional(RESOURCE_TYPE),
+    resource_id: optional(text(256, 'Events about this thing.', { minLength: 1 })),
+    actor_type: optional(ACTOR_TYPE),
+    actor_id: optional(text(256, 'Events of this actor.', { minLength: 1 })),
+    correlation_id: optional(CORRELATION_ID),
+    run_id: optional(text(256, 'Events about this run.', { minLength: 1 })),
+    agent_id: optional(AGENT),
+    ...during,
+    order: ORDER('desc'),
+    ...paging,
+  }),
+  replies: { 200: EventList },
+  refusals: ['invalid_cursor', 'run_not_found'],
+})
+
+export const getEvent = route({
+  method: 'GET',
+  path: '/v1/events/:event_id',
+  needs: 'events:read',
+  tag,
+  name: 'getEvent',
+  summary: 'Read an event.',
+  params: Type.Object({ event_id: uuid('Id of the event.') }),
+  replies: { 200: Event },
+  refusals: ['event_not_found'],
+})
+
+const counts = (by: string) =>
+  Type.Array(
+    Type.Object(
+      { key: Type.String({ description: 'What is counted.' }), count: whole(0, COUNT_MAX, 'Events.') },
+      { title: 'Count' },
+    ),
+    { description: `Events by ${by}, the most first.` },
+  )
+
+export const aggregateEvents = route({
+  method: 'GET',
+  path: '/v1/events/aggregate',
+  needs: 'events:read',
+  tag,
+  name: 'aggregateEvents',
+  summary: 'Count events by type, by kind of resource and by kind of actor.',
+  query: query(during),
+  replies: {
+    200: Type.Object(
+      {
+        occurred_from: timeOrNull('As asked.'),
+        occurred_to: timeOrNull('As asked.'),
+        total: whole(0, COUNT_MAX, 'Events in all.'),
+        by_type: counts('type'),
+        by_resource_type: counts('kind of resource'),
+        by_actor_type: counts('kind of actor'),
+      },
+      { title: 'EventAggregate' },
+    ),
+  },
+})
+
+export const listActors = route({
+  method: 'GET',
+  path: '/v1/events/by-actor',
+  needs: 'events:read',
+  tag,
+  name: 'listActors',
+  summary: 'Count events per actor, the busiest first.',
+  query: query({ ...during, ...paging }),
+  replies: {
+    200: listOf(
+      Type.Object(
+        {
+          actor_type: ACTOR_TYPE,
+          actor_id: nullable(Type.String(), 'The actor; null for the system itself.'),
+          count: whole(0, COUNT_MAX, 'Events of this actor.'),
+          by_type: counts('type'),
+        },
+        { title: 'ActorCount' },
+      ),
+      'ActorCountList',
+    ),
+  },
+  refusals: ['invalid_cursor'],
+})
+
+export const listRunEvents = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/events',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'listRunEvents',
+  summary: "List a run's events by sequence, the first one first.",
+  params: RunPath,
+  query: query({
+    after_sequence: withDefault(whole(0, COUNT_MAX, 'Events after this sequence.'), 0),
+    level: optional(LEVEL),
+    type: optional(TYPES),
+    ...paging,
+  }),
+  replies: { 200: EventList },
+  refusals: ['run_not_found', 'invalid_cursor'],
+})
+
+const STREAM_WORDS =
+  'Server-sent events. `id` is the cursor to resume from with Last-Event-ID, `event` the type, `data` the event as ' +
+  'JSON. A comment is sent every 15 seconds.'
+
+export const streamRun = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/stream',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'streamRun',
+  summary: 'Watch a run: every event from the beginning, or after a sequence, until the run is over.',
+  description: `${STREAM_WORDS} The id is the sequence. The stream ends after the event that ended the run.`,
+  params: RunPath,
+  query: query({
+    after_sequence: optional(whole(0, COUNT_MAX, 'Events after this sequence; Last-Event-ID goes first.')),
+    deltas: withDefault(flag('Whether stream chunks and debug logs are sent too.'), true),
+    type: optional(TYPES),
+  }),
+  stream: true,
+  replies: { 200: null },
+  refusals: ['run_not_found', 'overloaded'],
+})
+
+export const streamRunChunks = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/stream/chunks',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'streamRunChunks',
+  summary: 'Watch what a run streams, such as the words of a model.',
+  description: `${STREAM_WORDS} The id is the sequence; data is {chunk, stream_id, done}.`,
+  params: RunPath,
+  query: query({
+    after_sequence: optional(whole(0, COUNT_MAX, 'Chunks after this sequence; Last-Event-ID goes first.')),
+  }),
+  stream: true,
+  replies: { 200: null },
+  refusals: ['run_not_found', 'overloaded'],
+})
+
+export const streamEvents = route({
+  method: 'GET',
+  path: '/v1/events/stream',
+  needs: 'events:read',
+  tag,
+  name: 'streamEvents',
+  summary: 'Watch the whole project: every event that is committed from now on, or after a cursor.',
+  description: STREAM_WORDS,
+  query: query({
+    type: optional(TYPES),
+    resource_type: optional(repeated(RESOURCE_TYPE, 20, 'Events about these kinds of things.')),
+    agent_id: optional(AGENT),
+    after: optional(text(512, 'The id of the last event seen; Last-Event-ID goes first.', { minLength: 1 })),
+  }),
+  stream: true,
+  replies: { 200: null },
+  refusals: ['invalid_cursor', 'overloaded'],
+})

@@ -1,0 +1,51 @@
+// What happens after an attempt has failed: again after a delay, or no more.
+
+export const RETRY_STRATEGIES = ['exponential', 'linear', 'fixed', 'custom'] as const
+export type RetryStrategy = (typeof RETRY_STRATEGIES)[number]
+
+export type RetryPolicy = {
+  maxAttempts: number
+  retryStrategy: RetryStrategy
+  retryInitialDelaySecs: number
+  retryMaxDelaySecs: number
+  /** For `custom`: the delay after each failed attempt; the last one repeats. */
+  retryDelaysSecs: number[]
+}
+
+export type AfterFailure = { kind: 'retry'; delayMs: number } | { kind: 'giveUp'; reason: 'not_retryable' | 'attempts_exhausted' }
+
+type Failure = {
+  /** 1-based number of the attempt that failed. */
+  attempt: number
+  retryable: boolean
+  /** What the endpoint asked for (Retry-After); it counts up to the policy's longest delay. */
+  wantedDelayMs?: number | undefined
+}
+
+/** What to do after a failure. `random` is in [0, 1). */
+export function afterFailure(policy: RetryPolicy, failure: Failure, random: number): AfterFailure {
+  if (!failure.retryable) return { kind: 'giveUp', reason: 'not_retryable' }
+  if (failure.attempt >= policy.maxAttempts) return { kind: 'giveUp', reason: 'attempts_exhausted' }
+  const maxMs = policy.retryMaxDelaySecs * 1000
+  if (failure.wantedDelayMs !== undefined) return { kind: 'retry', delayMs: Math.min(maxMs, failure.wantedDelayMs) }
+  return { kind: 'retry', delayMs: Math.round(Math.min(maxMs, delayMs(policy, failure.attempt, random))) }
+}
+
+function delayMs(policy: RetryPolicy, attempt: number, random: number): number {
+  const initialMs = policy.retryInitialDelaySecs * 1000
+  const maxMs = policy.retryMaxDelaySecs * 1000
+  switch (policy.retryStrategy) {
+    case 'fixed':
+      return initialMs
+    case 'linear':
+      return initialMs * attempt
+    case 'custom':
+      return (policy.retryDelaysSecs[attempt - 1] ?? policy.retryDelaysSecs.at(-1) ?? policy.retryInitialDelaySecs) * 1000
+    case 'exponential':
+      // Full jitter: ten thousand runs that failed together must not come back together.
+      return Math.min(maxMs, initialMs * 2 ** (attempt - 1)) * random
+  }
+}
+
+/** Whether an HTTP status may be different the next time. */
+export const retryableStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500

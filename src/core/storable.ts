@@ -1,0 +1,16 @@
+// PostgreSQL's text holds neither NUL characters nor halves of surrogate pairs. What clients send is refused by
+// field; what comes back from a handler is the result of work done, and is kept with those characters replaced.
+
+const REPLACEMENT = '\ufffd'
+
+export const isStorableText = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
+
+export const storableText = (text: string): string => (isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', REPLACEMENT))
+
+/** The value with every string in it storable; the same value when all are. */
+export function storableJson(value: unknown): unknown {
+  if (typeof value === 'string') return storableText(value)
+  if (Array.isArray(value)) return value.map(storableJson)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
+}

@@ -1,0 +1,92 @@
+// Schedules: the row of a job is its timer. Whoever moves it forward fires it, in one transaction with the runs and
+// the events, so that two nodes, or a crash, neither fire a tick twice nor lose it.
+import { cancelRuns } from '#actions/cancel-runs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { nextTick, ticksBetween } from '#actions/schedule.ts'
+import { prepareRun, queueOf } from '#actions/trigger-runs.ts'
+import type { Actor } from '#core/event.ts'
+import { ACTIVE_STATES } from '#core/run.ts'
+import { appendEvents } from '#storage/append-events.ts'
+import { insertRuns } from '#storage/insert-runs.ts'
+import { type JobRow, lockDueCrons, setNextCron } from '#storage/jobs.ts'
+import { listRuns } from '#storage/read-runs.ts'
+import type { Sql } from '#storage/sql.ts'
+import { nextCronInMs } from '#storage/timers.ts'
+import type { Duty } from './loop.ts'
+
+const BATCH_MAX = 20
+/** Ticks caught up with at most, under the policy `all`: the latest ones. */
+const MISSED_MAX = 100
+/** A tick that is later than this was missed: nobody was there to fire it. */
+const LATE_MS = 60_000
+
+export const cron = (ctx: Ctx): Duty => ({
+  name: 'cron',
+  everyMs: 5_000,
+  topics: ['timers'],
+  async tick() {
+    const fired = (await ctx.sql.begin((transaction) => fireDue(transaction as unknown as Sql))) as Fired[]
+    // After the commit: what a tick replaces is canceled once its successor is safe.
+    for (const { job, replaced } of fired) {
+      if (replaced.length > 0) await cancelRuns(ctx, { projectId: job.projectId, actor: actorOf(job), runIds: replaced, reason: 'replaced by the next tick' })
+    }
+    if (fired.length > 0) ctx.ring([...fired.map(({ job }) => `queue:${queueOf(job.definition)}`), 'tail'])
+    return fired.length === BATCH_MAX ? 'again' : { inMs: await nextCronInMs(ctx.sql) }
+  },
+})
+
+type Fired = { job: JobRow; replaced: string[] }
+
+async function fireDue(tx: Sql): Promise<Fired[]> {
+  const jobs = await lockDueCrons(tx, BATCH_MAX)
+  const fired: Fired[] = []
+  for (const job of jobs) fired.push(await fire(tx, job, job.now))
+  return fired
+}
+
+const actorOf = (job: JobRow): Actor => ({ type: 'schedule', id: job.id })
+
+async function fire(tx: Sql, job: JobRow, now: Date): Promise<Fired> {
+  const { cron: expression, timezone, cronOverlapPolicy, enabled } = job.definition
+  if (!expression || !enabled) {
+    await setNextCron(tx, job.id, undefined)
+    return { job, replaced: [] }
+  }
+  const ticks = dueTicks(job, now)
+  const live =
+    cronOverlapPolicy === 'allow'
+      ? []
+      : await listRuns(tx, { projectId: job.projectId, jobId: job.id, states: ACTIVE_STATES, order: 'oldest', limit: 500 })
+  const busy = cronOverlapPolicy === 'skip' && live.length > 0
+  for (const at of ticks) await (busy || (cronOverlapPolicy === 'skip' && at !== ticks.at(-1)) ? skip(tx, job, at) : trigger(tx, job, at))
+  await setNextCron(tx, job.id, nextTick(expression, timezone, now))
+  return { job, replaced: cronOverlapPolicy === 'cancel_running' && ticks.length > 0 ? live.map((run) => run.publicId) : [] }
+}
+
+/** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
+function dueTicks(job: JobRow, now: Date): Date[] {
+  const { cron: expression, timezone, cronMissedPolicy } = job.definition
+  const ticks = ticksBetween(expression!, timezone, { from: job.nextCronAt!, to: now, max: MISSED_MAX })
+  const onTime = ticks.filter((at) => now.getTime() - at.getTime() <= LATE_MS)
+  if (cronMissedPolicy === 'all') return ticks
+  if (cronMissedPolicy === 'skip') return onTime
+  return onTime.length > 0 ? onTime : ticks.slice(-1)
+}
+
+const fact = (job: JobRow) => ({ projectId: job.projectId, actor: actorOf(job), resourceType: 'schedule', resourceId: job.id })
+
+async function skip(tx: Sql, job: JobRow, at: Date): Promise<void> {
+  await appendEvents(tx, [{ ...fact(job), type: 'schedule.skipped', data: { job: job.slug, tick: at.toISOString(), reason: 'overlap' } }])
+}
+
+async function trigger(tx: Sql, job: JobRow, at: Date): Promise<void> {
+  const [fired] = await appendEvents(tx, [{ ...fact(job), type: 'schedule.fired', data: { job: job.slug, tick: at.toISOString() } }])
+  if (fired!.outcome !== 'appended') throw new Error(`the tick of job ${job.id} was not logged`)
+  const origin = { projectId: job.projectId, actor: actorOf(job), triggeredBy: 'cron' as const, correlationId: fired!.id, causationId: fired!.id }
+  const run = prepareRun(job, { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } }, origin, at.getTime())
+  const problem = run instanceof Error ? run.message : (await insertRuns(tx, [run]))[0]!.outcome
+  // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
+  if (problem !== 'created') {
+    await appendEvents(tx, [{ ...fact(job), type: 'schedule.failed', level: 'error', correlationId: fired!.id, causationId: fired!.id, data: { job: job.slug, tick: at.toISOString(), reason: problem } }])
+  }
+}

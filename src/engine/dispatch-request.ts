@@ -1,0 +1,51 @@
+// What a handler is sent: the payload as the body, and in the headers who it is, what went before, and the token
+// that its calls back carry. Names as in Strait's contract, section 5.3, so that its handlers work unchanged.
+import { randomBytes } from 'node:crypto'
+import { childSpan, formatTraceparent, newTrace, parseTraceparent } from '#core/trace-context.ts'
+import type { JobDefinition } from '#core/job.ts'
+import { signatureHeaders } from '#governance/signature.ts'
+import type { ClaimedRun } from '#storage/claim-runs.ts'
+
+/** Node's HTTP servers refuse more than 16 KiB of headers in all; a larger checkpoint is fetched by its number. */
+const CHECKPOINT_HEADER_BYTES_MAX = 8 * 1024
+const ERROR_HEADER_LENGTH_MAX = 1024
+
+type Parts = { run: ClaimedRun; definition: JobDefinition; signingSecret: string; runToken: string; nowMs: number }
+
+export function dispatchRequest({ run, definition, signingSecret, runToken, nowMs }: Parts): { headers: Record<string, string>; body: string } {
+  // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
+  const body = JSON.stringify(run.payload ?? {})
+  const parent = parseTraceparent(run.traceparent ?? undefined) ?? newTrace(randomBytes(24))
+  const id = run.clientId ?? run.runId
+  return {
+    body,
+    headers: {
+      ...definition.endpointHeaders,
+      'content-type': 'application/json',
+      'user-agent': 'Runyard/1',
+      'x-run-id': id,
+      'x-job-id': run.jobId,
+      'x-attempt': String(run.attempt),
+      'x-run-token': runToken,
+      traceparent: formatTraceparent(childSpan(parent, randomBytes(8))),
+      ...checkpointHeaders(run.checkpoint),
+      ...(run.attempt > 1 && run.previousError !== null && { 'x-previous-error': headerText(run.previousError).slice(0, ERROR_HEADER_LENGTH_MAX) }),
+      // One id per attempt: a receiver that drops repeats must still take the retry.
+      ...signatureHeaders({ secret: signingSecret, id: `${run.runId}_${run.attempt}`, body, nowMs }),
+    },
+  }
+}
+
+function checkpointHeaders(checkpoint: ClaimedRun['checkpoint']): Record<string, string> {
+  if (!checkpoint) return {}
+  const state = headerText(JSON.stringify(checkpoint.state))
+  return {
+    'x-checkpoint-number': String(checkpoint.number),
+    'x-checkpoint-at': new Date(checkpoint.created_at).toISOString(),
+    ...(state.length <= CHECKPOINT_HEADER_BYTES_MAX && { 'x-last-checkpoint': state }),
+  }
+}
+
+/** Headers carry printable ASCII: everything else is written as JSON escapes, which a JSON parser reads back. */
+const headerText = (text: string): string =>
+  text.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -1,0 +1,34 @@
+// Leases that have run out: an attempt over its time, or one whose executor is gone. The run is tried again while
+// attempts remain.
+import type { Ctx } from '#actions/ctx.ts'
+import { type Ending, endAttempts } from '#actions/end-attempts.ts'
+import { SYSTEM } from '#core/event.ts'
+import { type Expired, readExpiredLeases } from '#storage/leases.ts'
+import type { Duty } from './loop.ts'
+
+const BATCH_MAX = 500
+
+/** Safe on every node at once: each end is fenced by the lease that ran out. */
+export const reaper = (ctx: Ctx): Duty => ({
+  name: 'reaper',
+  everyMs: 1_000,
+  async tick() {
+    const expired = await readExpiredLeases(ctx.sql, BATCH_MAX)
+    if (expired.length === 0) return { inMs: undefined }
+    const ended = await endAttempts(ctx, expired.map(endingOf))
+    ctx.log.info({ leases: expired.length, ended: ended.filter((it) => !(it instanceof Error)).length }, 'leases ran out')
+    ctx.ring(['leases'])
+    return expired.length === BATCH_MAX ? 'again' : { inMs: undefined }
+  },
+})
+
+function endingOf(lease: Expired): Ending {
+  const base = { runId: lease.runId, token: lease.token, actor: SYSTEM }
+  // It was asked to stop, and had its grace.
+  if (lease.told === 'pause') return { ...base, kind: 'paused' }
+  // Claimed into a buffer and never begun: no attempt is used up.
+  if (lease.state === 'dequeued') return { ...base, kind: 'returned' }
+  return lease.overdue
+    ? { ...base, kind: 'timed_out', error: `timed out after ${lease.timeoutSecs} s`, errorCode: 'timeout', retryable: true }
+    : { ...base, kind: 'crashed', error: `lost contact with ${lease.owner}`, errorCode: 'heartbeat_lost', retryable: true }
+}

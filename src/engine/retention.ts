@@ -1,0 +1,45 @@
+// What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
+// advisory lock; makes the partitions of the time ahead as well.
+import type { Ctx } from '#actions/ctx.ts'
+import { deleteOldRuns, deleteStaleKeys, dropOldPayloads, whileAlone } from '#storage/retention.ts'
+import { dropPartitions, makePartitions } from '#storage/partitions.ts'
+import type { Duty } from './loop.ts'
+
+/** Days that each class of data is kept; null for ever. */
+export type Retention = { eventsDays: number | null; deltasDays: number | null; payloadsDays: number | null; runsDays: number | null }
+
+const BATCH_MAX = 1_000
+const HOUR_MS = 3_600_000
+
+export const retention = (ctx: Ctx, keep: Retention): Duty => ({
+  name: 'retention',
+  everyMs: HOUR_MS,
+  async tick(signal) {
+    // Making partitions is safe everywhere, and must not wait for a node that holds the lock.
+    await makePartitions(ctx.sql)
+    const more = await whileAlone(ctx.sql, 'retention', () => sweep(ctx, keep, signal))
+    return more ? { inMs: 1_000 } : { inMs: undefined }
+  },
+})
+
+async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<boolean> {
+  const dropped = [
+    ...(keep.eventsDays === null ? [] : await dropPartitions(ctx.sql, 'events', keep.eventsDays)),
+    ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
+  ]
+  if (dropped.length > 0) ctx.log.info({ dropped }, 'dropped old partitions')
+  const counts = { payloads: 0, runs: 0, keys: 0 }
+  let more = false
+  for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
+    const payloads = keep.payloadsDays === null ? 0 : await dropOldPayloads(ctx.sql, keep.payloadsDays, BATCH_MAX)
+    const runs = keep.runsDays === null ? 0 : await deleteOldRuns(ctx.sql, keep.runsDays, BATCH_MAX)
+    const keys = await deleteStaleKeys(ctx.sql, BATCH_MAX)
+    counts.payloads += payloads
+    counts.runs += runs
+    counts.keys += keys
+    more = Math.max(payloads, runs, keys) === BATCH_MAX
+    if (!more) break
+  }
+  if (counts.payloads + counts.runs + counts.keys > 0) ctx.log.info(counts, 'swept what is old')
+  return more
+}

@@ -1,0 +1,38 @@
+// Run tokens: what a running attempt shows with each call. A token names run, attempt and lease; the lease decides
+// whether it still counts, so a token needs no revocation list.
+import { createSigner, createVerifier } from 'fast-jwt'
+
+export type RunClaims = { runId: string; projectId: string; attempt: number; leaseToken: string; owner: string }
+type Wire = { sub: string; prj: string; att: number; lse: string; own: string }
+
+/** A handler may still say how it ended when its time is just over; the lease tells whether that counts. */
+const LEEWAY_SECS = 60
+const CACHE_MAX = 10_000
+
+export type RunTokens = {
+  sign: (claims: RunClaims, timeoutSecs: number) => string
+  /** Undefined for anything that is not a token of ours, or is past its time. */
+  verify: (token: string) => RunClaims | undefined
+}
+
+export function runTokens(secret: string): RunTokens {
+  const signer = createSigner({ key: secret, algorithm: 'HS256' })
+  const verifier = createVerifier({ key: secret, algorithms: ['HS256'], cache: CACHE_MAX })
+  return {
+    sign({ runId, projectId, attempt, leaseToken, owner }, timeoutSecs) {
+      const wire: Wire = { sub: runId, prj: projectId, att: attempt, lse: leaseToken, own: owner }
+      return signer({ ...wire, exp: Math.floor(Date.now() / 1000) + timeoutSecs + LEEWAY_SECS })
+    },
+    verify(token) {
+      try {
+        const { sub, prj, att, lse, own } = verifier(token) as Wire
+        return { runId: sub, projectId: prj, attempt: att, leaseToken: lse, owner: own }
+      } catch {
+        return undefined
+      }
+    },
+  }
+}
+
+/** A run token is a JWT, an API key is not: it tells how to read a credential before anything is verified. */
+export const looksLikeRunToken = (credential: string): boolean => credential.startsWith('eyJ')

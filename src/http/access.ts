@@ -1,0 +1,51 @@
+// Lets a request through to its route, or not: who calls, what they may, how often. It runs before the body is read.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Route } from '#contract/route.ts'
+import { refuse } from '#core/error.ts'
+import type { Caller, KeyCaller } from './caller.ts'
+
+/** Throws the refusal `unauthorized` when the request has no good credential. */
+export type Authenticate = (request: FastifyRequest) => Promise<Caller>
+
+/** Throws the refusal `rate_limited` over the limit; may say where the caller stands. */
+export type RateLimit = (caller: Caller, route: Route) => Promise<RateLimitStanding | undefined>
+export type RateLimitStanding = { limit: number; remaining: number; resetMs: number }
+
+export type AccessOptions = { authenticate: Authenticate; rateLimit?: RateLimit }
+
+export function checkAccess({ authenticate, rateLimit }: AccessOptions) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const route = request.routeOptions.config?.route
+    // Paths that are no route of the contract bring their own checks: dialects, the documents, unknown paths.
+    if (!route || route.needs === 'nothing') return
+    const caller = await authenticate(request)
+    request.caller = caller
+    if (rateLimit) showStanding(reply, await rateLimit(caller, route))
+    admit(caller, route, request.params as Record<string, string>)
+  }
+}
+
+/** Checks a caller against what a route needs. */
+export function admit(caller: Caller, route: Route, params: Record<string, string>): void {
+  const { needs } = route
+  if (caller.kind === 'key') {
+    if (needs === 'run_token') throw refuse('wrong_credential', { needs: 'the token of a running attempt' })
+    if (needs !== 'any_key' && needs !== 'nothing' && !holds(caller, needs)) throw refuse('forbidden', { scope: needs })
+    return
+  }
+  if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
+  // Another run does not exist for this token, in its own project or elsewhere.
+  const runId = params.run_id
+  if (runId !== caller.runId) throw refuse('run_not_found', { runId: runId ?? '' })
+}
+
+/** Whether a key has a scope; `admin` has all of them. */
+export const holds = (caller: KeyCaller, scope: string): boolean =>
+  caller.scopes.has(scope) || caller.scopes.has('admin')
+
+function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {
+  if (!standing) return
+  reply.header('x-ratelimit-limit', standing.limit)
+  reply.header('x-ratelimit-remaining', standing.remaining)
+  reply.header('x-ratelimit-reset', Math.ceil(standing.resetMs / 1000))
+}

@@ -1,0 +1,62 @@
+// Who is calling: a key of a project, or a running attempt with its token. Set once per request, by access.ts.
+import type { FastifyRequest } from 'fastify'
+import type { Route } from '#contract/route.ts'
+import { refuseField } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+
+export type KeyCaller = {
+  kind: 'key'
+  projectId: string
+  keyId: string
+  scopes: ReadonlySet<string>
+  actor: Actor
+}
+export type RunCaller = {
+  kind: 'run'
+  projectId: string
+  runId: string
+  attempt: number
+  leaseToken: string
+  actor: Actor
+}
+export type Caller = KeyCaller | RunCaller
+
+/** The caller that a route's handler gets: what its `needs` lets through. */
+export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
+  ? null
+  : R['needs'] extends 'run_token'
+    ? RunCaller
+    : R extends { orRunToken: true }
+      ? Caller
+      : KeyCaller
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller | null
+  }
+  interface FastifyContextConfig {
+    route?: Route
+  }
+}
+
+/** For code behind a route that needs a caller. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (!request.caller)
+    throw new Error(`${request.method} ${request.routeOptions.url} asks for a caller, and needs none`)
+  return request.caller
+}
+
+const IDEMPOTENCY_KEY_LENGTH_MAX = 256
+
+/** The key of the header, or of the body's field where a call has one; they may both be sent if they agree. */
+export function idempotencyKeyOf(request: FastifyRequest, field?: string): string | undefined {
+  const header = request.headers['idempotency-key']
+  if (header === undefined) return field
+  const key = String(header)
+  if (key.length === 0 || key.length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+    throw refuseField('Idempotency-Key', `must have 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`)
+  }
+  if (field !== undefined && field !== key)
+    throw refuseField('idempotency_key', 'differs from the header Idempotency-Key')
+  return key
+}

@@ -1,0 +1,50 @@
+// Cursors: opaque to clients, and bound to the kind of list that gave them out. They hold the sort key of the last
+// item with its tie-breaker, so that rows sharing a timestamp are neither lost nor repeated.
+import { refuse } from '#core/error.ts'
+
+export type CursorPart = string | number
+
+export const encodeCursor = (list: string, parts: readonly CursorPart[]): string =>
+  Buffer.from(JSON.stringify([list, ...parts])).toString('base64url')
+
+/** The parts of a cursor of this list, checked against one pattern each; undefined without a cursor. */
+export function decodeCursor(
+  list: string,
+  cursor: string | undefined,
+  patterns: readonly RegExp[],
+): string[] | undefined {
+  if (cursor === undefined) return undefined
+  try {
+    const [kind, ...parts] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[]
+    const texts = parts.map(String)
+    if (kind === list && texts.length === patterns.length && texts.every((text, index) => patterns[index]!.test(text)))
+      return texts
+  } catch {
+    // Whatever it is, it is none of ours.
+  }
+  throw refuse('invalid_cursor', {})
+}
+
+export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+export const WHOLE = /^-?\d{1,19}$/
+export const TEXT = /^[^\0]{0,1024}$/s
+
+/** The cursor of a list by creation time, ties by id. */
+export function createdCursor(list: string, cursor: string | undefined): { createdAt: string; id: string } | undefined {
+  const parts = decodeCursor(list, cursor, [TIME, UUID])
+  return parts && { createdAt: parts[0]!, id: parts[1]! }
+}
+
+/**
+ * A page of a list that was read with one row more than asked for: the row in excess tells that there is more.
+ */
+export function pageOf<Row, Wire>(
+  rows: readonly Row[],
+  limit: number,
+  { wire, cursor }: { wire: (row: Row) => Wire; cursor: (last: Row) => string },
+) {
+  const page = rows.slice(0, limit)
+  const more = rows.length > limit
+  return { data: page.map(wire), next_cursor: more ? cursor(page.at(-1)!) : null, has_more: more }
+}

@@ -1,0 +1,134 @@
+// Reads JSON that strangers wrote: text that is no JSON is refused with its place, and a value that could not be
+// kept or given back as it came (NUL, half characters, endless nesting, infinite numbers) with its field.
+import { isUtf8 } from 'node:buffer'
+import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { fieldPath } from './field-path.ts'
+import { placeOfError } from './json-place.ts'
+
+export const DEPTH_MAX = 100
+const FLAWS_MAX = 20
+// A double holds 309 digits at most; the text of a longer number must be looked at.
+const DIGITS_MAX = 300
+
+/** `suspect` says that the text shows signs of a flaw, and that `findFlaws` has to look at the value. */
+export type ParsedJson = { value: unknown; suspect: boolean }
+
+export function parseJson(bytes: Buffer, what = 'The body'): ParsedJson {
+  if (!isUtf8(bytes)) throw refuse('malformed', { reason: `${what} is not valid UTF-8.` })
+  return parseJsonText(bytes.toString('utf8'), what)
+}
+
+export function parseJsonText(source: string, what: string): ParsedJson {
+  // A byte order mark is no part of JSON, and some tools send one all the same.
+  const text = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw malformed(text, what, (error as Error).message)
+  }
+  return { value, suspect: isSuspect(text) }
+}
+
+// Walking every value would cost as much as parsing it. All flaws leave a trace in the text: an escape, one of two
+// words, an exponent, depth. Only then is the value walked.
+function isSuspect(text: string): boolean {
+  return text.includes('\\u') || text.includes('__proto__') || text.includes('"constructor"') || isDeepOrHuge(text)
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+function isDeepOrHuge(text: string): boolean {
+  let depth = 0
+  let digits = 0
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (char === QUOTE) at = endOfString(text, at)
+    else if (char === 0x7b || char === 0x5b) depth++
+    else if (char === 0x7d || char === 0x5d) depth--
+    // An exponent; the letter is also in true and false, but never after a digit.
+    else if ((char === 0x65 || char === 0x45) && digits > 0) return true
+    digits = char >= 0x30 && char <= 0x39 ? digits + 1 : 0
+    if (depth > DEPTH_MAX || digits > DIGITS_MAX) return true
+  }
+  return false
+}
+
+function endOfString(text: string, start: number): number {
+  let end = start
+  let escapes: number
+  do {
+    end = text.indexOf('"', end + 1)
+    escapes = 0
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++
+  } while (escapes % 2 === 1)
+  return end
+}
+
+/** What is wrong with a parsed value, field by field; the first ones only, so that an attack costs little. */
+export function findFlaws(value: unknown): FieldProblem[] {
+  const flaws: FieldProblem[] = []
+  const path: (string | number)[] = []
+  const add = (message: string) => flaws.push({ field: fieldPath(path), message })
+
+  const walk = (at: unknown): void => {
+    if (flaws.length >= FLAWS_MAX) return
+    if (typeof at === 'string') {
+      const flaw = textFlaw(at)
+      if (flaw) add(flaw)
+    } else if (typeof at === 'number') {
+      if (!Number.isFinite(at)) add('is a number too large to be kept')
+    } else if (typeof at === 'object' && at !== null) {
+      if (path.length >= DEPTH_MAX) return void add(`is nested more than ${DEPTH_MAX} deep`)
+      if (Array.isArray(at)) for (let index = 0; index < at.length; index++) step(index, at[index])
+      else for (const key of Object.keys(at)) stepInto(at, key)
+    }
+  }
+  const step = (key: string | number, below: unknown) => {
+    path.push(key)
+    walk(below)
+    path.pop()
+  }
+  const stepInto = (parent: object, key: string) => {
+    path.push(key)
+    const below = (parent as Record<string, unknown>)[key]
+    const flaw = textFlaw(key)
+    if (flaw) add(`has a name that ${flaw}`)
+    else if (isPoison(key, below)) add('is a name that is not taken')
+    else walk(below)
+    path.pop()
+  }
+  walk(value)
+  return flaws
+}
+
+export function textFlaw(text: string): string | undefined {
+  if (text.includes('\0')) return 'contains a NUL character'
+  if (!text.isWellFormed()) return 'contains half of a character (a lone surrogate)'
+  return undefined
+}
+
+// Harmless here; but a payload goes on to handlers and agents, and a careless merge there would take them as code's own.
+const isPoison = (key: string, below: unknown): boolean =>
+  key === '__proto__' ||
+  (key === 'constructor' && typeof below === 'object' && below !== null && Object.hasOwn(below, 'prototype'))
+
+function malformed(text: string, what: string, message: string): Refusal {
+  const known = /at position (\d+)/.exec(message)?.[1]
+  const position = known === undefined ? placeOfError(text) : Number(known)
+  const before = text.slice(0, position).split('\n')
+  const line = before.length
+  const column = (before.at(-1)?.length ?? 0) + 1
+  // V8 quotes the text around the error; a caller knows its own text, and a log need not.
+  const reason = message.replace(
+    /(?:,? in JSON at position.*|, (?:\.\.\.)?".*" is not valid JSON| in JSON|JSON input)$/s,
+    '',
+  )
+  return refuse('malformed', {
+    reason: `${what} is not valid JSON: ${reason.trim()} at line ${line}, column ${column}.`,
+    position,
+    line,
+    column,
+  })
+}

@@ -1,0 +1,153 @@
+// Prices refusals for HTTP: each code has its status, and everything that can be thrown becomes one envelope.
+import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal, type RefusalCode, refuse } from '#core/error.ts'
+
+export const STATUS = {
+  malformed: 400,
+  invalid_cursor: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  wrong_credential: 403,
+  route_not_found: 404,
+  project_not_found: 404,
+  key_not_found: 404,
+  job_not_found: 404,
+  version_not_found: 404,
+  run_not_found: 404,
+  event_not_found: 404,
+  checkpoint_not_found: 404,
+  value_not_found: 404,
+  method_not_allowed: 405,
+  project_exists: 409,
+  job_exists: 409,
+  job_paused: 409,
+  job_disabled: 409,
+  job_external: 409,
+  job_busy: 409,
+  run_over: 409,
+  wrong_state: 409,
+  stale_lease: 409,
+  depth_exceeded: 409,
+  idempotency_mismatch: 409,
+  idempotency_in_progress: 409,
+  too_large: 413,
+  unsupported_media_type: 415,
+  invalid: 422,
+  reserved_type: 422,
+  endpoint_refused: 422,
+  rate_limited: 429,
+  overloaded: 503,
+  unavailable: 503,
+} as const satisfies Record<RefusalCode, number> // A new code without a status does not compile.
+
+export type ItemProblem = { code: string; message: string; details?: Record<string, unknown> }
+
+/** A refusal as the error of one item of a batch. */
+export function itemProblem({ code, message, details }: Refusal): ItemProblem {
+  // The only field of some refusals is the sentence itself.
+  const fields = Object.entries(details).filter(([, value]) => value !== message)
+  if (fields.length === 0) return { code, message }
+  // Inside, names are camelCase; on the wire they are snake_case, as all others are.
+  return { code, message, details: Object.fromEntries(fields.map(([key, value]) => [snakeCase(key), value])) }
+}
+
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+const INTERNAL: ItemProblem = {
+  code: 'internal',
+  message: 'Something went wrong on the side of Runyard; its log tells more under this request id.',
+}
+
+export type Problem = { status: number; error: ItemProblem; headers: Record<string, string> }
+
+/** What to answer for something thrown; a 500 says nothing about it. */
+export function problemOf(refusal: Refusal | undefined): Problem {
+  if (!refusal) return { status: 500, error: INTERNAL, headers: {} }
+  const headers: Record<string, string> = {}
+  const { retryAfterMs, allowed } = refusal.details as { retryAfterMs?: number; allowed?: string[] }
+  if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))
+  if (allowed) headers.allow = allowed.join(', ')
+  if (refusal.code === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="runyard"'
+  return { status: STATUS[refusal.code], error: itemProblem(refusal), headers }
+}
+
+/** Answers a request with what was thrown: our own bugs are logged in full, refusals in a line. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const refusal = refusalOf(error, request)
+  const { status, error: body, headers } = problemOf(refusal)
+  logProblem(request.log, error, refusal)
+  // The parser asks to close the connection whenever it fails; only a body that was not read to its end needs that.
+  if (refusal && refusal.code !== 'too_large') reply.removeHeader('connection')
+  return reply
+    .code(status)
+    .headers(headers)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify({ error: body, request_id: request.id }))
+}
+
+function logProblem(log: FastifyBaseLogger, error: unknown, refusal: Refusal | undefined): void {
+  if (!refusal) log.error({ err: error }, 'a request failed')
+  else if (refusal.code === 'unavailable' && error !== refusal) log.warn({ err: error }, refusal.message)
+  else log.info({ code: refusal.code }, refusal.message)
+}
+
+/** The refusal that something thrown stands for; undefined when it is a bug of ours. */
+export function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined {
+  if (error instanceof Refusal) return error
+  if (isOutage(error)) return refuse('unavailable', { what: 'The database', retryAfterMs: 1000 })
+  return refusalOfFramework(error as FastifyError, request)
+}
+
+// What Fastify itself throws before a handler runs.
+function refusalOfFramework(error: FastifyError, request: FastifyRequest): Refusal | undefined {
+  switch (error?.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return refuse('too_large', { what: 'The body', bytesMax: request.routeOptions.bodyLimit ?? 0 })
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': {
+      const { consumes = [] } = request.routeOptions.config?.route ?? {}
+      const contentType = request.headers['content-type'] ?? 'a body without a content type'
+      return refuse('unsupported_media_type', { contentType, takes: ['application/json', ...consumes] })
+    }
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return refuse('route_not_found', { method: request.method, path: 'such a long path' })
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return refuse('malformed', { reason: 'The body is not as long as its Content-Length says.' })
+    case 'FST_ERR_BAD_URL':
+      return refuse('malformed', { reason: 'The path is not valid percent-encoded UTF-8.' })
+  }
+  // The client went away in the middle of its body: nobody reads the answer, and it is no bug.
+  if (error?.code === 'ECONNRESET' && request.raw.destroyed)
+    return refuse('malformed', { reason: 'The body broke off.' })
+  const status = error?.statusCode
+  return status !== undefined && status >= 400 && status < 500
+    ? refuse('malformed', { reason: error.message })
+    : undefined
+}
+
+// Names that the driver gives to a lost or refused connection.
+const LOST = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+])
+// Classes of SQLSTATE: 08 connection, 53 out of resources, 57 stopped or cut off by the operator or a timeout, 58 trouble
+// of the machine; and single codes: deadlock, serialisation, lock and idle timeouts, a server that only reads.
+const LOST_SQLSTATE = /^(?:08|53|57|58)|^(?:40001|40P01|55P03|25P03|25P04|25006)$/
+
+/** The database is away, or so busy that a statement was cut off: the same request may succeed in a moment. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as Error & { code?: unknown; syscall?: unknown }
+  if (typeof code !== 'string') return false
+  if (error.name === 'PostgresError') return LOST_SQLSTATE.test(code)
+  // A system error without a call is of our own client's connection, which nobody waits on any more.
+  return LOST.has(code) && (code.startsWith('CONNECT') || syscall !== undefined)
+}

@@ -1,0 +1,172 @@
+import type { FastifyInstance } from 'fastify'
+import {
+  type Attempt,
+  annotateRun,
+  forgetValue,
+  recordToolCall,
+  recordUsage,
+  reportProgress,
+  setValue,
+  writeCheckpoint,
+  writeChunk,
+  writeLog,
+  writeOutput,
+} from '#actions/attempt-calls.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { type Ending, endAttempts } from '#actions/end-attempts.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import { spawnRun } from '#actions/spawn-run.ts'
+import * as contract from '#contract/executor.ts'
+import * as state from '#contract/state.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { beatLeases } from '#storage/leases.ts'
+import { findRunBody } from '#storage/read-runs.ts'
+import type { RunCaller } from '../caller.ts'
+import { idempotencyKeyOf } from '../caller.ts'
+import { implement } from '../implement.ts'
+import { runWire } from '../run-wire.ts'
+import { toWire } from '../words.ts'
+
+const VALUE_BYTES_MAX = 64 * 1024
+const RESULT_BYTES_MAX = 1024 * 1024
+
+export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.getPayload, async (_, caller) => (await findRunBody(ctx.sql, caller.runId))?.payload ?? null)
+  implement(app, contract.writeLog, async ({ level, message, data, type }, caller) =>
+    receipt(caller, await writeLog(ctx, attemptOf(caller), { level, message, data, type })),
+  )
+  implement(app, contract.reportProgress, async ({ percent, message, step, eta_secs }, caller) =>
+    receipt(caller, await reportProgress(ctx, attemptOf(caller), { percent, message, step, etaSecs: eta_secs })),
+  )
+  implement(app, contract.annotateRun, async ({ annotations }, caller) => {
+    await annotateRun(ctx, attemptOf(caller), annotations)
+    return runOf(caller)
+  })
+  implement(app, contract.heartbeat, async (_, { runId, leaseToken }) => {
+    const [beat] = await beatLeases(ctx.sql, [{ runId, token: leaseToken }])
+    if (!beat) throw refuse('stale_lease', { runId })
+    return { status: 'ok' as const, told: beat.told, lease_expires_in_ms: Math.max(0, Math.floor(beat.expiresInMs)) }
+  })
+  implement(app, contract.writeCheckpoint, async ({ source, state: kept }, caller) => {
+    const { state: _, ...row } = await writeCheckpoint(ctx, attemptOf(caller), { source, state: kept })
+    return { run_id: caller.runId, ...toWire(row) }
+  })
+  implement(
+    app,
+    contract.recordUsage,
+    async ({ provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd }, caller) => {
+      const { jobId, agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
+      const row = await recordUsage(ctx, attemptOf(caller), {
+        provider,
+        model,
+        promptTokens: prompt_tokens,
+        completionTokens: completion_tokens,
+        totalTokens: total_tokens,
+        costMicrousd: cost_microusd,
+        jobId,
+        agentId,
+      })
+      return { run_id: caller.runId, ...toWire(row) }
+    },
+  )
+  implement(app, contract.recordToolCall, async ({ tool_name, input, output, duration_ms, status, step }, caller) => {
+    const row = await recordToolCall(ctx, attemptOf(caller), {
+      toolName: tool_name,
+      input,
+      output,
+      durationMs: duration_ms,
+      status,
+      step,
+    })
+    return { run_id: caller.runId, ...toWire(row) }
+  })
+  implement(app, contract.writeOutput, async ({ output_key, key, schema, value }, caller) => {
+    const outputKey = output_key ?? key
+    if (outputKey === undefined) throw refuseField('output_key', 'is required')
+    const row = await writeOutput(ctx, attemptOf(caller), { outputKey, schema, value })
+    return { run_id: caller.runId, ...toWire(row) }
+  })
+  implement(app, contract.completeRun, async ({ result }, caller) => {
+    checkSize('result', result, RESULT_BYTES_MAX)
+    return end(caller, { kind: 'completed', result })
+  })
+  implement(app, contract.failRun, async ({ error, error_code, retryable }, caller) =>
+    end(caller, { kind: 'failed', error: errorText(error), errorCode: error_code, retryable, forGood: !retryable }),
+  )
+  implement(
+    app,
+    contract.spawnRun,
+    async ({ job, idempotency_key, concurrency_key, payload, priority, tags, metadata }, caller, request) => {
+      const asked = {
+        payload,
+        priority,
+        tags,
+        metadata,
+        concurrencyKey: concurrency_key,
+        idempotencyKey: idempotencyKeyOf(request, idempotency_key),
+      }
+      const { run, replayed } = await spawnRun(ctx, job, asked, {
+        projectId: caller.projectId,
+        actor: caller.actor,
+        parentRunId: caller.runId,
+        token: caller.leaseToken,
+      })
+      return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
+    },
+  )
+  implement(app, contract.writeChunk, async ({ chunk, stream_id, done }, caller) => {
+    const { sequence } = await writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done })
+    return { status: 'ok' as const, sequence }
+  })
+  implement(app, state.setState, async ({ key, value }, caller) => {
+    checkSize('value', value, VALUE_BYTES_MAX)
+    return { run_id: caller.runId, ...toWire(await setValue(ctx, attemptOf(caller), { key, value })) }
+  })
+  implement(app, state.deleteState, async ({ key }, caller) => {
+    await forgetValue(ctx, attemptOf(caller), key)
+    return undefined
+  })
+
+  const runOf = async (caller: RunCaller) => runWire(await findRunOr404(ctx, caller.projectId, caller.runId))
+
+  async function end(
+    caller: RunCaller,
+    how: { kind: 'completed'; result?: unknown } | Extract<Ending, { kind: 'failed' }> | object,
+  ) {
+    const [ended] = await endAttempts(ctx, [
+      { ...how, runId: caller.runId, token: caller.leaseToken, actor: caller.actor } as Ending,
+    ])
+    if (ended instanceof Error) throw ended
+    return runOf(caller)
+  }
+}
+
+export const attemptOf = ({ projectId, runId, attempt, leaseToken, actor }: RunCaller): Attempt => ({
+  projectId,
+  runId,
+  attempt,
+  token: leaseToken,
+  actor,
+})
+
+const receipt = (
+  caller: RunCaller,
+  { id, position, sequence }: { id: string | null; position: number | null; sequence: number },
+) => ({
+  id,
+  position,
+  sequence,
+  run_id: caller.runId,
+})
+
+/** The sentence to keep of an error that may be an object. */
+export const errorText = (error: unknown): string => {
+  if (typeof error === 'string') return error
+  const { message } = (error ?? {}) as { message?: unknown }
+  return typeof message === 'string' ? message : JSON.stringify(error ?? null)
+}
+
+function checkSize(what: string, value: unknown, bytesMax: number): void {
+  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > bytesMax)
+    throw refuse('too_large', { what: `The ${what}`, bytesMax })
+}

@@ -1,0 +1,87 @@
+import type { FastifyInstance } from 'fastify'
+import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#actions/change-jobs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import * as contract from '#contract/jobs.ts'
+import { refuse } from '#core/error.ts'
+import type { JobDefinition } from '#core/job.ts'
+import { newSigningSecret } from '#governance/signature.ts'
+import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#storage/jobs.ts'
+import { createdCursor, decodeCursor, encodeCursor, pageOf, WHOLE } from '../cursor.ts'
+import { implement } from '../implement.ts'
+import { fromWire, keyValue, toWire } from '../words.ts'
+
+const SECRET_NAME = /authorization|token|secret|password|api-?key|cookie|signature/i
+
+/** Values of headers that look like secrets are for the endpoint alone. */
+const masked = (headers: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, SECRET_NAME.test(name) ? '********' : value]),
+  )
+
+const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: masked(it.endpointHeaders) })
+
+export const jobWire = ({ definition, signingSecret: _, deletedAt: __, ...row }: JobRow) => ({
+  ...toWire(row),
+  ...definitionOf(definition),
+})
+
+const versionWire = ({ definition, ...row }: JobVersionRow, slug: string) => ({
+  ...toWire(row),
+  definition: { slug, ...definitionOf(definition) },
+})
+
+export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.createJob, async (input, { projectId, actor }) => {
+    const { slug, name, ...rest } = input
+    const signingSecret = newSigningSecret()
+    const definition = fromWire({ ...rest, name: name ?? slug }) as JobDefinition
+    const job = await createJob(ctx, { projectId, actor, slug, definition, signingSecret })
+    return { ...jobWire(job), signing_secret: signingSecret }
+  })
+  implement(app, contract.listJobs, async ({ slug, execution, tag, cursor, limit }, { projectId }) => {
+    const after = createdCursor('jobs', cursor)
+    const rows = await listJobs(ctx.sql, {
+      projectId,
+      slug,
+      execution,
+      tags: (tag ?? []).map(keyValue),
+      after,
+      limit: limit + 1,
+    })
+    return pageOf(rows, limit, {
+      wire: jobWire,
+      cursor: (job) => encodeCursor('jobs', [job.createdAt.toISOString(), job.id]),
+    })
+  })
+  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))
+  implement(app, contract.updateJob, async ({ job, slug, ...patch }, { projectId, actor }) => {
+    return jobWire(
+      await updateJob(ctx, { projectId, actor, job, slug, patch: fromWire(patch) as Partial<JobDefinition> }),
+    )
+  })
+  implement(app, contract.deleteJob, async ({ job, cancel_runs }, { projectId, actor }) => {
+    await removeJob(ctx, { projectId, actor, job, cancelRuns: cancel_runs })
+    return undefined
+  })
+  implement(app, contract.pauseJob, async ({ job, reason }, { projectId, actor }) =>
+    jobWire(await pauseJob(ctx, { projectId, actor, job, reason })),
+  )
+  implement(app, contract.resumeJob, async ({ job }, { projectId, actor }) =>
+    jobWire(await resumeJob(ctx, { projectId, actor, job })),
+  )
+  implement(app, contract.listJobVersions, async ({ job, cursor, limit }, { projectId }) => {
+    const found = await findJobOr404(ctx, projectId, job)
+    const before = decodeCursor('versions', cursor, [WHOLE])
+    const rows = await listJobVersions(ctx.sql, found.id, { before: before && Number(before[0]), limit: limit + 1 })
+    return pageOf(rows, limit, {
+      wire: (row) => versionWire(row, found.slug),
+      cursor: (row) => encodeCursor('versions', [row.version]),
+    })
+  })
+  implement(app, contract.getJobVersion, async ({ job, version }, { projectId }) => {
+    const found = await findJobOr404(ctx, projectId, job)
+    const row = await findJobVersion(ctx.sql, found.id, version)
+    if (!row) throw refuse('version_not_found', { job, version })
+    return versionWire(row, found.slug)
+  })
+}

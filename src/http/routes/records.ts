@@ -1,0 +1,86 @@
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import * as contract from '#contract/records.ts'
+import * as state from '#contract/state.ts'
+import { refuse } from '#core/error.ts'
+import {
+  findCheckpoint,
+  findValue,
+  listCheckpoints,
+  listOutputs,
+  listToolCalls,
+  listUsage,
+  listValues,
+} from '#storage/attempt-writes.ts'
+import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../cursor.ts'
+import { implement } from '../implement.ts'
+import { toWire } from '../words.ts'
+
+export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
+  const found = ({ projectId }: { projectId: string }, runId: string) => findRunOr404(ctx, projectId, runId)
+
+  implement(app, contract.listCheckpoints, async ({ run_id, cursor, limit }, caller) => {
+    const run = await found(caller, run_id)
+    const before = decodeCursor('checkpoints', cursor, [WHOLE])
+    const rows = await listCheckpoints(ctx.sql, run.id, { before: before && Number(before[0]), limit: limit + 1 })
+    return pageOf(rows, limit, {
+      wire: ({ state: _, ...row }) => ({ run_id: run.publicId, ...toWire(row) }),
+      cursor: (row) => encodeCursor('checkpoints', [row.number]),
+    })
+  })
+  implement(app, contract.getCheckpoint, async ({ run_id, number }, caller) => {
+    const run = await found(caller, run_id)
+    const row = await findCheckpoint(ctx.sql, run.id, number)
+    if (!row) throw refuse('checkpoint_not_found', { runId: run_id, number })
+    return { run_id: run.publicId, ...toWire(row) }
+  })
+  implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {
+    const run = await found(caller, run_id)
+    const rows = await listUsage(ctx.sql, run.id, sequencePage('usage', cursor, limit))
+    return pageOf(rows, limit, {
+      wire: (row) => ({ run_id: run.publicId, ...toWire(row) }),
+      cursor: (row) => encodeCursor('usage', [row.sequence]),
+    })
+  })
+  implement(app, contract.listToolCalls, async ({ run_id, cursor, limit }, caller) => {
+    const run = await found(caller, run_id)
+    const rows = await listToolCalls(ctx.sql, run.id, sequencePage('tool-calls', cursor, limit))
+    return pageOf(rows, limit, {
+      wire: (row) => ({ run_id: run.publicId, ...toWire(row) }),
+      cursor: (row) => encodeCursor('tool-calls', [row.sequence]),
+    })
+  })
+  implement(app, contract.listOutputs, async ({ run_id, cursor, limit }, caller) => {
+    const run = await found(caller, run_id)
+    const rows = await listOutputs(ctx.sql, run.id, keyPage('outputs', cursor, limit))
+    return pageOf(rows, limit, {
+      wire: (row) => ({ run_id: run.publicId, ...toWire(row) }),
+      cursor: (row) => encodeCursor('outputs', [row.outputKey]),
+    })
+  })
+  implement(app, state.listState, async ({ run_id, cursor, limit }, caller) => {
+    const run = await found(caller, run_id)
+    const rows = await listValues(ctx.sql, run.id, keyPage('state', cursor, limit))
+    return pageOf(rows, limit, {
+      wire: (row) => ({ run_id: run.publicId, ...toWire(row) }),
+      cursor: (row) => encodeCursor('state', [row.key]),
+    })
+  })
+  implement(app, state.getState, async ({ run_id, key }, caller) => {
+    const run = await found(caller, run_id)
+    const row = await findValue(ctx.sql, run.id, key)
+    if (!row) throw refuse('value_not_found', { key })
+    return { run_id: run.publicId, ...toWire(row) }
+  })
+}
+
+const sequencePage = (list: string, cursor: string | undefined, limit: number) => ({
+  after: Number(decodeCursor(list, cursor, [WHOLE])?.[0] ?? 0),
+  limit: limit + 1,
+})
+
+const keyPage = (list: string, cursor: string | undefined, limit: number) => ({
+  after: decodeCursor(list, cursor, [TEXT])?.[0] ?? '',
+  limit: limit + 1,
+})

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify'
+import { cancelRun, cancelRuns } from '#actions/cancel-runs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { debugRun, resetIdempotencyKey } from '#actions/mark-runs.ts'
+import { redriveRun, rescheduleRun, resumeRun } from '#actions/move-run.ts'
+import { pauseRun } from '#actions/pause-run.ts'
+import { redriveRuns } from '#actions/redrive-runs.ts'
+import { replayRun } from '#actions/replay-run.ts'
+import * as contract from '#contract/run-controls.ts'
+import { type Refusal, refuseField } from '#core/error.ts'
+import type { RunState } from '#core/run.ts'
+import type { KeyCaller } from '../caller.ts'
+import { implement } from '../implement.ts'
+import { itemProblem } from '../problems.ts'
+import { runWire } from '../run-wire.ts'
+
+export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.cancelRun, async ({ run_id, reason }, caller) =>
+    runWire(await cancelRun(ctx, { ...askedBy(caller), runId: run_id, reason })),
+  )
+  implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) =>
+    runWire(
+      await rescheduleRun(ctx, { ...askedBy(caller), runId: run_id, scheduledAt: new Date(scheduled_at), payload }),
+    ),
+  )
+  implement(app, contract.pauseRun, async ({ run_id, reason }, caller) =>
+    runWire(await pauseRun(ctx, { ...askedBy(caller), runId: run_id, reason })),
+  )
+  implement(app, contract.resumeRun, async ({ run_id }, caller) =>
+    runWire(await resumeRun(ctx, { ...askedBy(caller), runId: run_id })),
+  )
+  implement(app, contract.replayRun, async ({ run_id, from_checkpoint }, caller) =>
+    runWire(await replayRun(ctx, { ...askedBy(caller), runId: run_id, fromCheckpoint: from_checkpoint })),
+  )
+  implement(app, contract.redriveRun, async ({ run_id }, caller) =>
+    runWire(await redriveRun(ctx, { ...askedBy(caller), runId: run_id })),
+  )
+  implement(app, contract.resetIdempotencyKey, async ({ run_id }, caller) => {
+    const run = await resetIdempotencyKey(ctx, { ...askedBy(caller), runId: run_id })
+    return { status: 'reset' as const, run_id: run.publicId }
+  })
+  implement(app, contract.debugRun, async ({ run_id, debug_mode }, caller) =>
+    runWire(await debugRun(ctx, { ...askedBy(caller), runId: run_id, debugMode: debug_mode })),
+  )
+  implement(app, contract.redriveRuns, async ({ run_ids, job, limit }, caller) => {
+    if ((run_ids === undefined) === (job === undefined))
+      throw refuseField('run_ids', 'or job must be given, and not both')
+    if (run_ids !== undefined && limit !== undefined) throw refuseField('limit', 'goes with job only')
+    const which = run_ids === undefined ? { job: job!, limit: limit ?? 100 } : { runIds: run_ids }
+    const { results, total, failed } = summed(await redriveRuns(ctx, { ...askedBy(caller), ...which }))
+    return { results, total, redriven: total - failed, failed }
+  })
+  implement(app, contract.cancelRuns, async ({ run_ids, reason }, caller) => {
+    const { results, total, failed } = summed(await cancelRuns(ctx, { ...askedBy(caller), runIds: run_ids, reason }))
+    return { results, total, canceled: total - failed, failed }
+  })
+}
+
+const askedBy = ({ projectId, actor }: KeyCaller) => ({ projectId, actor })
+
+type Done = { runId: string; state?: string; problem?: Refusal }
+
+function summed(done: readonly Done[]) {
+  const results = done.map(({ runId, state, problem }) => ({
+    id: runId,
+    status: (state ?? null) as RunState | null,
+    ...(problem && { error: itemProblem(problem) }),
+  }))
+  return { results, total: done.length, failed: done.filter((it) => it.problem).length }
+}

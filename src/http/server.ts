@@ -1,0 +1,98 @@
+// The HTTP server: its bounds, request ids, checks of access, and one envelope for everything that goes wrong.
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { refuse } from '#core/error.ts'
+import { type AccessOptions, checkAccess } from './access.ts'
+import { BODY_BYTES_MAX, readBodies } from './body.ts'
+import { answerBrokenRequest } from './broken-request.ts'
+import { pathBook } from './path-book.ts'
+import { sendProblem } from './problems.ts'
+import { compileValidator } from './validation.ts'
+
+export type ServerOptions = AccessOptions & {
+  log: FastifyBaseLogger
+  /** Each mounts a part of the surface. */
+  routes: readonly ((app: FastifyInstance) => void)[]
+  bodyBytesMax?: number
+}
+
+// Whoever connects may be slow, broken or hostile; each of these bounds what one of them can hold.
+const BOUNDS = {
+  /** A whole request must have arrived by then; a long poll or a stream begins after that. */
+  requestTimeout: 120_000,
+  /** A connection on which nothing moves is dropped; streams send a comment every 15 s. */
+  connectionTimeout: 120_000,
+  /** Longer than the 60 s for which load balancers keep idle connections: they must be the ones to close. */
+  keepAliveTimeout: 72_000,
+  headersTimeoutMs: 15_000,
+  headerBytesMax: 16 * 1024,
+  headersMax: 100,
+  connectionsMax: 20_000,
+  /** A run id has 256 characters at most, each up to 4 bytes of 3 characters percent-encoded. */
+  paramLengthMax: 3072,
+} as const
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+
+export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...access }: ServerOptions): FastifyInstance {
+  const paths = pathBook()
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log,
+    // Two lines for each request would cost more than most requests; refusals and failures are logged as they are sent.
+    disableRequestLogging: true,
+    requestIdHeader: false,
+    genReqId: requestId,
+    bodyLimit: bodyBytesMax,
+    requestTimeout: BOUNDS.requestTimeout,
+    connectionTimeout: BOUNDS.connectionTimeout,
+    keepAliveTimeout: BOUNDS.keepAliveTimeout,
+    http: { maxHeaderSize: BOUNDS.headerBytesMax, headersTimeout: BOUNDS.headersTimeoutMs },
+    routerOptions: { maxParamLength: BOUNDS.paramLengthMax },
+    // While the server closes, our own hook answers, in our envelope.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, showId(request, reply)),
+    clientErrorHandler: answerBrokenRequest,
+  })
+  app.server.maxConnections = BOUNDS.connectionsMax
+  app.server.maxHeadersCount = BOUNDS.headersMax
+
+  app.decorateRequest('caller', null)
+  readBodies(app)
+  app.setValidatorCompiler<object>(({ schema, httpPart }) => compileValidator(schema, httpPart) as never)
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler(answerUnknown(paths))
+  app.addHook('onRoute', ({ method, url }) => paths.add(method, url))
+
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  const check = checkAccess(access)
+  app.addHook('onRequest', async (request, reply) => {
+    showId(request, reply)
+    if (closing) throw refuse('unavailable', { what: 'This node is shutting down and', retryAfterMs: 1000 })
+    await check(request, reply)
+  })
+
+  for (const mount of routes) mount(app)
+  return app
+}
+
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+const showId = (request: FastifyRequest, reply: FastifyReply): FastifyReply => reply.header('x-request-id', request.id)
+
+const answerUnknown =
+  (paths: ReturnType<typeof pathBook>) =>
+  (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const path = request.url.split('?', 1)[0]!
+    const allowed = paths.methodsOf(path)
+    if (allowed.length === 0) throw refuse('route_not_found', { method: request.method, path })
+    if (request.method === 'OPTIONS') return reply.code(204).header('allow', allowed.join(', ')).send()
+    throw refuse('method_not_allowed', { method: request.method, path, allowed })
+  }

@@ -1,0 +1,174 @@
+// Checks what comes in against the contract's schemas. Query and path are text, so their values are converted; a
+// body is JSON and says what it means: "3" is no number there.
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { TSchema } from 'typebox'
+import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { pointerPath, WHOLE } from './field-path.ts'
+import { textFlaw } from './json.ts'
+
+const PROBLEMS_MAX = 50
+
+const OPTIONS = {
+  allErrors: true,
+  useDefaults: true,
+  strict: true,
+  allowUnionTypes: true,
+  // Messages name the field by themselves.
+  messages: true,
+} as const
+
+const strict = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false }))
+const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: 'array' }))
+
+function withWords(ajv: Ajv2020): Ajv2020 {
+  ajv.addFormat('date-time', isTime)
+  ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
+  ajv.addKeyword({ keyword: 'x-comma-list', schemaType: 'boolean' })
+  ajv.addKeyword({
+    keyword: 'x-bytes-max',
+    schemaType: 'number',
+    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '') <= bytesMax,
+    error: { message: ({ schema }) => `must not be larger than ${schema} bytes of JSON` },
+  })
+  return ajv
+}
+
+const TIME = /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+
+/** RFC 3339 with a calendar: 30 February is no day. Within the years that the database and JSON can both say. */
+export function isTime(text: string): boolean {
+  const [, year = '', month = '', day = ''] = TIME.exec(text) ?? []
+  const instantMs = Date.parse(text)
+  if (Number.isNaN(instantMs) || Number(year) < 1900 || instantMs > Date.UTC(9999, 11, 31)) return false
+  return Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+}
+
+export type Check = (value: unknown) => FieldProblem[] | undefined
+
+const checks = new WeakMap<object, Check>()
+
+/** Checks a JSON value, and fills in what the schema has a default for. Compiled once for each schema. */
+export function checkOf(schema: TSchema): Check {
+  let check = checks.get(schema)
+  if (!check) {
+    const validate = strict.compile(schema)
+    check = (value) => (validate(value) ? undefined : problemsOf(validate))
+    checks.set(schema, check)
+  }
+  return check
+}
+
+type Compiled = (data: unknown) => { value: unknown } | { error: Refusal }
+
+/** For Fastify: how a part of a request is checked. */
+export function compileValidator(schema: TSchema, httpPart: string | undefined): Compiled {
+  switch (httpPart) {
+    case 'body':
+      return bodyCheck(checkOf(schema))
+    case 'params':
+      return pathCheck(converting.compile(schema))
+    default:
+      return queryCheck(converting.compile(schema), commaListsOf(schema))
+  }
+}
+
+const bodyCheck =
+  (check: Check): Compiled =>
+  (value) => {
+    const fields = check(value)
+    return fields ? { error: refuse('invalid', { fields }) } : { value }
+  }
+
+const queryCheck =
+  (validate: ValidateFunction, lists: string[]): Compiled =>
+  (data) => {
+    const value = splitLists(data as Record<string, unknown>, lists)
+    const fields = flawsOf(value) ?? (validate(value) ? undefined : problemsOf(validate))
+    return fields ? { error: refuse('invalid', { fields }) } : { value }
+  }
+
+// An id that could not be anybody's is simply not found; only numbers in a path are worth an explanation.
+const NOT_FOUND: Record<string, (id: string) => Refusal> = {
+  run_id: (runId) => refuse('run_not_found', { runId }),
+  job: (job) => refuse('job_not_found', { job }),
+  event_id: (eventId) => refuse('event_not_found', { eventId }),
+  key_id: (keyId) => refuse('key_not_found', { keyId }),
+  project_id: (projectId) => refuse('project_not_found', { projectId }),
+  key: (key) => refuse('value_not_found', { key }),
+}
+
+const pathCheck =
+  (validate: ValidateFunction): Compiled =>
+  (data) => {
+    const value = data as Record<string, unknown>
+    const fields = flawsOf(value) ?? (validate(value) ? undefined : problemsOf(validate))
+    if (!fields) return { value }
+    const refusals = fields.map(({ field }) => NOT_FOUND[field]?.(String(value[field])))
+    return { error: refusals.find((refusal) => refusal !== undefined) ?? refuse('invalid', { fields }) }
+  }
+
+const commaListsOf = (schema: TSchema): string[] => {
+  const { properties = {} } = schema as { properties?: Record<string, object> }
+  return Object.keys(properties).filter(
+    (name) => (properties[name] as Record<string, unknown>)['x-comma-list'] === true,
+  )
+}
+
+function splitLists(data: Record<string, unknown>, lists: string[]): Record<string, unknown> {
+  for (const name of lists) {
+    const given = data[name]
+    if (given === undefined) continue
+    data[name] = [given]
+      .flat()
+      .flatMap((text) => String(text).split(','))
+      .filter((text) => text !== '')
+  }
+  return data
+}
+
+// A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
+function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
+  const fields: FieldProblem[] = []
+  for (const field of Object.keys(data)) {
+    for (const text of [data[field]].flat()) {
+      const flaw = typeof text === 'string' ? textFlaw(text) : undefined
+      if (flaw) fields.push({ field, message: flaw })
+    }
+  }
+  return fields.length > 0 ? fields : undefined
+}
+
+function problemsOf(validate: ValidateFunction): FieldProblem[] {
+  const errors = validate.errors ?? []
+  const fields = errors
+    .slice(0, PROBLEMS_MAX * 2)
+    .flatMap(problemOfError)
+    .slice(0, PROBLEMS_MAX)
+  const left = errors.length - PROBLEMS_MAX * 2
+  return left > 0 ? [...fields, { field: WHOLE, message: `has ${left} more problems` }] : fields
+}
+
+function problemOfError(error: ErrorObject): FieldProblem[] {
+  const at = (...more: string[]) => pointerPath(error.instancePath, ...more)
+  const params = error.params as Record<string, unknown>
+  // The error of a name comes with a second one for the same name.
+  if (error.keyword === 'propertyNames') return []
+  if (error.propertyName !== undefined)
+    return [{ field: at(error.propertyName), message: `has a name that ${wordsOf(error)}` }]
+  switch (error.keyword) {
+    case 'required':
+      return [{ field: at(String(params.missingProperty)), message: 'is required' }]
+    case 'additionalProperties':
+      return [{ field: at(String(params.additionalProperty)), message: 'is not a known field' }]
+    default:
+      return [{ field: at(), message: wordsOf(error) }]
+  }
+}
+
+function wordsOf({ keyword, params, message }: ErrorObject): string {
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).map(String).join(', ')}`
+  if (keyword === 'type') return `must be ${[params.type].flat().join(' or ').replaceAll(',', ' or ')}`
+  if (keyword === 'format' && params.format === 'date-time') return 'must be a time such as 2026-01-31T09:30:00Z'
+  if (keyword === 'format') return `must be a ${params.format}`
+  return (message ?? 'is not valid').replace('must NOT', 'must not')
+}

@@ -1,0 +1,96 @@
+// Rings through PostgreSQL: one connection per process that listens and notifies, and nothing else.
+import { setTimeout as sleep } from 'node:timers/promises'
+import postgres from 'postgres'
+import type { Carrier, CarrierOptions } from './bell.ts'
+
+const CHANNEL = 'runyard_bell'
+const RETRY_MS_MIN = 100
+const RETRY_MS_MAX = 2_000
+/** A connection that a firewall forgot looks alive for many minutes; an answer that does not come tells. */
+const PROBE_EVERY_MS = 15_000
+const PROBE_MAX_MS = 5_000
+
+/** Resolves when it listens for the first time; rejects when that fails. */
+export async function postgresCarrier(url: string, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
+  const closing = new AbortController()
+  let line = await openLine(url, hear)
+  let up = true
+
+  async function keep(): Promise<void> {
+    while (!closing.signal.aborted) {
+      await line.lost
+      up = false
+      if (closing.signal.aborted) return
+      log('The connection that carries rings is lost. Until it is back, everything is noticed a little later.')
+      await line.end()
+      const next = await reopen()
+      if (!next) return
+      line = next
+      up = true
+      log('The connection that carries rings is back.')
+      restored()
+    }
+  }
+
+  async function reopen(): Promise<Line | undefined> {
+    for (let waitMs = RETRY_MS_MIN; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+      // Not all at the same moment, when a server comes back to many processes.
+      await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(() => {})
+      if (closing.signal.aborted) return
+      const opened = await openLine(url, hear).catch(() => undefined)
+      if (opened && closing.signal.aborted) await opened.end()
+      else if (opened) return opened
+    }
+  }
+
+  void keep()
+  return {
+    async send(payload) {
+      if (!up) throw new Error('The connection that carries rings is lost.')
+      await line.notify(payload)
+    },
+    async close() {
+      closing.abort()
+      await line.end()
+    },
+  }
+}
+
+type Line = { notify(payload: string): Promise<unknown>; lost: Promise<void>; end(): Promise<void> }
+
+async function openLine(url: string, hear: (payload: string) => void): Promise<Line> {
+  const { promise: lost, resolve: lose } = Promise.withResolvers<void>()
+  const sql = postgres(url, {
+    max: 1,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: 10,
+    fetch_types: false,
+    onnotice: () => {},
+    onclose: () => lose(),
+    // The driver's own `listen` opens a second connection, and does not tell when it loses it.
+    ...{ onnotify: (_channel: string, payload: string) => hear(payload) },
+    connection: {
+      application_name: 'runyard-bell',
+      statement_timeout: 10_000,
+      // A notification takes a transaction id, and its commit would wait for the disk.
+      synchronous_commit: 'off',
+    },
+  })
+  const probe = setInterval(() => {
+    const late = setTimeout(lose, PROBE_MAX_MS)
+    void sql`select 1`.catch(lose).finally(() => clearTimeout(late))
+  }, PROBE_EVERY_MS)
+  const end = () => {
+    clearInterval(probe)
+    lose()
+    return sql.end({ timeout: 0 }).catch(() => {})
+  }
+  try {
+    await sql.unsafe(`listen ${CHANNEL}`)
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return { notify: (payload) => sql`select pg_notify(${CHANNEL}, ${payload})`, lost, end }
+}

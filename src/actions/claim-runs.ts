@@ -23,7 +23,8 @@ export type Claimer = {
   claimOrWait: (request: ClaimRequest, waitMs: number, signal: AbortSignal) => Promise<ClaimedRun[]>
 }
 
-export function makeClaimer(ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>): Claimer {
+/** `waited` is told of each claimed run how long it was due. */
+export function makeClaimer(ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>, waited: (queue: string, seconds: number) => void = () => {}): Claimer {
   let turn = 0
   const after = new Map<string, Lane | undefined>()
   const limited = new Map<string, boolean>()
@@ -45,6 +46,7 @@ export function makeClaimer(ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>): Claimer 
     }
     // Lanes go on beyond this claim's view, and nothing was in it: look further before waiting.
     if (runs.length === 0 && free.after) return claim(request)
+    for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)
     if (runs.length > 0) ctx.ring([...runs.map((run) => `run:${run.runId}`), 'tail'])
     return { runs, limitedLeft: free.limitedJobs.length > 0 }
   }

@@ -41,6 +41,9 @@ export type Answer<R extends Route> = R extends { stream: true }
     ? { [S in Status<R>]: { status: S; body: ReplyBody<Replies<R>[S]> } }[Status<R>]
     : ReplyBody<Replies<R>[Status<R>]>
 
+/** For a route with several success statuses. (In a bare object literal the compiler would forget the very number.) */
+export const answer = <const S extends number, B>(status: S, body: B): { status: S; body: B } => ({ status, body })
+
 export type Handler<R extends Route> = (
   input: HandlerInput<R>,
   caller: CallerOf<R>,
@@ -73,8 +76,8 @@ export function implement<const R extends Route>(app: FastifyInstance, route: R,
     },
     handler: async (request, reply) => {
       const input = readInput(request) as HandlerInput<R>
-      const answer = await handle(input, request.caller as CallerOf<R>, request, reply)
-      return route.stream ? reply : send(reply, answer)
+      const answered = await handle(input, request.caller as CallerOf<R>, request, reply)
+      return route.stream ? reply : send(reply, answered)
     },
   })
 }
@@ -103,12 +106,12 @@ function inputReader(route: Route): (request: FastifyRequest) => object {
   })
 }
 
-function sender(route: Route): (reply: FastifyReply, answer: unknown) => FastifyReply {
+function sender(route: Route): (reply: FastifyReply, answered: unknown) => FastifyReply {
   const statuses = Object.keys(route.replies).map(Number)
   const only = statuses.length === 1 ? statuses[0]! : undefined
-  return (reply, answer) => {
+  return (reply, answered) => {
     const { status, body } =
-      only === undefined ? (answer as { status: number; body: unknown }) : { status: only, body: answer }
+      only === undefined ? (answered as { status: number; body: unknown }) : { status: only, body: answered }
     const schema = route.replies[status]
     if (schema === undefined) throw new Error(`${route.name} has no reply ${status}`)
     reply.code(status)

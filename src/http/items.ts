@@ -98,10 +98,11 @@ function checkItem(route: Route, request: FastifyRequest): (item: unknown, index
   // A body that is small as a whole holds no large item; measuring each would cost as much as parsing it.
   const measured = request.bodyBytes > bytesMax
   return (value, index) => {
-    if (measured && Buffer.byteLength(JSON.stringify(value)) > bytesMax) {
+    // First of all: what is nested without end cannot even be measured.
+    const flaws = request.bodySuspect ? findFlaws(value) : []
+    if (flaws.length === 0 && measured && Buffer.byteLength(JSON.stringify(value)) > bytesMax) {
       return { index, problem: refuse('too_large', { what: `Item ${index}`, bytesMax }) }
     }
-    const flaws = request.bodySuspect ? findFlaws(value) : []
     const fields = flaws.length > 0 ? flaws : check(value)
     return fields ? { index, problem: refuse('invalid', { fields: fields.map(ofItem) }) } : { index, value }
   }

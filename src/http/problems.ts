@@ -76,8 +76,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const refusal = refusalOf(error, request)
   const { status, error: body, headers } = problemOf(refusal)
   logProblem(request.log, error, refusal)
-  // The parser asks to close the connection whenever it fails; only a body that was not read to its end needs that.
-  if (refusal && refusal.code !== 'too_large') reply.removeHeader('connection')
+  // Whenever a parser fails the connection is to be closed; but these two had read the body to its end.
+  if (refusal?.code === 'malformed' || refusal?.code === 'invalid') reply.removeHeader('connection')
   return reply
     .code(status)
     .headers(headers)

@@ -1,7 +1,13 @@
 // The HTTP server: its bounds, request ids, checks of access, and one envelope for everything that goes wrong.
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import { refuse } from '#core/error.ts'
 import { type AccessOptions, checkAccess } from './access.ts'
 import { BODY_BYTES_MAX, readBodies } from './body.ts'
@@ -40,7 +46,7 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   const app: FastifyInstance = Fastify({
     loggerInstance: log,
     // Two lines for each request would cost more than most requests; refusals and failures are logged as they are sent.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     requestIdHeader: false,
     genReqId: requestId,
     bodyLimit: bodyBytesMax,
@@ -68,6 +74,7 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
+    sweepConnections(app)
   })
   const check = checkAccess(access)
   app.addHook('onRequest', async (request, reply) => {
@@ -78,6 +85,16 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
 
   for (const mount of routes) mount(app)
   return app
+}
+
+const SWEEP_EVERY_MS = 50
+
+// A connection whose last request ends after the closing began falls idle, and would hold the server open for as long
+// as it is kept alive.
+function sweepConnections({ server }: FastifyInstance): void {
+  if (!server.listening) return
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
+  server.once('close', () => clearInterval(sweep))
 }
 
 function requestId(request: IncomingMessage): string {

@@ -49,7 +49,7 @@ describe('a body', () => {
     const bodies = [
       { slug: 'a', execution: 'worker' },
       { slug: 'b', execution: 'worker' },
-    ] as { tags?: object }[]
+    ] as { slug: string; execution: string; tags?: object }[]
     for (const body of bodies) check(body)
     expect(bodies[0]!.tags).not.toBe(bodies[1]!.tags)
   })

@@ -164,7 +164,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     ), joined as materialized (
       select m.*, r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id, r.tags,
         r.metadata, r.debug_mode, r.traceparent, r.timeout_secs, r.created_at, ${started ? 'run.started' : 'run.dequeued'}::text as type,
-        ${claim.actor.type}::text as actor_type, ${claim.actor.id}::text as actor_id, null::text as resource_type, clock_timestamp() as occurred_at
+        ${claim.actor.type}::text as actor_type, ${claim.actor.id}::text as actor_id, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
       from moved m join runs r on r.id = m.run_id
     ), leased as (
       insert into leases (run_id, project_id, job_id, concurrency_key, token, owner, lease_secs, claimed_at, heartbeat_at, expires_at, deadline_at)

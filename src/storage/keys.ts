@@ -1,5 +1,5 @@
 // API keys. A key itself is nowhere: the table knows the SHA-256 of it and a readable prefix.
-import type { Db } from './sql.ts'
+import type { Db, Sql } from './sql.ts'
 
 export type KeyRow = {
   id: string
@@ -48,6 +48,16 @@ export async function insertKey(sql: Db, key: NewKey): Promise<KeyRow | undefine
       now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s', ${key.createdBy})
     on conflict (hash) do nothing returning ${columns(sql)}`
   return row
+}
+
+/** The first key of an installation: made only while there is none, however many nodes start at once. */
+export async function insertFirstKey(sql: Sql, key: NewKey): Promise<boolean> {
+  const made = await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('first key', 3))`
+    const [row] = await tx<{ n: number }[]>`select count(*)::int as n from api_keys`
+    return row!.n === 0 && (await insertKey(tx, key)) !== undefined
+  })
+  return made as boolean
 }
 
 export async function findKey(sql: Db, projectId: string, keyId: string): Promise<KeyRow | undefined> {

@@ -52,8 +52,8 @@ test('many nodes that start at once migrate an empty database once', async () =>
 test('a node waits for another one that migrates for longer than a statement or a lock may take', async () => {
   const { url, sql } = await emptyDatabase()
   const dir = await migrationsDir()
-  const impatient = connect(url, { max: 1, statementTimeoutMs: 50 })
-  await impatient.unsafe('set lock_timeout = 50')
+  const impatient = connect(url, { max: 1, statementTimeoutMs: 500 })
+  await impatient.unsafe('set lock_timeout = 500')
   const waiting = await sql.begin(async (tx) => {
     await tx`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     const migrated = migrate(impatient, { dir })
@@ -61,8 +61,8 @@ test('a node waits for another one that migrates for longer than a statement or 
     await expect
       .poll(
         () =>
-          tx`select from pg_stat_activity where wait_event = 'advisory' and query_start < clock_timestamp() - interval '200 ms'`,
-        { timeout: 5_000 },
+          tx`select from pg_stat_activity where wait_event = 'advisory' and query_start < clock_timestamp() - interval '600 ms'`,
+        { timeout: 10_000 },
       )
       .toHaveLength(1)
     await tx`select pg_advisory_unlock(${MIGRATE_LOCK_KEY})`
@@ -70,7 +70,7 @@ test('a node waits for another one that migrates for longer than a statement or 
   })
   await waiting.migrated
   // The limits of the connection are as they were.
-  expect(await impatient`show statement_timeout`).toMatchObject([{ statement_timeout: '50ms' }])
+  expect(await impatient`show statement_timeout`).toMatchObject([{ statement_timeout: '500ms' }])
   await impatient.end()
 })
 

@@ -86,7 +86,7 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
         s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at
     ), joined as materialized (
       select m.*, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
-        r.idempotency_key, r.timeout_secs, null::text as resource_type, clock_timestamp() as occurred_at
+        r.idempotency_key, r.timeout_secs, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
       from moved m join runs r on r.id = m.run_id
     ), unqueued as (
       delete from run_queue q using moved m

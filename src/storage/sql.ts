@@ -34,3 +34,13 @@ export function connect(url: string, { max = 4, name = 'runyard', statementTimeo
     },
   })
 }
+
+/** Whether the database answers within `ms`. */
+export async function isReachable(sql: Sql, ms: number): Promise<boolean> {
+  const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref())
+  const answered = sql`select 1`.then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([answered, late])
+}

@@ -8,6 +8,9 @@ import { isRoot, ownerOf } from './account.ts'
 import { openPresence } from './presence.ts'
 import { isAlive } from './process-table.ts'
 
+// The bound of a wait for something that takes a moment, on a machine that is busy with other tests.
+const PATIENT = { timeout: 10_000 }
+
 test('a server whose process was killed is adopted with all that was committed', async () => {
   const dataDir = await usedDataDir()
   const child = startChild(dataDir)
@@ -29,7 +32,9 @@ test('a server that was killed itself is started again with all that was committ
   const first = await start(dataDir)
   await query(first.url, 'create table kept as select 42 as answer')
   process.kill((await serverOf(dataDir))!.pid, 'SIGKILL')
-  await expect.poll(() => first.lines).toContainEqual(expect.stringMatching(/PostgreSQL has crashed \(SIGKILL\)/))
+  await expect
+    .poll(() => first.lines, PATIENT)
+    .toContainEqual(expect.stringMatching(/PostgreSQL has crashed \(SIGKILL\)/))
 
   const second = await start(dataDir)
   expect(second.adopted).toBe(false)
@@ -49,11 +54,11 @@ test.skipIf(process.platform !== 'linux')(
     process.kill(backend!.pid, 'SIGSTOP')
     onTestFinished(async () => void ((await isAlive(backend!.pid)) && process.kill(backend!.pid, 'SIGCONT')))
     process.kill((await serverOf(dataDir))!.pid, 'SIGKILL')
-    await expect.poll(() => serverOf(dataDir)).toBeUndefined()
+    await expect.poll(() => serverOf(dataDir), PATIENT).toBeUndefined()
 
     const second = start(dataDir)
     await expect
-      .poll(() => readFile(join(dataDir, 'postgres.log'), 'utf8'), { timeout: 5_000 })
+      .poll(() => readFile(join(dataDir, 'postgres.log'), 'utf8'), PATIENT)
       .toContain('pre-existing shared memory block')
     process.kill(backend!.pid, 'SIGCONT')
     await (await second).stop()
@@ -92,7 +97,9 @@ test('a first start that was killed half-way is begun anew', async () => {
   const dataDir = await newDataDir()
   const child = startChild(dataDir)
   await child.line(/making a new database/)
-  await expect.poll(() => readdir(dataDir), { interval: 1 }).toContainEqual(expect.stringMatching(/^postgres\.new-/))
+  await expect
+    .poll(() => readdir(dataDir), { ...PATIENT, interval: 1 })
+    .toContainEqual(expect.stringMatching(/^postgres\.new-/))
   await child.kill('SIGKILL')
 
   const next = await start(dataDir)

@@ -56,7 +56,8 @@ test('who finds a stale lock broken by another does not break the new one', asyn
   await writeFile(path, DEAD)
   await writeFile(`${path}.breaking`, alive)
   const lines: string[] = []
-  const waits = (file: string) => expect.poll(() => lines).toContainEqual(expect.stringMatching(new RegExp(`${file}$`)))
+  const waits = (file: string) =>
+    expect.poll(() => lines, { timeout: 10_000 }).toContainEqual(expect.stringMatching(new RegExp(`${file}$`)))
   const log = (line: string) => void lines.push(line)
   const late = withLock(path, log, async () => 'entered')
   await waits(`${path}.breaking`)

@@ -1,0 +1,106 @@
+// The only reader of the environment: read once, checked, and handed on as one frozen value.
+import { hostname } from 'node:os'
+import type { EgressMode } from '#governance/egress.ts'
+
+export type Config = Readonly<{
+  port: number
+  host: string
+  databaseUrl: string | undefined
+  redisUrl: string | undefined
+  dataDir: string
+  apiKey: string | undefined
+  egress: EgressMode
+  demo: boolean
+  logLevel: string
+  roles: ReadonlySet<Role>
+  /** Name of this node: the owner of its leases. Unique among the nodes of one database. */
+  node: string
+  pool: Readonly<{ apiConnections: number; engineConnections: number; statementTimeoutMs: number }>
+  dispatchCallsMax: number
+  rateLimitPerMinute: number
+  shutdownGraceMs: number
+  retention: Readonly<{ eventsDays: number | null; deltasDays: number | null; payloadsDays: number | null; runsDays: number | null }>
+}>
+
+export const ROLES = ['api', 'engine'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Every setting with its default and what it is for: `--help` and the README are made of this. */
+export const SETTINGS = {
+  PORT: ['8080', 'port to listen on'],
+  HOST: ['127.0.0.1', 'address to listen on; 0.0.0.0 for all'],
+  DATABASE_URL: ['', 'PostgreSQL 15 or later; empty: an embedded PostgreSQL 18 in RUNYARD_DATA_DIR'],
+  REDIS_URL: ['', 'Redis 7 or Valkey for rings and rate limits; empty: PostgreSQL and this process do'],
+  RUNYARD_DATA_DIR: ['.runyard', 'folder of the embedded PostgreSQL and of the first key'],
+  RUNYARD_API_KEY: ['', 'key of project `default` with all scopes; empty: made at the first start and kept in RUNYARD_DATA_DIR'],
+  RUNYARD_EGRESS: ['public', '`public`: endpoints must have public addresses; `any`: private ones too'],
+  RUNYARD_DEMO: ['off', '`on`: run the example agent once'],
+  RUNYARD_ROLES: ['api,engine', 'what this node does'],
+  RUNYARD_NODE: ['', 'name of this node; empty: host name and process id'],
+  RUNYARD_API_CONNECTIONS: ['8', 'connections to PostgreSQL for requests'],
+  RUNYARD_ENGINE_CONNECTIONS: ['4', 'connections to PostgreSQL for the engine'],
+  RUNYARD_STATEMENT_TIMEOUT_MS: ['30000', 'longest statement'],
+  RUNYARD_DISPATCH_MAX: ['200', 'HTTP dispatches of this node at once'],
+  RUNYARD_RATE_LIMIT: ['1200000', 'requests per minute of one key, unless the key says otherwise'],
+  RUNYARD_SHUTDOWN_GRACE_MS: ['10000', 'how long calls under way may take after SIGTERM'],
+  RUNYARD_KEEP_EVENTS_DAYS: ['90', 'days that events are kept; 0 for ever'],
+  RUNYARD_KEEP_DELTAS_DAYS: ['3', 'days that stream chunks and debug logs are kept; 0 for ever'],
+  RUNYARD_KEEP_PAYLOADS_DAYS: ['30', 'days that payloads and results of ended runs are kept; 0 for ever'],
+  RUNYARD_KEEP_RUNS_DAYS: ['90', 'days that ended runs are kept; 0 for ever'],
+  LOG_LEVEL: ['info', 'trace, debug, info, warn, error or silent'],
+} as const satisfies Record<string, readonly [string, string]>
+type Setting = keyof typeof SETTINGS
+
+/** Throws an Error that names the setting and what it should be. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const text = (name: Setting): string => env[name]?.trim() || SETTINGS[name][0]
+  const whole = (name: Setting, min: number, max: number): number => {
+    const value = Number(text(name))
+    if (!Number.isInteger(value) || value < min || value > max) throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${text(name)}"`)
+    return value
+  }
+  const oneOf = <T extends string>(name: Setting, values: readonly T[]): T => {
+    const value = text(name) as T
+    if (!values.includes(value)) throw new Error(`${name} must be ${values.join(' or ')}, not "${value}"`)
+    return value
+  }
+  const days = (name: Setting): number | null => whole(name, 0, 36_500) || null
+  const roles = text('RUNYARD_ROLES').split(',').map((role) => role.trim())
+  const unknown = roles.find((role) => !ROLES.includes(role as Role))
+  if (unknown !== undefined) throw new Error(`RUNYARD_ROLES must be of ${ROLES.join(', ')}; "${unknown}" is not`)
+  return Object.freeze({
+    port: whole('PORT', 0, 65_535),
+    host: text('HOST'),
+    databaseUrl: text('DATABASE_URL') || undefined,
+    redisUrl: text('REDIS_URL') || undefined,
+    dataDir: text('RUNYARD_DATA_DIR'),
+    apiKey: keyOf(text('RUNYARD_API_KEY')),
+    egress: oneOf('RUNYARD_EGRESS', ['public', 'any']),
+    demo: oneOf('RUNYARD_DEMO', ['on', 'off']) === 'on',
+    logLevel: oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    roles: new Set(roles as Role[]),
+    node: text('RUNYARD_NODE') || `${hostname()}-${process.pid}`,
+    pool: Object.freeze({
+      apiConnections: whole('RUNYARD_API_CONNECTIONS', 1, 100),
+      engineConnections: whole('RUNYARD_ENGINE_CONNECTIONS', 1, 100),
+      statementTimeoutMs: whole('RUNYARD_STATEMENT_TIMEOUT_MS', 100, 3_600_000),
+    }),
+    dispatchCallsMax: whole('RUNYARD_DISPATCH_MAX', 1, 10_000),
+    rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
+    shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
+    retention: Object.freeze({
+      eventsDays: days('RUNYARD_KEEP_EVENTS_DAYS'),
+      deltasDays: days('RUNYARD_KEEP_DELTAS_DAYS'),
+      payloadsDays: days('RUNYARD_KEEP_PAYLOADS_DAYS'),
+      runsDays: days('RUNYARD_KEEP_RUNS_DAYS'),
+    }),
+  })
+}
+
+/** A key that is easily guessed would open everything. */
+const API_KEY_LENGTH_MIN = 16
+
+function keyOf(text: string): string | undefined {
+  if (text !== '' && text.length < API_KEY_LENGTH_MIN) throw new Error(`RUNYARD_API_KEY must have ${API_KEY_LENGTH_MIN} characters or more`)
+  return text || undefined
+}

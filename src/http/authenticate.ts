@@ -1,0 +1,82 @@
+// Credentials: `Authorization: Bearer <key or run token>` or `X-API-Key`. A key is looked up once and remembered for
+// moments; a revocation rings, and every node forgets at once.
+import type { FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { refuse } from '#core/error.ts'
+import { hashKey } from '#governance/api-keys.ts'
+import { looksLikeRunToken, type RunTokens } from '#governance/run-tokens.ts'
+import { findValidKey, touchKeys } from '#storage/keys.ts'
+import type { Sql } from '#storage/sql.ts'
+import type { Caller, KeyCaller } from './caller.ts'
+
+/** How long a revocation may go unnoticed when its ring is lost. */
+const REMEMBERED_MS = 2_000
+const REMEMBERED_MAX = 10_000
+const CREDENTIAL_LENGTH_MAX = 4_096
+const TOUCH_EVERY_MS = 60_000
+
+export type KnownKey = KeyCaller & { rateLimitPerMinute: number | null }
+
+export type Authenticator = {
+  authenticate: (request: FastifyRequest) => Promise<Caller>
+  forget: () => void
+  close: () => Promise<void>
+}
+
+export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens }): Authenticator {
+  const known = new LRUCache<string, KnownKey>({ max: REMEMBERED_MAX })
+  const used = new Set<string>()
+  const touch = async () => {
+    const ids = [...used]
+    used.clear()
+    // Only for people to look at: a failure is tried again with the next use.
+    if (ids.length > 0) await touchKeys(sql, ids).catch(() => {})
+  }
+  const timer = setInterval(touch, TOUCH_EVERY_MS).unref()
+
+  async function keyCaller(key: string): Promise<KnownKey> {
+    const remembered = known.get(key)
+    if (remembered) return remembered
+    const row = await findValidKey(sql, hashKey(key))
+    if (!row) throw refuse('unauthorized', { reason: 'The API key is unknown, expired or revoked.' })
+    const caller: KnownKey = {
+      kind: 'key',
+      projectId: row.projectId,
+      keyId: row.id,
+      scopes: new Set(row.scopes),
+      actor: { type: 'api_key', id: row.id },
+      rateLimitPerMinute: row.rateLimitPerMinute,
+    }
+    known.set(key, caller, { ttl: Math.max(1, Math.min(REMEMBERED_MS, row.validForMs ?? REMEMBERED_MS)) })
+    return caller
+  }
+
+  return {
+    async authenticate(request) {
+      const credential = credentialOf(request)
+      if (looksLikeRunToken(credential)) {
+        const claims = tokens.verify(credential)
+        if (!claims) throw refuse('unauthorized', { reason: 'The run token is not valid, or its time is over.' })
+        const { runId, projectId, attempt, leaseToken, owner } = claims
+        return { kind: 'run', runId, projectId, attempt, leaseToken, actor: { type: 'worker', id: owner } }
+      }
+      const caller = await keyCaller(credential)
+      used.add(caller.keyId)
+      return caller
+    },
+    forget: () => known.clear(),
+    async close() {
+      clearInterval(timer)
+      await touch()
+    },
+  }
+}
+
+function credentialOf({ headers }: FastifyRequest): string {
+  const { authorization } = headers
+  const apiKey = headers['x-api-key']
+  const credential = authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ?? (typeof apiKey === 'string' ? apiKey.trim() : undefined)
+  if (!credential) throw refuse('unauthorized', { reason: 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.' })
+  if (credential.length > CREDENTIAL_LENGTH_MAX) throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
+  return credential
+}

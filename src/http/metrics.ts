@@ -1,0 +1,73 @@
+// Metrics for Prometheus. Backlogs come from counters and one index probe per lane, whatever the size of the queue.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { readOldestDue } from '#storage/queue-place.ts'
+import { readRunCounts } from '#storage/read-runs.ts'
+import type { Sql } from '#storage/sql.ts'
+
+const LANES_MAX = 1_000
+/** Scrapers of several kinds may come at once; what is this fresh is good enough for all. */
+const FRESH_MS = 1_000
+
+export type Metrics = {
+  text: () => Promise<string>
+  requestTook: (labels: { method: string; route: string; status: number }, seconds: number) => void
+  queueWaited: (queue: string, seconds: number) => void
+  dutyEnded: (duty: string, outcome: 'ok' | 'failed') => void
+}
+
+export function makeMetrics({ sql, inFlight, streams }: { sql: Sql; inFlight: () => number; streams: () => number }): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const requests = new Histogram({
+    name: 'runyard_http_request_seconds',
+    help: 'Time from a request to its answer.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60],
+    registers,
+  })
+  const waits = new Histogram({
+    name: 'runyard_queue_wait_seconds',
+    help: 'Time from being due to being claimed, per queue, of the runs that this node handed out.',
+    labelNames: ['queue'],
+    buckets: [0.005, 0.025, 0.1, 0.5, 2, 10, 60, 600, 3600],
+    registers,
+  })
+  const duties = new Counter({ name: 'runyard_duty_ticks_total', help: 'Ticks of the background duties of this node.', labelNames: ['duty', 'outcome'], registers })
+  const runs = new Gauge({ name: 'runyard_runs', help: 'Runs by queue and state.', labelNames: ['queue', 'state'], registers })
+  const oldest = new Gauge({ name: 'runyard_queue_oldest_seconds', help: 'How long the run that waits longest has been due, per queue.', labelNames: ['queue'], registers })
+  new Gauge({ name: 'runyard_dispatches_in_flight', help: 'HTTP dispatches of this node under way.', registers, collect() { this.set(inFlight()) } })
+  new Gauge({ name: 'runyard_streams', help: 'Streams that this node serves.', registers, collect() { this.set(streams()) } })
+
+  let readAtMs = 0
+  let reading: Promise<void> | undefined
+  async function read(): Promise<void> {
+    const [counts, ages] = await Promise.all([readRunCounts(sql), readOldestDue(sql, { lanesMax: LANES_MAX })])
+    const sums = new Map<string, { queue: string; state: string; n: number }>()
+    for (const { queue, state, n } of counts) {
+      const key = `${queue} ${state}`
+      sums.set(key, { queue, state, n: n + (sums.get(key)?.n ?? 0) })
+    }
+    runs.reset()
+    for (const { queue, state, n } of sums.values()) runs.set({ queue, state }, n)
+    oldest.reset()
+    for (const { queue } of sums.values()) oldest.set({ queue }, 0)
+    for (const { queue, oldestAgeMs } of ages) oldest.set({ queue }, (oldestAgeMs ?? 0) / 1000)
+    readAtMs = performance.now()
+  }
+
+  return {
+    async text() {
+      if (performance.now() - readAtMs > FRESH_MS || readAtMs === 0) {
+        reading ??= read().finally(() => {
+          reading = undefined
+        })
+        await reading
+      }
+      return registry.metrics()
+    },
+    requestTook: ({ method, route, status }, seconds) => requests.observe({ method, route, status: String(status) }, seconds),
+    queueWaited: (queue, seconds) => waits.observe({ queue }, seconds),
+    dutyEnded: (duty, outcome) => duties.inc({ duty, outcome }),
+  }
+}

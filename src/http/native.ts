@@ -1,0 +1,47 @@
+// The native surface: /v1, health, metrics and documents.
+import type { FastifyInstance } from 'fastify'
+import type { Claimer } from '#actions/claim-runs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import type { RunTokens } from '#governance/run-tokens.ts'
+import type { Watch } from '#live/watch.ts'
+import { docsRoutes } from './docs.ts'
+import type { Metrics } from './metrics.ts'
+import { accessRoutes } from './routes/access.ts'
+import { attemptRoutes } from './routes/attempts.ts'
+import { eventRoutes } from './routes/events.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { type Check, operationsRoutes } from './routes/operations.ts'
+import { recordRoutes } from './routes/records.ts'
+import { runControlRoutes } from './routes/run-controls.ts'
+import { runRoutes } from './routes/runs.ts'
+import { streamRoutes } from './routes/streams.ts'
+import { workerRoutes } from './routes/workers.ts'
+
+export type NativeParts = {
+  ctx: Ctx
+  claimer: Claimer
+  tokens: RunTokens
+  watch: Watch
+  metrics: Metrics
+  stopping: AbortSignal
+  checks: () => Promise<Check[]>
+  /** False on a node that serves health and metrics only. */
+  api: boolean
+}
+
+export const nativeRoutes =
+  ({ ctx, claimer, tokens, watch, metrics, stopping, checks, api }: NativeParts) =>
+  (app: FastifyInstance): void => {
+    operationsRoutes(app, { sql: ctx.sql, metrics, checks })
+    if (!api) return
+    jobRoutes(app, ctx)
+    runRoutes(app, ctx)
+    runControlRoutes(app, ctx)
+    recordRoutes(app, ctx)
+    attemptRoutes(app, ctx)
+    workerRoutes(app, ctx, { claimer, tokens, stopping })
+    eventRoutes(app, ctx)
+    streamRoutes(app, { ctx, watch })
+    accessRoutes(app, ctx)
+    docsRoutes(app)
+  }

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify'
+import { createKey, createProject, revokeKey, rotateKey } from '#actions/change-keys.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import * as contract from '#contract/access.ts'
+import type { Scope } from '#contract/route.ts'
+import { refuse } from '#core/error.ts'
+import { findProject, type KeyRow, listKeys, listProjects } from '#storage/keys.ts'
+import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../cursor.ts'
+import { implement } from '../implement.ts'
+import { toWire } from '../words.ts'
+
+const DAY_SECS = 86_400
+
+const keyWire = ({ rotatedTo: _, scopes, ...row }: KeyRow) => ({ ...toWire(row), scopes: scopes as Scope[] })
+
+export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.createProject, async ({ id, name }, { actor }) => {
+    const { project, key } = await createProject(ctx, { actor, id, name: name ?? id })
+    return { ...toWire(project), key }
+  })
+  implement(app, contract.listProjects, async ({ cursor, limit }) => {
+    const rows = await listProjects(ctx.sql, { after: decodeCursor('projects', cursor, [TEXT])?.[0], limit: limit + 1 })
+    return pageOf(rows, limit, { wire: toWire, cursor: (project) => encodeCursor('projects', [project.id]) })
+  })
+  implement(app, contract.getProject, async ({ project_id }) => {
+    const project = await findProject(ctx.sql, project_id)
+    if (!project) throw refuse('project_not_found', { projectId: project_id })
+    return toWire(project)
+  })
+  implement(app, contract.createKey, async ({ name, scopes, expires_in_days, rate_limit_per_minute }, caller) => {
+    const { row, key } = await createKey(ctx, {
+      projectId: caller.projectId,
+      actor: caller.actor,
+      callerScopes: caller.scopes,
+      name,
+      scopes,
+      rateLimitPerMinute: rate_limit_per_minute,
+      expiresInSecs: expires_in_days === undefined ? undefined : expires_in_days * DAY_SECS,
+    })
+    return { ...keyWire(row), key }
+  })
+  implement(app, contract.listKeys, async ({ cursor, limit }, { projectId }) => {
+    const rows = await listKeys(ctx.sql, projectId, { after: createdCursor('keys', cursor), limit: limit + 1 })
+    return pageOf(rows, limit, { wire: keyWire, cursor: (key) => encodeCursor('keys', [key.createdAt.toISOString(), key.id]) })
+  })
+  implement(app, contract.revokeKey, async ({ key_id }, { projectId, actor }) => {
+    await revokeKey(ctx, { projectId, actor, keyId: key_id })
+    return undefined
+  })
+  implement(app, contract.rotateKey, async ({ key_id, grace_secs }, { projectId, actor }) => {
+    const { row, key } = await rotateKey(ctx, { projectId, actor, keyId: key_id, graceSecs: grace_secs })
+    return { ...keyWire(row), key }
+  })
+  implement(app, contract.getMe, (_, { projectId, keyId, scopes }) => ({ project_id: projectId, key_id: keyId, scopes: [...scopes] as Scope[] }))
+}

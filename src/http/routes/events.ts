@@ -1,0 +1,136 @@
+import type { FastifyInstance } from 'fastify'
+import { appendReport, type Report, type Reporter } from '#actions/append-log.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import type { EventInput } from '#contract/event.ts'
+import * as contract from '#contract/events.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { ActorType } from '#core/event.ts'
+import { countByActor, countEvents } from '#storage/count-events.ts'
+import { findEvent } from '#storage/find-event.ts'
+import { listEvents } from '#storage/list-events.ts'
+import { readRunLog } from '#storage/read-log.ts'
+import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../cursor.ts'
+import { eventWire } from '../event-wire.ts'
+import { implement } from '../implement.ts'
+import type { Checked } from '../items.ts'
+import { itemProblem } from '../problems.ts'
+import { fromWire } from '../words.ts'
+
+export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.appendEvents, async ({ events }, { projectId, actor }) => {
+    const reporter = { projectId, actor }
+    if (events.one) {
+      const reported = await appendReport(ctx, reporter, reportOf(events.one))
+      if (reported instanceof Error) throw reported
+      const { id, position, sequence, runId } = reported
+      return { status: 201, body: { id, position, sequence, run_id: runId } } as const
+    }
+    const results: Result[] = []
+    // A page of lines at a time: memory is bounded however long the stream is.
+    for await (const page of events.pages!) results.push(...(await appendPage(ctx, reporter, page)))
+    const duplicates = results.filter((it) => it.duplicate).length
+    const refused = results.filter((it) => it.error).length
+    return { status: 200, body: { results, total: results.length, appended: results.length - duplicates - refused, duplicates, refused } } as const
+  })
+
+  implement(app, contract.listEvents, async ({ cursor, limit, order, type, resource_type, resource_id, run_id, ...rest }, { projectId }) => {
+    const list = `events-${order}`
+    const after = decodeCursor(list, cursor, [TIME, WHOLE])
+    const ofRun = resource_type === 'run' && resource_id !== undefined ? resource_id : run_id
+    const rows = await listEvents(ctx.sql, {
+      projectId,
+      types: type,
+      resource: resource_type === undefined ? undefined : { types: [resource_type], id: resource_type === 'run' ? undefined : resource_id },
+      actorType: rest.actor_type,
+      actorId: rest.actor_id,
+      correlationId: rest.correlation_id,
+      runId: ofRun === undefined ? undefined : (await findRunOr404(ctx, projectId, ofRun)).id,
+      agentId: rest.agent_id,
+      occurredFrom: dateOf(rest.occurred_from),
+      occurredTo: dateOf(rest.occurred_to),
+      order: order === 'asc' ? 'oldest first' : 'newest first',
+      after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
+      limit: limit + 1,
+    })
+    return pageOf(rows, limit, { wire: eventWire, cursor: (row) => encodeCursor(list, [row.occurredAt.toISOString(), row.position]) })
+  })
+
+  implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
+    const row = await findEvent(ctx.sql, projectId, event_id)
+    if (!row) throw refuse('event_not_found', { eventId: event_id })
+    return eventWire(row)
+  })
+
+  implement(app, contract.aggregateEvents, async ({ occurred_from, occurred_to }, { projectId }) => {
+    const counts = await countEvents(ctx.sql, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) })
+    return {
+      occurred_from: occurred_from ?? null,
+      occurred_to: occurred_to ?? null,
+      total: counts.total,
+      by_type: counts.byType,
+      by_resource_type: counts.byResourceType,
+      by_actor_type: counts.byActorType,
+    }
+  })
+
+  implement(app, contract.listActors, async ({ occurred_from, occurred_to, limit }, { projectId }) => {
+    const rows = await countByActor(ctx.sql, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) }, limit)
+    return {
+      data: rows.map(({ actorType, actorId, total, successes, failures }) => ({
+        actor_type: actorType as ActorType,
+        actor_id: actorId,
+        count: total,
+        successes,
+        failures,
+      })),
+    }
+  })
+
+  implement(app, contract.listRunEvents, async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const after = decodeCursor('run-events', cursor, [WHOLE])
+    const page = await readRunLog(ctx.sql, {
+      runId: run.id,
+      runCreatedAt: run.createdAt,
+      afterSequence: after ? Number(after[0]) : after_sequence,
+      limit,
+      deltas: false,
+      types: type,
+      level,
+    })
+    const rows = page?.rows ?? []
+    const more = page?.more ?? false
+    return { data: rows.map(eventWire), next_cursor: more ? encodeCursor('run-events', [rows.at(-1)!.sequence ?? 0]) : null, has_more: more }
+  })
+}
+
+type Result = {
+  index: number
+  id?: string | null
+  position?: number | null
+  sequence?: number | null
+  duplicate?: boolean
+  error?: ReturnType<typeof itemProblem>
+}
+
+const appendPage = (ctx: Ctx, reporter: Reporter, page: readonly Checked<EventInput>[]): Promise<Result[]> =>
+  Promise.all(
+    page.map(async ({ index, value, problem }): Promise<Result> => {
+      const reported: Awaited<ReturnType<typeof appendReport>> = problem ?? (await appendReport(ctx, reporter, reportOf(value)))
+      if (reported instanceof Error) return { index, error: itemProblem(reported as Refusal) }
+      const { id, position, sequence, duplicate } = reported
+      return { index, id, position, sequence, ...(duplicate && { duplicate }) }
+    }),
+  )
+
+function reportOf(input: EventInput): Report {
+  const { occurred_at, ...rest } = input
+  return {
+    ...(fromWire(rest) as Report),
+    ...(input.id !== undefined && { idGiven: true }),
+    ...(occurred_at !== undefined && { occurredAt: new Date(occurred_at) }),
+  }
+}
+
+const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text))

@@ -1,0 +1,278 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { anyJson, body, optional } from '#contract/common.ts'
+import { route } from '#contract/route.ts'
+import { implement } from './implement.ts'
+import { type LogLine, testServer } from './server.fixture.ts'
+
+const common = { needs: 'runs:read', tag: 'Test', summary: 'For a test.' } as const
+const Ok = Type.Object({ ok: Type.Boolean() })
+
+const thing = route({
+  ...common,
+  method: 'GET',
+  path: '/things/:id',
+  name: 'thing',
+  params: Type.Object({ id: Type.String() }),
+  replies: { 200: Ok },
+})
+const send = route({
+  ...common,
+  method: 'POST',
+  path: '/send',
+  name: 'send',
+  body: body({ value: optional(anyJson('Anything.')) }),
+  replies: { 200: Ok },
+})
+const small = route({
+  ...common,
+  method: 'PUT',
+  path: '/send',
+  name: 'small',
+  body: body({ value: anyJson('Anything.') }),
+  bodyBytesMax: 10,
+  replies: { 200: Ok },
+})
+const broken = route({ ...common, method: 'GET', path: '/broken', name: 'broken', replies: { 200: Ok } })
+const shapeless = route({ ...common, method: 'GET', path: '/shapeless', name: 'shapeless', replies: { 200: Ok } })
+const slow = route({ ...common, method: 'GET', path: '/slow', name: 'slow', replies: { 200: Ok } })
+const live = route({ ...common, method: 'GET', path: '/live', name: 'live', stream: true, replies: { 200: null } })
+
+const logged: LogLine[] = []
+
+const mount = (app: FastifyInstance): void => {
+  implement(app, thing, () => ({ ok: true }))
+  implement(app, send, () => ({ ok: true }))
+  implement(app, small, () => ({ ok: true }))
+  implement(app, broken, () => {
+    throw new Error('the password is hunter2')
+  })
+  implement(app, shapeless, () => ({ wrong: true }) as never)
+  implement(app, slow, async () => {
+    await sleep(200)
+    return { ok: true }
+  })
+  implement(app, live, (_, __, ___, reply) => {
+    reply.hijack()
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: 1\n\n')
+    return undefined
+  })
+}
+
+let app: FastifyInstance
+let port: number
+
+beforeAll(async () => {
+  app = testServer(mount, { logged })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  port = (app.server.address() as AddressInfo).port
+})
+afterAll(async () => {
+  await app.close()
+})
+
+/** Sends bytes over a socket of its own and gives back all that comes until the other side closes. */
+async function raw(bytes: string | Buffer, to = port): Promise<string> {
+  const socket = connect(to, '127.0.0.1')
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk) => chunks.push(chunk))
+  socket.write(bytes)
+  await once(socket, 'close')
+  return Buffer.concat(chunks).toString()
+}
+
+const envelopeOf = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
+
+describe('a request id', () => {
+  test.each(['abc', 'A.b_c-9', 'x'.repeat(128)])('%s is taken over, and answered', async (id) => {
+    const reply = await app.inject({ url: '/things/1', headers: { 'x-request-id': id } })
+    expect(reply.headers['x-request-id']).toBe(id)
+  })
+
+  test.each(['', 'a b', 'x'.repeat(129), 'é', '<script>'])('%j is replaced', async (id) => {
+    const reply = await app.inject({ url: '/nope', headers: { 'x-request-id': id } })
+    expect(reply.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
+    expect(reply.json().request_id).toBe(reply.headers['x-request-id'])
+  })
+
+  test('is in the log of what was refused', async () => {
+    await app.inject({ url: '/nope', headers: { 'x-request-id': 'find-me' } })
+    expect(logged.find((line) => line.request_id === 'find-me')).toMatchObject({ level: 30, code: 'route_not_found' })
+  })
+})
+
+describe('what goes wrong', () => {
+  test('on our side is 500, told to the log alone', async () => {
+    const reply = await app.inject('/broken')
+    expect(reply.statusCode).toBe(500)
+    expect(reply.json().error.code).toBe('internal')
+    expect(reply.body).not.toContain('hunter2')
+    const line = logged.find(({ request_id }) => request_id === reply.headers['x-request-id'])!
+    expect(line).toMatchObject({ level: 50, err: { message: 'the password is hunter2', stack: expect.any(String) } })
+  })
+
+  test('with a reply that is not of the contract’s shape is 500 too', async () => {
+    const reply = await app.inject('/shapeless')
+    expect(reply.statusCode).toBe(500)
+    expect(reply.json().error.code).toBe('internal')
+  })
+
+  test.each([
+    ['GET', '/nope', 404, 'route_not_found'],
+    ['POST', '/nope', 404, 'route_not_found'],
+    ['PATCH', '/send', 405, 'method_not_allowed'],
+    ['POST', '/things/1', 405, 'method_not_allowed'],
+    ['HEAD', '/live', 405, undefined],
+    ['GET', '/things/%ff', 400, 'malformed'],
+    ['GET', `/things/${'x'.repeat(4000)}`, 404, 'route_not_found'],
+  ])('%s %s is in our envelope', async (method, url, status, code) => {
+    const reply = await app.inject({ method: method as 'GET', url })
+    expect(reply.statusCode).toBe(status)
+    expect(reply.headers['x-request-id']).toBeDefined()
+    if (code)
+      expect(reply.json()).toMatchObject({
+        error: { code, message: expect.any(String) },
+        request_id: expect.any(String),
+      })
+  })
+
+  test('a method that a path does not take is answered with those that it does', async () => {
+    const reply = await app.inject({ method: 'DELETE', url: '/send' })
+    expect(reply.headers.allow).toBe('OPTIONS, POST, PUT')
+    const options = await app.inject({ method: 'OPTIONS', url: '/things/1' })
+    expect([options.statusCode, options.headers.allow, options.body]).toEqual([204, 'GET, HEAD, OPTIONS', ''])
+    expect((await app.inject({ method: 'OPTIONS', url: '/nope' })).statusCode).toBe(404)
+  })
+})
+
+describe('HEAD', () => {
+  test('answers as GET does, without the body, and needs the same key', async () => {
+    const get = await app.inject('/things/1')
+    const head = await app.inject({ method: 'HEAD', url: '/things/1' })
+    expect([head.statusCode, head.body]).toEqual([200, ''])
+    expect(head.headers['content-length']).toBe(get.headers['content-length'])
+    const nobody = await app.inject({ method: 'HEAD', url: '/things/1', headers: { authorization: 'none' } })
+    expect(nobody.statusCode).toBe(401)
+  })
+})
+
+describe('a body', () => {
+  const post = (payload: string | Buffer, type?: string) =>
+    app.inject({ method: 'POST', url: '/send', payload, headers: type === undefined ? {} : { 'content-type': type } })
+
+  test.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'APPLICATION/JSON',
+    'application/merge-patch+json',
+  ])('is read as %s', async (type) => expect((await post('{"value":1}', type)).statusCode).toBe(200))
+
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonx',
+    'x',
+  ])('is not read as %s', async (type) => {
+    const reply = await post('{"value":1}', type)
+    expect([reply.statusCode, reply.json().error.code]).toEqual([415, 'unsupported_media_type'])
+  })
+
+  test('without a content type is refused with what to send', async () => {
+    const answer = await raw('POST /send HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}')
+    expect(answer).toContain('HTTP/1.1 415')
+    expect(envelopeOf(answer).error.message).toContain('application/json')
+  })
+
+  test('that is empty is none', async () => {
+    const reply = await post('', 'application/json')
+    expect([reply.statusCode, reply.json().error.code]).toEqual([422, 'invalid'])
+  })
+
+  test('over the limit is 413, told with the limit, whether or not it says its length', async () => {
+    const large = `{"value":"${'x'.repeat(1024 * 1024)}"}`
+    const reply = await post(large, 'application/json')
+    expect([reply.statusCode, reply.json().error.details.bytes_max]).toEqual([413, 1024 * 1024])
+    const chunked = await new Promise<number>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json' }
+      const request = httpRequest({ port, path: '/send', method: 'POST', headers }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode!)
+      })
+      request.on('error', reject)
+      request.end(large)
+    })
+    expect(chunked).toBe(413)
+    const own = await app.inject({ method: 'PUT', url: '/send', payload: { value: 'over ten bytes' } })
+    expect([own.statusCode, own.json().error.details.bytes_max]).toEqual([413, 10])
+  })
+
+  test('shorter than it says is no bug of ours', async () => {
+    const before = logged.filter((line) => line.level >= 50).length
+    const socket = connect(port, '127.0.0.1')
+    socket.write('POST /send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"va')
+    await sleep(50)
+    socket.destroy()
+    await expect.poll(() => logged.at(-1)!.msg).toBe('The body broke off.')
+    expect(logged.filter((line) => line.level >= 50)).toHaveLength(before)
+  })
+
+  test('that is malformed leaves the connection open for the next request', async () => {
+    const bad = 'POST /send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{'
+    const good = 'GET /things/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+    const answer = await raw(bad + good)
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200'])
+  })
+})
+
+describe('what is no request', () => {
+  test.each([
+    ['hello\r\n\r\n', 400, 'malformed'],
+    [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`, 431, 'malformed'],
+    ['GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'malformed'],
+  ])('is answered in our envelope, and the connection closed', async (bytes, status, code) => {
+    const answer = await raw(bytes)
+    expect(answer).toContain(`HTTP/1.1 ${status}`)
+    expect(envelopeOf(answer)).toMatchObject({ error: { code }, request_id: '' })
+  })
+})
+
+test('the stream’s handler has the connection to itself', async () => {
+  const reply = await fetch(`http://127.0.0.1:${port}/live`)
+  expect(await reply.text()).toBe('data: 1\n\n')
+})
+
+describe('a server that is closing', () => {
+  const begin = async () => {
+    const other = testServer(mount)
+    await other.listen({ port: 0, host: '127.0.0.1' })
+    const socket = connect((other.server.address() as AddressInfo).port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
+    await sleep(50)
+    return { socket, closed: other.close(), answer: () => Buffer.concat(chunks).toString() }
+  }
+
+  test('ends what it began, and refuses the rest in our envelope', async () => {
+    const { socket, closed, answer } = await begin()
+    socket.write('GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\n')
+    await closed
+    expect(answer().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 503'])
+    expect(answer()).toContain('"code":"unavailable"')
+    expect(answer().toLowerCase()).toContain('retry-after: 1')
+  })
+
+  test('does not wait for connections that are only kept alive', async () => {
+    const { closed, answer } = await begin()
+    const since = performance.now()
+    await closed
+    expect(answer()).toContain('HTTP/1.1 200')
+    expect(performance.now() - since).toBeLessThan(2000)
+  })
+})

@@ -1,0 +1,70 @@
+// `npm start`: everything in one process. Settings come from the environment; see config.ts, or --help.
+import { pino } from 'pino'
+import { startEmbedded } from '#storage/embedded/server.ts'
+import { type Config, readConfig, SETTINGS } from './config.ts'
+import { startDemo } from './demo.ts'
+import { startNode } from './node.ts'
+
+const HELP = `Runyard: a control plane for the runs of AI agents and background jobs.
+
+  npm start             start, with an embedded PostgreSQL unless DATABASE_URL is set
+  npm start -- --help   this text
+
+Settings (environment):
+${Object.entries(SETTINGS)
+  .map(([name, [fallback, what]]) => `  ${name.padEnd(30)}${what}${fallback ? ` (${fallback})` : ''}`)
+  .join('\n')}
+`
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help') || process.argv.includes('-h')) return void process.stdout.write(HELP)
+  const config = readConfig(process.env)
+  const log = pino({ level: config.logLevel })
+  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }) : undefined
+  const node = await startNode({ config, databaseUrl: config.databaseUrl ?? embedded!.url, keepKey: embedded !== undefined, log })
+  const demo = config.demo && node.key ? await startDemo({ address: node.address, key: node.key, log }) : undefined
+  greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
+
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    // A second Ctrl-C means now.
+    if (stopping) process.exit(1)
+    stopping = true
+    log.info(`${signal}: finishing what is under way`)
+    const closed = (async () => {
+      await demo?.stop()
+      await node.close()
+      await embedded?.stop()
+    })()
+    closed.then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'could not stop cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+type Greeting = { address: string; key: string | undefined; keyIsNew: boolean; demoRunId: string | undefined }
+
+function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting): void {
+  const lines = [`Runyard is ready at ${address}`, `  API documents  ${address}/docs`]
+  // A key that the operator gave is theirs to know, and has no place in a log.
+  if (key && config.apiKey === undefined) lines.push(`  Key            ${key}${keyIsNew ? '  (new)' : ''}`)
+  if (config.egress === 'any') lines.push('  Egress         any: jobs may call private addresses (RUNYARD_EGRESS=public refuses them)')
+  if (demoRunId) {
+    lines.push(`  A run of the example agent is under way; follow it with`)
+    lines.push(`  curl -N -H "Authorization: Bearer ${config.apiKey === undefined ? key : '$RUNYARD_API_KEY'}" ${address}/v1/runs/${demoRunId}/stream`)
+  }
+  process.stdout.write(`\n${lines.join('\n')}\n\n`)
+}
+
+main().catch((error: unknown) => {
+  // What stops a start is for a person to read: the sentence, and the stack only where it is a bug.
+  process.stderr.write(`\nRunyard could not start: ${error instanceof Error ? error.message : String(error)}\n`)
+  if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(1)
+})

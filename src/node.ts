@@ -1,0 +1,103 @@
+// One node: database, bell, engine and server, opened in this order and closed in the reverse one. main.ts runs
+// one per process; tests run several.
+import type { AddressInfo } from 'node:net'
+import { type Logger, pino } from 'pino'
+import { makeClaimer } from '#actions/claim-runs.ts'
+import { makeCtx } from '#actions/ctx.ts'
+import { type Engine, startEngine } from '#engine/engine.ts'
+import { makeRateLimiter } from '#governance/rate-limit.ts'
+import { runTokens } from '#governance/run-tokens.ts'
+import { makeAuthenticator } from '#http/authenticate.ts'
+import { makeMetrics } from '#http/metrics.ts'
+import { nativeRoutes } from '#http/native.ts'
+import { buildServer } from '#http/server.ts'
+import { makeWatch } from '#live/watch.ts'
+import { hangBell, listenTo } from '#storage/bell.ts'
+import { migrate } from '#storage/migrate.ts'
+import { connect } from '#storage/sql.ts'
+import { bootstrap } from './bootstrap.ts'
+import type { Config } from './config.ts'
+import { healthChecks } from './health.ts'
+
+export type Node = {
+  /** Where it listens, e.g. http://127.0.0.1:8080. */
+  address: string
+  /** The key of this start, when it is known: given by the operator, or made and kept on this machine. */
+  key: string | undefined
+  keyIsNew: boolean
+  close: () => Promise<void>
+}
+
+export type NodeOptions = { config: Config; databaseUrl: string; keepKey: boolean; log?: Logger }
+
+export async function startNode({ config, databaseUrl, keepKey, log = pino({ level: config.logLevel }) }: NodeOptions): Promise<Node> {
+  const { statementTimeoutMs, apiConnections, engineConnections } = config.pool
+  const apiSql = connect(databaseUrl, { max: apiConnections, name: 'runyard-api', statementTimeoutMs })
+  const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
+  const say = (line: string) => log.info(line)
+  await migrate(apiSql, { log: say })
+  const { tokenSecret, key, isNew } = await bootstrap(apiSql, { dataDir: config.dataDir, apiKey: config.apiKey, keepKey })
+  const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
+  const tokens = runTokens(tokenSecret)
+  const parts = { ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
+  const ctx = makeCtx({ sql: apiSql, ...parts })
+  const engineCtx = makeCtx({ sql: engineSql, ...parts })
+  const watch = makeWatch({ sql: apiSql, bell, log: say })
+  const authenticator = makeAuthenticator({ sql: apiSql, tokens })
+  const stopForgetting = bell.listen('keys', authenticator.forget)
+  const limiter = makeRateLimiter({ redisUrl: config.redisUrl, log: say })
+
+  let engine: Engine | undefined
+  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: watch.streams })
+  if (config.roles.has('engine')) {
+    engine = startEngine(engineCtx, {
+      claimer: makeClaimer(engineCtx, metrics.queueWaited),
+      tokens,
+      node: config.node,
+      callsMax: config.dispatchCallsMax,
+      retention: config.retention,
+      onTick: metrics.dutyEnded,
+    })
+  }
+
+  const stopping = new AbortController()
+  const app = buildServer({
+    log,
+    authenticate: authenticator.authenticate,
+    rateLimit: (caller) => limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
+    routes: [
+      nativeRoutes({
+        ctx,
+        claimer: makeClaimer(ctx, metrics.queueWaited),
+        tokens,
+        watch,
+        metrics,
+        stopping: stopping.signal,
+        checks: () => healthChecks(apiSql, engine?.health() ?? []),
+        api: config.roles.has('api'),
+      }),
+    ],
+  })
+  await app.listen({ port: config.port, host: config.host })
+  const { port } = app.server.address() as AddressInfo
+
+  let closed: Promise<void> | undefined
+  async function close(): Promise<void> {
+    // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
+    stopping.abort()
+    await watch.close()
+    await engine?.stop(config.shutdownGraceMs)
+    await app.close()
+    stopForgetting()
+    await authenticator.close()
+    await limiter.close()
+    await bell.close()
+    await Promise.all([apiSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
+  }
+  return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }
+}
+
+const perMinuteOf = (caller: object, config: Config): number => (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute
+
+/** An address that a person can open: a wildcard is none. */
+const hostFor = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)

@@ -56,7 +56,13 @@ export const EventInput = body(
     duration_ms: optional(place.duration_ms),
     data: optional(anyJson('Whatever else there is to say; any JSON.')),
   },
-  { title: 'EventInput', description: 'An event of 256 KiB at most.' },
+  {
+    title: 'EventInput',
+    description: 'An event of 256 KiB at most.',
+    examples: [
+      { type: 'agent.tool_call.completed', run_id: 'run-42', tool: 'search', duration_ms: 180, data: { hits: 3 } },
+    ],
+  },
 )
 export type EventInput = Static<typeof EventInput>
 

@@ -131,7 +131,13 @@ export const JobInput = body(
     enabled: withDefault(fields.enabled, true),
     pause_grace_secs: withDefault(fields.pause_grace_secs, 10),
   },
-  { title: 'JobInput' },
+  {
+    title: 'JobInput',
+    examples: [
+      { slug: 'nightly-report', execution: 'worker', queue: 'reports', cron: '0 3 * * *', timezone: 'Europe/Berlin' },
+      { slug: 'charge-card', execution: 'http', endpoint_url: 'https://example.com/charge', max_attempts: 5 },
+    ],
+  },
 )
 export type JobInput = Static<typeof JobInput>
 

@@ -58,7 +58,7 @@ export const RunInput = body(
     agent_id: optional(AGENT_ID),
     debug_mode: optional(flag('Mark the run for inspection.')),
   },
-  { title: 'RunInput' },
+  { title: 'RunInput', examples: [{ payload: { month: '2026-01' }, priority: 5, tags: { team: 'finance' } }] },
 )
 export type RunInput = Static<typeof RunInput>
 

@@ -175,7 +175,17 @@ export const Settlement = body(
     retryable: withDefault(flag('With failed: whether another attempt may help.'), true),
     retry_in_secs: optional(seconds(0, YEAR_SECS, 'With failed: retry after this many seconds, whatever the policy.')),
   },
-  { title: 'Settlement' },
+  {
+    title: 'Settlement',
+    examples: [
+      {
+        run_id: '019a6b3e-8f10-7c52-9a41-3f6f2d9f5f01',
+        lease_token: '019a6b3e-8f55-7d10-8b1c-0c9a7a6f1e22',
+        outcome: 'completed',
+        result: { pages: 12 },
+      },
+    ],
+  },
 )
 
 export const settleRuns = route({

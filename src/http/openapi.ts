@@ -80,6 +80,7 @@ function operationOf(route: Route, take: Take): Record<string, unknown> {
     summary: route.summary,
     ...(route.description && { description: route.description }),
     'x-scope': route.needs,
+    'x-codes': codesOf(route),
     security: securityOf(route),
     parameters: [...parametersOf(route, take), ...headersOf(route)],
     ...(route.body && { requestBody: requestBodyOf(route, take) }),

@@ -39,6 +39,19 @@ export type RunChanged =
 
 /** Moves up to 1,000 runs, each at most once. Answers in the order of `changes`; one that may not move harms no other. */
 export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise<RunChanged[]> {
+  const results = await tryMoves(sql, changes)
+  for (let tries = 1; results.includes('again'); tries++) {
+    if (tries === TRIES_MAX) throw new Error(`runs kept moving while they were being moved, ${TRIES_MAX} times`)
+    const left = results.flatMap((result, index) => (result === 'again' ? [index] : []))
+    const more = await tryMoves(sql, left.map((index) => changes[index]!))
+    left.forEach((index, at) => {
+      results[index] = more[at]!
+    })
+  }
+  return results as RunChanged[]
+}
+
+async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
   const rows = await sql<Row[]>`
     with input as materialized (
       select * from unnest(
@@ -56,10 +69,15 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
         ${changes.map((it) => jsonText(it.trace))}::text[]
       ) with ordinality as t (run_id, event_id, from_states, to_state, type, attempt, token, actor_type, actor_id, causation_id,
         message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, ord)
+    ), seen as materialized (
+      select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)
     ), found as materialized (
       -- Locked in the order of their ids, so that two batches never wait for each other in a circle.
-      select i.*, s.state as state_before, s.attempt as attempt_before, s.lease_token
-      from input i join run_states s on s.run_id = i.run_id
+      select i.*, s.state as state_before, s.attempt as attempt_before, s.lease_token,
+        -- The lock gives the row as it is now, but the rest of this statement sees the queue and the leases as they
+        -- were when it began. If the run has moved in between, its place there would be missed: it is tried again.
+        s.last_sequence <> seen.last_sequence as moved_meanwhile
+      from input i join seen on seen.run_id = i.run_id join run_states s on s.run_id = i.run_id
       order by s.run_id
       for update of s
     ), moved as materialized (
@@ -77,7 +95,7 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
         error = case when f.error is not null then f.error when f.to_state = 'completed' or f.type = 'run.redriven' then null else s.error end,
         error_code = case when f.error is not null then f.error_code when f.to_state = 'completed' or f.type = 'run.redriven' then null else s.error_code end
       from found f
-      where s.run_id = f.run_id
+      where s.run_id = f.run_id and not f.moved_meanwhile
         and f.state_before = any(string_to_array(f.from_states, ','))
         and (f.attempt is null or f.attempt = f.attempt_before)
         and (f.token is null or f.token = f.lease_token)
@@ -121,15 +139,18 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
       select event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, client_id, last_sequence, attempt_before, agent_id, message, data::jsonb
       from joined order by ord
     )
-    select f.ord::int, f.state_before, f.attempt_before, f.to_state, f.attempt as attempt_expected,
+    select f.ord::int, f.moved_meanwhile, f.state_before, f.attempt_before, f.to_state, f.attempt as attempt_expected,
       f.token is not null and f.token is distinct from f.lease_token as stale, m.state, m.attempt, m.last_sequence
     from found f left join moved m using (ord)`
   const byOrder = new Map(rows.map((row) => [row.ord, row]))
   return changes.map((_, index) => changed(byOrder.get(index + 1)))
 }
 
+const TRIES_MAX = 100
+
 type Row = {
   ord: number
+  moved_meanwhile: boolean
   state_before: RunState
   attempt_before: number
   to_state: RunState
@@ -140,8 +161,9 @@ type Row = {
   last_sequence: number | null
 }
 
-function changed(row: Row | undefined): RunChanged {
+function changed(row: Row | undefined): RunChanged | 'again' {
   if (!row) return { outcome: 'missing' }
+  if (row.moved_meanwhile) return 'again'
   const { state, attempt, last_sequence } = row
   if (state && attempt && last_sequence) return { outcome: 'moved', state, attempt, sequence: last_sequence }
   const at = { state: row.state_before, attempt: row.attempt_before }

@@ -12,10 +12,12 @@ export type ReadTail = {
   /** Absent: of all projects. */
   projectIds?: readonly string[]
   limit: number
-  /** Events looked at in one read, whosever they are. */
+  /** Events looked at in one read, whosever they are: a quiet project's reader has a busy one's events to pass. */
   scanMax?: number
   bytesMax?: number
 }
+
+const SCAN_MAX = 5_000
 
 export type TailPage = {
   events: TailEvent[]
@@ -27,7 +29,7 @@ export type TailPage = {
 }
 
 export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
-  const { after, projectIds, limit, scanMax = 5_000, bytesMax = PAGE_BYTES_MAX } = read
+  const { after, projectIds, limit, scanMax = projectIds ? SCAN_MAX : limit, bytesMax = PAGE_BYTES_MAX } = read
   // A transaction may stay open between taking its id and its commit, but not for a day: the server ends it.
   const recent = after.readAt
     ? sql`and recorded_at >= ${after.readAt.toISOString()}::timestamptz - interval '1 day'`
@@ -46,15 +48,17 @@ export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
       select ${eventColumns(sql)}, xid, nth from seen
       ${projectIds ? sql`where project_id = any(${projectIds as string[]}::text[])` : sql``}
       order by xid, position limit ${limit}::int
-    ), page as (${cutByBytes(sql, 'xid, position', bytesMax)})
-    select head.*, page.*, page.xid::text as xid
-    from (
-      select clock.read_at, clock.xmin::text, last.xid::text as last_xid, last.position as last_position, last.recorded_at as last_recorded_at,
-        coalesce(last.nth, 0)::int as seen_count,
-        exists (select from events where xid >= clock.xmin ${recent}) as held
-      from (select pg_snapshot_xmin(pg_current_snapshot()) as xmin, clock_timestamp() as read_at) clock
+    ), page as (${cutByBytes(sql, 'xid, position', bytesMax)}
+    ), head as materialized (
+      select clock_timestamp() as read_at, pg_snapshot_xmin(pg_current_snapshot())::text as xmin,
+        last.xid::text as last_xid, last.position as last_position, last.recorded_at as last_recorded_at,
+        coalesce(last.nth, 0)::int as seen_count, coalesce(newest.xid >= pg_snapshot_xmin(pg_current_snapshot()), false) as held
+      from (select) one
       left join (select xid, position, recorded_at, nth from seen order by nth desc limit 1) last on true
-    ) head left join page on true
+      -- In the order of the index, so that it is one step into it.
+      left join (select xid from events where true ${recent} order by xid desc, position desc limit 1) newest on true
+    )
+    select head.*, page.*, page.xid::text as xid from head left join page on true
     order by page.nth`
   return pageOf(rows, limit, scanMax)
 }

@@ -1,0 +1,66 @@
+// Reads a run's story out of the log and holds it against the state table and the other tables: whatever happened
+// in whatever order, the log must tell a legal life, and every table must agree with its end.
+import { expect } from 'vitest'
+import { RUN_MOVES, type RunState } from '#core/run.ts'
+import type { Sql } from '#storage/sql.ts'
+
+type Told = { run_id: string; sequence: number; type: string; data: { state?: RunState } | null }
+
+/** Checks every run of the database; returns how many events were read. */
+export async function expectTrueStories(sql: Sql): Promise<number> {
+  const events = await sql<Told[]>`select run_id, sequence, type, data from events where run_id is not null order by run_id, sequence`
+  const states = await sql<{ run_id: string; state: RunState; last_sequence: number; token: string | null; queued: boolean; ready: boolean | null; leased: string | null }[]>`
+    select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased
+    from run_states s left join run_queue q using (run_id) left join leases l using (run_id)`
+  const byRun = Map.groupBy(events, (event) => event.run_id)
+  for (const row of states) {
+    const told = byRun.get(row.run_id) ?? []
+    expect(told.map((event) => event.sequence), 'sequences without gaps').toEqual(told.map((_, index) => index + 1))
+    expect(row.last_sequence).toBe(told.length)
+    expect(endOf(told), `the log of ${row.run_id}: ${told.map((event) => event.type).join(' ')}`).toBe(row.state)
+    expectPlace(row)
+  }
+  await expectCounts(sql)
+  return events.length
+}
+
+/** Walks the state table along the events; fails where a move was not legal. */
+function endOf(told: readonly Told[]): RunState {
+  let state = told[0]?.data?.state
+  if (told[0]?.type !== 'run.created' || !state) throw new Error('a story begins with run.created')
+  for (const { type } of told.slice(1)) {
+    const moves = Object.values(RUN_MOVES).filter((move) => move.event === type)
+    if (moves.length === 0) continue
+    const from: RunState = state
+    const possible = moves.filter((move) => move.from.includes(from))
+    if (possible.length === 0) throw new Error(`${type} is no move from ${from}`)
+    // A retry may be due at once or later: what follows tells which it was.
+    state = possible.length === 1 ? possible[0]!.to : resolveRetry(told, type, possible.map((move) => move.to))
+  }
+  return state
+}
+
+function resolveRetry(told: readonly Told[], type: string, candidates: RunState[]): RunState {
+  const at = told.findLastIndex((event) => event.type === type)
+  const delayed = told[at]?.data as { retry_in_ms?: number } | null
+  return (delayed?.retry_in_ms ?? 0) > 0 ? candidates.find((state) => state === 'delayed')! : candidates.find((state) => state === 'queued')!
+}
+
+type Place = { state: RunState; token: string | null; queued: boolean; ready: boolean | null; leased: string | null }
+
+/** A run is in the queue, under a lease, or at rest: never in two of these, and never in none that its state needs. */
+function expectPlace({ state, token, queued, ready, leased }: Place): void {
+  expect(queued, `${state} in the queue`).toBe(state === 'queued' || state === 'delayed')
+  if (queued) expect(ready).toBe(state === 'queued')
+  expect(leased !== null, `${state} under a lease`).toBe(state === 'executing' || state === 'dequeued')
+  expect(token).toBe(leased)
+}
+
+async function expectCounts(sql: Sql): Promise<void> {
+  const counted = await sql`select state, sum(n)::int as n from run_counts group by state having sum(n) <> 0 order by state`
+  const actual = await sql`select state, count(*)::int as n from run_states group by state order by state`
+  expect([...counted]).toEqual([...actual])
+  const [events] = await sql<{ counted: number; actual: number }[]>`
+    select (select coalesce(sum(n), 0) from event_counts)::int as counted, (select count(*) from events)::int as actual`
+  expect(events!.counted).toBe(events!.actual)
+}

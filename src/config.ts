@@ -19,7 +19,12 @@ export type Config = Readonly<{
   dispatchCallsMax: number
   rateLimitPerMinute: number
   shutdownGraceMs: number
-  retention: Readonly<{ eventsDays: number | null; deltasDays: number | null; payloadsDays: number | null; runsDays: number | null }>
+  retention: Readonly<{
+    eventsDays: number | null
+    deltasDays: number | null
+    payloadsDays: number | null
+    runsDays: number | null
+  }>
 }>
 
 export const ROLES = ['api', 'engine'] as const
@@ -32,8 +37,14 @@ export const SETTINGS = {
   DATABASE_URL: ['', 'PostgreSQL 15 or later; empty: an embedded PostgreSQL 18 in RUNYARD_DATA_DIR'],
   REDIS_URL: ['', 'Redis 7 or Valkey for rings and rate limits; empty: PostgreSQL and this process do'],
   RUNYARD_DATA_DIR: ['.runyard', 'folder of the embedded PostgreSQL and of the first key'],
-  RUNYARD_API_KEY: ['', 'key of project `default` with all scopes; empty: made at the first start and kept in RUNYARD_DATA_DIR'],
-  RUNYARD_EGRESS: ['public', '`public`: endpoints must have public addresses; `any`: private ones too'],
+  RUNYARD_API_KEY: [
+    '',
+    'key of project `default` with all scopes; empty: made at the first start and kept in RUNYARD_DATA_DIR',
+  ],
+  RUNYARD_EGRESS: [
+    '',
+    '`public`: endpoints must have public addresses; `any`: private ones too; empty: any with RUNYARD_DEMO, else public',
+  ],
   RUNYARD_DEMO: ['off', '`on`: run the example agent once'],
   RUNYARD_ROLES: ['api,engine', 'what this node does'],
   RUNYARD_NODE: ['', 'name of this node; empty: host name and process id'],
@@ -56,7 +67,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const text = (name: Setting): string => env[name]?.trim() || SETTINGS[name][0]
   const whole = (name: Setting, min: number, max: number): number => {
     const value = Number(text(name))
-    if (!Number.isInteger(value) || value < min || value > max) throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${text(name)}"`)
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${text(name)}"`)
     return value
   }
   const oneOf = <T extends string>(name: Setting, values: readonly T[]): T => {
@@ -65,7 +77,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     return value
   }
   const days = (name: Setting): number | null => whole(name, 0, 36_500) || null
-  const roles = text('RUNYARD_ROLES').split(',').map((role) => role.trim())
+  const demo = oneOf('RUNYARD_DEMO', ['on', 'off']) === 'on'
+  const roles = text('RUNYARD_ROLES')
+    .split(',')
+    .map((role) => role.trim())
   const unknown = roles.find((role) => !ROLES.includes(role as Role))
   if (unknown !== undefined) throw new Error(`RUNYARD_ROLES must be of ${ROLES.join(', ')}; "${unknown}" is not`)
   return Object.freeze({
@@ -75,8 +90,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     redisUrl: text('REDIS_URL') || undefined,
     dataDir: text('RUNYARD_DATA_DIR'),
     apiKey: keyOf(text('RUNYARD_API_KEY')),
-    egress: oneOf('RUNYARD_EGRESS', ['public', 'any']),
-    demo: oneOf('RUNYARD_DEMO', ['on', 'off']) === 'on',
+    egress: oneOf('RUNYARD_EGRESS', ['public', 'any', '']) || (demo ? 'any' : 'public'),
+    demo,
     logLevel: oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
     roles: new Set(roles as Role[]),
     node: text('RUNYARD_NODE') || `${hostname()}-${process.pid}`,
@@ -101,6 +116,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 const API_KEY_LENGTH_MIN = 16
 
 function keyOf(text: string): string | undefined {
-  if (text !== '' && text.length < API_KEY_LENGTH_MIN) throw new Error(`RUNYARD_API_KEY must have ${API_KEY_LENGTH_MIN} characters or more`)
+  if (text !== '' && text.length < API_KEY_LENGTH_MIN)
+    throw new Error(`RUNYARD_API_KEY must have ${API_KEY_LENGTH_MIN} characters or more`)
   return text || undefined
 }

@@ -20,8 +20,16 @@ async function main(): Promise<void> {
   if (process.argv.includes('--help') || process.argv.includes('-h')) return void process.stdout.write(HELP)
   const config = readConfig(process.env)
   const log = pino({ level: config.logLevel })
-  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }) : undefined
-  const node = await startNode({ config, databaseUrl: config.databaseUrl ?? embedded!.url, keepKey: embedded !== undefined, log })
+  const embedded =
+    config.databaseUrl === undefined
+      ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) })
+      : undefined
+  const node = await startNode({
+    config,
+    databaseUrl: config.databaseUrl ?? embedded!.url,
+    keepKey: embedded !== undefined,
+    log,
+  })
   const demo = config.demo && node.key ? await startDemo({ address: node.address, key: node.key, log }) : undefined
   greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
 
@@ -54,10 +62,13 @@ function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting):
   const lines = [`Runyard is ready at ${address}`, `  API documents  ${address}/docs`]
   // A key that the operator gave is theirs to know, and has no place in a log.
   if (key && config.apiKey === undefined) lines.push(`  Key            ${key}${keyIsNew ? '  (new)' : ''}`)
-  if (config.egress === 'any') lines.push('  Egress         any: jobs may call private addresses (RUNYARD_EGRESS=public refuses them)')
+  if (config.egress === 'any')
+    lines.push('  Egress         any: jobs may call private addresses (RUNYARD_EGRESS=public refuses them)')
   if (demoRunId) {
     lines.push(`  A run of the example agent is under way; follow it with`)
-    lines.push(`  curl -N -H "Authorization: Bearer ${config.apiKey === undefined ? key : '$RUNYARD_API_KEY'}" ${address}/v1/runs/${demoRunId}/stream`)
+    lines.push(
+      `  curl -N -H "Authorization: Bearer ${config.apiKey === undefined ? key : '$RUNYARD_API_KEY'}" ${address}/v1/runs/${demoRunId}/stream`,
+    )
   }
   process.stdout.write(`\n${lines.join('\n')}\n\n`)
 }

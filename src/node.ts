@@ -12,7 +12,8 @@ import { makeMetrics } from '#http/metrics.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
 import { makeWatch } from '#live/watch.ts'
-import { hangBell, listenTo } from '#storage/bell.ts'
+import { hangBell } from '#storage/bell.ts'
+import { listenTo } from '#storage/listening.ts'
 import { migrate } from '#storage/migrate.ts'
 import { connect } from '#storage/sql.ts'
 import { bootstrap } from './bootstrap.ts'
@@ -30,13 +31,22 @@ export type Node = {
 
 export type NodeOptions = { config: Config; databaseUrl: string; keepKey: boolean; log?: Logger }
 
-export async function startNode({ config, databaseUrl, keepKey, log = pino({ level: config.logLevel }) }: NodeOptions): Promise<Node> {
+export async function startNode({
+  config,
+  databaseUrl,
+  keepKey,
+  log = pino({ level: config.logLevel }),
+}: NodeOptions): Promise<Node> {
   const { statementTimeoutMs, apiConnections, engineConnections } = config.pool
   const apiSql = connect(databaseUrl, { max: apiConnections, name: 'runyard-api', statementTimeoutMs })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
   const say = (line: string) => log.info(line)
   await migrate(apiSql, { log: say })
-  const { tokenSecret, key, isNew } = await bootstrap(apiSql, { dataDir: config.dataDir, apiKey: config.apiKey, keepKey })
+  const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
+    dataDir: config.dataDir,
+    apiKey: config.apiKey,
+    keepKey,
+  })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
   const tokens = runTokens(tokenSecret)
   const parts = { ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
@@ -64,7 +74,8 @@ export async function startNode({ config, databaseUrl, keepKey, log = pino({ lev
   const app = buildServer({
     log,
     authenticate: authenticator.authenticate,
-    rateLimit: (caller) => limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
+    rateLimit: (caller) =>
+      limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
     routes: [
       nativeRoutes({
         ctx,
@@ -97,7 +108,9 @@ export async function startNode({ config, databaseUrl, keepKey, log = pino({ lev
   return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }
 }
 
-const perMinuteOf = (caller: object, config: Config): number => (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute
+const perMinuteOf = (caller: object, config: Config): number =>
+  (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute
 
 /** An address that a person can open: a wildcard is none. */
-const hostFor = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)
+const hostFor = (host: string): string =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host

@@ -32,24 +32,54 @@ type Step =
 const pick = fc.nat(30)
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('trigger' as const), delayed: fc.boolean() }),
-  fc.record({ do: fc.constant('claim' as const), limit: fc.integer({ min: 1, max: 5 }), into: fc.constantFrom('executing' as const, 'dequeued' as const) }),
-  fc.record({ do: fc.constantFrom('start' as const, 'complete' as const, 'fail' as const, 'failForGood' as const, 'giveBack' as const, 'settlePaused' as const, 'beat' as const), pick }),
+  fc.record({
+    do: fc.constant('claim' as const),
+    limit: fc.integer({ min: 1, max: 5 }),
+    into: fc.constantFrom('executing' as const, 'dequeued' as const),
+  }),
+  fc.record({
+    do: fc.constantFrom(
+      'start' as const,
+      'complete' as const,
+      'fail' as const,
+      'failForGood' as const,
+      'giveBack' as const,
+      'settlePaused' as const,
+      'beat' as const,
+    ),
+    pick,
+  }),
   fc.record({ do: fc.constantFrom('cancel' as const, 'pause' as const, 'resume' as const, 'redrive' as const), pick }),
-  fc.record({ do: fc.constant('jump' as const), what: fc.constantFrom('leases' as const, 'deadlines' as const, 'timers' as const) }),
+  fc.record({
+    do: fc.constant('jump' as const),
+    what: fc.constantFrom('leases' as const, 'deadlines' as const, 'timers' as const),
+  }),
   fc.record({ do: fc.constantFrom('reap' as const, 'due' as const) }),
 )
 
 /** Does a step; what is refused is as good as what is done, as long as the log stays true. */
 async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
   const nth = <T>(list: readonly T[], at: number): T | undefined => list[at % Math.max(1, list.length)]
-  const target = async (at: number) => nth(await listRuns(ctx.sql, { projectId: 'default', order: 'oldest', limit: 50 }), at)
+  const target = async (at: number) =>
+    nth(await listRuns(ctx.sql, { projectId: 'default', order: 'oldest', limit: 50 }), at)
   switch (it.do) {
     case 'trigger':
-      await triggerRun(ctx, 'yard', it.delayed ? { delaySecs: 3600 } : {}, { projectId: 'default', actor: TESTER, triggeredBy: 'manual' })
+      await triggerRun(ctx, 'yard', it.delayed ? { delaySecs: 3600 } : {}, {
+        projectId: 'default',
+        actor: TESTER,
+        triggeredBy: 'manual',
+      })
       return
     case 'claim': {
       const claimer = makeClaimer(ctx)
-      const { runs } = await claimer.claim({ queues: ['default'], owner: 'w', actor: { type: 'worker', id: 'w' }, leaseSecs: 15, limit: it.limit, into: it.into })
+      const { runs } = await claimer.claim({
+        queues: ['default'],
+        owner: 'w',
+        actor: { type: 'worker', id: 'w' },
+        leaseSecs: 15,
+        limit: it.limit,
+        into: it.into,
+      })
       claims.push(...runs)
       return
     }
@@ -57,7 +87,8 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
       // The database's clock decides, so the times jump instead of the clock.
       if (it.what === 'timers') await ctx.sql`update run_queue set due_at = now() - interval '1 s' where not ready`
       if (it.what === 'leases') await ctx.sql`update leases set expires_at = now() - interval '1 s'`
-      if (it.what === 'deadlines') await ctx.sql`update leases set expires_at = now() - interval '1 s', deadline_at = now() - interval '1 s' where deadline_at is not null`
+      if (it.what === 'deadlines')
+        await ctx.sql`update leases set expires_at = now() - interval '1 s', deadline_at = now() - interval '1 s' where deadline_at is not null`
       return
     case 'reap':
       await reaper(ctx).tick(NEVER)
@@ -83,7 +114,10 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
       else if (it.do === 'complete') await endAttempts(ctx, [{ ...base, kind: 'completed', result: { ok: true } }])
       else if (it.do === 'giveBack') await endAttempts(ctx, [{ ...base, kind: 'returned' }])
       else if (it.do === 'settlePaused') await endAttempts(ctx, [{ ...base, kind: 'paused' }])
-      else await endAttempts(ctx, [{ ...base, kind: 'failed', error: 'x', retryable: it.do === 'fail', forGood: it.do === 'failForGood' }])
+      else
+        await endAttempts(ctx, [
+          { ...base, kind: 'failed', error: 'x', retryable: it.do === 'fail', forGood: it.do === 'failForGood' },
+        ])
     }
   }
 }
@@ -92,7 +126,9 @@ const allowRefusal = (error: unknown): void => {
   if (!(error instanceof Refusal)) throw error
 }
 
-test('whatever is done to runs one after the other, the log tells a legal life and all tables agree with it', { timeout: 120_000 }, async () => {
+test('whatever is done to runs one after the other, the log tells a legal life and all tables agree with it', {
+  timeout: 120_000,
+}, async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'yard')
   await fc.assert(
@@ -106,17 +142,22 @@ test('whatever is done to runs one after the other, the log tells a legal life a
   )
 })
 
-test('whatever is done to runs at the same time, the log tells a legal life and all tables agree with it', { timeout: 120_000 }, async () => {
+test('whatever is done to runs at the same time, the log tells a legal life and all tables agree with it', {
+  timeout: 120_000,
+}, async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'yard')
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(step, { minLength: 2, maxLength: 6 }), { minLength: 5, maxLength: 12 }), async (rounds) => {
-      await sweepYard(sql)
-      for (let i = 0; i < 4; i++) await take(ctx, [], { do: 'trigger', delayed: false })
-      const claims: ClaimedRun[] = []
-      for (const round of rounds) await Promise.all(round.map((it) => take(ctx, claims, it).catch(allowRefusal)))
-      await expectTrueStories(sql)
-    }),
+    fc.asyncProperty(
+      fc.array(fc.array(step, { minLength: 2, maxLength: 6 }), { minLength: 5, maxLength: 12 }),
+      async (rounds) => {
+        await sweepYard(sql)
+        for (let i = 0; i < 4; i++) await take(ctx, [], { do: 'trigger', delayed: false })
+        const claims: ClaimedRun[] = []
+        for (const round of rounds) await Promise.all(round.map((it) => take(ctx, claims, it).catch(allowRefusal)))
+        await expectTrueStories(sql)
+      },
+    ),
     { numRuns: 40 },
   )
 })
@@ -134,13 +175,16 @@ test('every move is made from every state that the table allows it from, and fro
       const expected = legal ? 'moved' : RUN_MOVES[move].to === state ? 'already' : 'refused'
       expect(changed!.outcome, `${move} from ${state}`).toBe(expected)
       expect((await stateOf(ctx, run.id)).state).toBe(legal ? RUN_MOVES[move].to : state)
-      if (!legal) expect((await stateOf(ctx, run.id)).last_sequence, 'no event without a move').toBe(before.last_sequence)
+      if (!legal)
+        expect((await stateOf(ctx, run.id)).last_sequence, 'no event without a move').toBe(before.last_sequence)
     }
   }
 })
 
 const stateOf = async (ctx: Ctx, runId: string) => {
-  const [row] = await ctx.sql<{ state: RunState; last_sequence: number }[]>`select state, last_sequence from run_states where run_id = ${runId}`
+  const [row] = await ctx.sql<
+    { state: RunState; last_sequence: number }[]
+  >`select state, last_sequence from run_states where run_id = ${runId}`
   return row!
 }
 

@@ -8,14 +8,29 @@ type Told = { run_id: string; sequence: number; type: string; data: { state?: Ru
 
 /** Checks every run of the database; returns how many events were read. */
 export async function expectTrueStories(sql: Sql): Promise<number> {
-  const events = await sql<Told[]>`select run_id, sequence, type, data from events where run_id is not null order by run_id, sequence`
-  const states = await sql<{ run_id: string; state: RunState; last_sequence: number; token: string | null; queued: boolean; ready: boolean | null; leased: string | null }[]>`
+  const events = await sql<
+    Told[]
+  >`select run_id, sequence, type, data from events where run_id is not null order by run_id, sequence`
+  const states = await sql<
+    {
+      run_id: string
+      state: RunState
+      last_sequence: number
+      token: string | null
+      queued: boolean
+      ready: boolean | null
+      leased: string | null
+    }[]
+  >`
     select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased
     from run_states s left join run_queue q using (run_id) left join leases l using (run_id)`
   const byRun = Map.groupBy(events, (event) => event.run_id)
   for (const row of states) {
     const told = byRun.get(row.run_id) ?? []
-    expect(told.map((event) => event.sequence), 'sequences without gaps').toEqual(told.map((_, index) => index + 1))
+    expect(
+      told.map((event) => event.sequence),
+      'sequences without gaps',
+    ).toEqual(told.map((_, index) => index + 1))
     expect(row.last_sequence).toBe(told.length)
     expect(endOf(told), `the log of ${row.run_id}: ${told.map((event) => event.type).join(' ')}`).toBe(row.state)
     expectPlace(row)
@@ -26,8 +41,9 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
 
 /** Walks the state table along the events; fails where a move was not legal. */
 function endOf(told: readonly Told[]): RunState {
-  let state = told[0]?.data?.state
-  if (told[0]?.type !== 'run.created' || !state) throw new Error('a story begins with run.created')
+  const first = told[0]
+  if (first?.type !== 'run.created' || !first.data?.state) throw new Error('a story begins with run.created')
+  let state: RunState = first.data.state
   for (const { type } of told.slice(1)) {
     const moves = Object.values(RUN_MOVES).filter((move) => move.event === type)
     if (moves.length === 0) continue
@@ -35,7 +51,14 @@ function endOf(told: readonly Told[]): RunState {
     const possible = moves.filter((move) => move.from.includes(from))
     if (possible.length === 0) throw new Error(`${type} is no move from ${from}`)
     // A retry may be due at once or later: what follows tells which it was.
-    state = possible.length === 1 ? possible[0]!.to : resolveRetry(told, type, possible.map((move) => move.to))
+    state =
+      possible.length === 1
+        ? possible[0]!.to
+        : resolveRetry(
+            told,
+            type,
+            possible.map((move) => move.to),
+          )
   }
   return state
 }
@@ -43,7 +66,9 @@ function endOf(told: readonly Told[]): RunState {
 function resolveRetry(told: readonly Told[], type: string, candidates: RunState[]): RunState {
   const at = told.findLastIndex((event) => event.type === type)
   const delayed = told[at]?.data as { retry_in_ms?: number } | null
-  return (delayed?.retry_in_ms ?? 0) > 0 ? candidates.find((state) => state === 'delayed')! : candidates.find((state) => state === 'queued')!
+  return (delayed?.retry_in_ms ?? 0) > 0
+    ? candidates.find((state) => state === 'delayed')!
+    : candidates.find((state) => state === 'queued')!
 }
 
 type Place = { state: RunState; token: string | null; queued: boolean; ready: boolean | null; leased: string | null }
@@ -57,7 +82,8 @@ function expectPlace({ state, token, queued, ready, leased }: Place): void {
 }
 
 async function expectCounts(sql: Sql): Promise<void> {
-  const counted = await sql`select state, sum(n)::int as n from run_counts group by state having sum(n) <> 0 order by state`
+  const counted =
+    await sql`select state, sum(n)::int as n from run_counts group by state having sum(n) <> 0 order by state`
   const actual = await sql`select state, count(*)::int as n from run_states group by state order by state`
   expect([...counted]).toEqual([...actual])
   const [events] = await sql<{ counted: number; actual: number }[]>`

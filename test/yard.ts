@@ -64,8 +64,19 @@ export async function testYard(): Promise<Yard> {
   return { ctx, sql, url, rung }
 }
 
-export const addJob = (ctx: Ctx, slug: string, definition: Partial<JobDefinition> = {}, projectId = 'default'): Promise<JobRow> =>
-  createJob(ctx, { projectId, actor: TESTER, slug, definition: { ...DEFINITION, ...definition }, signingSecret: newSigningSecret() })
+export const addJob = (
+  ctx: Ctx,
+  slug: string,
+  definition: Partial<JobDefinition> = {},
+  projectId = 'default',
+): Promise<JobRow> =>
+  createJob(ctx, {
+    projectId,
+    actor: TESTER,
+    slug,
+    definition: { ...DEFINITION, ...definition },
+    signingSecret: newSigningSecret(),
+  })
 
 /** An empty yard again, jobs kept: for properties, which try many stories and could not have a database for each. */
 export const sweepYard = (sql: Sql) => sql`

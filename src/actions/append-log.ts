@@ -16,10 +16,20 @@ export type Report = Omit<NewEvent, 'projectId' | 'actor' | 'token'>
 
 export type Reporter = { projectId: string; actor: Actor }
 
-export type Reported = { id: string | null; position: number | null; sequence: number | null; runId: string | null; duplicate: boolean }
+export type Reported = {
+  id: string | null
+  position: number | null
+  sequence: number | null
+  runId: string | null
+  duplicate: boolean
+}
 
 /** Appends one event. Callers that append many call this for each at once: they share their statements. */
-export async function appendReport(ctx: Ctx, { projectId, actor }: Reporter, report: Report): Promise<Reported | Refusal> {
+export async function appendReport(
+  ctx: Ctx,
+  { projectId, actor }: Reporter,
+  report: Report,
+): Promise<Reported | Refusal> {
   const { runId: publicId, ...rest } = report
   const event: NewEvent = { ...rest, projectId, actor }
   if (publicId === undefined) {
@@ -79,7 +89,10 @@ async function appendEnding(ctx: Ctx, event: NewEvent, publicId: string): Promis
   return endExternal(ctx, { run: run!, move, event })
 }
 
-async function endExternal(ctx: Ctx, { run, move, event }: { run: RunRow; move: RunMove; event: NewEvent }): Promise<Reported | Refusal> {
+async function endExternal(
+  ctx: Ctx,
+  { run, move, event }: { run: RunRow; move: RunMove; event: NewEvent },
+): Promise<Reported | Refusal> {
   const failed = move !== 'complete'
   const changed = await ctx.moveRun({
     runId: run.id,
@@ -91,10 +104,19 @@ async function endExternal(ctx: Ctx, { run, move, event }: { run: RunRow; move: 
     ...(failed && { error: event.message ?? event.type }),
   })
   // A second report of an ending is not a second ending.
-  const problem = changed.outcome === 'already' ? refuse('run_over', { runId: run.publicId, state: run.state as RunState }) : moveProblem(run.publicId, move, changed)
+  const problem =
+    changed.outcome === 'already'
+      ? refuse('run_over', { runId: run.publicId, state: run.state as RunState })
+      : moveProblem(run.publicId, move, changed)
   if (problem) return problem
   ctx.ring([`run:${run.id}`, 'tail'])
-  return { id: null, position: null, sequence: changed.outcome === 'moved' ? changed.sequence : null, runId: run.publicId, duplicate: false }
+  return {
+    id: null,
+    position: null,
+    sequence: changed.outcome === 'moved' ? changed.sequence : null,
+    runId: run.publicId,
+    duplicate: false,
+  }
 }
 
 function reportedAs(appended: Appended, runId: string | null): Reported | undefined {

@@ -4,7 +4,7 @@ import { refuse } from '#core/error.ts'
 import type { Actor, Level } from '#core/event.ts'
 import { isEngineType, isOver, type RunState } from '#core/run.ts'
 import { problemsUnder, schemaProblem } from '#governance/json-schema.ts'
-import { appendEvents, type Appended, type NewEvent } from '#storage/append-events.ts'
+import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
 import {
   type CheckpointRow,
   deleteValue,
@@ -54,7 +54,12 @@ async function append(ctx: Ctx, it: Attempt, fact: Fact): Promise<Receipt> {
 }
 
 /** Writes a row together with its event, both or neither, under the lock of the run. */
-async function appendWith<Row>(ctx: Ctx, it: Attempt, fact: Fact, write: (tx: Sql, receipt: Receipt) => Promise<Row>): Promise<Row> {
+async function appendWith<Row>(
+  ctx: Ctx,
+  it: Attempt,
+  fact: Fact,
+  write: (tx: Sql, receipt: Receipt) => Promise<Row>,
+): Promise<Row> {
   const row = await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const [appended] = await appendEvents(tx, [eventOf(it, fact)])
@@ -65,37 +70,77 @@ async function appendWith<Row>(ctx: Ctx, it: Attempt, fact: Fact, write: (tx: Sq
 }
 
 /** Debug lines are deltas, which are kept for days only; all others are events. */
-export async function writeLog(ctx: Ctx, it: Attempt, line: { level: Level; message: string; data?: unknown; type: string }): Promise<Receipt> {
+export async function writeLog(
+  ctx: Ctx,
+  it: Attempt,
+  line: { level: Level; message: string; data?: unknown; type: string },
+): Promise<Receipt> {
   if (isEngineType(line.type)) throw refuse('reserved_type', { type: line.type })
   const { type, level, message, data } = line
-  return level === 'debug' ? appendDelta(ctx, it, { type, level, message, data }) : append(ctx, it, { type, level, message, data })
+  return level === 'debug'
+    ? appendDelta(ctx, it, { type, level, message, data })
+    : append(ctx, it, { type, level, message, data })
 }
 
-export const writeChunk = (ctx: Ctx, it: Attempt, chunk: { chunk: string; streamId: string; done: boolean }): Promise<Receipt> =>
-  appendDelta(ctx, it, { type: 'stream.chunk', data: { chunk: chunk.chunk, stream_id: chunk.streamId, done: chunk.done } })
+export const writeChunk = (
+  ctx: Ctx,
+  it: Attempt,
+  chunk: { chunk: string; streamId: string; done: boolean },
+): Promise<Receipt> =>
+  appendDelta(ctx, it, {
+    type: 'stream.chunk',
+    data: { chunk: chunk.chunk, stream_id: chunk.streamId, done: chunk.done },
+  })
 
-async function appendDelta(ctx: Ctx, it: Attempt, delta: Pick<Fact, 'type' | 'level' | 'message' | 'data'>): Promise<Receipt> {
+async function appendDelta(
+  ctx: Ctx,
+  it: Attempt,
+  delta: Pick<Fact, 'type' | 'level' | 'message' | 'data'>,
+): Promise<Receipt> {
   const sequence = await ctx.appendDelta({ runId: it.runId, token: it.token, ...delta })
   if (sequence === undefined) throw refuse('stale_lease', { runId: it.runId })
   ctx.ring([`run:${it.runId}`])
   return { id: null, position: null, sequence }
 }
 
-type Progress = { percent: number; message?: string | undefined; step?: string | undefined; etaSecs?: number | undefined }
+type Progress = {
+  percent: number
+  message?: string | undefined
+  step?: string | undefined
+  etaSecs?: number | undefined
+}
 
-export const reportProgress = (ctx: Ctx, it: Attempt, { percent, message, step, etaSecs }: Progress): Promise<Receipt> =>
-  append(ctx, it, { type: 'progress', message, step, data: { percent, ...(step && { step }), ...(etaSecs !== undefined && { eta_secs: etaSecs }) } })
+export const reportProgress = (
+  ctx: Ctx,
+  it: Attempt,
+  { percent, message, step, etaSecs }: Progress,
+): Promise<Receipt> =>
+  append(ctx, it, {
+    type: 'progress',
+    message,
+    step,
+    data: { percent, ...(step && { step }), ...(etaSecs !== undefined && { eta_secs: etaSecs }) },
+  })
 
 const ANNOTATIONS_MAX = 50
 
 export const annotateRun = (ctx: Ctx, it: Attempt, annotations: Record<string, string>): Promise<void> =>
   appendWith(ctx, it, { type: 'run.annotated', data: { annotations } }, async (tx) => {
     const merged = await mergeMetadata(tx, it.runId, annotations, ANNOTATIONS_MAX)
-    if (!merged) throw refuse('invalid', { fields: [{ field: 'annotations', message: `would make more than ${ANNOTATIONS_MAX} keys of metadata` }] })
+    if (!merged)
+      throw refuse('invalid', {
+        fields: [{ field: 'annotations', message: `would make more than ${ANNOTATIONS_MAX} keys of metadata` }],
+      })
   })
 
-export const writeCheckpoint = (ctx: Ctx, it: Attempt, { source, state }: { source: string; state: unknown }): Promise<CheckpointRow> =>
-  appendWith(ctx, it, { type: 'checkpoint.saved', data: { source } }, (tx) => insertCheckpoint(tx, { ...it, source, state }))
+export const writeCheckpoint = (
+  ctx: Ctx,
+  it: Attempt,
+  { source, state }: { source: string; state: unknown },
+): Promise<CheckpointRow> =>
+  appendWith(ctx, it, { type: 'checkpoint.saved', data: { source } }, (tx) =>
+    insertCheckpoint(tx, { ...it, source, state }),
+  )
 
 type ToolCall = {
   toolName: string
@@ -132,21 +177,39 @@ export const recordToolCall = (ctx: Ctx, it: Attempt, call: ToolCall): Promise<T
       }),
   )
 
-type Usage = { provider: string; model: string; promptTokens: number; completionTokens: number; totalTokens?: number | undefined; costMicrousd: number }
+type Usage = {
+  provider: string
+  model: string
+  promptTokens: number
+  completionTokens: number
+  totalTokens?: number | undefined
+  costMicrousd: number
+}
 /** What the sums are kept by. */
 type Spender = { jobId: string | null; agentId: string | null }
 
 export const recordUsage = (ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<UsageRow> => {
   const { provider, model, promptTokens, completionTokens, costMicrousd } = usage
   const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
-  const data = { provider, model, prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: totalTokens, cost_microusd: costMicrousd }
+  const data = {
+    provider,
+    model,
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: totalTokens,
+    cost_microusd: costMicrousd,
+  }
   return appendWith(ctx, it, { type: 'usage.recorded', data }, (tx, { sequence }) =>
     insertUsage(tx, { ...usage, totalTokens, runId: it.runId, projectId: it.projectId, sequence }),
   )
 }
 
 /** A value under a key, checked against its own schema when it brings one. */
-export function writeOutput(ctx: Ctx, it: Attempt, output: { outputKey: string; schema?: object | undefined; value: unknown }): Promise<OutputRow> {
+export function writeOutput(
+  ctx: Ctx,
+  it: Attempt,
+  output: { outputKey: string; schema?: object | undefined; value: unknown },
+): Promise<OutputRow> {
   if (output.schema) {
     const bad = schemaProblem(output.schema)
     const fields = bad ? [{ field: 'schema', message: bad }] : problemsUnder(output.schema, output.value, 'value')

@@ -3,7 +3,7 @@ import type { Refusal } from '#core/error.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
-import { findRun, readLiveDescendants, readRuns, type RunRow } from '#storage/read-runs.ts'
+import { findRun, type RunRow, readLiveDescendants, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
 import { findRunOr404, type Target } from './move-run.ts'
@@ -33,7 +33,11 @@ export const cancelRuns = (ctx: Ctx, many: Many): Promise<CanceledRun[]> =>
     }),
   )
 
-async function cancelFound(ctx: Ctx, run: RunRow, { actor, causationId, reason }: Cause & { reason?: string | undefined }): Promise<Refusal | undefined> {
+async function cancelFound(
+  ctx: Ctx,
+  run: RunRow,
+  { actor, causationId, reason }: Cause & { reason?: string | undefined },
+): Promise<Refusal | undefined> {
   const cause = { actor, ...(causationId && { causationId }) }
   const changed = await ctx.moveRun({
     runId: run.id,

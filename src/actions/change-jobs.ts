@@ -61,14 +61,30 @@ export async function updateJob(
     if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
     const version = job.version + 1
     // A cron that did not change keeps its tick: a change of a description must not skip one.
-    const sameCron = definition.cron === job.definition.cron && definition.timezone === job.definition.timezone && definition.enabled === job.definition.enabled
+    const sameCron =
+      definition.cron === job.definition.cron &&
+      definition.timezone === job.definition.timezone &&
+      definition.enabled === job.definition.enabled
     const nextCronAt = sameCron ? (job.nextCronAt ?? undefined) : nextCron(definition)
     const changes = Object.keys(asked.patch)
     let changed = false
-    await change(ctx, asked, { jobId: job.id, type: 'job.updated', data: { slug, version, fields: changes } }, async (tx) => {
-      changed = await changeJob(tx, { id: newId(), jobId: job.id, version, slug, definition, nextCronAt, createdBy: asked.actor.id })
-      if (!changed) throw new Lost()
-    }).catch((error: unknown) => {
+    await change(
+      ctx,
+      asked,
+      { jobId: job.id, type: 'job.updated', data: { slug, version, fields: changes } },
+      async (tx) => {
+        changed = await changeJob(tx, {
+          id: newId(),
+          jobId: job.id,
+          version,
+          slug,
+          definition,
+          nextCronAt,
+          createdBy: asked.actor.id,
+        })
+        if (!changed) throw new Lost()
+      },
+    ).catch((error: unknown) => {
       if (!(error instanceof Lost)) throw error
     })
     ctx.jobs.forget(asked.projectId, asked.job)
@@ -84,9 +100,14 @@ class Lost extends Error {}
 export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: string | undefined }): Promise<JobRow> {
   const job = await findJobOr404(ctx, asked.projectId, asked.job)
   if (!job.pausedAt) {
-    await change(ctx, asked, { jobId: job.id, type: 'job.paused', data: { slug: job.slug, reason: asked.reason ?? null } }, async (tx) => {
-      await setPaused(tx, job.id, { reason: asked.reason })
-    })
+    await change(
+      ctx,
+      asked,
+      { jobId: job.id, type: 'job.paused', data: { slug: job.slug, reason: asked.reason ?? null } },
+      async (tx) => {
+        await setPaused(tx, job.id, { reason: asked.reason })
+      },
+    )
   }
   return findJobOr404(ctx, asked.projectId, job.id)
 }

@@ -1,6 +1,6 @@
 // Claims for executors, ours and others': at once what there is, or as soon as there is something.
 import type { Actor } from '#core/event.ts'
-import { type Claim, claimLimitedRuns, claimRuns, type ClaimedRun, type Lane } from '#storage/claim-runs.ts'
+import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns, type Lane } from '#storage/claim-runs.ts'
 import type { Ctx } from './ctx.ts'
 
 /** How long a ring may be lost before somebody looks anyway. */
@@ -24,7 +24,10 @@ export type Claimer = {
 }
 
 /** `waited` is told of each claimed run how long it was due. */
-export function makeClaimer(ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>, waited: (queue: string, seconds: number) => void = () => {}): Claimer {
+export function makeClaimer(
+  ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>,
+  waited: (queue: string, seconds: number) => void = () => {},
+): Claimer {
   let turn = 0
   const after = new Map<string, Lane | undefined>()
   const limited = new Map<string, boolean>()

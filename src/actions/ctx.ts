@@ -7,6 +7,7 @@ import { type Appended, appendEvents, type NewEvent } from '#storage/append-even
 import { appendDeltas, type NewDelta } from '#storage/attempt-writes.ts'
 import { type GroupCommit, groupCommit } from '#storage/group-commit.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#storage/insert-runs.ts'
+import type { Listening } from '#storage/listening.ts'
 import { moveRuns, type RunChange, type RunChanged } from '#storage/move-runs.ts'
 import type { Sql } from '#storage/sql.ts'
 import { type JobCache, jobCache } from './job-cache.ts'
@@ -27,12 +28,6 @@ export type Ctx = {
   moveRun: GroupCommit<RunChange, RunChanged>
   appendEvent: GroupCommit<NewEvent, Appended>
   appendDelta: GroupCommit<NewDelta, number | undefined>
-}
-
-export type Listening = {
-  /** Resolves at the first ring since the listening began, or after `ms`, or when `signal` is aborted. */
-  rung: (ms: number, signal?: AbortSignal) => Promise<void>
-  close: () => void
 }
 
 export type CtxParts = Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }

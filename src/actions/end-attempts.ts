@@ -6,7 +6,7 @@ import { afterFailure, type RetryPolicy } from '#core/retry.ts'
 import { isOver, type RunMove, type RunState } from '#core/run.ts'
 import { problemsUnder } from '#governance/json-schema.ts'
 import type { RunChange } from '#storage/move-runs.ts'
-import { readRuns, type RunRow } from '#storage/read-runs.ts'
+import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
@@ -41,8 +41,15 @@ export type Ended = { state: RunState; attempt: number } | Refusal
 export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise<Ended[]> {
   const looked = new Map<string, RunRow>()
   // A plain completion, the common case, needs no look at the run.
-  const toLook = endings.filter((it) => it.kind !== 'paused' && it.kind !== 'returned' && !(it.kind === 'completed' && it.result === undefined))
-  if (toLook.length > 0) for (const run of await readRuns(ctx.sql, toLook.map((it) => it.runId))) looked.set(run.id, run)
+  const toLook = endings.filter(
+    (it) => it.kind !== 'paused' && it.kind !== 'returned' && !(it.kind === 'completed' && it.result === undefined),
+  )
+  if (toLook.length > 0)
+    for (const run of await readRuns(
+      ctx.sql,
+      toLook.map((it) => it.runId),
+    ))
+      looked.set(run.id, run)
   const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId))))
   const topics = new Set(['tail'])
   endings.forEach((ending, index) => {
@@ -63,8 +70,13 @@ async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promis
   if (change instanceof Error) return change
   const changed = await ctx.moveRun(change)
   // Asking for an end that was reached is a success only under the same lease, and that is gone with the end.
-  if (changed.outcome !== 'moved') return moveProblem(ending.runId, change.move, { ...changed, ...(changed.outcome === 'already' && { outcome: 'stale' }) } as typeof changed)!
-  if (isOver(changed.state) && changed.state !== 'completed') await cancelDescendants(ctx, [ending.runId], { actor: ending.actor })
+  if (changed.outcome !== 'moved')
+    return moveProblem(ending.runId, change.move, {
+      ...changed,
+      ...(changed.outcome === 'already' && { outcome: 'stale' }),
+    } as typeof changed)!
+  if (isOver(changed.state) && changed.state !== 'completed')
+    await cancelDescendants(ctx, [ending.runId], { actor: ending.actor })
   return { state: changed.state, attempt: changed.attempt }
 }
 
@@ -100,7 +112,11 @@ async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promis
 type Failed = { run: RunRow; policy: RetryPolicy; ending: Extract<Ending, { error: string }>; random: number }
 
 function failure(base: Base, { run, policy, ending, random }: Failed): RunChange {
-  const after = afterFailure(policy, { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs }, random)
+  const after = afterFailure(
+    policy,
+    { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs },
+    random,
+  )
   const error = ending.error.slice(0, ERROR_LENGTH_MAX)
   const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
   const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }

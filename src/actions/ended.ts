@@ -1,6 +1,6 @@
 // From what moveRuns answers to what a caller is told.
 import { type Refusal, refuse } from '#core/error.ts'
-import { isOver, type RunMove, RUN_MOVES } from '#core/run.ts'
+import { isOver, RUN_MOVES, type RunMove } from '#core/run.ts'
 import type { RunChanged } from '#storage/move-runs.ts'
 
 /** Undefined when the run is where the caller wanted it. */
@@ -12,7 +12,9 @@ export function moveProblem(runId: string, move: RunMove, changed: RunChanged): 
     case 'missing':
       return refuse('run_not_found', { runId })
     case 'stale':
-      return isOver(changed.state) ? refuse('run_over', { runId, state: changed.state }) : refuse('stale_lease', { runId })
+      return isOver(changed.state)
+        ? refuse('run_over', { runId, state: changed.state })
+        : refuse('stale_lease', { runId })
     case 'refused':
       return isOver(changed.state) && !RUN_MOVES[move].from.some(isOver)
         ? refuse('run_over', { runId, state: changed.state })

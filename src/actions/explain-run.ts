@@ -1,12 +1,23 @@
 // Why a run stands where it stands, in a sentence and in fields: for the one who is paged at night.
-import { type RunState, isOver } from '#core/run.ts'
+import { isOver, type RunState } from '#core/run.ts'
 import { findJob } from '#storage/jobs.ts'
 import { findLease } from '#storage/leases.ts'
 import { countLeases, findQueuePlace } from '#storage/queue-place.ts'
 import type { RunRow } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 
-export type WhyReason = 'over' | 'turn' | 'time' | 'retry' | 'lease' | 'wait' | 'paused' | 'job_paused' | 'concurrency' | 'external' | 'dead_letter'
+export type WhyReason =
+  | 'over'
+  | 'turn'
+  | 'time'
+  | 'retry'
+  | 'lease'
+  | 'wait'
+  | 'paused'
+  | 'job_paused'
+  | 'concurrency'
+  | 'external'
+  | 'dead_letter'
 
 export type Why = {
   reason: WhyReason
@@ -25,13 +36,30 @@ export const AHEAD_MAX = 1_000
 export async function explainRun(ctx: Pick<Ctx, 'sql'>, run: RunRow): Promise<Why> {
   const base = { since: run.stateSince, owner: null, until: null, ahead: null, details: {} }
   if (run.state === 'dead_letter') {
-    return { ...base, reason: 'dead_letter', sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive. Last error: ${run.error ?? 'none'}.`, details: { error: run.error, error_code: run.errorCode } }
+    return {
+      ...base,
+      reason: 'dead_letter',
+      sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive. Last error: ${run.error ?? 'none'}.`,
+      details: { error: run.error, error_code: run.errorCode },
+    }
   }
-  if (isOver(run.state)) return { ...base, reason: 'over', sentence: overSentence(run.state, run), details: { error: run.error, error_code: run.errorCode } }
+  if (isOver(run.state))
+    return {
+      ...base,
+      reason: 'over',
+      sentence: overSentence(run.state, run),
+      details: { error: run.error, error_code: run.errorCode },
+    }
   switch (run.state) {
     case 'delayed':
       return run.attempt > 1
-        ? { ...base, reason: 'retry', until: run.dueAt, sentence: `Attempt ${run.attempt - 1} of ${run.maxAttempts} failed; attempt ${run.attempt} begins at ${iso(run.dueAt)}.`, details: { error: run.error, error_code: run.errorCode } }
+        ? {
+            ...base,
+            reason: 'retry',
+            until: run.dueAt,
+            sentence: `Attempt ${run.attempt - 1} of ${run.maxAttempts} failed; attempt ${run.attempt} begins at ${iso(run.dueAt)}.`,
+            details: { error: run.error, error_code: run.errorCode },
+          }
         : { ...base, reason: 'time', until: run.dueAt, sentence: `It is scheduled for ${iso(run.dueAt)}.` }
     case 'queued':
       return explainQueued(ctx, run, base)
@@ -48,38 +76,80 @@ export async function explainRun(ctx: Pick<Ctx, 'sql'>, run: RunRow): Promise<Wh
 type Base = Omit<Why, 'reason' | 'sentence'>
 
 async function explainLease(ctx: Pick<Ctx, 'sql'>, run: RunRow, base: Base): Promise<Why> {
-  if (run.execution === 'external') return { ...base, reason: 'external', sentence: 'Somebody else executes it and reports its events; nothing is due here.' }
+  if (run.execution === 'external')
+    return {
+      ...base,
+      reason: 'external',
+      sentence: 'Somebody else executes it and reports its events; nothing is due here.',
+    }
   const lease = await findLease(ctx.sql, run.id)
   if (!lease) return { ...base, reason: 'lease', sentence: 'Its attempt has just ended.' }
   const told = lease.told === 'pause' ? ' It has been told to pause.' : ''
-  const begun = run.state === 'dequeued' ? 'holds it in its buffer' : `executes attempt ${run.attempt} of ${run.maxAttempts}`
+  const begun =
+    run.state === 'dequeued' ? 'holds it in its buffer' : `executes attempt ${run.attempt} of ${run.maxAttempts}`
   return {
     ...base,
     reason: 'lease',
     owner: lease.owner,
     until: lease.expiresAt,
     sentence: `${lease.owner} ${begun}; last heard of at ${iso(lease.heartbeatAt)}.${told}`,
-    details: { claimed_at: iso(lease.claimedAt), heartbeat_at: iso(lease.heartbeatAt), deadline_at: iso(lease.deadlineAt), told: lease.told },
+    details: {
+      claimed_at: iso(lease.claimedAt),
+      heartbeat_at: iso(lease.heartbeatAt),
+      deadline_at: iso(lease.deadlineAt),
+      told: lease.told,
+    },
   }
 }
 
 async function explainQueued(ctx: Pick<Ctx, 'sql'>, run: RunRow, base: Base): Promise<Why> {
-  const [job, place] = await Promise.all([findJob(ctx.sql, run.projectId, { id: run.jobId! }), findQueuePlace(ctx.sql, run.id, AHEAD_MAX)])
+  const [job, place] = await Promise.all([
+    findJob(ctx.sql, run.projectId, { id: run.jobId! }),
+    findQueuePlace(ctx.sql, run.id, AHEAD_MAX),
+  ])
   if (job?.pausedAt) {
     const reason = job.pauseReason ? `: ${job.pauseReason}` : ''
-    return { ...base, reason: 'job_paused', since: job.pausedAt, sentence: `Its job ${job.slug} is paused${reason}.`, details: { job: job.slug } }
+    return {
+      ...base,
+      reason: 'job_paused',
+      since: job.pausedAt,
+      sentence: `Its job ${job.slug} is paused${reason}.`,
+      details: { job: job.slug },
+    }
   }
   const { maxConcurrency = 0, maxConcurrencyPerKey = 0 } = job?.definition ?? {}
   const running = await countLeases(ctx.sql, run.jobId!, run.concurrencyKey)
   if (maxConcurrency > 0 && running.ofJob >= maxConcurrency) {
-    return { ...base, reason: 'concurrency', ahead: place?.ahead ?? null, sentence: `Its job runs ${running.ofJob} at once and may run ${maxConcurrency}.`, details: { max_concurrency: maxConcurrency, running: running.ofJob } }
+    return {
+      ...base,
+      reason: 'concurrency',
+      ahead: place?.ahead ?? null,
+      sentence: `Its job runs ${running.ofJob} at once and may run ${maxConcurrency}.`,
+      details: { max_concurrency: maxConcurrency, running: running.ofJob },
+    }
   }
   if (maxConcurrencyPerKey > 0 && run.concurrencyKey && running.ofKey >= maxConcurrencyPerKey) {
-    return { ...base, reason: 'concurrency', ahead: place?.ahead ?? null, sentence: `${running.ofKey} runs with its concurrency key are under way, and ${maxConcurrencyPerKey} may be.`, details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey } }
+    return {
+      ...base,
+      reason: 'concurrency',
+      ahead: place?.ahead ?? null,
+      sentence: `${running.ofKey} runs with its concurrency key are under way, and ${maxConcurrencyPerKey} may be.`,
+      details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey },
+    }
   }
   const ahead = place?.ahead ?? 0
-  const line = ahead === 0 ? 'it is next of its kind' : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} of its kind are before it`
-  return { ...base, reason: 'turn', ahead, until: run.expiresAt, sentence: `It waits for its turn in queue ${run.queue}; ${line}.`, details: { queue: run.queue } }
+  const line =
+    ahead === 0
+      ? 'it is next of its kind'
+      : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} of its kind are before it`
+  return {
+    ...base,
+    reason: 'turn',
+    ahead,
+    until: run.expiresAt,
+    sentence: `It waits for its turn in queue ${run.queue}; ${line}.`,
+    details: { queue: run.queue },
+  }
 }
 
 const iso = (at: Date | null): string => at?.toISOString() ?? 'an unknown time'

@@ -57,5 +57,7 @@ export function jobCache(sql: Sql): JobCache {
 
 /** A slug may look like an id, so what is no id of a job is tried as a slug. */
 export async function findJobByIdOrSlug(sql: Sql, projectId: string, job: string): Promise<JobRow | undefined> {
-  return (isUuid(job) ? await findJob(sql, projectId, { id: job }) : undefined) ?? findJob(sql, projectId, { slug: job })
+  return (
+    (isUuid(job) ? await findJob(sql, projectId, { id: job }) : undefined) ?? findJob(sql, projectId, { slug: job })
+  )
 }

@@ -1,7 +1,7 @@
 // Small changes to one run: the debug mark, and freeing its idempotency key.
 import { refuse } from '#core/error.ts'
 import { appendEvents } from '#storage/append-events.ts'
-import { readRuns, type RunRow } from '#storage/read-runs.ts'
+import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import { freeIdempotencyKey, setDebugMode } from '#storage/run-marks.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
@@ -13,7 +13,9 @@ export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     if (!(await setDebugMode(tx, run.id, target.debugMode))) return
-    await appendEvents(tx, [{ ...fact(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } }])
+    await appendEvents(tx, [
+      { ...fact(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } },
+    ])
   })
   ctx.ring([`run:${run.id}`, 'tail'])
   const [now] = await readRuns(ctx.sql, [run.id])
@@ -26,12 +28,18 @@ const HELD_BY_EXECUTION = ['dequeued', 'executing', 'waiting']
 export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
   if (HELD_BY_EXECUTION.includes(run.state)) {
-    throw refuse('wrong_state', { runId: target.runId, state: run.state, needs: ['delayed', 'queued', 'paused', 'over'] })
+    throw refuse('wrong_state', {
+      runId: target.runId,
+      state: run.state,
+      needs: ['delayed', 'queued', 'paused', 'over'],
+    })
   }
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     if (!(await freeIdempotencyKey(tx, run.id))) return
-    await appendEvents(tx, [{ ...fact(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } }])
+    await appendEvents(tx, [
+      { ...fact(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } },
+    ])
   })
   ctx.ring([`run:${run.id}`, 'tail'])
   return run

@@ -2,8 +2,8 @@
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { FAILURE_STATES, type RunMove } from '#core/run.ts'
-import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { RunChange } from '#storage/move-runs.ts'
+import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
 import { payloadProblem, scheduleProblem } from './trigger-runs.ts'
@@ -19,7 +19,12 @@ export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, run
 }
 
 /** Moves a run that was just looked at, tells who watches, and gives it back as it is now. */
-export async function moveFound(ctx: Ctx, run: RunRow, move: RunMove, change: Omit<RunChange, 'runId' | 'move'>): Promise<RunRow> {
+export async function moveFound(
+  ctx: Ctx,
+  run: RunRow,
+  move: RunMove,
+  change: Omit<RunChange, 'runId' | 'move'>,
+): Promise<RunRow> {
   const changed = await ctx.moveRun({ runId: run.id, move, ...change })
   const problem = moveProblem(run.publicId, move, changed)
   if (problem) throw problem
@@ -29,7 +34,10 @@ export async function moveFound(ctx: Ctx, run: RunRow, move: RunMove, change: Om
 }
 
 /** Gives a run that has not begun another time, and its time to live anew. `scheduledAt` in the past by a minute or less is now. */
-export async function rescheduleRun(ctx: Ctx, target: Target & { scheduledAt: Date; payload?: unknown }): Promise<RunRow> {
+export async function rescheduleRun(
+  ctx: Ctx,
+  target: Target & { scheduledAt: Date; payload?: unknown },
+): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
   const nowMs = Date.now()
   const problem = scheduleProblem(target, nowMs)
@@ -69,4 +77,5 @@ const requeueing = (run: RunRow, { actor, causationId }: Cause) => ({
   ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
 })
 
-export const isReplayable = (run: RunRow): boolean => FAILURE_STATES.includes(run.state) || run.state === 'completed' || run.state === 'canceled'
+export const isReplayable = (run: RunRow): boolean =>
+  FAILURE_STATES.includes(run.state) || run.state === 'completed' || run.state === 'canceled'

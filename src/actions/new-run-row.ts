@@ -4,7 +4,11 @@ import type { JobRow } from '#storage/jobs.ts'
 import type { RunRow } from '#storage/read-runs.ts'
 import { queueOf } from './trigger-runs.ts'
 
-export function newRunRow(job: JobRow, run: NewRun, { state, createdAt }: Extract<InsertedRun, { outcome: 'created' }>): RunRow {
+export function newRunRow(
+  job: JobRow,
+  run: NewRun,
+  { state, createdAt }: Extract<InsertedRun, { outcome: 'created' }>,
+): RunRow {
   const dueAt = run.scheduledAt ?? (run.delayMs === undefined ? createdAt : new Date(createdAt.getTime() + run.delayMs))
   return {
     id: run.id,

@@ -15,7 +15,12 @@ export async function redriveRuns(ctx: Ctx, many: Many): Promise<RedrivenRun[]> 
   return Promise.all(
     runIds.map(async (runId) => {
       try {
-        const run = await redriveRun(ctx, { projectId, actor, runId, ...(many.causationId && { causationId: many.causationId }) })
+        const run = await redriveRun(ctx, {
+          projectId,
+          actor,
+          runId,
+          ...(many.causationId && { causationId: many.causationId }),
+        })
         return { runId, state: run.state }
       } catch (error) {
         if (error instanceof Refusal) return { runId, problem: error }
@@ -25,7 +30,11 @@ export async function redriveRuns(ctx: Ctx, many: Many): Promise<RedrivenRun[]> 
   )
 }
 
-async function oldestOf(ctx: Ctx, projectId: string, { job, limit }: { job: string; limit: number }): Promise<string[]> {
+async function oldestOf(
+  ctx: Ctx,
+  projectId: string,
+  { job, limit }: { job: string; limit: number },
+): Promise<string[]> {
   const found = await ctx.jobs.find(projectId, job)
   if (!found) throw refuse('job_not_found', { job })
   const runs = await listRuns(ctx.sql, { projectId, states: ['dead_letter'], jobId: found.id, order: 'oldest', limit })

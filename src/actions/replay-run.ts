@@ -10,10 +10,17 @@ import { type RunRequest, triggerRun } from './trigger-runs.ts'
 export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
   const old = await findRunOr404(ctx, target.projectId, target.runId)
   if (!isReplayable(old)) {
-    throw refuse('wrong_state', { runId: target.runId, state: old.state, needs: ['completed', 'canceled', 'failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired'] })
+    throw refuse('wrong_state', {
+      runId: target.runId,
+      state: old.state,
+      needs: ['completed', 'canceled', 'failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired'],
+    })
   }
   if (!old.jobId) throw refuse('job_external', { job: old.publicId })
-  const payload = target.fromCheckpoint === undefined ? (await findRunBody(ctx.sql, old.id))?.payload : await stateAt(ctx, old, target.fromCheckpoint)
+  const payload =
+    target.fromCheckpoint === undefined
+      ? (await findRunBody(ctx.sql, old.id))?.payload
+      : await stateAt(ctx, old, target.fromCheckpoint)
   const { run } = await triggerRun(
     ctx,
     old.jobId,

@@ -1,6 +1,7 @@
 // A child of a run. Parent and child are tied in one transaction under the parent's lock: a cancel of the parent
 // comes before it, and the spawn is refused, or after it, and finds the child.
 import { refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { insertRuns } from '#storage/insert-runs.ts'
@@ -8,7 +9,6 @@ import { findRun } from '#storage/read-runs.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 import { outcomeOf, prepareRun, type RunRequest, type Triggered } from './trigger-runs.ts'
-import type { Cause } from '#core/event.ts'
 
 type Parent = Cause & {
   projectId: string
@@ -26,39 +26,51 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   for (let tries = 0; tries < 5; tries++) {
     const job = await ctx.jobs.find(projectId, jobName)
     if (!job) throw refuse('job_not_found', { job: jobName })
-    const origin = { projectId, actor: parent.actor, triggeredBy: 'spawn' as const, correlationId: above.correlationId, parentRunId: above.id }
+    const origin = {
+      projectId,
+      actor: parent.actor,
+      triggeredBy: 'spawn' as const,
+      correlationId: above.correlationId,
+      parentRunId: above.id,
+    }
     const prepared = prepareRun(job, request, origin, Date.now())
     if (prepared instanceof Error) throw prepared
-    const done = await ctx.sql.begin(async (transaction) => {
-      const tx = transaction as unknown as Sql
-      const [asked] = await appendEvents(tx, [
-        {
-          projectId,
-          runId: above.id,
-          token: parent.token,
-          type: 'run.child_spawned',
-          actor: parent.actor,
-          causationId: parent.causationId,
-          data: { child_run_id: prepared.id, job: job.slug },
-        },
-      ])
-      if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: parentRunId })
-      // The lock is ours now, so what the run is cannot change before the child is committed.
-      const now = await findRun(tx, projectId, parentRunId)
-      if (isOver(now!.state)) throw refuse('run_over', { runId: parentRunId, state: now!.state })
-      const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
-      const outcome = await outcomeOf(ctx, { job, jobName, run: prepared, inserted: inserted! })
-      if (outcome instanceof Error) throw outcome
-      // Nothing was created: the event must not say so.
-      if (!outcome || outcome.replayed) throw new NotCreated(outcome)
-      return outcome
-    }).catch((error: unknown) => {
-      if (error instanceof NotCreated) return error.instead
-      throw error
-    })
+    const done = await ctx.sql
+      .begin(async (transaction) => {
+        const tx = transaction as unknown as Sql
+        const [asked] = await appendEvents(tx, [
+          {
+            projectId,
+            runId: above.id,
+            token: parent.token,
+            type: 'run.child_spawned',
+            actor: parent.actor,
+            causationId: parent.causationId,
+            data: { child_run_id: prepared.id, job: job.slug },
+          },
+        ])
+        if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: parentRunId })
+        // The lock is ours now, so what the run is cannot change before the child is committed.
+        const now = await findRun(tx, projectId, parentRunId)
+        if (isOver(now!.state)) throw refuse('run_over', { runId: parentRunId, state: now!.state })
+        const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
+        const outcome = await outcomeOf(ctx, { job, jobName, run: prepared, inserted: inserted! })
+        if (outcome instanceof Error) throw outcome
+        // Nothing was created: the event must not say so.
+        if (!outcome || outcome.replayed) throw new NotCreated(outcome)
+        return outcome
+      })
+      .catch((error: unknown) => {
+        if (error instanceof NotCreated) return error.instead
+        throw error
+      })
     if (done) {
       const triggered = done as Triggered
-      ctx.ring([`run:${above.id}`, triggered.run.state === 'queued' ? `queue:${triggered.run.queue}` : 'timers', 'tail'])
+      ctx.ring([
+        `run:${above.id}`,
+        triggered.run.state === 'queued' ? `queue:${triggered.run.queue}` : 'timers',
+        'tail',
+      ])
       return triggered
     }
     ctx.jobs.forget(projectId, jobName)

@@ -11,7 +11,7 @@ import { problemsUnder } from '#governance/json-schema.ts'
 import { newId } from '#storage/id.ts'
 import type { InsertedRun, NewRun } from '#storage/insert-runs.ts'
 import type { JobRow } from '#storage/jobs.ts'
-import { readRuns, type RunRow } from '#storage/read-runs.ts'
+import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { newRunRow } from './new-run-row.ts'
 
@@ -66,7 +66,11 @@ export async function triggerRuns(
   const job = await ctx.jobs.find(origin.projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
   const results = await Promise.all(requests.map((request) => triggerOne(ctx, { job, jobName, request, origin })))
-  const queues = new Set(results.flatMap((it) => (it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`])))
+  const queues = new Set(
+    results.flatMap((it) =>
+      it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`],
+    ),
+  )
   if (results.some((it) => !(it instanceof Error) && it.run.state === 'delayed')) queues.add('timers')
   ctx.ring([...queues, 'tail'])
   return results
@@ -95,12 +99,16 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
 type Outcome = { job: JobRow; jobName: string; run: NewRun; inserted: InsertedRun }
 
 /** Undefined: look again. */
-export async function outcomeOf(ctx: Ctx, { job, jobName, run, inserted }: Outcome): Promise<Triggered | Refusal | undefined> {
+export async function outcomeOf(
+  ctx: Ctx,
+  { job, jobName, run, inserted }: Outcome,
+): Promise<Triggered | Refusal | undefined> {
   switch (inserted.outcome) {
     case 'created':
       return { run: newRunRow(job, run, inserted), replayed: false }
     case 'key_taken': {
-      if (inserted.fingerprint !== run.idempotency!.fingerprint) return refuse('idempotency_mismatch', { key: run.idempotency!.key })
+      if (inserted.fingerprint !== run.idempotency!.fingerprint)
+        return refuse('idempotency_mismatch', { key: run.idempotency!.key })
       const [first] = await readRuns(ctx.sql, [inserted.runId])
       return first && { run: first, replayed: true }
     }
@@ -143,7 +151,10 @@ export function prepareRun(job: JobRow, request: RunRequest, origin: Origin, now
     tags: { ...definition.tags, ...request.tags },
     metadata: { ...definition.metadata, ...request.metadata },
     concurrencyKey: request.concurrencyKey,
-    idempotency: request.idempotencyKey === undefined ? undefined : { key: request.idempotencyKey, fingerprint: fingerprintOf(request) },
+    idempotency:
+      request.idempotencyKey === undefined
+        ? undefined
+        : { key: request.idempotencyKey, fingerprint: fingerprintOf(request) },
     batchId: origin.batchId,
     agentId: request.agentId,
     debugMode: request.debugMode,
@@ -155,7 +166,10 @@ export function prepareRun(job: JobRow, request: RunRequest, origin: Origin, now
   }
 }
 
-export function scheduleProblem(request: Pick<RunRequest, 'scheduledAt' | 'delaySecs'>, nowMs: number): Refusal | undefined {
+export function scheduleProblem(
+  request: Pick<RunRequest, 'scheduledAt' | 'delaySecs'>,
+  nowMs: number,
+): Refusal | undefined {
   if (!request.scheduledAt) return undefined
   if (request.delaySecs !== undefined) return refuseField('delay_secs', 'may not be given together with scheduled_at')
   const aheadMs = request.scheduledAt.getTime() - nowMs
@@ -187,7 +201,9 @@ function overridesOf(request: RunRequest): object | undefined {
 
 /** What a second use of an idempotency key is compared by: the payload, whatever the order of its keys. */
 const fingerprintOf = (request: RunRequest): string =>
-  createHash('sha256').update(canonicalJson(request.payload ?? null)).digest('hex')
+  createHash('sha256')
+    .update(canonicalJson(request.payload ?? null))
+    .digest('hex')
 
 /** The queue that a job's runs wait in. */
 export const queueOf = (definition: Pick<JobDefinition, 'execution' | 'queue'>): string =>

@@ -35,7 +35,7 @@ export const Project = Type.Object(
   { title: 'Project' },
 )
 
-export const SCOPE = oneOf(SCOPES, 'What the key may do; admin implies all the others.')
+export const SCOPE = oneOf(SCOPES, 'What the key may do; admin implies all the others but projects.')
 
 const key = {
   id: uuid('Id of the key.'),
@@ -61,7 +61,7 @@ export const NewKey = Type.Object({ ...key, key: secret }, { title: 'NewKey' })
 export const createProject = route({
   method: 'POST',
   path: '/v1/projects',
-  needs: 'admin',
+  needs: 'projects',
   tag,
   name: 'createProject',
   summary: 'Create a project, and its first key, which has the scope admin.',
@@ -75,7 +75,7 @@ export const createProject = route({
 export const listProjects = route({
   method: 'GET',
   path: '/v1/projects',
-  needs: 'admin',
+  needs: 'projects',
   tag,
   name: 'listProjects',
   summary: 'List the projects.',
@@ -87,7 +87,7 @@ export const listProjects = route({
 export const getProject = route({
   method: 'GET',
   path: '/v1/projects/:project_id',
-  needs: 'admin',
+  needs: 'projects',
   tag,
   name: 'getProject',
   summary: 'Read a project.',

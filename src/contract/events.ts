@@ -4,6 +4,7 @@ import {
   commaList,
   flag,
   ItemError,
+  LIMIT,
   listOf,
   nullable,
   ORDER,
@@ -168,22 +169,27 @@ export const listActors = route({
   tag,
   name: 'listActors',
   summary: 'Count events per actor, the busiest first.',
-  query: query({ ...during, ...paging }),
+  query: query({ ...during, limit: LIMIT }),
   replies: {
-    200: listOf(
-      Type.Object(
-        {
-          actor_type: ACTOR_TYPE,
-          actor_id: nullable(Type.String(), 'The actor; null for the system itself.'),
-          count: whole(0, COUNT_MAX, 'Events of this actor.'),
-          by_type: counts('type'),
-        },
-        { title: 'ActorCount' },
-      ),
-      'ActorCountList',
+    200: Type.Object(
+      {
+        data: Type.Array(
+          Type.Object(
+            {
+              actor_type: ACTOR_TYPE,
+              actor_id: nullable(Type.String(), 'The actor; null for the system itself.'),
+              count: whole(0, COUNT_MAX, 'Events of this actor.'),
+              successes: whole(0, COUNT_MAX, 'Those that tell of something that went well.'),
+              failures: whole(0, COUNT_MAX, 'Those that tell of something that went wrong; the rest tells of neither.'),
+            },
+            { title: 'ActorCount' },
+          ),
+          { description: 'The busiest actors, `limit` of them at most.' },
+        ),
+      },
+      { title: 'ActorCounts' },
     ),
   },
-  refusals: ['invalid_cursor'],
 })
 
 export const listRunEvents = route({

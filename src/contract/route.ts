@@ -3,7 +3,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { RefusalCode } from '#core/error.ts'
 
-/** What a key may do. A run token has none of these: it may call the routes whose `needs` is 'run_token'. */
+/** What a key may do. `admin` implies all within its project; `projects` reaches beyond it, and is implied by none. A run token has none of these: it may call the routes whose `needs` is 'run_token'. */
 export const SCOPES = [
   'runs:read',
   'runs:write',
@@ -16,6 +16,7 @@ export const SCOPES = [
   'workers',
   'keys',
   'admin',
+  'projects',
 ] as const
 export type Scope = (typeof SCOPES)[number]
 

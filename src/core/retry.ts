@@ -12,7 +12,9 @@ export type RetryPolicy = {
   retryDelaysSecs: number[]
 }
 
-export type AfterFailure = { kind: 'retry'; delayMs: number } | { kind: 'giveUp'; reason: 'not_retryable' | 'attempts_exhausted' }
+export type AfterFailure =
+  | { kind: 'retry'; delayMs: number }
+  | { kind: 'giveUp'; reason: 'not_retryable' | 'attempts_exhausted' }
 
 type Failure = {
   /** 1-based number of the attempt that failed. */
@@ -40,7 +42,9 @@ function delayMs(policy: RetryPolicy, attempt: number, random: number): number {
     case 'linear':
       return initialMs * attempt
     case 'custom':
-      return (policy.retryDelaysSecs[attempt - 1] ?? policy.retryDelaysSecs.at(-1) ?? policy.retryInitialDelaySecs) * 1000
+      return (
+        (policy.retryDelaysSecs[attempt - 1] ?? policy.retryDelaysSecs.at(-1) ?? policy.retryInitialDelaySecs) * 1000
+      )
     case 'exponential':
       // Full jitter: ten thousand runs that failed together must not come back together.
       return Math.min(maxMs, initialMs * 2 ** (attempt - 1)) * random

@@ -5,7 +5,8 @@ const REPLACEMENT = '\ufffd'
 
 export const isStorableText = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
 
-export const storableText = (text: string): string => (isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', REPLACEMENT))
+export const storableText = (text: string): string =>
+  isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', REPLACEMENT)
 
 /** The value with every string in it storable; the same value when all are. */
 export function storableJson(value: unknown): unknown {

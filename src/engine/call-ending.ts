@@ -1,7 +1,7 @@
 // What an HTTP outcome means for the attempt.
 import type { Failure } from '#actions/end-attempts.ts'
-import { retryAfterMs } from '#core/retry-after.ts'
 import { retryableStatus } from '#core/retry.ts'
+import { retryAfterMs } from '#core/retry-after.ts'
 import { storableJson } from '#core/storable.ts'
 import type { CallOutcome } from './http-call.ts'
 
@@ -15,7 +15,10 @@ export type CallEnding =
 
 const BODY_IN_ERROR_MAX = 500
 
-export function callEnding(outcome: CallOutcome, { timeoutSecs, nowMs }: { timeoutSecs: number; nowMs: number }): CallEnding {
+export function callEnding(
+  outcome: CallOutcome,
+  { timeoutSecs, nowMs }: { timeoutSecs: number; nowMs: number },
+): CallEnding {
   if (outcome.kind === 'failed') return faultEnding(outcome, timeoutSecs)
   const { status } = outcome
   if (status === 202) return { kind: 'handed_over' }
@@ -39,7 +42,13 @@ function resultOf(outcome: Extract<CallOutcome, { kind: 'response' }>): { result
 
 function faultEnding({ reason, message }: Extract<CallOutcome, { kind: 'failed' }>, timeoutSecs: number): CallEnding {
   if (reason === 'aborted') return { kind: 'aborted' }
-  if (reason === 'timeout') return { kind: 'timed_out', error: `timed out after ${timeoutSecs} s`, errorCode: 'timeout', retryable: true }
+  if (reason === 'timeout')
+    return { kind: 'timed_out', error: `timed out after ${timeoutSecs} s`, errorCode: 'timeout', retryable: true }
   // A body that is too large, or a request that cannot be sent, will be so again.
-  return { kind: 'failed', error: message, errorCode: reason, retryable: reason !== 'body_too_large' && reason !== 'malformed' }
+  return {
+    kind: 'failed',
+    error: message,
+    errorCode: reason,
+    retryable: reason !== 'body_too_large' && reason !== 'malformed',
+  }
 }

@@ -28,7 +28,13 @@ export const cron = (ctx: Ctx): Duty => ({
     const fired = (await ctx.sql.begin((transaction) => fireDue(transaction as unknown as Sql))) as Fired[]
     // After the commit: what a tick replaces is canceled once its successor is safe.
     for (const { job, replaced } of fired) {
-      if (replaced.length > 0) await cancelRuns(ctx, { projectId: job.projectId, actor: actorOf(job), runIds: replaced, reason: 'replaced by the next tick' })
+      if (replaced.length > 0)
+        await cancelRuns(ctx, {
+          projectId: job.projectId,
+          actor: actorOf(job),
+          runIds: replaced,
+          reason: 'replaced by the next tick',
+        })
     }
     if (fired.length > 0) ctx.ring([...fired.map(({ job }) => `queue:${queueOf(job.definition)}`), 'tail'])
     return fired.length === BATCH_MAX ? 'again' : { inMs: await nextCronInMs(ctx.sql) }
@@ -56,11 +62,21 @@ async function fire(tx: Sql, job: JobRow, now: Date): Promise<Fired> {
   const live =
     cronOverlapPolicy === 'allow'
       ? []
-      : await listRuns(tx, { projectId: job.projectId, jobId: job.id, states: ACTIVE_STATES, order: 'oldest', limit: 500 })
+      : await listRuns(tx, {
+          projectId: job.projectId,
+          jobId: job.id,
+          states: ACTIVE_STATES,
+          order: 'oldest',
+          limit: 500,
+        })
   const busy = cronOverlapPolicy === 'skip' && live.length > 0
-  for (const at of ticks) await (busy || (cronOverlapPolicy === 'skip' && at !== ticks.at(-1)) ? skip(tx, job, at) : trigger(tx, job, at))
+  for (const at of ticks)
+    await (busy || (cronOverlapPolicy === 'skip' && at !== ticks.at(-1)) ? skip(tx, job, at) : trigger(tx, job, at))
   await setNextCron(tx, job.id, nextTick(expression, timezone, now))
-  return { job, replaced: cronOverlapPolicy === 'cancel_running' && ticks.length > 0 ? live.map((run) => run.publicId) : [] }
+  return {
+    job,
+    replaced: cronOverlapPolicy === 'cancel_running' && ticks.length > 0 ? live.map((run) => run.publicId) : [],
+  }
 }
 
 /** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
@@ -73,20 +89,49 @@ function dueTicks(job: JobRow, now: Date): Date[] {
   return onTime.length > 0 ? onTime : ticks.slice(-1)
 }
 
-const fact = (job: JobRow) => ({ projectId: job.projectId, actor: actorOf(job), resourceType: 'schedule', resourceId: job.id })
+const fact = (job: JobRow) => ({
+  projectId: job.projectId,
+  actor: actorOf(job),
+  resourceType: 'schedule',
+  resourceId: job.id,
+})
 
 async function skip(tx: Sql, job: JobRow, at: Date): Promise<void> {
-  await appendEvents(tx, [{ ...fact(job), type: 'schedule.skipped', data: { job: job.slug, tick: at.toISOString(), reason: 'overlap' } }])
+  await appendEvents(tx, [
+    { ...fact(job), type: 'schedule.skipped', data: { job: job.slug, tick: at.toISOString(), reason: 'overlap' } },
+  ])
 }
 
 async function trigger(tx: Sql, job: JobRow, at: Date): Promise<void> {
-  const [fired] = await appendEvents(tx, [{ ...fact(job), type: 'schedule.fired', data: { job: job.slug, tick: at.toISOString() } }])
+  const [fired] = await appendEvents(tx, [
+    { ...fact(job), type: 'schedule.fired', data: { job: job.slug, tick: at.toISOString() } },
+  ])
   if (fired!.outcome !== 'appended') throw new Error(`the tick of job ${job.id} was not logged`)
-  const origin = { projectId: job.projectId, actor: actorOf(job), triggeredBy: 'cron' as const, correlationId: fired!.id, causationId: fired!.id }
-  const run = prepareRun(job, { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } }, origin, at.getTime())
+  const origin = {
+    projectId: job.projectId,
+    actor: actorOf(job),
+    triggeredBy: 'cron' as const,
+    correlationId: fired!.id,
+    causationId: fired!.id,
+  }
+  const run = prepareRun(
+    job,
+    { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
+    origin,
+    at.getTime(),
+  )
   const problem = run instanceof Error ? run.message : (await insertRuns(tx, [run]))[0]!.outcome
   // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
   if (problem !== 'created') {
-    await appendEvents(tx, [{ ...fact(job), type: 'schedule.failed', level: 'error', correlationId: fired!.id, causationId: fired!.id, data: { job: job.slug, tick: at.toISOString(), reason: problem } }])
+    await appendEvents(tx, [
+      {
+        ...fact(job),
+        type: 'schedule.failed',
+        level: 'error',
+        correlationId: fired!.id,
+        causationId: fired!.id,
+        data: { job: job.slug, tick: at.toISOString(), reason: problem },
+      },
+    ])
   }
 }

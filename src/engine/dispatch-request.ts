@@ -1,8 +1,8 @@
 // What a handler is sent: the payload as the body, and in the headers who it is, what went before, and the token
 // that its calls back carry. Names as in Strait's contract, section 5.3, so that its handlers work unchanged.
 import { randomBytes } from 'node:crypto'
-import { childSpan, formatTraceparent, newTrace, parseTraceparent } from '#core/trace-context.ts'
 import type { JobDefinition } from '#core/job.ts'
+import { childSpan, formatTraceparent, newTrace, parseTraceparent } from '#core/trace-context.ts'
 import { signatureHeaders } from '#governance/signature.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
 
@@ -12,7 +12,10 @@ const ERROR_HEADER_LENGTH_MAX = 1024
 
 type Parts = { run: ClaimedRun; definition: JobDefinition; signingSecret: string; runToken: string; nowMs: number }
 
-export function dispatchRequest({ run, definition, signingSecret, runToken, nowMs }: Parts): { headers: Record<string, string>; body: string } {
+export function dispatchRequest({ run, definition, signingSecret, runToken, nowMs }: Parts): {
+  headers: Record<string, string>
+  body: string
+} {
   // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
   const body = JSON.stringify(run.payload ?? {})
   const parent = parseTraceparent(run.traceparent ?? undefined) ?? newTrace(randomBytes(24))
@@ -29,7 +32,10 @@ export function dispatchRequest({ run, definition, signingSecret, runToken, nowM
       'x-run-token': runToken,
       traceparent: formatTraceparent(childSpan(parent, randomBytes(8))),
       ...checkpointHeaders(run.checkpoint),
-      ...(run.attempt > 1 && run.previousError !== null && { 'x-previous-error': headerText(run.previousError).slice(0, ERROR_HEADER_LENGTH_MAX) }),
+      ...(run.attempt > 1 &&
+        run.previousError !== null && {
+          'x-previous-error': headerText(run.previousError).slice(0, ERROR_HEADER_LENGTH_MAX),
+        }),
       // One id per attempt: a receiver that drops repeats must still take the retry.
       ...signatureHeaders({ secret: signingSecret, id: `${run.runId}_${run.attempt}`, body, nowMs }),
     },

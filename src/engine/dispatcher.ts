@@ -1,6 +1,6 @@
 // Dispatch over HTTP: claims what is due, calls the endpoints, settles what they answer. Each call lives under a
 // lease that this node keeps alive; when the lease is taken away (a cancel, a pause's grace) the call is aborted.
-import type { ClaimRequest, Claimer } from '#actions/claim-runs.ts'
+import type { Claimer, ClaimRequest } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { type Ending, endAttempts } from '#actions/end-attempts.ts'
 import type { Actor } from '#core/event.ts'
@@ -41,14 +41,23 @@ type Options = {
 export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, callsMax }: Options): Dispatcher {
   const calls = new Map<string, Call>()
   const actor: Actor = { type: 'worker', id: owner }
-  const request: ClaimRequest = { queues: [HTTP_QUEUE], owner, actor, leaseSecs: LEASE_SECS, limit: 0, into: 'executing' }
+  const request: ClaimRequest = {
+    queues: [HTTP_QUEUE],
+    owner,
+    actor,
+    leaseSecs: LEASE_SECS,
+    limit: 0,
+    into: 'executing',
+  }
   let freed = Promise.withResolvers<void>()
   let limitedLeft = false
 
   function begin(run: ClaimedRun): void {
     const abort = new AbortController()
     const done = dispatch(run, abort.signal)
-      .catch((error: unknown) => ctx.log.error({ err: error, runId: run.runId }, 'an attempt could not be settled; its lease will run out'))
+      .catch((error: unknown) =>
+        ctx.log.error({ err: error, runId: run.runId }, 'an attempt could not be settled; its lease will run out'),
+      )
       .finally(() => {
         calls.delete(run.runId)
         freed.resolve()
@@ -59,9 +68,15 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
 
   async function dispatch(run: ClaimedRun, signal: AbortSignal): Promise<void> {
     const claimedAtMs = performance.now()
-    const [{ definition }, signingSecret] = await Promise.all([ctx.jobs.version(run.jobId, run.jobVersion), ctx.jobs.signingSecret(run.jobId)])
+    const [{ definition }, signingSecret] = await Promise.all([
+      ctx.jobs.version(run.jobId, run.jobVersion),
+      ctx.jobs.signingSecret(run.jobId),
+    ])
     const { runId, projectId, attempt, token, timeoutSecs } = run
-    const runToken = tokens.sign({ runId, projectId, attempt, leaseToken: token, owner: `handler of ${runId}` }, timeoutSecs)
+    const runToken = tokens.sign(
+      { runId, projectId, attempt, leaseToken: token, owner: `handler of ${runId}` },
+      timeoutSecs,
+    )
     const { headers, body } = dispatchRequest({ run, definition, signingSecret, runToken, nowMs: Date.now() })
     const dequeueMs = performance.now() - claimedAtMs
     const outcome = await caller.call({
@@ -82,7 +97,14 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
   async function handOver(run: ClaimedRun, trace: object): Promise<void> {
     const held = await handOverLease(ctx.sql, run, `handler of ${run.runId}`)
     if (!held) return
-    await ctx.appendEvent({ projectId: run.projectId, runId: run.runId, token: run.token, type: 'run.handed_over', actor, data: { trace } })
+    await ctx.appendEvent({
+      projectId: run.projectId,
+      runId: run.runId,
+      token: run.token,
+      type: 'run.handed_over',
+      actor,
+      data: { trace },
+    })
     ctx.ring([`run:${run.runId}`, 'tail'])
   }
 
@@ -90,7 +112,14 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     const [ended] = await endAttempts(ctx, [ending])
     if (!(ended instanceof Error)) return
     // A result that its schema refuses is a failed attempt; a stale lease means that somebody else decided.
-    if (ended.code === 'invalid') await settle({ ...ending, kind: 'failed', error: ended.message, errorCode: 'result_invalid', retryable: true } as Ending)
+    if (ended.code === 'invalid')
+      await settle({
+        ...ending,
+        kind: 'failed',
+        error: ended.message,
+        errorCode: 'result_invalid',
+        retryable: true,
+      } as Ending)
     else ctx.log.info({ runId: ending.runId, code: ended.code }, 'the end of an attempt came too late')
   }
 
@@ -104,7 +133,9 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
         async tick(signal) {
           const free = callsMax - calls.size
           if (free <= 0) {
-            const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+            const aborted = new Promise<void>((resolve) =>
+              signal.addEventListener('abort', () => resolve(), { once: true }),
+            )
             await Promise.race([freed.promise, aborted])
             return 'again'
           }
@@ -131,11 +162,17 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     ],
     async drain(graceMs) {
       const all = [...calls.values()]
-      await Promise.race([Promise.all(all.map((call) => call.done)), new Promise((resolve) => setTimeout(resolve, graceMs).unref())])
+      await Promise.race([
+        Promise.all(all.map((call) => call.done)),
+        new Promise((resolve) => setTimeout(resolve, graceMs).unref()),
+      ])
       const left = [...calls.values()]
       for (const call of left) call.abort.abort()
       await Promise.all(left.map((call) => call.done))
-      await endAttempts(ctx, left.map(({ run }) => ({ kind: 'returned', runId: run.runId, token: run.token, actor })))
+      await endAttempts(
+        ctx,
+        left.map(({ run }) => ({ kind: 'returned', runId: run.runId, token: run.token, actor })),
+      )
     },
   }
 }

@@ -1,6 +1,6 @@
 // The duties of a node, started together and stopped in order: nothing new is begun, what is under way may end, and
 // what does not end in time goes back to its queue.
-import { type Claimer } from '#actions/claim-runs.ts'
+import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import { cron } from './cron.ts'
@@ -49,7 +49,9 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   }
 
   const [dispatch, leases] = dispatcher.duties
-  const duties = [dispatch!, timers(ctx), reaper(ctx), cron(ctx), retention(ctx, options.retention)].map((duty) => run(duty, stopping.signal))
+  const duties = [dispatch!, timers(ctx), reaper(ctx), cron(ctx), retention(ctx, options.retention)].map((duty) =>
+    run(duty, stopping.signal),
+  )
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()
   const beats = run(leases!, stoppingBeats.signal)

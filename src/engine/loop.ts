@@ -1,5 +1,5 @@
 // The engine ticks: a duty is a function that does a bounded piece of work and says whether there is more.
-import type { Listening } from '#actions/ctx.ts'
+import type { Listening } from '#storage/listening.ts'
 
 /** 'again' at once; or how many milliseconds from now, at the latest the loop's own period. */
 export type Next = 'again' | { inMs: number | undefined }

@@ -16,7 +16,10 @@ export const reaper = (ctx: Ctx): Duty => ({
     const expired = await readExpiredLeases(ctx.sql, BATCH_MAX)
     if (expired.length === 0) return { inMs: undefined }
     const ended = await endAttempts(ctx, expired.map(endingOf))
-    ctx.log.info({ leases: expired.length, ended: ended.filter((it) => !(it instanceof Error)).length }, 'leases ran out')
+    ctx.log.info(
+      { leases: expired.length, ended: ended.filter((it) => !(it instanceof Error)).length },
+      'leases ran out',
+    )
     ctx.ring(['leases'])
     return expired.length === BATCH_MAX ? 'again' : { inMs: undefined }
   },
@@ -29,6 +32,18 @@ function endingOf(lease: Expired): Ending {
   // Claimed into a buffer and never begun: no attempt is used up.
   if (lease.state === 'dequeued') return { ...base, kind: 'returned' }
   return lease.overdue
-    ? { ...base, kind: 'timed_out', error: `timed out after ${lease.timeoutSecs} s`, errorCode: 'timeout', retryable: true }
-    : { ...base, kind: 'crashed', error: `lost contact with ${lease.owner}`, errorCode: 'heartbeat_lost', retryable: true }
+    ? {
+        ...base,
+        kind: 'timed_out',
+        error: `timed out after ${lease.timeoutSecs} s`,
+        errorCode: 'timeout',
+        retryable: true,
+      }
+    : {
+        ...base,
+        kind: 'crashed',
+        error: `lost contact with ${lease.owner}`,
+        errorCode: 'heartbeat_lost',
+        retryable: true,
+      }
 }

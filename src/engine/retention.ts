@@ -1,12 +1,17 @@
 // What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
 // advisory lock; makes the partitions of the time ahead as well.
 import type { Ctx } from '#actions/ctx.ts'
-import { deleteOldRuns, deleteStaleKeys, dropOldPayloads, whileAlone } from '#storage/retention.ts'
 import { dropPartitions, makePartitions } from '#storage/partitions.ts'
+import { deleteOldRuns, deleteStaleKeys, dropOldPayloads, whileAlone } from '#storage/retention.ts'
 import type { Duty } from './loop.ts'
 
 /** Days that each class of data is kept; null for ever. */
-export type Retention = { eventsDays: number | null; deltasDays: number | null; payloadsDays: number | null; runsDays: number | null }
+export type Retention = {
+  eventsDays: number | null
+  deltasDays: number | null
+  payloadsDays: number | null
+  runsDays: number | null
+}
 
 const BATCH_MAX = 1_000
 const HOUR_MS = 3_600_000

@@ -17,12 +17,18 @@ export const timers = (ctx: Ctx): Duty => ({
     // Expiry first: a run that is due too late to be of use must not begin.
     const gone = new Set(expired)
     await Promise.all([
-      ...expired.map((runId) => ctx.moveRun({ runId, move: 'expire', actor: SYSTEM, error: 'run expired', errorCode: 'expired' })),
+      ...expired.map((runId) =>
+        ctx.moveRun({ runId, move: 'expire', actor: SYSTEM, error: 'run expired', errorCode: 'expired' }),
+      ),
       ...due.filter((runId) => !gone.has(runId)).map((runId) => ctx.moveRun({ runId, move: 'due', actor: SYSTEM })),
     ])
     if (due.length + expired.length > 0) {
       const runs = await readRuns(ctx.sql, due)
-      ctx.ring([...new Set(runs.map((run) => `queue:${run.queue}`)), ...due.concat(expired).map((id) => `run:${id}`), 'tail'])
+      ctx.ring([
+        ...new Set(runs.map((run) => `queue:${run.queue}`)),
+        ...due.concat(expired).map((id) => `run:${id}`),
+        'tail',
+      ])
     }
     if (due.length === BATCH_MAX || expired.length === BATCH_MAX) return 'again'
     return { inMs: await nextTimerInMs(ctx.sql) }

@@ -13,7 +13,13 @@ export type RateLimiter = {
   close: () => Promise<void>
 }
 
-export function makeRateLimiter({ redisUrl, log }: { redisUrl: string | undefined; log: (line: string) => void }): RateLimiter {
+export function makeRateLimiter({
+  redisUrl,
+  log,
+}: {
+  redisUrl: string | undefined
+  log: (line: string) => void
+}): RateLimiter {
   const redis = redisUrl === undefined ? undefined : connectRedis(redisUrl, log)
   const limiters = new Map<number, RateLimiterMemory | RateLimiterRedis>()
 
@@ -24,7 +30,16 @@ export function makeRateLimiter({ redisUrl, log }: { redisUrl: string | undefine
     const points = Math.max(1, Math.round((perMinute * WINDOW_SECS) / 60))
     const memory = new RateLimiterMemory({ points, duration: WINDOW_SECS, keyPrefix: `rl${perMinute}` })
     // While Redis is away each process counts for itself: a limit that is a little loose beats no service.
-    const made = redis ? new RateLimiterRedis({ storeClient: redis, points, duration: WINDOW_SECS, keyPrefix: `runyard:rl${perMinute}`, insuranceLimiter: memory, inMemoryBlockOnConsumed: points + 1 }) : memory
+    const made = redis
+      ? new RateLimiterRedis({
+          storeClient: redis,
+          points,
+          duration: WINDOW_SECS,
+          keyPrefix: `runyard:rl${perMinute}`,
+          insuranceLimiter: memory,
+          inMemoryBlockOnConsumed: points + 1,
+        })
+      : memory
     limiters.set(perMinute, made)
     return made
   }
@@ -37,7 +52,10 @@ export function makeRateLimiter({ redisUrl, log }: { redisUrl: string | undefine
         return { limit: limiter.points, remaining: remainingPoints, resetMs: msBeforeNext }
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error
-        throw refuse('rate_limited', { limit: `${limiter.points} requests in ${WINDOW_SECS} s`, retryAfterMs: error.msBeforeNext })
+        throw refuse('rate_limited', {
+          limit: `${limiter.points} requests in ${WINDOW_SECS} s`,
+          retryAfterMs: error.msBeforeNext,
+        })
       }
     },
     close: async () => redis?.disconnect(),
@@ -45,7 +63,12 @@ export function makeRateLimiter({ redisUrl, log }: { redisUrl: string | undefine
 }
 
 function connectRedis(url: string, log: (line: string) => void): Redis {
-  const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: 5_000, retryStrategy: (times) => Math.min(2_000, times * 100) })
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    connectTimeout: 5_000,
+    retryStrategy: (times) => Math.min(2_000, times * 100),
+  })
   let told = false
   redis.on('error', (error: Error) => {
     // Once per outage, not once per attempt to come back.

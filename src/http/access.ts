@@ -39,9 +39,9 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   if (runId !== caller.runId) throw refuse('run_not_found', { runId: runId ?? '' })
 }
 
-/** Whether a key has a scope; `admin` has all of them. */
+/** Whether a key has a scope; `admin` has all that stay within its project. */
 export const holds = (caller: KeyCaller, scope: string): boolean =>
-  caller.scopes.has(scope) || caller.scopes.has('admin')
+  caller.scopes.has(scope) || (caller.scopes.has('admin') && scope !== 'projects')
 
 function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {
   if (!standing) return

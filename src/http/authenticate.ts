@@ -75,8 +75,11 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
 function credentialOf({ headers }: FastifyRequest): string {
   const { authorization } = headers
   const apiKey = headers['x-api-key']
-  const credential = authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ?? (typeof apiKey === 'string' ? apiKey.trim() : undefined)
-  if (!credential) throw refuse('unauthorized', { reason: 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.' })
-  if (credential.length > CREDENTIAL_LENGTH_MAX) throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
+  const credential =
+    authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ?? (typeof apiKey === 'string' ? apiKey.trim() : undefined)
+  if (!credential)
+    throw refuse('unauthorized', { reason: 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.' })
+  if (credential.length > CREDENTIAL_LENGTH_MAX)
+    throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
   return credential
 }

@@ -5,6 +5,12 @@ import { toWire } from './words.ts'
 
 export function eventWire(row: LogEvent | LogDelta): Event {
   const { runUuid: _, ...event } = row
-  const { xid: __, foundCount: ___, bytesBefore: ____, stored_before: _____, ...wire } = toWire(event) as Record<string, unknown>
+  const {
+    xid: __,
+    foundCount: ___,
+    bytesBefore: ____,
+    stored_before: _____,
+    ...wire
+  } = toWire(event) as Record<string, unknown>
   return wire as Event
 }

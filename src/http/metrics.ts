@@ -1,5 +1,5 @@
 // Metrics for Prometheus. Backlogs come from counters and one index probe per lane, whatever the size of the queue.
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { readOldestDue } from '#storage/queue-place.ts'
 import { readRunCounts } from '#storage/read-runs.ts'
 import type { Sql } from '#storage/sql.ts'
@@ -15,7 +15,15 @@ export type Metrics = {
   dutyEnded: (duty: string, outcome: 'ok' | 'failed') => void
 }
 
-export function makeMetrics({ sql, inFlight, streams }: { sql: Sql; inFlight: () => number; streams: () => number }): Metrics {
+export function makeMetrics({
+  sql,
+  inFlight,
+  streams,
+}: {
+  sql: Sql
+  inFlight: () => number
+  streams: () => number
+}): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -33,11 +41,40 @@ export function makeMetrics({ sql, inFlight, streams }: { sql: Sql; inFlight: ()
     buckets: [0.005, 0.025, 0.1, 0.5, 2, 10, 60, 600, 3600],
     registers,
   })
-  const duties = new Counter({ name: 'runyard_duty_ticks_total', help: 'Ticks of the background duties of this node.', labelNames: ['duty', 'outcome'], registers })
-  const runs = new Gauge({ name: 'runyard_runs', help: 'Runs by queue and state.', labelNames: ['queue', 'state'], registers })
-  const oldest = new Gauge({ name: 'runyard_queue_oldest_seconds', help: 'How long the run that waits longest has been due, per queue.', labelNames: ['queue'], registers })
-  new Gauge({ name: 'runyard_dispatches_in_flight', help: 'HTTP dispatches of this node under way.', registers, collect() { this.set(inFlight()) } })
-  new Gauge({ name: 'runyard_streams', help: 'Streams that this node serves.', registers, collect() { this.set(streams()) } })
+  const duties = new Counter({
+    name: 'runyard_duty_ticks_total',
+    help: 'Ticks of the background duties of this node.',
+    labelNames: ['duty', 'outcome'],
+    registers,
+  })
+  const runs = new Gauge({
+    name: 'runyard_runs',
+    help: 'Runs by queue and state.',
+    labelNames: ['queue', 'state'],
+    registers,
+  })
+  const oldest = new Gauge({
+    name: 'runyard_queue_oldest_seconds',
+    help: 'How long the run that waits longest has been due, per queue.',
+    labelNames: ['queue'],
+    registers,
+  })
+  new Gauge({
+    name: 'runyard_dispatches_in_flight',
+    help: 'HTTP dispatches of this node under way.',
+    registers,
+    collect() {
+      this.set(inFlight())
+    },
+  })
+  new Gauge({
+    name: 'runyard_streams',
+    help: 'Streams that this node serves.',
+    registers,
+    collect() {
+      this.set(streams())
+    },
+  })
 
   let readAtMs = 0
   let reading: Promise<void> | undefined
@@ -66,7 +103,8 @@ export function makeMetrics({ sql, inFlight, streams }: { sql: Sql; inFlight: ()
       }
       return registry.metrics()
     },
-    requestTook: ({ method, route, status }, seconds) => requests.observe({ method, route, status: String(status) }, seconds),
+    requestTook: ({ method, route, status }, seconds) =>
+      requests.observe({ method, route, status: String(status) }, seconds),
     queueWaited: (queue, seconds) => waits.observe({ queue }, seconds),
     dutyEnded: (duty, outcome) => duties.inc({ duty, outcome }),
   }

@@ -106,14 +106,44 @@ type Row = {
 }
 
 function appended(row: Row, id: string): Appended {
-  if (row.known_position !== null) return { outcome: 'duplicate', id, position: row.known_position, sequence: row.known_sequence ?? undefined }
-  if (row.position !== null) return { outcome: 'appended', id, position: row.position, sequence: row.sequence ?? undefined }
+  if (row.known_position !== null)
+    return { outcome: 'duplicate', id, position: row.known_position, sequence: row.known_sequence ?? undefined }
+  if (row.position !== null)
+    return { outcome: 'appended', id, position: row.position, sequence: row.sequence ?? undefined }
   return row.own && row.state ? { outcome: 'stale', state: row.state } : { outcome: 'no_run' }
 }
 
 function rareText(event: NewEvent): string | null {
-  const { resourceType, resourceId, correlationId, causationId, attempt, step, tool, agentId, reqId, leaseId, level, status, durationMs } = event
-  const rare = { resourceType, resourceId, correlationId, causationId, attempt, step, tool, agentId, reqId, leaseId, level, status, durationMs }
+  const {
+    resourceType,
+    resourceId,
+    correlationId,
+    causationId,
+    attempt,
+    step,
+    tool,
+    agentId,
+    reqId,
+    leaseId,
+    level,
+    status,
+    durationMs,
+  } = event
+  const rare = {
+    resourceType,
+    resourceId,
+    correlationId,
+    causationId,
+    attempt,
+    step,
+    tool,
+    agentId,
+    reqId,
+    leaseId,
+    level,
+    status,
+    durationMs,
+  }
   const text = JSON.stringify(rare)
   return text === '{}' ? null : text
 }

@@ -4,10 +4,20 @@ import { newId } from './id.ts'
 import { jsonText } from './json.ts'
 import type { Db, Sql } from './sql.ts'
 
-export type CheckpointRow = { id: string; number: number; attempt: number; source: string; state: unknown; createdAt: Date }
+export type CheckpointRow = {
+  id: string
+  number: number
+  attempt: number
+  source: string
+  state: unknown
+  createdAt: Date
+}
 
 /** The caller holds the lock of the run's row, which makes the numbers gapless. */
-export async function insertCheckpoint(db: Db, it: { runId: string; attempt: number; source: string; state: unknown }): Promise<CheckpointRow> {
+export async function insertCheckpoint(
+  db: Db,
+  it: { runId: string; attempt: number; source: string; state: unknown },
+): Promise<CheckpointRow> {
   const [row] = await db<CheckpointRow[]>`
     with numbered as (update run_states set last_checkpoint = last_checkpoint + 1 where run_id = ${it.runId} returning last_checkpoint)
     insert into run_checkpoints (id, run_id, number, attempt, source, state)
@@ -19,7 +29,11 @@ export async function insertCheckpoint(db: Db, it: { runId: string; attempt: num
 type CheckpointPage = { before?: number | undefined; limit: number }
 
 /** Latest first. */
-export const listCheckpoints = async (db: Db, runId: string, { before, limit }: CheckpointPage): Promise<CheckpointRow[]> => [
+export const listCheckpoints = async (
+  db: Db,
+  runId: string,
+  { before, limit }: CheckpointPage,
+): Promise<CheckpointRow[]> => [
   ...(await db<CheckpointRow[]>`
     select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints
     where run_id = ${runId} ${before === undefined ? db`` : db`and number < ${before}`} order by number desc limit ${limit}`),
@@ -76,7 +90,12 @@ export type UsageRow = {
   costMicrousd: number
   createdAt: Date
 }
-export type NewUsage = Omit<UsageRow, 'id' | 'createdAt'> & { runId: string; projectId: string; jobId: string | null; agentId: string | null }
+export type NewUsage = Omit<UsageRow, 'id' | 'createdAt'> & {
+  runId: string
+  projectId: string
+  jobId: string | null
+  agentId: string | null
+}
 
 const usageColumns = (db: Db) => db`
   id, sequence, provider, model, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
@@ -104,10 +123,19 @@ export const listUsage = async (db: Db, runId: string, { after, limit }: Sequenc
     select ${usageColumns(db)} from run_usage where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
 ]
 
-export type OutputRow = { id: string; outputKey: string; schema: Record<string, unknown> | null; value: unknown; createdAt: Date }
+export type OutputRow = {
+  id: string
+  outputKey: string
+  schema: Record<string, unknown> | null
+  value: unknown
+  createdAt: Date
+}
 
 /** One value per key: a later one replaces it. */
-export async function putOutput(db: Db, it: { runId: string; outputKey: string; schema: unknown; value: unknown }): Promise<OutputRow> {
+export async function putOutput(
+  db: Db,
+  it: { runId: string; outputKey: string; schema: unknown; value: unknown },
+): Promise<OutputRow> {
   const [row] = await db<OutputRow[]>`
     insert into run_outputs (id, run_id, output_key, schema, value)
     values (${newId()}, ${it.runId}, ${it.outputKey}, ${jsonText(it.schema)}::text::jsonb, ${jsonText(it.value ?? null)}::text::jsonb)
@@ -136,7 +164,9 @@ export async function putValue(db: Db, it: { runId: string; key: string; value: 
 }
 
 export async function findValue(db: Db, runId: string, key: string): Promise<ValueRow | undefined> {
-  const [row] = await db<ValueRow[]>`select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key = ${key}`
+  const [row] = await db<
+    ValueRow[]
+  >`select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key = ${key}`
   return row
 }
 
@@ -150,7 +180,14 @@ export async function deleteValue(db: Db, runId: string, key: string): Promise<b
   return row !== undefined
 }
 
-export type NewDelta = { runId: string; token: string; type: string; level?: string | undefined; message?: string | undefined; data?: unknown }
+export type NewDelta = {
+  runId: string
+  token: string
+  type: string
+  level?: string | undefined
+  message?: string | undefined
+  data?: unknown
+}
 
 /**
  * Appends deltas under the lease; answers each one's sequence, or undefined when the lease is gone. They are committed

@@ -25,7 +25,12 @@ export type Claim = {
 }
 
 export type Lane = { projectId: string; rank: number; jobId: string; concurrencyKey: string }
-const BEFORE_ALL: Lane = { projectId: '', rank: -32_768, jobId: '00000000-0000-0000-0000-000000000000', concurrencyKey: '' }
+const BEFORE_ALL: Lane = {
+  projectId: '',
+  rank: -32_768,
+  jobId: '00000000-0000-0000-0000-000000000000',
+  concurrencyKey: '',
+}
 
 export type ClaimedRun = {
   runId: string
@@ -75,7 +80,11 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
       where pg_try_advisory_xact_lock(hashtextextended(job_id::text, 1))`
     return locked.length === 0
       ? { runs: [], limitedJobs: [], after: undefined, more: false }
-      : claimFrom(tx as unknown as Sql, claim, locked.map((row) => row.job_id))
+      : claimFrom(
+          tx as unknown as Sql,
+          claim,
+          locked.map((row) => row.job_id),
+        )
   }) as Promise<Claimed>
 }
 
@@ -194,7 +203,12 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
       (select jsonb_build_object('projectId', project_id, 'rank', rank, 'jobId', job_id, 'concurrencyKey', concurrency_key) from lane where n = ${LANES_MAX}::int limit 1)`
   const summary = rows.at(-1)!
   const runs = rows.slice(0, -1).map(claimed)
-  return { runs, limitedJobs: summary.limited_jobs ?? [], after: summary.after ?? undefined, more: summary.candidates > 0 }
+  return {
+    runs,
+    limitedJobs: summary.limited_jobs ?? [],
+    after: summary.after ?? undefined,
+    more: summary.candidates > 0,
+  }
 }
 
 type Row = {
@@ -247,4 +261,3 @@ const claimed = (row: Row): ClaimedRun => ({
   payload: row.payload,
   checkpoint: row.checkpoint,
 })
-

@@ -72,7 +72,10 @@ export function groupCommit<Item, Result>(
         else one.resolve(result as Result)
       })
     } catch (error) {
-      if (batch.length === 1 || !refusedByServer(error)) return batch.forEach((one) => one.reject(error))
+      if (batch.length === 1 || !refusedByServer(error)) {
+        for (const one of batch) one.reject(error)
+        return
+      }
       // Nothing of the statement is committed. Halves find the item that it failed on, and spare its neighbours.
       const half = Math.ceil(batch.length / 2)
       await Promise.all([settle(batch.slice(0, half)), settle(batch.slice(half))])

@@ -13,7 +13,7 @@ export function newId(): string {
     randomFillSync(pool)
     used = 0
   }
-  const random = pool.toString("hex", used, used + 8)
+  const random = pool.toString('hex', used, used + 8)
   used += 8
   const nowMs = Date.now()
   if (nowMs > lastMs) {
@@ -33,7 +33,9 @@ export const isUuid = (text: string): boolean => UUID.test(text)
 
 /** A UUID version 5: the same for the same names, so that a client's own string needs no look-up table. */
 export function derivedId(...names: string[]): string {
-  const hash = createHash('sha1').update(`runyard:${names.map((name) => `${name.length}:${name}`).join('')}`).digest()
+  const hash = createHash('sha1')
+    .update(`runyard:${names.map((name) => `${name.length}:${name}`).join('')}`)
+    .digest()
   hash[6] = (hash[6]! & 0x0f) | 0x50
   hash[8] = (hash[8]! & 0x3f) | 0x80
   const hex = hash.toString('hex', 0, 16)

@@ -121,7 +121,9 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
     if (row.state) return { outcome: 'created', state: row.state, createdAt: row.created_at! }
     const holder = holderOf.get(`${row.job_id} ${row.key}`)
     // Freed between the two statements: the caller asks again, and gets the key.
-    return holder ? { outcome: 'key_taken', runId: holder.run_id, fingerprint: holder.fingerprint } : { outcome: 'job_changed' }
+    return holder
+      ? { outcome: 'key_taken', runId: holder.run_id, fingerprint: holder.fingerprint }
+      : { outcome: 'job_changed' }
   })
 }
 
@@ -134,14 +136,36 @@ type Row = {
   key: string | null
 }
 
-const findKeyHolders = (sql: Sql, taken: readonly Row[]) => sql<{ job_id: string; key: string; run_id: string; fingerprint: string }[]>`
+const findKeyHolders = (sql: Sql, taken: readonly Row[]) => sql<
+  { job_id: string; key: string; run_id: string; fingerprint: string }[]
+>`
   select k.job_id, k.key, k.run_id, encode(k.fingerprint, 'hex') as fingerprint
   from unnest(${taken.map((row) => row.job_id)}::uuid[], ${taken.map((row) => row.key)}::text[]) as t (job_id, key)
   join idempotency_keys k using (job_id, key)`
 
 /** What few runs have travels together, so that the many do not carry empty columns. */
 function rareText(run: NewRun): string | null {
-  const { parentRunId, continuationOf, lineageDepth, replayedFrom, overrides, agentId, debugMode, traceparent, causationId } = run
-  const text = JSON.stringify({ parentRunId, continuationOf, lineageDepth, replayedFrom, overrides, agentId, debugMode, traceparent, causationId })
+  const {
+    parentRunId,
+    continuationOf,
+    lineageDepth,
+    replayedFrom,
+    overrides,
+    agentId,
+    debugMode,
+    traceparent,
+    causationId,
+  } = run
+  const text = JSON.stringify({
+    parentRunId,
+    continuationOf,
+    lineageDepth,
+    replayedFrom,
+    overrides,
+    agentId,
+    debugMode,
+    traceparent,
+    causationId,
+  })
   return text === '{}' ? null : text
 }

@@ -35,7 +35,11 @@ const columns = (sql: Db) => sql`
   from jobs j join job_versions v on v.job_id = j.id and v.version = j.version`
 
 /** By id or by slug. Deleted jobs are found by neither. */
-export async function findJob(sql: Db, projectId: string, job: { id: string } | { slug: string }): Promise<JobRow | undefined> {
+export async function findJob(
+  sql: Db,
+  projectId: string,
+  job: { id: string } | { slug: string },
+): Promise<JobRow | undefined> {
   const [row] = await sql<JobRow[]>`
     select ${columns(sql)}
     where j.project_id = ${projectId} and j.deleted_at is null
@@ -101,7 +105,10 @@ const insertVersion = (sql: Db, it: NewVersion) => sql`
   values (${it.id}, ${it.jobId}, ${it.version}, ${jsonText(it.definition)}::text::jsonb, ${it.createdBy})`
 
 /** Puts a new version in force; false when somebody else has changed the job since `version - 1` was read. */
-export async function changeJob(sql: Db, it: NewVersion & { slug: string; nextCronAt: Date | undefined }): Promise<boolean> {
+export async function changeJob(
+  sql: Db,
+  it: NewVersion & { slug: string; nextCronAt: Date | undefined },
+): Promise<boolean> {
   const { definition } = it
   const [row] = await sql`
     update jobs set version = ${it.version}, slug = ${it.slug}, execution = ${definition.execution}, queue = ${definition.queue}, enabled = ${definition.enabled},
@@ -115,7 +122,11 @@ export async function changeJob(sql: Db, it: NewVersion & { slug: string; nextCr
 }
 
 /** Undefined when the job is in that condition already, or is gone. */
-export async function setPaused(sql: Db, jobId: string, pause: { reason: string | undefined } | undefined): Promise<boolean> {
+export async function setPaused(
+  sql: Db,
+  jobId: string,
+  pause: { reason: string | undefined } | undefined,
+): Promise<boolean> {
   const [row] = await (pause
     ? sql`update jobs set paused_at = clock_timestamp(), pause_reason = ${pause.reason ?? null}, updated_at = clock_timestamp()
           where id = ${jobId} and paused_at is null and deleted_at is null returning id`
@@ -134,7 +145,11 @@ export async function deleteJob(sql: Db, jobId: string): Promise<boolean> {
 const versionColumns = (sql: Db) => sql`
   id, job_id as "jobId", version, definition, created_at as "createdAt", created_by as "createdBy" from job_versions`
 
-export const listJobVersions = async (sql: Db, jobId: string, page: { before?: number | undefined; limit: number }): Promise<JobVersionRow[]> => [
+export const listJobVersions = async (
+  sql: Db,
+  jobId: string,
+  page: { before?: number | undefined; limit: number },
+): Promise<JobVersionRow[]> => [
   ...(await sql<JobVersionRow[]>`
     select ${versionColumns(sql)}
     where job_id = ${jobId} ${page.before === undefined ? sql`` : sql`and version < ${page.before}`}
@@ -143,7 +158,9 @@ export const listJobVersions = async (sql: Db, jobId: string, page: { before?: n
 
 /** Versions never change, so the answer may be kept for ever. */
 export async function findJobVersion(sql: Db, jobId: string, version: number): Promise<JobVersionRow | undefined> {
-  const [row] = await sql<JobVersionRow[]>`select ${versionColumns(sql)} where job_id = ${jobId} and version = ${version}`
+  const [row] = await sql<
+    JobVersionRow[]
+  >`select ${versionColumns(sql)} where job_id = ${jobId} and version = ${version}`
   return row
 }
 
@@ -157,4 +174,3 @@ export const lockDueCrons = async (sql: Db, limit: number): Promise<(JobRow & { 
 
 export const setNextCron = (sql: Db, jobId: string, nextCronAt: Date | undefined) =>
   sql`update jobs set next_cron_at = ${nextCronAt ?? null} where id = ${jobId}`
-

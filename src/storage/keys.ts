@@ -21,7 +21,10 @@ const columns = (sql: Db) => sql`
   created_by as "createdBy", expires_at as "expiresAt", revoked_at as "revokedAt", rotated_to as "rotatedTo", last_used_at as "lastUsedAt"`
 
 /** The key with this hash while it is valid, and for how long it still is (null: without end). */
-export async function findValidKey(sql: Db, hash: Buffer): Promise<(KeyRow & { validForMs: number | null }) | undefined> {
+export async function findValidKey(
+  sql: Db,
+  hash: Buffer,
+): Promise<(KeyRow & { validForMs: number | null }) | undefined> {
   const [row] = await sql<(KeyRow & { validForMs: number | null })[]>`
     select ${columns(sql)}, extract(epoch from expires_at - now())::float8 * 1000 as "validForMs"
     from api_keys where hash = ${hash} and revoked_at is null and (expires_at is null or expires_at > now())`
@@ -61,7 +64,9 @@ export async function insertFirstKey(sql: Sql, key: NewKey): Promise<boolean> {
 }
 
 export async function findKey(sql: Db, projectId: string, keyId: string): Promise<KeyRow | undefined> {
-  const [row] = await sql<KeyRow[]>`select ${columns(sql)} from api_keys where project_id = ${projectId} and id = ${keyId} for update`
+  const [row] = await sql<
+    KeyRow[]
+  >`select ${columns(sql)} from api_keys where project_id = ${projectId} and id = ${keyId} for update`
   return row
 }
 
@@ -76,12 +81,17 @@ export const listKeys = async (sql: Db, projectId: string, { after, limit }: Key
 
 /** False when it was revoked already. */
 export async function revokeKey(sql: Db, keyId: string): Promise<boolean> {
-  const [row] = await sql`update api_keys set revoked_at = now() where id = ${keyId} and revoked_at is null returning id`
+  const [row] =
+    await sql`update api_keys set revoked_at = now() where id = ${keyId} and revoked_at is null returning id`
   return row !== undefined
 }
 
 /** The old key of a rotation lives on for its grace, but never longer than it would have. */
-export const endKey = (sql: Db, keyId: string, { graceSecs, rotatedTo }: { graceSecs: number; rotatedTo: string }) => sql`
+export const endKey = (
+  sql: Db,
+  keyId: string,
+  { graceSecs, rotatedTo }: { graceSecs: number; rotatedTo: string },
+) => sql`
   update api_keys set rotated_to = ${rotatedTo}, expires_at = least(expires_at, now() + ${graceSecs}::float8 * interval '1 s') where id = ${keyId}`
 
 /** Written now and then, not with each request. */
@@ -103,7 +113,10 @@ export async function findProject(sql: Db, id: string): Promise<ProjectRow | und
   return row
 }
 
-export const listProjects = async (sql: Db, page: { after?: string | undefined; limit: number }): Promise<ProjectRow[]> => [
+export const listProjects = async (
+  sql: Db,
+  page: { after?: string | undefined; limit: number },
+): Promise<ProjectRow[]> => [
   ...(await sql<ProjectRow[]>`
     select id, name, created_at as "createdAt" from projects
     where ${page.after === undefined ? sql`true` : sql`id > ${page.after}`} order by id limit ${page.limit}`),

@@ -70,7 +70,14 @@ export const readLeasesOf = async (sql: Db, owner: string): Promise<OwnedLease[]
   ...(await sql<OwnedLease[]>`select run_id as "runId", token, told from leases where owner = ${owner}`),
 ]
 
-export type LeaseRow = { owner: string; claimedAt: Date; heartbeatAt: Date; expiresAt: Date; deadlineAt: Date | null; told: string | null }
+export type LeaseRow = {
+  owner: string
+  claimedAt: Date
+  heartbeatAt: Date
+  expiresAt: Date
+  deadlineAt: Date | null
+  told: string | null
+}
 
 export async function findLease(sql: Db, runId: string): Promise<LeaseRow | undefined> {
   const [row] = await sql<LeaseRow[]>`

@@ -1,7 +1,8 @@
 // Every change of a run's state after its creation and its claim. One statement compares and sets the state,
 // puts the run where it now belongs (queue, lease or neither), keeps its counters and writes the event.
-import { FAILURE_STATES, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
+
 import type { Actor } from '#core/event.ts'
+import { FAILURE_STATES, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
 import { countEvents, countMoves } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
@@ -43,7 +44,10 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
   for (let tries = 1; results.includes('again'); tries++) {
     if (tries === TRIES_MAX) throw new Error(`runs kept moving while they were being moved, ${TRIES_MAX} times`)
     const left = results.flatMap((result, index) => (result === 'again' ? [index] : []))
-    const more = await tryMoves(sql, left.map((index) => changes[index]!))
+    const more = await tryMoves(
+      sql,
+      left.map((index) => changes[index]!),
+    )
     left.forEach((index, at) => {
       results[index] = more[at]!
     })
@@ -103,9 +107,13 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         f.message, f.data, f.payload, f.result, f.trace,
         s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at
     ), joined as materialized (
-      select m.*, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
+      select m.ord, m.run_id, m.state_before, m.attempt_before, m.event_id, m.type, m.actor_type,
+        -- A worker need not say who it is: its lease does.
+        case when m.actor_type = 'worker' then coalesce(m.actor_id, l.owner) else m.actor_id end as actor_id,
+        m.causation_id, m.message, m.data, m.payload, m.result, m.trace, m.state, m.attempt, m.last_sequence, m.due_at, m.expires_at,
+        r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
         r.idempotency_key, r.timeout_secs, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
-      from moved m join runs r on r.id = m.run_id
+      from moved m join runs r on r.id = m.run_id left join leases l on l.run_id = m.run_id
     ), unqueued as (
       delete from run_queue q using moved m
       where q.run_id = m.run_id and m.state_before in ('queued', 'delayed') and m.state not in ('queued', 'delayed')

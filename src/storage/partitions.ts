@@ -19,7 +19,11 @@ function partitionAt(table: Partitioned, atMs: number): Partition {
   const lengthMs = PARTITIONED[table].days * DAY_MS
   const fromMs = EPOCH_MS + Math.floor((atMs - EPOCH_MS) / lengthMs) * lengthMs
   const from = new Date(fromMs)
-  return { name: `${table}_${from.toISOString().slice(0, 10).replaceAll('-', '')}`, from, to: new Date(fromMs + lengthMs) }
+  return {
+    name: `${table}_${from.toISOString().slice(0, 10).replaceAll('-', '')}`,
+    from,
+    to: new Date(fromMs + lengthMs),
+  }
 }
 
 /** Makes the partitions of now and of the time ahead. Safe on every node at once. Returns the names of new ones. */

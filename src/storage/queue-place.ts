@@ -11,7 +11,11 @@ export async function findQueuePlace(sql: Db, runId: string, max: number): Promi
   return row
 }
 
-export async function countLeases(sql: Db, jobId: string, concurrencyKey: string): Promise<{ ofJob: number; ofKey: number }> {
+export async function countLeases(
+  sql: Db,
+  jobId: string,
+  concurrencyKey: string,
+): Promise<{ ofJob: number; ofKey: number }> {
   const [row] = await sql<{ ofJob: number; ofKey: number }[]>`
     select count(*)::int as "ofJob", (count(*) filter (where concurrency_key = ${concurrencyKey}))::int as "ofKey" from leases where job_id = ${jobId}`
   return row!
@@ -20,7 +24,10 @@ export async function countLeases(sql: Db, jobId: string, concurrencyKey: string
 export type Backlog = { queue: string; oldestAgeMs: number | null }
 
 /** The age of what waits longest, per queue: one index probe per lane, never a walk through the backlog. */
-export const readOldestDue = async (sql: Db, { projectId, lanesMax }: { projectId?: string; lanesMax: number }): Promise<Backlog[]> => [
+export const readOldestDue = async (
+  sql: Db,
+  { projectId, lanesMax }: { projectId?: string; lanesMax: number },
+): Promise<Backlog[]> => [
   ...(await sql<Backlog[]>`
     with recursive lane as (
       (select queue, project_id, rank, job_id, concurrency_key, due_at, 1 as n from run_queue where ready

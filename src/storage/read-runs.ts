@@ -132,7 +132,9 @@ export async function listRuns(sql: Db, filter: RunFilter): Promise<RunRow[]> {
     if (!filter.after) return sql``
     const { createdAt, id } = filter.after
     const key = at === 's' ? sql`(s.created_at, s.run_id)` : sql`(r.created_at, r.id)`
-    return newest ? sql`and ${key} < (${createdAt}::timestamptz, ${id}::uuid)` : sql`and ${key} > (${createdAt}::timestamptz, ${id}::uuid)`
+    return newest
+      ? sql`and ${key} < (${createdAt}::timestamptz, ${id}::uuid)`
+      : sql`and ${key} > (${createdAt}::timestamptz, ${id}::uuid)`
   }
   const range = (at: 's' | 'r') => sql`
     ${filter.createdFrom === undefined ? sql`` : sql`and ${sql(at)}.created_at >= ${filter.createdFrom}::timestamptz`}
@@ -194,7 +196,11 @@ export const readLineage = async (sql: Db, runId: string, depthMax: number): Pro
 ]
 
 /** Runs below these, at any depth, that are not over; parents before children. */
-export const readLiveDescendants = async (sql: Db, runIds: readonly string[], overStates: readonly string[]): Promise<string[]> =>
+export const readLiveDescendants = async (
+  sql: Db,
+  runIds: readonly string[],
+  overStates: readonly string[],
+): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
       with recursive below as (
@@ -208,7 +214,12 @@ export const readLiveDescendants = async (sql: Db, runIds: readonly string[], ov
   ).map((row) => row.id)
 
 /** How many runs of a job are not over, from the counters. */
-export async function countLiveRuns(sql: Db, projectId: string, jobId: string, overStates: readonly string[]): Promise<number> {
+export async function countLiveRuns(
+  sql: Db,
+  projectId: string,
+  jobId: string,
+  overStates: readonly string[],
+): Promise<number> {
   const [row] = await sql<{ n: number }[]>`
     select coalesce(sum(n), 0)::bigint as n from run_counts
     where project_id = ${projectId} and job_id = ${jobId} and state <> all(${overStates as string[]}::text[])`

@@ -6,7 +6,9 @@ import type { Sql } from './sql.ts'
 export async function whileAlone<T>(sql: Sql, name: string, work: () => Promise<T>): Promise<T | undefined> {
   const connection = await sql.reserve()
   try {
-    const [row] = await connection<{ locked: boolean }[]>`select pg_try_advisory_lock(hashtextextended(${name}, 2)) as locked`
+    const [row] = await connection<
+      { locked: boolean }[]
+    >`select pg_try_advisory_lock(hashtextextended(${name}, 2)) as locked`
     if (!row!.locked) return undefined
     try {
       return await work()

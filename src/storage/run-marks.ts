@@ -2,7 +2,12 @@
 import type { Db } from './sql.ts'
 
 /** Lays `added` over the metadata; false when that would make more than `keysMax` keys. */
-export async function mergeMetadata(db: Db, runId: string, added: Record<string, string>, keysMax: number): Promise<boolean> {
+export async function mergeMetadata(
+  db: Db,
+  runId: string,
+  added: Record<string, string>,
+  keysMax: number,
+): Promise<boolean> {
   const [row] = await db`
     update runs set metadata = metadata || ${JSON.stringify(added)}::text::jsonb
     where id = ${runId} and (select count(*) from jsonb_object_keys(metadata || ${JSON.stringify(added)}::text::jsonb)) <= ${keysMax}
@@ -12,7 +17,8 @@ export async function mergeMetadata(db: Db, runId: string, added: Record<string,
 
 /** False when the mark is as wanted already. */
 export async function setDebugMode(db: Db, runId: string, debugMode: boolean): Promise<boolean> {
-  const [row] = await db`update runs set debug_mode = ${debugMode} where id = ${runId} and debug_mode <> ${debugMode} returning id`
+  const [row] =
+    await db`update runs set debug_mode = ${debugMode} where id = ${runId} and debug_mode <> ${debugMode} returning id`
   return row !== undefined
 }
 

@@ -13,7 +13,10 @@ export type ConnectOptions = {
   statementTimeoutMs?: number
 }
 
-export function connect(url: string, { max = 4, name = 'runyard', statementTimeoutMs = 30_000 }: ConnectOptions = {}): Sql {
+export function connect(
+  url: string,
+  { max = 4, name = 'runyard', statementTimeoutMs = 30_000 }: ConnectOptions = {},
+): Sql {
   return postgres(url, {
     max,
     onnotice: () => {},

@@ -41,7 +41,10 @@ export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.listKeys, async ({ cursor, limit }, { projectId }) => {
     const rows = await listKeys(ctx.sql, projectId, { after: createdCursor('keys', cursor), limit: limit + 1 })
-    return pageOf(rows, limit, { wire: keyWire, cursor: (key) => encodeCursor('keys', [key.createdAt.toISOString(), key.id]) })
+    return pageOf(rows, limit, {
+      wire: keyWire,
+      cursor: (key) => encodeCursor('keys', [key.createdAt.toISOString(), key.id]),
+    })
   })
   implement(app, contract.revokeKey, async ({ key_id }, { projectId, actor }) => {
     await revokeKey(ctx, { projectId, actor, keyId: key_id })
@@ -51,5 +54,9 @@ export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { row, key } = await rotateKey(ctx, { projectId, actor, keyId: key_id, graceSecs: grace_secs })
     return { ...keyWire(row), key }
   })
-  implement(app, contract.getMe, (_, { projectId, keyId, scopes }) => ({ project_id: projectId, key_id: keyId, scopes: [...scopes] as Scope[] }))
+  implement(app, contract.getMe, (_, { projectId, keyId, scopes }) => ({
+    project_id: projectId,
+    key_id: keyId,
+    scopes: [...scopes] as Scope[],
+  }))
 }

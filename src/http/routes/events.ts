@@ -31,30 +31,43 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     for await (const page of events.pages!) results.push(...(await appendPage(ctx, reporter, page)))
     const duplicates = results.filter((it) => it.duplicate).length
     const refused = results.filter((it) => it.error).length
-    return { status: 200, body: { results, total: results.length, appended: results.length - duplicates - refused, duplicates, refused } } as const
+    return {
+      status: 200,
+      body: { results, total: results.length, appended: results.length - duplicates - refused, duplicates, refused },
+    } as const
   })
 
-  implement(app, contract.listEvents, async ({ cursor, limit, order, type, resource_type, resource_id, run_id, ...rest }, { projectId }) => {
-    const list = `events-${order}`
-    const after = decodeCursor(list, cursor, [TIME, WHOLE])
-    const ofRun = resource_type === 'run' && resource_id !== undefined ? resource_id : run_id
-    const rows = await listEvents(ctx.sql, {
-      projectId,
-      types: type,
-      resource: resource_type === undefined ? undefined : { types: [resource_type], id: resource_type === 'run' ? undefined : resource_id },
-      actorType: rest.actor_type,
-      actorId: rest.actor_id,
-      correlationId: rest.correlation_id,
-      runId: ofRun === undefined ? undefined : (await findRunOr404(ctx, projectId, ofRun)).id,
-      agentId: rest.agent_id,
-      occurredFrom: dateOf(rest.occurred_from),
-      occurredTo: dateOf(rest.occurred_to),
-      order: order === 'asc' ? 'oldest first' : 'newest first',
-      after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
-      limit: limit + 1,
-    })
-    return pageOf(rows, limit, { wire: eventWire, cursor: (row) => encodeCursor(list, [row.occurredAt.toISOString(), row.position]) })
-  })
+  implement(
+    app,
+    contract.listEvents,
+    async ({ cursor, limit, order, type, resource_type, resource_id, run_id, ...rest }, { projectId }) => {
+      const list = `events-${order}`
+      const after = decodeCursor(list, cursor, [TIME, WHOLE])
+      const ofRun = resource_type === 'run' && resource_id !== undefined ? resource_id : run_id
+      const rows = await listEvents(ctx.sql, {
+        projectId,
+        types: type,
+        resource:
+          resource_type === undefined
+            ? undefined
+            : { types: [resource_type], id: resource_type === 'run' ? undefined : resource_id },
+        actorType: rest.actor_type,
+        actorId: rest.actor_id,
+        correlationId: rest.correlation_id,
+        runId: ofRun === undefined ? undefined : (await findRunOr404(ctx, projectId, ofRun)).id,
+        agentId: rest.agent_id,
+        occurredFrom: dateOf(rest.occurred_from),
+        occurredTo: dateOf(rest.occurred_to),
+        order: order === 'asc' ? 'oldest first' : 'newest first',
+        after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
+        limit: limit + 1,
+      })
+      return pageOf(rows, limit, {
+        wire: eventWire,
+        cursor: (row) => encodeCursor(list, [row.occurredAt.toISOString(), row.position]),
+      })
+    },
+  )
 
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
     const row = await findEvent(ctx.sql, projectId, event_id)
@@ -87,22 +100,30 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
 
-  implement(app, contract.listRunEvents, async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const after = decodeCursor('run-events', cursor, [WHOLE])
-    const page = await readRunLog(ctx.sql, {
-      runId: run.id,
-      runCreatedAt: run.createdAt,
-      afterSequence: after ? Number(after[0]) : after_sequence,
-      limit,
-      deltas: false,
-      types: type,
-      level,
-    })
-    const rows = page?.rows ?? []
-    const more = page?.more ?? false
-    return { data: rows.map(eventWire), next_cursor: more ? encodeCursor('run-events', [rows.at(-1)!.sequence ?? 0]) : null, has_more: more }
-  })
+  implement(
+    app,
+    contract.listRunEvents,
+    async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
+      const run = await findRunOr404(ctx, projectId, run_id)
+      const after = decodeCursor('run-events', cursor, [WHOLE])
+      const page = await readRunLog(ctx.sql, {
+        runId: run.id,
+        runCreatedAt: run.createdAt,
+        afterSequence: after ? Number(after[0]) : after_sequence,
+        limit,
+        deltas: false,
+        types: type,
+        level,
+      })
+      const rows = page?.rows ?? []
+      const more = page?.more ?? false
+      return {
+        data: rows.map(eventWire),
+        next_cursor: more ? encodeCursor('run-events', [rows.at(-1)!.sequence ?? 0]) : null,
+        has_more: more,
+      }
+    },
+  )
 }
 
 type Result = {
@@ -117,7 +138,8 @@ type Result = {
 const appendPage = (ctx: Ctx, reporter: Reporter, page: readonly Checked<EventInput>[]): Promise<Result[]> =>
   Promise.all(
     page.map(async ({ index, value, problem }): Promise<Result> => {
-      const reported: Awaited<ReturnType<typeof appendReport>> = problem ?? (await appendReport(ctx, reporter, reportOf(value)))
+      const reported: Awaited<ReturnType<typeof appendReport>> =
+        problem ?? (await appendReport(ctx, reporter, reportOf(value)))
       if (reported instanceof Error) return { index, error: itemProblem(reported as Refusal) }
       const { id, position, sequence, duplicate } = reported
       return { index, id, position, sequence, ...(duplicate && { duplicate }) }

@@ -17,11 +17,16 @@ export function operationsRoutes(app: FastifyInstance, { sql, metrics, checks }:
   implement(app, contract.getReady, async () => {
     const all = await checks()
     const ready = all.every((check) => check.ok)
-    return ready ? ({ status: 200, body: { status: 'ready', checks: all } } as const) : ({ status: 503, body: { status: 'not_ready', checks: all } } as const)
+    return ready
+      ? ({ status: 200, body: { status: 'ready', checks: all } } as const)
+      : ({ status: 503, body: { status: 'not_ready', checks: all } } as const)
   })
   implement(app, contract.getMetrics, () => metrics.text())
   implement(app, contract.getStats, async (_, { projectId }) => {
-    const [counts, ages] = await Promise.all([readRunCounts(sql, projectId), readOldestDue(sql, { projectId, lanesMax: LANES_MAX })])
+    const [counts, ages] = await Promise.all([
+      readRunCounts(sql, projectId),
+      readOldestDue(sql, { projectId, lanesMax: LANES_MAX }),
+    ])
     const runs = Object.fromEntries(RUN_STATES.map((state) => [state, 0])) as Record<RunState, number>
     const queues = new Map<string, Partial<Record<RunState, number>>>()
     for (const { queue, state, n } of counts) {

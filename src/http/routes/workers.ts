@@ -83,7 +83,11 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
       leases: leases.map(({ run_id }) => {
         const beat = byRun.get(run_id)
         if (!beat) return { run_id, told: 'stop' as const, lease_expires_in_ms: 0 }
-        return { run_id, told: beat.told ?? ('continue' as const), lease_expires_in_ms: Math.max(0, Math.floor(beat.expiresInMs)) }
+        return {
+          run_id,
+          told: beat.told ?? ('continue' as const),
+          lease_expires_in_ms: Math.max(0, Math.floor(beat.expiresInMs)),
+        }
       }),
     }
   })

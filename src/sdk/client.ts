@@ -1,0 +1,81 @@
+// The client: one method for each route of the contract, under the route's own name. A route that is added to the
+// contract is here without another line.
+import * as access from '#contract/access.ts'
+import type { Event } from '#contract/event.ts'
+import * as events from '#contract/events.ts'
+import * as executor from '#contract/executor.ts'
+import * as jobs from '#contract/jobs.ts'
+import * as operations from '#contract/operations.ts'
+import * as records from '#contract/records.ts'
+import type { Input, Output, Route } from '#contract/route.ts'
+import * as runControls from '#contract/run-controls.ts'
+import * as runs from '#contract/runs.ts'
+import * as state from '#contract/state.ts'
+import * as workers from '#contract/workers.ts'
+import { type CallOptions, type Connection, callRoute } from './call.ts'
+import { type FollowOptions, followRun } from './follow.ts'
+
+export type ClientOptions = {
+  /** Where Runyard is, e.g. http://127.0.0.1:8080; a path in it stays. */
+  baseUrl: string
+  /** An API key, or the token of a running attempt. In a browser the session's cookie may do without. */
+  credential?: string
+}
+
+// An input of which every field may be left out may itself be left out.
+type Arguments<I> =
+  Record<never, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions]
+
+export type Call<R extends Route> = (...args: Arguments<Input<R>>) => Promise<Output<R>>
+
+const CONTRACT = {
+  ...jobs,
+  ...runs,
+  ...runControls,
+  ...records,
+  ...executor,
+  ...state,
+  ...workers,
+  ...events,
+  ...access,
+  ...operations,
+}
+type Contract = typeof CONTRACT
+
+type CallableName = {
+  [Name in keyof Contract]: Contract[Name] extends Route
+    ? Contract[Name] extends { stream: true }
+      ? never
+      : Name
+    : never
+}[keyof Contract]
+
+export type Calls = { [Name in CallableName]: Contract[Name] extends Route ? Call<Contract[Name]> : never }
+
+export type Client = Calls & {
+  /** Every event of a run, from the beginning or after a sequence, once and in order, until the run is over. */
+  follow: (runId: string, options?: FollowOptions) => AsyncGenerator<Event, void, undefined>
+  /** The same server with another credential, such as the token of a running attempt. */
+  as: (credential: string) => Client
+}
+
+const isCallable = (value: object): value is Route => 'method' in value && 'replies' in value && !('stream' in value)
+
+export function createClient({ baseUrl, credential }: ClientOptions): Client {
+  const connection: Connection = { baseUrl: new URL(baseUrl).href, credential }
+  const calls = Object.fromEntries(
+    Object.entries(CONTRACT).flatMap(([name, value]) =>
+      typeof value === 'object' && isCallable(value) ? [[name, callOf(connection, value)]] : [],
+    ),
+  ) as unknown as Calls
+  return {
+    ...calls,
+    follow: (runId, options) => followRun(connection, runId, options),
+    as: (other) => createClient({ baseUrl, credential: other }),
+  }
+}
+
+const callOf =
+  (connection: Connection, route: Route) =>
+  (input: Record<string, unknown> = {}, options: CallOptions = {}): Promise<unknown> =>
+    callRoute(connection, route, { input, options })

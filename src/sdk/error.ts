@@ -1,0 +1,68 @@
+// The one error that calls throw: what the server answered, or that it did not answer.
+
+type Answered = {
+  /** HTTP status; 0 when there was no answer. */
+  status: number
+  code: string
+  message: string
+  details?: Record<string, unknown>
+  requestId?: string
+  retryAfterMs?: number
+  cause?: unknown
+}
+
+export class RunyardError extends Error {
+  override readonly name = 'RunyardError'
+  readonly status: number
+  /** Stable, as the API documents it. Without an answer: `unreachable` or `timeout`. */
+  readonly code: string
+  readonly details: Record<string, unknown>
+  /** Finds the request in the server's log. */
+  readonly requestId: string | undefined
+  /** How long the server asked to wait before the next try. */
+  readonly retryAfterMs: number | undefined
+
+  constructor({ status, code, message, details = {}, requestId, retryAfterMs, cause }: Answered) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.status = status
+    this.code = code
+    this.details = details
+    this.requestId = requestId
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** The error that an answer stands for. A proxy in between may have answered in its own format. */
+export async function answeredError(response: Response): Promise<RunyardError> {
+  const text = await response.text().catch(() => '')
+  const { error, request_id } = envelopeOf(text)
+  const requestId = request_id ?? response.headers.get('x-request-id') ?? undefined
+  const retryAfterMs = retryAfterOf(response.headers.get('retry-after'))
+  return new RunyardError({
+    status: response.status,
+    code: error?.code ?? `http_${response.status}`,
+    message: error?.message ?? `The server answered ${response.status} ${response.statusText}.`,
+    ...(error?.details && { details: error.details }),
+    ...(requestId !== undefined && { requestId }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+type Envelope = {
+  error?: { code?: string; message?: string; details?: Record<string, unknown> }
+  request_id?: string
+}
+
+function envelopeOf(text: string): Envelope {
+  try {
+    const value = JSON.parse(text) as Envelope | null
+    return typeof value?.error === 'object' ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Whole seconds, the only form that Runyard sends. */
+function retryAfterOf(header: string | null): number | undefined {
+  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined
+}

@@ -11,7 +11,6 @@ import { makeAuthenticator } from '#http/authenticate.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
-import { makeWatch } from '#live/watch.ts'
 import { hangBell } from '#storage/bell.ts'
 import { listenTo } from '#storage/listening.ts'
 import { migrate } from '#storage/migrate.ts'
@@ -52,13 +51,12 @@ export async function startNode({
   const parts = { ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
-  const watch = makeWatch({ sql: apiSql, bell, log: say })
   const authenticator = makeAuthenticator({ sql: apiSql, tokens })
   const stopForgetting = bell.listen('keys', authenticator.forget)
   const limiter = makeRateLimiter({ redisUrl: config.redisUrl, log: say })
 
   let engine: Engine | undefined
-  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: watch.streams })
+  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: () => 0 })
   if (config.roles.has('engine')) {
     engine = startEngine(engineCtx, {
       claimer: makeClaimer(engineCtx, metrics.queueWaited),
@@ -81,7 +79,6 @@ export async function startNode({
         ctx,
         claimer: makeClaimer(ctx, metrics.queueWaited),
         tokens,
-        watch,
         metrics,
         stopping: stopping.signal,
         checks: () => healthChecks(apiSql, engine?.health() ?? []),
@@ -96,7 +93,6 @@ export async function startNode({
   async function close(): Promise<void> {
     // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
     stopping.abort()
-    await watch.close()
     await engine?.stop(config.shutdownGraceMs)
     await app.close()
     stopForgetting()

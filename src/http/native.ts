@@ -3,7 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
-import type { Watch } from '#live/watch.ts'
 import { docsRoutes } from './docs.ts'
 import type { Metrics } from './metrics.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -14,14 +13,12 @@ import { type Check, operationsRoutes } from './routes/operations.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
 import { runRoutes } from './routes/runs.ts'
-import { streamRoutes } from './routes/streams.ts'
 import { workerRoutes } from './routes/workers.ts'
 
 export type NativeParts = {
   ctx: Ctx
   claimer: Claimer
   tokens: RunTokens
-  watch: Watch
   metrics: Metrics
   stopping: AbortSignal
   checks: () => Promise<Check[]>
@@ -30,7 +27,7 @@ export type NativeParts = {
 }
 
 export const nativeRoutes =
-  ({ ctx, claimer, tokens, watch, metrics, stopping, checks, api }: NativeParts) =>
+  ({ ctx, claimer, tokens, metrics, stopping, checks, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     operationsRoutes(app, { sql: ctx.sql, metrics, checks })
     if (!api) return
@@ -41,7 +38,6 @@ export const nativeRoutes =
     attemptRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     eventRoutes(app, ctx)
-    streamRoutes(app, { ctx, watch })
     accessRoutes(app, ctx)
     docsRoutes(app)
   }

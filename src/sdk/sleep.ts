@@ -21,3 +21,9 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done)
   })
 }
+
+/** Resolves with the work, or after `ms` whatever the work does; leaves no timer behind. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, sleep(ms, done.signal).catch(() => {})]).finally(() => done.abort())
+}

@@ -14,6 +14,9 @@ export type ReadRunLog = {
   limit: number
   /** With its deltas, or its events alone. */
   deltas: boolean
+  /** Only rows of these types, or of this level. */
+  types?: readonly string[] | undefined
+  level?: string | undefined
   bytesMax?: number
 }
 
@@ -24,7 +27,9 @@ export type RunLogPage = { rows: RunLogRow[]; more: boolean; state: RunState; la
 export async function readRunLog(sql: Sql, read: ReadRunLog): Promise<RunLogPage | undefined> {
   const { runId, runCreatedAt, afterSequence, limit, deltas, bytesMax = PAGE_BYTES_MAX } = read
   // The hour is for clocks that were set back between the two writes.
-  const part = sql`run_id = ${runId}::uuid and sequence > ${afterSequence}::bigint
+  const ofType = read.types ? sql`and type = any(${read.types as string[]}::text[])` : sql``
+  const ofLevel = read.level === undefined ? sql`` : sql`and level = ${read.level}`
+  const part = sql`run_id = ${runId}::uuid and sequence > ${afterSequence}::bigint ${ofType} ${ofLevel}
     and recorded_at >= ${runCreatedAt.toISOString()}::timestamptz - interval '1 hour'
     order by sequence limit ${limit}::int`
   const events = sql`select * from (select ${eventColumns(sql)} from events where ${part}) e`

@@ -1,0 +1,65 @@
+// What a running attempt may call, in a handler's words: the routes of the contract with the run's id and token
+// filled in.
+import * as executor from '#contract/executor.ts'
+import type { Input, Output, Route } from '#contract/route.ts'
+import * as runs from '#contract/runs.ts'
+import * as state from '#contract/state.ts'
+import type { claimRuns } from '#contract/workers.ts'
+import type { CallOptions } from './call.ts'
+import type { Calls, Client } from './client.ts'
+import { RunyardError } from './error.ts'
+
+const ATTEMPT_CALLS = {
+  progress: executor.reportProgress,
+  log: executor.writeLog,
+  checkpoint: executor.writeCheckpoint,
+  toolCall: executor.recordToolCall,
+  usage: executor.recordUsage,
+  output: executor.writeOutput,
+  spawn: executor.spawnRun,
+  stream: executor.writeChunk,
+  annotate: executor.annotateRun,
+  children: runs.listChildren,
+  setState: state.setState,
+  getState: state.getState,
+  listState: state.listState,
+  deleteState: state.deleteState,
+} as const satisfies Record<string, Route & { name: keyof Calls }>
+
+/** A node that is being restarted is back by then; an attempt is worth waiting for it. */
+const RETRIES_MAX = 8
+
+type AttemptCall<R extends Route> =
+  Record<never, never> extends Omit<Input<R>, 'run_id'>
+    ? (input?: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
+    : (input: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
+
+export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeof ATTEMPT_CALLS)[Name]> }
+
+export type Claimed = Output<typeof claimRuns>['runs'][number]
+
+/** `onStale` is called when the server says that the lease is gone: another attempt, or nobody, has the run now. */
+export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale: () => void): Attempt {
+  const own = client.as(run_token)
+  const calls = Object.entries(ATTEMPT_CALLS).map(([name, route]) => {
+    const call = own[route.name] as (input: object, options: CallOptions) => Promise<unknown>
+    return [
+      name,
+      (input: object = {}, options: CallOptions = {}) =>
+        call({ ...input, run_id: run.id }, { retriesMax: RETRIES_MAX, ...keyFor(name), ...options }).catch(
+          (error: unknown) => {
+            if (error instanceof RunyardError && isStale(error)) onStale()
+            throw error
+          },
+        ),
+    ]
+  })
+  return Object.fromEntries(calls) as Attempt
+}
+
+/** A key of its own for each call: when an answer is lost, the call is sent again under the same key. */
+const keyFor = (name: string): CallOptions =>
+  // The key of a spawn names the child for as long as the child lives: only the handler can choose it.
+  name === 'spawn' ? {} : { idempotencyKey: crypto.randomUUID() }
+
+const isStale = ({ code }: RunyardError): boolean => code === 'stale_lease' || code === 'run_over'

@@ -1,0 +1,173 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ROUTES } from '#contract/routes.ts'
+import { closedPort, httpServer } from '#test/local-servers.ts'
+import { createClient } from './client.ts'
+import { RunyardError } from './error.ts'
+
+type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: unknown }
+
+/** Answers the requests with `answers` in turn, the last one again and again. */
+async function server(...answers: ((response: ServerResponse) => void)[]) {
+  const seen: Seen[] = []
+  const { url } = await httpServer(async (request, response) => {
+    const { method = '', url = '', headers } = request
+    const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    seen.push({ method, url, headers, body: hasBody ? await json(request) : undefined })
+    answers[Math.min(seen.length, answers.length) - 1]?.(response)
+  })
+  return { seen, url, client: createClient({ baseUrl: url, credential: 'key-1' }) }
+}
+
+const answer =
+  (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  (response: ServerResponse): void => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+  }
+const refusal = (status: number, code: string, headers: Record<string, string> = {}) =>
+  answer(status, { error: { code, message: 'No.', details: { run_id: 'r' } }, request_id: 'req-1' }, headers)
+const breakOff = (response: ServerResponse) => void response.destroy()
+const silence = () => {}
+
+const errorOf = async (call: Promise<unknown>): Promise<RunyardError> => {
+  const error = await call.then(() => undefined).catch((thrown: unknown) => thrown)
+  if (!(error instanceof RunyardError)) throw new Error(`expected a RunyardError, got ${error}`)
+  return error
+}
+
+test('there is a method for every route of the contract that is no stream', () => {
+  const client = createClient({ baseUrl: 'http://127.0.0.1:1' }) as object
+  const missing = ROUTES.filter((route) => !route.stream && !(route.name in client)).map((route) => route.name)
+  expect(missing).toEqual([])
+})
+
+test('a call is a request with the credential, and answers what the server answered', async () => {
+  const { seen, client } = await server(answer(201, { id: 'run-1' }))
+  const run = await client.triggerRun({ job: 'report', payload: [1] })
+  expect(run.id).toBe('run-1')
+  expect(seen).toMatchObject([
+    { method: 'POST', url: '/v1/jobs/report/runs', body: { payload: [1] }, headers: { authorization: 'Bearer key-1' } },
+  ])
+  await client.as('token-2').getRun({ run_id: 'run-1' })
+  expect(seen[1]?.headers.authorization).toBe('Bearer token-2')
+})
+
+test('a path in the address of the server stays', async () => {
+  const { seen, url } = await server(answer(200, { status: 'ok' }))
+  await createClient({ baseUrl: `${url}yard/` }).getLive()
+  expect(seen[0]?.url).toBe('/yard/health/live')
+})
+
+test('an answer without a body is undefined, and one that is no JSON is text', async () => {
+  const nothing = await server((response) => void response.writeHead(204).end())
+  expect(await nothing.client.deleteJob({ job: 'old' })).toBeUndefined()
+  const text = await server((response) => void response.writeHead(200).end('up 1'))
+  expect(await text.client.getMetrics()).toBe('up 1')
+})
+
+test('what the contract calls an answer is none of the errors, whatever its status', async () => {
+  const { client } = await server(answer(503, { status: 'not_ready', checks: [] }))
+  expect((await client.getReady()).status).toBe('not_ready')
+})
+
+test('a refusal has status, code, details and the id of the request', async () => {
+  const { client } = await server(refusal(404, 'run_not_found'))
+  const error = await errorOf(client.getRun({ run_id: 'r' }))
+  expect(error).toMatchObject({ status: 404, code: 'run_not_found', message: 'No.', requestId: 'req-1' })
+  expect(error.details).toEqual({ run_id: 'r' })
+})
+
+test('what a proxy answers is an error too', async () => {
+  const { client } = await server((response) => void response.writeHead(418).end('<html>'))
+  expect(await errorOf(client.getLive())).toMatchObject({ status: 418, code: 'http_418' })
+})
+
+describe('a call is repeated', () => {
+  test.each([
+    ['a broken connection', breakOff],
+    ['503', refusal(503, 'unavailable')],
+    ['429', refusal(429, 'rate_limited')],
+  ])('after %s, when it only reads', async (_, first) => {
+    const { seen, client } = await server(first, answer(200, { id: 'r' }))
+    expect((await client.getRun({ run_id: 'r' })).id).toBe('r')
+    expect(seen).toHaveLength(2)
+  })
+
+  test('with its idempotency key, when it writes', async () => {
+    const { seen, client } = await server(breakOff, answer(201, { id: 'r' }), breakOff, answer(201, { id: 'r' }))
+    await client.triggerRun({ job: 'j' }, { idempotencyKey: 'k' })
+    await client.triggerRun({ job: 'j', idempotency_key: 'k' })
+    expect(seen.map(({ headers }) => headers['idempotency-key'])).toEqual(['k', 'k', undefined, undefined])
+  })
+
+  test('when it was refused before anything was done', async () => {
+    const { seen, client } = await server(refusal(429, 'rate_limited'), answer(201, { id: 'r' }))
+    await client.triggerRun({ job: 'j' })
+    expect(seen).toHaveLength(2)
+  })
+
+  test('not before the server asked for it', async () => {
+    const { client } = await server(refusal(429, 'rate_limited', { 'retry-after': '1' }), answer(200, { id: 'r' }))
+    const beganMs = performance.now()
+    await client.getRun({ run_id: 'r' })
+    expect(performance.now() - beganMs).toBeGreaterThanOrEqual(1000)
+  })
+})
+
+describe('a call is not repeated', () => {
+  test('when it may have been done', async () => {
+    const { seen, client } = await server(breakOff)
+    expect(await errorOf(client.triggerRun({ job: 'j' }))).toMatchObject({ status: 0, code: 'unreachable' })
+    expect(seen).toHaveLength(1)
+  })
+
+  test('when the server asks for a long wait', async () => {
+    const { seen, client } = await server(refusal(429, 'rate_limited', { 'retry-after': '3600' }))
+    expect(await errorOf(client.getMe())).toMatchObject({ retryAfterMs: 3_600_000 })
+    expect(seen).toHaveLength(1)
+  })
+
+  test('for ever', async () => {
+    const { seen, client } = await server(refusal(503, 'unavailable'))
+    expect(await errorOf(client.getMe({}, { retriesMax: 2 }))).toMatchObject({ status: 503 })
+    expect(seen).toHaveLength(3)
+  })
+})
+
+test('a server that is not there is an error that says where it was looked for', async () => {
+  const client = createClient({ baseUrl: `http://127.0.0.1:${await closedPort()}` })
+  const error = await errorOf(client.getRun({ run_id: 'r' }, { retriesMax: 0 }))
+  expect(error).toMatchObject({ status: 0, code: 'unreachable' })
+  expect(error.message).toMatch(/GET \/v1\/runs\/r.*ECONNREFUSED/)
+})
+
+test('a server that says nothing is given up in time', async () => {
+  const { client } = await server(silence)
+  expect(await errorOf(client.getMe({}, { timeoutMs: 50, retriesMax: 0 }))).toMatchObject({ code: 'timeout' })
+})
+
+test("the caller's signal ends a call with its own reason, also between two tries", async () => {
+  const { client } = await server(silence)
+  const reason = new Error('enough')
+  await expect(client.getMe({}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+
+  const later = new AbortController()
+  const { client: busy } = await server(refusal(429, 'rate_limited', { 'retry-after': '30' }))
+  const call = busy.getMe({}, { signal: later.signal })
+  await delay(50)
+  later.abort(reason)
+  await expect(call).rejects.toBe(reason)
+})
+
+test('a redirect is not followed: it would carry the credential away', async () => {
+  let asked = false
+  const other = await httpServer((_, response) => {
+    asked = true
+    response.end('{}')
+  })
+  const { client } = await server((response) => void response.writeHead(307, { location: other.url }).end())
+  await errorOf(client.getMe({}, { retriesMax: 0 }))
+  onTestFinished(() => expect(asked).toBe(false))
+})

@@ -9,7 +9,12 @@ export const KEY = 'test-key-of-the-operator'
 
 // biome-ignore lint/suspicious/noExplicitAny: a reply is whatever the test says it is.
 export type Reply = { status: number; body: any; headers: Headers }
-export type Call = (method: string, path: string, body?: unknown, more?: { key?: string | undefined; headers?: Record<string, string> }) => Promise<Reply>
+export type Call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  more?: { key?: string | undefined; headers?: Record<string, string> },
+) => Promise<Reply>
 
 export function callerOf(address: string, ownKey: string = KEY): Call {
   return async (method, path, body, { key = ownKey, headers = {} } = {}) => {
@@ -57,7 +62,12 @@ export async function openNode(url: string, env: Record<string, string> = {}): P
     RUNYARD_NODE: `node-${Math.random().toString(36).slice(2, 8)}`,
     ...env,
   })
-  const node = await startNode({ config, databaseUrl: url, keepKey: false, log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }) })
+  const node = await startNode({
+    config,
+    databaseUrl: url,
+    keepKey: false,
+    log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
+  })
   onTestFinished(() => node.close())
   return node
 }
@@ -68,7 +78,8 @@ export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boo
   for (;;) {
     const answer = await ask()
     if (wanted(answer)) return answer
-    if (performance.now() > endMs) throw new Error(`not so within ${ms} ms; the last answer: ${JSON.stringify(answer)?.slice(0, 2_000)}`)
+    if (performance.now() > endMs)
+      throw new Error(`not so within ${ms} ms; the last answer: ${JSON.stringify(answer)?.slice(0, 2_000)}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

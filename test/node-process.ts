@@ -4,6 +4,11 @@ import { readConfig } from '../src/config.ts'
 import { startNode } from '../src/node.ts'
 
 const config = readConfig(process.env)
-const node = await startNode({ config, databaseUrl: config.databaseUrl!, keepKey: false, log: pino({ level: 'silent' }) })
+const node = await startNode({
+  config,
+  databaseUrl: config.databaseUrl!,
+  keepKey: false,
+  log: pino({ level: 'silent' }),
+})
 process.stdout.write(`ready at ${node.address}\n`)
 process.on('SIGTERM', () => void node.close().then(() => process.exit(0)))

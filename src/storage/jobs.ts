@@ -1,7 +1,7 @@
 // Jobs and their versions. The row of a job says what every trigger and claim asks for; its versions never change.
 import type { JobDefinition } from '#core/job.ts'
 import { jsonText } from './json.ts'
-import type { Db } from './sql.ts'
+import { type Db, joined } from './sql.ts'
 
 export type JobRow = {
   id: string
@@ -68,7 +68,14 @@ export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> =>
     where j.project_id = ${filter.projectId} and j.deleted_at is null
       ${filter.slug === undefined ? sql`` : sql`and j.slug = ${filter.slug}`}
       ${filter.execution === undefined ? sql`` : sql`and j.execution = ${filter.execution}`}
-      ${filter.tags.map(([key, value]) => (value === undefined ? sql`and v.definition->'tags' ? ${key}` : sql`and v.definition->'tags'->>${key} = ${value}`))}
+      ${joined(
+        sql,
+        filter.tags.map(([key, value]) =>
+          value === undefined
+            ? sql`and v.definition->'tags' ? ${key}`
+            : sql`and v.definition->'tags'->>${key} = ${value}`,
+        ),
+      )}
       ${filter.after ? sql`and (j.created_at, j.id) < (${filter.after.createdAt}::timestamptz, ${filter.after.id}::uuid)` : sql``}
     order by j.created_at desc, j.id desc limit ${filter.limit}`),
 ]

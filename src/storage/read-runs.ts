@@ -2,7 +2,7 @@
 import type { Execution } from '#core/job.ts'
 import type { RunState, Trigger } from '#core/run.ts'
 import { derivedId, isUuid } from './id.ts'
-import type { Db } from './sql.ts'
+import { type Db, joined } from './sql.ts'
 
 export type RunRow = {
   id: string
@@ -160,12 +160,15 @@ export async function listRuns(sql: Db, filter: RunFilter): Promise<RunRow[]> {
 
 function runConditions(sql: Db, it: RunFilter) {
   const pairs = (column: 'tags' | 'metadata', wanted: RunFilter['tags']) =>
-    wanted?.map(([key, value]) =>
-      // Containment is what the index knows; a key alone is looked for in the rows that have any at all.
-      value === undefined
-        ? sql`and r.${sql(column)} <> '{}' and r.${sql(column)} ? ${key}`
-        : sql`and r.${sql(column)} <> '{}' and r.${sql(column)} @> ${JSON.stringify({ [key]: value })}::text::jsonb`,
-    ) ?? sql``
+    joined(
+      sql,
+      (wanted ?? []).map(([key, value]) =>
+        // Containment is what the index knows; a key alone is looked for in the rows that have any at all.
+        value === undefined
+          ? sql`and r.${sql(column)} <> '{}' and r.${sql(column)} ? ${key}`
+          : sql`and r.${sql(column)} <> '{}' and r.${sql(column)} @> ${JSON.stringify({ [key]: value })}::text::jsonb`,
+      ),
+    )
   return sql`
     ${it.jobId === undefined ? sql`` : sql`and r.job_id = ${it.jobId}`}
     ${it.triggeredBy === undefined ? sql`` : sql`and r.triggered_by = ${it.triggeredBy}`}

@@ -38,6 +38,13 @@ export function connect(
   })
 }
 
+/** A piece of a statement. */
+export type Fragment = postgres.PendingQuery<postgres.Row[]>
+
+/** Fragments one after the other; none for an empty list, which the driver would send as an array. */
+export const joined = (sql: Db, fragments: readonly Fragment[]): Fragment =>
+  fragments.reduce((all, one) => sql`${all} ${one}`, sql``)
+
 /** Whether the database answers within `ms`. */
 export async function isReachable(sql: Sql, ms: number): Promise<boolean> {
   const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref())

@@ -1,0 +1,50 @@
+// What is watched from outside: a run's stream, a run's chunks, a project's feed.
+import type { ServerResponse } from 'node:http'
+import type { RunLogRow } from '#storage/read-log.ts'
+import type { TailCursor, TailEvent } from '#storage/tail.ts'
+import { type StreamsOptions, serveStreams, type Wire } from './sse.ts'
+import { type WatchedRun, type WatchOptions, watchRuns } from './watch-runs.ts'
+import { watchTail } from './watch-tail.ts'
+
+export type RunStream = {
+  projectId: string
+  /** As `readRunHead` found it. */
+  run: WatchedRun & { lastSequence: number }
+  /** With deltas, or events alone. */
+  deltas: boolean
+  afterSequence: number
+  wire: Wire<RunLogRow, number>
+}
+
+export type TailStream = { projectId: string; after: TailCursor; wire: Wire<TailEvent, TailCursor> }
+
+export type Live = {
+  /** Ends when the run is over and everything after the given place was sent. Throws a Refusal when there are too many streams. */
+  streamRun(res: ServerResponse, stream: RunStream): void
+  streamTail(res: ServerResponse, stream: TailStream): void
+  count(): number
+  /** Ends all streams; to be called before the HTTP server is closed, which waits for them. */
+  close(): void
+}
+
+export function goLive(options: WatchOptions & StreamsOptions): Live {
+  const streams = serveStreams(options)
+  const runs = watchRuns(options)
+  const tail = watchTail(options)
+  return {
+    streamRun(res, { projectId, run, deltas, afterSequence, wire }) {
+      // A place beyond the end would wait for numbers to come, and leave out what comes before they do.
+      const at = Math.min(afterSequence, run.lastSequence)
+      streams.open(res, { projectId, wire, at, follow: (follower) => runs.follow(run, deltas, follower) })
+    },
+    streamTail(res, { projectId, after, wire }) {
+      streams.open(res, { projectId, wire, at: after, follow: (follower) => tail.follow(projectId, follower) })
+    },
+    count: streams.count,
+    close() {
+      streams.close()
+      runs.close()
+      tail.close()
+    },
+  }
+}

@@ -1,0 +1,121 @@
+// The runs that are followed in this process. A ring names its run, so only that run's followers read; a slow tick
+// asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
+import { isOver } from '#core/run.ts'
+import { type Bell, type Rung, TOPIC } from '#storage/bell.ts'
+import { type RunLogRow, readLastSequences, readRunLog } from '#storage/read-log.ts'
+import type { Sql } from '#storage/sql.ts'
+import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
+
+export type WatchedRun = { runId: string; createdAt: Date }
+export type RunWatch = Watch<RunLogRow, number>
+
+export type RunWatches = {
+  /** With the run's deltas, or its events alone. */
+  follow(run: WatchedRun, deltas: boolean, follower: Follower): RunWatch
+  close(): void
+}
+
+export type WatchOptions = { sql: Sql; bell: Pick<Bell, 'listen'>; log: (line: string) => void; tickMs?: number }
+
+export const TICK_MS = 2_000
+/** A slow client holds one page in memory; it is also what one write to a client carries at most. */
+export const PAGE = { limit: 200, bytesMax: 262_144 } as const
+const RUNS_PER_QUERY = 5_000
+
+type Watched = { runId: string; watch: OwnedWatch<RunLogRow, number>; known: number; unlisten: () => void }
+
+export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): RunWatches {
+  const watched = new Map<string, Watched>()
+  let timer: NodeJS.Timeout | undefined
+  let looking = false
+  let lookAgain = false
+  let failing = false
+
+  function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean): Watched {
+    // Until a read has come to the end, nothing is known, and the tick makes its followers look.
+    const one: Watched = {
+      runId,
+      watch: makeWatch({ read, keyOf, unwatched }),
+      known: -1,
+      unlisten: bell.listen(TOPIC.run(runId), hear),
+    }
+    function hear(rung: Rung): void {
+      if (rung === 'named') one.watch.ring()
+      else void look()
+    }
+    async function read(after: number): Promise<Page<RunLogRow, number>> {
+      try {
+        const page = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
+        return known(one, after, page)
+      } catch (error) {
+        one.known = -1
+        fail(error)
+        throw error
+      }
+    }
+    function unwatched(): void {
+      one.unlisten()
+      watched.delete(key)
+      if (watched.size === 0) {
+        clearInterval(timer)
+        timer = undefined
+      }
+    }
+    watched.set(key, one)
+    timer ??= setInterval(() => void look(), tickMs)
+    return one
+  }
+
+  /** Asks for all followed runs at once, and wakes the followers of those that have more than they were read for. */
+  async function look(): Promise<void> {
+    lookAgain = looking
+    if (looking) return
+    looking = true
+    try {
+      const all = [...watched.values()]
+      for (let from = 0; from < all.length; from += RUNS_PER_QUERY) {
+        const some = all.slice(from, from + RUNS_PER_QUERY)
+        const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
+        // One that is gone has no last sequence: its followers find out.
+        for (const one of some) if ((last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known) one.watch.ring()
+      }
+      failing = false
+    } catch (error) {
+      fail(error)
+    }
+    looking = false
+    if (lookAgain) void look()
+  }
+
+  function fail(error: unknown): void {
+    if (!failing) log(`The log cannot be read; streams wait until it can be again: ${(error as Error).message}`)
+    failing = true
+  }
+
+  return {
+    follow(run, deltas, follower) {
+      const key = `${run.runId} ${deltas}`
+      const { watch } = watched.get(key) ?? open(key, run, deltas)
+      watch.join(follower)
+      return watch
+    },
+    close() {
+      clearInterval(timer)
+      for (const one of watched.values()) one.unlisten()
+      watched.clear()
+    },
+  }
+}
+
+const keyOf = (after: number): number => after
+
+/** Turns what was read into a page, and remembers how far the run was seen to its end. */
+function known(one: Watched, after: number, read: Awaited<ReturnType<typeof readRunLog>>): Page<RunLogRow, number> {
+  if (!read) return { rows: [], next: after, more: false, over: true }
+  const { rows, more, state, lastSequence } = read
+  if (more) return { rows, next: rows.at(-1)!.sequence!, more, over: false }
+  // Numbers that have no row belong to what is not read here, or is no longer kept.
+  const next = Math.max(after, lastSequence)
+  one.known = Math.max(one.known, next)
+  return { rows, next, more, over: isOver(state) }
+}

@@ -14,8 +14,8 @@ import type { Caller, CallOutcome } from './http-call.ts'
 import type { Duty } from './loop.ts'
 
 const CLAIM_MAX = 100
-const LEASE_SECS = 12
-const BEAT_MS = 4_000
+const LEASE_SECS = 10
+const BEAT_MS = 3_000
 const RESULT_BYTES_MAX = 1024 * 1024
 const BEAT_BATCH_MAX = 1_000
 

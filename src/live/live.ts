@@ -2,9 +2,10 @@
 import type { ServerResponse } from 'node:http'
 import type { RunLogRow } from '#storage/read-log.ts'
 import type { TailCursor, TailEvent } from '#storage/tail.ts'
-import { type StreamsOptions, serveStreams, type Wire } from './sse.ts'
+import { type StreamsOptions, serveStreams } from './sse.ts'
 import { type WatchedRun, type WatchOptions, watchRuns } from './watch-runs.ts'
 import { watchTail } from './watch-tail.ts'
+import type { Wire } from './wire.ts'
 
 export type RunStream = {
   projectId: string

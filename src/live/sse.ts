@@ -1,15 +1,9 @@
-// Server-sent events. A stream is a place in a log and a response: it reads after its place, writes, and waits for the
-// watch to wake it. It reads on only when the client has taken what was written, so a slow one costs one page.
+// All streams of this process: how many there may be, their heartbeats, and their end when the process stops.
 import type { ServerResponse } from 'node:http'
 import { refuse } from '#core/error.ts'
-import type { Follower, Page, Watch } from './watch.ts'
-
-/** How rows look on the wire. Streams with the same wire share what was formatted for one of them. */
-export type Wire<Row, At> = {
-  /** A whole frame with its blank line (see `frame`); '' for a row that this stream leaves out. */
-  frame(row: Row): string
-  heartbeat(at: At): string
-}
+import { Stream } from './stream.ts'
+import type { Follower, Watch } from './watch.ts'
+import type { Wire } from './wire.ts'
 
 export type OpenStream<Row, At> = {
   projectId: string
@@ -29,11 +23,6 @@ export type Streams = {
 
 export type StreamsOptions = { streamsMax?: number; streamsPerProjectMax?: number; heartbeatSecs?: number }
 
-export const frame = (id: string | number, type: string, data: string): string =>
-  // A line break in the name of a type would begin a field of its own.
-  `id: ${id}\nevent: ${/[\r\n]/.test(type) ? type.replace(/[\r\n]/g, ' ') : type}\ndata: ${data}\n\n`
-export const HEARTBEAT = ': heartbeat\n\n'
-
 const HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache',
@@ -41,8 +30,6 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 }
 const RETRY = 'retry: 1000\n\n'
-/** A client that takes nothing for so long is gone, or may come back with its Last-Event-ID. */
-const STUCK_SECS = 60
 /** Heartbeats written in one turn of the event loop. */
 const BEATS_PER_TURN = 500
 
@@ -99,135 +86,4 @@ export function serveStreams(options: StreamsOptions = {}): Streams {
       for (const stream of [...streams]) stream.end()
     },
   }
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a stream hands rows and places from its watch to its wire, and looks at neither.
-type Anything = any
-type StreamOptions = {
-  projectId: string
-  wire: Wire<Anything, Anything>
-  at: Anything
-  clock: { seconds: number }
-  ended: (stream: Stream) => void
-}
-
-/** One client. There are thousands of them, so it is one object, with no timer, generator or controller of its own. */
-class Stream implements Follower {
-  readonly projectId: string
-  #res: ServerResponse
-  #wire: Wire<Anything, Anything>
-  #at: Anything
-  #watch: Watch<Anything, Anything> | undefined
-  #clock: { seconds: number }
-  #tellEnded: (stream: Stream) => void
-  /** The watch's rings when the latest read began. */
-  #seen = 0
-  #more = true
-  #reading = false
-  /** What was written has not left yet. */
-  #full = false
-  #ended = false
-  #wroteAt: number
-
-  constructor(res: ServerResponse, { projectId, wire, at, clock, ended }: StreamOptions) {
-    this.projectId = projectId
-    this.#res = res
-    this.#wire = wire
-    this.#at = at
-    this.#clock = clock
-    this.#tellEnded = ended
-    this.#wroteAt = clock.seconds
-    res.on('drain', () => this.#drained())
-    res.on('close', () => this.#leave())
-    res.on('error', () => {}) // The client is gone, and 'close' follows.
-  }
-
-  /** It follows before it reads: what comes in between wakes it. */
-  begin(follow: (follower: Follower) => Watch<Anything, Anything>): void {
-    if (this.#res.closed || this.#res.destroyed) return this.#leave()
-    this.#watch = follow(this)
-    this.#look()
-  }
-
-  wake(): void {
-    if (!this.#reading && !this.#full && !this.#ended) this.#look()
-  }
-
-  isDue(heartbeatSecs: number): boolean {
-    return this.#clock.seconds - this.#wroteAt >= (this.#full ? STUCK_SECS : heartbeatSecs)
-  }
-
-  beat(): void {
-    if (this.#ended) return
-    if (this.#full) this.#res.destroy()
-    else this.#write(this.#wire.heartbeat(this.#at))
-  }
-
-  end(): void {
-    if (this.#ended) return
-    this.#leave()
-    this.#res.end()
-    // The rest is with the socket; a client that never takes it must not hold it for ever.
-    if (this.#res.writableLength > 0) this.#res.setTimeout(STUCK_SECS * 1_000, () => this.#res.destroy())
-  }
-
-  #look(): void {
-    this.#reading = true
-    this.#seen = this.#watch!.rings
-    this.#watch!.read(this.#at).then(
-      (page) => this.#take(page),
-      // Whoever reads has told of it, and wakes its followers when it can read again.
-      () => {
-        this.#reading = false
-      },
-    )
-  }
-
-  #take(page: Page<Anything, Anything>): void {
-    this.#reading = false
-    if (this.#ended) return
-    this.#at = page.next
-    this.#more = page.more
-    const frames = framesOf(page, this.#wire)
-    if (frames.length > 0) this.#write(frames)
-    if (page.over && !page.more) this.end()
-    else if (!this.#full) this.#lookOn()
-  }
-
-  #lookOn(): void {
-    if (this.#more || this.#watch!.rings !== this.#seen) this.#look()
-  }
-
-  #write(frames: Buffer | string): void {
-    this.#wroteAt = this.#clock.seconds
-    this.#full = !this.#res.write(frames)
-  }
-
-  #drained(): void {
-    this.#full = false
-    if (!this.#ended && !this.#reading) this.#lookOn()
-  }
-
-  #leave(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#watch?.leave(this)
-    this.#tellEnded(this)
-  }
-}
-
-/** As one buffer, made once for all streams that are at the same place and speak the same way. It lives as long as the page. */
-const formatted = new WeakMap<Page<unknown, unknown>, Map<Wire<Anything, Anything>, Buffer>>()
-const NOTHING = Buffer.alloc(0)
-
-function framesOf<Row, At>(page: Page<Row, At>, wire: Wire<Row, At>): Buffer {
-  if (page.rows.length === 0) return NOTHING
-  const byWire = formatted.get(page) ?? new Map<Wire<Anything, Anything>, Buffer>()
-  const known = byWire.get(wire)
-  if (known) return known
-  let text = ''
-  for (const row of page.rows) text += wire.frame(row)
-  const frames = Buffer.from(text)
-  formatted.set(page, byWire.set(wire, frames))
-  return frames
 }

@@ -1,6 +1,6 @@
 // The log and its deltas are cut by time: partitions are made ahead, and retention drops whole ones. There is no
 // default partition, since one that has rows blocks the making of the partition that they belong to.
-import type { Sql } from './sql.ts'
+import type { Db, Sql } from './sql.ts'
 
 export const PARTITIONED = {
   /** A year of weeks stays well below the few hundred partitions that planning bears. */
@@ -28,17 +28,25 @@ function partitionAt(table: Partitioned, atMs: number): Partition {
 
 /** Makes the partitions of now and of the time ahead. Safe on every node at once. Returns the names of new ones. */
 export async function makePartitions(sql: Sql): Promise<string[]> {
+  // "if not exists" alone does not keep two nodes from making the same table in the same moment.
+  const made = await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('partitions', 3))`
+    return makeMissing(tx)
+  })
+  return made as string[]
+}
+
+async function makeMissing(tx: Db): Promise<string[]> {
   const made: string[] = []
-  const [clock] = await sql<{ now: Date }[]>`select now() as now`
+  const [clock] = await tx<{ now: Date }[]>`select now() as now`
   for (const table of Object.keys(PARTITIONED) as Partitioned[]) {
     const { days, ahead } = PARTITIONED[table]
-    const existing = new Set((await readPartitions(sql, table)).map((partition) => partition.name))
+    const existing = new Set((await readPartitions(tx, table)).map((partition) => partition.name))
     for (let step = 0; step <= ahead; step++) {
       const { name, from, to } = partitionAt(table, clock!.now.getTime() + step * days * DAY_MS)
       if (existing.has(name)) continue
-      // Two nodes may come here together: the second finds the table made.
-      await sql.unsafe(
-        `create table if not exists ${name} partition of ${table} for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,
+      await tx.unsafe(
+        `create table ${name} partition of ${table} for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,
       )
       made.push(name)
     }
@@ -47,7 +55,7 @@ export async function makePartitions(sql: Sql): Promise<string[]> {
 }
 
 /** The partitions of a table, oldest first. */
-export async function readPartitions(sql: Sql, table: Partitioned): Promise<Partition[]> {
+export async function readPartitions(sql: Db, table: Partitioned): Promise<Partition[]> {
   const rows = await sql<{ name: string }[]>`
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = ${table}::regclass order by c.relname`

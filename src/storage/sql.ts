@@ -21,6 +21,8 @@ export function connect(
     max,
     onnotice: () => {},
     connect_timeout: 10,
+    // The default grows to 20 s: a database that is back after a restart would be left alone for as long.
+    backoff: (tries: number) => Math.min(1, 0.05 * 2 ** tries) * (0.5 + Math.random()),
     idle_timeout: 0,
     max_lifetime: null,
     transform: { undefined: null },

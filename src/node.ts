@@ -11,6 +11,7 @@ import { makeAuthenticator } from '#http/authenticate.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
+import { goLive } from '#live/live.ts'
 import { hangBell } from '#storage/bell.ts'
 import { listenTo } from '#storage/listening.ts'
 import { migrate } from '#storage/migrate.ts'
@@ -51,12 +52,13 @@ export async function startNode({
   const parts = { ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
+  const live = goLive({ sql: apiSql, bell, log: say })
   const authenticator = makeAuthenticator({ sql: apiSql, tokens })
   const stopForgetting = bell.listen('keys', authenticator.forget)
   const limiter = makeRateLimiter({ redisUrl: config.redisUrl, log: say })
 
   let engine: Engine | undefined
-  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: () => 0 })
+  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
   if (config.roles.has('engine')) {
     engine = startEngine(engineCtx, {
       claimer: makeClaimer(engineCtx, metrics.queueWaited),
@@ -79,6 +81,7 @@ export async function startNode({
         ctx,
         claimer: makeClaimer(ctx, metrics.queueWaited),
         tokens,
+        live,
         metrics,
         stopping: stopping.signal,
         checks: () => healthChecks(apiSql, engine?.health() ?? []),
@@ -93,6 +96,7 @@ export async function startNode({
   async function close(): Promise<void> {
     // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
     stopping.abort()
+    live.close()
     await engine?.stop(config.shutdownGraceMs)
     await app.close()
     stopForgetting()

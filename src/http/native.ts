@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
+import type { Live } from '#live/live.ts'
 import { docsRoutes } from './docs.ts'
 import type { Metrics } from './metrics.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -13,12 +14,14 @@ import { type Check, operationsRoutes } from './routes/operations.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
 import { runRoutes } from './routes/runs.ts'
+import { streamRoutes } from './routes/streams.ts'
 import { workerRoutes } from './routes/workers.ts'
 
 export type NativeParts = {
   ctx: Ctx
   claimer: Claimer
   tokens: RunTokens
+  live: Live
   metrics: Metrics
   stopping: AbortSignal
   checks: () => Promise<Check[]>
@@ -27,7 +30,7 @@ export type NativeParts = {
 }
 
 export const nativeRoutes =
-  ({ ctx, claimer, tokens, metrics, stopping, checks, api }: NativeParts) =>
+  ({ ctx, claimer, tokens, live, metrics, stopping, checks, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     operationsRoutes(app, { sql: ctx.sql, metrics, checks })
     if (!api) return
@@ -38,6 +41,7 @@ export const nativeRoutes =
     attemptRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     eventRoutes(app, ctx)
+    streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     docsRoutes(app)
   }

@@ -20,7 +20,7 @@ export type WatchOptions = { sql: Sql; bell: Pick<Bell, 'listen'>; log: (line: s
 export const TICK_MS = 2_000
 /** A slow client holds one page in memory; it is also what one write to a client carries at most. */
 export const PAGE = { limit: 200, bytesMax: 262_144 } as const
-const RUNS_PER_QUERY = 5_000
+const RUNS_PER_QUERY = 10_000
 
 type Watched = { runId: string; watch: OwnedWatch<RunLogRow, number>; known: number; unlisten: () => void }
 

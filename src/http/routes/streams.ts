@@ -1,0 +1,98 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import * as contract from '#contract/events.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Live } from '#live/live.ts'
+import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wire } from '#live/wire.ts'
+import type { RunLogRow } from '#storage/read-log.ts'
+import type { RunRow } from '#storage/read-runs.ts'
+import { readTailEnd } from '#storage/tail.ts'
+import { eventWire } from '../event-wire.ts'
+import { implement } from '../implement.ts'
+
+export type StreamParts = { ctx: Ctx; live: Live }
+
+const json = (row: Parameters<typeof eventWire>[0]): string => JSON.stringify(eventWire(row))
+
+// One of each for all clients: streams with the same wire share their frames.
+const ALL = runFrames(json)
+const CHUNKS: Wire<RunLogRow, number> = {
+  frame: (row) => (row.type === 'stream.chunk' ? frame(row.sequence ?? 0, row.type, JSON.stringify(row.data)) : ''),
+  heartbeat: () => HEARTBEAT,
+}
+
+export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): void {
+  const open = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    run: RunRow,
+    stream: Omit<Parameters<Live['streamRun']>[1], 'run' | 'projectId'>,
+  ) => {
+    reply.raw.setHeader('x-request-id', request.id)
+    live.streamRun(reply.raw, {
+      ...stream,
+      projectId: run.projectId,
+      run: { runId: run.id, createdAt: run.createdAt, lastSequence: run.lastSequence },
+    })
+    reply.hijack()
+  }
+  implement(
+    app,
+    contract.streamRun,
+    async ({ run_id, after_sequence, deltas, type }, { projectId }, request, reply) => {
+      const run = await findRunOr404(ctx, projectId, run_id)
+      open(request, reply, run, {
+        deltas,
+        afterSequence: afterOf(request, after_sequence),
+        wire: type ? ofTypes(type) : ALL,
+      })
+      return undefined
+    },
+  )
+  implement(app, contract.streamRunChunks, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    open(request, reply, run, { deltas: true, afterSequence: afterOf(request, after_sequence), wire: CHUNKS })
+    return undefined
+  })
+  implement(
+    app,
+    contract.streamEvents,
+    async ({ type, resource_type, agent_id, after }, { projectId }, request, reply) => {
+      const last = lastEventId(request) ?? after
+      const from = last === undefined ? await readTailEnd(ctx.sql) : tailCursorOf(last)
+      if (!from) throw refuse('invalid_cursor', {})
+      const [types, resourceTypes] = [type && new Set<string>(type), resource_type && new Set<string>(resource_type)]
+      const wire = tailWire(
+        json,
+        (event) =>
+          (!types || types.has(event.type)) &&
+          (!resourceTypes || resourceTypes.has(event.resourceType ?? '')) &&
+          (agent_id === undefined || event.agentId === agent_id),
+      )
+      reply.raw.setHeader('x-request-id', request.id)
+      live.streamTail(reply.raw, { projectId, after: from, wire })
+      reply.hijack()
+      return undefined
+    },
+  )
+}
+
+function lastEventId({ headers }: FastifyRequest): string | undefined {
+  const id = headers['last-event-id']
+  return typeof id === 'string' && id !== '' ? id : undefined
+}
+
+/** Last-Event-ID goes first: it is what a client that was cut off has really seen. */
+function afterOf(request: FastifyRequest, afterSequence: number | undefined): number {
+  const id = lastEventId(request)
+  if (id === undefined) return afterSequence ?? 0
+  if (!/^\d{1,15}$/.test(id)) throw refuseField('Last-Event-ID', 'is not a sequence of this stream')
+  return Number(id)
+}
+
+/** A filter is part of the subscription: ids stay the sequence, so it holds over a resume. */
+function ofTypes(types: readonly string[]): Wire<RunLogRow, number> {
+  const wanted = new Set(types)
+  return { frame: (row) => (wanted.has(row.type) ? ALL.frame(row) : ''), heartbeat: ALL.heartbeat }
+}

@@ -12,6 +12,8 @@ export type Config = Readonly<{
   egress: EgressMode
   demo: boolean
   logLevel: string
+  /** Set when traces are exported; the exporter reads the other OTEL_* variables itself. */
+  tracing: Readonly<{ service: string }> | undefined
   roles: ReadonlySet<Role>
   /** Name of this node: the owner of its leases. Unique among the nodes of one database. */
   node: string
@@ -58,6 +60,8 @@ export const SETTINGS = {
   RUNYARD_KEEP_DELTAS_DAYS: ['3', 'days that stream chunks and debug logs are kept; 0 for ever'],
   RUNYARD_KEEP_PAYLOADS_DAYS: ['30', 'days that payloads and results of ended runs are kept; 0 for ever'],
   RUNYARD_KEEP_RUNS_DAYS: ['90', 'days that ended runs are kept; 0 for ever'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: ['', 'where OpenTelemetry traces go, e.g. http://127.0.0.1:4318; empty: none'],
+  OTEL_SERVICE_NAME: ['runyard', 'name of the service in traces'],
   LOG_LEVEL: ['info', 'trace, debug, info, warn, error or silent'],
 } as const satisfies Record<string, readonly [string, string]>
 type Setting = keyof typeof SETTINGS
@@ -93,6 +97,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     egress: oneOf('RUNYARD_EGRESS', ['public', 'any', '']) || (demo ? 'any' : 'public'),
     demo,
     logLevel: oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    tracing: text('OTEL_EXPORTER_OTLP_ENDPOINT') ? Object.freeze({ service: text('OTEL_SERVICE_NAME') }) : undefined,
     roles: new Set(roles as Role[]),
     node: text('RUNYARD_NODE') || `${hostname()}-${process.pid}`,
     pool: Object.freeze({

@@ -11,6 +11,7 @@ import { makeAuthenticator } from '#http/authenticate.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
+import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
 import { hangBell } from '#storage/bell.ts'
 import { listenTo } from '#storage/listening.ts'
@@ -19,6 +20,7 @@ import { connect } from '#storage/sql.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
 import { healthChecks } from './health.ts'
+import { startTracing } from './tracing.ts'
 
 export type Node = {
   /** Where it listens, e.g. http://127.0.0.1:8080. */
@@ -40,6 +42,7 @@ export async function startNode({
   const { statementTimeoutMs, apiConnections, engineConnections } = config.pool
   const apiSql = connect(databaseUrl, { max: apiConnections, name: 'runyard-api', statementTimeoutMs })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
+  const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
   const say = (line: string) => log.info(line)
   await migrate(apiSql, { log: say })
   const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
@@ -77,6 +80,7 @@ export async function startNode({
     rateLimit: (caller) =>
       limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
     routes: [
+      ...(config.tracing ? [traceRequests] : []),
       nativeRoutes({
         ctx,
         claimer: makeClaimer(ctx, metrics.queueWaited),
@@ -103,6 +107,7 @@ export async function startNode({
     await authenticator.close()
     await limiter.close()
     await bell.close()
+    await stopTracing?.()
     await Promise.all([apiSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
   }
   return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }

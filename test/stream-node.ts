@@ -82,10 +82,10 @@ async function serve(
 if (import.meta.main) {
   const node = await startStreamNode(JSON.parse(process.argv[2]!))
   console.log(`listening on ${node.port}`)
-  process.on('message', (question) => {
+  process.on('message', async (question) => {
     if (question === 'memory') {
       globalThis.gc?.()
-      process.send!({ streams: node.live.count(), ...process.memoryUsage(), cpu: process.cpuUsage() })
+      process.send!({ streams: node.live.count(), ...process.memoryUsage(), cpu: process.cpuUsage(), spaces: process.env.SPACES ? (await import('node:v8')).getHeapSpaceStatistics() : undefined })
     }
   })
   process.on('SIGTERM', () => void node.close())

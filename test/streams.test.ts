@@ -28,7 +28,7 @@ test('a stream begins with the first event, follows what comes, and ends after t
 })
 
 test("the project's feed tells what is committed on any node, and resumes where it was cut", async () => {
-  const { call, address, url } = await httpYard()
+  const { address, url } = await httpYard()
   const other = callerOf((await openNode(url)).address)
   const frames: Frame[] = []
   const onFrame = (frame: Frame) => void frames.push(frame)

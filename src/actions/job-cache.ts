@@ -12,8 +12,6 @@ export type JobCache = {
   find: (projectId: string, job: string) => Promise<JobRow | undefined>
   forget: (projectId: string, job: string) => void
   version: (jobId: string, version: number) => Promise<JobVersionRow>
-  /** What signs the calls to the job's endpoint, which is made with the job and stays. */
-  signingSecret: (jobId: string) => Promise<string>
   /** The job of a run: there is one even when it was deleted since. */
   ofRun: (jobId: string) => Promise<JobRow>
 }
@@ -50,7 +48,6 @@ export function jobCache(sql: Sql): JobCache {
       versions.set(key, found)
       return found
     },
-    signingSecret: async (jobId) => (await ofRun(jobId)).signingSecret,
     ofRun,
   }
 }

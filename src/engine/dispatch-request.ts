@@ -1,8 +1,6 @@
 // What a handler is sent: the payload as the body, and in the headers who it is, what went before, and the token
 // that its calls back carry. Names as in Strait's contract, section 5.3, so that its handlers work unchanged.
-import { randomBytes } from 'node:crypto'
 import type { JobDefinition } from '#core/job.ts'
-import { childSpan, formatTraceparent, newTrace, parseTraceparent } from '#core/trace-context.ts'
 import { signatureHeaders } from '#governance/signature.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
 
@@ -10,15 +8,21 @@ import type { ClaimedRun } from '#storage/claim-runs.ts'
 const CHECKPOINT_HEADER_BYTES_MAX = 8 * 1024
 const ERROR_HEADER_LENGTH_MAX = 1024
 
-type Parts = { run: ClaimedRun; definition: JobDefinition; signingSecret: string; runToken: string; nowMs: number }
+type Parts = {
+  run: ClaimedRun
+  definition: JobDefinition
+  signingSecret: string
+  runToken: string
+  traceparent: string
+  nowMs: number
+}
 
-export function dispatchRequest({ run, definition, signingSecret, runToken, nowMs }: Parts): {
+export function dispatchRequest({ run, definition, signingSecret, runToken, traceparent, nowMs }: Parts): {
   headers: Record<string, string>
   body: string
 } {
   // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
   const body = JSON.stringify(run.payload ?? {})
-  const parent = parseTraceparent(run.traceparent ?? undefined) ?? newTrace(randomBytes(24))
   const id = run.clientId ?? run.runId
   return {
     body,
@@ -30,7 +34,7 @@ export function dispatchRequest({ run, definition, signingSecret, runToken, nowM
       'x-job-id': run.jobId,
       'x-attempt': String(run.attempt),
       'x-run-token': runToken,
-      traceparent: formatTraceparent(childSpan(parent, randomBytes(8))),
+      traceparent,
       ...checkpointHeaders(run.checkpoint),
       ...(run.attempt > 1 &&
         run.previousError !== null && {

@@ -10,6 +10,7 @@ import type { ClaimedRun } from '#storage/claim-runs.ts'
 import { beatLeases, handOverLease } from '#storage/leases.ts'
 import { callEnding } from './call-ending.ts'
 import { dispatchRequest } from './dispatch-request.ts'
+import { startDispatchSpan } from './dispatch-span.ts'
 import type { Caller, CallOutcome } from './http-call.ts'
 import type { Duty } from './loop.ts'
 
@@ -68,16 +69,26 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
 
   async function dispatch(run: ClaimedRun, signal: AbortSignal): Promise<void> {
     const claimedAtMs = performance.now()
-    const [{ definition }, signingSecret] = await Promise.all([
+    const [{ definition }, job] = await Promise.all([
       ctx.jobs.version(run.jobId, run.jobVersion),
-      ctx.jobs.signingSecret(run.jobId),
+      ctx.jobs.ofRun(run.jobId),
     ])
+    const { signingSecret } = job
     const { runId, projectId, attempt, token, timeoutSecs } = run
     const runToken = tokens.sign(
       { runId, projectId, attempt, leaseToken: token, owner: `handler of ${runId}` },
       timeoutSecs,
     )
-    const { headers, body } = dispatchRequest({ run, definition, signingSecret, runToken, nowMs: Date.now() })
+    const span = startDispatchSpan(run, job.slug)
+    const { traceparent } = span
+    const { headers, body } = dispatchRequest({
+      run,
+      definition,
+      signingSecret,
+      runToken,
+      traceparent,
+      nowMs: Date.now(),
+    })
     const dequeueMs = performance.now() - claimedAtMs
     const outcome = await caller.call({
       url: definition.endpointUrl!,
@@ -87,6 +98,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
       signal,
       resultBytesMax: RESULT_BYTES_MAX,
     })
+    span.end(outcome)
     const trace = traceOf(outcome, dequeueMs)
     const ending = callEnding(outcome, { timeoutSecs, nowMs: Date.now() })
     if (ending.kind === 'aborted') return

@@ -1,4 +1,6 @@
 // Metrics for Prometheus. Backlogs come from counters and one index probe per lane, whatever the size of the queue.
+
+import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { readOldestDue } from '#storage/queue-place.ts'
 import { readRunCounts } from '#storage/read-runs.ts'
@@ -108,4 +110,16 @@ export function makeMetrics({
     queueWaited: (queue, seconds) => waits.observe({ queue }, seconds),
     dutyEnded: (duty, outcome) => duties.inc({ duty, outcome }),
   }
+}
+
+/** Times every answer; streams and long polls are left out, since they last as long as their clients want. */
+export function watchRequests(app: FastifyInstance, metrics: Metrics): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const { route } = request.routeOptions.config
+    if (route?.stream || route?.name === 'claimRuns') return
+    metrics.requestTook(
+      { method: request.method, route: route?.path ?? 'other', status: reply.statusCode },
+      reply.elapsedTime / 1000,
+    )
+  })
 }

@@ -5,7 +5,8 @@ import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { Live } from '#live/live.ts'
 import { docsRoutes } from './docs.ts'
-import type { Metrics } from './metrics.ts'
+import { keepReplies } from './kept-replies.ts'
+import { type Metrics, watchRequests } from './metrics.ts'
 import { accessRoutes } from './routes/access.ts'
 import { attemptRoutes } from './routes/attempts.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -32,8 +33,10 @@ export type NativeParts = {
 export const nativeRoutes =
   ({ ctx, claimer, tokens, live, metrics, stopping, checks, api }: NativeParts) =>
   (app: FastifyInstance): void => {
+    watchRequests(app, metrics)
     operationsRoutes(app, { sql: ctx.sql, metrics, checks })
     if (!api) return
+    keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)
     runRoutes(app, ctx)
     runControlRoutes(app, ctx)

@@ -2,6 +2,7 @@
 import { ErrorBody } from '#contract/common.ts'
 import type { Route } from '#contract/route.ts'
 import { REFUSAL_CODES, type RefusalCode } from '#core/error.ts'
+import { takesIdempotencyKey } from './keeps-reply.ts'
 import { componentsOf, type JsonSchema } from './openapi-schemas.ts'
 import { STATUS } from './problems.ts'
 
@@ -111,8 +112,7 @@ function parametersOf(route: Route, take: Take): object[] {
 function headersOf(route: Route): object[] {
   const header = (name: string, description: string, schema: object) => ({ name, in: 'header', description, schema })
   if (route.stream) return [header('Last-Event-ID', 'Resume after this event.', { type: 'string' })]
-  // A worker's calls are idempotent by their leases.
-  if (route.method === 'GET' || route.needs === 'run_token' || route.needs === 'workers') return []
+  if (!takesIdempotencyKey(route)) return []
   const words = 'Makes the call safe to repeat: the same key with the same request gives the first answer again.'
   return [header('Idempotency-Key', words, { type: 'string', minLength: 1, maxLength: 256 })]
 }

@@ -150,7 +150,11 @@ test('one heartbeat keeps all leases, and goes on while they are held', async ()
 test('a handler is told to stop, and nothing is settled for it', async () => {
   const told: unknown[] = []
   const { yard, worker } = await start({
-    handle: (handling) => forEver(handling).catch((reason) => Promise.reject((told.push(reason), reason))),
+    async handle({ signal }) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      told.push(signal.reason)
+      throw signal.reason
+    },
   })
   yard.told.set('a', 'stop')
   yard.queue.push('a')
@@ -250,7 +254,7 @@ test('a worker that is out of touch for the length of a lease stops its handlers
   const { yard, worker } = await start({ handle: forEver })
   yard.queue.push('a')
   await until(() => worker.size() === 1)
-  yard.instead = (_, response) => (response.destroy(), true)
+  yard.instead = (_, response) => response.destroy() !== undefined
   await until(() => worker.size() === 0)
   yard.instead = undefined
   expect(yard.settled()).toEqual([])

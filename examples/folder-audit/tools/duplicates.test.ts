@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { findDuplicates } from './duplicates.ts'
+
+const lines = (name: string, count: number): string =>
+  Array.from({ length: count }, (_, index) => `  ${name}(${index})`).join('\n')
+
+test('a block that stands in two files is found whole, once, with both places', () => {
+  const { found, total } = findDuplicates([
+    { path: 'a.ts', text: `begin()\n${lines('call', 20)}\nend()` },
+    { path: 'b.ts', text: `other()\n\n// Alike.\n${lines('call', 20).replaceAll('  ', '\t')}\nelse()` },
+  ])
+  expect(total).toBe(1)
+  expect(found[0]).toMatchObject({
+    lines: 20,
+    first: { path: 'a.ts', from: 2, to: 21 },
+    second: { path: 'b.ts', from: 4, to: 23 },
+  })
+})
+
+test('what is short, or alike everywhere, is no duplicate', () => {
+  const imports = Array.from({ length: 20 }, (_, index) => `import x from 'y${index}'`).join('\n')
+  const short = lines('call', 7)
+  const files = ['a.ts', 'b.ts'].map((path) => ({
+    path,
+    text: `${imports}\n\n//\n${'}\n'.repeat(20)}${short}\n${path}`,
+  }))
+  expect(findDuplicates(files).found).toEqual([])
+})
+
+test('the same line again and again is a pattern of one place', () => {
+  expect(findDuplicates([{ path: 'a.ts', text: 'x()\n'.repeat(12) }]).found).toEqual([])
+})
+
+test('a block that is repeated within one file is found', () => {
+  const text = `${lines('call', 10)}\nbetween()\n${lines('call', 10)}`
+  expect(findDuplicates([{ path: 'a.ts', text }]).found).toMatchObject([{ first: { from: 1 }, second: { from: 12 } }])
+})
+
+test('only scripts are compared', () => {
+  const files = ['a.md', 'b.md'].map((path) => ({ path, text: lines('word', 20) }))
+  expect(findDuplicates(files).total).toBe(0)
+})

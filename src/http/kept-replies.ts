@@ -1,0 +1,68 @@
+// Idempotency-Key on calls that change something: the second call with a key is given the reply of the first, and
+// does nothing. Triggers have rules of their own (they answer with the run), and see the key before this does.
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { canonicalJson } from '#core/canonical.ts'
+import { refuse } from '#core/error.ts'
+import { freeReply, keepReply, reserveReply } from '#storage/kept-replies.ts'
+import type { Sql } from '#storage/sql.ts'
+import { idempotencyKeyOf } from './caller.ts'
+import { keepsReply } from './keeps-reply.ts'
+
+const KEPT_SECS = 24 * 3600
+/** How long a call may take before its key is taken to be abandoned by a crash. */
+const IN_PROGRESS_SECS = 120
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key that this request holds, until its reply is kept. */
+    reservedKey: { projectId: string; key: string } | null
+  }
+}
+
+export function keepReplies(app: FastifyInstance, sql: Sql): void {
+  app.decorateRequest('reservedKey', null)
+
+  app.addHook('preHandler', async (request, reply) => {
+    const { route } = request.routeOptions.config
+    const { caller } = request
+    if (!route || !keepsReply(route) || caller?.kind !== 'key') return
+    const key = idempotencyKeyOf(request)
+    if (key === undefined) return
+    const fingerprint = fingerprintOf(request)
+    const held = await reserveReply(sql, { projectId: caller.projectId, key, fingerprint, seconds: IN_PROGRESS_SECS })
+    if (!held) {
+      request.reservedKey = { projectId: caller.projectId, key }
+      return
+    }
+    if (held.fingerprint !== fingerprint) throw refuse('idempotency_mismatch', { key })
+    if (held.status === null) throw refuse('idempotency_in_progress', { key })
+    return replay(reply, held.status, held.body ?? '')
+  })
+
+  app.addHook('onSend', async (request, reply, payload: unknown) => {
+    const reserved = request.reservedKey
+    if (!reserved) return payload
+    request.reservedKey = null
+    const { statusCode } = reply
+    if (statusCode >= 300) await freeReply(sql, reserved.projectId, reserved.key)
+    else
+      await keepReply(sql, {
+        ...reserved,
+        status: statusCode,
+        body: typeof payload === 'string' ? payload : '',
+        seconds: KEPT_SECS,
+      })
+    return payload
+  })
+}
+
+function replay(reply: FastifyReply, status: number, body: string): FastifyReply {
+  reply.code(status).header('idempotency-replayed', 'true')
+  return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body)
+}
+
+const fingerprintOf = ({ method, url, body }: FastifyRequest): string =>
+  createHash('sha256')
+    .update(`${method} ${url}\n${canonicalJson(body ?? null)}`)
+    .digest('hex')

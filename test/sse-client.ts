@@ -16,22 +16,28 @@ type Options = { url: string; key: string; lastEventId?: string | undefined; onF
 export function watch({ url, key, lastEventId, onFrame }: Options): Watching {
   const status = Promise.withResolvers<number>()
   const ended = Promise.withResolvers<'ended' | 'cut'>()
-  const sent = request(url, { headers: { authorization: `Bearer ${key}`, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) } }, (response) => {
-    status.resolve(response.statusCode!)
-    let rest = ''
-    response.setEncoding('utf8')
-    response.on('data', (text: string) => {
-      const parts = (rest + text).split('\n\n')
-      rest = parts.pop()!
-      for (const part of parts) {
-        const fields = Object.fromEntries(part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]))
-        if (fields.data !== undefined) onFrame(fields as Frame)
-      }
-    })
-    response.on('end', () => ended.resolve('ended'))
-    response.on('close', () => ended.resolve('cut'))
-    response.on('error', () => ended.resolve('cut'))
-  })
+  const sent = request(
+    url,
+    { headers: { authorization: `Bearer ${key}`, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) } },
+    (response) => {
+      status.resolve(response.statusCode!)
+      let rest = ''
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => {
+        const parts = (rest + text).split('\n\n')
+        rest = parts.pop()!
+        for (const part of parts) {
+          const fields = Object.fromEntries(
+            part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+          )
+          if (fields.data !== undefined) onFrame(fields as Frame)
+        }
+      })
+      response.on('end', () => ended.resolve('ended'))
+      response.on('close', () => ended.resolve('cut'))
+      response.on('error', () => ended.resolve('cut'))
+    },
+  )
   sent.on('error', () => {
     status.resolve(0)
     ended.resolve('cut')

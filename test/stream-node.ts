@@ -85,7 +85,12 @@ if (import.meta.main) {
   process.on('message', async (question) => {
     if (question === 'memory') {
       globalThis.gc?.()
-      process.send!({ streams: node.live.count(), ...process.memoryUsage(), cpu: process.cpuUsage(), spaces: process.env.SPACES ? (await import('node:v8')).getHeapSpaceStatistics() : undefined })
+      process.send!({
+        streams: node.live.count(),
+        ...process.memoryUsage(),
+        cpu: process.cpuUsage(),
+        spaces: process.env.SPACES ? (await import('node:v8')).getHeapSpaceStatistics() : undefined,
+      })
     }
   })
   process.on('SIGTERM', () => void node.close())

@@ -9,21 +9,43 @@ test('a stream begins with the first event, follows what comes, and ends after t
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body
   const frames: Frame[] = []
-  const watching = watch({ url: `${address}/v1/runs/${run.id}/stream`, key: KEY, onFrame: (frame) => frames.push(frame) })
+  const watching = watch({
+    url: `${address}/v1/runs/${run.id}/stream`,
+    key: KEY,
+    onFrame: (frame) => frames.push(frame),
+  })
   const [claimed] = (await call('POST', '/v1/workers/claim', { worker_id: 'w' })).body.runs
   const own = callerOf(address, claimed.run_token)
   await own('POST', `/v1/runs/${run.id}/log`, { message: 'line one\nline two' })
   await own('POST', `/v1/runs/${run.id}/stream`, { chunk: 'wo', stream_id: 's' })
   await own('POST', `/v1/runs/${run.id}/complete`, { result: 1 })
   expect(await watching.ended).toBe('ended')
-  expect(frames.map(({ id, event }) => [id, event])).toEqual([['1', 'run.created'], ['2', 'run.started'], ['3', 'log'], ['4', 'stream.chunk'], ['5', 'run.completed']])
-  expect(JSON.parse(frames[2]!.data)).toMatchObject({ sequence: 3, type: 'log', message: 'line one\nline two', run_id: run.id })
+  expect(frames.map(({ id, event }) => [id, event])).toEqual([
+    ['1', 'run.created'],
+    ['2', 'run.started'],
+    ['3', 'log'],
+    ['4', 'stream.chunk'],
+    ['5', 'run.completed'],
+  ])
+  expect(JSON.parse(frames[2]!.data)).toMatchObject({
+    sequence: 3,
+    type: 'log',
+    message: 'line one\nline two',
+    run_id: run.id,
+  })
   // A run that is over is told again, from wherever it is asked, and closed.
   const again: Frame[] = []
-  expect(await watch({ url: `${address}/v1/runs/${run.id}/stream?after_sequence=3&deltas=false`, key: KEY, onFrame: (frame) => again.push(frame) }).ended).toBe('ended')
+  expect(
+    await watch({
+      url: `${address}/v1/runs/${run.id}/stream?after_sequence=3&deltas=false`,
+      key: KEY,
+      onFrame: (frame) => again.push(frame),
+    }).ended,
+  ).toBe('ended')
   expect(again.map((frame) => frame.id)).toEqual(['5'])
   const chunks: Frame[] = []
-  await watch({ url: `${address}/v1/runs/${run.id}/stream/chunks`, key: KEY, onFrame: (frame) => chunks.push(frame) }).ended
+  await watch({ url: `${address}/v1/runs/${run.id}/stream/chunks`, key: KEY, onFrame: (frame) => chunks.push(frame) })
+    .ended
   expect(chunks.map((frame) => JSON.parse(frame.data))).toEqual([{ chunk: 'wo', stream_id: 's', done: false }])
 })
 
@@ -36,16 +58,29 @@ test("the project's feed tells what is committed on any node, and resumes where 
   await first.status
   for (let i = 0; i < 3; i++) await other('POST', '/v1/events', { type: 'a.b', data: { i } })
   await other('POST', '/v1/events', { type: 'not.wanted' })
-  await until(async () => frames.length, (n) => n === 3)
+  await until(
+    async () => frames.length,
+    (n) => n === 3,
+  )
   first.cut()
   for (let i = 3; i < 6; i++) await other('POST', '/v1/events', { type: 'a.b', data: { i } })
-  const second = watch({ url: `${address}/v1/events/stream?type=a.b`, key: KEY, lastEventId: frames.at(-1)!.id, onFrame })
-  await until(async () => frames.length, (n) => n === 6)
+  const second = watch({
+    url: `${address}/v1/events/stream?type=a.b`,
+    key: KEY,
+    lastEventId: frames.at(-1)!.id,
+    onFrame,
+  })
+  await until(
+    async () => frames.length,
+    (n) => n === 6,
+  )
   second.cut()
   expect(frames.map((frame) => JSON.parse(frame.data).data.i)).toEqual([0, 1, 2, 3, 4, 5])
 })
 
-test('a client that is cut at 300 random moments, with the writer on another node and the reader node killed in between, sees every event once', { timeout: 120_000 }, async () => {
+test('a client that is cut at 300 random moments, with the writer on another node and the reader node killed in between, sees every event once', {
+  timeout: 120_000,
+}, async () => {
   const { url } = await testDatabase()
   const env = { DATABASE_URL: url, PORT: '0', RUNYARD_EGRESS: 'any', RUNYARD_API_KEY: KEY }
   const writer = callerOf((await openNode(url)).address)
@@ -61,14 +96,21 @@ test('a client that is cut at 300 random moments, with the writer on another nod
     // Slow enough to last as long as the cuts, in batches of random size so that pages and rings fall apart.
     while (cuts < 300) {
       const size = 1 + Math.floor(Math.random() * 20)
-      await writer('POST', '/v1/events', Array.from({ length: size }, () => ({ type: 'a.b', run_id: 'long run' })))
+      await writer(
+        'POST',
+        '/v1/events',
+        Array.from({ length: size }, () => ({ type: 'a.b', run_id: 'long run' })),
+      )
       total.events += size
     }
     await writer('POST', '/v1/events', { type: 'run.completed', run_id: 'long run' })
     total.events++
     writing = false
   })()
-  await until(async () => total.events, (n) => n > 0)
+  await until(
+    async () => total.events,
+    (n) => n > 0,
+  )
 
   while (!over) {
     const watching = watch({

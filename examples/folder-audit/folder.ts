@@ -1,11 +1,9 @@
 // The folder under audit, read within bounds: links are not followed, what is not text or too large is left out, and
 // no number of files, bytes or levels can make an attempt run away.
-import { constants, type Dir, type Dirent } from 'node:fs'
-import { open, opendir, readFile, realpath } from 'node:fs/promises'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { constants, type Dirent } from 'node:fs'
+import { open, opendir, realpath } from 'node:fs/promises'
+import { join, resolve, sep } from 'node:path'
 import { AttemptFailed } from '#sdk/lease.ts'
-import type { Licences } from './tools/headers.ts'
-import type { Alias } from './tools/import-graph.ts'
 import type { SourceFile } from './tools/source-file.ts'
 
 export const BOUNDS = {
@@ -34,7 +32,11 @@ export async function findFolder(root: string, folder: string): Promise<string> 
   const realRoot = await realpath(root)
   const wanted = folder.includes('\0') ? undefined : await realpath(resolve(realRoot, folder)).catch(() => undefined)
   // One refusal for both: whether something is there is nobody's business from outside.
-  if (wanted === undefined || !(wanted === realRoot || wanted.startsWith(realRoot + sep)) || !(await isFolder(wanted))) {
+  if (
+    wanted === undefined ||
+    !(wanted === realRoot || wanted.startsWith(realRoot + sep)) ||
+    !(await isFolder(wanted))
+  ) {
     throw new AttemptFailed(`there is no folder ${folder} in the audited root`, {
       code: 'folder_not_found',
       retryable: false,
@@ -65,39 +67,49 @@ type At = { folder: string; path: string; level: number }
 
 async function listInto(listing: Listing, { folder, path, level }: At, bounds: Bounds): Promise<void> {
   const { skipped } = listing
-  for (const entry of await entriesOf(await opendir(join(folder, path)), listing, bounds)) {
+  const { entries, cut } = await entriesOf(join(folder, path), bounds.entriesOfFolder)
+  if (cut) listing.truncated = true
+  for (const entry of entries) {
     const below = path === '' ? entry.name : `${path}/${entry.name}`
+    if (listing.files.length >= bounds.files) {
+      listing.truncated = true
+      return
+    }
     if (entry.isSymbolicLink()) skipped.links++
-    else if (entry.isDirectory()) {
+    else if (below.length > bounds.pathLength || (entry.isDirectory() && level + 1 >= bounds.levels)) {
+      listing.truncated = true
+    } else if (entry.isDirectory()) {
       if (isSkipped(entry.name)) skipped.folders++
-      else if (level + 1 >= bounds.levels || below.length > bounds.pathLength) listing.truncated = true
       else {
         listing.folders++
         await listInto(listing, { folder, path: below, level: level + 1 }, bounds)
       }
-    } else if (!entry.isFile() || below.length > bounds.pathLength) skipped.other++
-    else if (listing.files.length >= bounds.files) listing.truncated = true
-    else {
-      const bytes = await sizeOf(join(folder, below))
-      if (bytes === undefined) skipped.other++
-      else if (bytes > bounds.fileBytes) skipped.large++
-      else listing.files.push({ path: below, bytes })
-    }
-    if (listing.truncated && listing.files.length >= bounds.files) return
+    } else await listFile(listing, { folder, path: below }, bounds)
   }
 }
 
-async function entriesOf(dir: Dir, listing: Listing, bounds: Bounds): Promise<Dirent[]> {
+async function listFile(
+  { files, skipped }: Listing,
+  { folder, path }: Omit<At, 'level'>,
+  { fileBytes }: Bounds,
+): Promise<void> {
+  const bytes = await sizeOf(join(folder, path))
+  if (bytes === undefined) skipped.other++
+  else if (bytes > fileBytes) skipped.large++
+  else files.push({ path, bytes })
+}
+
+/** In the order of names, so that two audits of the same folder say the same. */
+export async function entriesOf(folder: string, countMax: number): Promise<{ entries: Dirent[]; cut: boolean }> {
   const entries: Dirent[] = []
-  for await (const entry of dir) {
-    if (entries.length >= bounds.entriesOfFolder) {
-      listing.truncated = true
-      break
-    }
+  for await (const entry of await opendir(folder)) {
+    if (entries.length === countMax) return { entries: entries.sort(byName), cut: true }
     entries.push(entry)
   }
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  return { entries: entries.sort(byName), cut: false }
 }
+
+const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : 1)
 
 const sizeOf = (path: string): Promise<number | undefined> =>
   withFile(path, async (file) => (await file.stat()).size).catch(() => undefined)
@@ -141,54 +153,4 @@ async function withFile<T>(path: string, use: (file: File) => Promise<T>): Promi
   } finally {
     await file.close()
   }
-}
-
-export type Surroundings = { licences: Licences; aliases: Alias[] }
-
-type Package = { license?: unknown; imports?: unknown }
-
-/** What stands around the folder, up to the root: licence files, and the nearest package with its licence and imports. */
-export async function readSurroundings(root: string, folder: string): Promise<Surroundings> {
-  const licences: Licences = { files: [], ofPackage: undefined }
-  let aliases: Alias[] | undefined
-  const top = await realpath(root)
-  for (let at = folder, levels = 0; levels < 32; at = dirname(at), levels++) {
-    const names = (await entriesOf(await opendir(at), newListing(), BOUNDS)).filter((it) => it.isFile())
-    const found = names.filter(({ name }) => /^(LICEN[CS]E|COPYING)(\.\w+)?$/i.test(name))
-    licences.files.push(...found.map(({ name }) => relative(top, join(at, name))))
-    if (aliases === undefined && names.some(({ name }) => name === 'package.json')) {
-      const described = await packageIn(at)
-      if (typeof described.license === 'string') licences.ofPackage = described.license
-      aliases = aliasesOf(described.imports, relative(folder, at))
-    }
-    if (at === top) break
-  }
-  return { licences, aliases: aliases ?? [] }
-}
-
-const newListing = (): Listing => ({
-  files: [],
-  folders: 0,
-  skipped: { links: 0, folders: 0, large: 0, other: 0 },
-  truncated: false,
-})
-
-async function packageIn(folder: string): Promise<Package> {
-  try {
-    return (JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) ?? {}) as Package
-  } catch {
-    return {}
-  }
-}
-
-/** The `imports` of a package.json, as paths from the audited folder. */
-function aliasesOf(imports: unknown, toPackage: string): Alias[] {
-  if (typeof imports !== 'object' || imports === null) return []
-  return Object.entries(imports).flatMap(([name, target]) => {
-    if (typeof target !== 'string' || !target.startsWith('./')) return []
-    const [prefix = '', suffix = ''] = name.split('*')
-    const [before = '', after = ''] = target.split('*')
-    // Joined as text: the target may come back into the folder, as ../src/ does from src.
-    return [{ prefix, suffix, target: join(toPackage, before) === '.' ? '' : `${toPackage}/${before}`, targetSuffix: after }]
-  })
 }

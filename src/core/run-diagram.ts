@@ -17,7 +17,9 @@ export function runDiagram(): string {
 
 /** A Markdown table: each move, where it leads from and to, and what the log calls it. */
 export function runMovesTable(): string {
-  const rows = Object.entries(RUN_MOVES).map(([move, { from, to, event }]) => `| ${move} | ${from.map(code).join(', ')} | ${code(to)} | ${code(event)} |`)
+  const rows = Object.entries(RUN_MOVES).map(
+    ([move, { from, to, event }]) => `| ${move} | ${from.map(code).join(', ')} | ${code(to)} | ${code(event)} |`,
+  )
   return ['| move | from | to | event |', '|---|---|---|---|', ...rows].join('\n')
 }
 

@@ -21,16 +21,14 @@ export function traceRequests(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const parent = propagation.extract(context.active(), request.headers, defaultTextMapGetter)
     const path = request.routeOptions.config.route?.path ?? 'unknown'
-    request.span = trace
-      .getTracer('runyard')
-      .startSpan(
-        `${request.method} ${path}`,
-        {
-          kind: SpanKind.SERVER,
-          attributes: { 'http.request.method': request.method, 'http.route': path, 'runyard.request_id': request.id },
-        },
-        parent,
-      )
+    request.span = trace.getTracer('runyard').startSpan(
+      `${request.method} ${path}`,
+      {
+        kind: SpanKind.SERVER,
+        attributes: { 'http.request.method': request.method, 'http.route': path, 'runyard.request_id': request.id },
+      },
+      parent,
+    )
   })
   app.addHook('onResponse', async (request, reply) => {
     const { span } = request

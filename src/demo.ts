@@ -1,0 +1,139 @@
+// The demonstration of `npm start`: the example agent as a process of its own, and one run for it. It is a client
+// like any other: it knows the address, a key, and nothing else of this process.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { JobInput } from '#contract/job.ts'
+import { type Client, createClient } from '#sdk/client.ts'
+import { RunyardError } from '#sdk/error.ts'
+import { atMost, sleep } from '#sdk/sleep.ts'
+
+export type DemoLog = { info: (line: string) => void; warn: (line: string) => void }
+
+export type DemoOptions = {
+  address: string
+  key: string
+  log: DemoLog
+  /** Where the agent's own settings are found; nothing else of it is handed on. */
+  env?: NodeJS.ProcessEnv
+}
+
+export type Demo = { runId: string; stop: () => Promise<void> }
+
+const AGENT = join(import.meta.dirname, '../examples/folder-audit/agent.ts')
+const QUEUE = 'demo'
+const FIRST_RUN = 'demo-first-run'
+
+const JOB: JobInput = {
+  slug: 'folder-audit',
+  name: 'Audit of a folder',
+  description: 'Reads a folder of source code, lets tools look at it, and writes a report. See examples/folder-audit.',
+  execution: 'worker',
+  queue: QUEUE,
+  payload_schema: {
+    type: ['object', 'null'],
+    properties: {
+      folder: { type: 'string', minLength: 1, maxLength: 512, description: 'Folder to audit, below the root.' },
+      parent: { type: 'string', description: 'Set by an audit that hands a sub-folder on.' },
+      pace_ms: { type: 'number', minimum: 0, maximum: 10_000, description: 'Rest after each step.' },
+    },
+    additionalProperties: false,
+  },
+  timeout_secs: 900,
+  // Killing the agent is part of the demonstration, and shall not use the run up.
+  max_attempts: 10,
+  retry_strategy: 'fixed',
+  retry_initial_delay_secs: 0,
+}
+
+/** Slow enough to be watched. */
+const PACE_MS = 400
+
+export async function startDemo({ address, key, log, env = process.env }: DemoOptions): Promise<Demo> {
+  const client = createClient({ baseUrl: address, credential: key })
+  await ensureJob(client)
+  const runId = await ensureRun(client)
+  const agent = keepAgent({ log, env: agentEnv(env, { address, key }) })
+  return { runId, stop: agent.stop }
+}
+
+async function ensureJob(client: Client): Promise<void> {
+  await client.createJob(JOB).catch((error: unknown) => {
+    // As somebody has left it, changed perhaps: it is theirs.
+    if (!(error instanceof RunyardError && error.code === 'job_exists')) throw error
+  })
+}
+
+/** Once for a data folder: a restart finds the run of the first start, also when its idempotency key is forgotten. */
+async function ensureRun(client: Client): Promise<string> {
+  const { data } = await client.listRuns({ job: JOB.slug, tag: [`demo:${FIRST_RUN}`], limit: 1 })
+  if (data[0]) return data[0].id
+  const run = await client.triggerRun({
+    job: JOB.slug,
+    payload: { folder: 'src', pace_ms: PACE_MS },
+    tags: { demo: FIRST_RUN },
+    idempotency_key: FIRST_RUN,
+  })
+  return run.id
+}
+
+// What a program needs to run at all, and what the agent itself reads. No secret of this process is among them.
+const ENV_PASSED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS', 'RUNYARD_LEASE_SECS'] as const
+const ENV_PREFIXES = ['OPENAI_', 'AUDIT_']
+
+function agentEnv(env: NodeJS.ProcessEnv, { address, key }: Pick<DemoOptions, 'address' | 'key'>): NodeJS.ProcessEnv {
+  const isPassed = (name: string) =>
+    ENV_PASSED.some((passed) => passed === name) || ENV_PREFIXES.some((prefix) => name.startsWith(prefix))
+  return {
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => isPassed(name))),
+    RUNYARD_URL: address,
+    RUNYARD_API_KEY: key,
+    RUNYARD_QUEUE: QUEUE,
+  }
+}
+
+const RESTART_MS = 250
+const RESTART_MS_MAX = 10_000
+/** An agent that lived for so long died of something new. */
+const HEALTHY_MS = 10_000
+const STOP_MS_MAX = 5_000
+
+/** Keeps one agent running: whoever kills it sees the next one go on with its work. */
+function keepAgent({ log, env }: { log: DemoLog; env: NodeJS.ProcessEnv }): { stop: () => Promise<void> } {
+  const stopping = new AbortController()
+  let agent: ChildProcess | undefined
+
+  async function keep(): Promise<void> {
+    let failures = 0
+    while (!stopping.signal.aborted) {
+      const beganMs = performance.now()
+      agent = startAgent(log, env)
+      const [code, signal] = await once(agent, 'exit').catch((error: unknown) => [String(error), null])
+      if (stopping.signal.aborted) return
+      failures = performance.now() - beganMs > HEALTHY_MS ? 0 : failures + 1
+      const pauseMs = Math.min(RESTART_MS_MAX, RESTART_MS * 2 ** failures)
+      log.warn(`the example agent ended (${signal ?? code}); it is started again in ${pauseMs} ms`)
+      await sleep(pauseMs, stopping.signal).catch(() => {})
+    }
+  }
+
+  const kept = keep()
+  return {
+    async stop() {
+      stopping.abort()
+      agent?.kill('SIGTERM')
+      await atMost(STOP_MS_MAX, kept)
+      if (agent?.exitCode === null && agent.signalCode === null) agent.kill('SIGKILL')
+      await kept
+    },
+  }
+}
+
+function startAgent(log: DemoLog, env: NodeJS.ProcessEnv): ChildProcess {
+  // The channel has nothing to say: that it closes tells the agent that this process is gone.
+  const agent = spawn(process.execPath, [AGENT], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  createInterface(agent.stdout!).on('line', (line) => log.info(line))
+  createInterface(agent.stderr!).on('line', (line) => log.warn(line))
+  return agent
+}

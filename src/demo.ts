@@ -59,8 +59,11 @@ export async function startDemo({ address, key, log, env = process.env }: DemoOp
 }
 
 async function ensureJob(client: Client): Promise<void> {
+  const { data } = await client.listJobs({ slug: JOB.slug })
+  // As somebody has left it, changed perhaps: it is theirs.
+  if (data.length > 0) return
   await client.createJob(JOB).catch((error: unknown) => {
-    // As somebody has left it, changed perhaps: it is theirs.
+    // Another node has started at the same moment.
     if (!(error instanceof RunyardError && error.code === 'job_exists')) throw error
   })
 }

@@ -29,6 +29,9 @@ async function main(): Promise<void> {
     databaseUrl: config.databaseUrl ?? embedded!.url,
     keepKey: embedded !== undefined,
     log,
+  }).catch(async (error: unknown) => {
+    await embedded?.stop()
+    throw explained(error, config)
   })
   const demo = config.demo && node.key ? await startDemo({ address: node.address, key: node.key, log }) : undefined
   greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
@@ -56,6 +59,11 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
+function explained(error: unknown, { host, port }: Config): unknown {
+  const inUse = (error as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
+  return inUse ? new Error(`something else listens on ${host}:${port}; stop it, or set PORT to another`) : error
+}
+
 type Greeting = { address: string; key: string | undefined; keyIsNew: boolean; demoRunId: string | undefined }
 
 function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting): void {
@@ -65,7 +73,7 @@ function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting):
   if (config.egress === 'any')
     lines.push('  Egress         any: jobs may call private addresses (RUNYARD_EGRESS=public refuses them)')
   if (demoRunId) {
-    lines.push(`  A run of the example agent is under way; follow it with`)
+    lines.push('  Follow the run of the example agent with')
     lines.push(
       `  curl -N -H "Authorization: Bearer ${config.apiKey === undefined ? key : '$RUNYARD_API_KEY'}" ${address}/v1/runs/${demoRunId}/stream`,
     )

@@ -112,7 +112,7 @@ async function doStep(audit: Audit, step: Step): Promise<void> {
   const { attempt, signal } = audit.handling
   const beganMs = performance.now()
   const record = (call: { status: string; output: unknown; input?: unknown }) =>
-    attempt.toolCall({ tool_name: step.tool, step: step.name, duration_ms: performance.now() - beganMs, ...call })
+    attempt.toolCall({ tool_name: step.tool, step: step.name, duration_ms: msSince(beganMs), ...call })
   const done = await step.run(audit).catch(async (error: unknown) => {
     // Being told to stop, or having nothing to do for now, is no failure of the tool.
     if (!signal.aborted && !(error instanceof ReturnRun)) {
@@ -129,6 +129,9 @@ async function doStep(audit: Audit, step: Step): Promise<void> {
   const state: Checkpoint = { version: CHECKPOINT_VERSION, folder: audit.payload.folder, results: audit.results }
   await attempt.checkpoint({ state, source: 'folder-audit' })
 }
+
+/** To the microsecond: what is beyond it is noise, and ugly. */
+const msSince = (beganMs: number): number => Math.round((performance.now() - beganMs) * 1000) / 1000
 
 function resultOf({ payload, of, results }: Audit): AuditResult {
   return {

@@ -1,4 +1,5 @@
 // The steps of an audit, in order. Each calls one tool, and says what it found in a sentence.
+import { basename } from 'node:path'
 import { askSummary } from './ask-summary.ts'
 import type { Audit } from './audit.ts'
 import { collectChildren, spawnChildren } from './children.ts'
@@ -97,9 +98,9 @@ const STEPS: Steps = {
   imports: {
     tool: 'import-graph',
     title: 'Draw the graph of imports',
-    async run({ texts, surroundings }) {
+    async run({ texts, surroundings, path }) {
       const [files, { aliases }] = [await texts(), await surroundings()]
-      const result = importGraph(files, aliases)
+      const result = importGraph(files, { aliases, folderName: basename(path) })
       const { modules, edges, cycles, rooms, packages, broken } = result
       const circles = cycles.length === 0 ? 'none of them in a circle' : `and ${count(cycles.length, 'circle')}`
       const thought = `${count(modules, 'script')} with ${count(edges, 'import')} between them, ${circles}.`
@@ -143,12 +144,14 @@ const STEPS: Steps = {
   tests: {
     tool: 'test-presence',
     title: 'See which files have tests',
-    async run({ texts, surroundings }) {
-      const [files, { aliases }] = [await texts(), await surroundings()]
-      const result = checkTests(files, resolveImports(files, aliases).edges)
+    async run({ texts, surroundings, path }) {
+      const [files, { aliases, tests }] = [await texts(), await surroundings()]
+      const { edges } = resolveImports([...files, ...tests], { aliases, folderName: basename(path) })
+      const result = checkTests([...files, ...tests], edges)
       const { scripts, own, imported, none } = result.total
       const thought = `Of ${count(scripts, 'script')}, ${own} have a test of their own, ${imported} are imported by one.`
-      return { result, input: { files: files.length }, output: { scripts, own, imported, none }, thought }
+      const input = { files: files.length, tests_beside: tests.length }
+      return { result, input, output: { scripts, own, imported, none }, thought }
     },
   },
   collect: { tool: 'collect-audits', title: 'Wait for the parts', run: collectChildren },

@@ -1,20 +1,28 @@
-// What stands around the audited folder, up to the root: licence files, and the nearest package with its licence and
-// its names for imports.
+// What stands around the audited folder, up to the root: licence files, and the nearest package with its licence, its
+// names for imports, and its tests.
 import { readFile, realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { BOUNDS, entriesOf } from './folder.ts'
+import { BOUNDS, entriesOf, listFiles, readFiles } from './folder.ts'
 import type { Licences } from './tools/headers.ts'
 import type { Alias } from './tools/import-graph.ts'
+import { isScript, type SourceFile } from './tools/source-file.ts'
 
-export type Surroundings = { licences: Licences; aliases: Alias[] }
+export type Surroundings = {
+  licences: Licences
+  aliases: Alias[]
+  /** Scripts of the package's own test folder, where that lies beside the audited one: `../test/a.ts`. */
+  tests: SourceFile[]
+}
 
 const LEVELS_MAX = 32
+const TEST_FOLDERS = ['test', 'tests']
 const LICENCE = /^(LICEN[CS]E|COPYING)(\.\w+)?$/i
 
 export async function readSurroundings(root: string, folder: string): Promise<Surroundings> {
   const top = await realpath(root)
   const licences: Licences = { files: [], ofPackage: undefined }
   let aliases: Alias[] | undefined
+  let tests: SourceFile[] = []
   let at = folder
   for (let levels = 0; levels < LEVELS_MAX; levels++) {
     const { entries } = await entriesOf(at, BOUNDS.entriesOfFolder)
@@ -24,11 +32,21 @@ export async function readSurroundings(root: string, folder: string): Promise<Su
       const { license, imports } = await packageIn(at)
       if (typeof license === 'string') licences.ofPackage = license.slice(0, 100)
       aliases = aliasesOf(imports, { from: folder, packageFolder: at })
+      const folders = entries.filter((it) => it.isDirectory() && TEST_FOLDERS.includes(it.name))
+      tests = (await Promise.all(folders.map(({ name }) => testsIn(folder, join(at, name))))).flat()
     }
     if (at === top) break
     at = dirname(at)
   }
-  return { licences, aliases: aliases ?? [] }
+  return { licences, aliases: aliases ?? [], tests }
+}
+
+async function testsIn(folder: string, testFolder: string): Promise<SourceFile[]> {
+  const way = slashed(relative(folder, testFolder))
+  // Not for a folder that is audited anyway, or lies within the one that is.
+  if (!way.startsWith('../')) return []
+  const { files } = await readFiles(testFolder, await listFiles(testFolder))
+  return files.filter(({ path }) => isScript(path)).map(({ path, text }) => ({ path: `${way}/${path}`, text }))
 }
 
 async function packageIn(folder: string): Promise<{ license?: unknown; imports?: unknown }> {

@@ -1,8 +1,8 @@
 // A run that was just created, as a reader would find it: everything is known, so nobody has to read it back.
+import { queueOf } from '#core/queue.ts'
 import type { InsertedRun, NewRun } from '#storage/insert-runs.ts'
 import type { JobRow } from '#storage/jobs.ts'
 import type { RunRow } from '#storage/read-runs.ts'
-import { queueOf } from './trigger-runs.ts'
 
 export function newRunRow(
   job: JobRow,

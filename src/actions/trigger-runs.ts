@@ -4,7 +4,6 @@ import { canonicalJson } from '#core/canonical.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { type JobDefinition, rankOf } from '#core/job.ts'
-import { HTTP_QUEUE } from '#core/queue.ts'
 import type { RetryPolicy } from '#core/retry.ts'
 import type { Trigger } from '#core/run.ts'
 import { problemsUnder } from '#governance/json-schema.ts'
@@ -204,7 +203,3 @@ const fingerprintOf = (request: RunRequest): string =>
   createHash('sha256')
     .update(canonicalJson(request.payload ?? null))
     .digest('hex')
-
-/** The queue that a job's runs wait in. */
-export const queueOf = (definition: Pick<JobDefinition, 'execution' | 'queue'>): string =>
-  definition.execution === 'http' ? HTTP_QUEUE : definition.queue

@@ -3,3 +3,7 @@ export const HTTP_QUEUE = '@http'
 
 /** Where runs are counted that others execute and only report. Nothing ever waits in it. */
 export const EXTERNAL_QUEUE = '@external'
+
+/** The queue that a job's runs wait in. */
+export const queueOf = ({ execution, queue }: { execution: string; queue: string }): string =>
+  execution === 'http' ? HTTP_QUEUE : queue

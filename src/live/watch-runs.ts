@@ -2,7 +2,7 @@
 // asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
 import { isOver } from '#core/run.ts'
 import { type Bell, type Rung, TOPIC } from '#storage/bell.ts'
-import { type RunLogRow, readLastSequences, readRunLog } from '#storage/read-log.ts'
+import { type RunLogRow, readLastSequences, readRunLog, readVisible } from '#storage/read-log.ts'
 import type { Sql } from '#storage/sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 
@@ -22,7 +22,15 @@ export const TICK_MS = 2_000
 export const PAGE = { limit: 200, bytesMax: 262_144 } as const
 const RUNS_PER_QUERY = 10_000
 
-type Watched = { runId: string; watch: OwnedWatch<RunLogRow, number>; known: number; unlisten: () => void }
+type Watched = {
+  runId: string
+  watch: OwnedWatch<RunLogRow, number>
+  /** The run's last sequence, as the latest read to its end found it. */
+  known: number
+  /** Somebody's read failed, and nothing but the tick will make them read again. */
+  failed: boolean
+  unlisten: () => void
+}
 
 export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): RunWatches {
   const watched = new Map<string, Watched>()
@@ -30,13 +38,15 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   let looking = false
   let lookAgain = false
   let failing = false
+  /** What was visible when all followed runs were last looked at; with thousands of idle ones a look is not free. */
+  let lookedAt = ''
 
   function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean): Watched {
-    // Until a read has come to the end, nothing is known, and the tick makes its followers look.
     const one: Watched = {
       runId,
       watch: makeWatch({ read, keyOf, unwatched }),
       known: -1,
+      failed: false,
       unlisten: bell.listen(TOPIC.run(runId), hear),
     }
     function hear(rung: Rung): void {
@@ -48,7 +58,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
         const page = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
         return known(one, after, page)
       } catch (error) {
-        one.known = -1
+        one.failed = true
         fail(error)
         throw error
       }
@@ -72,19 +82,30 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     if (looking) return
     looking = true
     try {
+      const visible = await readVisible(sql)
       const all = [...watched.values()]
-      for (let from = 0; from < all.length; from += RUNS_PER_QUERY) {
-        const some = all.slice(from, from + RUNS_PER_QUERY)
-        const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
-        // One that is gone has no last sequence: its followers find out.
-        for (const one of some) if ((last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known) one.watch.ring()
-      }
+      if (visible !== lookedAt || all.some((one) => one.failed)) await lookAt(all)
+      lookedAt = visible
       failing = false
     } catch (error) {
       fail(error)
     }
     looking = false
     if (lookAgain) void look()
+  }
+
+  async function lookAt(all: readonly Watched[]): Promise<void> {
+    for (let from = 0; from < all.length; from += RUNS_PER_QUERY) {
+      const some = all.slice(from, from + RUNS_PER_QUERY)
+      const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
+      for (const one of some) {
+        // One that is gone has no last sequence: its followers find out.
+        const isBehind = (last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known
+        if (!isBehind && !one.failed) continue
+        one.failed = false
+        one.watch.ring()
+      }
+    }
   }
 
   function fail(error: unknown): void {

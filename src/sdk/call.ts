@@ -45,7 +45,7 @@ export async function callRoute(
 type Try = { request: WireRequest; options: CallOptions }
 
 async function tryOnce(connection: Connection, route: Route, { request, options }: Try): Promise<unknown> {
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+  const timeout = AbortSignal.timeout(Math.ceil(options.timeoutMs ?? TIMEOUT_MS))
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
   try {
     const response = await send(connection, { request, signal, idempotencyKey: options.idempotencyKey })

@@ -141,10 +141,11 @@ test('runs that end together are settled together', async () => {
 })
 
 test('one heartbeat keeps all leases, and goes on while they are held', async () => {
-  const { yard, worker } = await start({ handle: forEver })
+  const { yard, worker, errors } = await start({ leaseSecs: 5, handle: forEver })
   yard.queue.push('a', 'b')
   await until(() => yard.beats.filter((beat) => beat.length === 2).length >= 3)
   expect(worker.size()).toBe(2)
+  expect(errors).toEqual([])
 })
 
 test('a handler is told to stop, and nothing is settled for it', async () => {

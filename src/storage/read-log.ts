@@ -79,6 +79,12 @@ export async function readLastSequences(sql: Sql, runIds: readonly string[]): Pr
   return new Map(rows.map((row) => [row.run_id, row.last_sequence]))
 }
 
+/** Which transactions are visible now. As long as that does not change, nothing that is committed is new. */
+export async function readVisible(sql: Sql): Promise<string> {
+  const [row] = await sql<{ visible: string }[]>`select pg_current_snapshot()::text as visible`
+  return row!.visible
+}
+
 export type RunHead = { state: RunState; lastSequence: number; createdAt: Date }
 
 /** What a reader of a run's log has to know first. Undefined for a run of another project. */

@@ -7,6 +7,7 @@ export type Duplicate = { lines: number; first: Place; second: Place; sample: st
 export type Duplicates = { found: Duplicate[]; total: number; lines: number }
 
 const WINDOW = 8
+const DISTINCT_MIN = 5
 const FOUND_MAX = 20
 const SAMPLE_LENGTH_MAX = 100
 
@@ -20,7 +21,10 @@ export function findDuplicates(files: readonly SourceFile[]): Duplicates {
   const all: Duplicate[] = []
   linesOfFile.forEach((lines, file) => {
     for (let at = 0; at + WINDOW <= lines.length; at++) {
-      const key = keyAt(lines, at)
+      const window = lines.slice(at, at + WINDOW).map((line) => line.text)
+      // The same few lines again and again are a pattern, which is alike wherever it begins.
+      if (new Set(window).size < DISTINCT_MIN) continue
+      const key = window.join('\n')
       const earlier = seen.get(key)
       if (!earlier) {
         seen.set(key, { file, at })
@@ -52,17 +56,15 @@ export function findDuplicates(files: readonly SourceFile[]): Duplicates {
   }
 }
 
+// A list of imported names may go over many lines, and is alike in files that use the same things.
+const IMPORTS = /^[ \t]*(?:import|export)\b[^'"`;()=]*?\bfrom\s*['"][^'"\n]+['"]/gm
+
 function significantLines(text: string): Line[] {
-  return linesOf(text)
+  const rest = text.replaceAll(IMPORTS, (statement) => statement.replaceAll(/[^\r\n]/g, ''))
+  return linesOf(rest)
     .map((line, index) => ({ text: line.trim(), number: index + 1 }))
     .filter(({ text }) => text.length > 0 && !/^(\/\/|\/\*|\*|import\b|export \* from|[\])}(,;]+$)/.test(text))
 }
-
-const keyAt = (lines: readonly Line[], at: number): string =>
-  lines
-    .slice(at, at + WINDOW)
-    .map((line) => line.text)
-    .join('\n')
 
 function equalLength(linesOfFile: readonly Line[][], a: Spot, b: Spot): number {
   const [linesA, linesB] = [linesOfFile[a.file]!, linesOfFile[b.file]!]

@@ -32,7 +32,7 @@ describe('imports of a script', () => {
   })
 })
 
-const aliases = [{ prefix: '#', suffix: '', target: '', targetSuffix: '' }]
+const names = { aliases: [{ prefix: '#', suffix: '', target: '', targetSuffix: '' }], folderName: 'src' }
 
 test('relative paths and aliases lead to files, with or without their ending', () => {
   const { edges, broken } = resolveImports(
@@ -44,10 +44,11 @@ test('relative paths and aliases lead to files, with or without their ending', (
       { path: 'a/two.ts', text: '' },
       { path: 'b/index.ts', text: '' },
       { path: 'b/three.ts', text: '' },
+      { path: '../test/three.ts', text: `import '../src/b/three.ts'\nimport './other.ts'` },
     ],
-    aliases,
+    names,
   )
-  expect(edges.map((edge) => edge.to)).toEqual(['a/two.ts', 'b/index.ts', 'b/three.ts'])
+  expect(edges.map((edge) => edge.to)).toEqual(['a/two.ts', 'b/index.ts', 'b/three.ts', 'b/three.ts'])
   expect(broken).toEqual([{ path: 'a/one.ts', from: './gone.ts' }])
 })
 
@@ -62,7 +63,7 @@ test('rooms, packages and circles are told; imports of types alone make no circl
       },
       { path: 'storage/sql.test.ts', text: `import '#core/y.ts'\nimport '#core/run.ts'` },
     ],
-    aliases,
+    names,
   )
   expect(graph.modules).toBe(4)
   expect(graph.cycles).toEqual([['core/run.ts', 'core/y.ts']])

@@ -26,10 +26,18 @@ const CYCLES_MAX = 20
 const ROWS_MAX = 15
 const ROOMS_MAX = 100
 
+/** What names of files mean. */
+export type Names = {
+  aliases: readonly Alias[]
+  /** The audited folder's own name: who imports `../src/a.ts` from beside `src` means `a.ts` in it. */
+  folderName: string
+}
+const NO_NAMES: Names = { aliases: [], folderName: '' }
+
 type Resolved = { edges: Edge[]; packages: Map<string, Set<string>>; broken: { path: string; from: string }[] }
 
-export function importGraph(files: readonly SourceFile[], aliases: readonly Alias[] = []): ImportGraph {
-  const { edges, packages, broken } = resolveImports(files, aliases)
+export function importGraph(files: readonly SourceFile[], names = NO_NAMES): ImportGraph {
+  const { edges, packages, broken } = resolveImports(files, names)
   const live = edges.filter((edge) => !edge.typeOnly)
   const importers = Map.groupBy(edges, (edge) => edge.to)
   return {
@@ -60,7 +68,7 @@ export function importGraph(files: readonly SourceFile[], aliases: readonly Alia
 }
 
 /** The imports of all scripts, each pair of files once. */
-export function resolveImports(files: readonly SourceFile[], aliases: readonly Alias[]): Resolved {
+export function resolveImports(files: readonly SourceFile[], names = NO_NAMES): Resolved {
   const scripts = files.filter(({ path }) => isScript(path))
   const known = new Set(files.map(({ path }) => path))
   const edges = new Map<string, Edge>()
@@ -68,7 +76,7 @@ export function resolveImports(files: readonly SourceFile[], aliases: readonly A
   const broken: Resolved['broken'] = []
   for (const { path, text } of scripts) {
     for (const { from, typeOnly } of readImports(text)) {
-      const wanted = pathOf(path, from, aliases)
+      const wanted = pathOf(path, from, names)
       if (wanted === undefined) {
         const name = packageOf(from)
         packages.set(name, (packages.get(name) ?? new Set()).add(path))
@@ -86,9 +94,11 @@ export function resolveImports(files: readonly SourceFile[], aliases: readonly A
 }
 
 /** Where an import points to, relative to the audited folder; undefined for a package. */
-function pathOf(importer: string, from: string, aliases: readonly Alias[]): string | undefined {
+function pathOf(importer: string, from: string, { aliases, folderName }: Names): string | undefined {
   if (from.startsWith('./') || from.startsWith('../') || from === '.' || from === '..') {
-    return normalised([...importer.split('/').slice(0, -1), ...from.split('/')])
+    const path = normalised([...importer.split('/').slice(0, -1), ...from.split('/')])
+    const home = `../${folderName}/`
+    return path.startsWith(home) ? path.slice(home.length) : path
   }
   const alias = aliases
     .filter(({ prefix, suffix }) => from.startsWith(prefix) && from.endsWith(suffix))

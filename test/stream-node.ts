@@ -93,5 +93,5 @@ if (import.meta.main) {
       })
     }
   })
-  process.on('SIGTERM', () => void node.close())
+  process.on('SIGTERM', () => void node.close().then(() => process.exit()))
 }

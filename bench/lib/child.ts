@@ -1,0 +1,61 @@
+// Processes of a bench. A contestant runs in one of its own, so that none inherits another's heap or compiled code.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** Runs a script to its end and gives back the JSON that it printed. A script that takes too long is killed. */
+export async function runScript<T>(path: string, input: unknown, timeoutMs: number): Promise<T> {
+  const child = spawn(process.execPath, [path, JSON.stringify(input)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const late = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(late)
+  if (code !== 0) throw new Error(`${path} ended with ${code ?? `a kill after ${timeoutMs} ms`}: ${text.slice(-2000)}`)
+  return JSON.parse(text.trim().split('\n').at(-1)!) as T
+}
+
+/** What `runScript` gave to this process. */
+export const scriptInput = <T>(): T => JSON.parse(process.argv[2]!) as T
+
+export function scriptOutput(output: unknown): void {
+  process.stdout.write(`${JSON.stringify(output)}\n`)
+}
+
+export type Server = { address: string; stop: () => Promise<void> }
+
+/** Starts a long-running process; ready when a line of its output matches. */
+export async function startServer(
+  command: string,
+  args: readonly string[],
+  { env, ready }: { env?: NodeJS.ProcessEnv; ready: RegExp },
+): Promise<Server> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+  const address = await firstMatch(child, ready)
+  return {
+    address,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      const late = setTimeout(() => child.kill('SIGKILL'), 15_000)
+      await gone
+      clearTimeout(late)
+    },
+  }
+}
+
+function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`a server of the bench ended with ${code}: ${text.slice(-2000)}`)))
+    child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+      text = (text + chunk).slice(-100_000)
+      const match = pattern.exec(text)
+      if (match) resolve(match[1] ?? match[0])
+    })
+  })
+}

@@ -17,7 +17,12 @@ export type Config = Readonly<{
   roles: ReadonlySet<Role>
   /** Name of this node: the owner of its leases. Unique among the nodes of one database. */
   node: string
-  pool: Readonly<{ apiConnections: number; engineConnections: number; statementTimeoutMs: number }>
+  pool: Readonly<{
+    apiConnections: number
+    readConnections: number
+    engineConnections: number
+    statementTimeoutMs: number
+  }>
   dispatchCallsMax: number
   rateLimitPerMinute: number
   shutdownGraceMs: number
@@ -50,7 +55,8 @@ export const SETTINGS = {
   RUNYARD_DEMO: ['off', '`on`: run the example agent once'],
   RUNYARD_ROLES: ['api,engine', 'what this node does'],
   RUNYARD_NODE: ['', 'name of this node; empty: host name and process id'],
-  RUNYARD_API_CONNECTIONS: ['8', 'connections to PostgreSQL for requests'],
+  RUNYARD_API_CONNECTIONS: ['6', 'connections to PostgreSQL for requests'],
+  RUNYARD_READ_CONNECTIONS: ['4', 'connections to PostgreSQL for lists'],
   RUNYARD_ENGINE_CONNECTIONS: ['4', 'connections to PostgreSQL for the engine'],
   RUNYARD_STATEMENT_TIMEOUT_MS: ['30000', 'longest statement'],
   RUNYARD_DISPATCH_MAX: ['200', 'HTTP dispatches of this node at once'],
@@ -102,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     node: text('RUNYARD_NODE') || `${hostname()}-${process.pid}`,
     pool: Object.freeze({
       apiConnections: whole('RUNYARD_API_CONNECTIONS', 1, 100),
+      readConnections: whole('RUNYARD_READ_CONNECTIONS', 1, 100),
       engineConnections: whole('RUNYARD_ENGINE_CONNECTIONS', 1, 100),
       statementTimeoutMs: whole('RUNYARD_STATEMENT_TIMEOUT_MS', 100, 3_600_000),
     }),

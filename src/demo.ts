@@ -15,7 +15,7 @@ export type DemoOptions = {
   address: string
   key: string
   log: DemoLog
-  /** Where the agent's own settings are found; nothing else of it is handed on. */
+  /** Where the agent's own settings are found, such as those of its model; nothing else of it is handed on. */
   env?: NodeJS.ProcessEnv
 }
 
@@ -50,7 +50,7 @@ const JOB: JobInput = {
 /** Slow enough to be watched. */
 const PACE_MS = 400
 
-export async function startDemo({ address, key, log, env = process.env }: DemoOptions): Promise<Demo> {
+export async function startDemo({ address, key, log, env = {} }: DemoOptions): Promise<Demo> {
   const client = createClient({ baseUrl: address, credential: key })
   await ensureJob(client)
   const runId = await ensureRun(client)

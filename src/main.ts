@@ -9,6 +9,7 @@ const HELP = `Runyard: a control plane for the runs of AI agents and background 
 
   npm start             start, with an embedded PostgreSQL unless DATABASE_URL is set
   npm start -- --help   this text
+  npm start -- --trace  when a start fails, where
 
 Settings (environment):
 ${Object.entries(SETTINGS)
@@ -84,6 +85,6 @@ function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting):
 main().catch((error: unknown) => {
   // What stops a start is for a person to read: the sentence, and the stack only where it is a bug.
   process.stderr.write(`\nRunyard could not start: ${error instanceof Error ? error.message : String(error)}\n`)
-  if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  if (error instanceof Error && process.argv.includes('--trace')) process.stderr.write(`${error.stack}\n`)
   process.exit(1)
 })

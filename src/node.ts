@@ -39,8 +39,14 @@ export async function startNode({
   keepKey,
   log = pino({ level: config.logLevel }),
 }: NodeOptions): Promise<Node> {
-  const { statementTimeoutMs, apiConnections, engineConnections } = config.pool
+  const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
   const apiSql = connect(databaseUrl, { max: apiConnections, name: 'runyard-api', statementTimeoutMs })
+  const readSql = connect(databaseUrl, {
+    max: readConnections,
+    name: 'runyard-reads',
+    statementTimeoutMs,
+    plans: 'each',
+  })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
   const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
   const say = (line: string) => log.info(line)
@@ -52,7 +58,7 @@ export async function startNode({
   })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
   const tokens = runTokens(tokenSecret)
-  const parts = { ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
+  const parts = { reads: readSql, ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   const live = goLive({ sql: apiSql, bell, log: say })
@@ -108,7 +114,7 @@ export async function startNode({
     await limiter.close()
     await bell.close()
     await stopTracing?.()
-    await Promise.all([apiSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
+    await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
   }
   return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }
 }

@@ -172,7 +172,7 @@ test('a follower loses and repeats nothing, and a worker nothing either, while t
   }
   await second
   expect(followed).toEqual(followed.map((_, index) => index + 1))
-  // A line whose answer was lost in the restart is said again: the server does not know it for the same yet.
+  // A line whose answer was lost in the restart is said again, and stands there twice.
   expect(new Set(said).size).toBe(lines)
   expect(await client.getRun({ run_id: runId })).toMatchObject({ status: 'completed', attempt: 1 })
 })

@@ -54,6 +54,7 @@ export async function testYard(): Promise<Yard> {
   const rung: string[] = []
   const ctx = makeCtx({
     sql,
+    reads: sql,
     ring: (topics) => void rung.push(...topics),
     // Nobody rings here: waiting is what the tests that need it bring themselves.
     listen: () => ({ rung: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), close: () => {} }),

@@ -27,6 +27,7 @@ async function inProcess({ url }: Entry): Promise<Contestant> {
   const bell = await hangBell({ url, log: () => {} })
   const ctx = makeCtx({
     sql,
+    reads: sql,
     ring: bell.ring,
     listen: listenTo(bell),
     log: pino({ level: 'silent' }),

@@ -14,6 +14,8 @@ import { type JobCache, jobCache } from './job-cache.ts'
 
 export type Ctx = {
   sql: Sql
+  /** For lists, whose best plan depends on what is asked for. */
+  reads: Sql
   /** Tells every process where to look again; called after the commit. */
   ring: (topics: Iterable<string>) => void
   /** Listens for rings of these topics. Start listening before looking, or a ring in between is missed. */
@@ -30,14 +32,14 @@ export type Ctx = {
   appendDelta: GroupCommit<NewDelta, number | undefined>
 }
 
-export type CtxParts = Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }
+export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }
 
 /** Items of one statement, statements at once, and items waiting, for each kind of group commit. */
 const BOUNDS = { itemsMax: 500, parallel: 2, waitingMax: 20_000 }
 
 const full = (what: string) => () => refuse('overloaded', { what, retryAfterMs: 1000 })
 
-export function makeCtx({ sql, ring, listen, log, egress, random = Math.random }: CtxParts): Ctx {
+export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.random }: CtxParts): Ctx {
   const insertRun = groupCommit<NewRun, InsertedRun>((runs) => insertRuns(sql, runs), {
     ...BOUNDS,
     full: full('The queue of triggers'),
@@ -58,5 +60,18 @@ export function makeCtx({ sql, ring, listen, log, egress, random = Math.random }
     ...BOUNDS,
     full: full('The queue of deltas'),
   })
-  return { sql, ring, listen, log, egress, random, jobs: jobCache(sql), insertRun, moveRun, appendEvent, appendDelta }
+  return {
+    sql,
+    reads,
+    ring,
+    listen,
+    log,
+    egress,
+    random,
+    jobs: jobCache(sql),
+    insertRun,
+    moveRun,
+    appendEvent,
+    appendDelta,
+  }
 }

@@ -26,7 +26,9 @@ const ATTEMPT_CALLS = {
   deleteState: state.deleteState,
 } as const satisfies Record<string, Route & { name: keyof Calls }>
 
-/** A node that is being restarted is back by then; an attempt is worth waiting for it. */
+// A call whose answer was lost is sent again, until a node that is being restarted is back. Something may then be
+// recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a child must
+// not be spawned twice: a spawn is repeated when it has an idempotency key.
 const RETRIES_MAX = 8
 
 type AttemptCall<R extends Route> =
@@ -46,7 +48,7 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
     return [
       name,
       (input: object = {}, options: CallOptions = {}) =>
-        call({ ...input, run_id: run.id }, { retriesMax: RETRIES_MAX, ...keyFor(name), ...options }).catch(
+        call({ ...input, run_id: run.id }, { retriesMax: RETRIES_MAX, repeatable: name !== 'spawn', ...options }).catch(
           (error: unknown) => {
             if (error instanceof RunyardError && isStale(error)) onStale()
             throw error
@@ -56,10 +58,5 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
   })
   return Object.fromEntries(calls) as Attempt
 }
-
-/** A key of its own for each call: when an answer is lost, the call is sent again under the same key. */
-const keyFor = (name: string): CallOptions =>
-  // The key of a spawn names the child for as long as the child lives: only the handler can choose it.
-  name === 'spawn' ? {} : { idempotencyKey: crypto.randomUUID() }
 
 const isStale = ({ code }: RunyardError): boolean => code === 'stale_lease' || code === 'run_over'

@@ -59,17 +59,16 @@ export type Client = Calls & {
   as: (credential: string) => Client
 }
 
-const isCallable = (value: object): value is Route => 'method' in value && 'replies' in value && !('stream' in value)
+const isCallable = (value: unknown): value is Route =>
+  typeof value === 'object' && value !== null && 'method' in value && 'replies' in value && !('stream' in value)
+
+const CALLABLE = Object.entries(CONTRACT).filter((entry): entry is [CallableName, Route] => isCallable(entry[1]))
 
 export function createClient({ baseUrl, credential }: ClientOptions): Client {
   const connection: Connection = { baseUrl: new URL(baseUrl).href, credential }
-  const calls = Object.fromEntries(
-    Object.entries(CONTRACT).flatMap(([name, value]) =>
-      typeof value === 'object' && isCallable(value) ? [[name, callOf(connection, value)]] : [],
-    ),
-  ) as unknown as Calls
+  const calls = Object.fromEntries(CALLABLE.map(([name, route]) => [name, callOf(connection, route)]))
   return {
-    ...calls,
+    ...(calls as unknown as Calls),
     follow: (runId, options) => followRun(connection, runId, options),
     as: (other) => createClient({ baseUrl, credential: other }),
   }

@@ -1,6 +1,7 @@
 // Appending to the log. An event of a run takes the run's next sequence number under the lock of the run's row, so
 // commit order is sequence order; an event of anything else takes only a position.
 import type { Actor } from '#core/event.ts'
+import { column } from './column.ts'
 import { countEvents } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
@@ -46,11 +47,11 @@ export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promi
   const rows = await sql<Row[]>`
     with input as materialized (
       select t.*, coalesce(rare::jsonb, '{}') as more from unnest(
-        ${ids}::uuid[], ${events.map((it) => (it.idGiven ? 1 : 0))}::int[], ${events.map((it) => it.projectId)}::text[],
-        ${events.map((it) => it.type)}::text[], ${events.map((it) => it.occurredAt?.toISOString() ?? null)}::timestamptz[],
-        ${events.map((it) => it.actor.type)}::text[], ${events.map((it) => it.actor.id)}::text[], ${events.map((it) => it.runId ?? null)}::uuid[],
-        ${events.map((it) => it.token ?? null)}::uuid[], ${events.map((it) => it.message ?? null)}::text[],
-        ${events.map((it) => jsonText(it.data))}::text[], ${events.map(rareText)}::text[]
+        ${column(ids)}::uuid[], ${column(events.map((it) => (it.idGiven ? 1 : 0)))}::int[], ${column(events.map((it) => it.projectId))}::text[],
+        ${column(events.map((it) => it.type))}::text[], ${column(events.map((it) => it.occurredAt?.toISOString() ?? null))}::timestamptz[],
+        ${column(events.map((it) => it.actor.type))}::text[], ${column(events.map((it) => it.actor.id))}::text[], ${column(events.map((it) => it.runId ?? null))}::uuid[],
+        ${column(events.map((it) => it.token ?? null))}::uuid[], ${column(events.map((it) => it.message ?? null))}::text[],
+        ${column(events.map((it) => jsonText(it.data)))}::text[], ${column(events.map(rareText))}::text[]
       ) with ordinality as t (id, given, project_id, type, occurred_at, actor_type, actor_id, run_id, token, message, data, rare, ord)
     ), known as (
       ${given ? sql`select e.* from event_ids e join input i on i.given = 1 and e.project_id = i.project_id and e.id = i.id` : sql`select * from event_ids where false`}

@@ -1,7 +1,7 @@
 // Claims: the head of a queue, shared by turns. A lane is what shares one place in the turn order: (queue,
 // project, rank, job, concurrency key). The statement walks the lanes by one index probe each, never the backlog.
 import type { Actor } from '#core/event.ts'
-import { countEvents, countMoves } from './counts.ts'
+import { countMoves, countRunEvents, tally } from './counts.ts'
 import { newId } from './id.ts'
 import type { Sql } from './sql.ts'
 
@@ -157,10 +157,9 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     ), free as materialized (
       -- A run that somebody is moving this very moment is left alone: to wait for it here, holding its place in the
       -- queue, could make a circle with a cancel that holds the run and wants its place.
-      select s.run_id, c.ord, c.due_at from chosen c join run_states s on s.run_id = c.run_id
-      where s.state = 'queued'
-      order by s.run_id
-      for update of s skip locked
+      -- One look-up each, whatever the statistics say: a join may be planned as a walk through all queued runs.
+      select s.run_id, c.ord, c.due_at from (select * from chosen order by run_id) c cross join lateral (
+        select run_id from run_states s where s.run_id = c.run_id and s.state = 'queued' for update skip locked) s
     ), taken as (
       delete from run_queue q using free where q.run_id = free.run_id
     ), moved as materialized (
@@ -181,13 +180,14 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
         clock_timestamp() + least(${claim.leaseSecs}::int, case when ${started}::boolean then timeout_secs end) * interval '1 s',
         case when ${started}::boolean then clock_timestamp() + timeout_secs * interval '1 s' end
       from joined
-    ), counted as (${countMoves(sql, 'joined')}
-    ), counted_events as (${countEvents(sql, 'joined')}
+    ), tallied as materialized (${tally(sql, 'joined')}
+    ), counted as (${countMoves(sql, 'tallied')}
+    ), counted_events as (${countRunEvents(sql, 'tallied')}
     ), logged as (
       insert into events (id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, run_id, run_ref, sequence, attempt, agent_id)
       select (${Array.from({ length: claim.limit }, newId)}::uuid[])[ord], project_id, type, occurred_at, actor_type, actor_id, correlation_id,
         run_id, client_id, last_sequence, attempt, agent_id
-      from joined order by ord
+      from joined
     )
     select j.run_id, j.project_id, j.client_id, j.job_id, j.job_version, j.queue, j.attempt, j.rank, j.lease_token as token, j.queue_wait_ms,
       j.timeout_secs, j.correlation_id, j.agent_id, j.tags, j.metadata, j.debug_mode, j.traceparent, j.created_at, j.error as previous_error,

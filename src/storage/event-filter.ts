@@ -31,6 +31,7 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
   const { correlationId, runId } = filter
   const types = filter.types && [...new Set(filter.types)]
   const resource = filter.resource && { ...filter.resource, types: [...new Set(filter.resource.types)] }
+  if (types?.length === 0 || resource?.types.length === 0) return []
   const rest = [sql`project_id = ${filter.projectId}`, ...simpleConditions(sql, filter)]
   const ofType = types ? [isOneOf(sql, sql`type`, types)] : []
   const ofResource = resource ? [aboutOneOf(sql, resource)] : []

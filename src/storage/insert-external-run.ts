@@ -1,7 +1,7 @@
 // A run that others execute: it begins with its first event, which the caller writes in the same transaction.
 import type { Actor } from '#core/event.ts'
 import { EXTERNAL_QUEUE } from '#core/queue.ts'
-import { countMoves } from './counts.ts'
+import { countMoves, tally } from './counts.ts'
 import type { Sql } from './sql.ts'
 
 export type NewExternalRun = {
@@ -23,13 +23,15 @@ export async function insertExternalRun(sql: Sql, run: NewExternalRun): Promise<
       values (${run.id}, ${run.projectId}, ${run.clientId}, 'external', ${EXTERNAL_QUEUE}, 'event', ${run.actor.type}, ${run.actor.id}, ${run.correlationId},
         0, 86400, 1, ${run.agentId ?? null}, date_trunc('milliseconds', clock_timestamp()))
       on conflict (id) do nothing
-      returning id, project_id, queue, job_id, created_at, 'executing'::text as state, null::text as state_before
+      returning id, project_id, queue, job_id, created_at, 'executing'::text as state, null::text as state_before, null::text as type,
+        null::text as actor_type, null::text as actor_id, created_at as occurred_at
     ), states as (
       insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at)
       select id, project_id, state, 0, created_at, created_at, created_at from fresh
     ), bodies as (
       insert into run_bodies (run_id) select id from fresh
-    ), counted as (${countMoves(sql, 'fresh')}
+    ), tallied as materialized (${tally(sql, 'fresh')}
+    ), counted as (${countMoves(sql, 'tallied')}
     )
     select id from fresh`
   return row !== undefined

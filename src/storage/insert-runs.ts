@@ -3,7 +3,8 @@
 import type { Actor } from '#core/event.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import type { RunState, Trigger } from '#core/run.ts'
-import { countEvents, countMoves } from './counts.ts'
+import { column } from './column.ts'
+import { countMoves, countRunEvents, tally } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
 import type { Sql } from './sql.ts'
@@ -50,27 +51,31 @@ export type InsertedRun =
 /** Items of one call must not share an idempotency key. Answers in the order of `runs`. */
 export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<InsertedRun[]> {
   const rows = await sql<Row[]>`
-    with input as materialized (
+    with input as not materialized (
       select t.*, coalesce(rare::jsonb, '{}') as more from unnest(
-        ${runs.map((it) => it.id)}::uuid[], ${runs.map(() => newId())}::uuid[], ${runs.map((it) => it.projectId)}::text[],
-        ${runs.map((it) => it.jobId)}::uuid[], ${runs.map((it) => it.jobVersion)}::int[],
-        ${runs.map((it) => it.actor.type)}::text[], ${runs.map((it) => it.actor.id)}::text[],
-        ${runs.map((it) => it.correlationId ?? it.id)}::text[], ${runs.map((it) => it.triggeredBy)}::text[],
-        ${runs.map((it) => jsonText(it.payload))}::text[],
-        ${runs.map((it) => it.scheduledAt?.toISOString() ?? null)}::timestamptz[], ${runs.map((it) => it.delayMs ?? null)}::float8[],
-        ${runs.map((it) => it.rank)}::int[], ${runs.map((it) => it.timeoutSecs)}::int[], ${runs.map((it) => it.maxAttempts)}::int[],
-        ${runs.map((it) => it.ttlSecs ?? null)}::int[], ${runs.map((it) => jsonText(it.tags))}::text[],
-        ${runs.map((it) => jsonText(it.metadata))}::text[], ${runs.map((it) => it.concurrencyKey ?? '')}::text[],
-        ${runs.map((it) => it.idempotency?.key ?? null)}::text[], ${runs.map((it) => it.idempotency?.fingerprint ?? null)}::text[],
-        ${runs.map((it) => it.batchId ?? null)}::uuid[], ${runs.map(rareText)}::text[]
+        ${column(runs.map((it) => it.id))}::uuid[], ${column(runs.map(() => newId()))}::uuid[], ${column(runs.map((it) => it.projectId))}::text[],
+        ${column(runs.map((it) => it.jobId))}::uuid[], ${column(runs.map((it) => it.jobVersion))}::int[],
+        ${column(runs.map((it) => it.actor.type))}::text[], ${column(runs.map((it) => it.actor.id))}::text[],
+        ${column(runs.map((it) => it.correlationId ?? it.id))}::text[], ${column(runs.map((it) => it.triggeredBy))}::text[],
+        ${column(runs.map((it) => jsonText(it.payload)))}::text[],
+        ${column(runs.map((it) => it.scheduledAt?.toISOString() ?? null))}::timestamptz[], ${column(runs.map((it) => it.delayMs ?? null))}::float8[],
+        ${column(runs.map((it) => it.rank))}::int[], ${column(runs.map((it) => it.timeoutSecs))}::int[], ${column(runs.map((it) => it.maxAttempts))}::int[],
+        ${column(runs.map((it) => it.ttlSecs ?? null))}::int[], ${column(runs.map((it) => jsonText(it.tags)))}::text[],
+        ${column(runs.map((it) => jsonText(it.metadata)))}::text[], ${column(runs.map((it) => it.concurrencyKey ?? ''))}::text[],
+        ${column(runs.map((it) => it.idempotency?.key ?? null))}::text[], ${column(runs.map((it) => it.idempotency?.fingerprint ?? null))}::text[],
+        ${column(runs.map((it) => it.batchId ?? null))}::uuid[], ${column(runs.map(rareText))}::text[]
       ) with ordinality as t (id, event_id, project_id, job_id, job_version, actor_type, actor_id, correlation_id, triggered_by, payload,
         scheduled_at, delay_ms, rank, timeout_secs, max_attempts, ttl_secs, tags, metadata, concurrency_key, key, fingerprint, batch_id, rare, ord)
     ), judged as materialized (
       select i.*, j.execution, case when j.execution = 'http' then ${HTTP_QUEUE} else j.queue end as queue,
-        date_trunc('milliseconds', clock_timestamp()) as created_at,
+        case when coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms') > i.created_at then 'delayed' else 'queued' end as state,
+        coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms', i.created_at) as due_at,
         case when j.id is null then 'job_missing' when j.version <> i.job_version then 'job_changed' when not j.enabled then 'job_disabled'
           when j.paused_at is not null and j.when_paused = 'refuse' then 'job_paused' end as problem
-      from input i left join jobs j on j.id = i.job_id and j.project_id = i.project_id and j.deleted_at is null
+      from (
+        -- "offset 0": the clock is read once for each run, not once for each use.
+        select *, date_trunc('milliseconds', clock_timestamp()) as created_at from input offset 0
+      ) i left join jobs j on j.id = i.job_id and j.project_id = i.project_id and j.deleted_at is null
     ), keyed as (
       -- A key whose time is over is taken over; one that lives stays, and its run is the answer.
       insert into idempotency_keys as k (job_id, key, run_id, fingerprint)
@@ -78,10 +83,8 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
       on conflict (job_id, key) do update set run_id = excluded.run_id, fingerprint = excluded.fingerprint, expires_at = null
       where k.expires_at < clock_timestamp()
       returning run_id
-    ), fresh as materialized (
-      select *, case when coalesce(scheduled_at, created_at + delay_ms * interval '1 ms') > created_at then 'delayed' else 'queued' end as state,
-        coalesce(scheduled_at, created_at + delay_ms * interval '1 ms', created_at) as due_at,
-        null::text as state_before, null::text as resource_type, 'run.created'::text as type, created_at as occurred_at, id as run_id
+    ), fresh as not materialized (
+      select *, null::text as state_before, 'run.created'::text as type, created_at as occurred_at, id as run_id
       from judged where problem is null and (key is null or exists (select from keyed where keyed.run_id = judged.id))
     ), asked as (
       insert into runs (id, project_id, job_id, job_version, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id,
@@ -102,17 +105,18 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
     ), queued as (
       insert into run_queue (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at)
       select id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', due_at, due_at + ttl_secs * interval '1 s' from fresh
-    ), counted as (${countMoves(sql, 'fresh')}
-    ), counted_events as (${countEvents(sql, 'fresh')}
+    ), tallied as materialized (${tally(sql, 'fresh')}
+    ), counted as (${countMoves(sql, 'tallied')}
+    ), counted_events as (${countRunEvents(sql, 'tallied')}
     ), logged as (
       insert into events (id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, sequence, attempt, agent_id, data)
       select event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, (more->>'causationId')::uuid, id, 1, 1, more->>'agentId',
         jsonb_build_object('state', state, 'triggered_by', triggered_by)
-      from fresh order by ord
+      from fresh
     )
-    select j.ord::int, j.problem, f.state, f.created_at, j.job_id, j.key
-    from judged j left join fresh f using (ord)
-    order by j.ord`
+    select ord::int, problem, created_at, job_id, key,
+      case when problem is null and (key is null or exists (select from keyed where keyed.run_id = judged.id)) then state end as state
+    from judged order by ord`
   const taken = rows.filter((row) => !row.problem && !row.state)
   const holders = taken.length === 0 ? [] : await findKeyHolders(sql, taken)
   const holderOf = new Map(holders.map((holder) => [`${holder.job_id} ${holder.key}`, holder]))

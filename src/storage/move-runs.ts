@@ -3,7 +3,8 @@
 
 import type { Actor } from '#core/event.ts'
 import { FAILURE_STATES, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
-import { countEvents, countMoves } from './counts.ts'
+import { column } from './column.ts'
+import { countMoves, countRunEvents, tally } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
 import type { Sql } from './sql.ts'
@@ -59,18 +60,18 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
   const rows = await sql<Row[]>`
     with input as materialized (
       select * from unnest(
-        ${changes.map((it) => it.runId)}::uuid[], ${changes.map(() => newId())}::uuid[],
-        ${changes.map((it) => RUN_MOVES[it.move].from.join())}::text[], ${changes.map((it) => RUN_MOVES[it.move].to)}::text[],
-        ${changes.map((it) => RUN_MOVES[it.move].event)}::text[],
-        ${changes.map((it) => it.attempt ?? null)}::int[], ${changes.map((it) => it.token ?? null)}::uuid[],
-        ${changes.map((it) => it.actor.type)}::text[], ${changes.map((it) => it.actor.id)}::text[],
-        ${changes.map((it) => it.causationId ?? null)}::uuid[],
-        ${changes.map((it) => it.message ?? null)}::text[], ${changes.map((it) => jsonText(it.data))}::text[],
-        ${changes.map((it) => it.nextAttempt ?? null)}::int[], ${changes.map((it) => it.dueInMs ?? null)}::float8[],
-        ${changes.map((it) => it.scheduledAt?.toISOString() ?? null)}::timestamptz[], ${changes.map((it) => it.ttlMs ?? null)}::float8[],
-        ${changes.map((it) => jsonText(it.payload))}::text[], ${changes.map((it) => jsonText(it.result))}::text[],
-        ${changes.map((it) => it.error ?? null)}::text[], ${changes.map((it) => it.errorCode ?? null)}::text[],
-        ${changes.map((it) => jsonText(it.trace))}::text[]
+        ${column(changes.map((it) => it.runId))}::uuid[], ${column(changes.map(() => newId()))}::uuid[],
+        ${column(changes.map((it) => RUN_MOVES[it.move].from.join()))}::text[], ${column(changes.map((it) => RUN_MOVES[it.move].to))}::text[],
+        ${column(changes.map((it) => RUN_MOVES[it.move].event))}::text[],
+        ${column(changes.map((it) => it.attempt ?? null))}::int[], ${column(changes.map((it) => it.token ?? null))}::uuid[],
+        ${column(changes.map((it) => it.actor.type))}::text[], ${column(changes.map((it) => it.actor.id))}::text[],
+        ${column(changes.map((it) => it.causationId ?? null))}::uuid[],
+        ${column(changes.map((it) => it.message ?? null))}::text[], ${column(changes.map((it) => jsonText(it.data)))}::text[],
+        ${column(changes.map((it) => it.nextAttempt ?? null))}::int[], ${column(changes.map((it) => it.dueInMs ?? null))}::float8[],
+        ${column(changes.map((it) => it.scheduledAt?.toISOString() ?? null))}::timestamptz[], ${column(changes.map((it) => it.ttlMs ?? null))}::float8[],
+        ${column(changes.map((it) => jsonText(it.payload)))}::text[], ${column(changes.map((it) => jsonText(it.result)))}::text[],
+        ${column(changes.map((it) => it.error ?? null))}::text[], ${column(changes.map((it) => it.errorCode ?? null))}::text[],
+        ${column(changes.map((it) => jsonText(it.trace)))}::text[]
       ) with ordinality as t (run_id, event_id, from_states, to_state, type, attempt, token, actor_type, actor_id, causation_id,
         message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, ord)
     ), seen as materialized (
@@ -140,12 +141,13 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
     ), kept as (
       update idempotency_keys k set expires_at = clock_timestamp() + interval '24 hours' from joined j
       where j.idempotency_key is not null and k.run_id = j.run_id and j.state in ('completed', 'canceled')
-    ), counted as (${countMoves(sql, 'joined')}
-    ), counted_events as (${countEvents(sql, 'joined')}
+    ), tallied as materialized (${tally(sql, 'joined')}
+    ), counted as (${countMoves(sql, 'tallied')}
+    ), counted_events as (${countRunEvents(sql, 'tallied')}
     ), logged as (
       insert into events (id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, run_ref, sequence, attempt, agent_id, message, data)
       select event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id, run_id, client_id, last_sequence, attempt_before, agent_id, message, data::jsonb
-      from joined order by ord
+      from joined
     )
     select f.ord::int, f.moved_meanwhile, f.state_before, f.attempt_before, f.to_state, f.attempt as attempt_expected,
       f.token is not null and f.token is distinct from f.lease_token as stale, m.state, m.attempt, m.last_sequence

@@ -44,7 +44,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       const list = `events-${order}`
       const after = decodeCursor(list, cursor, [TIME, WHOLE])
       const ofRun = resource_type === 'run' && resource_id !== undefined ? resource_id : run_id
-      const rows = await listEvents(ctx.sql, {
+      const rows = await listEvents(ctx.reads, {
         projectId,
         types: type,
         resource:
@@ -70,13 +70,13 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
 
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
-    const row = await findEvent(ctx.sql, projectId, event_id)
+    const row = await findEvent(ctx.reads, projectId, event_id)
     if (!row) throw refuse('event_not_found', { eventId: event_id })
     return eventWire(row)
   })
 
   implement(app, contract.aggregateEvents, async ({ occurred_from, occurred_to }, { projectId }) => {
-    const counts = await countEvents(ctx.sql, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) })
+    const counts = await countEvents(ctx.reads, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) })
     return {
       occurred_from: occurred_from ?? null,
       occurred_to: occurred_to ?? null,
@@ -88,7 +88,11 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   implement(app, contract.listActors, async ({ occurred_from, occurred_to, limit }, { projectId }) => {
-    const rows = await countByActor(ctx.sql, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) }, limit)
+    const rows = await countByActor(
+      ctx.reads,
+      { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) },
+      limit,
+    )
     return {
       data: rows.map(({ actorType, actorId, total, successes, failures }) => ({
         actor_type: actorType as ActorType,
@@ -106,7 +110,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
       const run = await findRunOr404(ctx, projectId, run_id)
       const after = decodeCursor('run-events', cursor, [WHOLE])
-      const page = await readRunLog(ctx.sql, {
+      const page = await readRunLog(ctx.reads, {
         runId: run.id,
         runCreatedAt: run.createdAt,
         afterSequence: after ? Number(after[0]) : after_sequence,

@@ -40,7 +40,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.listJobs, async ({ slug, execution, tag, cursor, limit }, { projectId }) => {
     const after = createdCursor('jobs', cursor)
-    const rows = await listJobs(ctx.sql, {
+    const rows = await listJobs(ctx.reads, {
       projectId,
       slug,
       execution,
@@ -72,7 +72,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listJobVersions, async ({ job, cursor, limit }, { projectId }) => {
     const found = await findJobOr404(ctx, projectId, job)
     const before = decodeCursor('versions', cursor, [WHOLE])
-    const rows = await listJobVersions(ctx.sql, found.id, { before: before && Number(before[0]), limit: limit + 1 })
+    const rows = await listJobVersions(ctx.reads, found.id, { before: before && Number(before[0]), limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: (row) => versionWire(row, found.slug),
       cursor: (row) => encodeCursor('versions', [row.version]),

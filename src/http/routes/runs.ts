@@ -151,7 +151,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listLineage, async ({ run_id, cursor, limit }, { projectId }) => {
     const run = await findRunOr404(ctx, projectId, run_id)
     const after = createdCursor('lineage', cursor)
-    const rows = await readLineage(ctx.sql, run.id, LINEAGE_DEPTH_MAX)
+    const rows = await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)
     const from = after ? rows.findIndex((row) => row.id === after.id) + 1 : 0
     return pageOf(rows.slice(from, from + limit + 1), limit, runPage('lineage'))
   })
@@ -181,7 +181,7 @@ async function pageOfRuns(
   list: string,
   { filter, cursor }: { filter: RunFilter; cursor: string | undefined },
 ) {
-  const rows = await listRuns(ctx.sql, { ...filter, after: createdCursor(list, cursor), limit: filter.limit + 1 })
+  const rows = await listRuns(ctx.reads, { ...filter, after: createdCursor(list, cursor), limit: filter.limit + 1 })
   return pageOf(rows, filter.limit, runPage(list))
 }
 

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { outcomeOf } from './outcome.ts'
+import { RUN_MOVES } from './run.ts'
+
+test('the ending of a type tells whether it went well', () => {
+  expect(outcomeOf('agent.tool_call.completed')).toBe('success')
+  expect(outcomeOf('input.approved')).toBe('success')
+  expect(outcomeOf('run.timed_out')).toBe('failure')
+  expect(outcomeOf('connection.error')).toBe('failure')
+  // The last word of several counts as well.
+  expect(outcomeOf('run.system_failed')).toBe('failure')
+  expect(outcomeOf('failed')).toBe('failure')
+})
+
+test('what only began, went on, or was decided against is neutral', () => {
+  for (const type of [
+    'run.started',
+    'run.canceled',
+    'input.rejected',
+    'schedule.fired',
+    'completed.later',
+    'run.uncompleted',
+  ]) {
+    expect([type, outcomeOf(type)]).toEqual([type, undefined])
+  }
+})
+
+test('every end of a run but a cancel is one or the other', () => {
+  const ends = (['complete', 'fail', 'timeOut', 'crash', 'failSystem', 'bury', 'expire'] as const).map(
+    (move) => RUN_MOVES[move].event,
+  )
+  expect(ends.map(outcomeOf)).toEqual(['success', ...ends.slice(1).map(() => 'failure')])
+})

@@ -1,0 +1,23 @@
+// Columns on their way into unnest(). The array literal is written here, because the driver walks and escapes every
+// element of every array by recursion: that was a tenth of the cost of a run.
+const PLAIN = /^[A-Za-z0-9_.:+-]+$/
+const NEEDS_ESCAPE = /[\\"]/g
+
+/** The literal of an array. A column of nothing but nulls is sent empty, and unnest pads it. */
+export function column(values: readonly (string | number | null | undefined)[]): string {
+  let text = '{'
+  let allNull = true
+  values.forEach((value, index) => {
+    if (index > 0) text += ','
+    if (value === null || value === undefined) text += 'NULL'
+    else {
+      allNull = false
+      text += typeof value === 'number' ? value : element(value)
+    }
+  })
+  return allNull ? '{}' : `${text}}`
+}
+
+/** Quoted unless it is plain; a plain word of four letters could be read as NULL. */
+const element = (value: string): string =>
+  value.length !== 4 && PLAIN.test(value) ? value : `"${value.replace(NEEDS_ESCAPE, '\\$&')}"`

@@ -5,6 +5,7 @@ import type { Page } from './watch.ts'
 
 /** How late something is noticed whose ring was lost. */
 const LOOK_EVERY_MS = 2_000
+const HELD_MS = 20
 
 /** Every row that `read` will ever return after `cursor`. The consumer pulls: one that is slow holds one page. */
 export async function* follow<Row, At>(
@@ -24,7 +25,7 @@ export async function* follow<Row, At>(
       }
       after = page.next
       if (page.over && !page.more) return
-      if (!page.more) await rings.rung(LOOK_EVERY_MS, signal)
+      if (!page.more) await rings.rung(page.held ? HELD_MS : LOOK_EVERY_MS, signal)
     } finally {
       rings.close()
     }

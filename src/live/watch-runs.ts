@@ -55,8 +55,9 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     }
     async function read(after: number): Promise<Page<RunLogRow, number>> {
       try {
-        const page = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
-        return known(one, after, page)
+        const found = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
+        failing = false
+        return known(one, after, found)
       } catch (error) {
         one.failed = true
         fail(error)
@@ -86,7 +87,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       const all = [...watched.values()]
       if (visible !== lookedAt || all.some((one) => one.failed)) await lookAt(all)
       lookedAt = visible
-      failing = false
+      if (!all.some((one) => one.failed)) failing = false
     } catch (error) {
       fail(error)
     }

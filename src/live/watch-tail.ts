@@ -35,7 +35,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
       failing = false
       if (page.held && !page.more) lookWhenLetGo()
       else if (!page.held) heldMs = HELD_MS_MIN
-      return { rows: page.events, next: page.next, more: page.more, over: false }
+      return { rows: page.events, next: page.next, more: page.more, over: false, held: page.held }
     } catch (error) {
       if (!failing) log(`The log cannot be read; streams wait until it can be again: ${(error as Error).message}`)
       failing = true

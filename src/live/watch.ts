@@ -9,6 +9,8 @@ export type Page<Row, At> = {
   more: boolean
   /** Beyond this page there is nothing, and nothing will come by itself. */
   over: boolean
+  /** There is something that cannot be read yet, and nobody rings when it can. */
+  held?: boolean
 }
 
 export type Follower = { wake(): void }

@@ -62,7 +62,7 @@ export type Client = Calls & {
 const isCallable = (value: unknown): value is Route =>
   typeof value === 'object' && value !== null && 'method' in value && 'replies' in value && !('stream' in value)
 
-const CALLABLE = Object.entries(CONTRACT).filter((entry): entry is [CallableName, Route] => isCallable(entry[1]))
+const CALLABLE = Object.entries<unknown>(CONTRACT).filter((entry): entry is [string, Route] => isCallable(entry[1]))
 
 export function createClient({ baseUrl, credential }: ClientOptions): Client {
   const connection: Connection = { baseUrl: new URL(baseUrl).href, credential }

@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { httpServer } from '#test/local-servers.ts'
 import { createClient } from './client.ts'
+import type { Handling } from './execute.ts'
 import { AttemptFailed, AttemptStopped, ReturnRun } from './lease.ts'
-import { type Handling, startWorker, type WorkerOptions } from './worker.ts'
+import { startWorker, type WorkerOptions } from './worker.ts'
 
 type Settled = { run_id: string; lease_token: string; outcome: string; [more: string]: unknown }
 type Told = 'continue' | 'pause' | 'stop' | 'drain'
@@ -23,20 +24,20 @@ function fakeYard() {
     /** Answers instead of the yard while it is set. */
     instead: undefined as ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined,
     settled: () => yard.batches.flat(),
+    claimed: (id: string, leaseSecs: number) => ({
+      run: { id, attempt: 1 },
+      payload: { name: id },
+      lease_token: `lease-${id}`,
+      lease_expires_in_ms: leaseSecs * 1000,
+      run_token: `token-${id}`,
+      checkpoint: null,
+      previous_error: null,
+    }),
   }
-  const claimed = (id: string, leaseSecs: number) => ({
-    run: { id, attempt: 1 },
-    payload: { name: id },
-    lease_token: `lease-${id}`,
-    lease_expires_in_ms: leaseSecs * 1000,
-    run_token: `token-${id}`,
-    checkpoint: null,
-    previous_error: null,
-  })
   const routes: Record<string, (body: never) => unknown> = {
     '/v1/workers/claim': ({ limit, lease_secs }: { limit: number; lease_secs: number }) => {
       yard.claims++
-      return { runs: yard.queue.splice(0, limit).map((id) => claimed(id, lease_secs)) }
+      return { runs: yard.queue.splice(0, limit).map((id) => yard.claimed(id, lease_secs)) }
     },
     '/v1/workers/heartbeat': ({ leases }: { leases: Settled[] }) => {
       yard.beats.push(leases.map((lease) => lease.run_id))
@@ -215,6 +216,27 @@ test('closing gives back at once what is not finished, and claims no more', asyn
   expect(yard.settled().map(({ run_id, outcome }) => `${run_id} ${outcome}`)).toEqual(['a returned', 'b returned'])
   expect(yard.queue).toEqual(['c'])
   await worker.closed
+})
+
+test('runs that are handed over while the worker closes go back, and are not begun', async () => {
+  let begun = false
+  const { yard, worker } = await start({
+    async handle() {
+      begun = true
+    },
+  })
+  await until(() => yard.claims > 0)
+  const asked = Promise.withResolvers<void>()
+  yard.instead = (request, response) => {
+    if (!request.url?.endsWith('/claim')) return false
+    asked.resolve()
+    setTimeout(() => response.end(JSON.stringify({ runs: [yard.claimed('late', 5)] })), 30)
+    return true
+  }
+  await asked.promise
+  await worker.close()
+  expect(begun).toBe(false)
+  expect(yard.settled()).toMatchObject([{ run_id: 'late', outcome: 'returned' }])
 })
 
 test('closing lets a handler finish that needs a moment, and settles it once', async () => {

@@ -66,9 +66,12 @@ export const deltaColumns = (sql: Sql, runId: string) => sql`
 /** A page of rows holds this much data, or one row. */
 export const PAGE_BYTES_MAX = 1_048_576
 
+/** What JSON is packed by, at most times: what was packed counts so many times its stored size in the first cut. */
+const PACKED = 8
+
 /**
  * The rows of the CTE `found`, in `order`, until their data fill `bytesMax`, each with `foundCount`: how many there
- * were. The first cut goes by the stored size, and spares the unpacking of large data that is far beyond the page.
+ * were. The first cut goes by the stored size, and spares the unpacking of what is far beyond the page.
  */
 export const cutByBytes = (sql: Sql, order: 'sequence' | 'xid, position', bytesMax: number) => {
   const before = sql`over (order by ${sql.unsafe(order)} rows between unbounded preceding and 1 preceding)`
@@ -77,10 +80,15 @@ export const cutByBytes = (sql: Sql, order: 'sequence' | 'xid, position', bytesM
       select stored.*, sum(coalesce(octet_length(data::text), 0) + coalesce(octet_length(message), 0)) ${before} as "bytesBefore"
       from (
         select found.*, count(*) over () as "foundCount",
-          sum(coalesce(pg_column_size(data), 0) + coalesce(pg_column_size(message), 0)) ${before} as stored_before
+          sum(coalesce(${storedSize(sql, 'data')}, 0) + coalesce(${storedSize(sql, 'message')}, 0)) ${before} as stored_before
         from found
       ) stored
       where coalesce(stored_before, 0) < ${bytesMax}
     ) cut
     where coalesce("bytesBefore", 0) < ${bytesMax}`
+}
+
+const storedSize = (sql: Sql, column: 'data' | 'message') => {
+  const name = sql.unsafe(column)
+  return sql`pg_column_size(${name})::bigint * case when pg_column_compression(${name}) is null then 1 else ${sql.unsafe(String(PACKED))} end`
 }

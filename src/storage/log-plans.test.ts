@@ -1,9 +1,8 @@
 // Which index each read of the log goes by, on a log large enough for the planner to care. What a wrong plan costs
 // shows only with millions of events; which plan it is shows here.
-import postgres from 'postgres'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { suiteDatabase } from '#test/db.ts'
-import { PROJECT, prepareLog } from '#test/log.ts'
+import { askedThrough, PROJECT, prepareLog } from '#test/log.ts'
 import { countByActor, countEvents } from './count-events.ts'
 import { findEvent } from './find-event.ts'
 import { listEvents } from './list-events.ts'
@@ -102,15 +101,9 @@ test("a run's log is looked for in the partitions since the run began, and in no
 
 /** The plans of all statements that a read makes. */
 async function planOf(read: (sql: Sql) => Promise<unknown>): Promise<string> {
-  const statements: { text: string; parameters: unknown[] }[] = []
-  const own = postgres(url, {
-    max: 1,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
-    debug: (_connection, text, parameters) => void statements.push({ text, parameters }),
-  })
-  onTestFinished(() => own.end({ timeout: 1 }))
-  await read(own as unknown as Sql)
-  const plans = statements.map(({ text, parameters }) => sql.unsafe(`explain ${text}`, parameters as string[]))
+  const { sql: own, asked } = askedThrough(url)
+  await read(own)
+  const plans = asked.map(({ text, parameters }) => sql.unsafe(`explain ${text}`, parameters as string[]))
   return (await Promise.all(plans)).flatMap((rows) => rows.map((row) => row['QUERY PLAN'])).join('\n')
 }
 

@@ -44,6 +44,8 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
           wait_secs * 1000,
           signal,
         )
+        // It hung up while its runs were being claimed: they go back at once, and no attempt is used up.
+        if (gone.signal.aborted) await giveBack(runs)
         return {
           runs: await Promise.all(runs.map((run) => claimedWire(run, { leaseSecs: lease_secs, owner: worker_id }))),
         }
@@ -100,6 +102,14 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     const byRun = new Map(endings.map((ending, index) => [`${ending.runId} ${ending.token}`, ended[index]!]))
     return { results: settlements.map((item) => settledWire(item, byRun)) }
   })
+
+  async function giveBack(runs: readonly ClaimedRun[]): Promise<void> {
+    const actor = workerActor(null)
+    await endAttempts(
+      ctx,
+      runs.map(({ runId, token }) => ({ kind: 'returned', runId, token, actor })),
+    )
+  }
 
   async function ownRuns({ projectId }: KeyCaller, leases: readonly { run_id: string }[]): Promise<Set<string>> {
     return new Set(

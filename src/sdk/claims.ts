@@ -1,0 +1,48 @@
+// Asks for runs, as many as there is room for, again and again until it is told to stop.
+import type { Claimed } from './attempt.ts'
+import { RunyardError } from './error.ts'
+import { backOffMs, sleep } from './sleep.ts'
+
+type Claims = {
+  /** A long poll: answers when there is something, or after a while. */
+  claim: (limit: number) => Promise<Claimed[]>
+  /** How many more runs there is room for, and when that may have changed. */
+  room: () => number
+  changed: () => Promise<void>
+  take: (claimed: Claimed, askedAtMs: number) => void
+  signal: AbortSignal
+  onError: (error: unknown) => void
+}
+
+const CLAIM_MAX = 500
+const PAUSE_MS_MIN = 250
+
+/** Throws what no other try would change, such as a key that is refused. */
+export async function claimUntilStopped({ claim, room, changed, take, signal, onError }: Claims): Promise<void> {
+  let failures = 0
+  while (!signal.aborted) {
+    const limit = Math.min(room(), CLAIM_MAX)
+    if (limit <= 0) {
+      await changed()
+      continue
+    }
+    const askedAtMs = performance.now()
+    try {
+      const claimed = await claim(limit)
+      for (const one of claimed) take(one, askedAtMs)
+      failures = 0
+      // A server that is shutting down ends the poll early: asking again at once would be a busy loop.
+      const early = performance.now() - askedAtMs < PAUSE_MS_MIN
+      if (claimed.length === 0 && early) await sleep(PAUSE_MS_MIN, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      if (isHopeless(error)) throw error
+      onError(error)
+      await sleep(PAUSE_MS_MIN + backOffMs(failures++), signal).catch(() => {})
+    }
+  }
+}
+
+/** A key that is refused stays refused, and so does a request that is not understood. */
+const isHopeless = (error: unknown): boolean =>
+  !(error instanceof RunyardError) || (error.status >= 400 && error.status < 500 && error.status !== 429)

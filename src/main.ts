@@ -34,7 +34,10 @@ async function main(): Promise<void> {
     await embedded?.stop()
     throw explained(error, config)
   })
-  const demo = config.demo && node.key ? await startDemo({ address: node.address, key: node.key, log }) : undefined
+  const demo =
+    config.demo && node.key
+      ? await startDemo({ address: node.address, key: node.key, log, env: process.env })
+      : undefined
   greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
 
   let stopping = false

@@ -1,5 +1,7 @@
 // What tests of the log need: a database with its partitions, runs in it, and events of them.
 
+import postgres from 'postgres'
+import { onTestFinished } from 'vitest'
 import type { Actor } from '#core/event.ts'
 import type { RunMove } from '#core/run.ts'
 import { appendEvents } from '#storage/append-events.ts'
@@ -15,6 +17,21 @@ export const PROJECT = 'default'
 export const ACTOR: Actor = { type: 'api_key', id: 'k1' }
 
 export type LogRun = { runId: string; projectId: string; createdAt: Date }
+
+export type Statement = { text: string; parameters: unknown[] }
+
+/** A connection that keeps what was asked through it. */
+export function askedThrough(url: string): { sql: Sql; asked: Statement[] } {
+  const asked: Statement[] = []
+  const sql = postgres(url, {
+    max: 4,
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    // The driver asks for the types of arrays by itself.
+    debug: (_connection, text, parameters) => void (/pg_type/.test(text) || asked.push({ text, parameters })),
+  })
+  onTestFinished(() => sql.end({ timeout: 1 }))
+  return { sql: sql as unknown as Sql, asked }
+}
 
 /** The project, the partitions of now, and a job for its runs. Returns the job's id. */
 export async function prepareLog(sql: Sql, projectId = PROJECT): Promise<string> {

@@ -1,7 +1,7 @@
 // A node that only serves streams, for tests and measurements: to be started as a process of its own, and killed.
 // node test/stream-node.ts '{"url": …, "port": …, "redisUrl": …}'; it prints the port that it listens on.
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { goLive, type Live } from '#live/live.ts'
 import { chunkWire, runWire, tailCursorOf, tailWire } from '#live/wire.ts'
@@ -16,36 +16,42 @@ export type StreamNodeOptions = {
   redisUrl?: string
   tickMs?: number
   streamsMax?: number
-  max?: number
+  streamsPerProjectMax?: number
+  /** What it reads with; a pool of its own when absent. */
+  sql?: Sql
+  log?: (line: string) => void
 }
-export type StreamNode = { port: number; live: Live; bell: Bell; sql: Sql; close(): Promise<void> }
+export type StreamNode = {
+  address: string
+  port: number
+  server: Server
+  live: Live
+  bell: Bell
+  close(): Promise<void>
+}
 
 const RUN = runWire((row) => JSON.stringify(row))
 const CHUNKS = chunkWire((row) => JSON.stringify(row))
 const TAIL = tailWire((row) => JSON.stringify(row))
 
-export async function startStreamNode({
-  url,
-  port = 0,
-  redisUrl,
-  max = 4,
-  ...options
-}: StreamNodeOptions): Promise<StreamNode> {
-  const log = (line: string) => console.log(line)
-  const sql = connect(url, { name: 'stream-node', max })
+export async function startStreamNode(options: StreamNodeOptions): Promise<StreamNode> {
+  const { url, port: wantedPort = 0, redisUrl, log = console.log, ...limits } = options
+  const sql = options.sql ?? connect(url, { name: 'stream-node' })
   const bell = await hangBell({ url, redisUrl, log })
-  const live = goLive({ sql, bell, log, ...options })
+  const live = goLive({ ...limits, sql, bell, log })
   const server = createServer((request, response) => {
     serve({ sql, live }, request, response).catch(
       (error) => response.headersSent || response.writeHead(503).end(String(error)),
     )
   })
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', 4096, resolve))
+  await new Promise<void>((resolve) => server.listen(wantedPort, '127.0.0.1', 4096, resolve))
+  const { port } = server.address() as AddressInfo
   return {
-    port: (server.address() as AddressInfo).port,
+    address: `http://127.0.0.1:${port}`,
+    port,
+    server,
     live,
     bell,
-    sql,
     async close() {
       live.close()
       await new Promise((resolve) => server.close(resolve))
@@ -55,7 +61,7 @@ export async function startStreamNode({
   }
 }
 
-/** /<project>/runs/<id>/stream, /<project>/runs/<id>/chunks and /<project>/tail. */
+/** /<project>/runs/<id>/stream, /<project>/runs/<id>/chunks and /<project>/tail, from `after` or Last-Event-ID on. */
 async function serve(
   { sql, live }: { sql: Sql; live: Live },
   request: IncomingMessage,
@@ -66,7 +72,14 @@ async function serve(
   const lastId = request.headers['last-event-id']?.toString() ?? searchParams.get('after')
   if (kind === 'tail') {
     const after = (lastId && tailCursorOf(lastId)) || (await readTailEnd(sql))
-    return live.streamTail(response, { projectId, after, wire: TAIL })
+    const type = searchParams.get('type')
+    const wire = type
+      ? tailWire(
+          (row) => JSON.stringify(row),
+          (event) => event.type === type,
+        )
+      : TAIL
+    return live.streamTail(response, { projectId, after, wire })
   }
   const head = await readRunHead(sql, projectId, runId)
   if (!head) return void response.writeHead(404).end()
@@ -82,14 +95,13 @@ async function serve(
 if (import.meta.main) {
   const node = await startStreamNode(JSON.parse(process.argv[2]!))
   console.log(`listening on ${node.port}`)
-  process.on('message', async (question) => {
+  process.on('message', (question) => {
     if (question === 'memory') {
       globalThis.gc?.()
       process.send!({
         streams: node.live.count(),
         ...process.memoryUsage(),
         cpu: process.cpuUsage(),
-        spaces: process.env.SPACES ? (await import('node:v8')).getHeapSpaceStatistics() : undefined,
       })
     }
   })

@@ -7,12 +7,16 @@ import { once } from 'node:events'
 export async function runScript<T>(path: string, input: unknown, timeoutMs: number): Promise<T> {
   const child = spawn(process.execPath, [path, JSON.stringify(input)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const late = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+  // A bench that is interrupted leaves none of its scripts behind.
+  const kill = () => void child.kill('SIGKILL')
+  process.once('exit', kill)
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
   })
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(late)
+  process.off('exit', kill)
   if (code !== 0) throw new Error(`${path} ended with ${code ?? `a kill after ${timeoutMs} ms`}: ${text.slice(-2000)}`)
   return JSON.parse(text.trim().split('\n').at(-1)!) as T
 }
@@ -24,7 +28,7 @@ export function scriptOutput(output: unknown): void {
   process.stdout.write(`${JSON.stringify(output)}\n`)
 }
 
-export type Server = { address: string; stop: () => Promise<void> }
+export type Server = { address: string; pid: number; stop: () => Promise<void> }
 
 /** Starts a long-running process; ready when a line of its output matches. */
 export async function startServer(
@@ -36,6 +40,7 @@ export async function startServer(
   const address = await firstMatch(child, ready)
   return {
     address,
+    pid: child.pid!,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const gone = once(child, 'exit')

@@ -21,3 +21,10 @@ export function round(value: number, digits = 0): number {
   const factor = 10 ** digits
   return Math.round(value * factor) / factor
 }
+
+/** In milliseconds. */
+export const tails = (values: readonly number[]): { p50: number; p99: number; max: number } => ({
+  p50: round(percentile(values, 0.5), 2),
+  p99: round(percentile(values, 0.99), 2),
+  max: round(percentile(values, 1), 2),
+})

@@ -23,8 +23,13 @@ export async function onStage(act: (stage: Stage) => Promise<void>): Promise<voi
   // As root, PostgreSQL runs under another account, which has to get through.
   await chmod(folder, 0o711)
   const endings: (() => Promise<void> | void)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })]
-  const takeDown = async () => {
-    for (let ending = endings.pop(); ending; ending = endings.pop()) await ending()
+  // Once only: an interrupted bench fails as well, and must not overtake its own taking down.
+  let down: Promise<void> | undefined
+  const takeDown = () => {
+    down ??= (async () => {
+      for (let ending = endings.pop(); ending; ending = endings.pop()) await ending()
+    })()
+    return down
   }
   const interrupted = () => void takeDown().finally(() => process.exit(130))
   process.once('SIGINT', interrupted)

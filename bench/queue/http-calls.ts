@@ -1,5 +1,6 @@
 // The three calls of a worker over HTTP, without an SDK: what curl would send.
 import type { Client } from 'undici'
+import { poster } from '../lib/call.ts'
 import { BATCH } from './contest.ts'
 
 export type HttpEntry = { url: string; key: string }
@@ -7,14 +8,7 @@ type Claimed = { runs: { run: { id: string }; lease_token: string }[] }
 type Settled = { results: { status: string | null }[] }
 
 export function settleBatch(client: Client, key: string) {
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-
-  async function post<T>(path: string, body: object): Promise<T> {
-    const answer = await client.request({ method: 'POST', path, headers, body: JSON.stringify(body) })
-    const text = await answer.body.text()
-    if (answer.statusCode >= 300) throw new Error(`${path} answered ${answer.statusCode}: ${text.slice(0, 500)}`)
-    return JSON.parse(text) as T
-  }
+  const post = poster(client, key)
 
   /** Claims and settles until nothing is left. */
   async function workOff(): Promise<void> {

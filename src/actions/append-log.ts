@@ -4,10 +4,12 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
 import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
+import { refusedByServer } from '#storage/group-commit.ts'
 import { derivedId, isUuid } from '#storage/id.ts'
 import { insertExternalRun } from '#storage/insert-external-run.ts'
 import { findRun, type RunRow } from '#storage/read-runs.ts'
 import type { Sql } from '#storage/sql.ts'
+import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
 
@@ -50,6 +52,71 @@ export async function appendReport(
   ctx.ring([`run:${runId}`, 'tail'])
   return reportedAs(appended, publicId)!
 }
+
+/**
+ * Appends many events, in their order: within a run, sequence follows it. Each has its own answer. Throws only when
+ * nothing can be said about any of them.
+ */
+export async function appendReports(
+  ctx: Ctx,
+  reporter: Reporter,
+  reports: readonly Report[],
+): Promise<(Reported | Error)[]> {
+  const answers: (Reported | Error)[] = []
+  let at = 0
+  while (at < reports.length) {
+    // One statement for as many as can share it; what cannot, comes by itself before the next.
+    const together = shareable(reports, at)
+    if (together.length > 1) answers.push(...(await appendTogether(ctx, reporter, together)))
+    else answers.push(await appendReport(ctx, reporter, reports[at]!).catch(asError))
+    at += Math.max(1, together.length)
+  }
+  return answers
+}
+
+/** From `at` on: no ending of a run, which moves it, and no id twice. */
+function shareable(reports: readonly Report[], at: number): readonly Report[] {
+  const ids = new Set<string>()
+  let end = at
+  while (end < reports.length) {
+    const { type, id, idGiven } = reports[end]!
+    if (isEngineType(type) || (idGiven && id !== undefined && ids.has(id))) break
+    if (idGiven && id !== undefined) ids.add(id)
+    end++
+  }
+  return reports.slice(at, end)
+}
+
+async function appendTogether(ctx: Ctx, reporter: Reporter, reports: readonly Report[]): Promise<(Reported | Error)[]> {
+  const { projectId, actor } = reporter
+  const events = reports.map(({ runId, ...rest }): NewEvent => {
+    const stored = runId === undefined ? undefined : likelyIds(projectId, runId)[0]
+    return { ...rest, projectId, actor, runId: stored }
+  })
+  const appended = await appendEvents(ctx.sql, events).catch(asError)
+  ctx.ring([...new Set(events.flatMap((event) => (event.runId ? [`run:${event.runId}`] : []))), 'tail'])
+  // Nothing is known, and nothing would be known of a second try.
+  if (appended instanceof Error && !refusedByServer(appended)) return reports.map(() => appended)
+  const answers = reports.map((report, index) =>
+    appended instanceof Error ? undefined : reportedAs(appended[index]!, report.runId ?? null),
+  )
+  const left = reports.flatMap((_, index) => (answers[index] ? [] : [index]))
+  if (left.length > 0) {
+    // A run that is not there yet begins with its first event, and the others follow. A statement that was refused as
+    // a whole, by one of its events, is cut down the same way.
+    const [first, ...rest] = left.map((index) => reports[index]!)
+    const done = [
+      await appendReport(ctx, reporter, first!).catch(asError),
+      ...(await appendReports(ctx, reporter, rest)),
+    ]
+    left.forEach((index, at) => {
+      answers[index] = done[at] as Reported
+    })
+  }
+  return answers as (Reported | Error)[]
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 /** An id of ours, or the client's own string: what looks like ours is tried as such first. */
 const likelyIds = (projectId: string, publicId: string): string[] =>
@@ -109,6 +176,7 @@ async function endExternal(
       ? refuse('run_over', { runId: run.publicId, state: run.state as RunState })
       : moveProblem(run.publicId, move, changed)
   if (problem) return problem
+  if (failed) await cancelDescendants(ctx, [run.id], { actor: event.actor })
   ctx.ring([`run:${run.id}`, 'tail'])
   return {
     id: null,

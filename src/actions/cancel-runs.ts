@@ -9,6 +9,8 @@ import { moveProblem } from './ended.ts'
 import { findRunOr404, type Target } from './move-run.ts'
 
 const ROUNDS_MAX = 100
+/** Moves asked for at once: a tree of any width must not fill the queue of moves. */
+const PAGE_MAX = 500
 
 /** Cancels a run and its children. Cancelling a canceled run is no error, and reaches children that are left. */
 export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
@@ -62,12 +64,15 @@ export async function cancelDescendants(ctx: Ctx, runIds: readonly string[], cau
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const ids = await readLiveDescendants(ctx.sql, runIds, OVER_STATES)
     if (ids.length === 0) return
-    await Promise.all(
-      ids.map((runId) =>
-        ctx.moveRun({ runId, move: 'cancel', ...cause, error: 'parent run canceled', errorCode: 'parent_canceled' }),
-      ),
-    )
-    ctx.ring([...ids.map((id) => `run:${id}`), 'leases', 'tail'])
+    for (let at = 0; at < ids.length; at += PAGE_MAX) {
+      const page = ids.slice(at, at + PAGE_MAX)
+      await Promise.all(
+        page.map((runId) =>
+          ctx.moveRun({ runId, move: 'cancel', ...cause, error: 'parent run canceled', errorCode: 'parent_canceled' }),
+        ),
+      )
+      ctx.ring([...page.map((id) => `run:${id}`), 'leases', 'tail'])
+    }
   }
   throw new Error(`runs below ${runIds.join()} kept appearing while they were being canceled`)
 }

@@ -16,6 +16,9 @@ import type { Ctx } from './ctx.ts'
 import { findJobByIdOrSlug } from './job-cache.ts'
 import { cronProblem, nextTick } from './schedule.ts'
 
+/** Of people who change one job at the same moment, one is first each time. */
+const TRIES_MAX = 50
+
 type Asked = Cause & { projectId: string }
 
 export async function findJobOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, job: string): Promise<JobRow> {
@@ -53,19 +56,19 @@ export async function updateJob(
   ctx: Ctx,
   asked: Asked & { job: string; slug?: string | undefined; patch: Partial<JobDefinition> },
 ): Promise<JobRow> {
-  for (let tries = 0; tries < 5; tries++) {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
     const job = await findJobOr404(ctx, asked.projectId, asked.job)
     const definition = { ...job.definition, ...asked.patch }
     await checkDefinition(ctx, definition)
     const slug = asked.slug ?? job.slug
     if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
     const version = job.version + 1
-    // A cron that did not change keeps its tick: a change of a description must not skip one.
+    // A cron that did not change keeps its tick, whatever it is by now: it may fire while we look.
     const sameCron =
       definition.cron === job.definition.cron &&
       definition.timezone === job.definition.timezone &&
       definition.enabled === job.definition.enabled
-    const nextCronAt = sameCron ? (job.nextCronAt ?? undefined) : nextCron(definition)
+    const nextCronAt = sameCron ? ('as it is' as const) : nextCron(definition)
     const changes = Object.keys(asked.patch)
     let changed = false
     await change(
@@ -85,6 +88,7 @@ export async function updateJob(
         if (!changed) throw new Lost()
       },
     ).catch((error: unknown) => {
+      if (isTaken(error)) throw refuse('job_exists', { slug })
       if (!(error instanceof Lost)) throw error
     })
     ctx.jobs.forget(asked.projectId, asked.job)
@@ -92,6 +96,9 @@ export async function updateJob(
   }
   throw new Error(`job ${asked.job} kept changing while it was being updated`)
 }
+
+/** Another job was given the slug while we looked. */
+const isTaken = (error: unknown): boolean => (error as { code?: unknown }).code === '23505'
 
 /** Somebody else's version came first; ours is made again on top of it. */
 class Lost extends Error {}
@@ -132,8 +139,8 @@ export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRu
     await deleteJob(tx, job.id)
   })
   ctx.jobs.forget(asked.projectId, asked.job)
-  // After the deletion nothing new comes in, so this ends.
-  if (live > 0) await cancelAllOf(ctx, asked, job.id)
+  // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
+  await cancelAllOf(ctx, asked, job.id)
 }
 
 async function cancelAllOf(ctx: Ctx, { projectId, actor }: Asked, jobId: string): Promise<void> {

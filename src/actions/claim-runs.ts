@@ -16,12 +16,23 @@ export type ClaimRequest = {
   into: 'executing' | 'dequeued'
 }
 
+export type ClaimAnswer = {
+  runs: ClaimedRun[]
+  /** Runs of a job with a limit are left: a free slot is as good as a new run. */
+  limitedLeft: boolean
+  /** Lanes are left that were not looked at, or were held by others just now: ask again at once. */
+  lookAgain: boolean
+}
+
 /** Remembers whose turn it is, for one process: projects and jobs share the head of each queue by turns. */
 export type Claimer = {
-  claim: (request: ClaimRequest) => Promise<{ runs: ClaimedRun[]; limitedLeft: boolean }>
+  claim: (request: ClaimRequest) => Promise<ClaimAnswer>
   /** Waits up to `waitMs` for a first run. */
   claimOrWait: (request: ClaimRequest, waitMs: number, signal: AbortSignal) => Promise<ClaimedRun[]>
 }
+
+/** Looks at so many views of lanes, or at heads that others hold, before it lets others have their turn. */
+const LOOKS_MAX = 8
 
 /** `waited` is told of each claimed run how long it was due. */
 export function makeClaimer(
@@ -30,28 +41,37 @@ export function makeClaimer(
 ): Claimer {
   let turn = 0
   const after = new Map<string, Lane | undefined>()
-  const limited = new Map<string, boolean>()
+  /** Jobs with a limit that were seen waiting in a place. */
+  const limited = new Map<string, readonly string[]>()
 
-  async function claim(request: ClaimRequest): Promise<{ runs: ClaimedRun[]; limitedLeft: boolean }> {
-    turn++
+  async function claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const place = `${request.projectId} ${request.queues.join()}`
-    const asked: Claim = { ...request, turn, after: after.get(place) }
-    // Jobs with a limit take their turn after those without, but half of what is asked for is theirs if they want it:
-    // an endless backlog of the one kind does not starve the other.
-    const known = limited.get(place) ?? false
-    const free = await claimRuns(ctx.sql, known ? { ...asked, limit: Math.ceil(request.limit / 2) } : asked)
-    after.set(place, free.after)
-    limited.set(place, free.limitedJobs.length > 0)
-    let runs = free.runs
-    if (free.limitedJobs.length > 0 && runs.length < request.limit) {
-      const more = await claimLimitedRuns(ctx.sql, { ...asked, limit: request.limit - runs.length }, free.limitedJobs)
-      runs = runs.concat(more.runs)
+    for (let looks = 1; ; looks++) {
+      const { runs, contended } = await look(request, place)
+      for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)
+      if (runs.length > 0) ctx.ring([...runs.map((run) => `run:${run.runId}`), 'tail'])
+      const unseen = contended || after.get(place) !== undefined
+      if (runs.length === 0 && unseen && looks < LOOKS_MAX) continue
+      return { runs, limitedLeft: (limited.get(place) ?? []).length > 0, lookAgain: runs.length === 0 && unseen }
     }
-    // Lanes go on beyond this claim's view, and nothing was in it: look further before waiting.
-    if (runs.length === 0 && free.after) return claim(request)
-    for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)
-    if (runs.length > 0) ctx.ring([...runs.map((run) => `run:${run.runId}`), 'tail'])
-    return { runs, limitedLeft: free.limitedJobs.length > 0 }
+  }
+
+  /** Jobs with and without a limit go first by turns: an endless backlog of the one kind does not starve the other. */
+  async function look(request: ClaimRequest, place: string): Promise<{ runs: ClaimedRun[]; contended: boolean }> {
+    turn++
+    const asked: Claim = { ...request, turn, after: after.get(place) }
+    const known = limited.get(place) ?? []
+    const first = known.length > 0 && turn % 2 === 0 ? await claimLimitedRuns(ctx.sql, asked, known) : undefined
+    const left = request.limit - (first?.runs.length ?? 0)
+    if (left === 0) return { runs: first!.runs, contended: false }
+    const free = await claimRuns(ctx.sql, { ...asked, limit: left })
+    after.set(place, free.after)
+    limited.set(place, free.limitedJobs)
+    const runs = (first?.runs ?? []).concat(free.runs)
+    if (first || free.limitedJobs.length === 0 || runs.length === request.limit)
+      return { runs, contended: free.contended }
+    const second = await claimLimitedRuns(ctx.sql, { ...asked, limit: request.limit - runs.length }, free.limitedJobs)
+    return { runs: runs.concat(second.runs), contended: free.contended || second.contended }
   }
 
   return {
@@ -64,9 +84,12 @@ export function makeClaimer(
         const listening = ctx.listen([...topics, 'queues'])
         let slots: ReturnType<typeof ctx.listen> | undefined
         try {
-          const { runs, limitedLeft } = await claim(request)
+          // Who is gone asks for nothing more: what it were given would go back only after a lease.
+          if (signal.aborted) return []
+          const { runs, limitedLeft, lookAgain } = await claim(request)
           const leftMs = untilMs - performance.now()
-          if (runs.length > 0 || leftMs <= 0 || signal.aborted) return runs
+          if (runs.length > 0 || leftMs <= 0) return runs
+          if (lookAgain) continue
           if (limitedLeft) slots = ctx.listen(['slots'])
           const ms = Math.min(leftMs, limitedLeft ? FALLBACK_MS / 4 : FALLBACK_MS)
           await Promise.race([listening.rung(ms, signal), ...(slots ? [slots.rung(ms, signal)] : [])])

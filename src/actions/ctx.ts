@@ -37,6 +37,17 @@ export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | '
 /** Items of one statement, statements at once, and items waiting, for each kind of group commit. */
 const BOUNDS = { itemsMax: 500, parallel: 2, waitingMax: 20_000 }
 
+/**
+ * Two batches under way at once may hold the same id of a client. The second one is refused by its unique index, is cut
+ * down to the one event by the group commit, and then finds the first.
+ */
+const appendOnce = (sql: Sql, events: NewEvent[]): Promise<Appended[]> =>
+  appendEvents(sql, events).catch((error: unknown) => {
+    if (events.length === 1 && events[0]!.idGiven && (error as { code?: unknown }).code === '23505')
+      return appendEvents(sql, events)
+    throw error
+  })
+
 const full = (what: string) => () => refuse('overloaded', { what, retryAfterMs: 1000 })
 
 export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.random }: CtxParts): Ctx {
@@ -50,7 +61,7 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     full: full('The queue of moves'),
     keyOf: (change) => change.runId,
   })
-  const appendEvent = groupCommit<NewEvent, Appended>((events) => appendEvents(sql, events), {
+  const appendEvent = groupCommit<NewEvent, Appended>((events) => appendOnce(sql, events), {
     ...BOUNDS,
     itemsMax: 1000,
     full: full('The queue of events'),

@@ -4,6 +4,7 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { afterFailure, type RetryPolicy } from '#core/retry.ts'
 import { isOver, type RunMove, type RunState } from '#core/run.ts'
+import { storableText } from '#core/storable.ts'
 import { problemsUnder } from '#governance/json-schema.ts'
 import type { RunChange } from '#storage/move-runs.ts'
 import { type RunRow, readRuns } from '#storage/read-runs.ts'
@@ -19,6 +20,8 @@ export type Ending = {
   token: string
   actor: Actor
   trace?: object
+  /** Only if the lease has run out by then: a heartbeat may have come in between. */
+  onlyExpired?: true
 } & (
   | { kind: 'completed'; result?: unknown }
   | { kind: 'paused' | 'returned' }
@@ -35,22 +38,20 @@ export type Failure = {
   forGood?: boolean
 }
 
-export type Ended = { state: RunState; attempt: number } | Refusal
+export type Ended = { state: RunState; attempt: number } | Error
 
 /** Ends attempts, in batches as they come. A stale one gets its refusal and harms no other. */
 export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise<Ended[]> {
   const looked = new Map<string, RunRow>()
   // A plain completion, the common case, needs no look at the run.
-  const toLook = endings.filter(
-    (it) => it.kind !== 'paused' && it.kind !== 'returned' && !(it.kind === 'completed' && it.result === undefined),
-  )
+  const toLook = endings.filter((it) => it.kind !== 'paused' && !(it.kind === 'completed' && it.result === undefined))
   if (toLook.length > 0)
     for (const run of await readRuns(
       ctx.sql,
       toLook.map((it) => it.runId),
     ))
       looked.set(run.id, run)
-  const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId))))
+  const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId)).catch(asError)))
   const topics = new Set(['tail'])
   endings.forEach((ending, index) => {
     const end = ended[index]
@@ -64,6 +65,9 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
   ctx.ring(topics)
   return ended
 }
+
+/** What goes wrong with one is told beside the ends of the others. */
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
   const change = await changeFor(ctx, ending, run)
@@ -81,15 +85,16 @@ async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promis
 }
 
 async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<RunChange | Refusal> {
-  const { runId, token, actor, trace } = ending
-  const base = { runId, token, actor, ...(trace && { trace }) }
+  const { runId, token, actor, trace, onlyExpired } = ending
+  const base = { runId, token, actor, ...(trace && { trace }), ...(onlyExpired && { onlyExpired }) }
   switch (ending.kind) {
     case 'completed':
       return completion(ctx, { ...base, result: ending.result }, run)
     case 'paused':
       return { ...base, move: 'pause' }
     case 'returned':
-      return { ...base, move: 'giveBack', dueInMs: 0 }
+      // Its time to live begins anew: it had begun, and waits again through no fault of its own.
+      return { ...base, move: 'giveBack', dueInMs: 0, ...(run?.ttlSecs != null && { ttlMs: run.ttlSecs * 1000 }) }
     default: {
       if (!run?.jobId) return refuse('run_not_found', { runId })
       const policy = await policyOf(ctx, run)
@@ -98,7 +103,7 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
   }
 }
 
-type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result'>
+type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | 'onlyExpired'>
 
 async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
   if (run?.jobId && base.result !== undefined) {
@@ -117,7 +122,7 @@ function failure(base: Base, { run, policy, ending, random }: Failed): RunChange
     { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs },
     random,
   )
-  const error = ending.error.slice(0, ERROR_LENGTH_MAX)
+  const error = storableText(ending.error.slice(0, ERROR_LENGTH_MAX))
   const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
   const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }
   if (after.kind === 'retry') {

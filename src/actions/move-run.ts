@@ -51,7 +51,8 @@ export async function rescheduleRun(
   return moveFound(ctx, run, later ? 'reschedule' : 'rescheduleNow', {
     actor: target.actor,
     ...(target.causationId && { causationId: target.causationId }),
-    scheduledAt: target.scheduledAt,
+    // A moment that has just passed is now, or its time to live would begin in the past.
+    scheduledAt: later ? target.scheduledAt : new Date(nowMs),
     ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
     ...(target.payload !== undefined && { payload: target.payload }),
     data: { scheduled_at: target.scheduledAt.toISOString() },

@@ -1,7 +1,8 @@
 // Many dead letters at once: those that are named, or the oldest of a job.
-import { Refusal, refuse } from '#core/error.ts'
+import { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { listRuns } from '#storage/read-runs.ts'
+import { findJobOr404 } from './change-jobs.ts'
 import type { Ctx } from './ctx.ts'
 import { redriveRun } from './move-run.ts'
 
@@ -35,8 +36,7 @@ async function oldestOf(
   projectId: string,
   { job, limit }: { job: string; limit: number },
 ): Promise<string[]> {
-  const found = await ctx.jobs.find(projectId, job)
-  if (!found) throw refuse('job_not_found', { job })
+  const found = await findJobOr404(ctx, projectId, job)
   const runs = await listRuns(ctx.sql, { projectId, states: ['dead_letter'], jobId: found.id, order: 'oldest', limit })
   return runs.map((run) => run.publicId)
 }

@@ -18,9 +18,7 @@ export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: nu
   }
   if (!old.jobId) throw refuse('job_external', { job: old.publicId })
   const payload =
-    target.fromCheckpoint === undefined
-      ? (await findRunBody(ctx.sql, old.id))?.payload
-      : await stateAt(ctx, old, target.fromCheckpoint)
+    target.fromCheckpoint === undefined ? await payloadOf(ctx, old) : await stateAt(ctx, old, target.fromCheckpoint)
   const { run } = await triggerRun(
     ctx,
     old.jobId,
@@ -44,6 +42,12 @@ export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: nu
     },
   )
   return run
+}
+
+async function payloadOf(ctx: Ctx, run: RunRow): Promise<unknown> {
+  const body = await findRunBody(ctx.sql, run.id)
+  if (!body) throw refuse('payload_gone', { runId: run.publicId })
+  return body.payload
 }
 
 async function stateAt(ctx: Ctx, run: RunRow, number: number): Promise<unknown> {

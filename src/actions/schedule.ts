@@ -27,18 +27,20 @@ export function cronProblem(
 export const nextTick = (expression: string, timezone: string, after: Date): Date | undefined =>
   new Cron(expression, { timezone, paused: true }).nextRun(after) ?? undefined
 
-/** The ticks from `from`, inclusive, to `to`; the last `max` of them. */
+/** The ticks from `from` to `to`, both inclusive; the last `max` of them, at the cost of that many. */
 export function ticksBetween(
   expression: string,
   timezone: string,
   { from, to, max }: { from: Date; to: Date; max: number },
 ): Date[] {
+  const schedule = new Cron(expression, { timezone, paused: true })
   const ticks: Date[] = []
-  let tick: Date | undefined = from
-  while (tick && tick <= to) {
+  // Backwards: a week of seconds that nobody was there for is never walked through. A millisecond later than `to`, as
+  // what comes before a tick is not the tick itself.
+  let [tick] = schedule.previousRuns(1, new Date(to.getTime() + 1))
+  while (tick && tick >= from && ticks.length < max) {
     ticks.push(tick)
-    if (ticks.length > max) ticks.shift()
-    tick = nextTick(expression, timezone, tick)
+    ;[tick] = schedule.previousRuns(1, tick)
   }
-  return ticks
+  return ticks.reverse()
 }

@@ -4,11 +4,14 @@ import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#storage/append-events.ts'
-import { insertRuns } from '#storage/insert-runs.ts'
-import { findRun } from '#storage/read-runs.ts'
+import { type InsertedRun, insertRuns } from '#storage/insert-runs.ts'
+import { countAncestors, findRun } from '#storage/read-runs.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 import { outcomeOf, prepareRun, type RunRequest, type Triggered } from './trigger-runs.ts'
+
+/** Runs nest so deep and no deeper: beyond it is a loop that nobody meant. */
+const DEPTH_MAX = 100
 
 type Parent = Cause & {
   projectId: string
@@ -23,6 +26,8 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   const { projectId, parentRunId } = parent
   const above = await findRun(ctx.sql, projectId, parentRunId)
   if (!above) throw refuse('run_not_found', { runId: parentRunId })
+  if ((await countAncestors(ctx.sql, above.id, DEPTH_MAX)) >= DEPTH_MAX)
+    throw refuse('depth_exceeded', { depthMax: DEPTH_MAX })
   for (let tries = 0; tries < 5; tries++) {
     const job = await ctx.jobs.find(projectId, jobName)
     if (!job) throw refuse('job_not_found', { job: jobName })
@@ -35,7 +40,7 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
     }
     const prepared = prepareRun(job, request, origin, Date.now())
     if (prepared instanceof Error) throw prepared
-    const done = await ctx.sql
+    const inserted = await ctx.sql
       .begin(async (transaction) => {
         const tx = transaction as unknown as Sql
         const [asked] = await appendEvents(tx, [
@@ -54,18 +59,18 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
         const now = await findRun(tx, projectId, parentRunId)
         if (isOver(now!.state)) throw refuse('run_over', { runId: parentRunId, state: now!.state })
         const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
-        const outcome = await outcomeOf(ctx, { job, jobName, run: prepared, inserted: inserted! })
-        if (outcome instanceof Error) throw outcome
         // Nothing was created: the event must not say so.
-        if (!outcome || outcome.replayed) throw new NotCreated(outcome)
-        return outcome
+        if (inserted!.outcome !== 'created') throw new NotCreated(inserted!)
+        return inserted!
       })
       .catch((error: unknown) => {
-        if (error instanceof NotCreated) return error.instead
+        if (error instanceof NotCreated) return error.inserted
         throw error
       })
-    if (done) {
-      const triggered = done as Triggered
+    // Only now: a second connection, asked for while the first one holds the parent, can be one too many.
+    const triggered = await outcomeOf(ctx, { job, jobName, run: prepared, inserted: inserted as InsertedRun })
+    if (triggered instanceof Error) throw triggered
+    if (triggered) {
       ctx.ring([
         `run:${above.id}`,
         triggered.run.state === 'queued' ? `queue:${triggered.run.queue}` : 'timers',
@@ -78,11 +83,11 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   throw new Error(`job ${jobName} kept changing while a child of ${parentRunId} was being created`)
 }
 
-/** Rolls the transaction back; `instead` is the run that an idempotency key gave, or undefined for "look again". */
+/** Rolls the transaction back, and tells what stood in the way of the child. */
 class NotCreated extends Error {
-  readonly instead: Triggered | undefined
-  constructor(instead: Triggered | undefined) {
+  readonly inserted: InsertedRun
+  constructor(inserted: InsertedRun) {
     super('no child was created')
-    this.instead = instead
+    this.inserted = inserted
   }
 }

@@ -55,16 +55,18 @@ export async function triggerRun(ctx: Ctx, job: string, request: RunRequest, ori
   return triggered!
 }
 
-/** Triggers up to 500 runs; a request that is refused harms no other. Throws only when there is no such job. */
+/** Triggers up to 500 runs; one that is refused, or fails, harms no other. Throws only when there is no such job. */
 export async function triggerRuns(
   ctx: Ctx,
   jobName: string,
   requests: readonly RunRequest[],
   origin: Origin,
-): Promise<(Triggered | Refusal)[]> {
+): Promise<(Triggered | Error)[]> {
   const job = await ctx.jobs.find(origin.projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
-  const results = await Promise.all(requests.map((request) => triggerOne(ctx, { job, jobName, request, origin })))
+  const results = await Promise.all(
+    requests.map((request) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)),
+  )
   const queues = new Set(
     results.flatMap((it) =>
       it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`],
@@ -74,6 +76,9 @@ export async function triggerRuns(
   ctx.ring([...queues, 'tail'])
   return results
 }
+
+/** What goes wrong with one is told beside what was done with the others. */
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 type One = { job: JobRow; jobName: string; request: RunRequest; origin: Origin }
 

@@ -28,6 +28,8 @@ import { TRIGGER_REFUSALS } from './runs.ts'
 
 const tag = 'Running attempt'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
+/** A million dollars for one call: the sum of an hour takes nine million of those, and anything above is a mistake. */
+const COST_MAX = 1_000_000_000_000
 export const FENCED = ['run_not_found', 'stale_lease', 'run_over'] as const
 
 export const getPayload = route({
@@ -149,7 +151,7 @@ export const recordUsage = route({
     prompt_tokens: tokens('Tokens read.'),
     completion_tokens: tokens('Tokens written.'),
     total_tokens: optional(whole(0, INT_MAX, 'Tokens in all; the sum of both when left out.')),
-    cost_microusd: withDefault(whole(0, COUNT_MAX, 'Cost in millionths of a US dollar.'), 0),
+    cost_microusd: withDefault(whole(0, COST_MAX, 'Cost in millionths of a US dollar; a million dollars at most.'), 0),
   }),
   replies: { 201: Usage },
   refusals: FENCED,

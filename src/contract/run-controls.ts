@@ -80,7 +80,15 @@ export const replayRun = route({
   }),
   bodyOptional: true,
   replies: { 201: Run },
-  refusals: ['run_not_found', 'wrong_state', 'checkpoint_not_found', 'job_not_found', 'job_paused', 'job_disabled'],
+  refusals: [
+    'run_not_found',
+    'wrong_state',
+    'payload_gone',
+    'checkpoint_not_found',
+    'job_not_found',
+    'job_paused',
+    'job_disabled',
+  ],
 })
 
 export const redriveRun = route({

@@ -41,6 +41,7 @@ const REFUSALS = {
     `The first request with the idempotency key ${it.key} is still at work.`,
   event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
   reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,
+  payload_gone: (it: { runId: string }) => `The payload of run ${it.runId} is older than payloads are kept.`,
   checkpoint_not_found: (it: { runId: string; number: number }) => `Run ${it.runId} has no checkpoint ${it.number}.`,
   value_not_found: (it: { key: string }) => `There is no value under the key ${it.key}.`,
   endpoint_refused: (it: { field: string; reason: string }) => `${it.field}: ${it.reason}`,

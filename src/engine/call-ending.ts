@@ -2,7 +2,7 @@
 import type { Failure } from '#actions/end-attempts.ts'
 import { retryableStatus } from '#core/retry.ts'
 import { retryAfterMs } from '#core/retry-after.ts'
-import { storableJson } from '#core/storable.ts'
+import { storableJson, storableText } from '#core/storable.ts'
 import type { CallOutcome } from './http-call.ts'
 
 export type CallEnding =
@@ -23,11 +23,11 @@ export function callEnding(
   const { status } = outcome
   if (status === 202) return { kind: 'handed_over' }
   if (status >= 200 && status < 300) return { kind: 'completed', ...resultOf(outcome) }
-  const said = outcome.bodyText.slice(0, BODY_IN_ERROR_MAX)
+  const said = storableText(outcome.bodyText.slice(0, BODY_IN_ERROR_MAX))
   const retryAfter = outcome.headers['retry-after']
   return {
     kind: 'failed',
-    error: `the endpoint answered ${status}${said ? `: ${said.replaceAll('\u0000', '')}` : ''}`,
+    error: `the endpoint answered ${status}${said ? `: ${said}` : ''}`,
     errorCode: `http_${status}`,
     // Redirects are never followed; where they lead may be put right, so they are tried again.
     retryable: retryableStatus(status) || status < 400,

@@ -1,5 +1,6 @@
 // Schedules: the row of a job is its timer. Whoever moves it forward fires it, in one transaction with the runs and
 // the events, so that two nodes, or a crash, neither fire a tick twice nor lose it.
+import type { TransactionSql } from 'postgres'
 import { cancelRuns } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { nextTick, ticksBetween } from '#actions/schedule.ts'
@@ -20,35 +21,66 @@ const BATCH_MAX = 20
 const MISSED_MAX = 100
 /** A tick that is later than this was missed: nobody was there to fire it. */
 const LATE_MS = 60_000
+/** When a job is looked at again whose expression cannot even be read. */
+const UNREADABLE_MS = 3_600_000
 
 export const cron = (ctx: Ctx): Duty => ({
   name: 'cron',
   everyMs: 5_000,
   topics: ['timers'],
-  async tick() {
-    const fired = (await ctx.sql.begin((transaction) => fireDue(transaction as unknown as Sql))) as Fired[]
-    // After the commit: what a tick replaces is canceled once its successor is safe.
-    for (const { job, replaced } of fired) {
-      if (replaced.length > 0)
-        await cancelRuns(ctx, {
-          projectId: job.projectId,
-          actor: actorOf(job),
-          runIds: replaced,
-          reason: 'replaced by the next tick',
-        })
+  async tick(signal) {
+    for (let count = 0; count < BATCH_MAX && !signal.aborted; count++) {
+      // A transaction for each job: none waits for the ticks of another, or is lost with them.
+      const fired = (await ctx.sql.begin((tx) => fireNext(ctx, tx))) as Fired | undefined
+      if (!fired) return { inMs: await nextCronInMs(ctx.sql) }
+      ctx.ring([`queue:${queueOf(fired.job.definition)}`, 'tail'])
+      await cancelReplaced(ctx, fired)
     }
-    if (fired.length > 0) ctx.ring([...fired.map(({ job }) => `queue:${queueOf(job.definition)}`), 'tail'])
-    return fired.length === BATCH_MAX ? 'again' : { inMs: await nextCronInMs(ctx.sql) }
+    return 'again'
   },
 })
 
 type Fired = { job: JobRow; replaced: string[] }
 
-async function fireDue(tx: Sql): Promise<Fired[]> {
-  const jobs = await lockDueCrons(tx, BATCH_MAX)
-  const fired: Fired[] = []
-  for (const job of jobs) fired.push(await fire(tx, job, job.now))
-  return fired
+/** Fires the job that is due longest; undefined when none is. */
+async function fireNext(ctx: Ctx, transaction: TransactionSql): Promise<Fired | undefined> {
+  const tx = transaction as unknown as Sql
+  const [job] = await lockDueCrons(tx, 1)
+  if (!job) return undefined
+  try {
+    // What it wrote until it failed is undone, and the lock is kept: the job is put off before anybody tries again.
+    return (await transaction.savepoint((inner) => fire(inner as unknown as Sql, job, job.now))) as Fired
+  } catch (error) {
+    ctx.log.error({ err: error, job: job.id }, 'a schedule could not be fired')
+    await putOff(tx, job, job.now)
+    return { job, replaced: [] }
+  }
+}
+
+async function putOff(tx: Sql, job: JobRow, now: Date): Promise<void> {
+  await setNextCron(tx, job.id, nextReadable(job, now))
+  const data = { job: job.slug, tick: job.nextCronAt!.toISOString(), reason: 'internal' }
+  await appendEvents(tx, [{ ...fact(job), type: 'schedule.failed', level: 'error', data }])
+}
+
+function nextReadable({ definition }: JobRow, now: Date): Date | undefined {
+  try {
+    return nextTick(definition.cron!, definition.timezone, now)
+  } catch {
+    return new Date(now.getTime() + UNREADABLE_MS)
+  }
+}
+
+// After the commit: what a tick replaces is canceled once its successor is safe.
+async function cancelReplaced(ctx: Ctx, { job, replaced }: Fired): Promise<void> {
+  if (replaced.length === 0) return
+  const reason = 'replaced by the next tick'
+  try {
+    await cancelRuns(ctx, { projectId: job.projectId, actor: actorOf(job), runIds: replaced, reason })
+  } catch (error) {
+    // The next tick finds them still under way and replaces them too; other jobs need not wait for that.
+    ctx.log.error({ err: error, job: job.id }, 'the runs that a tick replaces could not be canceled')
+  }
 }
 
 const actorOf = (job: JobRow): Actor => ({ type: 'schedule', id: job.id })
@@ -83,11 +115,11 @@ async function fire(tx: Sql, job: JobRow, now: Date): Promise<Fired> {
 /** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
 function dueTicks(job: JobRow, now: Date): Date[] {
   const { cron: expression, timezone, cronMissedPolicy } = job.definition
-  const ticks = ticksBetween(expression!, timezone, { from: job.nextCronAt!, to: now, max: MISSED_MAX })
-  const onTime = ticks.filter((at) => now.getTime() - at.getTime() <= LATE_MS)
-  if (cronMissedPolicy === 'all') return ticks
-  if (cronMissedPolicy === 'skip') return onTime
-  return onTime.length > 0 ? onTime : ticks.slice(-1)
+  const since = (from: Date, max: number) => ticksBetween(expression!, timezone, { from, to: now, max })
+  const due = job.nextCronAt!
+  if (cronMissedPolicy === 'all') return since(due, MISSED_MAX)
+  const onTime = since(new Date(Math.max(due.getTime(), now.getTime() - LATE_MS)), MISSED_MAX)
+  return onTime.length > 0 || cronMissedPolicy === 'skip' ? onTime : since(due, 1)
 }
 
 const fact = (job: JobRow) => ({

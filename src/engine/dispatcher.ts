@@ -3,6 +3,7 @@
 import type { Claimer, ClaimRequest } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { type Ending, endAttempts } from '#actions/end-attempts.ts'
+import { Refusal } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
@@ -40,6 +41,7 @@ type Options = {
 }
 
 export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, callsMax }: Options): Dispatcher {
+  // By lease: the next attempt of a run may begin here before the last call of it has ended.
   const calls = new Map<string, Call>()
   const actor: Actor = { type: 'worker', id: owner }
   const request: ClaimRequest = {
@@ -60,11 +62,11 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
         ctx.log.error({ err: error, runId: run.runId }, 'an attempt could not be settled; its lease will run out'),
       )
       .finally(() => {
-        calls.delete(run.runId)
+        calls.delete(run.token)
         freed.resolve()
         freed = Promise.withResolvers()
       })
-    calls.set(run.runId, { run, abort, done })
+    calls.set(run.token, { run, abort, done })
   }
 
   async function dispatch(run: ClaimedRun, signal: AbortSignal): Promise<void> {
@@ -123,6 +125,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
   async function settle(ending: Ending): Promise<void> {
     const [ended] = await endAttempts(ctx, [ending])
     if (!(ended instanceof Error)) return
+    if (!(ended instanceof Refusal)) throw ended
     // A result that its schema refuses is a failed attempt; a stale lease means that somebody else decided.
     if (ended.code === 'invalid')
       await settle({
@@ -154,7 +157,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
           const claimed = await claimer.claim({ ...request, limit: Math.min(free, CLAIM_MAX) })
           for (const run of claimed.runs) begin(run)
           limitedLeft = claimed.limitedLeft
-          return claimed.runs.length > 0 ? 'again' : { inMs: limitedLeft ? 250 : undefined }
+          return claimed.runs.length > 0 || claimed.lookAgain ? 'again' : { inMs: limitedLeft ? 250 : undefined }
         },
       },
       {
@@ -165,8 +168,8 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
           const held = [...calls.values()].map((call) => call.run)
           for (let at = 0; at < held.length; at += BEAT_BATCH_MAX) {
             const batch = held.slice(at, at + BEAT_BATCH_MAX)
-            const kept = new Set((await beatLeases(ctx.sql, batch)).map((beat) => beat.runId))
-            for (const run of batch) if (!kept.has(run.runId)) calls.get(run.runId)?.abort.abort()
+            const kept = new Set((await beatLeases(ctx.sql, batch)).map((beat) => beat.token))
+            for (const run of batch) if (!kept.has(run.token)) calls.get(run.token)?.abort.abort()
           }
           return { inMs: undefined }
         },

@@ -7,6 +7,7 @@ import { cron } from './cron.ts'
 import { makeDispatcher } from './dispatcher.ts'
 import { makeCaller } from './http-call.ts'
 import { type Duty, type DutyHealth, loop } from './loop.ts'
+import { orphans } from './orphans.ts'
 import { reaper } from './reaper.ts'
 import { type Retention, retention } from './retention.ts'
 import { timers } from './timers.ts'
@@ -49,8 +50,8 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   }
 
   const [dispatch, leases] = dispatcher.duties
-  const duties = [dispatch!, timers(ctx), reaper(ctx), cron(ctx), retention(ctx, options.retention)].map((duty) =>
-    run(duty, stopping.signal),
+  const duties = [dispatch!, timers(ctx), reaper(ctx), orphans(ctx), cron(ctx), retention(ctx, options.retention)].map(
+    (duty) => run(duty, stopping.signal),
   )
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()

@@ -26,11 +26,11 @@ export const reaper = (ctx: Ctx): Duty => ({
 })
 
 function endingOf(lease: Expired): Ending {
-  const base = { runId: lease.runId, token: lease.token, actor: SYSTEM }
-  // It was asked to stop, and had its grace.
-  if (lease.told === 'pause') return { ...base, kind: 'paused' }
+  const base = { runId: lease.runId, token: lease.token, actor: SYSTEM, onlyExpired: true as const }
   // Claimed into a buffer and never begun: no attempt is used up.
   if (lease.state === 'dequeued') return { ...base, kind: 'returned' }
+  // It was asked to stop, and had its grace.
+  if (lease.told === 'pause') return { ...base, kind: 'paused' }
   return lease.overdue
     ? {
         ...base,

@@ -1,4 +1,5 @@
 // Runs that become due are queued; runs that waited too long for their turn expire.
+import { cancelDescendants } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { SYSTEM } from '#core/event.ts'
 import { readRuns } from '#storage/read-runs.ts'
@@ -22,6 +23,7 @@ export const timers = (ctx: Ctx): Duty => ({
       ),
       ...due.filter((runId) => !gone.has(runId)).map((runId) => ctx.moveRun({ runId, move: 'due', actor: SYSTEM })),
     ])
+    if (expired.length > 0) await cancelDescendants(ctx, expired, { actor: SYSTEM })
     if (due.length + expired.length > 0) {
       const runs = await readRuns(ctx.sql, due)
       ctx.ring([

@@ -1,8 +1,11 @@
 // Cursors: opaque to clients, and bound to the kind of list that gave them out. They hold the sort key of the last
 // item with its tie-breaker, so that rows sharing a timestamp are neither lost nor repeated.
+import { INT_MAX } from '#contract/common.ts'
 import { refuse } from '#core/error.ts'
+import { isTime } from './validation.ts'
 
 export type CursorPart = string | number
+type Pattern = { test: (text: string) => boolean }
 
 export const encodeCursor = (list: string, parts: readonly CursorPart[]): string =>
   Buffer.from(JSON.stringify([list, ...parts])).toString('base64url')
@@ -11,7 +14,7 @@ export const encodeCursor = (list: string, parts: readonly CursorPart[]): string
 export function decodeCursor(
   list: string,
   cursor: string | undefined,
-  patterns: readonly RegExp[],
+  patterns: readonly Pattern[],
 ): string[] | undefined {
   if (cursor === undefined) return undefined
   try {
@@ -25,9 +28,18 @@ export function decodeCursor(
   throw refuse('invalid_cursor', {})
 }
 
-export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
+const TIME_TEXT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
+/** A time with a calendar and a clock: a forged month 99 would be refused by the database, as a fault of ours. */
+export const TIME: Pattern = { test: (text) => TIME_TEXT.test(text) && isTime(text) }
 export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-export const WHOLE = /^-?\d{1,19}$/
+
+const wholeUpTo = (max: number): Pattern => ({
+  test: (text) => /^-?\d{1,16}$/.test(text) && Math.abs(Number(text)) <= max,
+})
+export const WHOLE = wholeUpTo(Number.MAX_SAFE_INTEGER)
+/** For columns that are int. */
+export const INT = wholeUpTo(INT_MAX)
+
 export const TEXT = /^[^\0]{0,1024}$/s
 
 /** The cursor of a list by creation time, ties by id. */

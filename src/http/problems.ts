@@ -27,6 +27,7 @@ export const STATUS = {
   run_over: 409,
   wrong_state: 409,
   stale_lease: 409,
+  payload_gone: 409,
   depth_exceeded: 409,
   idempotency_mismatch: 409,
   idempotency_in_progress: 409,
@@ -56,6 +57,13 @@ const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${lette
 const INTERNAL: ItemProblem = {
   code: 'internal',
   message: 'Something went wrong on the side of Runyard; its log tells more under this request id.',
+}
+
+/** Whatever was thrown for one item of a batch: its neighbours may be committed, so it is told beside them. */
+export function itemProblemOf(error: Error, request: FastifyRequest): ItemProblem {
+  const refusal = refusalOf(error, request)
+  if (!(error instanceof Refusal)) logProblem(request.log, error, refusal)
+  return refusal ? itemProblem(refusal) : INTERNAL
 }
 
 export type Problem = { status: number; error: ItemProblem; headers: Record<string, string> }

@@ -1,6 +1,7 @@
 // The HTTP server: its bounds, request ids, checks of access, and one envelope for everything that goes wrong.
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -71,10 +72,11 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   app.setNotFoundHandler(answerUnknown(paths))
   app.addHook('onRoute', ({ method, url }) => paths.add(method, url))
 
+  const idle = watchIdle(app.server as Server)
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
-    sweepConnections(app)
+    sweepConnections(app, idle)
   })
   const check = checkAccess(access)
   app.addHook('onRequest', async (request, reply) => {
@@ -91,10 +93,28 @@ const SWEEP_EVERY_MS = 50
 
 // A connection whose last request ends after the closing began falls idle, and would hold the server open for as long
 // as it is kept alive.
-function sweepConnections({ server }: FastifyInstance): void {
+function sweepConnections({ server }: FastifyInstance, idle: ReadonlySet<Socket>): void {
   if (!server.listening) return
-  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
+  const sweep = setInterval(() => {
+    for (const socket of idle) socket.destroy()
+  }, SWEEP_EVERY_MS)
   server.once('close', () => clearInterval(sweep))
+}
+
+/** Connections without a request under way. Node counts one that has never sent any as busy, and clients open spares. */
+function watchIdle(server: Server): ReadonlySet<Socket> {
+  const idle = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    idle.add(socket)
+    socket.once('close', () => idle.delete(socket))
+  })
+  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    idle.delete(socket)
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket)
+    })
+  })
+  return idle
 }
 
 function requestId(request: IncomingMessage): string {

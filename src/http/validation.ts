@@ -83,7 +83,7 @@ const queryCheck =
   (validate: ValidateFunction, lists: string[]): Compiled =>
   (data) => {
     const value = splitLists(data as Record<string, unknown>, lists)
-    const fields = flawsOf(value) ?? (validate(value) ? undefined : problemsOf(validate))
+    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate))
     return fields ? { error: refuse('invalid', { fields }) } : { value }
   }
 
@@ -101,7 +101,7 @@ const pathCheck =
   (validate: ValidateFunction): Compiled =>
   (data) => {
     const value = data as Record<string, unknown>
-    const fields = flawsOf(value) ?? (validate(value) ? undefined : problemsOf(validate))
+    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate))
     if (!fields) return { value }
     const refusals = fields.map(({ field }) => NOT_FOUND[field]?.(String(value[field])))
     return { error: refusals.find((refusal) => refusal !== undefined) ?? refuse('invalid', { fields }) }
@@ -136,6 +136,13 @@ function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
     }
   }
   return fields.length > 0 ? fields : undefined
+}
+
+// 1e309 is a number as far as its text goes, and infinite once it is converted; bounds are not applied to that.
+function infinitiesOf(converted: Record<string, unknown>): FieldProblem[] | undefined {
+  const isInfinite = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
+  const fields = Object.keys(converted).filter((field) => [converted[field]].flat().some(isInfinite))
+  return fields.length > 0 ? fields.map((field) => ({ field, message: 'is a number too large' })) : undefined
 }
 
 function problemsOf(validate: ValidateFunction): FieldProblem[] {

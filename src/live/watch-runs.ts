@@ -85,9 +85,10 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     try {
       const visible = await readVisible(sql)
       const all = [...watched.values()]
-      if (visible !== lookedAt || all.some((one) => one.failed)) await lookAt(all)
+      const failed = all.some((one) => one.failed)
+      if (visible !== lookedAt || failed) await lookAt(all)
       lookedAt = visible
-      if (!all.some((one) => one.failed)) failing = false
+      if (!failed) failing = false
     } catch (error) {
       fail(error)
     }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ROUTES } from '#contract/routes.ts'
 import { closedPort, httpServer } from '#test/local-servers.ts'
-import { createClient } from './client.ts'
+import { type Client, createClient } from './client.ts'
 import { RunyardError } from './error.ts'
 
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: unknown }
@@ -52,6 +52,25 @@ test('a call is a request with the credential, and answers what the server answe
   ])
   await client.as('token-2').getRun({ run_id: 'run-1' })
   expect(seen[1]?.headers.authorization).toBe('Bearer token-2')
+})
+
+test('what the contract does not know is a mistake that the compiler finds', () => {
+  // Never called: the compiler reads it, and complains where one of these is no mistake any more.
+  const mistakes = (client: Client) => [
+    // @ts-expect-error The job is missing.
+    client.triggerRun({ payload: 1 }),
+    // @ts-expect-error There is no such state.
+    client.listRuns({ status: ['sleeping'] }),
+    // @ts-expect-error A body has no such field.
+    client.createJob({ slug: 'j', execution: 'worker', retrys: 3 }),
+    // @ts-expect-error A run has no such field.
+    client.getRun({ run_id: 'r' }).then((run) => run.state),
+    // @ts-expect-error A stream is followed, not called.
+    client.streamRun({ run_id: 'r' }),
+    client.listRuns(),
+    client.getRun({ run_id: 'r' }).then((run) => run.status === 'queued'),
+  ]
+  expect(mistakes).toBeTypeOf('function')
 })
 
 test('a path in the address of the server stays', async () => {

@@ -94,10 +94,12 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   async function drain(): Promise<void> {
     stopping.abort()
     wake()
+    // First of all no more runs, or it would claim the very ones that it gives back. A claim that is just being
+    // answered is waited for: its runs would be lost with the connection, until their leases end.
+    await Promise.race([claiming.catch(() => {}), sleep(HANG_UP_MS)])
+    hangUp.abort()
     for (const lease of held) lease.tell('drain')
-    // Runs that the server is just handing over would be lost with the connection, until their leases end.
-    const claimed = Promise.race([claiming.catch(() => {}), sleep(HANG_UP_MS)]).then(() => hangUp.abort())
-    await Promise.all([claimed, atMost(graceMs, Promise.allSettled(working))])
+    await atMost(graceMs, Promise.allSettled(working))
     for (const lease of held) if (lease.told !== 'stop' && !lease.settling) giveBack(lease)
     await atMost(GOODBYE_MS_MAX, settler.idle())
     held.clear()

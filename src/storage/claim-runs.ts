@@ -62,8 +62,8 @@ export type Claimed = {
   limitedJobs: string[]
   /** The last lane looked at, when there may be more of them. */
   after: Lane | undefined
-  /** False when every due run of these queues is taken: nothing is left to ask for until a ring or a timer. */
-  more: boolean
+  /** There were lanes to serve: if no run came of it, others were holding the heads of them just then. */
+  contended: boolean
 }
 
 /** Claims runs of jobs without a concurrency limit. Concurrent callers never get the same run. */
@@ -79,7 +79,7 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
       select job_id from unnest(${jobIds as string[]}::uuid[]) as t (job_id)
       where pg_try_advisory_xact_lock(hashtextextended(job_id::text, 1))`
     return locked.length === 0
-      ? { runs: [], limitedJobs: [], after: undefined, more: false }
+      ? { runs: [], limitedJobs: [], after: undefined, contended: false }
       : claimFrom(
           tx as unknown as Sql,
           claim,
@@ -91,6 +91,16 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
 async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise<Claimed> {
   const after = claim.after ?? BEFORE_ALL
   const own = claim.projectId === undefined ? sql`` : sql`and project_id = ${claim.projectId}`
+  // Beside an equality with the project the comparison must begin behind it: one that begins with the project would
+  // be read from the head of the lane instead of from where it says.
+  const beyond = (lane: Lane) =>
+    claim.projectId === undefined
+      ? sql`(project_id, rank, job_id, concurrency_key) > (${lane.projectId}::text, ${lane.rank}::int, ${lane.jobId}::uuid, ${lane.concurrencyKey}::text)`
+      : sql`(rank, job_id, concurrency_key) > (${lane.rank}::int, ${lane.jobId}::uuid, ${lane.concurrencyKey}::text)`
+  const next =
+    claim.projectId === undefined
+      ? sql`(q.project_id, q.rank, q.job_id, q.concurrency_key) > (lane.project_id, lane.rank, lane.job_id, lane.concurrency_key)`
+      : sql`(q.rank, q.job_id, q.concurrency_key) > (lane.rank, lane.job_id, lane.concurrency_key)`
   const started = claim.into === 'executing'
   const rows = await sql<Row[]>`
     with recursive lane as (
@@ -98,56 +108,65 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
        from unnest(${claim.queues as string[]}::text[]) as q (queue_name) cross join lateral (
          select project_id, rank, job_id, concurrency_key from run_queue
          where ready and queue = queue_name ${own}
-           and (project_id, rank, job_id, concurrency_key) > (${after.projectId}::text, ${after.rank}::int, ${after.jobId}::uuid, ${after.concurrencyKey}::text)
+           and ${beyond(after)}
          order by project_id, rank, job_id, concurrency_key limit 1) head)
       union all
       select lane.queue, next.project_id, next.rank, next.job_id, next.concurrency_key, lane.n + 1
       from lane cross join lateral (
         select project_id, rank, job_id, concurrency_key from run_queue q
         where ready and q.queue = lane.queue ${own}
-          and (q.project_id, q.rank, q.job_id, q.concurrency_key) > (lane.project_id, lane.rank, lane.job_id, lane.concurrency_key)
+          and ${next}
         order by project_id, rank, job_id, concurrency_key limit 1) next
       where lane.n < ${LANES_MAX}::int
     ), known as materialized (
       select lane.*, j.max_concurrency > 0 or j.max_concurrency_per_key > 0 as limited, j.max_concurrency, j.max_concurrency_per_key
       from lane join jobs j on j.id = lane.job_id
-      where j.paused_at is null
+      where j.paused_at is null and j.deleted_at is null
     ), roomy as (
       select known.*,
-        case when not limited then ${claim.limit}::bigint
-          else least(
-            case when max_concurrency > 0 then max_concurrency - (select count(*) from leases l where l.job_id = known.job_id) else ${claim.limit}::bigint end,
-            case when max_concurrency_per_key > 0 and concurrency_key <> ''
-              then max_concurrency_per_key - (select count(*) from leases l where l.job_id = known.job_id and l.concurrency_key = known.concurrency_key)
-              else ${claim.limit}::bigint end)
-        end as room
+        case when max_concurrency > 0 then max_concurrency - (select count(*) from leases l where l.job_id = known.job_id) end as job_room,
+        case when max_concurrency_per_key > 0 and concurrency_key <> ''
+          then max_concurrency_per_key - (select count(*) from leases l where l.job_id = known.job_id and l.concurrency_key = known.concurrency_key)
+        end as key_room
       from known
       where case when ${limitedJobs.length > 0}::boolean then job_id = any(${limitedJobs}::uuid[]) else not limited end
     ), urgent as (
       -- Priority counts within a project only: one project's urgent backlog is no reason to starve another's run.
-      select roomy.*, min(rank) over (partition by project_id) as top_rank, dense_rank() over (order by project_id) as project_number
-      from roomy where room > 0
+      select roomy.*, min(rank) over (partition by project_id) as top_rank
+      from roomy where coalesce(job_room, 1) > 0 and coalesce(key_room, 1) > 0
     ), shared as (
-      select urgent.*, max(project_number) over () as projects,
-        row_number() over (partition by project_id order by job_id, concurrency_key) as lane_number,
-        count(*) over (partition by project_id) as lanes,
-        row_number() over (partition by job_id order by concurrency_key) as job_lane, count(*) over (partition by job_id) as job_lanes
+      -- What a limit leaves is split over the lanes that it covers; what does not divide goes round by turns.
+      select urgent.*,
+        job_room / count(*) over by_job + ((row_number() over (by_job order by queue, concurrency_key) + ${claim.turn}::bigint) % count(*) over by_job
+          < job_room % count(*) over by_job)::int as job_share,
+        key_room / count(*) over by_key + (row_number() over (by_key order by queue) <= key_room % count(*) over by_key)::int as key_share
       from urgent where rank = top_rank
+      window by_job as (partition by job_id), by_key as (partition by job_id, concurrency_key)
+    ), numbered as (
+      select shared.*, coalesce(least(job_share, key_share), ${claim.limit}::bigint) as lane_room,
+        dense_rank() over (order by project_id) as project_number,
+        row_number() over (partition by project_id order by job_id, queue, concurrency_key) as lane_number,
+        count(*) over (partition by project_id) as lanes
+      from shared where coalesce(least(job_share, key_share), 1) > 0
     ), turned as (
-      select shared.*,
-        (project_number + ${claim.turn}::bigint) % projects as project_turn,
-        (lane_number + ${claim.turn}::bigint / projects) % lanes as lane_turn,
-        -- A limit of the whole job is split over its lanes; the first ones get what does not divide.
-        case when max_concurrency > 0 then room / job_lanes + (job_lane <= room % job_lanes)::int else room end as lane_room
-      from shared
+      select numbered.*, (project_number + ${claim.turn}::bigint) % max(project_number) over () as project_turn,
+        (lane_number + ${claim.turn}::bigint / max(project_number) over ()) % lanes as lane_turn
+      from numbered
+    ), served as materialized (
+      -- No more lanes than runs are wanted: a row that is locked here and not taken is hidden from everybody else.
+      select line.*, count(*) over () as lanes_served
+      from (
+        select turned.*, row_number() over (partition by project_id order by lane_turn) as nth_of_project from turned
+        order by nth_of_project, project_turn limit ${claim.limit}::int
+      ) line
     ), picked as materialized (
-      select head.run_id, head.due_at, turned.project_turn, turned.lane_turn
-      from turned cross join lateral (
+      select head.run_id, head.due_at, served.project_turn, served.lane_turn
+      from served cross join lateral (
         select q.run_id, q.due_at from run_queue q
-        where q.ready and q.queue = turned.queue and q.project_id = turned.project_id and q.rank = turned.rank
-          and q.job_id = turned.job_id and q.concurrency_key = turned.concurrency_key
+        where q.ready and q.queue = served.queue and q.project_id = served.project_id and q.rank = served.rank
+          and q.job_id = served.job_id and q.concurrency_key = served.concurrency_key
         order by q.due_at, q.run_id
-        limit least(turned.lane_room, greatest(1, ceil(${claim.limit}::numeric / (turned.projects * turned.lanes))))::bigint
+        limit least(served.lane_room, ceil(${claim.limit}::numeric / served.lanes_served))::bigint
         for update skip locked) head
     ), chosen as materialized (
       select p.run_id, p.due_at, row_number() over (order by nth, project_turn, lane_turn) as ord
@@ -199,7 +218,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
       from run_checkpoints k where k.run_id = j.run_id and k.number = j.last_checkpoint) c on j.last_checkpoint > 0
     union all
     select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-      (select array_agg(distinct job_id) from known where limited), (select count(*) from chosen)::int,
+      (select array_agg(distinct job_id) from known where limited), (select count(*) from served)::int,
       (select jsonb_build_object('projectId', project_id, 'rank', rank, 'jobId', job_id, 'concurrencyKey', concurrency_key) from lane where n = ${LANES_MAX}::int limit 1)`
   const summary = rows.at(-1)!
   const runs = rows.slice(0, -1).map(claimed)
@@ -207,7 +226,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     runs,
     limitedJobs: summary.limited_jobs ?? [],
     after: summary.after ?? undefined,
-    more: summary.candidates > 0,
+    contended: runs.length === 0 && summary.candidates > 0,
   }
 }
 

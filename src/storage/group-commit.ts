@@ -21,7 +21,7 @@ type Options<Item> = {
  * The server itself said no (bad data, a constraint, a deadlock, a limit), so nothing was committed. After a lost
  * connection that is not known, and writing again could write twice.
  */
-const refusedByServer = (error: unknown): boolean =>
+export const refusedByServer = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && /^(21|22|23|40|54)/.test(error.code)
 
 type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }

@@ -114,13 +114,13 @@ const insertVersion = (sql: Db, it: NewVersion) => sql`
 /** Puts a new version in force; false when somebody else has changed the job since `version - 1` was read. */
 export async function changeJob(
   sql: Db,
-  it: NewVersion & { slug: string; nextCronAt: Date | undefined },
+  it: NewVersion & { slug: string; nextCronAt: Date | undefined | 'as it is' },
 ): Promise<boolean> {
   const { definition } = it
   const [row] = await sql`
     update jobs set version = ${it.version}, slug = ${it.slug}, execution = ${definition.execution}, queue = ${definition.queue}, enabled = ${definition.enabled},
       when_paused = ${definition.whenPaused}, max_concurrency = ${definition.maxConcurrency}, max_concurrency_per_key = ${definition.maxConcurrencyPerKey},
-      next_cron_at = ${it.nextCronAt ?? null}, updated_at = clock_timestamp()
+      next_cron_at = ${it.nextCronAt === 'as it is' ? sql`next_cron_at` : sql`${it.nextCronAt ?? null}`}, updated_at = clock_timestamp()
     where id = ${it.jobId} and version = ${it.version - 1} and deleted_at is null
     returning id`
   if (!row) return false

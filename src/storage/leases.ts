@@ -5,7 +5,7 @@ import type { Db } from './sql.ts'
 
 export type LeaseRef = { runId: string; token: string }
 
-export type Beat = { runId: string; told: 'pause' | null; expiresInMs: number }
+export type Beat = { runId: string; token: string; told: 'pause' | null; expiresInMs: number }
 
 /** Extends the leases that are still held; one that is missing in the answer is lost. */
 export const beatLeases = async (sql: Db, leases: readonly LeaseRef[]): Promise<Beat[]> => [
@@ -20,7 +20,7 @@ export const beatLeases = async (sql: Db, leases: readonly LeaseRef[]): Promise<
       -- Never past the deadline: a heart that beats is no reason to go on for ever.
       expires_at = least(l.deadline_at, clock_timestamp() + l.lease_secs * interval '1 s')
     from held where l.run_id = held.run_id
-    returning l.run_id as "runId", l.told, extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as "expiresInMs"`),
+    returning l.run_id as "runId", l.token, l.told, extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as "expiresInMs"`),
 ]
 
 /** Hands leases over to a handler that finishes later: it lives until its deadline, whether it beats or not. */
@@ -60,7 +60,9 @@ export async function tellPause(sql: Db, runId: string, graceSecs: number): Prom
   const [row] = await sql`
     update leases set told = 'pause', deadline_at = least(deadline_at, clock_timestamp() + ${graceSecs}::float8 * interval '1 s'),
       expires_at = least(expires_at, clock_timestamp() + ${graceSecs}::float8 * interval '1 s')
-    where run_id = ${runId} and told is null returning run_id`
+    where run_id = ${runId} and told is null
+      and exists (select from run_states s where s.run_id = ${runId} and s.state = 'executing' and s.lease_token = leases.token)
+    returning run_id`
   return row !== undefined
 }
 

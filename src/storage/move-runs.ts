@@ -16,6 +16,8 @@ export type RunChange = {
   attempt?: number
   /** The fence: the lease that the caller acts under. */
   token?: string
+  /** Only if that lease has run out. */
+  onlyExpired?: true
   actor: Actor
   causationId?: string
   message?: string
@@ -71,9 +73,9 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         ${column(changes.map((it) => it.scheduledAt?.toISOString() ?? null))}::timestamptz[], ${column(changes.map((it) => it.ttlMs ?? null))}::float8[],
         ${column(changes.map((it) => jsonText(it.payload)))}::text[], ${column(changes.map((it) => jsonText(it.result)))}::text[],
         ${column(changes.map((it) => it.error ?? null))}::text[], ${column(changes.map((it) => it.errorCode ?? null))}::text[],
-        ${column(changes.map((it) => jsonText(it.trace)))}::text[]
+        ${column(changes.map((it) => jsonText(it.trace)))}::text[], ${column(changes.map((it) => (it.onlyExpired ? 1 : null)))}::int[]
       ) with ordinality as t (run_id, event_id, from_states, to_state, type, attempt, token, actor_type, actor_id, causation_id,
-        message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, ord)
+        message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, only_expired, ord)
     ), seen as materialized (
       select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)
     ), found as materialized (
@@ -104,6 +106,7 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         and f.state_before = any(string_to_array(f.from_states, ','))
         and (f.attempt is null or f.attempt = f.attempt_before)
         and (f.token is null or f.token = f.lease_token)
+        and (f.only_expired is null or exists (select from leases l where l.run_id = f.run_id and l.expires_at <= clock_timestamp()))
       returning f.ord, f.run_id, f.state_before, f.attempt_before, f.event_id, f.type, f.actor_type, f.actor_id, f.causation_id,
         f.message, f.data, f.payload, f.result, f.trace,
         s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at

@@ -216,6 +216,34 @@ export const readLiveDescendants = async (
       group by b.id order by min(b.depth), b.id`
   ).map((row) => row.id)
 
+/** How many runs stand above this one, counted up to `max`. */
+export async function countAncestors(sql: Db, runId: string, max: number): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    with recursive above as (
+      select parent_run_id as id, 1 as n from runs where id = ${runId} and parent_run_id is not null
+      union all
+      select r.parent_run_id, above.n + 1 from above join runs r on r.id = above.id where r.parent_run_id is not null and above.n < ${max}
+    )
+    select coalesce(max(n), 0)::int as n from above`
+  return row!.n
+}
+
+/**
+ * Live runs that nobody will look after: below a run that ended without completing, or of a job that was deleted, both
+ * lately. What made them so was interrupted before it reached them.
+ */
+export const readOrphans = async (sql: Db, overStates: readonly string[], limit: number): Promise<string[]> =>
+  (
+    await sql<{ id: string }[]>`
+      (select r.id from run_states p join runs r on r.parent_run_id = p.run_id join run_states s on s.run_id = r.id
+       where p.finished_at > now() - interval '15 minutes' and p.state <> 'completed' and p.state = any(${overStates as string[]}::text[])
+         and s.state <> all(${overStates as string[]}::text[]) limit ${limit})
+      union
+      (select q.run_id from jobs j join run_counts c on c.project_id = j.project_id and c.job_id = j.id and c.state in ('queued', 'delayed')
+       join run_queue q on q.job_id = j.id
+       where j.deleted_at > now() - interval '1 day' group by j.id, q.run_id having sum(c.n) > 0 limit ${limit})`
+  ).map((row) => row.id)
+
 /** How many runs of a job are not over, from the counters. */
 export async function countLiveRuns(
   sql: Db,

@@ -1,10 +1,10 @@
-import type { FastifyInstance } from 'fastify'
-import { appendReport, type Report, type Reporter } from '#actions/append-log.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { appendReport, appendReports, type Report, type Reporter } from '#actions/append-log.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import type { EventInput } from '#contract/event.ts'
 import * as contract from '#contract/events.ts'
-import { type Refusal, refuse } from '#core/error.ts'
+import { refuse } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
 import { countByActor, countEvents } from '#storage/count-events.ts'
 import { findEvent } from '#storage/find-event.ts'
@@ -14,11 +14,11 @@ import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../cursor.ts'
 import { eventWire } from '../event-wire.ts'
 import { implement } from '../implement.ts'
 import type { Checked } from '../items.ts'
-import { itemProblem } from '../problems.ts'
+import { type itemProblem, itemProblemOf } from '../problems.ts'
 import { fromWire } from '../words.ts'
 
 export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, contract.appendEvents, async ({ events }, { projectId, actor }) => {
+  implement(app, contract.appendEvents, async ({ events }, { projectId, actor }, request) => {
     const reporter = { projectId, actor }
     if (events.one) {
       const reported = await appendReport(ctx, reporter, reportOf(events.one))
@@ -28,7 +28,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
     const results: Result[] = []
     // A page of lines at a time: memory is bounded however long the stream is.
-    for await (const page of events.pages!) results.push(...(await appendPage(ctx, reporter, page)))
+    for await (const page of events.pages!) results.push(...(await appendPage(ctx, reporter, page, request)))
     const duplicates = results.filter((it) => it.duplicate).length
     const refused = results.filter((it) => it.error).length
     return {
@@ -139,16 +139,26 @@ type Result = {
   error?: ReturnType<typeof itemProblem>
 }
 
-const appendPage = (ctx: Ctx, reporter: Reporter, page: readonly Checked<EventInput>[]): Promise<Result[]> =>
-  Promise.all(
-    page.map(async ({ index, value, problem }): Promise<Result> => {
-      const reported: Awaited<ReturnType<typeof appendReport>> =
-        problem ?? (await appendReport(ctx, reporter, reportOf(value)))
-      if (reported instanceof Error) return { index, error: itemProblem(reported as Refusal) }
-      const { id, position, sequence, duplicate } = reported
-      return { index, id, position, sequence, ...(duplicate && { duplicate }) }
-    }),
+async function appendPage(
+  ctx: Ctx,
+  reporter: Reporter,
+  page: readonly Checked<EventInput>[],
+  request: FastifyRequest,
+): Promise<Result[]> {
+  const good = page.flatMap((item) => (item.problem ? [] : [item]))
+  const reported = await appendReports(
+    ctx,
+    reporter,
+    good.map((item) => reportOf(item.value)),
   )
+  const answers = new Map(good.map((item, at) => [item.index, reported[at]!]))
+  return page.map(({ index, problem }): Result => {
+    const answer = problem ?? answers.get(index)!
+    if (answer instanceof Error) return { index, error: itemProblemOf(answer, request) }
+    const { id, position, sequence, duplicate } = answer
+    return { index, id, position, sequence, ...(duplicate && { duplicate }) }
+  })
+}
 
 function reportOf(input: EventInput): Report {
   const { occurred_at, ...rest } = input

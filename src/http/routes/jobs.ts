@@ -6,7 +6,7 @@ import { refuse } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
 import { newSigningSecret } from '#governance/signature.ts'
 import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#storage/jobs.ts'
-import { createdCursor, decodeCursor, encodeCursor, pageOf, WHOLE } from '../cursor.ts'
+import { createdCursor, decodeCursor, encodeCursor, INT, pageOf } from '../cursor.ts'
 import { implement } from '../implement.ts'
 import { fromWire, keyValue, toWire } from '../words.ts'
 
@@ -71,7 +71,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
   implement(app, contract.listJobVersions, async ({ job, cursor, limit }, { projectId }) => {
     const found = await findJobOr404(ctx, projectId, job)
-    const before = decodeCursor('versions', cursor, [WHOLE])
+    const before = decodeCursor('versions', cursor, [INT])
     const rows = await listJobVersions(ctx.reads, found.id, { before: before && Number(before[0]), limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: (row) => versionWire(row, found.slug),

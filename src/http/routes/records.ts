@@ -13,7 +13,7 @@ import {
   listUsage,
   listValues,
 } from '#storage/attempt-writes.ts'
-import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../cursor.ts'
+import { decodeCursor, encodeCursor, INT, pageOf, TEXT, WHOLE } from '../cursor.ts'
 import { implement } from '../implement.ts'
 import { toWire } from '../words.ts'
 
@@ -22,7 +22,7 @@ export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
 
   implement(app, contract.listCheckpoints, async ({ run_id, cursor, limit }, caller) => {
     const run = await found(caller, run_id)
-    const before = decodeCursor('checkpoints', cursor, [WHOLE])
+    const before = decodeCursor('checkpoints', cursor, [INT])
     const rows = await listCheckpoints(ctx.sql, run.id, { before: before && Number(before[0]), limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: ({ state: _, ...row }) => ({ run_id: run.publicId, ...toWire(row) }),

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { findJobOr404 } from '#actions/change-jobs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { explainRun } from '#actions/explain-run.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
@@ -6,14 +7,16 @@ import { spawnRun } from '#actions/spawn-run.ts'
 import { triggerRun, triggerRuns } from '#actions/trigger-runs.ts'
 import type { RunInput } from '#contract/run.ts'
 import * as contract from '#contract/runs.ts'
-import { type Refusal, refuse, refuseField } from '#core/error.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import { parseTraceparent } from '#core/trace-context.ts'
 import { newId } from '#storage/id.ts'
 import { findRunBody, listRuns, type RunFilter, type RunRow, readLineage } from '#storage/read-runs.ts'
 import { idempotencyKeyOf, type KeyCaller } from '../caller.ts'
 import { createdCursor, encodeCursor, pageOf } from '../cursor.ts'
+import { WHOLE } from '../field-path.ts'
 import { implement } from '../implement.ts'
-import { itemProblem } from '../problems.ts'
+import { findFlaws, type ParsedJson, parseJsonText } from '../json.ts'
+import { itemProblemOf } from '../problems.ts'
 import { runRequest } from '../run-request.ts'
 import { runWire } from '../run-wire.ts'
 import { keyValue } from '../words.ts'
@@ -33,7 +36,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
       : spawnRun(ctx, job, asked, { ...originOf(caller, input), parentRunId: input.parent_run_id }))
     return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
   })
-  implement(app, contract.triggerRuns, async ({ job, items }, caller) => {
+  implement(app, contract.triggerRuns, async ({ job, items }, caller, request) => {
     const batchId = newId()
     const good = items.filter((item) => !item.problem)
     const withParent = good.filter((item) => item.value!.parent_run_id !== undefined)
@@ -53,13 +56,13 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
     for (const { index, value } of withParent) {
       const parent = { ...originOf(caller, value!), parentRunId: value!.parent_run_id! }
-      outcomes.set(index, await spawnRun(ctx, job, runRequest(value!), parent).catch(asRefusal))
+      outcomes.set(index, await spawnRun(ctx, job, runRequest(value!), parent).catch((error: Error) => error))
     }
     // An unknown job is told even if every item was refused before anyone looked for it.
     if (good.length === 0 && !(await ctx.jobs.find(caller.projectId, job))) throw refuse('job_not_found', { job })
     const results = items.map(({ index }) => {
       const outcome = outcomes.get(index)!
-      if (outcome instanceof Error) return { index, status: 'refused' as const, error: itemProblem(outcome) }
+      if (outcome instanceof Error) return { index, status: 'refused' as const, error: itemProblemOf(outcome, request) }
       return {
         index,
         status: outcome.replayed ? ('replayed' as const) : ('created' as const),
@@ -80,8 +83,6 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     app,
     contract.listRuns,
     async ({ cursor, limit, job, status, tag, metadata, payload_contains, ...rest }, { projectId }) => {
-      if (payload_contains !== undefined && !isJson(payload_contains))
-        throw refuseField('payload_contains', 'is not JSON')
       const filter: RunFilter = {
         projectId,
         states: status,
@@ -94,7 +95,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
         agentId: rest.agent_id,
         createdFrom: rest.created_from,
         createdTo: rest.created_to,
-        payloadContains: payload_contains,
+        payloadContains: payload_contains === undefined ? undefined : jsonOf(payload_contains, 'payload_contains'),
         jobId: job === undefined ? undefined : await jobIdOf(ctx, projectId, job),
         parentRunId:
           rest.parent_run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, rest.parent_run_id)).id,
@@ -166,9 +167,7 @@ const originOf = ({ projectId, actor }: KeyCaller, { correlation_id, causation_i
 })
 
 async function jobIdOf(ctx: Ctx, projectId: string, job: string): Promise<string> {
-  const found = await ctx.jobs.find(projectId, job)
-  if (!found) throw refuse('job_not_found', { job })
-  return found.id
+  return (await findJobOr404(ctx, projectId, job)).id
 }
 
 const runPage = (list: string) => ({
@@ -185,14 +184,25 @@ async function pageOfRuns(
   return pageOf(rows, filter.limit, runPage(list))
 }
 
-function isJson(text: string): boolean {
+/** JSON in a query, read as strictly as a body, and written anew: PostgreSQL reads numbers that JavaScript does not. */
+function jsonOf(text: string, field: string): string {
+  let parsed: ParsedJson
   try {
-    JSON.parse(text)
-    return true
+    parsed = parseJsonText(text, field)
   } catch {
-    return false
+    throw refuseField(field, 'is not JSON')
   }
+  const [flaw] = parsed.suspect ? findFlaws(parsed.value) : []
+  if (flaw) throw refuseField(flaw.field === WHOLE ? field : `${field}.${flaw.field}`, flaw.message)
+  if (hasVanishing(text)) throw refuseField(field, 'contains a number too close to zero to be kept')
+  return JSON.stringify(parsed.value)
 }
+
+// In a search 1e-20000 is a mistake: what is read of it is zero, which is not what was asked for.
+const hasVanishing = (json: string): boolean =>
+  (json.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/\d[\d.]*(?:[eE][+-]?\d+)?/g) ?? []).some(
+    (number) => Number(number) === 0 && /[1-9]/.test(number.replace(/[eE].*/, '')),
+  )
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   const groups = new Map<string, T[]>()
@@ -203,9 +213,4 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
     else groups.set(key, [item])
   }
   return [...groups.values()]
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Error && error.name === 'Refusal') return error as Refusal
-  throw error
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { type Ending, endAttempts } from '#actions/end-attempts.ts'
@@ -15,7 +15,7 @@ import { readOwnRuns } from '#storage/read-runs.ts'
 import type { KeyCaller } from '../caller.ts'
 import { implement } from '../implement.ts'
 import type { Checked } from '../items.ts'
-import { itemProblem } from '../problems.ts'
+import { itemProblem, itemProblemOf } from '../problems.ts'
 import { errorText } from './attempts.ts'
 
 export type WorkerParts = { claimer: Claimer; tokens: RunTokens; stopping: AbortSignal }
@@ -94,13 +94,13 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     }
   })
 
-  implement(app, contract.settleRuns, async ({ settlements }, caller) => {
+  implement(app, contract.settleRuns, async ({ settlements }, caller, request) => {
     const good = settlements.filter((item) => !item.problem).map((item) => item.value!)
     const own = await ownRuns(caller, good)
     const endings = good.filter((it) => own.has(it.run_id)).map((it) => endingOf(it))
     const ended = await endAttempts(ctx, endings)
     const byRun = new Map(endings.map((ending, index) => [`${ending.runId} ${ending.token}`, ended[index]!]))
-    return { results: settlements.map((item) => settledWire(item, byRun)) }
+    return { results: settlements.map((item) => settledWire(item, byRun, request)) }
   })
 
   async function giveBack(runs: readonly ClaimedRun[]): Promise<void> {
@@ -189,9 +189,15 @@ const problemResult = (runId: string | null, problem: Refusal) => ({
   error: itemProblem(problem),
 })
 
-function settledWire(item: Checked<Settlement>, byRun: ReadonlyMap<string, { state: RunState } | Refusal>) {
+function settledWire(
+  item: Checked<Settlement>,
+  byRun: ReadonlyMap<string, { state: RunState } | Error>,
+  request: FastifyRequest,
+) {
   if (item.problem) return problemResult(null, item.problem)
   const { run_id, lease_token } = item.value
   const ended = byRun.get(`${run_id} ${lease_token}`) ?? refuse('run_not_found', { runId: run_id })
-  return ended instanceof Error ? problemResult(run_id, ended) : { run_id, status: ended.state }
+  return ended instanceof Error
+    ? { run_id, status: null, error: itemProblemOf(ended, request) }
+    : { run_id, status: ended.state }
 }

@@ -19,6 +19,14 @@ describe('patterns', () => {
     expect(problemsUnder({ pattern: '^(a+)+$' }, `${'a'.repeat(28)}!`, 'payload')).toMatchObject([{ field: 'payload' }])
   })
 
+  test('with many repetitions are not tried on a long text', () => {
+    const text = 'abbab'.repeat(200_000)
+    const { ms, value } = timed(() => problemsUnder({ pattern: '^[ab]*a[ab]{900}[c-d]$' }, text, 'payload'))
+    expect(ms).toBeLessThan(5000)
+    expect(value).toMatchObject([{ field: 'payload', message: 'is too long for the patterns of its schema' }])
+    expect(problemsUnder({ pattern: '^[a-z]+$' }, text, 'payload')).toEqual([])
+  })
+
   test('mean what they mean in JavaScript', () => {
     const cases: [string, string, boolean][] = [
       ['^\\d{4}-\\d\\d$', '2026-01', true],
@@ -35,6 +43,13 @@ describe('patterns', () => {
       expect(schemaProblem({ pattern }), pattern).toBeUndefined()
       expect(problemsUnder({ pattern }, text, 'payload').length === 0, pattern).toBe(matches)
     }
+  })
+
+  test('of one schema are told apart', () => {
+    const schema = { allOf: [{ pattern: '^a' }, { pattern: 'b$' }] }
+    expect(problemsUnder(schema, 'ab', 'payload')).toEqual([])
+    expect(problemsUnder(schema, 'ac', 'payload')).toHaveLength(1)
+    expect(problemsUnder(schema, 'cb', 'payload')).toHaveLength(1)
   })
 
   test('that need more than that are refused in so many words', () => {
@@ -76,7 +91,7 @@ describe('references', () => {
   })
 
   test('in a circle that only some values enter are told of such a value', () => {
-    const schema = { if: { const: 'x' }, then: { $ref: '#' } }
+    const schema = JSON.parse('{"if":{"const":"x"},"then":{"$ref":"#"}}')
     expect(problemsUnder(schema, 'y', 'payload')).toEqual([])
     expect(problemsUnder(schema, 'x', 'payload')).toEqual([
       { field: 'payload', message: 'is nested deeper than its schema can be checked' },

@@ -19,15 +19,26 @@ const STEPS_MAX = 1_000_000
 const PATTERN_LENGTH_MAX = 1_000
 /** Instructions of a compiled pattern: the time for a text is at worst its length times this. */
 const PATTERN_SIZE_MAX = 2_000
+/** Characters times instructions in one check at most. At its worst that takes two seconds, and mostly next to none. */
+const PATTERN_WORK_MAX = 50_000_000
 const PATTERNS_MAX = 5_000
 
 const compiled = new LRUCache<string, ValidateFunction>({ max: COMPILED_MAX })
-const patterns = new LRUCache<string, RE2JS>({ max: PATTERNS_MAX })
+const patterns = new LRUCache<string, Pattern>({ max: PATTERNS_MAX })
+
+type Pattern = { test: (text: string) => boolean }
 
 class TooManySteps extends Error {}
 
 // One check runs at a time, and to its end, so that one counter serves all.
 let steps = 0
+let patternWork = 0
+
+function startCount(): void {
+  steps = 0
+  patternWork = 0
+}
+
 function step(): void {
   if (++steps > STEPS_MAX) throw new TooManySteps('takes more steps to check than a schema may')
 }
@@ -57,7 +68,7 @@ function compile(schema: object): ValidateFunction {
     validate: (wanted: boolean, items: unknown[]) => !wanted || areDifferent(items),
     error: { message: 'must NOT have duplicate items' },
   })
-  steps = 0
+  startCount()
   const validate = ajv.compile(schema)
   compiled.set(text, validate)
   return validate
@@ -74,7 +85,7 @@ const counted = (definition: CodeKeywordDefinition): CodeKeywordDefinition => ({
 
 // JavaScript's own engine tries every way to match, which an unlucky pattern makes exponential. RE2 reads the text
 // once; what it cannot do in linear time it refuses.
-function linearPattern(pattern: string): RE2JS {
+function linearPattern(pattern: string): Pattern {
   const known = patterns.get(pattern)
   if (known) return known
   const fail = (why: string) => new Error(`the pattern ${JSON.stringify(pattern.slice(0, 80))} ${why}`)
@@ -89,8 +100,18 @@ function linearPattern(pattern: string): RE2JS {
     )
   }
   if (made.programSize() > PATTERN_SIZE_MAX) throw fail('is too large once its repetitions are written out')
-  patterns.set(pattern, made)
-  return made
+  const size = made.programSize()
+  const counting = {
+    test(text: string) {
+      patternWork += text.length * size
+      if (patternWork > PATTERN_WORK_MAX) throw new TooManySteps('is too long for the patterns of its schema')
+      return made.test(text)
+    },
+    // Ajv tells the patterns of a schema apart by their text.
+    toString: () => pattern,
+  }
+  patterns.set(pattern, counting)
+  return counting
 }
 linearPattern.code = 'linearPattern'
 
@@ -131,7 +152,7 @@ export function schemaProblem(schema: object): string | undefined {
   }
   for (const probe of PROBES) {
     try {
-      steps = 0
+      startCount()
       validate(probe)
     } catch (error) {
       if (error instanceof RangeError) return 'refers to itself in a circle: no value could ever be checked'
@@ -151,7 +172,7 @@ export function problemsUnder(schema: object, value: unknown, name: string): Fie
     return [{ field: name, message: `cannot be checked, as its schema is not usable: ${(error as Error).message}` }]
   }
   try {
-    steps = 0
+    startCount()
     if (validate(value)) return []
   } catch (error) {
     if (error instanceof RangeError)

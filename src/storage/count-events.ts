@@ -1,8 +1,7 @@
 // How many events, by what they are and by who did them. Whole hours come from the counters that are kept as events
 // are written; only the two hours that a span begins and ends within are counted in the log.
 import { OUTCOME_PATTERNS } from '#core/outcome.ts'
-import type { Fragment } from './event-filter.ts'
-import type { Sql } from './sql.ts'
+import type { Fragment, Sql } from './sql.ts'
 
 export type CountFilter = {
   projectId: string

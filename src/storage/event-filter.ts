@@ -1,7 +1,6 @@
 // Which events: filters that all hold together, and the ways along indexes that lead to them.
-import type postgres from 'postgres'
 import { isUuid } from './id.ts'
-import type { Sql } from './sql.ts'
+import type { Fragment, Sql } from './sql.ts'
 
 export type EventFilter = {
   projectId: string
@@ -19,9 +18,6 @@ export type EventFilter = {
   /** Exclusive. */
   occurredTo?: Date | undefined
 }
-
-/** A piece of a statement. */
-export type Fragment = postgres.PendingQuery<postgres.Row[]>
 
 /**
  * Conditions without overlap that together are the filter; none when nothing can pass it. An index cannot give two

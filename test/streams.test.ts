@@ -147,3 +147,12 @@ test("another project's run cannot be watched, and a place that is none is refus
   expect((await call('GET', path, undefined, { headers: { 'last-event-id': 'x' } })).status).toBe(422)
   expect((await call('GET', '/v1/events/stream?after=x')).status).toBe(400)
 })
+
+test('an event of a run belongs to the chain of its run, whatever it says itself', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/events', { type: 'a.b', run_id: 'r', correlation_id: 'chain' })
+  await call('POST', '/v1/events', { type: 'c.d', run_id: 'r', correlation_id: 'another' })
+  const chain = (await call('GET', '/v1/events?correlation_id=chain&order=asc')).body.data
+  expect(chain.map((it: { type: string }) => it.type)).toEqual(['a.b', 'c.d'])
+  expect((await call('GET', '/v1/events?correlation_id=another')).body.data).toEqual([])
+})

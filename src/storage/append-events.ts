@@ -80,7 +80,7 @@ export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promi
       insert into events (position, id, project_id, type, occurred_at, recorded_at, actor_type, actor_id, resource_type, resource_id,
         correlation_id, causation_id, run_id, run_ref, sequence, attempt, step, tool, agent_id, req_id, lease_id, level, status, message, duration_ms, data)
       select position, id, project_id, type, coalesce(occurred_at, recorded_at), recorded_at, actor_type, actor_id, resource_type, more->>'resourceId',
-        coalesce(more->>'correlationId', run_correlation, id::text), (more->>'causationId')::uuid, run_id, client_id, sequence,
+        coalesce(run_correlation, more->>'correlationId', id::text), (more->>'causationId')::uuid, run_id, client_id, sequence,
         coalesce((more->>'attempt')::int, attempt), more->>'step', more->>'tool', coalesce(more->>'agentId', run_agent), more->>'reqId', more->>'leaseId',
         more->>'level', more->>'status', message, (more->>'durationMs')::float8, data::jsonb
       from placed order by position

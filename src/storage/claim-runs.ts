@@ -180,7 +180,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
       select s.run_id, c.ord, c.due_at from (select * from chosen order by run_id) c cross join lateral (
         select run_id from run_states s where s.run_id = c.run_id and s.state = 'queued' for update skip locked) s
     ), taken as (
-      delete from run_queue q using free where q.run_id = free.run_id
+      delete from run_queue where run_id = any(array(select run_id from free))
     ), moved as materialized (
       update run_states s
       set state = ${claim.into}::text, state_since = clock_timestamp(), last_sequence = s.last_sequence + 1, lease_token = gen_random_uuid(),

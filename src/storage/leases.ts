@@ -66,12 +66,6 @@ export async function tellPause(sql: Db, runId: string, graceSecs: number): Prom
   return row !== undefined
 }
 
-export type OwnedLease = LeaseRef & { told: 'pause' | null }
-
-export const readLeasesOf = async (sql: Db, owner: string): Promise<OwnedLease[]> => [
-  ...(await sql<OwnedLease[]>`select run_id as "runId", token, told from leases where owner = ${owner}`),
-]
-
 export type LeaseRow = {
   owner: string
   claimedAt: Date

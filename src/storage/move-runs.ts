@@ -117,10 +117,13 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         m.causation_id, m.message, m.data, m.payload, m.result, m.trace, m.state, m.attempt, m.last_sequence, m.due_at, m.expires_at,
         r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
         r.idempotency_key, r.timeout_secs, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
-      from moved m join runs r on r.id = m.run_id left join leases l on l.run_id = m.run_id
+      from moved m join runs r on r.id = m.run_id
+      left join lateral (select owner from leases where leases.run_id = m.run_id offset 0) l on true
     ), unqueued as (
-      delete from run_queue q using moved m
-      where q.run_id = m.run_id and m.state_before in ('queued', 'delayed') and m.state not in ('queued', 'delayed')
+      -- By an array, here and below: queue, leases and keys may have been empty when this was planned, and a join with an
+      -- empty table is planned as a walk through it for each run.
+      delete from run_queue where run_id = any(array(
+        select run_id from moved where state_before in ('queued', 'delayed') and state not in ('queued', 'delayed')))
     ), queued as (
       insert into run_queue as q (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at)
       select run_id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', coalesce(due_at, clock_timestamp()), expires_at
@@ -129,8 +132,8 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       on conflict (run_id) do update set ready = excluded.ready, expires_at = excluded.expires_at,
         due_at = case when excluded.ready then least(q.due_at, excluded.due_at) else excluded.due_at end
     ), released as (
-      delete from leases l using moved m
-      where l.run_id = m.run_id and m.state_before in ('executing', 'dequeued') and m.state not in ('executing', 'dequeued')
+      delete from leases where run_id = any(array(
+        select run_id from moved where state_before in ('executing', 'dequeued') and state not in ('executing', 'dequeued')))
     ), begun as (
       update leases l set deadline_at = clock_timestamp() + j.timeout_secs * interval '1 s',
         expires_at = least(l.expires_at, clock_timestamp() + j.timeout_secs * interval '1 s')
@@ -139,11 +142,11 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       update run_bodies b set payload = coalesce(j.payload::jsonb, b.payload), result = coalesce(j.result::jsonb, b.result), trace = coalesce(j.trace::jsonb, b.trace)
       from joined j where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)
     ), freed as (
-      delete from idempotency_keys k using joined j
-      where j.idempotency_key is not null and k.run_id = j.run_id and j.state = any(${FAILURE_STATES as string[]}::text[])
+      delete from idempotency_keys where run_id = any(array(
+        select run_id from joined where idempotency_key is not null and state = any(${FAILURE_STATES as string[]}::text[])))
     ), kept as (
-      update idempotency_keys k set expires_at = clock_timestamp() + interval '24 hours' from joined j
-      where j.idempotency_key is not null and k.run_id = j.run_id and j.state in ('completed', 'canceled')
+      update idempotency_keys set expires_at = clock_timestamp() + interval '24 hours' where run_id = any(array(
+        select run_id from joined where idempotency_key is not null and state in ('completed', 'canceled')))
     ), tallied as materialized (${tally(sql, 'joined')}
     ), counted as (${countMoves(sql, 'tallied')}
     ), counted_events as (${countRunEvents(sql, 'tallied')}

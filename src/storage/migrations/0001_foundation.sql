@@ -184,7 +184,6 @@ create table leases (
 ) with (fillfactor = 70);
 create index leases_by_expiry on leases (expires_at);
 create index leases_by_job on leases (job_id, concurrency_key);
-create index leases_by_owner on leases (owner);
 
 -- Outlive the partitions of what they point at; each has its own end.
 create table idempotency_keys (

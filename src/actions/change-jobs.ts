@@ -10,7 +10,7 @@ import { appendEvents } from '#storage/append-events.ts'
 import { newId } from '#storage/id.ts'
 import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from '#storage/jobs.ts'
 import { countLiveRuns, listRuns } from '#storage/read-runs.ts'
-import type { Sql } from '#storage/sql.ts'
+import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { cancelRuns } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { findJobByIdOrSlug } from './job-cache.ts'
@@ -88,7 +88,8 @@ export async function updateJob(
         if (!changed) throw new Lost()
       },
     ).catch((error: unknown) => {
-      if (isTaken(error)) throw refuse('job_exists', { slug })
+      // Another job was given the slug while we looked.
+      if (isDuplicate(error)) throw refuse('job_exists', { slug })
       if (!(error instanceof Lost)) throw error
     })
     ctx.jobs.forget(asked.projectId, asked.job)
@@ -96,9 +97,6 @@ export async function updateJob(
   }
   throw new Error(`job ${asked.job} kept changing while it was being updated`)
 }
-
-/** Another job was given the slug while we looked. */
-const isTaken = (error: unknown): boolean => (error as { code?: unknown }).code === '23505'
 
 /** Somebody else's version came first; ours is made again on top of it. */
 class Lost extends Error {}

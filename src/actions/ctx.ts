@@ -9,7 +9,7 @@ import { type GroupCommit, groupCommit } from '#storage/group-commit.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#storage/insert-runs.ts'
 import type { Listening } from '#storage/listening.ts'
 import { moveRuns, type RunChange, type RunChanged } from '#storage/move-runs.ts'
-import type { Sql } from '#storage/sql.ts'
+import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { type JobCache, jobCache } from './job-cache.ts'
 
 export type Ctx = {
@@ -43,8 +43,7 @@ const BOUNDS = { itemsMax: 500, parallel: 2, waitingMax: 20_000 }
  */
 const appendOnce = (sql: Sql, events: NewEvent[]): Promise<Appended[]> =>
   appendEvents(sql, events).catch((error: unknown) => {
-    if (events.length === 1 && events[0]!.idGiven && (error as { code?: unknown }).code === '23505')
-      return appendEvents(sql, events)
+    if (events.length === 1 && events[0]!.idGiven && isDuplicate(error)) return appendEvents(sql, events)
     throw error
   })
 

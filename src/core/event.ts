@@ -11,6 +11,3 @@ export type Level = (typeof LEVELS)[number]
 
 /** Why something is done: who asks, and which chain of causes the asking belongs to. */
 export type Cause = { actor: Actor; correlationId?: string; causationId?: string }
-
-/** Debug logs and stream chunks are deltas: numbered like events, and kept for days only. */
-export const DELTA_TYPES = ['log', 'stream.chunk'] as const

@@ -32,8 +32,6 @@ export type JobDefinition = RetryPolicy & {
   pauseGraceSecs: number
 }
 
-export const PRIORITY_MAX = 10
-
 /** The queue's order ascends in every part, so it keeps minus the priority. */
 export const rankOf = (priority: number): number => -priority
 export const priorityOf = (rank: number): number => 0 - rank

@@ -57,8 +57,6 @@ const MOVES = {
 export type RunMove = keyof typeof MOVES
 export const RUN_MOVES: Record<RunMove, Move> = MOVES
 
-export const canMove = (state: RunState, move: RunMove): boolean => RUN_MOVES[move].from.includes(state)
-
 /** Final: no move leaves it, ever. */
 export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
 
@@ -88,13 +86,6 @@ const ENGINE_TYPES: ReadonlySet<string> = new Set([
   ...Object.values(RUN_MOVES).map((move) => move.event),
 ])
 export const isEngineType = (type: string): boolean => ENGINE_TYPES.has(type)
-
-/** The events after which a run is over, and with them its stream. */
-export const OVER_TYPES: ReadonlySet<string> = new Set(
-  Object.values(RUN_MOVES)
-    .filter((move) => isOver(move.to))
-    .map((move) => move.event),
-)
 
 /** What an external run's own report says about its state; a type that is not here says nothing. */
 export const EXTERNAL_ENDINGS: Readonly<Record<string, RunMove>> = {

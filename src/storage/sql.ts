@@ -54,6 +54,9 @@ export type Fragment = postgres.PendingQuery<postgres.Row[]>
 export const joined = (sql: Db, fragments: readonly Fragment[]): Fragment =>
   fragments.reduce((all, one) => sql`${all} ${one}`, sql``)
 
+/** A unique index said no: somebody else was first. */
+export const isDuplicate = (error: unknown): boolean => (error as { code?: unknown }).code === '23505'
+
 /** Whether the database answers within `ms`. */
 export async function isReachable(sql: Sql, ms: number): Promise<boolean> {
   const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref())

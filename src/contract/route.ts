@@ -57,6 +57,8 @@ export type Route = {
   replies: Readonly<Record<number, TSchema | null>>
   /** The codes of core/error.ts that this route may answer besides those every route may. */
   refusals?: readonly RefusalCode[]
+  /** Whether a call with the Idempotency-Key of an earlier one is given its reply; by default see http/keeps-reply.ts. */
+  keepsReply?: boolean
   /** A stream answers text/event-stream and has no reply schema. */
   stream?: true
 }

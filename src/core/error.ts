@@ -39,6 +39,18 @@ const REFUSALS = {
   idempotency_mismatch: (it: { key: string }) => `The idempotency key ${it.key} was used with a different request.`,
   idempotency_in_progress: (it: { key: string }) =>
     `The first request with the idempotency key ${it.key} is still at work.`,
+  wait_not_found: (it: { eventKey: string }) => `No run waits for the event ${it.eventKey}.`,
+  wait_key_taken: (it: { eventKey: string }) => `Another run waits for the event ${it.eventKey} already.`,
+  dependency_not_found: (it: { dependency: string }) => `There is no dependency ${it.dependency}.`,
+  dependency_exists: (it: { job: string; dependsOn: string }) => `Job ${it.job} depends on ${it.dependsOn} already.`,
+  dependency_cycle: (it: { job: string; dependsOn: string }) =>
+    `Job ${it.dependsOn} depends on ${it.job}, directly or through others: neither would ever begin.`,
+  preset_not_found: (it: { preset: string }) => `There is no preset ${it.preset}.`,
+  price_not_found: (it: { provider: string; model: string }) =>
+    `This project has no price of its own for ${it.provider} ${it.model}.`,
+  batch_not_found: (it: { batchId: string }) => `There is no batch ${it.batchId}.`,
+  operation_not_found: (it: { operationId: string }) => `There is no operation ${it.operationId}.`,
+  operation_over: (it: { operationId: string; state: string }) => `Operation ${it.operationId} is ${it.state} already.`,
   event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
   reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,
   payload_gone: (it: { runId: string }) => `The payload of run ${it.runId} is older than payloads are kept.`,

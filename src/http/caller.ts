@@ -48,9 +48,9 @@ export function callerOf(request: FastifyRequest): Caller {
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 256
 
-/** The key of the header, or of the body's field where a call has one; they may both be sent if they agree. */
+/** The key of the header (with or without its older X-), or of the body's field where a call has one; they may both be sent if they agree. */
 export function idempotencyKeyOf(request: FastifyRequest, field?: string): string | undefined {
-  const header = request.headers['idempotency-key']
+  const header = request.headers['idempotency-key'] ?? request.headers['x-idempotency-key']
   if (header === undefined) return field
   const key = String(header)
   if (key.length === 0 || key.length > IDEMPOTENCY_KEY_LENGTH_MAX) {

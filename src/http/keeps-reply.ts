@@ -6,7 +6,9 @@ const TRIGGERS: ReadonlySet<string> = new Set(['triggerRun'])
 const SECRETIVE: ReadonlySet<string> = new Set(['createKey', 'rotateKey', 'createProject', 'createJob'])
 
 /** Whether a call of this route may carry an Idempotency-Key and have its reply kept. */
-export const keepsReply = (route: Route): boolean =>
+export const keepsReply = (route: Route): boolean => route.keepsReply ?? keepsReplyByItself(route)
+
+const keepsReplyByItself = (route: Route): boolean =>
   route.method !== 'GET' &&
   route.needs !== 'run_token' &&
   route.needs !== 'nothing' &&

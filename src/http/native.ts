@@ -4,6 +4,7 @@ import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { Live } from '#live/live.ts'
+import { straitRoutes } from './dialects/strait/strait.ts'
 import { docsRoutes } from './docs.ts'
 import { keepReplies } from './kept-replies.ts'
 import { type Metrics, watchRequests } from './metrics.ts'
@@ -47,4 +48,5 @@ export const nativeRoutes =
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     docsRoutes(app)
+    straitRoutes({ ctx, live, tokens })(app)
   }

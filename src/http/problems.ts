@@ -17,6 +17,12 @@ export const STATUS = {
   event_not_found: 404,
   checkpoint_not_found: 404,
   value_not_found: 404,
+  wait_not_found: 404,
+  dependency_not_found: 404,
+  preset_not_found: 404,
+  price_not_found: 404,
+  batch_not_found: 404,
+  operation_not_found: 404,
   method_not_allowed: 405,
   project_exists: 409,
   job_exists: 409,
@@ -29,6 +35,10 @@ export const STATUS = {
   stale_lease: 409,
   payload_gone: 409,
   depth_exceeded: 409,
+  wait_key_taken: 409,
+  dependency_exists: 409,
+  dependency_cycle: 409,
+  operation_over: 409,
   idempotency_mismatch: 409,
   idempotency_in_progress: 409,
   too_large: 413,
@@ -52,7 +62,7 @@ export function itemProblem({ code, message, details }: Refusal): ItemProblem {
   return { code, message, details: Object.fromEntries(fields.map(([key, value]) => [snakeCase(key), value])) }
 }
 
-const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+export const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 const INTERNAL: ItemProblem = {
   code: 'internal',
@@ -79,21 +89,52 @@ export function problemOf(refusal: Refusal | undefined): Problem {
   return { status: STATUS[refusal.code], error: itemProblem(refusal), headers }
 }
 
-/** Answers a request with what was thrown: our own bugs are logged in full, refusals in a line. */
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = refusalOf(error, request)
-  const { status, error: body, headers } = problemOf(refusal)
-  logProblem(request.log, error, refusal)
-  // Whenever a parser fails the connection is to be closed; but these two had read the body to its end.
-  if (refusal?.code === 'malformed' || refusal?.code === 'invalid') reply.removeHeader('connection')
-  return reply
-    .code(status)
-    .headers(headers)
-    .type('application/json; charset=utf-8')
-    .send(JSON.stringify({ error: body, request_id: request.id }))
+/** What only a dialect refuses, with the status, code and sentence that its clients know. */
+export class DialectRefusal extends Error {
+  override readonly name = 'DialectRefusal'
+  readonly status: number
+  readonly code: string
+  readonly details: readonly string[] | undefined
+  constructor(status: number, code: string, sentence: string, details?: readonly string[]) {
+    super(sentence)
+    this.status = status
+    this.code = code
+    this.details = details
+  }
 }
 
-function logProblem(log: FastifyBaseLogger, error: unknown, refusal: Refusal | undefined): void {
+/** How a surface words a problem: its own status, body and headers. `refusal` is undefined for a bug of ours. */
+export type Wording = (
+  problem: Problem,
+  about: { refusal: Refusal | DialectRefusal | undefined; request: FastifyRequest },
+) => { status: number; body: object }
+
+const nativeWording: Wording = ({ status, error }, { request }) => ({
+  status,
+  body: { error, request_id: request.id },
+})
+
+/** Answers a request with what was thrown: our own bugs are logged in full, refusals in a line. */
+export const problemSender =
+  (word: Wording) =>
+  (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const known = refusalOf(error, request)
+    const problem = problemOf(known)
+    const refusal = error instanceof DialectRefusal ? error : known
+    const { status, body } = word(problem, { refusal, request })
+    logProblem(request.log, error, refusal)
+    // Whenever a parser fails the connection is to be closed; but these two had read the body to its end.
+    if (refusal?.code === 'malformed' || refusal?.code === 'invalid') reply.removeHeader('connection')
+    return reply
+      .code(status)
+      .headers(problem.headers)
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify(body))
+  }
+
+export const sendProblem = problemSender(nativeWording)
+
+function logProblem(log: FastifyBaseLogger, error: unknown, refusal: Refusal | DialectRefusal | undefined): void {
   if (!refusal) log.error({ err: error }, 'a request failed')
   else if (refusal.code === 'unavailable' && error !== refusal) log.warn({ err: error }, refusal.message)
   else log.info({ code: refusal.code }, refusal.message)

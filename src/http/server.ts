@@ -17,6 +17,13 @@ import { pathBook } from './path-book.ts'
 import { sendProblem } from './problems.ts'
 import { compileValidator } from './validation.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers a path that there is not: with what it would take, or 404. */
+    answerUnknown: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
+  }
+}
+
 export type ServerOptions = AccessOptions & {
   log: FastifyBaseLogger
   /** Each mounts a part of the surface. */
@@ -69,7 +76,8 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   readBodies(app)
   app.setValidatorCompiler<object>(({ schema, httpPart }) => compileValidator(schema, httpPart) as never)
   app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler(answerUnknown(paths))
+  app.decorate('answerUnknown', answerUnknown(paths))
+  app.setNotFoundHandler(app.answerUnknown)
   app.addHook('onRoute', ({ method, url }) => paths.add(method, url))
 
   const idle = watchIdle(app.server as Server)

@@ -22,6 +22,12 @@ test("every route that names a thing answers 404 to another project's key, and n
   await callerOf(address, run_token)('POST', `/v1/runs/${run.id}/state`, { key: 'k', value: 1 })
   const event = (await call('GET', '/v1/events?limit=1')).body.data[0]
   const key = (await call('GET', '/v1/keys')).body.data[0]
+  const batch = await call('POST', `/v1/jobs/${job.body.id}/runs/batch`, { items: [{ delay_secs: 3600 }] })
+  const operation = await call('POST', '/v1/operations', { kind: 'redrive', filter: { job: 'secret' } })
+  await until(
+    () => call('GET', `/v1/operations/${operation.body.id}`),
+    (reply) => reply.body.status === 'completed',
+  )
   const params: Record<string, string> = {
     run_id: run.id,
     job: job.body.id,
@@ -31,6 +37,8 @@ test("every route that names a thing answers 404 to another project's key, and n
     event_id: event.id,
     key_id: key.id,
     project_id: 'default',
+    batch_id: batch.body.batch_id,
+    operation_id: operation.body.id,
   }
   const bodies: Record<string, object> = {
     triggerRuns: { items: [{}] },
@@ -58,6 +66,11 @@ test("every route that names a thing answers 404 to another project's key, and n
   expect((await stranger('POST', '/v1/runs/bulk-dlq-replay', { run_ids: [run.id] })).body.results).toMatchObject([
     { error: { code: 'run_not_found' } },
   ])
+  expect((await stranger('POST', '/v1/runs/bulk-replay', { run_ids: [run.id] })).body.results).toMatchObject([
+    { error: { code: 'run_not_found' } },
+  ])
+  const all = await stranger('POST', '/v1/operations', { kind: 'cancel', filter: { all: true }, dry_run: true })
+  expect(all.body).toMatchObject({ matched: 0, sample: [] })
   expect(
     (
       await stranger('POST', '/v1/workers/settle', {

@@ -1,20 +1,27 @@
+import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cancelRun } from '#actions/cancel-runs.ts'
 import { makeClaimer } from '#actions/claim-runs.ts'
+import { continueRun } from '#actions/continue-run.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { endAttempts } from '#actions/end-attempts.ts'
 import { redriveRun, resumeRun } from '#actions/move-run.ts'
 import { pauseRun } from '#actions/pause-run.ts'
+import { restartRun } from '#actions/restart-run.ts'
+import { spawnRun } from '#actions/spawn-run.ts'
 import { triggerRun } from '#actions/trigger-runs.ts'
+import { sendEvent, waitForEvent } from '#actions/waits.ts'
 import { Refusal } from '#core/error.ts'
 import { RUN_MOVES, RUN_STATES, type RunMove, type RunState } from '#core/run.ts'
 import { reaper } from '#engine/reaper.ts'
 import { timers } from '#engine/timers.ts'
+import { waits } from '#engine/waits.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
 import { beatLeases } from '#storage/leases.ts'
+import { listRuns } from '#storage/list-runs.ts'
 import { moveRuns } from '#storage/move-runs.ts'
-import { listRuns } from '#storage/read-runs.ts'
+import { newWait } from '#storage/wait-parts.ts'
 import { expectTrueStories } from './story.ts'
 import { addJob, sweepYard, TESTER, testYard } from './yard.ts'
 
@@ -25,9 +32,10 @@ type Step =
   | { do: 'trigger'; delayed: boolean }
   | { do: 'claim'; limit: number; into: 'executing' | 'dequeued' }
   | { do: 'start' | 'complete' | 'fail' | 'failForGood' | 'giveBack' | 'settlePaused' | 'beat'; pick: number }
-  | { do: 'cancel' | 'pause' | 'resume' | 'redrive'; pick: number }
-  | { do: 'jump'; what: 'leases' | 'deadlines' | 'timers' }
-  | { do: 'reap' | 'due' }
+  | { do: 'cancel' | 'pause' | 'resume' | 'redrive' | 'restart' | 'send'; pick: number }
+  | { do: 'wait' | 'spawnAwait' | 'continue'; pick: number }
+  | { do: 'jump'; what: 'leases' | 'deadlines' | 'timers' | 'waits' }
+  | { do: 'reap' | 'due' | 'endWaits' }
 
 const pick = fc.nat(30)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -49,12 +57,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
     pick,
   }),
-  fc.record({ do: fc.constantFrom('cancel' as const, 'pause' as const, 'resume' as const, 'redrive' as const), pick }),
+  fc.record({
+    do: fc.constantFrom(
+      'cancel' as const,
+      'pause' as const,
+      'resume' as const,
+      'redrive' as const,
+      'restart' as const,
+      'send' as const,
+    ),
+    pick,
+  }),
+  fc.record({ do: fc.constantFrom('wait' as const, 'spawnAwait' as const, 'continue' as const), pick }),
   fc.record({
     do: fc.constant('jump' as const),
-    what: fc.constantFrom('leases' as const, 'deadlines' as const, 'timers' as const),
+    what: fc.constantFrom('leases' as const, 'deadlines' as const, 'timers' as const, 'waits' as const),
   }),
-  fc.record({ do: fc.constantFrom('reap' as const, 'due' as const) }),
+  fc.record({ do: fc.constantFrom('reap' as const, 'due' as const, 'endWaits' as const) }),
 )
 
 /** Does a step; what is refused is as good as what is done, as long as the log stays true. */
@@ -86,6 +105,7 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
     case 'jump':
       // The database's clock decides, so the times jump instead of the clock.
       if (it.what === 'timers') await ctx.sql`update run_queue set due_at = now() - interval '1 s' where not ready`
+      if (it.what === 'waits') await ctx.sql`update waits set expires_at = now() - interval '1 s' where kind = 'event'`
       if (it.what === 'leases') await ctx.sql`update leases set expires_at = now() - interval '1 s'`
       if (it.what === 'deadlines')
         await ctx.sql`update leases set expires_at = now() - interval '1 s', deadline_at = now() - interval '1 s' where deadline_at is not null`
@@ -96,12 +116,23 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
     case 'due':
       await timers(ctx).tick(NEVER)
       return
+    case 'endWaits':
+      await waits(ctx).tick(NEVER)
+      return
+    case 'send': {
+      const run = await target(it.pick)
+      if (run) await sendEvent(ctx, { projectId: 'default', actor: TESTER, eventKey: run.id, payload: { sent: true } })
+      return
+    }
     case 'cancel':
     case 'pause':
     case 'resume':
-    case 'redrive': {
+    case 'redrive':
+    case 'restart': {
       const run = await target(it.pick)
-      const act = { cancel: cancelRun, pause: pauseRun, resume: resumeRun, redrive: redriveRun }[it.do]
+      const act = { cancel: cancelRun, pause: pauseRun, resume: resumeRun, redrive: redriveRun, restart: restartRun }[
+        it.do
+      ]
       if (run) await act(ctx, { projectId: 'default', actor: TESTER, runId: run.publicId })
       return
     }
@@ -109,7 +140,23 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
       const claim = nth(claims, it.pick)
       if (!claim) return
       const base = { runId: claim.runId, token: claim.token, actor: TESTER }
-      if (it.do === 'beat') await beatLeases(ctx.sql, [claim])
+      const attempt = { projectId: 'default', attempt: claim.attempt, ...base }
+      if (it.do === 'wait') await waitForEvent(ctx, attempt, { eventKey: claim.runId, timeoutSecs: 60 })
+      else if (it.do === 'continue') await continueRun(ctx, attempt, {})
+      else if (it.do === 'spawnAwait')
+        await spawnRun(
+          ctx,
+          'yard',
+          {},
+          {
+            projectId: 'default',
+            actor: TESTER,
+            parentRunId: claim.runId,
+            token: claim.token,
+            awaitCompletion: { timeoutSecs: 60 },
+          },
+        )
+      else if (it.do === 'beat') await beatLeases(ctx.sql, [claim])
       else if (it.do === 'start') await ctx.moveRun({ ...base, move: 'start' })
       else if (it.do === 'complete') await endAttempts(ctx, [{ ...base, kind: 'completed', result: { ok: true } }])
       else if (it.do === 'giveBack') await endAttempts(ctx, [{ ...base, kind: 'returned' }])
@@ -170,7 +217,7 @@ test('every move is made from every state that the table allows it from, and fro
       const { run } = await triggerRun(ctx, 'yard', {}, { projectId: 'default', actor: TESTER, triggeredBy: 'manual' })
       await putInto(ctx, run.id, state)
       const before = await stateOf(ctx, run.id)
-      const [changed] = await moveRuns(sql, [{ runId: run.id, move, actor: TESTER, dueInMs: 60_000 }])
+      const [changed] = await moveRuns(sql, [{ runId: run.id, move, actor: TESTER, dueInMs: 60_000, wait: ANY_WAIT() }])
       const legal = RUN_MOVES[move].from.includes(state)
       const expected = legal ? 'moved' : RUN_MOVES[move].to === state ? 'already' : 'refused'
       expect(changed!.outcome, `${move} from ${state}`).toBe(expected)
@@ -180,6 +227,9 @@ test('every move is made from every state that the table allows it from, and fro
     }
   }
 })
+
+/** A run cannot wait for nothing. */
+const ANY_WAIT = () => newWait('event', { eventKey: randomUUID() })
 
 const stateOf = async (ctx: Ctx, runId: string) => {
   const [row] = await ctx.sql<
@@ -197,7 +247,7 @@ async function putInto(ctx: Ctx, runId: string, wanted: RunState): Promise<void>
     }
   }
   for (const move of way.get(wanted)!) {
-    const [changed] = await moveRuns(ctx.sql, [{ runId, move, actor: TESTER, dueInMs: 60_000 }])
+    const [changed] = await moveRuns(ctx.sql, [{ runId, move, actor: TESTER, dueInMs: 60_000, wait: ANY_WAIT() }])
     expect(changed!.outcome).toBe('moved')
   }
 }

@@ -1,7 +1,7 @@
 // Reads a run's story out of the log and holds it against the state table and the other tables: whatever happened
 // in whatever order, the log must tell a legal life, and every table must agree with its end.
 import { expect } from 'vitest'
-import { RUN_MOVES, type RunState } from '#core/run.ts'
+import { RUN_MOVES, type RunState, transitionOf } from '#core/run.ts'
 import type { Sql } from '#storage/sql.ts'
 
 type Told = { run_id: string; sequence: number; type: string; data: { state?: RunState } | null }
@@ -20,10 +20,11 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
       queued: boolean
       ready: boolean | null
       leased: string | null
+      waits: boolean
     }[]
   >`
-    select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased
-    from run_states s left join run_queue q using (run_id) left join leases l using (run_id)`
+    select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased, w.run_id is not null as waits
+    from run_states s left join run_queue q using (run_id) left join leases l using (run_id) left join waits w using (run_id)`
   const byRun = Map.groupBy(events, (event) => event.run_id)
   for (const row of states) {
     const told = byRun.get(row.run_id) ?? []
@@ -39,46 +40,42 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
   return events.length
 }
 
-/** Walks the state table along the events; fails where a move was not legal. */
+/** Walks the state table along the events; fails where a move was not legal, or where an event says otherwise. */
 function endOf(told: readonly Told[]): RunState {
   const first = told[0]
   if (first?.type !== 'run.created' || !first.data?.state) throw new Error('a story begins with run.created')
   let state: RunState = first.data.state
-  for (const { type } of told.slice(1)) {
-    const moves = Object.values(RUN_MOVES).filter((move) => move.event === type)
-    if (moves.length === 0) continue
-    const from: RunState = state
-    const possible = moves.filter((move) => move.from.includes(from))
-    if (possible.length === 0) throw new Error(`${type} is no move from ${from}`)
-    // A retry may be due at once or later: what follows tells which it was.
-    state =
-      possible.length === 1
-        ? possible[0]!.to
-        : resolveRetry(
-            told,
-            type,
-            possible.map((move) => move.to),
-          )
+  for (const { type, data } of told.slice(1)) {
+    const transition = transitionOf(type, data)
+    if (!transition) continue
+    const { from, to } = transition
+    const legal = Object.values(RUN_MOVES).some(
+      (move) => move.event === type && move.to === to && move.from.includes(state),
+    )
+    if (!legal) throw new Error(`${type} is no move from ${state} to ${to}`)
+    expect(from, `where ${type} says that it comes from`).toBe(state)
+    state = to
   }
   return state
 }
 
-function resolveRetry(told: readonly Told[], type: string, candidates: RunState[]): RunState {
-  const at = told.findLastIndex((event) => event.type === type)
-  const delayed = told[at]?.data as { retry_in_ms?: number } | null
-  return (delayed?.retry_in_ms ?? 0) > 0
-    ? candidates.find((state) => state === 'delayed')!
-    : candidates.find((state) => state === 'queued')!
+type Place = {
+  state: RunState
+  token: string | null
+  queued: boolean
+  ready: boolean | null
+  leased: string | null
+  waits: boolean
 }
 
-type Place = { state: RunState; token: string | null; queued: boolean; ready: boolean | null; leased: string | null }
-
-/** A run is in the queue, under a lease, or at rest: never in two of these, and never in none that its state needs. */
-function expectPlace({ state, token, queued, ready, leased }: Place): void {
+/** A run is in the queue, under a lease, waiting for something, or at rest: never in two of these, and never in none that its state needs. */
+function expectPlace({ state, token, queued, ready, leased, waits }: Place): void {
   expect(queued, `${state} in the queue`).toBe(state === 'queued' || state === 'delayed')
   if (queued) expect(ready).toBe(state === 'queued')
   expect(leased !== null, `${state} under a lease`).toBe(state === 'executing' || state === 'dequeued')
-  expect(token).toBe(leased)
+  expect(waits, `${state} with a wait`).toBe(state === 'waiting')
+  // An attempt that waits keeps its token as a fence, without a lease.
+  if (state !== 'waiting') expect(token).toBe(leased)
 }
 
 async function expectCounts(sql: Sql): Promise<void> {

@@ -81,4 +81,4 @@ export const addJob = (
 
 /** An empty yard again, jobs kept: for properties, which try many stories and could not have a database for each. */
 export const sweepYard = (sql: Sql) => sql`
-  truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_ids, deltas, idempotency_keys, run_checkpoints`
+  truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_sums, actor_sums, event_ids, deltas, idempotency_keys, run_checkpoints, waits`

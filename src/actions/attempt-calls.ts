@@ -10,17 +10,17 @@ import {
   deleteValue,
   insertCheckpoint,
   insertToolCall,
-  insertUsage,
   type OutputRow,
   putOutput,
   putValue,
   type ToolCallRow,
-  type UsageRow,
   type ValueRow,
 } from '#storage/attempt-writes.ts'
-import { mergeMetadata } from '#storage/run-marks.ts'
+import { isDebugged, mergeMetadata } from '#storage/run-marks.ts'
 import type { Sql } from '#storage/sql.ts'
+import type { UsageRow } from '#storage/usage.ts'
 import type { Ctx } from './ctx.ts'
+import { costOfCall } from './prices.ts'
 
 /** Who writes: the run by its internal id, and the lease that the write is fenced by. */
 export type Attempt = { projectId: string; runId: string; attempt: number; token: string; actor: Actor }
@@ -69,7 +69,7 @@ async function appendWith<Row>(
   return row as Row
 }
 
-/** Debug lines are deltas, which are kept for days only; all others are events. */
+/** Debug lines are deltas, which are kept for days only, unless the run is in debug mode; all others are events. */
 export async function writeLog(
   ctx: Ctx,
   it: Attempt,
@@ -77,7 +77,7 @@ export async function writeLog(
 ): Promise<Receipt> {
   if (isEngineType(line.type)) throw refuse('reserved_type', { type: line.type })
   const { type, level, message, data } = line
-  return level === 'debug'
+  return level === 'debug' && !(await isDebugged(ctx.sql, it.runId))
     ? appendDelta(ctx, it, { type, level, message, data })
     : append(ctx, it, { type, level, message, data })
 }
@@ -183,14 +183,16 @@ type Usage = {
   promptTokens: number
   completionTokens: number
   totalTokens?: number | undefined
-  costMicrousd: number
+  /** Filled in from the price of the model when it is left out. */
+  costMicrousd?: number | undefined
 }
 /** What the sums are kept by. */
 type Spender = { jobId: string | null; agentId: string | null }
 
-export const recordUsage = (ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<UsageRow> => {
-  const { provider, model, promptTokens, completionTokens, costMicrousd } = usage
+export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<UsageRow> {
+  const { provider, model, promptTokens, completionTokens } = usage
   const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
+  const { costMicrousd, costSource } = await costOfCall(ctx, it.projectId, usage)
   const data = {
     provider,
     model,
@@ -198,10 +200,15 @@ export const recordUsage = (ctx: Ctx, it: Attempt, usage: Usage & Spender): Prom
     completion_tokens: completionTokens,
     total_tokens: totalTokens,
     cost_microusd: costMicrousd,
+    cost_source: costSource,
   }
-  return appendWith(ctx, it, { type: 'usage.recorded', data }, (tx, { sequence }) =>
-    insertUsage(tx, { ...usage, totalTokens, runId: it.runId, projectId: it.projectId, sequence }),
-  )
+  const { appended, row } = await ctx.bookUsage({
+    event: eventOf(it, { type: 'usage.recorded', data }),
+    usage: { ...usage, totalTokens, costMicrousd, runId: it.runId, projectId: it.projectId },
+  })
+  written(it, appended)
+  ctx.ring([`run:${it.runId}`, 'tail'])
+  return row!
 }
 
 /** A value under a key, checked against its own schema when it brings one. */

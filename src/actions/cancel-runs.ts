@@ -1,12 +1,12 @@
 // Cancelling: in every state that is not over, with all that the run has spawned, at any depth.
-import type { Refusal } from '#core/error.ts'
-import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
-import { findRun, type RunRow, readLiveDescendants, readRuns } from '#storage/read-runs.ts'
+import type { RunChange } from '#storage/move-runs.ts'
+import { type RunRow, readLiveDescendants, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
-import { moveProblem } from './ended.ts'
+import { type Done, grouped, moveEach } from './move-each.ts'
 import { findRunOr404, type Target } from './move-run.ts'
+import { doNamed } from './named-runs.ts'
 
 const ROUNDS_MAX = 100
 /** Moves asked for at once: a tree of any width must not fill the queue of moves. */
@@ -15,45 +15,51 @@ const PAGE_MAX = 500
 /** Cancels a run and its children. Cancelling a canceled run is no error, and reaches children that are left. */
 export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
-  const problem = await cancelFound(ctx, run, target)
-  if (problem) throw problem
+  const [done] = await cancelFound(ctx, [run], target)
+  if (done!.problem) throw done!.problem
   const [now] = await readRuns(ctx.sql, [run.id])
   return now!
 }
 
-type Many = Cause & { projectId: string; runIds: readonly string[]; reason?: string | undefined }
-export type CanceledRun = { runId: string; state?: string; problem?: Refusal }
+type Asked = Cause & { reason?: string | undefined }
+type Many = Asked & { projectId: string; runIds: readonly string[] }
 
 /** Cancels up to 500 runs by their ids; answers in their order. */
-export const cancelRuns = (ctx: Ctx, many: Many): Promise<CanceledRun[]> =>
-  Promise.all(
-    many.runIds.map(async (runId) => {
-      const run = await findRun(ctx.sql, many.projectId, runId)
-      if (!run) return { runId, problem: refuse('run_not_found', { runId }) }
-      const problem = await cancelFound(ctx, run, many)
-      return problem ? { runId, state: run.state, problem } : { runId, state: 'canceled' }
-    }),
-  )
+export const cancelRuns = (ctx: Ctx, many: Many) => doNamed(ctx, many, (runs) => cancelFound(ctx, runs, many))
 
-async function cancelFound(
-  ctx: Ctx,
-  run: RunRow,
-  { actor, causationId, reason }: Cause & { reason?: string | undefined },
-): Promise<Refusal | undefined> {
-  const cause = { actor, ...(causationId && { causationId }) }
-  const changed = await ctx.moveRun({
+/** Cancels runs that were just looked at, with what is below them. */
+export async function cancelFound(ctx: Ctx, runs: readonly RunRow[], asked: Asked): Promise<Done[]> {
+  const done = await moveEach(grouped(ctx), runs, canceling(asked))
+  await afterCancel(
+    ctx,
+    runs.filter((_, index) => !done[index]!.problem),
+    asked,
+  )
+  return done
+}
+
+export const canceling =
+  ({ actor, causationId, reason }: Asked) =>
+  (run: RunRow): RunChange => ({
     runId: run.id,
     move: 'cancel',
-    ...cause,
+    actor,
+    ...(causationId && { causationId }),
     error: 'canceled by user',
     errorCode: 'canceled',
     ...(reason && { message: reason }),
   })
-  const problem = moveProblem(run.publicId, 'cancel', changed)
-  if (problem) return problem
-  ctx.ring([`run:${run.id}`, 'leases', 'tail'])
-  await cancelDescendants(ctx, [run.id], cause)
-  return undefined
+
+/** Tells who watches or executes runs that were canceled, and cancels what is below them. */
+export async function afterCancel(ctx: Ctx, canceled: readonly RunRow[], cause: Cause): Promise<void> {
+  if (canceled.length === 0) return
+  ctx.ring([...canceled.map((run) => `run:${run.id}`), 'leases', 'slots', 'waits', 'tail'])
+  const { actor, causationId } = cause
+  await cancelDescendants(
+    ctx,
+    canceled.map((run) => run.id),
+    { actor, ...(causationId && { causationId }) },
+  )
 }
 
 /**

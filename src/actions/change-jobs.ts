@@ -7,9 +7,11 @@ import { OVER_STATES } from '#core/run.ts'
 import { checkEndpoint } from '#governance/egress.ts'
 import { schemaProblem } from '#governance/json-schema.ts'
 import { appendEvents } from '#storage/append-events.ts'
+import { dropDependencies } from '#storage/dependencies.ts'
 import { newId } from '#storage/id.ts'
 import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from '#storage/jobs.ts'
-import { countLiveRuns, listRuns } from '#storage/read-runs.ts'
+import { listRuns } from '#storage/list-runs.ts'
+import { countLiveRuns } from '#storage/read-runs.ts'
 import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { cancelRuns } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
@@ -51,11 +53,16 @@ export async function createJob(
   return (await findJob(ctx.sql, projectId, { id }))!
 }
 
+type JobChange = {
+  job: string
+  slug?: string | undefined
+  patch: Partial<JobDefinition>
+  /** Not of a version: what an endpoint verifies with is one thing at a time. */
+  signingSecret?: string | undefined
+}
+
 /** Lays `patch` over the job's current version, as a new version; the runs under way keep theirs. */
-export async function updateJob(
-  ctx: Ctx,
-  asked: Asked & { job: string; slug?: string | undefined; patch: Partial<JobDefinition> },
-): Promise<JobRow> {
+export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<JobRow> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const job = await findJobOr404(ctx, asked.projectId, asked.job)
     const definition = { ...job.definition, ...asked.patch }
@@ -69,7 +76,7 @@ export async function updateJob(
       definition.timezone === job.definition.timezone &&
       definition.enabled === job.definition.enabled
     const nextCronAt = sameCron ? ('as it is' as const) : nextCron(definition)
-    const changes = Object.keys(asked.patch)
+    const changes = [...Object.keys(asked.patch), ...(asked.signingSecret === undefined ? [] : ['signingSecret'])]
     let changed = false
     await change(
       ctx,
@@ -83,6 +90,7 @@ export async function updateJob(
           slug,
           definition,
           nextCronAt,
+          signingSecret: asked.signingSecret,
           createdBy: asked.actor.id,
         })
         if (!changed) throw new Lost()
@@ -135,6 +143,7 @@ export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRu
   if (live > 0 && !asked.cancelRuns) throw refuse('job_busy', { job: job.slug, runs: live })
   await change(ctx, asked, { jobId: job.id, type: 'job.deleted', data: { slug: job.slug } }, async (tx) => {
     await deleteJob(tx, job.id)
+    await dropDependencies(tx, job.id)
   })
   ctx.jobs.forget(asked.projectId, asked.job)
   // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
@@ -194,5 +203,5 @@ async function change(ctx: Ctx, asked: Asked, fact: Fact, write: (tx: Sql) => Pr
       },
     ])
   })
-  ctx.ring(['tail', 'timers'])
+  ctx.ring(['tail', 'timers', 'waits'])
 }

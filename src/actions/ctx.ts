@@ -5,11 +5,13 @@ import { refuse } from '#core/error.ts'
 import type { EgressMode } from '#governance/egress.ts'
 import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
 import { appendDeltas, type NewDelta } from '#storage/attempt-writes.ts'
+import { type BookedCall, bookUsage, type UsageCall } from '#storage/book-usage.ts'
 import { type GroupCommit, groupCommit } from '#storage/group-commit.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#storage/insert-runs.ts'
 import type { Listening } from '#storage/listening.ts'
 import { moveRuns, type RunChange, type RunChanged } from '#storage/move-runs.ts'
 import { isDuplicate, type Sql } from '#storage/sql.ts'
+import { type CallRequest, type Decision, decideCalls } from './authorize.ts'
 import { type JobCache, jobCache } from './job-cache.ts'
 
 export type Ctx = {
@@ -30,6 +32,9 @@ export type Ctx = {
   moveRun: GroupCommit<RunChange, RunChanged>
   appendEvent: GroupCommit<NewEvent, Appended>
   appendDelta: GroupCommit<NewDelta, number | undefined>
+  /** Decisions about calls of agents. */
+  authorize: GroupCommit<CallRequest, Decision>
+  bookUsage: GroupCommit<UsageCall, BookedCall>
 }
 
 export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }
@@ -55,7 +60,12 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     full: full('The queue of triggers'),
     keyOf: (run) => run.idempotency && `${run.jobId} ${run.idempotency.key}`,
   })
-  const moveRun = groupCommit<RunChange, RunChanged>((changes) => moveRuns(sql, changes), {
+  const moveAndTell = async (changes: readonly RunChange[]): Promise<RunChanged[]> => {
+    const changed = await moveRuns(sql, changes)
+    if (changed.some((it) => it.outcome === 'moved' && it.told)) ring(['waits'])
+    return changed
+  }
+  const moveRun = groupCommit<RunChange, RunChanged>(moveAndTell, {
     ...BOUNDS,
     full: full('The queue of moves'),
     keyOf: (change) => change.runId,
@@ -70,6 +80,14 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     ...BOUNDS,
     full: full('The queue of deltas'),
   })
+  const bookCall = groupCommit<UsageCall, BookedCall>((calls) => bookUsage(sql, calls), {
+    ...BOUNDS,
+    full: full('The queue of usage'),
+  })
+  const authorize = groupCommit<CallRequest, Decision>((calls) => decideCalls(sql, calls), {
+    ...BOUNDS,
+    full: full('The queue of authorizations'),
+  })
   return {
     sql,
     reads,
@@ -83,5 +101,7 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     moveRun,
     appendEvent,
     appendDelta,
+    authorize,
+    bookUsage: bookCall,
   }
 }

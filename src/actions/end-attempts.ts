@@ -12,6 +12,8 @@ import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
 
+const EXECUTING: readonly RunState[] = ['executing']
+
 /** Errors are kept for people: what is longer is cut. */
 const ERROR_LENGTH_MAX = 8_192
 
@@ -22,6 +24,8 @@ export type Ending = {
   trace?: object
   /** Only if the lease has run out by then: a heartbeat may have come in between. */
   onlyExpired?: true
+  /** Said by the attempt itself, which may end its run while that waits; an executor's answer then ends nothing. */
+  evenWaiting?: true
 } & (
   | { kind: 'completed'; result?: unknown }
   | { kind: 'paused' | 'returned' }
@@ -86,7 +90,14 @@ async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promis
 
 async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<RunChange | Refusal> {
   const { runId, token, actor, trace, onlyExpired } = ending
-  const base = { runId, token, actor, ...(trace && { trace }), ...(onlyExpired && { onlyExpired }) }
+  const base = {
+    runId,
+    token,
+    actor,
+    ...(trace && { trace }),
+    ...(onlyExpired && { onlyExpired }),
+    ...(!ending.evenWaiting && ending.kind !== 'returned' && { from: EXECUTING }),
+  }
   switch (ending.kind) {
     case 'completed':
       return completion(ctx, { ...base, result: ending.result }, run)
@@ -103,7 +114,7 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
   }
 }
 
-type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | 'onlyExpired'>
+type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | 'onlyExpired' | 'from'>
 
 async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
   if (run?.jobId && base.result !== undefined) {

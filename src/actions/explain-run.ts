@@ -1,9 +1,13 @@
 // Why a run stands where it stands, in a sentence and in fields: for the one who is paged at night.
 import { isOver, type RunState } from '#core/run.ts'
+import { findAgent } from '#storage/agents.ts'
+import { readDependencyStandings } from '#storage/dependencies.ts'
+import { readInputsOfRuns } from '#storage/input-requests.ts'
 import { findJob } from '#storage/jobs.ts'
 import { findLease } from '#storage/leases.ts'
 import { countLeases, findQueuePlace } from '#storage/queue-place.ts'
 import type { RunRow } from '#storage/read-runs.ts'
+import { findWait } from '#storage/waits.ts'
 import type { Ctx } from './ctx.ts'
 
 export type WhyReason =
@@ -16,6 +20,7 @@ export type WhyReason =
   | 'paused'
   | 'job_paused'
   | 'concurrency'
+  | 'agent_disabled'
   | 'external'
   | 'dead_letter'
 
@@ -33,7 +38,7 @@ export type Why = {
 /** Counting further than this would cost more than it tells. */
 export const AHEAD_MAX = 1_000
 
-export async function explainRun(ctx: Pick<Ctx, 'sql'>, run: RunRow): Promise<Why> {
+export async function explainRun(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow): Promise<Why> {
   const base = { since: run.stateSince, owner: null, until: null, ahead: null, details: {} }
   if (run.state === 'dead_letter') {
     return {
@@ -69,13 +74,50 @@ export async function explainRun(ctx: Pick<Ctx, 'sql'>, run: RunRow): Promise<Wh
     case 'paused':
       return { ...base, reason: 'paused', sentence: 'An operator paused it; it waits for a resume.' }
     default:
-      return { ...base, reason: 'wait', sentence: 'It waits for something outside of it.' }
+      return explainWait(ctx, run, base)
   }
 }
 
 type Base = Omit<Why, 'reason' | 'sentence'>
 
-async function explainLease(ctx: Pick<Ctx, 'sql'>, run: RunRow, base: Base): Promise<Why> {
+async function explainWait(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+  const wait = await findWait(ctx.sql, run.id)
+  if (!wait) return { ...base, reason: 'wait', sentence: 'What it waited for has just come.' }
+  const about = { ...base, reason: 'wait' as const, until: wait.expiresAt }
+  switch (wait.kind) {
+    case 'event':
+      return {
+        ...about,
+        sentence: `It waits until somebody sends the event ${wait.eventKey}.`,
+        details: { for: 'event', event_key: wait.eventKey },
+      }
+    case 'child':
+      return {
+        ...about,
+        sentence: `It waits for its child ${wait.childRunId}.`,
+        details: { for: 'child', child_run_id: wait.childRunId },
+      }
+    case 'input': {
+      const pending = (await readInputsOfRuns(ctx.sql, [run.id])).filter((it) => it.state === 'pending')
+      return {
+        ...about,
+        sentence: `It waits until somebody answers: ${pending.map((it) => it.prompt.slice(0, 200)).join(' / ')}`,
+        details: { for: 'input', input_request_ids: pending.map((it) => it.id) },
+      }
+    }
+    case 'dependencies': {
+      const unmet = (await readDependencyStandings(ctx.sql, wait.jobId!, wait.matchKey)).filter((it) => !it.met)
+      const jobs = await Promise.all(unmet.map(async (it) => (await ctx.jobs.ofRun(it.dependsOnJobId)).slug))
+      return {
+        ...about,
+        sentence: `It waits for runs of the jobs ${jobs.join(', ') || 'that its job depends on'}.`,
+        details: { for: 'dependencies', jobs },
+      }
+    }
+  }
+}
+
+async function explainLease(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
   if (run.execution === 'external')
     return {
       ...base,
@@ -102,7 +144,18 @@ async function explainLease(ctx: Pick<Ctx, 'sql'>, run: RunRow, base: Base): Pro
   }
 }
 
-async function explainQueued(ctx: Pick<Ctx, 'sql'>, run: RunRow, base: Base): Promise<Why> {
+async function explainQueued(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+  const agent = run.agentId === null ? undefined : await findAgent(ctx.sql, run.projectId, run.agentId)
+  if (agent && !agent.enabled) {
+    return {
+      ...base,
+      reason: 'agent_disabled',
+      since: agent.disabledAt!,
+      until: run.expiresAt,
+      sentence: `Its agent ${agent.id} is switched off${agent.disabledReason ? `: ${agent.disabledReason}` : ''}.`,
+      details: { agent_id: agent.id },
+    }
+  }
   const [job, place] = await Promise.all([
     findJob(ctx.sql, run.projectId, { id: run.jobId! }),
     findQueuePlace(ctx.sql, run.id, AHEAD_MAX),

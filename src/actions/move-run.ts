@@ -1,12 +1,13 @@
 // The moves that an operator makes by hand, one run at a time: reschedule, resume, redrive.
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { FAILURE_STATES, type RunMove } from '#core/run.ts'
+import type { RunMove } from '#core/run.ts'
 import type { RunChange } from '#storage/move-runs.ts'
 import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
-import { payloadProblem, scheduleProblem } from './trigger-runs.ts'
+import { waitOnDependencies } from './job-dependencies.ts'
+import { payloadProblem, scheduleProblem } from './prepare-run.ts'
 
 /** A run that somebody names, and who asks. */
 export type Target = Cause & { projectId: string; runId: string }
@@ -47,16 +48,22 @@ export async function rescheduleRun(
     const bad = payloadProblem(definition, target.payload)
     if (bad) throw bad
   }
-  const later = target.scheduledAt.getTime() > nowMs
+  const later = target.scheduledAt.getTime() > nowMs || (await dependsOnOthers(ctx, run))
   return moveFound(ctx, run, later ? 'reschedule' : 'rescheduleNow', {
     actor: target.actor,
     ...(target.causationId && { causationId: target.causationId }),
     // A moment that has just passed is now, or its time to live would begin in the past.
-    scheduledAt: later ? target.scheduledAt : new Date(nowMs),
+    scheduledAt: new Date(Math.max(target.scheduledAt.getTime(), nowMs)),
     ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
     ...(target.payload !== undefined && { payload: target.payload }),
     data: { scheduled_at: target.scheduledAt.toISOString() },
   })
+}
+
+/** A run that has to wait for others is due now, and finds out then what it has to wait for. */
+async function dependsOnOthers(ctx: Ctx, run: RunRow): Promise<boolean> {
+  if (!run.jobId || (await ctx.jobs.ofRun(run.jobId)).dependencies === 0) return false
+  return (await waitOnDependencies(ctx.sql, { ...run, jobId: run.jobId })) !== undefined
 }
 
 /** Queues a paused run again, to go on from its latest checkpoint. */
@@ -68,8 +75,10 @@ export async function resumeRun(ctx: Ctx, target: Target): Promise<RunRow> {
 /** The same run again: attempts counted anew, time to live refreshed. */
 export async function redriveRun(ctx: Ctx, target: Target): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
-  return moveFound(ctx, run, 'redrive', { ...requeueing(run, target), nextAttempt: 1 })
+  return moveFound(ctx, run, 'redrive', redriving(run, target))
 }
+
+export const redriving = (run: RunRow, cause: Cause) => ({ ...requeueing(run, cause), nextAttempt: 1 })
 
 const requeueing = (run: RunRow, { actor, causationId }: Cause) => ({
   actor,
@@ -77,6 +86,3 @@ const requeueing = (run: RunRow, { actor, causationId }: Cause) => ({
   dueInMs: 0,
   ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
 })
-
-export const isReplayable = (run: RunRow): boolean =>
-  FAILURE_STATES.includes(run.state) || run.state === 'completed' || run.state === 'canceled'

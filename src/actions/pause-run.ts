@@ -8,7 +8,13 @@ import { readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { findRunOr404, type Target } from './move-run.ts'
 
-export async function pauseRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
+type Pause = Target & {
+  reason?: string | undefined
+  /** Answer when the run has left its executor, or after so long; at once when left out. */
+  waitMs?: number
+}
+
+export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
   if (run.state === 'paused') return run
   if (run.state !== 'executing' || !run.jobId) {
@@ -30,6 +36,23 @@ export async function pauseRun(ctx: Ctx, target: Target & { reason?: string | un
     })
   }
   ctx.ring([`run:${run.id}`, 'leases', 'tail'])
-  const [now] = await readRuns(ctx.sql, [run.id])
-  return now!
+  return untilLeft(ctx, run.id, target.waitMs ?? 0)
+}
+
+/** How often the run is looked at when nobody rings. */
+const LOOK_EVERY_MS = 500
+
+async function untilLeft(ctx: Ctx, runId: string, waitMs: number): Promise<RunRow> {
+  const endMs = performance.now() + waitMs
+  for (;;) {
+    const listening = ctx.listen([`run:${runId}`])
+    try {
+      const [now] = await readRuns(ctx.sql, [runId])
+      const leftMs = endMs - performance.now()
+      if (now!.state !== 'executing' || leftMs <= 0) return now!
+      await listening.rung(Math.min(leftMs, LOOK_EVERY_MS))
+    } finally {
+      listening.close()
+    }
+  }
 }

@@ -1,42 +1,47 @@
 // Many dead letters at once: those that are named, or the oldest of a job.
-import { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { listRuns } from '#storage/read-runs.ts'
+import { listRuns } from '#storage/list-runs.ts'
+import type { RunChange } from '#storage/move-runs.ts'
+import type { RunRow } from '#storage/read-runs.ts'
 import { findJobOr404 } from './change-jobs.ts'
 import type { Ctx } from './ctx.ts'
-import { redriveRun } from './move-run.ts'
+import { type Done, grouped, moveEach } from './move-each.ts'
+import { redriving } from './move-run.ts'
+import { type Answered, doNamed } from './named-runs.ts'
 
 type Many = Cause & { projectId: string } & ({ runIds: readonly string[] } | { job: string; limit: number })
-export type RedrivenRun = { runId: string; state?: string; problem?: Refusal }
 
 /** Answers one by one; a run that cannot be redriven harms no other. */
-export async function redriveRuns(ctx: Ctx, many: Many): Promise<RedrivenRun[]> {
-  const { projectId, actor } = many
-  const runIds = 'runIds' in many ? many.runIds : await oldestOf(ctx, projectId, many)
-  return Promise.all(
-    runIds.map(async (runId) => {
-      try {
-        const run = await redriveRun(ctx, {
-          projectId,
-          actor,
-          runId,
-          ...(many.causationId && { causationId: many.causationId }),
-        })
-        return { runId, state: run.state }
-      } catch (error) {
-        if (error instanceof Refusal) return { runId, problem: error }
-        throw error
-      }
-    }),
-  )
+export async function redriveRuns(ctx: Ctx, many: Many): Promise<Answered<Done>[]> {
+  const { projectId } = many
+  if ('runIds' in many) return doNamed(ctx, many, (runs) => redriveFound(ctx, runs, many))
+  const { id: jobId } = await findJobOr404(ctx, projectId, many.job)
+  return redriveOldest(ctx, { ...many, jobId })
 }
 
-async function oldestOf(
-  ctx: Ctx,
-  projectId: string,
-  { job, limit }: { job: string; limit: number },
-): Promise<string[]> {
-  const found = await findJobOr404(ctx, projectId, job)
-  const runs = await listRuns(ctx.sql, { projectId, states: ['dead_letter'], jobId: found.id, order: 'oldest', limit })
-  return runs.map((run) => run.publicId)
+type Oldest = Cause & { projectId: string; jobId?: string; limit: number }
+
+/** Redrives the oldest dead letters of a project or of one of its jobs, up to 500. */
+export async function redriveOldest(ctx: Ctx, oldest: Oldest): Promise<Answered<Done>[]> {
+  const { projectId, jobId, limit } = oldest
+  const runs = await listRuns(ctx.reads, { projectId, jobId, states: ['dead_letter'], order: 'oldest', limit })
+  const done = await redriveFound(ctx, runs, oldest)
+  return runs.map((run, index) => ({ runId: run.publicId, ...done[index]! }))
 }
+
+async function redriveFound(ctx: Ctx, runs: readonly RunRow[], cause: Cause): Promise<Done[]> {
+  const done = await moveEach(grouped(ctx), runs, redrivingOf(cause))
+  ctx.ring(ringsOfRedriven(runs.filter((_, index) => !done[index]!.problem)))
+  return done
+}
+
+export const redrivingOf =
+  (cause: Cause) =>
+  (run: RunRow): RunChange => ({ runId: run.id, move: 'redrive', ...redriving(run, cause) })
+
+export const ringsOfRedriven = (runs: readonly RunRow[]): string[] => [
+  ...runs.map((run) => `run:${run.id}`),
+  ...new Set(runs.map((run) => `queue:${run.queue}`)),
+  'timers',
+  'tail',
+]

@@ -1,48 +1,54 @@
 // A replay is a new run that names the old one; nothing of the old one changes.
-import { refuse } from '#core/error.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import { priorityOf } from '#core/job.ts'
+import { isOver, OVER_STATES } from '#core/run.ts'
 import { findCheckpoint } from '#storage/attempt-writes.ts'
 import { findRunBody, type RunRow } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
-import { findRunOr404, isReplayable, type Target } from './move-run.ts'
-import { type RunRequest, triggerRun } from './trigger-runs.ts'
+import { findRunOr404, type Target } from './move-run.ts'
+import { type Origin, type RunRequest, triggerRun } from './trigger-runs.ts'
 
 /** Runs the payload of a run that is over again, or the state of one of its checkpoints, under the job's current version. */
 export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
   const old = await findRunOr404(ctx, target.projectId, target.runId)
-  if (!isReplayable(old)) {
-    throw refuse('wrong_state', {
-      runId: target.runId,
-      state: old.state,
-      needs: ['completed', 'canceled', 'failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired'],
-    })
-  }
-  if (!old.jobId) throw refuse('job_external', { job: old.publicId })
+  const problem = replayProblem(old)
+  if (problem) throw problem
   const payload =
     target.fromCheckpoint === undefined ? await payloadOf(ctx, old) : await stateAt(ctx, old, target.fromCheckpoint)
-  const { run } = await triggerRun(
-    ctx,
-    old.jobId,
-    {
-      ...(old.overrides as RunRequest | null),
-      payload: payload ?? undefined,
-      priority: 0 - old.rank,
-      tags: old.tags,
-      metadata: old.metadata,
-      concurrencyKey: old.concurrencyKey || undefined,
-      agentId: old.agentId ?? undefined,
-      debugMode: old.debugMode || target.fromCheckpoint !== undefined || undefined,
-    },
-    {
-      projectId: old.projectId,
-      actor: target.actor,
-      ...(target.causationId && { causationId: target.causationId }),
-      correlationId: old.correlationId,
-      triggeredBy: 'replay',
-      replayedFrom: old.id,
-    },
-  )
+  const request = replayRequest(old, payload)
+  if (target.fromCheckpoint !== undefined) request.debugMode = true
+  const { run } = await triggerRun(ctx, old.jobId!, request, replayOrigin(old, target))
   return run
 }
+
+/** Why this run cannot be replayed; undefined when it can. */
+export function replayProblem(old: RunRow): Refusal | undefined {
+  if (!isOver(old.state)) return refuse('wrong_state', { runId: old.publicId, state: old.state, needs: OVER_STATES })
+  return old.jobId ? undefined : refuse('job_external', { job: old.publicId })
+}
+
+/** What a trigger would have to ask for to get the same run again. */
+export const replayRequest = (old: RunRow, payload: unknown): RunRequest => ({
+  ...(old.overrides as RunRequest | null),
+  payload: payload ?? undefined,
+  priority: priorityOf(old.rank),
+  tags: old.tags,
+  metadata: old.metadata,
+  concurrencyKey: old.concurrencyKey || undefined,
+  preset: old.preset ?? undefined,
+  agentId: old.agentId ?? undefined,
+  debugMode: old.debugMode || undefined,
+})
+
+export const replayOrigin = (old: RunRow, { actor, causationId }: Cause): Origin => ({
+  projectId: old.projectId,
+  actor,
+  ...(causationId && { causationId }),
+  correlationId: old.correlationId,
+  triggeredBy: 'replay',
+  replayedFrom: old.id,
+})
 
 async function payloadOf(ctx: Ctx, run: RunRow): Promise<unknown> {
   const body = await findRunBody(ctx.sql, run.id)

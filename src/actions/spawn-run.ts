@@ -1,14 +1,14 @@
-// A child of a run. Parent and child are tied in one transaction under the parent's lock: a cancel of the parent
-// comes before it, and the spawn is refused, or after it, and finds the child.
+// A child of a run, which its parent may wait for.
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { isOver } from '#core/run.ts'
-import { appendEvents } from '#storage/append-events.ts'
-import { type InsertedRun, insertRuns } from '#storage/insert-runs.ts'
-import { countAncestors, findRun } from '#storage/read-runs.ts'
+import { moveRuns } from '#storage/move-runs.ts'
+import { countAncestors, findRun, type RunRow } from '#storage/read-runs.ts'
 import type { Sql } from '#storage/sql.ts'
+import { newWait } from '#storage/wait-parts.ts'
 import type { Ctx } from './ctx.ts'
-import { outcomeOf, prepareRun, type RunRequest, type Triggered } from './trigger-runs.ts'
+import { moveProblem } from './ended.ts'
+import { createFromRun } from './run-from-run.ts'
+import type { RunRequest, Triggered } from './trigger-runs.ts'
 
 /** Runs nest so deep and no deeper: beyond it is a loop that nobody meant. */
 const DEPTH_MAX = 100
@@ -19,75 +19,59 @@ type Parent = Cause & {
   parentRunId: string
   /** The parent's lease, when it is the parent itself that asks. */
   token?: string | undefined
+  /** The parent, which must hold its lease, waits until the child is over, and has timed out after so long. */
+  awaitCompletion?: { timeoutSecs: number } | undefined
 }
+
+/** The key under which the parent finds how the child ended, among its own values. */
+export const awaitKey = (childRunId: string): string => `spawn-await:${childRunId}`
 
 /** Triggers a run of `jobName` as a child of a run that is not over. */
 export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, parent: Parent): Promise<Triggered> {
-  const { projectId, parentRunId } = parent
+  const { projectId, parentRunId, token, awaitCompletion } = parent
   const above = await findRun(ctx.sql, projectId, parentRunId)
   if (!above) throw refuse('run_not_found', { runId: parentRunId })
   if ((await countAncestors(ctx.sql, above.id, DEPTH_MAX)) >= DEPTH_MAX)
     throw refuse('depth_exceeded', { depthMax: DEPTH_MAX })
-  for (let tries = 0; tries < 5; tries++) {
-    const job = await ctx.jobs.find(projectId, jobName)
-    if (!job) throw refuse('job_not_found', { job: jobName })
-    const origin = {
-      projectId,
-      actor: parent.actor,
-      triggeredBy: 'spawn' as const,
-      correlationId: above.correlationId,
-      parentRunId: above.id,
-    }
-    const prepared = prepareRun(job, request, origin, Date.now())
-    if (prepared instanceof Error) throw prepared
-    const inserted = await ctx.sql
-      .begin(async (transaction) => {
-        const tx = transaction as unknown as Sql
-        const [asked] = await appendEvents(tx, [
-          {
-            projectId,
-            runId: above.id,
-            token: parent.token,
-            type: 'run.child_spawned',
-            actor: parent.actor,
-            causationId: parent.causationId,
-            data: { child_run_id: prepared.id, job: job.slug },
-          },
-        ])
-        if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: parentRunId })
-        // The lock is ours now, so what the run is cannot change before the child is committed.
-        const now = await findRun(tx, projectId, parentRunId)
-        if (isOver(now!.state)) throw refuse('run_over', { runId: parentRunId, state: now!.state })
-        const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
-        // Nothing was created: the event must not say so.
-        if (inserted!.outcome !== 'created') throw new NotCreated(inserted!)
-        return inserted!
-      })
-      .catch((error: unknown) => {
-        if (error instanceof NotCreated) return error.inserted
-        throw error
-      })
-    // Only now: a second connection, asked for while the first one holds the parent, can be one too many.
-    const triggered = await outcomeOf(ctx, { job, jobName, run: prepared, inserted: inserted as InsertedRun })
-    if (triggered instanceof Error) throw triggered
-    if (triggered) {
-      ctx.ring([
-        `run:${above.id}`,
-        triggered.run.state === 'queued' ? `queue:${triggered.run.queue}` : 'timers',
-        'tail',
-      ])
-      return triggered
-    }
-    ctx.jobs.forget(projectId, jobName)
+  const wait = (tx: Sql, childRunId: string, checkInMs?: number) =>
+    waitForChild(tx, above, { ...parent, childRunId, timeoutSecs: awaitCompletion!.timeoutSecs, checkInMs })
+  const triggered = await createFromRun(ctx, {
+    above,
+    token,
+    actor: parent.actor,
+    causationId: parent.causationId,
+    job: jobName,
+    request,
+    origin: { triggeredBy: 'spawn', parentRunId: above.id },
+    event: { type: 'run.child_spawned', data: (child, job) => ({ child_run_id: child.id, job: job.slug }) },
+    ...(awaitCompletion && { also: (tx, child) => wait(tx, child.id) }),
+  })
+  // The child was there already, and may be over: the wait is looked at at once.
+  if (awaitCompletion && triggered.replayed) {
+    await wait(ctx.sql, triggered.run.id, 0)
+    ctx.ring([`run:${above.id}`, 'waits', 'slots', 'tail'])
   }
-  throw new Error(`job ${jobName} kept changing while a child of ${parentRunId} was being created`)
+  return triggered
 }
 
-/** Rolls the transaction back, and tells what stood in the way of the child. */
-class NotCreated extends Error {
-  readonly inserted: InsertedRun
-  constructor(inserted: InsertedRun) {
-    super('no child was created')
-    this.inserted = inserted
-  }
+type ChildWait = Parent & { childRunId: string; timeoutSecs: number; checkInMs?: number | undefined }
+
+async function waitForChild(tx: Sql, above: RunRow, it: ChildWait): Promise<void> {
+  const { childRunId, timeoutSecs, checkInMs } = it
+  const [changed] = await moveRuns(tx, [
+    {
+      runId: above.id,
+      move: 'wait',
+      from: ['executing'],
+      ...(it.token && { token: it.token }),
+      actor: it.actor,
+      wait: newWait('child', { childRunId, timeoutMs: timeoutSecs * 1000, checkInMs }),
+      data: { for: 'child', child_run_id: childRunId, timeout_secs: timeoutSecs },
+    },
+  ])
+  const problem =
+    changed!.outcome === 'already'
+      ? refuse('wrong_state', { runId: above.publicId, state: 'waiting', needs: ['executing'] })
+      : moveProblem(above.publicId, 'wait', changed!)
+  if (problem) throw problem
 }

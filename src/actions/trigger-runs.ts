@@ -1,23 +1,14 @@
 // Triggering: one path for one run, for a batch, for cron, spawns and replays.
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '#core/canonical.ts'
-import { type Refusal, refuse, refuseField } from '#core/error.ts'
+import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { type JobDefinition, rankOf } from '#core/job.ts'
 import type { RetryPolicy } from '#core/retry.ts'
 import type { Trigger } from '#core/run.ts'
-import { problemsUnder } from '#governance/json-schema.ts'
-import { newId } from '#storage/id.ts'
 import type { InsertedRun, NewRun } from '#storage/insert-runs.ts'
 import type { JobRow } from '#storage/jobs.ts'
 import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { newRunRow } from './new-run-row.ts'
-
-/** How far ahead a run may be scheduled. */
-export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000
-/** How far the clock of a caller may be behind ours before "now" is "in the past". */
-const CLOCK_SKEW_MS = 60_000
+import { prepareRun } from './prepare-run.ts'
 
 export type RunRequest = Partial<RetryPolicy> & {
   payload?: unknown
@@ -32,6 +23,10 @@ export type RunRequest = Partial<RetryPolicy> & {
   timeoutSecs?: number | undefined
   agentId?: string | undefined
   debugMode?: boolean | undefined
+  /** Goes on when its parent is canceled or fails. */
+  detached?: boolean | undefined
+  /** Name of the settings that it is executed with. */
+  preset?: string | undefined
   traceparent?: string | undefined
 }
 
@@ -87,7 +82,7 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   let { job } = one
   // A job may be changed between our look and the insert, and a key freed between the insert and our second look.
   for (let tries = 0; tries < 5; tries++) {
-    const prepared = prepareRun(job, request, origin, Date.now())
+    const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: Date.now() })
     if (prepared instanceof Error) return prepared
     const inserted = await ctx.insertRun(prepared)
     const done = await outcomeOf(ctx, { job, jobName, run: prepared, inserted })
@@ -125,86 +120,3 @@ export async function outcomeOf(
       return undefined
   }
 }
-
-/** Checks a request against its job, and fills in what it leaves open. */
-export function prepareRun(job: JobRow, request: RunRequest, origin: Origin, nowMs: number): NewRun | Refusal {
-  const { definition } = job
-  if (definition.execution === 'external') return refuse('job_external', { job: job.slug })
-  const problem = scheduleProblem(request, nowMs) ?? payloadProblem(definition, request.payload)
-  if (problem) return problem
-  const overrides = overridesOf(request)
-  const ttlSecs = request.ttlSecs ?? definition.runTtlSecs ?? undefined
-  return {
-    id: newId(),
-    projectId: job.projectId,
-    jobId: job.id,
-    jobVersion: job.version,
-    actor: origin.actor,
-    causationId: origin.causationId,
-    correlationId: origin.correlationId,
-    triggeredBy: origin.triggeredBy,
-    payload: request.payload,
-    // A moment that has passed by no more than a clock may be wrong is now.
-    scheduledAt: request.scheduledAt && request.scheduledAt.getTime() > nowMs ? request.scheduledAt : undefined,
-    delayMs: request.delaySecs === undefined ? undefined : request.delaySecs * 1000,
-    rank: rankOf(request.priority ?? definition.priority),
-    timeoutSecs: request.timeoutSecs ?? definition.timeoutSecs,
-    maxAttempts: request.maxAttempts ?? definition.maxAttempts,
-    ttlSecs,
-    overrides,
-    tags: { ...definition.tags, ...request.tags },
-    metadata: { ...definition.metadata, ...request.metadata },
-    concurrencyKey: request.concurrencyKey,
-    idempotency:
-      request.idempotencyKey === undefined
-        ? undefined
-        : { key: request.idempotencyKey, fingerprint: fingerprintOf(request) },
-    batchId: origin.batchId,
-    agentId: request.agentId,
-    debugMode: request.debugMode,
-    traceparent: request.traceparent,
-    parentRunId: origin.parentRunId,
-    continuationOf: origin.continuationOf,
-    lineageDepth: origin.lineageDepth,
-    replayedFrom: origin.replayedFrom,
-  }
-}
-
-export function scheduleProblem(
-  request: Pick<RunRequest, 'scheduledAt' | 'delaySecs'>,
-  nowMs: number,
-): Refusal | undefined {
-  if (!request.scheduledAt) return undefined
-  if (request.delaySecs !== undefined) return refuseField('delay_secs', 'may not be given together with scheduled_at')
-  const aheadMs = request.scheduledAt.getTime() - nowMs
-  if (aheadMs < -CLOCK_SKEW_MS) return refuseField('scheduled_at', 'is in the past')
-  if (aheadMs > SCHEDULE_AHEAD_MAX_MS) return refuseField('scheduled_at', 'is more than a year ahead')
-  return undefined
-}
-
-export function payloadProblem(definition: JobDefinition, payload: unknown): Refusal | undefined {
-  if (!definition.payloadSchema) return undefined
-  const fields = problemsUnder(definition.payloadSchema, payload ?? null, 'payload')
-  return fields.length > 0 ? refuse('invalid', { fields }) : undefined
-}
-
-const OVERRIDABLE = [
-  'maxAttempts',
-  'timeoutSecs',
-  'retryStrategy',
-  'retryInitialDelaySecs',
-  'retryMaxDelaySecs',
-  'retryDelaysSecs',
-  'ttlSecs',
-] as const satisfies (keyof RunRequest)[]
-
-function overridesOf(request: RunRequest): object | undefined {
-  const given = OVERRIDABLE.filter((name) => request[name] !== undefined)
-  return given.length > 0 ? Object.fromEntries(given.map((name) => [name, request[name]])) : undefined
-}
-
-/** What a second use of an idempotency key is compared by: the payload, whatever the order of its keys. */
-const fingerprintOf = (request: RunRequest): string =>
-  createHash('sha256')
-    .update(canonicalJson(request.payload ?? null))
-    .digest('hex')

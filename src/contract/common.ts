@@ -73,7 +73,7 @@ export const timeOrNull = (description: string) => nullable(time(description))
 
 type MapBounds = { keysMax: number; keyLengthMax: number; valueLengthMax: number; description: string }
 
-const stringMap = ({ keysMax, keyLengthMax, valueLengthMax, description }: MapBounds) =>
+export const stringMap = ({ keysMax, keyLengthMax, valueLengthMax, description }: MapBounds) =>
   Type.Unsafe<Record<string, string>>({
     type: 'object',
     additionalProperties: { type: 'string', maxLength: valueLengthMax },

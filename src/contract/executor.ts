@@ -1,6 +1,7 @@
 // What a running attempt may call with its run token. The token names run, attempt and lease: a call of an
 // attempt that was replaced or stopped answers 409 stale_lease and changes nothing.
 import { Type } from 'typebox'
+import { COST_MICROUSD_MAX } from '#core/prices.ts'
 import {
   anyJson,
   body,
@@ -25,11 +26,10 @@ import { CheckpointSummary, Output, ToolCall, Usage } from './record.ts'
 import { route } from './route.ts'
 import { CONCURRENCY_KEY, IDEMPOTENCY_KEY, Run } from './run.ts'
 import { TRIGGER_REFUSALS } from './runs.ts'
+import { MODEL, PROVIDER } from './usage.ts'
 
 const tag = 'Running attempt'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
-/** A million dollars for one call: the sum of an hour takes nine million of those, and anything above is a mistake. */
-const COST_MAX = 1_000_000_000_000
 export const FENCED = ['run_not_found', 'stale_lease', 'run_over'] as const
 
 export const getPayload = route({
@@ -51,6 +51,7 @@ export const writeLog = route({
   tag,
   name: 'writeLog',
   summary: "Write a line into the run's log.",
+  description: 'A line of level debug is a delta, kept for days only, unless the run is in debug mode.',
   params: RunPath,
   body: body({
     level: withDefault(LEVEL, 'info'),
@@ -146,12 +147,18 @@ export const recordUsage = route({
   summary: 'Book what a call of a model used.',
   params: RunPath,
   body: body({
-    provider: text(128, 'Provider of the model.', { minLength: 1 }),
-    model: text(256, 'The model.', { minLength: 1 }),
+    provider: PROVIDER,
+    model: MODEL,
     prompt_tokens: tokens('Tokens read.'),
     completion_tokens: tokens('Tokens written.'),
     total_tokens: optional(whole(0, INT_MAX, 'Tokens in all; the sum of both when left out.')),
-    cost_microusd: withDefault(whole(0, COST_MAX, 'Cost in millionths of a US dollar; a million dollars at most.'), 0),
+    cost_microusd: optional(
+      whole(
+        0,
+        COST_MICROUSD_MAX,
+        'Cost in millionths of a US dollar; a million dollars at most. Filled in from the price of the model when left out.',
+      ),
+    ),
   }),
   replies: { 201: Usage },
   refusals: FENCED,
@@ -238,7 +245,9 @@ export const spawnRun = route({
   tag,
   name: 'spawnRun',
   summary: 'Trigger a child run of any job of the project.',
-  description: 'The child carries the correlation of this run; a cancel of this run reaches it.',
+  description:
+    'The child carries the correlation of this run; a cancel or a failure of this run reaches it, unless it is ' +
+    'detached. With await_completion the lease of this attempt ends, and its executor should stop.',
   params: RunPath,
   body: body({
     job: JOB,
@@ -248,9 +257,19 @@ export const spawnRun = route({
     metadata: optional(metadata("Laid over the job's metadata.")),
     idempotency_key: optional(IDEMPOTENCY_KEY),
     concurrency_key: optional(CONCURRENCY_KEY),
+    preset: optional(text(63, 'Name of the settings that it is executed with; see /v1/presets.', { minLength: 1 })),
+    detached: withDefault(flag('Let the child go on when this run is canceled or fails.'), false),
+    await_completion: withDefault(
+      flag('Put this run to rest until the child is over. How it ended is then the value `spawn-await:<child id>`.'),
+      false,
+    ),
+    await_timeout_secs: withDefault(
+      whole(1, 30 * 86_400, 'Seconds after which this run has timed out waiting; an hour when left out.'),
+      3600,
+    ),
   }),
   replies: { 201: Run, 200: Run },
-  refusals: [...TRIGGER_REFUSALS, 'stale_lease', 'run_over', 'idempotency_mismatch'],
+  refusals: [...TRIGGER_REFUSALS, 'stale_lease', 'run_over', 'wrong_state', 'idempotency_mismatch'],
 })
 
 export const writeChunk = route({

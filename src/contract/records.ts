@@ -1,7 +1,7 @@
 // Reading what a run left behind.
 import { Type } from 'typebox'
 import { INT_MAX, listOf, paging, query, RUN_ID, RunPath, whole } from './common.ts'
-import { Checkpoint, CheckpointSummary, Output, ToolCall, Usage } from './record.ts'
+import { Checkpoint, CheckpointSummary, Output, ToolCall } from './record.ts'
 import { route } from './route.ts'
 
 const tag = 'Run records'
@@ -31,20 +31,6 @@ export const getCheckpoint = route({
   params: Type.Object({ run_id: RUN_ID, number: whole(1, INT_MAX, 'Number of the checkpoint.') }),
   replies: { 200: Checkpoint },
   refusals: ['run_not_found', 'checkpoint_not_found'],
-})
-
-export const listUsage = route({
-  method: 'GET',
-  path: '/v1/runs/:run_id/usage',
-  needs: 'runs:read',
-  orRunToken: true,
-  tag,
-  name: 'listUsage',
-  summary: 'List what the models used that a run called, the latest first.',
-  params: RunPath,
-  query: query(paging),
-  replies: { 200: listOf(Usage, 'UsageList') },
-  refusals: ['run_not_found', 'invalid_cursor'],
 })
 
 export const listToolCalls = route({

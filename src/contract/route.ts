@@ -53,6 +53,8 @@ export type Route = {
   consumes?: readonly string[]
   /** The content type of replies that are not JSON. */
   produces?: string
+  /** The content type of the file that a caller may have instead of JSON. */
+  download?: string
   /** The reply for each success status, e.g. `{ 201: Run }`; null for one without a body. */
   replies: Readonly<Record<number, TSchema | null>>
   /** The codes of core/error.ts that this route may answer besides those every route may. */

@@ -67,6 +67,21 @@ export const resumeRun = route({
   refusals: ['run_not_found', 'run_over', 'wrong_state'],
 })
 
+export const restartRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/restart',
+  needs: 'runs:write',
+  tag,
+  name: 'restartRun',
+  summary: 'Begin a run anew that is executing or paused, without its checkpoints, optionally with other settings.',
+  description: 'The attempt under way loses its lease; its request is aborted, its late writes are refused.',
+  params: RunPath,
+  body: body({ preset: optional(text(63, 'Name of a preset; see /v1/presets.', { minLength: 1 })) }),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over', 'wrong_state', 'preset_not_found'],
+})
+
 export const replayRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/replay',

@@ -16,6 +16,7 @@ import {
   optional,
   RUN_ID,
   seconds,
+  stringMap,
   tags,
   text,
   time,
@@ -34,6 +35,9 @@ export const IDEMPOTENCY_KEY = text(256, 'The same key with the same payload giv
 export const CONCURRENCY_KEY = text(256, 'Runs with the same key share max_concurrency_per_key.', { minLength: 1 })
 export const CORRELATION_ID = text(128, 'Shared by a whole chain of causes; made when left out.', { minLength: 1 })
 export const AGENT_ID = text(128, 'The agent that the run acts for.', { minLength: 1 })
+
+const ENVIRONMENT = { keysMax: 50, keyLengthMax: 128, valueLengthMax: 4096, description: 'Values by name.' }
+const PRESET = text(63, 'Name of the settings that it is executed with; see /v1/presets.', { minLength: 1 })
 
 export const RunInput = body(
   {
@@ -56,7 +60,9 @@ export const RunInput = body(
     correlation_id: optional(CORRELATION_ID),
     causation_id: optional(uuid('Id of the event that directly caused this run.')),
     agent_id: optional(AGENT_ID),
-    debug_mode: optional(flag('Mark the run for inspection.')),
+    debug_mode: optional(flag('Keep debug logs, and what each dispatch sent and got.')),
+    preset: optional(PRESET),
+    detached: optional(flag('Go on when the parent is canceled or fails.')),
   },
   { title: 'RunInput', examples: [{ payload: { month: '2026-01' }, priority: 5, tags: { team: 'finance' } }] },
 )
@@ -121,7 +127,10 @@ export const Run = Type.Object(
     agent_id: nullableText('The agent that the run acts for.'),
     tags: tags('Tags of the run.'),
     metadata: metadata('Metadata of the run.'),
-    debug_mode: flag('Marked for inspection.'),
+    debug_mode: flag('Whether debug logs, and what each dispatch sent and got, are kept.'),
+    preset: nullableText('The preset that it is executed with.'),
+    environment: nullable(stringMap(ENVIRONMENT), 'What its executor is given by the preset.'),
+    detached: flag('Whether it goes on when its parent is canceled or fails.'),
     created_at: time('When the run was triggered.'),
     scheduled_at: timeOrNull('When it was to begin, if it was given a time.'),
     started_at: timeOrNull('When the latest attempt began.'),
@@ -154,6 +163,7 @@ export const RUN_REASONS = [
   'paused',
   'job_paused',
   'concurrency',
+  'agent_disabled',
   'external',
   'dead_letter',
 ] as const

@@ -6,7 +6,6 @@ import {
   ItemError,
   JOB,
   JobPath,
-  keyValues,
   ORDER,
   oneOf,
   optional,
@@ -14,15 +13,14 @@ import {
   query,
   RUN_ID,
   RunPath,
-  text,
-  time,
   uuid,
   whole,
   withDefault,
 } from './common.ts'
 import { QUEUE } from './job.ts'
 import { route } from './route.ts'
-import { AGENT_ID, CORRELATION_ID, RUN_STATUS, Run, RunInput, RunList, TRIGGERED_BY, Why } from './run.ts'
+import { AGENT_ID, RUN_STATUS, Run, RunInput, RunList, Why } from './run.ts'
+import { runFilter } from './run-filter.ts'
 
 const tag = 'Runs'
 export const TRIGGER_REFUSALS = [
@@ -32,6 +30,7 @@ export const TRIGGER_REFUSALS = [
   'job_external',
   'run_not_found',
   'depth_exceeded',
+  'preset_not_found',
 ] as const
 
 export const triggerRun = route({
@@ -98,22 +97,11 @@ export const listRuns = route({
   tag,
   name: 'listRuns',
   summary: 'List runs, newest first; all filters must hold.',
+  description:
+    'A page looks at 5,000 runs at most. Where few of those pass the filters, it holds fewer than `limit`, or none, and ' +
+    'says `has_more: true`: the next page goes on from there.',
   query: query({
-    status: optional(commaList(RUN_STATUS, 14, 'Runs in one of these states.')),
-    job: optional(JOB),
-    tag: optional(keyValues('Runs that carry a tag')),
-    metadata: optional(keyValues('Runs that carry metadata')),
-    triggered_by: optional(TRIGGERED_BY),
-    batch_id: optional(uuid('Runs of one batch.')),
-    parent_run_id: optional(RUN_ID),
-    correlation_id: optional(CORRELATION_ID),
-    queue: optional(QUEUE),
-    agent_id: optional(AGENT_ID),
-    created_from: optional(time('Triggered at this time or later.')),
-    created_to: optional(time('Triggered before this time.')),
-    payload_contains: optional(
-      text(8192, 'JSON text that the payload must contain: objects by their fields, lists as sets.', { minLength: 1 }),
-    ),
+    ...runFilter,
     ...paging,
   }),
   replies: { 200: RunList },

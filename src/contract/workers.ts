@@ -63,6 +63,12 @@ const ClaimedRun = Type.Object(
       'The latest checkpoint, to begin from; null for none.',
     ),
     previous_error: nullable(Type.String(), 'What the attempt before it failed with.'),
+    preset: nullable(Type.String(), 'The preset that it is executed with.'),
+    environment: Type.Unsafe<Record<string, string>>({
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Values of that preset, by name.',
+    }),
   },
   { title: 'ClaimedRun' },
 )

@@ -51,6 +51,13 @@ const REFUSALS = {
   batch_not_found: (it: { batchId: string }) => `There is no batch ${it.batchId}.`,
   operation_not_found: (it: { operationId: string }) => `There is no operation ${it.operationId}.`,
   operation_over: (it: { operationId: string; state: string }) => `Operation ${it.operationId} is ${it.state} already.`,
+  agent_not_found: (it: { agentId: string }) => `There is no agent ${it.agentId}.`,
+  authorization_not_found: (it: { authorizationId: string }) => `There is no authorization ${it.authorizationId}.`,
+  authorization_not_reserved: (it: { authorizationId: string }) =>
+    `The call ${it.authorizationId} is not reserved: it was not allowed, or is settled already.`,
+  input_not_found: (it: { inputRequestId: string }) => `There is no input request ${it.inputRequestId}.`,
+  input_over: (it: { inputRequestId: string; state: string }) =>
+    `Input request ${it.inputRequestId} is ${it.state} already.`,
   event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
   reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,
   payload_gone: (it: { runId: string }) => `The payload of run ${it.runId} is older than payloads are kept.`,

@@ -30,6 +30,8 @@ export type JobDefinition = RetryPolicy & {
   enabled: boolean
   /** How long an executor has to checkpoint and stop once it is told to pause. */
   pauseGraceSecs: number
+  /** How requests to the endpoint are signed, and laid out; 'standard' when absent: see engine/dispatch-request.ts. */
+  signature?: 'standard' | 'strait'
 }
 
 /** The queue's order ascends in every part, so it keeps minus the priority. */

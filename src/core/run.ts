@@ -19,6 +19,7 @@ export const RUN_STATES = [
 ] as const
 export type RunState = (typeof RUN_STATES)[number]
 
+/** The usual state to come from stands first: the event of such a move need not name it. */
 type Move = { from: readonly RunState[]; to: RunState; event: `run.${string}` }
 
 const MOVES = {
@@ -26,21 +27,21 @@ const MOVES = {
   due: { from: ['delayed'], to: 'queued', event: 'run.queued' },
   reschedule: { from: ['delayed', 'queued'], to: 'delayed', event: 'run.rescheduled' },
   rescheduleNow: { from: ['delayed', 'queued'], to: 'queued', event: 'run.rescheduled' },
-  expire: { from: ['delayed', 'queued'], to: 'expired', event: 'run.expired' },
+  expire: { from: ['queued', 'delayed'], to: 'expired', event: 'run.expired' },
   // Execution. An attempt may begin at the claim, or first lie in an executor's buffer.
   buffer: { from: ['queued'], to: 'dequeued', event: 'run.dequeued' },
   start: { from: ['queued', 'dequeued', 'waiting'], to: 'executing', event: 'run.started' },
-  giveBack: { from: ['dequeued', 'executing'], to: 'queued', event: 'run.requeued' },
+  giveBack: { from: ['executing', 'dequeued'], to: 'queued', event: 'run.requeued' },
   complete: { from: ['executing', 'waiting'], to: 'completed', event: 'run.completed' },
   fail: { from: ['executing', 'waiting'], to: 'failed', event: 'run.failed' },
   timeOut: { from: ['executing', 'waiting'], to: 'timed_out', event: 'run.timed_out' },
   crash: { from: ['executing'], to: 'crashed', event: 'run.crashed' },
-  failSystem: { from: ['dequeued', 'executing'], to: 'system_failed', event: 'run.system_failed' },
+  failSystem: { from: ['executing', 'dequeued'], to: 'system_failed', event: 'run.system_failed' },
   retryNow: { from: ['executing'], to: 'queued', event: 'run.retry_scheduled' },
   retryLater: { from: ['executing'], to: 'delayed', event: 'run.retry_scheduled' },
   bury: { from: ['executing'], to: 'dead_letter', event: 'run.dead_lettered' },
   // Standing still on purpose.
-  wait: { from: ['executing'], to: 'waiting', event: 'run.waiting' },
+  wait: { from: ['executing', 'delayed'], to: 'waiting', event: 'run.waiting' },
   wake: { from: ['waiting'], to: 'queued', event: 'run.woken' },
   pause: { from: ['executing'], to: 'paused', event: 'run.paused' },
   resume: { from: ['paused'], to: 'queued', event: 'run.resumed' },
@@ -48,7 +49,7 @@ const MOVES = {
   // By hand.
   redrive: { from: ['dead_letter'], to: 'queued', event: 'run.redriven' },
   cancel: {
-    from: ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused'],
+    from: ['queued', 'executing', 'delayed', 'dequeued', 'waiting', 'paused'],
     to: 'canceled',
     event: 'run.canceled',
   },
@@ -79,6 +80,20 @@ export const FAILURE_STATES: readonly RunState[] = [
   'dead_letter',
   'expired',
 ]
+
+/** Moves whose event also tells of another one, with another end: such an event names its own. */
+export const namesItsEnd = (move: RunMove): boolean => {
+  const first = Object.values(RUN_MOVES).find((other) => other.event === RUN_MOVES[move].event)!
+  return first.to !== RUN_MOVES[move].to
+}
+
+/** What an event tells of the run's state; undefined for one that tells nothing. A run that begins comes from nowhere. */
+export function transitionOf(type: string, data: unknown): { from: RunState | null; to: RunState } | undefined {
+  const { from, state } = (data ?? {}) as { from?: RunState; state?: RunState }
+  if (type === 'run.created') return { from: null, to: state ?? 'queued' }
+  const move = Object.values(RUN_MOVES).find((one) => one.event === type)
+  return move && { from: from ?? move.from[0]!, to: state ?? move.to }
+}
 
 /** Types that only the engine writes: a client may not put a fact about a run's state into the log. */
 const ENGINE_TYPES: ReadonlySet<string> = new Set([

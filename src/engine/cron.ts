@@ -3,15 +3,15 @@
 import type { TransactionSql } from 'postgres'
 import { cancelRuns } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
+import { prepareRun } from '#actions/prepare-run.ts'
 import { nextTick, ticksBetween } from '#actions/schedule.ts'
-import { prepareRun } from '#actions/trigger-runs.ts'
 import type { Actor } from '#core/event.ts'
 import { queueOf } from '#core/queue.ts'
 import { ACTIVE_STATES } from '#core/run.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { insertRuns } from '#storage/insert-runs.ts'
 import { type JobRow, lockDueCrons, setNextCron } from '#storage/jobs.ts'
-import { listRuns } from '#storage/read-runs.ts'
+import { listRuns } from '#storage/list-runs.ts'
 import type { Sql } from '#storage/sql.ts'
 import { nextCronInMs } from '#storage/timers.ts'
 import type { Duty } from './loop.ts'
@@ -147,12 +147,12 @@ async function trigger(tx: Sql, job: JobRow, at: Date): Promise<void> {
     correlationId: fired!.id,
     causationId: fired!.id,
   }
-  const run = prepareRun(
+  const run = await prepareRun(tx, {
     job,
-    { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
+    request: { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
     origin,
-    at.getTime(),
-  )
+    nowMs: at.getTime(),
+  })
   const problem = run instanceof Error ? run.message : (await insertRuns(tx, [run]))[0]!.outcome
   // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
   if (problem !== 'created') {

@@ -2,11 +2,15 @@
 // that its calls back carry. Names as in Strait's contract, section 5.3, so that its handlers work unchanged.
 import type { JobDefinition } from '#core/job.ts'
 import { signatureHeaders } from '#governance/signature.ts'
+import { straitSignatureHeaders } from '#governance/strait-signature.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
 
 /** Node's HTTP servers refuse more than 16 KiB of headers in all; a larger checkpoint is fetched by its number. */
 const CHECKPOINT_HEADER_BYTES_MAX = 8 * 1024
+/** What Strait sends; its handlers are set up for it, and know no other way to a checkpoint. */
+const STRAIT_CHECKPOINT_HEADER_BYTES_MAX = 64 * 1024
 const ERROR_HEADER_LENGTH_MAX = 1024
+const ENVIRONMENT_HEADER_BYTES_MAX = 4 * 1024
 
 type Parts = {
   run: ClaimedRun
@@ -24,6 +28,7 @@ export function dispatchRequest({ run, definition, signingSecret, runToken, trac
   // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
   const body = JSON.stringify(run.payload ?? {})
   const id = run.clientId ?? run.runId
+  const strait = definition.signature === 'strait'
   return {
     body,
     headers: {
@@ -35,25 +40,35 @@ export function dispatchRequest({ run, definition, signingSecret, runToken, trac
       'x-attempt': String(run.attempt),
       'x-run-token': runToken,
       traceparent,
-      ...checkpointHeaders(run.checkpoint),
+      ...presetHeaders(run),
+      ...checkpointHeaders(run.checkpoint, strait ? STRAIT_CHECKPOINT_HEADER_BYTES_MAX : CHECKPOINT_HEADER_BYTES_MAX),
       ...(run.attempt > 1 &&
         run.previousError !== null && {
           'x-previous-error': headerText(run.previousError).slice(0, ERROR_HEADER_LENGTH_MAX),
         }),
-      // One id per attempt: a receiver that drops repeats must still take the retry.
-      ...signatureHeaders({ secret: signingSecret, id: `${run.runId}_${run.attempt}`, body, nowMs }),
+      ...(strait
+        ? straitSignatureHeaders({ secret: signingSecret, body, nowMs })
+        : // One id per attempt: a receiver that drops repeats must still take the retry.
+          signatureHeaders({ secret: signingSecret, id: `${run.runId}_${run.attempt}`, body, nowMs })),
     },
   }
 }
 
-function checkpointHeaders(checkpoint: ClaimedRun['checkpoint']): Record<string, string> {
+function checkpointHeaders(checkpoint: ClaimedRun['checkpoint'], bytesMax: number): Record<string, string> {
   if (!checkpoint) return {}
   const state = headerText(JSON.stringify(checkpoint.state))
   return {
     'x-checkpoint-number': String(checkpoint.number),
     'x-checkpoint-at': new Date(checkpoint.created_at).toISOString(),
-    ...(state.length <= CHECKPOINT_HEADER_BYTES_MAX && { 'x-last-checkpoint': state }),
+    ...(state.length <= bytesMax && { 'x-last-checkpoint': state }),
   }
+}
+
+/** A handler that is told of its preset may choose the machine behind it; values too large for a header are read from the run. */
+function presetHeaders({ preset, environment }: ClaimedRun): Record<string, string> {
+  if (preset === null) return {}
+  const values = headerText(JSON.stringify(environment ?? {}))
+  return { 'x-preset': preset, ...(values.length <= ENVIRONMENT_HEADER_BYTES_MAX && { 'x-environment': values }) }
 }
 
 /** Headers carry printable ASCII: everything else is written as JSON escapes, which a JSON parser reads back. */

@@ -8,12 +8,13 @@ import type { Actor } from '#core/event.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
-import { beatLeases, handOverLease } from '#storage/leases.ts'
+import { beatLeases, handOverLease, readAtPeace } from '#storage/leases.ts'
 import { callEnding } from './call-ending.ts'
 import { dispatchRequest } from './dispatch-request.ts'
 import { startDispatchSpan } from './dispatch-span.ts'
 import type { Caller, CallOutcome } from './http-call.ts'
 import type { Duty } from './loop.ts'
+import { recordDispatch } from './record-dispatch.ts'
 
 const CLAIM_MAX = 100
 const LEASE_SECS = 10
@@ -102,6 +103,8 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     })
     span.end(outcome)
     const trace = traceOf(outcome, dequeueMs)
+    if (run.debugMode)
+      await recordDispatch(ctx, { run, owner, url: definition.endpointUrl!, headers, body, outcome, trace })
     const ending = callEnding(outcome, { timeoutSecs, nowMs: Date.now() })
     if (ending.kind === 'aborted') return
     if (ending.kind === 'handed_over') return handOver(run, trace)
@@ -120,6 +123,14 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
       data: { trace },
     })
     ctx.ring([`run:${run.runId}`, 'tail'])
+  }
+
+  /** A handler that has completed its run, or waits, may still be on its way to answer us: its answer decides nothing. */
+  async function abortLost(lost: readonly ClaimedRun[]): Promise<void> {
+    if (lost.length === 0) return
+    const ids = lost.map((run) => run.runId)
+    const atPeace = new Set(await readAtPeace(ctx.sql, ids))
+    for (const run of lost) if (!atPeace.has(run.runId)) calls.get(run.token)?.abort.abort()
   }
 
   async function settle(ending: Ending): Promise<void> {
@@ -169,7 +180,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
           for (let at = 0; at < held.length; at += BEAT_BATCH_MAX) {
             const batch = held.slice(at, at + BEAT_BATCH_MAX)
             const kept = new Set((await beatLeases(ctx.sql, batch)).map((beat) => beat.token))
-            for (const run of batch) if (!kept.has(run.token)) calls.get(run.token)?.abort.abort()
+            await abortLost(batch.filter((run) => !kept.has(run.token)))
           }
           return { inMs: undefined }
         },
@@ -193,7 +204,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
 }
 
 /** Milliseconds, as Strait's execution_trace names them; the wait in the queue is known to the run already. */
-function traceOf({ timings }: CallOutcome, dequeueMs: number): object {
+function traceOf({ timings }: CallOutcome, dequeueMs: number): Record<string, number> {
   const { connectMs, ttfbMs, transferMs } = timings
   return {
     dequeue_ms: Math.round(dequeueMs),

@@ -3,14 +3,19 @@
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
+import { counters } from './counters.ts'
 import { cron } from './cron.ts'
 import { makeDispatcher } from './dispatcher.ts'
 import { makeCaller } from './http-call.ts'
+import { inputs } from './inputs.ts'
 import { type Duty, type DutyHealth, loop } from './loop.ts'
+import { operations } from './operations.ts'
 import { orphans } from './orphans.ts'
 import { reaper } from './reaper.ts'
 import { type Retention, retention } from './retention.ts'
+import { switches } from './switches.ts'
 import { timers } from './timers.ts'
+import { waits } from './waits.ts'
 
 export type EngineOptions = {
   claimer: Claimer
@@ -50,9 +55,19 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   }
 
   const [dispatch, leases] = dispatcher.duties
-  const duties = [dispatch!, timers(ctx), reaper(ctx), orphans(ctx), cron(ctx), retention(ctx, options.retention)].map(
-    (duty) => run(duty, stopping.signal),
-  )
+  const duties = [
+    dispatch!,
+    timers(ctx),
+    waits(ctx),
+    inputs(ctx),
+    switches(ctx),
+    reaper(ctx),
+    orphans(ctx),
+    operations(ctx),
+    cron(ctx),
+    counters(ctx),
+    retention(ctx, options.retention),
+  ].map((duty) => run(duty, stopping.signal))
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()
   const beats = run(leases!, stoppingBeats.signal)

@@ -24,6 +24,8 @@ export type CallOutcome =
       status: number
       headers: Record<string, string>
       bodyText: string
+      /** As far as it was read. */
+      bodyBytes: number
       /** Only for a status other than 2xx, where the status decides and the body is for a human. */
       bodyTruncated: boolean
       isJson: boolean
@@ -116,8 +118,10 @@ function receiveResponse(
   let status = 0
   let headers: Record<string, string> = {}
 
-  const respond = (bodyTruncated: boolean) =>
-    end.respond({ status, headers, bodyTruncated, ...decodeBody(body.bytes(), bodyTruncated) })
+  const respond = (bodyTruncated: boolean) => {
+    const bytes = body.bytes()
+    end.respond({ status, headers, bodyBytes: bytes.length, bodyTruncated, ...decodeBody(bytes, bodyTruncated) })
+  }
 
   const tooLarge = () => {
     // Half a result is none. Of an error's body the beginning is enough, and the status must not be lost.

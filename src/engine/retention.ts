@@ -1,8 +1,9 @@
 // What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
 // advisory lock; makes the partitions of the time ahead as well.
 import type { Ctx } from '#actions/ctx.ts'
+import { deleteOldOperations } from '#storage/operations.ts'
 import { dropPartitions, makePartitions } from '#storage/partitions.ts'
-import { deleteOldRuns, deleteStaleKeys, dropOldPayloads, whileAlone } from '#storage/retention.ts'
+import { deleteOldBatches, deleteOldRuns, deleteStaleKeys, deleteUnseenResources, dropOldPayloads, whileAlone } from '#storage/retention.ts'
 import type { Duty } from './loop.ts'
 
 /** Days that each class of data is kept; null for ever. */
@@ -33,18 +34,24 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
   ]
   if (dropped.length > 0) ctx.log.info({ dropped }, 'dropped old partitions')
-  const counts = { payloads: 0, runs: 0, keys: 0 }
+  const counts = { payloads: 0, runs: 0, batches: 0, operations: 0, keys: 0, resources: 0 }
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
     const payloads = keep.payloadsDays === null ? 0 : await dropOldPayloads(ctx.sql, keep.payloadsDays, BATCH_MAX)
     const runs = keep.runsDays === null ? 0 : await deleteOldRuns(ctx.sql, keep.runsDays, BATCH_MAX)
+    const batches = keep.runsDays === null ? 0 : await deleteOldBatches(ctx.sql, keep.runsDays, BATCH_MAX)
+    const operations = keep.runsDays === null ? 0 : await deleteOldOperations(ctx.sql, keep.runsDays, BATCH_MAX)
     const keys = await deleteStaleKeys(ctx.sql, BATCH_MAX)
+    const resources = keep.eventsDays === null ? 0 : await deleteUnseenResources(ctx.sql, keep.eventsDays, BATCH_MAX)
     counts.payloads += payloads
     counts.runs += runs
+    counts.batches += batches
+    counts.operations += operations
     counts.keys += keys
-    more = Math.max(payloads, runs, keys) === BATCH_MAX
+    counts.resources += resources
+    more = Math.max(payloads, runs, batches, operations, keys, resources) === BATCH_MAX
     if (!more) break
   }
-  if (counts.payloads + counts.runs + counts.keys > 0) ctx.log.info(counts, 'swept what is old')
+  if (Object.values(counts).some((count) => count > 0)) ctx.log.info(counts, 'swept what is old')
   return more
 }

@@ -1,9 +1,11 @@
-// Runs that become due are queued; runs that waited too long for their turn expire.
+// Runs that become due are queued, or wait for what they depend on; runs that waited too long for their turn expire.
 import { cancelDescendants } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
+import { waitOnDependencies } from '#actions/job-dependencies.ts'
 import { SYSTEM } from '#core/event.ts'
+import type { RunChange } from '#storage/move-runs.ts'
 import { readRuns } from '#storage/read-runs.ts'
-import { nextTimerInMs, readDueRuns, readExpiredRuns } from '#storage/timers.ts'
+import { type DueRun, nextTimerInMs, readDueRuns, readExpiredRuns } from '#storage/timers.ts'
 import type { Duty } from './loop.ts'
 
 const BATCH_MAX = 500
@@ -14,6 +16,8 @@ export const timers = (ctx: Ctx): Duty => ({
   everyMs: 2_000,
   topics: ['timers'],
   async tick() {
+    const inMs = await nextTimerInMs(ctx.sql)
+    if (inMs === undefined || inMs > 0) return { inMs }
     const [due, expired] = await Promise.all([readDueRuns(ctx.sql, BATCH_MAX), readExpiredRuns(ctx.sql, BATCH_MAX)])
     // Expiry first: a run that is due too late to be of use must not begin.
     const gone = new Set(expired)
@@ -21,18 +25,31 @@ export const timers = (ctx: Ctx): Duty => ({
       ...expired.map((runId) =>
         ctx.moveRun({ runId, move: 'expire', actor: SYSTEM, error: 'run expired', errorCode: 'expired' }),
       ),
-      ...due.filter((runId) => !gone.has(runId)).map((runId) => ctx.moveRun({ runId, move: 'due', actor: SYSTEM })),
+      ...due.filter(({ id }) => !gone.has(id)).map((run) => begin(ctx, run)),
     ])
     if (expired.length > 0) await cancelDescendants(ctx, expired, { actor: SYSTEM })
     if (due.length + expired.length > 0) {
-      const runs = await readRuns(ctx.sql, due)
       ctx.ring([
-        ...new Set(runs.map((run) => `queue:${run.queue}`)),
-        ...due.concat(expired).map((id) => `run:${id}`),
+        ...new Set(due.map(({ queue }) => `queue:${queue}`)),
+        ...due.map(({ id }) => `run:${id}`),
+        ...expired.map((id) => `run:${id}`),
+        'waits',
         'tail',
       ])
     }
-    if (due.length === BATCH_MAX || expired.length === BATCH_MAX) return 'again'
-    return { inMs: await nextTimerInMs(ctx.sql) }
+    return 'again'
   },
 })
+
+async function begin(ctx: Ctx, due: DueRun): Promise<unknown> {
+  return ctx.moveRun((due.dependent && (await waiting(ctx, due.id))) || { runId: due.id, move: 'due', actor: SYSTEM })
+}
+
+/** Undefined when there is nothing to wait for. */
+async function waiting(ctx: Ctx, runId: string): Promise<RunChange | undefined> {
+  const [run] = await readRuns(ctx.sql, [runId])
+  if (!run?.jobId) return undefined
+  const timeoutMs = run.ttlSecs === null ? undefined : run.ttlSecs * 1000
+  const wait = await waitOnDependencies(ctx.sql, { ...run, jobId: run.jobId, timeoutMs })
+  return wait && { runId, move: 'wait', from: ['delayed'], actor: SYSTEM, wait, data: { for: 'dependencies' } }
+}

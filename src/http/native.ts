@@ -9,14 +9,23 @@ import { docsRoutes } from './docs.ts'
 import { keepReplies } from './kept-replies.ts'
 import { type Metrics, watchRequests } from './metrics.ts'
 import { accessRoutes } from './routes/access.ts'
+import { agentRoutes } from './routes/agents.ts'
 import { attemptRoutes } from './routes/attempts.ts'
+import { batchRoutes } from './routes/batches.ts'
+import { bulkRoutes } from './routes/bulk.ts'
+import { debugRoutes } from './routes/debug.ts'
+import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventRoutes } from './routes/events.ts'
+import { inputRoutes } from './routes/inputs.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
+import { presetRoutes } from './routes/presets.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
 import { runRoutes } from './routes/runs.ts'
 import { streamRoutes } from './routes/streams.ts'
+import { usageRoutes } from './routes/usage.ts'
+import { waitRoutes } from './routes/waits.ts'
 import { workerRoutes } from './routes/workers.ts'
 
 export type NativeParts = {
@@ -40,13 +49,22 @@ export const nativeRoutes =
     keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)
     runRoutes(app, ctx)
+    batchRoutes(app, ctx)
     runControlRoutes(app, ctx)
+    dependencyRoutes(app, ctx)
+    presetRoutes(app, ctx)
+    waitRoutes(app, ctx)
+    bulkRoutes(app, ctx)
     recordRoutes(app, ctx)
+    debugRoutes(app, ctx)
+    usageRoutes(app, ctx)
     attemptRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
+    inputRoutes(app, ctx)
+    agentRoutes(app, ctx)
     eventRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     docsRoutes(app)
-    straitRoutes({ ctx, live, tokens })(app)
+    straitRoutes({ ctx, live, tokens, checks })(app)
   }

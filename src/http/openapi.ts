@@ -1,4 +1,5 @@
 // The OpenAPI 3.1 document, made from the routes of the contract: what is not in the contract is not in it.
+import type { TSchema } from 'typebox'
 import { ErrorBody } from '#contract/common.ts'
 import type { Route } from '#contract/route.ts'
 import { REFUSAL_CODES, type RefusalCode } from '#core/error.ts'
@@ -10,10 +11,14 @@ export type OpenapiDocument = Record<string, unknown> & { paths: Record<string, 
 
 const TAGS: Record<string, string> = {
   Jobs: 'What is to be run, how, how often, and how much of it at once.',
+  Presets: 'Named sets of execution settings.',
   Runs: 'Trigger runs, watch over them, and act on them.',
   'Run records': 'What a run left behind.',
+  Usage: 'What calls of models used and cost, and the prices of models.',
   'Running attempt': 'What an attempt may call with its run token while it is running.',
   Workers: 'Claim runs, keep their leases, settle them.',
+  'Human input': 'Runs and agents ask people, and people answer.',
+  Agents: 'What agents may do, what they did, and the switch that stops them.',
   Events: 'The log: append-only, the truth about the past.',
   Access: 'Projects and keys.',
   Operations: 'Health, metrics and counts.',
@@ -25,21 +30,41 @@ JSON is in snake_case; times are RFC 3339 in UTC with milliseconds. Lists answer
 \`next_cursor\` as \`cursor\` for the next page. Filters combine with AND. Errors are
 \`{error: {code, message, details?}, request_id}\`; a code is stable, its sentence is not.`
 
-export function openapiOf(routes: readonly Route[], { version }: { version: string }): OpenapiDocument {
+/** What a surface calls itself, and how it says no: another product's API has its own words and statuses. */
+export type Surface = {
+  title: string
+  summary: string
+  description: string
+  errorBody: TSchema
+  statusOf: (code: RefusalCode) => number
+}
+
+const NATIVE: Surface = {
+  title: 'Runyard',
+  summary: 'Runs of AI agents and background jobs.',
+  description: DESCRIPTION,
+  errorBody: ErrorBody,
+  statusOf: (code) => STATUS[code],
+}
+
+type About = { version: string; surface?: Surface | undefined }
+
+export function openapiOf(routes: readonly Route[], { version, surface = NATIVE }: About): OpenapiDocument {
+  const { title, summary, description, errorBody, statusOf } = surface
   const components = componentsOf()
-  const errorSchema = components.take(ErrorBody)
+  const errorSchema = components.take(errorBody)
   const paths: OpenapiDocument['paths'] = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, components.take) }
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, components.take, statusOf) }
   }
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Runyard',
+      title,
       version,
-      summary: 'Runs of AI agents and background jobs.',
-      description: DESCRIPTION,
+      summary,
+      description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'This installation.' }],
@@ -49,7 +74,7 @@ export function openapiOf(routes: readonly Route[], { version }: { version: stri
     components: {
       schemas: components.schemas,
       responses: Object.fromEntries(
-        errorStatuses().map((status) => [`Problem${status}`, problemOf(status, errorSchema)]),
+        errorStatuses(statusOf).map((status) => [`Problem${status}`, problemOf(status, errorSchema, statusOf)]),
       ),
       headers: {
         RequestId: {
@@ -74,7 +99,9 @@ export function openapiOf(routes: readonly Route[], { version }: { version: stri
 
 type Take = (schema: object) => JsonSchema
 
-function operationOf(route: Route, take: Take): Record<string, unknown> {
+type StatusOf = Surface['statusOf']
+
+function operationOf(route: Route, take: Take, statusOf: StatusOf): Record<string, unknown> {
   return {
     operationId: route.name,
     tags: [route.tag],
@@ -85,7 +112,7 @@ function operationOf(route: Route, take: Take): Record<string, unknown> {
     security: securityOf(route),
     parameters: [...parametersOf(route, take), ...headersOf(route)],
     ...(route.body && { requestBody: requestBodyOf(route, take) }),
-    responses: { ...repliesOf(route, take), ...problemsOf(route) },
+    responses: { ...repliesOf(route, take), ...problemsOf(route, statusOf) },
   }
 }
 
@@ -135,7 +162,10 @@ function repliesOf(route: Route, take: Take): Record<string, object> {
   const type = route.stream ? 'text/event-stream' : (route.produces?.split(';', 1)[0] ?? 'application/json')
   const replies = Object.entries(route.replies).map(([status, schema]) => {
     const shape = route.stream ? { type: 'string' } : schema && take(schema)
-    const content = shape ? { content: { [type]: { schema: shape } } } : {}
+    const file = route.download && {
+      [route.download]: { schema: { type: 'string', contentMediaType: route.download } },
+    }
+    const content = shape ? { content: { [type]: { schema: shape }, ...file } } : {}
     return [status, { description: WORDS[Number(status)] ?? 'Done.', headers, ...content }]
   })
   return Object.fromEntries(replies)
@@ -150,8 +180,8 @@ function codesOf(route: Route): RefusalCode[] {
   return codes
 }
 
-function problemsOf(route: Route): Record<string, object> {
-  const statuses = new Set([...codesOf(route).map((code) => STATUS[code]), 500])
+function problemsOf(route: Route, statusOf: StatusOf): Record<string, object> {
+  const statuses = new Set([...codesOf(route).map(statusOf), 500])
   const problems = [...statuses]
     .sort()
     // A route may answer such a status itself, with a body of its own.
@@ -160,11 +190,11 @@ function problemsOf(route: Route): Record<string, object> {
   return Object.fromEntries(problems)
 }
 
-const errorStatuses = (): number[] =>
-  [...new Set([...Object.values(STATUS), 500])].filter((status) => status !== 405).sort()
+const errorStatuses = (statusOf: StatusOf): number[] =>
+  [...new Set([...REFUSAL_CODES.map(statusOf), 500])].filter((status) => status !== 405).sort()
 
-function problemOf(status: number, schema: JsonSchema): object {
-  const codes: string[] = REFUSAL_CODES.filter((code) => STATUS[code] === status)
+function problemOf(status: number, schema: JsonSchema, statusOf: StatusOf): object {
+  const codes: string[] = REFUSAL_CODES.filter((code) => statusOf(code) === status)
   const retry = status === 429 || status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}
   return {
     description: `Codes: ${(status === 500 ? ['internal'] : codes).map((code) => `\`${code}\``).join(', ')}.`,

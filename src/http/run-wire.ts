@@ -1,5 +1,6 @@
 // A run as the native surface shows it.
-import type { Run } from '#contract/run.ts'
+import type { Why } from '#actions/explain-run.ts'
+import type { Run, Why as WhyWire } from '#contract/run.ts'
 import { priorityOf } from '#core/job.ts'
 import { isOver } from '#core/run.ts'
 import type { RunBody, RunRow } from '#storage/read-runs.ts'
@@ -35,6 +36,9 @@ export function runWire(run: RunRow, body?: Partial<RunBody>): Run {
     tags: run.tags,
     metadata: run.metadata,
     debug_mode: run.debugMode,
+    preset: run.preset,
+    environment: run.environment,
+    detached: run.detached,
     created_at: run.createdAt.toISOString(),
     scheduled_at: iso(run.scheduledAt),
     started_at: iso(run.startedAt),
@@ -52,6 +56,18 @@ export function runWire(run: RunRow, body?: Partial<RunBody>): Run {
   }
 }
 
+export const whyWire = (run: RunRow, { reason, sentence, since, owner, until, ahead, details }: Why): WhyWire => ({
+  run_id: run.publicId,
+  status: run.state,
+  sentence,
+  reason,
+  since: since.toISOString(),
+  ...(owner !== null && { owner }),
+  ...(until !== null && { until: until.toISOString() }),
+  ...(ahead !== null && { position_hint: ahead }),
+  details,
+})
+
 const UNMEASURED = {
   queue_wait_ms: null,
   dequeue_ms: null,
@@ -62,15 +78,19 @@ const UNMEASURED = {
   total_ms: null,
 }
 
+/** A trace as it is kept: what was not measured is null. */
+export const executionTrace = (trace: Record<string, number>): NonNullable<Run['execution_trace']> => ({
+  ...UNMEASURED,
+  ...trace,
+})
+
 /** What is measured of every run: the wait for its turn; of dispatches also where the call's time went. */
 function traceWire(run: RunRow, trace: RunBody['trace']): Run['execution_trace'] {
   if (run.queueWaitMs === null) return null
   const endedAt = isOver(run.state) ? run.finishedAt : null
   const totalMs = run.startedAt && endedAt ? run.queueWaitMs + (endedAt.getTime() - run.startedAt.getTime()) : undefined
   return {
-    ...UNMEASURED,
-    queue_wait_ms: run.queueWaitMs,
-    ...trace,
+    ...executionTrace({ queue_wait_ms: run.queueWaitMs, ...trace }),
     ...(totalMs !== undefined && { total_ms: totalMs }),
   }
 }

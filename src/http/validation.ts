@@ -95,6 +95,9 @@ const NOT_FOUND: Record<string, (id: string) => Refusal> = {
   key_id: (keyId) => refuse('key_not_found', { keyId }),
   project_id: (projectId) => refuse('project_not_found', { projectId }),
   key: (key) => refuse('value_not_found', { key }),
+  operation_id: (operationId) => refuse('operation_not_found', { operationId }),
+  batch_id: (batchId) => refuse('batch_not_found', { batchId }),
+  dependency: (dependency) => refuse('dependency_not_found', { dependency }),
 }
 
 const pathCheck =

@@ -4,6 +4,7 @@ import * as executor from '#contract/executor.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as runs from '#contract/runs.ts'
 import * as state from '#contract/state.ts'
+import * as waits from '#contract/waits.ts'
 import type { claimRuns } from '#contract/workers.ts'
 import type { CallOptions } from './call.ts'
 import type { Calls, Client } from './client.ts'
@@ -17,6 +18,8 @@ const ATTEMPT_CALLS = {
   usage: executor.recordUsage,
   output: executor.writeOutput,
   spawn: executor.spawnRun,
+  continue: waits.continueRun,
+  waitForEvent: waits.waitForEvent,
   stream: executor.writeChunk,
   annotate: executor.annotateRun,
   children: runs.listChildren,
@@ -27,9 +30,13 @@ const ATTEMPT_CALLS = {
 } as const satisfies Record<string, Route & { name: keyof Calls }>
 
 // A call whose answer was lost is sent again, until a node that is being restarted is back. Something may then be
-// recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a child must
-// not be spawned twice: a spawn is repeated when it has an idempotency key.
+// recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a run must
+// not be made twice: a spawn is repeated when it has an idempotency key.
 const RETRIES_MAX = 8
+const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent'])
+
+const putsToRest = (name: string, input: object): boolean =>
+  name === 'waitForEvent' || (name === 'spawn' && 'await_completion' in input && input.await_completion === true)
 
 type AttemptCall<R extends Route> =
   Record<never, never> extends Omit<Input<R>, 'run_id'>
@@ -40,7 +47,7 @@ export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeo
 
 export type Claimed = Output<typeof claimRuns>['runs'][number]
 
-/** `onStale` is called when the server says that the lease is gone: another attempt, or nobody, has the run now. */
+/** `onStale` is called when the lease is gone: another attempt, or nobody, has the run now, or it rests. */
 export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale: () => void): Attempt {
   const own = client.as(run_token)
   const calls = Object.entries(ATTEMPT_CALLS).map(([name, route]) => {
@@ -48,7 +55,15 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
     return [
       name,
       (input: object = {}, options: CallOptions = {}) =>
-        call({ ...input, run_id: run.id }, { retriesMax: RETRIES_MAX, repeatable: name !== 'spawn', ...options }).catch(
+        call(
+          { ...input, run_id: run.id },
+          { retriesMax: RETRIES_MAX, repeatable: !NOT_TWICE.has(name), ...options },
+        ).then(
+          (answer) => {
+            // The run rests now, and its lease is over: the handler has nothing more to do.
+            if (putsToRest(name, input)) onStale()
+            return answer
+          },
           (error: unknown) => {
             if (error instanceof RunyardError && isStale(error)) onStale()
             throw error

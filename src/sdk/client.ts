@@ -1,16 +1,24 @@
 // The client: one method for each route of the contract, under the route's own name. A route that is added to the
 // contract is here without another line.
 import * as access from '#contract/access.ts'
+import * as agents from '#contract/agents.ts'
+import * as bulk from '#contract/bulk.ts'
+import * as debug from '#contract/debug.ts'
+import * as dependencies from '#contract/dependencies.ts'
 import type { Event } from '#contract/event.ts'
 import * as events from '#contract/events.ts'
 import * as executor from '#contract/executor.ts'
+import * as inputs from '#contract/inputs.ts'
 import * as jobs from '#contract/jobs.ts'
 import * as operations from '#contract/operations.ts'
+import * as presets from '#contract/presets.ts'
 import * as records from '#contract/records.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as runControls from '#contract/run-controls.ts'
 import * as runs from '#contract/runs.ts'
 import * as state from '#contract/state.ts'
+import * as usage from '#contract/usage.ts'
+import * as waits from '#contract/waits.ts'
 import * as workers from '#contract/workers.ts'
 import { type CallOptions, type Connection, callRoute } from './call.ts'
 import { type FollowOptions, followRun } from './follow.ts'
@@ -30,12 +38,20 @@ export type Call<R extends Route> = (...args: Arguments<Input<R>>) => Promise<Ou
 
 const CONTRACT = {
   ...jobs,
+  ...dependencies,
+  ...presets,
   ...runs,
   ...runControls,
+  ...bulk,
   ...records,
+  ...debug,
+  ...usage,
   ...executor,
+  ...waits,
   ...state,
   ...workers,
+  ...inputs,
+  ...agents,
   ...events,
   ...access,
   ...operations,

@@ -5,6 +5,7 @@ import { column } from './column.ts'
 import { countEvents } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
+import { rememberResources, resourceUuid } from './resources.ts'
 import type { Sql } from './sql.ts'
 
 export type NewEvent = {
@@ -89,7 +90,7 @@ export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promi
       insert into event_ids (project_id, id, position, sequence, occurred_at)
       select project_id, id, position, sequence, coalesce(occurred_at, recorded_at) from placed where given = 1
     ), counted as (${countEvents(sql, 'logged')}
-    )
+    )${events.some(namesResource) ? sql`, seen as (${rememberResources(sql, 'placed')})` : sql``}
     select i.ord::int, p.position, p.sequence, k.position as known_position, k.sequence as known_sequence,
       f.state, f.project_id = i.project_id as own
     from input i left join placed p using (ord) left join known k on k.id = i.id and k.project_id = i.project_id left join found f on f.run_id = i.run_id
@@ -114,6 +115,8 @@ function appended(row: Row, id: string): Appended {
   return row.own && row.state ? { outcome: 'stale', state: row.state } : { outcome: 'no_run' }
 }
 
+const namesResource = ({ resourceType, resourceId }: NewEvent) => resourceType !== undefined && resourceId !== undefined
+
 function rareText(event: NewEvent): string | null {
   const {
     resourceType,
@@ -133,6 +136,7 @@ function rareText(event: NewEvent): string | null {
   const rare = {
     resourceType,
     resourceId,
+    ...(namesResource(event) && { resourceUuid: resourceUuid(event.projectId, resourceType!, resourceId!) }),
     correlationId,
     causationId,
     attempt,

@@ -1,4 +1,4 @@
-// What a running attempt leaves behind besides events: checkpoints, tool calls, usage, outputs, values, deltas.
+// What a running attempt leaves behind besides events and usage: checkpoints, tool calls, outputs, values, deltas.
 // Each is written in the transaction of its event, which the lease fences.
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
@@ -77,50 +77,6 @@ export type SequencePage = { after: number; limit: number }
 export const listToolCalls = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<ToolCallRow[]> => [
   ...(await db<ToolCallRow[]>`
     select ${toolCallColumns(db)} from run_tool_calls where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
-]
-
-export type UsageRow = {
-  id: string
-  sequence: number
-  provider: string
-  model: string
-  promptTokens: number
-  completionTokens: number
-  totalTokens: number
-  costMicrousd: number
-  createdAt: Date
-}
-export type NewUsage = Omit<UsageRow, 'id' | 'createdAt'> & {
-  runId: string
-  projectId: string
-  jobId: string | null
-  agentId: string | null
-}
-
-const usageColumns = (db: Db) => db`
-  id, sequence, provider, model, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
-  cost_microusd as "costMicrousd", created_at as "createdAt"`
-
-/** Adds to the hourly sums as well, so that no reader ever adds up history. */
-export async function insertUsage(db: Db, it: NewUsage): Promise<UsageRow> {
-  const [row] = await db<UsageRow[]>`
-    with summed as (
-      insert into usage_hours as u (project_id, hour, job_id, agent_id, provider, model, calls, prompt_tokens, completion_tokens, cost_microusd)
-      values (${it.projectId}, date_trunc('hour', clock_timestamp(), 'UTC'), ${it.jobId ?? '00000000-0000-0000-0000-000000000000'}, ${it.agentId ?? ''},
-        ${it.provider}, ${it.model}, 1, ${it.promptTokens}, ${it.completionTokens}, ${it.costMicrousd})
-      on conflict (project_id, hour, job_id, agent_id, provider, model) do update set calls = u.calls + 1,
-        prompt_tokens = u.prompt_tokens + excluded.prompt_tokens, completion_tokens = u.completion_tokens + excluded.completion_tokens,
-        cost_microusd = u.cost_microusd + excluded.cost_microusd
-    )
-    insert into run_usage (id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
-    values (${newId()}, ${it.runId}, ${it.sequence}, ${it.provider}, ${it.model}, ${it.promptTokens}, ${it.completionTokens}, ${it.totalTokens}, ${it.costMicrousd})
-    returning ${usageColumns(db)}`
-  return row!
-}
-
-export const listUsage = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<UsageRow[]> => [
-  ...(await db<UsageRow[]>`
-    select ${usageColumns(db)} from run_usage where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
 ]
 
 export type OutputRow = {

@@ -54,6 +54,8 @@ export type ClaimedRun = {
   previousError: string | null
   payload: unknown
   checkpoint: { number: number; state: unknown; created_at: string } | null
+  preset: string | null
+  environment: Record<string, string> | null
 }
 
 export type Claimed = {
@@ -160,16 +162,16 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
         order by nth_of_project, project_turn limit ${claim.limit}::int
       ) line
     ), picked as materialized (
-      select head.run_id, head.due_at, served.project_turn, served.lane_turn
+      select head.run_id, head.due_at, head.agent_id, served.project_id, served.project_turn, served.lane_turn
       from served cross join lateral (
-        select q.run_id, q.due_at from run_queue q
+        select q.run_id, q.due_at, q.agent_id from run_queue q
         where q.ready and q.queue = served.queue and q.project_id = served.project_id and q.rank = served.rank
           and q.job_id = served.job_id and q.concurrency_key = served.concurrency_key
         order by q.due_at, q.run_id
         limit least(served.lane_room, ceil(${claim.limit}::numeric / served.lanes_served))::bigint
         for update skip locked) head
     ), chosen as materialized (
-      select p.run_id, p.due_at, row_number() over (order by nth, project_turn, lane_turn) as ord
+      select p.run_id, p.due_at, p.project_id, p.agent_id, row_number() over (order by nth, project_turn, lane_turn) as ord
       from (select picked.*, row_number() over (partition by project_turn order by lane_turn, due_at, run_id) as nth from picked) p
       order by nth, project_turn, lane_turn
       limit ${claim.limit}::int
@@ -178,7 +180,10 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
       -- queue, could make a circle with a cancel that holds the run and wants its place.
       -- One look-up each, whatever the statistics say: a join may be planned as a walk through all queued runs.
       select s.run_id, c.ord, c.due_at from (select * from chosen order by run_id) c cross join lateral (
-        select run_id from run_states s where s.run_id = c.run_id and s.state = 'queued' for update skip locked) s
+        select run_id from run_states s where s.run_id = c.run_id and s.state = 'queued'
+          -- A run of an agent that was switched off this moment is held in the next one.
+          and (c.agent_id is null or not exists (select from agents a where a.project_id = c.project_id and a.id = c.agent_id and not a.enabled))
+        for update of s skip locked) s
     ), taken as (
       delete from run_queue where run_id = any(array(select run_id from free))
     ), moved as materialized (
@@ -187,10 +192,10 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
         started_at = case when ${started}::boolean then clock_timestamp() end,
         queue_wait_ms = greatest(0, extract(epoch from clock_timestamp() - free.due_at) * 1000)
       from free where s.run_id = free.run_id
-      returning s.run_id, free.ord, s.attempt, s.last_sequence, s.lease_token, s.queue_wait_ms, s.last_checkpoint, s.error, s.state, 'queued' as state_before
+      returning s.run_id, free.ord, s.attempt, s.last_sequence, s.lease_token, s.queue_wait_ms, case when s.last_checkpoint > s.checkpoint_floor then s.last_checkpoint else 0 end as last_checkpoint, s.error, s.state, 'queued' as state_before
     ), joined as materialized (
       select m.*, r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id, r.tags,
-        r.metadata, r.debug_mode, r.traceparent, r.timeout_secs, r.created_at, ${started ? 'run.started' : 'run.dequeued'}::text as type,
+        r.metadata, r.debug_mode, r.traceparent, r.timeout_secs, r.created_at, r.preset, r.environment, ${started ? 'run.started' : 'run.dequeued'}::text as type,
         ${claim.actor.type}::text as actor_type, ${claim.actor.id}::text as actor_id, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
       from moved m join runs r on r.id = m.run_id
     ), leased as (
@@ -210,14 +215,14 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     )
     select j.run_id, j.project_id, j.client_id, j.job_id, j.job_version, j.queue, j.attempt, j.rank, j.lease_token as token, j.queue_wait_ms,
       j.timeout_secs, j.correlation_id, j.agent_id, j.tags, j.metadata, j.debug_mode, j.traceparent, j.created_at, j.error as previous_error,
-      b.payload, c.checkpoint, null::uuid[] as limited_jobs, 0 as candidates, null::jsonb as after
+      b.payload, c.checkpoint, j.preset, j.environment, null::uuid[] as limited_jobs, 0 as candidates, null::jsonb as after
     from joined j
     left join run_bodies b on b.run_id = j.run_id
     left join lateral (
       select jsonb_build_object('number', number, 'state', state, 'created_at', created_at) as checkpoint
       from run_checkpoints k where k.run_id = j.run_id and k.number = j.last_checkpoint) c on j.last_checkpoint > 0
     union all
-    select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+    select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
       (select array_agg(distinct job_id) from known where limited), (select count(*) from served)::int,
       (select jsonb_build_object('projectId', project_id, 'rank', rank, 'jobId', job_id, 'concurrencyKey', concurrency_key) from lane where n = ${LANES_MAX}::int limit 1)`
   const summary = rows.at(-1)!
@@ -252,6 +257,8 @@ type Row = {
   previous_error: string | null
   payload: unknown
   checkpoint: ClaimedRun['checkpoint']
+  preset: string | null
+  environment: Record<string, string> | null
   limited_jobs: string[] | null
   candidates: number
   after: Lane | null
@@ -279,4 +286,6 @@ const claimed = (row: Row): ClaimedRun => ({
   previousError: row.previous_error,
   payload: row.payload,
   checkpoint: row.checkpoint,
+  preset: row.preset,
+  environment: row.environment,
 })

@@ -1,7 +1,8 @@
-// How many events, by what they are and by who did them. Whole hours come from the counters that are kept as events
-// are written; only the two hours that a span begins and ends within are counted in the log.
+// How many events, by what they are and by who did them. Whole months, days and hours come from the sums, and what is
+// not folded into those yet from the counters; only the two parts of hours at the ends of a span are counted in the log.
 import { OUTCOME_PATTERNS } from '#core/outcome.ts'
-import type { Fragment, Sql } from './sql.ts'
+import { type Fragment, joined, type Sql } from './sql.ts'
+import { beginOf, cutSpan, type Piece, type Span, type Unit } from './time-units.ts'
 
 export type CountFilter = {
   projectId: string
@@ -11,6 +12,8 @@ export type CountFilter = {
   to?: Date | undefined
   types?: readonly string[] | undefined
   resourceTypes?: readonly string[] | undefined
+  /** Only events that name what they are about, be it their run. */
+  named?: boolean
 }
 
 /** Most frequent first. Events that have no such value are not among them. */
@@ -19,15 +22,25 @@ export type EventCounts = { total: number; byType: Count[]; byResourceType: Coun
 
 export async function countEvents(sql: Sql, filter: CountFilter): Promise<EventCounts> {
   const rows = await sql<{ kind: number; key: string | null; count: number }[]>`
-    with counted as (${counted(sql, filter)})
+    with counted as (${counted(sql, filter, 'event_sums')})
     select grouping(type, resource_type, actor_type) as kind, coalesce(type, resource_type, actor_type) as key, sum(n)::bigint as count
-    from counted group by grouping sets ((), (type), (resource_type), (actor_type))
+    from counted group by grouping sets ((), (type), (resource_type), (actor_type)) having sum(n) <> 0
     order by count desc, key`
   // grouping() tells by its bits which of the three a row is not about.
   const of = (kind: number) =>
     rows.flatMap((row) => (row.kind === kind && row.key ? [{ key: row.key, count: row.count }] : []))
   const total = rows.find((row) => row.kind === 0b111)?.count ?? 0
   return { total, byType: of(0b011), byResourceType: of(0b101), byActorType: of(0b110) }
+}
+
+export type KindCount = { type: string; resourceType: string; count: number }
+
+/** Every pair of a type and a kind of resource ('' without one) that there is. */
+export async function countKinds(sql: Sql, filter: CountFilter): Promise<KindCount[]> {
+  const rows = await sql<KindCount[]>`
+    with counted as (${counted(sql, filter, 'event_sums')})
+    select type, resource_type as "resourceType", sum(n)::bigint as count from counted group by 1, 2 having sum(n) <> 0`
+  return [...rows]
 }
 
 export type ActorCount = {
@@ -41,52 +54,83 @@ export type ActorCount = {
 /** The busiest first. */
 export async function countByActor(sql: Sql, filter: CountFilter, limit: number): Promise<ActorCount[]> {
   const rows = await sql<ActorCount[]>`
-    with counted as (${counted(sql, filter)}), by_type as (
+    with counted as (${counted(sql, filter, 'actor_sums')}), by_type as (
       select actor_type, actor_id, type, sum(n) as n from counted group by 1, 2, 3
+    ), outcomes as (
+      -- Each type is looked at once, however many have done it.
+      select type, type ~ ${OUTCOME_PATTERNS.success} as success, type ~ ${OUTCOME_PATTERNS.failure} as failure
+      from (select distinct type from by_type) types
     )
     select actor_type as "actorType", nullif(actor_id, '') as "actorId", sum(n)::bigint as total,
-      coalesce(sum(n) filter (where type ~ ${OUTCOME_PATTERNS.success}), 0)::bigint as successes,
-      coalesce(sum(n) filter (where type ~ ${OUTCOME_PATTERNS.failure}), 0)::bigint as failures
-    from by_type group by actor_type, actor_id
+      coalesce(sum(n) filter (where success), 0)::bigint as successes,
+      coalesce(sum(n) filter (where failure and not success), 0)::bigint as failures
+    from by_type join outcomes using (type) group by actor_type, actor_id having sum(n) <> 0
     order by total desc, actor_type, actor_id limit ${limit}::int`
   return [...rows]
 }
 
-/** Rows of type, resource_type ('' without one), actor_type, actor_id ('' without one) and n. */
-function counted(sql: Sql, filter: CountFilter) {
-  const { projectId, types, resourceTypes } = filter
-  const { hours, edges } = spansOf(filter)
-  const ofTypes = types ? sql`and type = any(${types as string[]}::text[])` : sql``
-  const about = sql`coalesce(resource_type, case when run_id is null then '' else 'run' end)`
-  const ofResources = (column: Fragment) =>
-    resourceTypes ? sql`and ${column} = any(${resourceTypes as string[]}::text[])` : sql``
-  const whole = sql`
-    select type, resource_type, actor_type, actor_id, n from event_counts
-    where project_id = ${projectId} ${within(sql, sql`hour`, hours)} ${ofTypes} ${ofResources(sql`resource_type`)}`
-  return edges.reduce(
-    (all, edge) => sql`${all} union all
-      select type, ${about}, actor_type, coalesce(actor_id, ''), count(*) from events
-      where project_id = ${projectId} ${within(sql, sql`occurred_at`, edge)} ${ofTypes} ${ofResources(about)}
-      group by 1, 2, 3, 4`,
-    whole,
-  )
+/** Events in each day or hour of a span that begins and ends with an hour, the latest first. */
+export async function countByUnit(
+  sql: Sql,
+  filter: CountFilter,
+  unit: Exclude<Unit, 'month'>,
+): Promise<{ start: Date; count: number }[]> {
+  const pieces = cutSpan(filter, unit === 'day' ? ['day', 'hour'] : ['hour'])
+  const rows = await sql<{ start: Date; count: number }[]>`
+    with counted as (${counted(sql, filter, 'event_sums', pieces)})
+    select date_trunc(${unit}, start, 'UTC') as start, sum(n)::bigint as count from counted group by 1 having sum(n) <> 0 order by 1 desc`
+  return [...rows]
 }
 
-type Span = { from?: Date | undefined; to?: Date | undefined }
+type Sums = 'event_sums' | 'actor_sums'
+
+/**
+ * Rows of type, resource_type ('' without one), actor_type, with `actor_sums` actor_id ('' without one), and n; and
+ * start, when the unit that they were counted in began.
+ */
+function counted(sql: Sql, filter: CountFilter, sums: Sums, pieces: readonly Piece[] = cutSpan(filter)): Fragment {
+  const actor = sums === 'actor_sums' ? sql`actor_type, actor_id` : sql`actor_type`
+  const columns = sql`type, resource_type, ${actor}, n`
+  const whole = hoursOf(filter)
+  const ways = pieces.map(({ unit, ...span }) =>
+    unit
+      ? sql`select ${columns}, start from ${sql(sums)}
+          where span = ${unit} ${within(sql, sql`start`, span)} ${conditions(sql, filter, sql`resource_type`)}`
+      : countedInLog(sql, filter, span, sums),
+  )
+  return joined(sql, [
+    sql`select ${columns}, hour as start from event_counts
+      where ${whole ? sql`true ${within(sql, sql`hour`, whole)}` : sql`false`} ${conditions(sql, filter, sql`resource_type`)}`,
+    ...ways.map((way) => sql`union all ${way}`),
+  ])
+}
+
+function countedInLog(sql: Sql, filter: CountFilter, span: Span, sums: Sums): Fragment {
+  const about = sql`coalesce(resource_type, case when run_id is null then '' else 'run' end)`
+  const actor = sums === 'actor_sums' ? sql`actor_type, coalesce(actor_id, '')` : sql`actor_type`
+  return sql`
+    select type, ${about}, ${actor}, count(*), null::timestamptz from events
+    where true ${within(sql, sql`occurred_at`, span)} ${conditions(sql, filter, about)}
+    group by type, ${about}, ${actor}`
+}
+
+function conditions(sql: Sql, { projectId, types, resourceTypes, named }: CountFilter, about: Fragment): Fragment {
+  return sql`and project_id = ${projectId}
+    ${types ? sql`and type = any(${types as string[]}::text[])` : sql``}
+    ${resourceTypes ? sql`and ${about} = any(${resourceTypes as string[]}::text[])` : sql``}
+    ${named ? sql`and ${about} <> ''` : sql``}`
+}
+
+/** The whole hours of a span; undefined for none. */
+function hoursOf({ from, to }: Span): Span | undefined {
+  const first = from && beginOf(from, 'hour', 'at or after')
+  const end = to && beginOf(to, 'hour', 'at or before')
+  return first && end && first >= end ? undefined : { from: first, to: end }
+}
 
 const within = (sql: Sql, column: Fragment, { from, to }: Span) => sql`
-  ${from ? sql`and ${column} >= ${from.toISOString()}::timestamptz` : sql``}
-  ${to ? sql`and ${column} < ${to.toISOString()}::timestamptz` : sql``}`
+  ${from ? sql`and ${column} >= ${instant(from)}::timestamptz` : sql``}
+  ${to ? sql`and ${column} < ${instant(to)}::timestamptz` : sql``}`
 
-const HOUR_MS = 3_600_000
-
-/** A span as whole hours, and what is left of it at its ends. */
-function spansOf({ from, to }: Span): { hours: Span; edges: Required<Span>[] } {
-  const firstHour = from && new Date(Math.ceil(from.getTime() / HOUR_MS) * HOUR_MS)
-  const endHour = to && new Date(Math.floor(to.getTime() / HOUR_MS) * HOUR_MS)
-  if (from && to && firstHour! > endHour!) return { hours: { from: endHour, to: endHour }, edges: [{ from, to }] }
-  const edges: Required<Span>[] = []
-  if (from && firstHour! > from) edges.push({ from, to: firstHour })
-  if (to && endHour! < to) edges.push({ from: endHour, to })
-  return { hours: { from: firstHour, to: endHour }, edges }
-}
+/** The month after the last one of the year 9999 has no name that PostgreSQL would read. */
+const instant = (at: Date): string => (at.getUTCFullYear() > 9999 ? 'infinity' : at.toISOString())

@@ -7,6 +7,10 @@ export type EventFilter = {
   types?: readonly string[] | undefined
   /** Type 'run' means the events that are about their run, and its id the one under which the run is stored. */
   resource?: { types: readonly string[]; id?: string | undefined } | undefined
+  /** Events about any of these; type 'run' as above. Not together with `resource`. */
+  things?: readonly { type: string; id: string }[] | undefined
+  /** Only events that name what they are about, be it their run. */
+  named?: boolean
   actorType?: string | undefined
   actorId?: string | undefined
   correlationId?: string | undefined
@@ -19,6 +23,9 @@ export type EventFilter = {
   occurredTo?: Date | undefined
 }
 
+/** Kinds of resources that each are read by their own index; many more are filtered out of the order of time. */
+const KIND_WAYS_MAX = 20
+
 /**
  * Conditions without overlap that together are the filter; none when nothing can pass it. An index cannot give two
  * types, or two kinds of resource, in one order of time, so each has a way of its own, and the reader merges them.
@@ -27,7 +34,8 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
   const { correlationId, runId } = filter
   const types = filter.types && [...new Set(filter.types)]
   const resource = filter.resource && { ...filter.resource, types: [...new Set(filter.resource.types)] }
-  if (types?.length === 0 || resource?.types.length === 0) return []
+  const { things } = filter
+  if (types?.length === 0 || resource?.types.length === 0 || things?.length === 0) return []
   const rest = [sql`project_id = ${filter.projectId}`, ...simpleConditions(sql, filter)]
   const ofType = types ? [isOneOf(sql, sql`type`, types)] : []
   const ofResource = resource ? [aboutOneOf(sql, resource)] : []
@@ -37,10 +45,13 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
     const runs = sql`select id from runs where project_id = ${filter.projectId} and correlation_id = ${correlationId}`
     return [and(sql, [...common, sql`run_id is null`]), and(sql, [...common, sql`run_id in (${runs})`])]
   }
+  if (things) return things.map(({ type, id }) => and(sql, [...rest, ...ofType, about(sql, type, id)]))
   if (resource && resource.id !== undefined) {
     const ways = resource.types.map((type) => about(sql, type, resource.id))
     return ways.map((way) => and(sql, [...rest, ...ofType, way]))
   }
+  if (resource && !types && runId === undefined && resource.types.length <= KIND_WAYS_MAX)
+    return resource.types.flatMap((type) => kinds(sql, type)).map((kind) => and(sql, [...rest, kind]))
   if (types && runId === undefined) return types.map((type) => and(sql, [...rest, ...ofResource, sql`type = ${type}`]))
   return [and(sql, [...rest, ...ofType, ...ofResource])]
 }
@@ -48,6 +59,7 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
 function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
   const { actorType, actorId, runId, agentId, occurredFrom, occurredTo } = filter
   const parts: Fragment[] = []
+  if (filter.named) parts.push(sql`(resource_type is not null or run_id is not null)`)
   if (runId !== undefined) parts.push(sql`run_id = ${runId}::uuid`)
   if (agentId !== undefined) parts.push(sql`agent_id = ${agentId}`)
   if (actorType !== undefined) parts.push(sql`actor_type = ${actorType}`)
@@ -61,10 +73,16 @@ function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
   return parts
 }
 
+/** Events are about their run without saying so; one of no run may name a run like any other thing. */
+const kinds = (sql: Sql, type: string): Fragment[] => [
+  ...(type === 'run' ? [sql`resource_type is null and run_id is not null`] : []),
+  sql`resource_type = ${type}`,
+]
+
 function about(sql: Sql, type: string, id?: string): Fragment {
   if (type === 'run') {
-    if (id !== undefined && !isUuid(id)) return sql`false`
-    return sql`resource_type is null and ${id === undefined ? sql`run_id is not null` : sql`run_id = ${id}::uuid`}`
+    if (id === undefined) return sql`(${kinds(sql, type).reduce((all, one) => sql`${all} or ${one}`)})`
+    return isUuid(id) ? sql`resource_type is null and run_id = ${id}::uuid` : sql`false`
   }
   return id === undefined ? sql`resource_type = ${type}` : sql`resource_type = ${type} and resource_id = ${id}`
 }

@@ -7,7 +7,9 @@ import { column } from './column.ts'
 import { countMoves, countRunEvents, tally } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
+import { insertLabels } from './labels.ts'
 import type { Sql } from './sql.ts'
+import { type NewWait, newWaits } from './wait-parts.ts'
 
 export type NewRun = {
   id: string
@@ -40,6 +42,16 @@ export type NewRun = {
   continuationOf?: string | undefined
   lineageDepth?: number | undefined
   replayedFrom?: string | undefined
+  /** Goes on when its parent is canceled or fails. */
+  detached?: boolean | undefined
+  preset?: string | undefined
+  environment?: Record<string, string> | undefined
+  /** The queue of its preset; the job's when absent. */
+  queue?: string | undefined
+  /** How many dependencies the job had when the caller looked; when it has others by now, the caller looks again. */
+  dependencies?: number | undefined
+  /** What it waits for before it may begin. */
+  wait?: NewWait | undefined
 }
 
 export type InsertedRun =
@@ -67,10 +79,11 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
       ) with ordinality as t (id, event_id, project_id, job_id, job_version, actor_type, actor_id, correlation_id, triggered_by, payload,
         scheduled_at, delay_ms, rank, timeout_secs, max_attempts, ttl_secs, tags, metadata, concurrency_key, key, fingerprint, batch_id, rare, ord)
     ), judged as materialized (
-      select i.*, j.execution, case when j.execution = 'http' then ${HTTP_QUEUE} else j.queue end as queue,
-        case when coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms') > i.created_at then 'delayed' else 'queued' end as state,
+      select i.*, j.execution, case when j.execution = 'http' then ${HTTP_QUEUE} else coalesce(more->>'queue', j.queue) end as queue,
+        case when coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms') > i.created_at then 'delayed'
+          when more ? 'wait' then 'waiting' else 'queued' end as state,
         coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms', i.created_at) as due_at,
-        case when j.id is null then 'job_missing' when j.version <> i.job_version then 'job_changed' when not j.enabled then 'job_disabled'
+        case when j.id is null then 'job_missing' when j.version <> i.job_version or j.dependencies <> coalesce((more->>'dependencies')::int, 0) then 'job_changed' when not j.enabled then 'job_disabled'
           when j.paused_at is not null and j.when_paused = 'refuse' then 'job_paused' end as problem
       from (
         -- "offset 0": the clock is read once for each run, not once for each use.
@@ -84,16 +97,17 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
       where k.expires_at < clock_timestamp()
       returning run_id
     ), fresh as not materialized (
-      select *, null::text as state_before, 'run.created'::text as type, created_at as occurred_at, id as run_id
+      select *, null::text as state_before, 'run.created'::text as type, created_at as occurred_at, id as run_id, more->>'wait' as wait
       from judged where problem is null and (key is null or exists (select from keyed where keyed.run_id = judged.id))
     ), asked as (
       insert into runs (id, project_id, job_id, job_version, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id,
         parent_run_id, continuation_of, lineage_depth, replayed_from, batch_id, idempotency_key, concurrency_key, rank, timeout_secs,
-        max_attempts, ttl_secs, overrides, tags, metadata, agent_id, debug_mode, traceparent, created_at)
+        max_attempts, ttl_secs, overrides, tags, metadata, agent_id, debug_mode, traceparent, created_at, detached, preset, environment)
       select id, project_id, job_id, job_version, execution, queue, triggered_by, actor_type, actor_id, correlation_id,
         (more->>'parentRunId')::uuid, (more->>'continuationOf')::uuid, coalesce((more->>'lineageDepth')::int, 0), (more->>'replayedFrom')::uuid,
         batch_id, key, concurrency_key, rank, timeout_secs, max_attempts, ttl_secs, more->'overrides', tags::jsonb, metadata::jsonb,
-        more->>'agentId', coalesce((more->>'debugMode')::boolean, false), more->>'traceparent', created_at
+        more->>'agentId', coalesce((more->>'debugMode')::boolean, false), more->>'traceparent', created_at,
+        coalesce((more->>'detached')::boolean, false), more->>'preset', more->'environment'
       from fresh
     ), states as (
       insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, due_at, scheduled_at, expires_at)
@@ -103,8 +117,11 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
     ), bodies as (
       insert into run_bodies (run_id, payload) select id, payload::jsonb from fresh
     ), queued as (
-      insert into run_queue (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at)
-      select id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', due_at, due_at + ttl_secs * interval '1 s' from fresh
+      insert into run_queue (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id)
+      select id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', due_at, due_at + ttl_secs * interval '1 s', more->>'agentId' from fresh
+      where state <> 'waiting'
+    ), waiting as (${newWaits(sql, 'fresh')}
+    ), labeled as (${insertLabels(sql, 'fresh')}
     ), tallied as materialized (${tally(sql, 'fresh')}
     ), counted as (${countMoves(sql, 'tallied')}
     ), counted_events as (${countRunEvents(sql, 'tallied')}
@@ -149,27 +166,22 @@ const findKeyHolders = (sql: Sql, taken: readonly Row[]) => sql<
 
 /** What few runs have travels together, so that the many do not carry empty columns. */
 function rareText(run: NewRun): string | null {
-  const {
-    parentRunId,
-    continuationOf,
-    lineageDepth,
-    replayedFrom,
-    overrides,
-    agentId,
-    debugMode,
-    traceparent,
-    causationId,
-  } = run
   const text = JSON.stringify({
-    parentRunId,
-    continuationOf,
-    lineageDepth,
-    replayedFrom,
-    overrides,
-    agentId,
-    debugMode,
-    traceparent,
-    causationId,
+    parentRunId: run.parentRunId,
+    continuationOf: run.continuationOf,
+    lineageDepth: run.lineageDepth,
+    replayedFrom: run.replayedFrom,
+    overrides: run.overrides,
+    agentId: run.agentId,
+    debugMode: run.debugMode,
+    traceparent: run.traceparent,
+    causationId: run.causationId,
+    detached: run.detached,
+    preset: run.preset,
+    environment: run.environment,
+    queue: run.queue,
+    dependencies: run.dependencies,
+    wait: run.wait,
   })
   return text === '{}' ? null : text
 }

@@ -15,6 +15,8 @@ export type JobRow = {
   pauseReason: string | null
   deletedAt: Date | null
   nextCronAt: Date | null
+  /** How many other jobs it depends on. */
+  dependencies: number
   createdAt: Date
   updatedAt: Date
 }
@@ -30,7 +32,7 @@ export type JobVersionRow = {
 
 const columns = (sql: Db) => sql`
   j.id, j.project_id as "projectId", j.slug, j.version, v.id as "versionId", v.definition, j.signing_secret as "signingSecret",
-  j.paused_at as "pausedAt", j.pause_reason as "pauseReason", j.deleted_at as "deletedAt", j.next_cron_at as "nextCronAt",
+  j.paused_at as "pausedAt", j.pause_reason as "pauseReason", j.deleted_at as "deletedAt", j.next_cron_at as "nextCronAt", j.dependencies,
   j.created_at as "createdAt", j.updated_at as "updatedAt"
   from jobs j join job_versions v on v.job_id = j.id and v.version = j.version`
 
@@ -114,12 +116,13 @@ const insertVersion = (sql: Db, it: NewVersion) => sql`
 /** Puts a new version in force; false when somebody else has changed the job since `version - 1` was read. */
 export async function changeJob(
   sql: Db,
-  it: NewVersion & { slug: string; nextCronAt: Date | undefined | 'as it is' },
+  it: NewVersion & { slug: string; nextCronAt: Date | undefined | 'as it is'; signingSecret?: string | undefined },
 ): Promise<boolean> {
   const { definition } = it
   const [row] = await sql`
     update jobs set version = ${it.version}, slug = ${it.slug}, execution = ${definition.execution}, queue = ${definition.queue}, enabled = ${definition.enabled},
       when_paused = ${definition.whenPaused}, max_concurrency = ${definition.maxConcurrency}, max_concurrency_per_key = ${definition.maxConcurrencyPerKey},
+      signing_secret = coalesce(${it.signingSecret ?? null}, signing_secret),
       next_cron_at = ${it.nextCronAt === 'as it is' ? sql`next_cron_at` : sql`${it.nextCronAt ?? null}`}, updated_at = clock_timestamp()
     where id = ${it.jobId} and version = ${it.version - 1} and deleted_at is null
     returning id`
@@ -162,6 +165,13 @@ export const listJobVersions = async (
     where job_id = ${jobId} ${page.before === undefined ? sql`` : sql`and version < ${page.before}`}
     order by version desc limit ${page.limit}`),
 ]
+
+/** The first version made at that time or later; one above the latest when there is none. */
+export async function firstVersionSince(sql: Db, jobId: string, time: string): Promise<number> {
+  const [row] = await sql<{ version: number }[]>`
+    select coalesce(max(version), 0) + 1 as version from job_versions where job_id = ${jobId} and created_at < ${time}::timestamptz`
+  return row!.version
+}
 
 /** Versions never change, so the answer may be kept for ever. */
 export async function findJobVersion(sql: Db, jobId: string, version: number): Promise<JobVersionRow | undefined> {

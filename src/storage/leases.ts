@@ -23,6 +23,13 @@ export const beatLeases = async (sql: Db, leases: readonly LeaseRef[]): Promise<
     returning l.run_id as "runId", l.token, l.told, extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as "expiresInMs"`),
 ]
 
+/** Of these runs, those whose attempt ended or rests by its own will: what it still does is nobody's business. */
+export const readAtPeace = async (sql: Db, runIds: readonly string[]): Promise<string[]> =>
+  (
+    await sql<{ id: string }[]>`
+      select run_id as id from run_states where run_id = any(${runIds as string[]}::uuid[]) and state in ('waiting', 'completed', 'failed')`
+  ).map((row) => row.id)
+
 /** Hands leases over to a handler that finishes later: it lives until its deadline, whether it beats or not. */
 export const handOverLease = async (sql: Db, lease: LeaseRef, owner: string): Promise<boolean> => {
   const [row] = await sql`

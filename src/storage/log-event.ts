@@ -69,18 +69,24 @@ export const PAGE_BYTES_MAX = 1_048_576
 /** What JSON is packed by, at most times: what was packed counts so many times its stored size in the first cut. */
 const PACKED = 8
 
+type Order = 'sequence' | 'xid, position' | 'sequence desc' | 'number desc' | 'key' | '"outputKey"'
+/** Columns of any length. */
+type Sized = 'data' | 'message' | 'state' | 'input' | 'output' | 'value' | 'schema'
+
 /**
  * The rows of the CTE `found`, in `order`, until their data fill `bytesMax`, each with `foundCount`: how many there
  * were. The first cut goes by the stored size, and spares the unpacking of what is far beyond the page.
  */
-export const cutByBytes = (sql: Sql, order: 'sequence' | 'xid, position', bytesMax: number) => {
+export const cutByBytes = (sql: Sql, order: Order, bytesMax: number, sized: readonly Sized[] = ['data', 'message']) => {
+  const textSize = sql.unsafe(sized.map((name) => `coalesce(octet_length(${name}::text), 0)`).join(' + '))
+  const stored = sql.unsafe(sized.map((name) => `coalesce(${storedSize(name)}, 0)`).join(' + '))
   const before = sql`over (order by ${sql.unsafe(order)} rows between unbounded preceding and 1 preceding)`
   return sql`
     select * from (
-      select stored.*, sum(coalesce(octet_length(data::text), 0) + coalesce(octet_length(message), 0)) ${before} as "bytesBefore"
+      select stored.*, sum(${textSize}) ${before} as "bytesBefore"
       from (
         select found.*, count(*) over () as "foundCount",
-          sum(coalesce(${storedSize(sql, 'data')}, 0) + coalesce(${storedSize(sql, 'message')}, 0)) ${before} as stored_before
+          sum(${stored}) ${before} as stored_before
         from found
       ) stored
       where coalesce(stored_before, 0) < ${bytesMax}
@@ -88,7 +94,5 @@ export const cutByBytes = (sql: Sql, order: 'sequence' | 'xid, position', bytesM
     where coalesce("bytesBefore", 0) < ${bytesMax}`
 }
 
-const storedSize = (sql: Sql, column: 'data' | 'message') => {
-  const name = sql.unsafe(column)
-  return sql`pg_column_size(${name})::bigint * case when pg_column_compression(${name}) is null then 1 else ${sql.unsafe(String(PACKED))} end`
-}
+export const storedSize = (name: Sized): string =>
+  `pg_column_size(${name})::bigint * case when pg_column_compression(${name}) is null then 1 else ${PACKED} end`

@@ -1,5 +1,6 @@
 // The log and its deltas are cut by time: partitions are made ahead, and retention drops whole ones. There is no
 // default partition, since one that has rows blocks the making of the partition that they belong to.
+import { uncountPartition } from './fold-counts.ts'
 import type { Db, Sql } from './sql.ts'
 
 export const PARTITIONED = {
@@ -70,6 +71,13 @@ export async function dropPartitions(sql: Sql, table: Partitioned, olderThanDays
   const [clock] = await sql<{ now: Date }[]>`select now() as now`
   const before = clock!.now.getTime() - olderThanDays * DAY_MS
   const old = (await readPartitions(sql, table)).filter((partition) => partition.to.getTime() <= before)
-  for (const { name } of old) await sql.unsafe(`drop table if exists ${name}`)
+  for (const { name } of old) {
+    await sql.begin(async (tx) => {
+      // A week of events takes longer to count than any request may.
+      await tx.unsafe('set local statement_timeout = 0')
+      if (table === 'events') await uncountPartition(tx, name)
+      await tx.unsafe(`drop table if exists ${name}`)
+    })
+  }
   return old.map((partition) => partition.name)
 }

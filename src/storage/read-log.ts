@@ -16,6 +16,8 @@ export type ReadRunLog = {
   deltas: boolean
   /** Only rows of these types, or of this level. */
   types?: readonly string[] | undefined
+  /** No rows of these types. */
+  exceptTypes?: readonly string[] | undefined
   level?: string | undefined
   bytesMax?: number
 }
@@ -28,8 +30,9 @@ export async function readRunLog(sql: Sql, read: ReadRunLog): Promise<RunLogPage
   const { runId, runCreatedAt, afterSequence, limit, deltas, bytesMax = PAGE_BYTES_MAX } = read
   // The hour is for clocks that were set back between the two writes.
   const ofType = read.types ? sql`and type = any(${read.types as string[]}::text[])` : sql``
+  const notOfType = read.exceptTypes ? sql`and type <> all(${read.exceptTypes as string[]}::text[])` : sql``
   const ofLevel = read.level === undefined ? sql`` : sql`and level = ${read.level}`
-  const part = sql`run_id = ${runId}::uuid and sequence > ${afterSequence}::bigint ${ofType} ${ofLevel}
+  const part = sql`run_id = ${runId}::uuid and sequence > ${afterSequence}::bigint ${ofType} ${notOfType} ${ofLevel}
     and recorded_at >= ${runCreatedAt.toISOString()}::timestamptz - interval '1 hour'
     order by sequence limit ${limit}::int`
   const events = sql`select * from (select ${eventColumns(sql)} from events where ${part}) e`

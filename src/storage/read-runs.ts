@@ -2,7 +2,7 @@
 import type { Execution } from '#core/job.ts'
 import type { RunState, Trigger } from '#core/run.ts'
 import { derivedId, isUuid } from './id.ts'
-import { type Db, joined } from './sql.ts'
+import type { Db } from './sql.ts'
 
 export type RunRow = {
   id: string
@@ -37,6 +37,9 @@ export type RunRow = {
   metadata: Record<string, string>
   overrides: Record<string, unknown> | null
   debugMode: boolean
+  detached: boolean
+  preset: string | null
+  environment: Record<string, string> | null
   createdAt: Date
   stateSince: Date
   dueAt: Date | null
@@ -54,14 +57,14 @@ export type RunRow = {
 
 export type RunBody = { payload: unknown; result: unknown; trace: Record<string, number> | null }
 
-const columns = (sql: Db) => sql`
+export const runColumns = (sql: Db) => sql`
   r.id, coalesce(r.client_id, r.id::text) as "publicId", r.project_id as "projectId", r.job_id as "jobId", j.slug as "jobSlug",
   r.job_version as "jobVersion", v.id as "jobVersionId", r.execution, r.queue, s.state, s.attempt, r.max_attempts as "maxAttempts",
   r.timeout_secs as "timeoutSecs", r.ttl_secs as "ttlSecs", r.rank, r.triggered_by as "triggeredBy", r.created_by_type as "createdByType",
   r.created_by_id as "createdById", r.correlation_id as "correlationId", r.parent_run_id as "parentRunId",
   r.continuation_of as "continuationOf", r.lineage_depth as "lineageDepth", r.replayed_from as "replayedFrom", r.batch_id as "batchId",
   r.idempotency_key as "idempotencyKey", r.concurrency_key as "concurrencyKey", r.agent_id as "agentId", r.tags, r.metadata, r.overrides,
-  r.debug_mode as "debugMode", r.created_at as "createdAt", s.state_since as "stateSince", s.due_at as "dueAt",
+  r.debug_mode as "debugMode", r.detached, r.preset, r.environment, r.created_at as "createdAt", s.state_since as "stateSince", s.due_at as "dueAt",
   s.scheduled_at as "scheduledAt", s.started_at as "startedAt", s.finished_at as "finishedAt", s.expires_at as "expiresAt",
   l.heartbeat_at as "heartbeatAt", s.last_sequence as "lastSequence", s.last_checkpoint as "lastCheckpoint",
   s.queue_wait_ms as "queueWaitMs", s.error, s.error_code as "errorCode"`
@@ -79,13 +82,13 @@ export const idsOf = (projectId: string, publicId: string): string[] => {
 
 export async function findRun(sql: Db, projectId: string, publicId: string): Promise<RunRow | undefined> {
   const [row] = await sql<RunRow[]>`
-    select ${columns(sql)} ${sources(sql)} where r.id = any(${idsOf(projectId, publicId)}::uuid[]) and r.project_id = ${projectId}`
+    select ${runColumns(sql)} ${sources(sql)} where r.id = any(${idsOf(projectId, publicId)}::uuid[]) and r.project_id = ${projectId}`
   return row
 }
 
 /** Runs of any project by their internal ids, in no order: for the engine. */
 export const readRuns = async (sql: Db, ids: readonly string[]): Promise<RunRow[]> => [
-  ...(await sql<RunRow[]>`select ${columns(sql)} ${sources(sql)} where r.id = any(${ids as string[]}::uuid[])`),
+  ...(await sql<RunRow[]>`select ${runColumns(sql)} ${sources(sql)} where r.id = any(${ids as string[]}::uuid[])`),
 ]
 
 /** Which of these runs belong to the project. */
@@ -100,88 +103,6 @@ export async function findRunBody(sql: Db, runId: string): Promise<RunBody | und
   return row
 }
 
-export type RunFilter = {
-  projectId: string
-  states?: readonly string[] | undefined
-  jobId?: string | undefined
-  tags?: [key: string, value: string | undefined][] | undefined
-  metadata?: [key: string, value: string | undefined][] | undefined
-  triggeredBy?: string | undefined
-  batchId?: string | undefined
-  parentRunId?: string | undefined
-  correlationId?: string | undefined
-  queue?: string | undefined
-  agentId?: string | undefined
-  createdFrom?: string | undefined
-  createdTo?: string | undefined
-  /** JSON text that the payload must contain. */
-  payloadContains?: string | undefined
-  after?: { createdAt: string; id: string } | undefined
-  order: 'newest' | 'oldest'
-  limit: number
-}
-
-/**
- * Runs by creation time, ties by id. Each single filter has an index (see 0001_foundation.sql); states are read one
- * index range each and merged, so that a rare state among a million runs is found at once.
- */
-export async function listRuns(sql: Db, filter: RunFilter): Promise<RunRow[]> {
-  const newest = filter.order === 'newest'
-  const down = newest ? sql`desc` : sql``
-  const beyond = (at: 's' | 'r') => {
-    if (!filter.after) return sql``
-    const { createdAt, id } = filter.after
-    const key = at === 's' ? sql`(s.created_at, s.run_id)` : sql`(r.created_at, r.id)`
-    return newest
-      ? sql`and ${key} < (${createdAt}::timestamptz, ${id}::uuid)`
-      : sql`and ${key} > (${createdAt}::timestamptz, ${id}::uuid)`
-  }
-  const range = (at: 's' | 'r') => sql`
-    ${filter.createdFrom === undefined ? sql`` : sql`and ${sql(at)}.created_at >= ${filter.createdFrom}::timestamptz`}
-    ${filter.createdTo === undefined ? sql`` : sql`and ${sql(at)}.created_at < ${filter.createdTo}::timestamptz`}`
-  const more = runConditions(sql, filter)
-  const ids = filter.states?.length
-    ? sql`
-      select picked.run_id as id, picked.created_at from unnest(${filter.states as string[]}::text[]) as wanted (state) cross join lateral (
-        select s.run_id, s.created_at from run_states s join runs r on r.id = s.run_id
-        where s.project_id = ${filter.projectId} and s.state = wanted.state ${beyond('s')} ${range('s')} ${more}
-        order by s.created_at ${down}, s.run_id ${down} limit ${filter.limit}) picked
-      order by picked.created_at ${down}, picked.run_id ${down} limit ${filter.limit}`
-    : sql`
-      select r.id, r.created_at from runs r
-      where r.project_id = ${filter.projectId} ${beyond('r')} ${range('r')} ${more}
-      order by r.created_at ${down}, r.id ${down} limit ${filter.limit}`
-  return [
-    ...(await sql<RunRow[]>`
-      with page as materialized (${ids})
-      select ${columns(sql)} ${sources(sql)} where r.id in (select id from page) order by r.created_at ${down}, r.id ${down}`),
-  ]
-}
-
-function runConditions(sql: Db, it: RunFilter) {
-  const pairs = (column: 'tags' | 'metadata', wanted: RunFilter['tags']) =>
-    joined(
-      sql,
-      (wanted ?? []).map(([key, value]) =>
-        // Containment is what the index knows; a key alone is looked for in the rows that have any at all.
-        value === undefined
-          ? sql`and r.${sql(column)} <> '{}' and r.${sql(column)} ? ${key}`
-          : sql`and r.${sql(column)} <> '{}' and r.${sql(column)} @> ${JSON.stringify({ [key]: value })}::text::jsonb`,
-      ),
-    )
-  return sql`
-    ${it.jobId === undefined ? sql`` : sql`and r.job_id = ${it.jobId}`}
-    ${it.triggeredBy === undefined ? sql`` : sql`and r.triggered_by = ${it.triggeredBy}`}
-    ${it.triggeredBy === undefined || it.triggeredBy === 'manual' ? sql`` : sql`and r.triggered_by <> 'manual'`}
-    ${it.batchId === undefined ? sql`` : sql`and r.batch_id = ${it.batchId}`}
-    ${it.parentRunId === undefined ? sql`` : sql`and r.parent_run_id = ${it.parentRunId}`}
-    ${it.correlationId === undefined ? sql`` : sql`and r.correlation_id = ${it.correlationId}`}
-    ${it.queue === undefined ? sql`` : sql`and r.queue = ${it.queue}`}
-    ${it.agentId === undefined ? sql`` : sql`and r.agent_id = ${it.agentId}`}
-    ${pairs('tags', it.tags)} ${pairs('metadata', it.metadata)}
-    ${it.payloadContains === undefined ? sql`` : sql`and exists (select from run_bodies b where b.run_id = r.id and b.payload @> ${it.payloadContains}::text::jsonb)`}`
-}
-
 /** The chain of continuations that a run belongs to: root first. */
 export const readLineage = async (sql: Db, runId: string, depthMax: number): Promise<RunRow[]> => [
   ...(await sql<RunRow[]>`
@@ -194,7 +115,7 @@ export const readLineage = async (sql: Db, runId: string, depthMax: number): Pro
       union all
       select r.id, forth.hops + 1 from forth join runs r on r.continuation_of = forth.id where forth.hops < ${depthMax * 2}
     )
-    select ${columns(sql)} ${sources(sql)} where r.id in (select id from forth)
+    select ${runColumns(sql)} ${sources(sql)} where r.id in (select id from forth)
     order by r.lineage_depth, r.created_at, r.id limit 1000`),
 ]
 
@@ -207,9 +128,9 @@ export const readLiveDescendants = async (
   (
     await sql<{ id: string }[]>`
       with recursive below as (
-        select id, 1 as depth from runs where parent_run_id = any(${runIds as string[]}::uuid[])
+        select id, 1 as depth from runs where parent_run_id = any(${runIds as string[]}::uuid[]) and not detached
         union
-        select r.id, below.depth + 1 from below join runs r on r.parent_run_id = below.id
+        select r.id, below.depth + 1 from below join runs r on r.parent_run_id = below.id where not r.detached
       )
       select b.id from below b join run_states s on s.run_id = b.id
       where s.state <> all(${overStates as string[]}::text[])
@@ -235,7 +156,7 @@ export async function countAncestors(sql: Db, runId: string, max: number): Promi
 export const readOrphans = async (sql: Db, overStates: readonly string[], limit: number): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
-      (select r.id from run_states p join runs r on r.parent_run_id = p.run_id join run_states s on s.run_id = r.id
+      (select r.id from run_states p join runs r on r.parent_run_id = p.run_id and not r.detached join run_states s on s.run_id = r.id
        where p.finished_at > now() - interval '15 minutes' and p.state <> 'completed' and p.state = any(${overStates as string[]}::text[])
          and s.state <> all(${overStates as string[]}::text[]) limit ${limit})
       union
@@ -259,9 +180,10 @@ export async function countLiveRuns(
 
 export type StateCount = { queue: string; jobId: string; state: RunState; n: number }
 
-export const readRunCounts = async (sql: Db, projectId?: string): Promise<StateCount[]> => [
+export const readRunCounts = async (sql: Db, projectId?: string, jobId?: string): Promise<StateCount[]> => [
   ...(await sql<StateCount[]>`
     select queue, job_id as "jobId", state, sum(n)::bigint as n from run_counts
     where ${projectId === undefined ? sql`true` : sql`project_id = ${projectId}`}
+      ${jobId === undefined ? sql`` : sql`and job_id = ${jobId}`}
     group by queue, job_id, state having sum(n) <> 0`),
 ]

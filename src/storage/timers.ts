@@ -2,12 +2,21 @@
 // nothing else.
 import type { Db } from './sql.ts'
 
-/** Delayed runs that are due, earliest first. */
-export const readDueRuns = async (sql: Db, limit: number): Promise<string[]> =>
-  (
-    await sql<{ id: string }[]>`
-      select run_id as id from run_queue where not ready and due_at <= clock_timestamp() order by due_at limit ${limit}`
-  ).map((row) => row.id)
+export type DueRun = {
+  id: string
+  queue: string
+  /** Its job depends on others, which the run has not been asked about. */
+  dependent: boolean
+}
+
+/** Delayed runs that are due, earliest first. A run that was begun before is past its dependencies. */
+export const readDueRuns = async (sql: Db, limit: number): Promise<DueRun[]> => [
+  ...(await sql<DueRun[]>`
+    select run_id as id, queue, coalesce((select dependencies > 0 from jobs where jobs.id = job_id), false)
+      and (select attempt = 1 from run_states s where s.run_id = due.run_id) as dependent
+    from (select run_id, queue, job_id, due_at from run_queue where not ready and due_at <= clock_timestamp() order by due_at limit ${limit}) due
+    order by due_at`),
+]
 
 /** Runs whose time to live is over before they began. */
 export const readExpiredRuns = async (sql: Db, limit: number): Promise<string[]> =>

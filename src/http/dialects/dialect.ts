@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Route } from '#contract/route.ts'
 import manifest from '../../../package.json' with { type: 'json' }
-import { openapiOf } from '../openapi.ts'
+import { openapiOf, type Surface } from '../openapi.ts'
 import { problemSender, type Wording } from '../problems.ts'
 
 export type Dialect = {
@@ -15,23 +15,29 @@ export type Dialect = {
   wording: Wording
   /** All of its routes: what its OpenAPI document shows. */
   routes: readonly Route[]
+  /** How that document introduces itself, and how errors look in it; ours when absent. */
+  surface?: Surface
   mount: (app: FastifyInstance) => void
 }
 
 /** Everything under the prefix answers in the dialect's words: its routes, what is not there, and what fails. */
 export const mountDialect =
-  ({ prefix, title, wording, routes, mount }: Dialect) =>
+  ({ prefix, title, wording, routes, surface, mount }: Dialect) =>
   (app: FastifyInstance): void => {
     void app.register(
       async (scope) => {
         scope.setErrorHandler(problemSender(wording))
         scope.setNotFoundHandler(app.answerUnknown)
         mount(scope)
-        const document = {
-          ...openapiOf(routes, { version: manifest.version }),
-          servers: [{ url: prefix, description: `The routes of ${title}, on this installation.` }],
-        }
-        scope.get('/openapi.json', () => document)
+        // Made when somebody first asks: a start of the server need not wait for it.
+        let document: object | undefined
+        scope.get('/openapi.json', () => {
+          document ??= {
+            ...openapiOf(routes, { version: manifest.version, surface }),
+            servers: [{ url: prefix, description: `The routes of ${title}, on this installation.` }],
+          }
+          return document
+        })
       },
       { prefix },
     )

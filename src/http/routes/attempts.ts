@@ -93,27 +93,27 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.failRun, async ({ error, error_code, retryable }, caller) =>
     end(caller, { kind: 'failed', error: errorText(error), errorCode: error_code, retryable, forGood: !retryable }),
   )
-  implement(
-    app,
-    contract.spawnRun,
-    async ({ job, idempotency_key, concurrency_key, payload, priority, tags, metadata }, caller, request) => {
-      const asked = {
-        payload,
-        priority,
-        tags,
-        metadata,
-        concurrencyKey: concurrency_key,
-        idempotencyKey: idempotencyKeyOf(request, idempotency_key),
-      }
-      const { run, replayed } = await spawnRun(ctx, job, asked, {
-        projectId: caller.projectId,
-        actor: caller.actor,
-        parentRunId: caller.runId,
-        token: caller.leaseToken,
-      })
-      return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
-    },
-  )
+  implement(app, contract.spawnRun, async ({ job, idempotency_key, concurrency_key, ...input }, caller, request) => {
+    const { payload, priority, tags, metadata, preset, detached } = input
+    const asked = {
+      payload,
+      priority,
+      tags,
+      metadata,
+      preset,
+      detached,
+      concurrencyKey: concurrency_key,
+      idempotencyKey: idempotencyKeyOf(request, idempotency_key),
+    }
+    const { run, replayed } = await spawnRun(ctx, job, asked, {
+      projectId: caller.projectId,
+      actor: caller.actor,
+      parentRunId: caller.runId,
+      token: caller.leaseToken,
+      ...(input.await_completion && { awaitCompletion: { timeoutSecs: input.await_timeout_secs } }),
+    })
+    return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
+  })
   implement(app, contract.writeChunk, async ({ chunk, stream_id, done }, caller) => {
     const { sequence } = await writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done })
     return { status: 'ok' as const, sequence }
@@ -134,7 +134,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     how: { kind: 'completed'; result?: unknown } | Extract<Ending, { kind: 'failed' }> | object,
   ) {
     const [ended] = await endAttempts(ctx, [
-      { ...how, runId: caller.runId, token: caller.leaseToken, actor: caller.actor } as Ending,
+      { ...how, runId: caller.runId, token: caller.leaseToken, actor: caller.actor, evenWaiting: true } as Ending,
     ])
     if (ended instanceof Error) throw ended
     return runOf(caller)

@@ -4,28 +4,21 @@ import type { Ctx } from '#actions/ctx.ts'
 import * as contract from '#contract/jobs.ts'
 import { refuse } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
+import { maskHeaders } from '#governance/mask.ts'
 import { newSigningSecret } from '#governance/signature.ts'
 import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#storage/jobs.ts'
 import { createdCursor, decodeCursor, encodeCursor, INT, pageOf } from '../cursor.ts'
 import { implement } from '../implement.ts'
 import { fromWire, keyValue, toWire } from '../words.ts'
 
-const SECRET_NAME = /authorization|token|secret|password|api-?key|cookie|signature/i
-
-/** Values of headers that look like secrets are for the endpoint alone. */
-const masked = (headers: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, SECRET_NAME.test(name) ? '********' : value]),
-  )
-
-const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: masked(it.endpointHeaders) })
+const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) })
 
 export const jobWire = ({ definition, signingSecret: _, deletedAt: __, ...row }: JobRow) => ({
   ...toWire(row),
   ...definitionOf(definition),
 })
 
-const versionWire = ({ definition, ...row }: JobVersionRow, slug: string) => ({
+export const versionWire = ({ definition, ...row }: JobVersionRow, slug: string) => ({
   ...toWire(row),
   definition: { slug, ...definitionOf(definition) },
 })

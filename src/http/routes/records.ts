@@ -10,7 +10,6 @@ import {
   listCheckpoints,
   listOutputs,
   listToolCalls,
-  listUsage,
   listValues,
 } from '#storage/attempt-writes.ts'
 import { decodeCursor, encodeCursor, INT, pageOf, TEXT, WHOLE } from '../cursor.ts'
@@ -34,14 +33,6 @@ export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
     const row = await findCheckpoint(ctx.sql, run.id, number)
     if (!row) throw refuse('checkpoint_not_found', { runId: run_id, number })
     return { run_id: run.publicId, ...toWire(row) }
-  })
-  implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {
-    const run = await found(caller, run_id)
-    const rows = await listUsage(ctx.sql, run.id, sequencePage('usage', cursor, limit))
-    return pageOf(rows, limit, {
-      wire: (row) => ({ run_id: run.publicId, ...toWire(row) }),
-      cursor: (row) => encodeCursor('usage', [row.sequence]),
-    })
   })
   implement(app, contract.listToolCalls, async ({ run_id, cursor, limit }, caller) => {
     const run = await found(caller, run_id)

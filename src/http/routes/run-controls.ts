@@ -6,6 +6,7 @@ import { redriveRun, rescheduleRun, resumeRun } from '#actions/move-run.ts'
 import { pauseRun } from '#actions/pause-run.ts'
 import { redriveRuns } from '#actions/redrive-runs.ts'
 import { replayRun } from '#actions/replay-run.ts'
+import { restartRun } from '#actions/restart-run.ts'
 import * as contract from '#contract/run-controls.ts'
 import { type Refusal, refuseField } from '#core/error.ts'
 import type { RunState } from '#core/run.ts'
@@ -28,6 +29,9 @@ export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
   implement(app, contract.resumeRun, async ({ run_id }, caller) =>
     runWire(await resumeRun(ctx, { ...askedBy(caller), runId: run_id })),
+  )
+  implement(app, contract.restartRun, async ({ run_id, preset }, caller) =>
+    runWire(await restartRun(ctx, { ...askedBy(caller), runId: run_id, preset })),
   )
   implement(app, contract.replayRun, async ({ run_id, from_checkpoint }, caller) =>
     runWire(await replayRun(ctx, { ...askedBy(caller), runId: run_id, fromCheckpoint: from_checkpoint })),

@@ -151,6 +151,8 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
         created_at: new Date(run.checkpoint.created_at).toISOString(),
       },
       previous_error: attempt > 1 ? run.previousError : null,
+      preset: run.preset,
+      environment: run.environment ?? {},
     }
   }
 }

@@ -6,6 +6,7 @@
 
 create table waits (
   run_id uuid primary key,
+  id uuid not null,
   project_id text collate "C" not null,
   kind text collate "C" not null,
   event_key text collate "C", -- The event that it waits for.
@@ -94,32 +95,41 @@ create table run_usage_sums (
   cost_microusd bigint not null
 ) with (fillfactor = 70);
 
+insert into run_usage_sums (run_id, calls, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
+select run_id, count(*), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens), sum(cost_microusd) from run_usage group by run_id;
+
 -- Operations over many runs ------------------------------------------------------------------------------------
--- One walks through the runs of its filter, newest first, and remembers how far it is in the transaction that moves a page.
+-- One walks through the runs of its filter, and remembers how far it is in the transaction that moves a page.
 
 create table operations (
-  id uuid primary key,
+  id uuid primary key, -- Also the id of the event that says it began, which caused all that it does.
   project_id text collate "C" not null,
   kind text collate "C" not null, -- cancel, replay or redrive.
-  filter jsonb not null,
+  filter jsonb not null, -- As it was asked for.
+  conditions jsonb not null, -- The same with its names looked up: a slug may be another job's tomorrow.
+  max_runs int,
   reason text,
   actor_type text collate "C" not null,
   actor_id text collate "C",
-  state text collate "C" not null, -- running, completed, canceled or failed.
+  state text collate "C" not null default 'running', -- running, completed, canceled or failed.
   matched bigint not null default 0, -- Runs that it has looked at so far.
   done bigint not null default 0,
   skipped bigint not null default 0,
   expected bigint, -- Runs that matched when it began, when that was counted.
   problems jsonb not null default '[]', -- The first few runs that were skipped, and why.
-  runs_before timestamptz not null, -- Runs that are triggered later are not its business.
+  -- Runs that are triggered later are not its business. At the end of the millisecond, which is what runs are stamped with.
+  runs_before timestamptz not null default date_trunc('milliseconds', clock_timestamp()) + interval '1 ms',
   after_created_at timestamptz,
   after_id uuid,
+  failures int not null default 0, -- In a row.
   error text,
-  created_at timestamptz not null default date_trunc('milliseconds', now()),
+  turn_at timestamptz not null default clock_timestamp(), -- Operations take turns; one that fails waits a little longer.
+  created_at timestamptz not null default date_trunc('milliseconds', clock_timestamp()),
   finished_at timestamptz
-);
+) with (fillfactor = 70);
 create index operations_by_project on operations (project_id, created_at desc, id desc);
-create index operations_running on operations (created_at) where state = 'running';
+create index operations_by_turn on operations (turn_at) where state = 'running';
+create index operations_by_end on operations (finished_at) where finished_at is not null; -- For retention.
 
 -- For those who look into one run ------------------------------------------------------------------------------
 

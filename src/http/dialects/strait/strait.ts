@@ -4,15 +4,36 @@ import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { Live } from '#live/live.ts'
 import { mountDialect } from '../dialect.ts'
-import { wordProblem } from './wording.ts'
+import { STRAIT_ADMIN_ROUTES, straitAdminRoutes } from './admin.ts'
+import { STRAIT_JOB_ROUTES, straitJobRoutes } from './jobs.ts'
+import { straitBulkRoutes } from './runs-bulk.ts'
+import { RUN_ROUTES } from './runs-control-contract.ts'
+import { straitControlRoutes } from './runs-controls.ts'
+import { straitReadRoutes } from './runs-reads.ts'
+import { straitSdkRoutes } from './sdk.ts'
+import { SDK_ROUTES } from './sdk-course-contract.ts'
+import { straitStreamRoutes } from './streams.ts'
+import { SURFACE, wordProblem } from './wording.ts'
 
-export type StraitParts = { ctx: Ctx; live: Live; tokens: RunTokens }
+export type StraitParts = { ctx: Ctx; live: Live; tokens: RunTokens; checks: () => Promise<{ ok: boolean }[]> }
 
-export const straitRoutes = (_parts: StraitParts) =>
+export const straitRoutes = (parts: StraitParts) =>
   mountDialect({
     prefix: '/strait',
     title: 'Strait',
     wording: wordProblem,
-    routes: [],
-    mount: (_app: FastifyInstance) => {},
+    surface: SURFACE,
+    routes: [...RUN_ROUTES, ...SDK_ROUTES, ...STRAIT_JOB_ROUTES, ...STRAIT_ADMIN_ROUTES],
+    mount: (app: FastifyInstance) => {
+      app.addHook('onSend', async (_, reply) => {
+        reply.header('x-api-version', 'v1')
+      })
+      straitReadRoutes(app, parts.ctx)
+      straitControlRoutes(app, parts.ctx)
+      straitBulkRoutes(app, parts.ctx)
+      straitStreamRoutes(app, parts)
+      straitSdkRoutes(app, parts.ctx)
+      straitJobRoutes(app, parts)
+      straitAdminRoutes(app, parts)
+    },
   })

@@ -1,0 +1,231 @@
+// People are asked, and answer. A run that asks may rest until nobody is left to be asked; what was answered is then
+// among its values, and it goes on from its latest checkpoint.
+import { refuse, refuseField } from '#core/error.ts'
+import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
+import { isOver } from '#core/run.ts'
+import { problemsUnder, schemaProblem } from '#governance/json-schema.ts'
+import { appendEvents } from '#storage/append-events.ts'
+import { putValue } from '#storage/attempt-writes.ts'
+import { newId } from '#storage/id.ts'
+import {
+  countPending,
+  endInputRequest,
+  findInputRequest,
+  type InputAnswer,
+  type InputEnd,
+  type InputKind,
+  type InputRow,
+  insertInputRequests,
+  lockInputRequest,
+} from '#storage/input-requests.ts'
+import { moveRuns } from '#storage/move-runs.ts'
+import { type RunRow, readRuns } from '#storage/read-runs.ts'
+import type { Sql } from '#storage/sql.ts'
+import { newWait } from '#storage/wait-parts.ts'
+import { findWait } from '#storage/waits.ts'
+import type { Attempt } from './attempt-calls.ts'
+import type { Ctx } from './ctx.ts'
+import { decideApproval } from './decide-approval.ts'
+import { moveProblem } from './ended.ts'
+import { wake } from './waits.ts'
+
+/** Requests of one run that may be pending at once. */
+export const PENDING_MAX = 100
+
+/** The key under which a run finds what was answered, among its own values. */
+export const inputKey = (requestId: string): string => `input:${requestId}`
+
+export type Question = {
+  kind: InputKind
+  prompt: string
+  params: Record<string, unknown>
+  editableParams: string[]
+  schema: Record<string, unknown> | null
+  expiresInSecs: number | null
+  onExpiry: 'default' | 'fail'
+  defaultAnswer: InputAnswer | null
+  agentId: string | null
+}
+
+/** Asks on behalf of a running attempt; with `wait` the run rests until all that it asks is answered. */
+export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
+  checkQuestion(question)
+  const id = newId()
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [asked] = await appendEvents(tx, [
+      {
+        projectId: it.projectId,
+        runId: it.runId,
+        token: it.token,
+        type: 'input.requested',
+        actor: it.actor,
+        resourceType: 'input_request',
+        resourceId: id,
+        ...(question.agentId && { agentId: question.agentId }),
+        data: {
+          kind: question.kind,
+          prompt: question.prompt,
+          params: question.params,
+          editable_params: question.editableParams,
+        },
+      },
+    ])
+    if (asked!.outcome === 'stale')
+      throw isOver(asked!.state as RunRow['state'])
+        ? refuse('run_over', { runId: it.runId, state: asked!.state })
+        : refuse('stale_lease', { runId: it.runId })
+    if (asked!.outcome === 'no_run') throw refuse('run_not_found', { runId: it.runId })
+    if ((await countPending(tx, it.runId)) >= PENDING_MAX)
+      throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
+    await insertInputRequests(tx, [
+      { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null },
+    ])
+    if (wait) await rest(tx, it)
+  })
+  ctx.ring([`run:${it.runId}`, 'inputs', 'slots', 'tail'])
+  return (await findInputRequest(ctx.sql, it.projectId, id))!
+}
+
+async function rest(tx: Sql, it: Attempt): Promise<void> {
+  const [changed] = await moveRuns(tx, [
+    {
+      runId: it.runId,
+      move: 'wait',
+      from: ['executing'],
+      token: it.token,
+      actor: it.actor,
+      wait: newWait('input', {}),
+      data: { for: 'input' },
+    },
+  ])
+  // A run that waits for input already waits for this one too.
+  if (changed!.outcome === 'already' && (await findWait(tx, it.runId))?.kind === 'input') return
+  const problem =
+    changed!.outcome === 'already'
+      ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
+      : moveProblem(it.runId, 'wait', changed!)
+  if (problem) throw problem
+}
+
+function checkQuestion({
+  kind,
+  schema,
+  params,
+  editableParams,
+  onExpiry,
+  defaultAnswer,
+  expiresInSecs,
+}: Question): void {
+  if (schema) {
+    if (kind === 'approval') throw refuseField('schema', 'goes with feedback only')
+    const problem = schemaProblem(schema)
+    if (problem) throw refuseField('schema', problem)
+  }
+  const unknown = editableParams.find((name) => !(name in params))
+  if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
+  if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
+    throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
+  if (defaultAnswer) checkAnswer({ kind, schema, params, editableParams }, defaultAnswer, 'default.')
+}
+
+type Asked = Pick<InputRow, 'kind' | 'schema' | 'params' | 'editableParams'>
+
+function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
+  if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
+  if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
+  const fixed = Object.keys(answer.params ?? {}).find((name) => !asked.editableParams.includes(name))
+  if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
+  const fields = asked.schema ? problemsUnder(asked.schema, answer.feedback, `${prefix}feedback`) : []
+  if (fields.length > 0) throw refuse('invalid', { fields })
+}
+
+/** Answers a pending request, once. */
+export async function answerInput(
+  ctx: Ctx,
+  asked: Cause & { projectId: string; requestId: string; answer: InputAnswer },
+): Promise<InputRow> {
+  const row = await findInputOr404(ctx, asked.projectId, asked.requestId)
+  checkAnswer(row, asked.answer)
+  // What was not edited is part of the answer too: whoever reads it need not look at the question.
+  const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
+  await endInput(ctx, row, { state: 'answered', answer, by: asked.actor }, asked.actor)
+  return (await findInputRequest(ctx.sql, asked.projectId, row.id))!
+}
+
+/** A request that nobody answered in time: its default is the answer, or its run has failed. */
+export async function expireInput(ctx: Ctx, row: InputRow): Promise<void> {
+  const answer = row.onExpiry === 'default' && row.defaultAnswer ? { params: row.params, ...row.defaultAnswer } : null
+  await endInput(ctx, row, { state: 'expired', answer, by: SYSTEM }, SYSTEM).catch((error: unknown) => {
+    // Answered at the last moment.
+    if (!(error instanceof Error && 'code' in error && error.code === 'input_over')) throw error
+  })
+}
+
+export async function findInputOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, requestId: string): Promise<InputRow> {
+  const row = await findInputRequest(ctx.sql, projectId, requestId)
+  if (!row) throw refuse('input_not_found', { inputRequestId: requestId })
+  return row
+}
+
+async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
+  const queue = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    // The run first, as everybody who locks both: its event takes its lock.
+    const [told] = await appendEvents(tx, [
+      {
+        projectId: row.projectId,
+        ...(row.runUuid && { runId: row.runUuid }),
+        type: end.state === 'answered' ? 'input.answered' : 'input.expired',
+        actor,
+        resourceType: 'input_request',
+        resourceId: row.id,
+        ...(row.agentId && { agentId: row.agentId }),
+        data: { kind: row.kind, ...end.answer },
+      },
+    ])
+    const state = await lockInputRequest(tx, row.id)
+    if (state !== 'pending') throw refuse('input_over', { inputRequestId: row.id, state: state ?? 'gone' })
+    await endInputRequest(tx, row.id, end)
+    const causationId = told!.outcome === 'appended' ? told!.id : undefined
+    if (row.authorizationId)
+      await decideApproval(tx, row, { approved: end.answer?.approved === true, actor, causationId })
+    return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
+  })
+  ctx.ring([
+    'inputs',
+    'tail',
+    ...(row.runUuid ? [`run:${row.runUuid}`] : []),
+    ...(queue ? [`queue:${queue}`, 'slots'] : []),
+  ])
+}
+
+type Ended = { end: InputEnd; causationId: string | undefined }
+
+/** Leaves the answer with the run, and lets it go on when nothing else is asked. Gives back the queue that it is in then. */
+async function goOn(tx: Sql, row: InputRow, { end, causationId }: Ended): Promise<string | undefined> {
+  const runId = row.runUuid!
+  const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
+  await putValue(tx, { runId, key: inputKey(row.id), value })
+  if ((await findWait(tx, runId))?.kind !== 'input') return undefined
+  const [run] = await readRuns(tx, [runId])
+  const about = { actor: SYSTEM, ...(causationId && { causationId }) }
+  if (end.state === 'expired' && !end.answer) {
+    const error = 'nobody answered in time'
+    await moveRuns(tx, [
+      {
+        runId,
+        move: 'fail',
+        from: ['waiting'],
+        ...about,
+        error,
+        errorCode: 'input_expired',
+        data: { error, error_code: 'input_expired' },
+      },
+    ])
+    return run!.queue
+  }
+  if ((await countPending(tx, runId)) > 0) return undefined
+  await wake(tx, run!, { ...about, data: { for: 'input', input_request_id: row.id } })
+  return run!.queue
+}

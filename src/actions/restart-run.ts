@@ -1,0 +1,51 @@
+// A restart: the run is taken from its executor, if it has one, and begins anew: without its checkpoints, and with
+// other settings if a preset is named. Its attempt is the same; late writes of the old executor are refused.
+import { refuse } from '#core/error.ts'
+import { RUN_MOVES } from '#core/run.ts'
+import { moveRuns } from '#storage/move-runs.ts'
+import { type RunRow, readRuns } from '#storage/read-runs.ts'
+import { changeRunSettings } from '#storage/run-settings.ts'
+import type { Sql } from '#storage/sql.ts'
+import type { Ctx } from './ctx.ts'
+import { moveProblem } from './ended.ts'
+import { findRunOr404, type Target } from './move-run.ts'
+import { findPresetOr404 } from './presets.ts'
+import { requeued } from './waits.ts'
+
+/** Restarts a run that is executing or paused, optionally with the settings of a preset. */
+export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
+  const { projectId, actor, causationId } = target
+  const run = await findRunOr404(ctx, projectId, target.runId)
+  const preset = target.preset === undefined ? undefined : await findPresetOr404(ctx, projectId, target.preset)
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    if (preset) {
+      await changeRunSettings(tx, run.id, {
+        preset: preset.name,
+        environment: preset.environment,
+        // What Runyard calls itself waits in one queue, whatever the machine behind its endpoint is.
+        queue: run.execution === 'worker' ? (preset.queue ?? undefined) : undefined,
+        timeoutSecs: preset.timeoutSecs ?? undefined,
+        maxAttempts: preset.maxAttempts ?? undefined,
+      })
+    }
+    const [changed] = await moveRuns(tx, [
+      {
+        runId: run.id,
+        move: 'restart',
+        actor,
+        ...(causationId && { causationId }),
+        ...requeued(run),
+        ...(preset && { data: { preset: preset.name } }),
+      },
+    ])
+    // A run that is queued already has nothing to restart, and its settings stay what they were.
+    if (changed!.outcome === 'already')
+      throw refuse('wrong_state', { runId: run.publicId, state: 'queued', needs: RUN_MOVES.restart.from })
+    const problem = moveProblem(run.publicId, 'restart', changed!)
+    if (problem) throw problem
+  })
+  const [now] = await readRuns(ctx.sql, [run.id])
+  ctx.ring([`run:${run.id}`, `queue:${now!.queue}`, 'leases', 'slots', 'tail'])
+  return now!
+}

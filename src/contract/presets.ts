@@ -1,0 +1,85 @@
+// Presets: named sets of execution settings, which a trigger or a restart asks for by name.
+import { Type } from 'typebox'
+import { body, flag, listOf, nullable, stringMap, text, timeOrNull, withDefault } from './common.ts'
+import { QUEUE, retryFields } from './job.ts'
+import { route } from './route.ts'
+
+const tag = 'Presets'
+
+export const PRESET_NAME = Type.String({
+  pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+  description: 'Name of the preset: micro, small-1x, small-2x, medium-1x, medium-2x, large-1x, large-2x, or your own.',
+})
+const PresetPath = Type.Object({ preset: PRESET_NAME })
+
+const settings = {
+  description: withDefault(text(500, 'What it is for.'), ''),
+  queue: withDefault(nullable(QUEUE, 'Queue that its runs wait in: a worker pool. Null: the queue of the job.'), null),
+  timeout_secs: withDefault(nullable(retryFields.timeout_secs, 'Seconds per attempt. Null: what the job says.'), null),
+  max_attempts: withDefault(nullable(retryFields.max_attempts, 'Attempts in all. Null: what the job says.'), null),
+  environment: withDefault(
+    stringMap({
+      keysMax: 50,
+      keyLengthMax: 128,
+      valueLengthMax: 4096,
+      description: 'Values that the executor is given. They are shown to whoever may read runs: no place for secrets.',
+    }),
+    {},
+  ),
+}
+
+export const Preset = Type.Object(
+  {
+    name: PRESET_NAME,
+    ...settings,
+    built_in: flag('Whether it is one of those that every project has; your own of the same name replaces it.'),
+    updated_at: timeOrNull('When it was set; null for one that is built in.'),
+  },
+  { title: 'Preset' },
+)
+
+export const listPresets = route({
+  method: 'GET',
+  path: '/v1/presets',
+  needs: 'jobs:read',
+  tag,
+  name: 'listPresets',
+  summary: 'List the presets: the machine presets, smallest first, and those of the project. All of them on one page.',
+  replies: { 200: listOf(Preset, 'PresetList') },
+})
+
+export const getPreset = route({
+  method: 'GET',
+  path: '/v1/presets/:preset',
+  needs: 'jobs:read',
+  tag,
+  name: 'getPreset',
+  summary: 'Read a preset.',
+  params: PresetPath,
+  replies: { 200: Preset },
+  refusals: ['preset_not_found'],
+})
+
+export const setPreset = route({
+  method: 'PUT',
+  path: '/v1/presets/:preset',
+  needs: 'jobs:write',
+  tag,
+  name: 'setPreset',
+  summary: 'Make a preset, or replace it; runs that have it keep what they were given. 200 of them at most.',
+  params: PresetPath,
+  body: body(settings),
+  replies: { 200: Preset },
+})
+
+export const deletePreset = route({
+  method: 'DELETE',
+  path: '/v1/presets/:preset',
+  needs: 'jobs:write',
+  tag,
+  name: 'deletePreset',
+  summary: 'Delete a preset of the project; a built-in one that it replaced is there again.',
+  params: PresetPath,
+  replies: { 204: null },
+  refusals: ['preset_not_found'],
+})

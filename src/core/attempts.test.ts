@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest'
+import { ATTEMPT_EVENTS, type AttemptEvent, attemptsOf } from './attempts.ts'
+
+const at = (second: number) => new Date(1_700_000_000_000 + second * 1_000)
+const log = (...events: [type: string, more?: Partial<AttemptEvent>][]): AttemptEvent[] =>
+  events.map(([type, more], index) => ({
+    type,
+    sequence: index + 1,
+    attempt: 1,
+    occurredAt: at(index + 1),
+    actorId: 'worker-1',
+    data: null,
+    ...more,
+  }))
+
+test('each attempt ends with the first event that takes the run out of execution, and says why', () => {
+  const retry = { error: 'no', error_code: 'http_500', state: 'delayed' }
+  const attempts = attemptsOf(
+    log(
+      ['run.created'],
+      ['run.queued'],
+      ['run.started'],
+      ['log'],
+      ['run.retry_scheduled', { data: retry }],
+      ['run.queued'],
+      ['run.started', { attempt: 2, actorId: 'worker-2' }],
+      ['run.completed', { attempt: 2, actorId: 'worker-2' }],
+    ),
+  )
+  expect(attempts).toMatchObject([
+    {
+      attempt: 1,
+      sequence: 3,
+      startedAt: at(3),
+      endedAt: at(5),
+      outcome: 'run.retry_scheduled',
+      state: 'delayed',
+      error: 'no',
+      errorCode: 'http_500',
+      owner: 'worker-1',
+    },
+    {
+      attempt: 2,
+      sequence: 7,
+      endedAt: at(8),
+      outcome: 'run.completed',
+      state: 'completed',
+      error: null,
+      owner: 'worker-2',
+    },
+  ])
+})
+
+test('an attempt under way has no end; a retry at once leaves the run queued', () => {
+  const attempts = attemptsOf(
+    log(['run.started'], ['run.retry_scheduled', { data: { error: 'no' } }], ['run.started', { attempt: 2 }]),
+  )
+  expect(attempts.map(({ attempt, state, endedAt }) => ({ attempt, state, endedAt }))).toEqual([
+    { attempt: 1, state: 'queued', endedAt: at(2) },
+    { attempt: 2, state: null, endedAt: null },
+  ])
+})
+
+test('an attempt that was paused begins again; what happens between attempts belongs to none', () => {
+  const attempts = attemptsOf(
+    log(
+      ['run.canceled'],
+      ['run.started'],
+      ['run.paused'],
+      ['run.resumed'],
+      ['run.started'],
+      ['run.canceled', { actorId: 'me' }],
+    ),
+  )
+  expect(attempts.map(({ attempt, outcome, endedByOwner }) => ({ attempt, outcome, endedByOwner }))).toEqual([
+    { attempt: 1, outcome: 'run.paused', endedByOwner: true },
+    { attempt: 1, outcome: 'run.canceled', endedByOwner: false },
+  ])
+})
+
+test('the trace of a call that was handed over stands in the log', () => {
+  const [attempt] = attemptsOf(
+    log(['run.started'], ['run.handed_over', { data: { trace: { ttfb_ms: 3 } } }], ['run.completed']),
+  )
+  expect(attempt!.trace).toEqual({ ttfb_ms: 3 })
+})
+
+test('every event that may end an attempt is known', () => {
+  for (const type of ['run.completed', 'run.failed', 'run.crashed', 'run.waiting', 'run.restarted', 'run.requeued'])
+    expect(ATTEMPT_EVENTS).toContain(type)
+  expect(ATTEMPT_EVENTS).not.toContain('run.queued')
+})

@@ -1,0 +1,89 @@
+// Seals: what one says, what of it is hashed, and when a chain of them is broken. docs/seals.md tells it to people.
+import { canonicalJson } from './canonical.ts'
+
+/** A place in the log. Places are ordered by transaction and then by position: see storage/tail.ts. */
+export type Place = { xid: string; position: number }
+
+export const LOG_BEGINNING: Place = { xid: '0', position: 0 }
+
+/** A window is closed by so many events of all projects, or by the age of its oldest one. */
+export const WINDOW_EVENTS_MAX = 10_000
+export const WINDOW_AGE_MAX_MS = 60_000
+/** Stored bytes; unpacked they may be a few times as many, and one statement has to hash them. */
+export const WINDOW_BYTES_MAX = 8 * 1024 * 1024
+/** Each time that the log grows by so much every project is sealed, even one that was silent: see decision 0013. */
+export const SEAL_ALL_POSITIONS = 1_000_000
+
+/** What is hashed, and how, is this version's. */
+const FORMAT = 1
+
+export type SealBody = {
+  projectId: string
+  number: number
+  after: Place
+  until: Place
+  /** How many events the window has. */
+  events: number
+  /** RFC 3339 with microseconds, as are all times of a seal; null without events. */
+  recordedFrom: string | null
+  recordedUntil: string | null
+  /** SHA-256 over the SHA-256 of each event's line, in the order of the log; in hexadecimal, as are all hashes. */
+  digest: string
+  sealedAt: string
+  /** The hash of the seal before. */
+  previous: string
+}
+export type Seal = SealBody & { hash: string }
+
+/** What the first seal of a project calls its previous one. */
+export const NO_HASH = '0'.repeat(64)
+
+/** The digest of a window without events: the SHA-256 of nothing. */
+export const EMPTY_DIGEST = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+/** A seal as everybody is shown it: who has these fields can hash them. */
+export const sealFields = (seal: SealBody) => ({
+  format: FORMAT,
+  project_id: seal.projectId,
+  number: seal.number,
+  after_xid: seal.after.xid,
+  after_position: seal.after.position,
+  until_xid: seal.until.xid,
+  until_position: seal.until.position,
+  events: seal.events,
+  recorded_from: seal.recordedFrom,
+  recorded_until: seal.recordedUntil,
+  digest: seal.digest,
+  sealed_at: seal.sealedAt,
+  previous: seal.previous,
+})
+
+/** The text whose SHA-256 is the hash of the seal. */
+export const sealText = (seal: SealBody): string => canonicalJson(sealFields(seal))
+
+/** The end of a chain: what the next seal has to follow on. */
+export type Link = Pick<Seal, 'number' | 'until' | 'hash'>
+
+export const CHAIN_BEGINNING: Link = { number: 0, until: LOG_BEGINNING, hash: NO_HASH }
+
+/** Why `seal` does not follow on `link`, as a sentence; undefined when it does. `hash` is that of its text. */
+export function chainFlaw(link: Link, seal: Seal, hash: string): string | undefined {
+  if (seal.number !== link.number + 1) return `Seal ${link.number + 1} is missing.`
+  if (hash !== seal.hash) return `Seal ${seal.number} was changed: its hash is not that of what it says.`
+  if (seal.previous !== link.hash) return `Seal ${seal.number} was made after another seal ${link.number}.`
+  if (seal.after.xid !== link.until.xid || seal.after.position !== link.until.position)
+    return `The window of seal ${seal.number} does not begin where that of seal ${link.number} ends.`
+  return undefined
+}
+
+type Waiting = { events: number; oldestAgeMs: number | null }
+
+/** In how many milliseconds the next window is to be closed, by what waits; undefined while nothing does. */
+export function dueInMs({ events, oldestAgeMs }: Waiting): number | undefined {
+  if (oldestAgeMs === null) return undefined
+  return events >= WINDOW_EVENTS_MAX ? 0 : Math.max(0, WINDOW_AGE_MAX_MS - oldestAgeMs)
+}
+
+/** Whether every project is to be sealed at this place, because the log has grown so much. */
+export const isSealedByAll = (after: Place, until: Place): boolean =>
+  Math.floor(after.position / SEAL_ALL_POSITIONS) !== Math.floor(until.position / SEAL_ALL_POSITIONS)

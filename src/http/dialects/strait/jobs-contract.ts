@@ -1,0 +1,187 @@
+// The routes of Strait's jobs. Paths begin behind /strait.
+import { Type } from 'typebox'
+import { INT_MAX, JOB, JobPath, oneOf, optional, text, uuid, whole } from '#contract/common.ts'
+import { type Route, route } from '#contract/route.ts'
+import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
+import { fields, Job, JobDependency, JobHealth, JobInput, JobPatch, JobVersion } from './jobs-schemas.ts'
+import { bodyOf, paging, perhapsOfProject, query } from './paging.ts'
+
+const tag = 'Jobs'
+const read = { method: 'GET', needs: 'jobs:read', tag } as const
+const write = { needs: 'jobs:write', tag } as const
+
+export const createJob = route({
+  ...write,
+  method: 'POST',
+  path: '/v1/jobs',
+  name: 'createJob',
+  summary: 'Create a job.',
+  body: JobInput,
+  replies: { 201: Job },
+  refusals: ['job_exists', 'endpoint_refused'],
+  // Unlike that of ours, the answer holds no secret.
+  keepsReply: true,
+})
+export const listJobs = route({
+  ...read,
+  path: '/v1/jobs',
+  name: 'listJobs',
+  summary: 'List jobs, newest first.',
+  query: query({
+    ...perhapsOfProject,
+    slug: optional(text(63, 'The job of this slug only.')),
+    tag_key: optional(text(64, 'Jobs that carry this tag.', { minLength: 1 })),
+    tag_value: optional(text(256, 'With tag_key: and with this value.')),
+    ...paging,
+  }),
+  replies: { 200: Type.Array(Job) },
+  refusals: ['invalid_cursor'],
+})
+export const getJob = route({
+  ...read,
+  path: '/v1/jobs/:job',
+  name: 'getJob',
+  summary: 'Read a job.',
+  params: JobPath,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+export const updateJob = route({
+  ...write,
+  method: 'PATCH',
+  path: '/v1/jobs/:job',
+  name: 'updateJob',
+  summary: 'Change a job; the change is a new version.',
+  params: JobPath,
+  body: JobPatch,
+  replies: { 200: Job },
+  refusals: ['job_not_found', 'job_exists', 'endpoint_refused'],
+})
+export const deleteJob = route({
+  ...write,
+  method: 'DELETE',
+  path: '/v1/jobs/:job',
+  name: 'deleteJob',
+  summary: 'Delete a job that has no active runs.',
+  params: JobPath,
+  replies: { 204: null },
+  refusals: ['job_not_found', 'job_busy'],
+})
+export const pauseJob = route({
+  ...write,
+  method: 'POST',
+  path: '/v1/jobs/:job/pause',
+  name: 'pauseJob',
+  summary: 'Start no more runs of a job.',
+  params: JobPath,
+  body: bodyOf({ reason: optional(text(500, 'Why.')) }),
+  bodyOptional: true,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+export const resumeJob = route({
+  ...write,
+  method: 'POST',
+  path: '/v1/jobs/:job/resume',
+  name: 'resumeJob',
+  summary: 'Take and start runs of a job again.',
+  params: JobPath,
+  body: bodyOf({}),
+  bodyOptional: true,
+  replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+export const cloneJob = route({
+  ...write,
+  method: 'POST',
+  path: '/v1/jobs/:job/clone',
+  name: 'cloneJob',
+  summary: 'Create a job like this one, its signing secret included.',
+  params: JobPath,
+  body: bodyOf({
+    slug: optional(fields.slug),
+    name: optional(text(255, 'Name for people; that of the job when left out.', { minLength: 1 })),
+  }),
+  bodyOptional: true,
+  replies: { 201: Job },
+  refusals: ['job_not_found', 'job_exists'],
+})
+export const getJobHealth = route({
+  ...read,
+  path: '/v1/jobs/:job/health',
+  name: 'getJobHealth',
+  summary: 'Count the runs of a job by state; from counters, however many there are.',
+  params: JobPath,
+  replies: { 200: JobHealth },
+  refusals: ['job_not_found'],
+})
+export const listJobVersions = route({
+  ...read,
+  path: '/v1/jobs/:job/versions',
+  name: 'listJobVersions',
+  summary: 'List the versions of a job, newest first.',
+  params: JobPath,
+  query: query(paging),
+  replies: { 200: Type.Array(JobVersion) },
+  refusals: ['job_not_found', 'invalid_cursor'],
+})
+export const getJobVersion = route({
+  ...read,
+  path: '/v1/jobs/:job/versions/:version',
+  name: 'getJobVersion',
+  summary: 'Read one version of a job.',
+  params: Type.Object({ job: JOB, version: whole(1, INT_MAX, 'Version of the job; the first is 1.') }),
+  replies: { 200: JobVersion },
+  refusals: ['job_not_found', 'version_not_found'],
+})
+export const listDependencies = route({
+  ...read,
+  path: '/v1/jobs/:job/dependencies',
+  name: 'listDependencies',
+  summary: 'List what a job waits for, oldest first.',
+  params: JobPath,
+  replies: { 200: Type.Array(JobDependency) },
+  refusals: ['job_not_found'],
+})
+export const addDependency = route({
+  ...write,
+  method: 'POST',
+  path: '/v1/jobs/:job/dependencies',
+  name: 'addDependency',
+  summary: 'Let the runs of a job wait for those of another.',
+  params: JobPath,
+  body: bodyOf({
+    depends_on_job_id: JOB,
+    condition: optional(oneOf(DEPENDENCY_CONDITIONS, 'completed by itself.')),
+  }),
+  replies: { 201: JobDependency },
+  refusals: ['job_not_found', 'dependency_exists', 'dependency_cycle'],
+})
+export const removeDependency = route({
+  ...write,
+  method: 'DELETE',
+  path: '/v1/jobs/:job/dependencies/:dependency',
+  name: 'removeDependency',
+  summary: 'Let the runs of a job no longer wait for those of another.',
+  params: Type.Object({ job: JOB, dependency: uuid('Id of the dependency, or of the job that it points at.') }),
+  replies: { 204: null },
+  refusals: ['job_not_found', 'dependency_not_found'],
+})
+
+/** Of `/trigger` and `/trigger/bulk` see jobs-trigger.ts. */
+export const JOB_ROUTES = [
+  createJob,
+  listJobs,
+  getJob,
+  updateJob,
+  deleteJob,
+  pauseJob,
+  resumeJob,
+  cloneJob,
+  getJobHealth,
+  listJobVersions,
+  getJobVersion,
+  listDependencies,
+  addDependency,
+  removeDependency,
+] as const satisfies readonly Route[]

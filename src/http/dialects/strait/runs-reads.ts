@@ -1,0 +1,213 @@
+// Reading runs and what they left behind, in Strait's shapes.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { readDebugBundle } from '#actions/debug-bundle.ts'
+import { dependencyStatus } from '#actions/job-dependencies.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#storage/attempt-writes.ts'
+import { listRuns, type RunFilter } from '#storage/list-runs.ts'
+import { readRunLog } from '#storage/read-log.ts'
+import { findRunBody, type RunRow, readLineage } from '#storage/read-runs.ts'
+import { readRunBodies } from '#storage/run-bodies.ts'
+import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#storage/run-places.ts'
+import { listLatestUsage } from '#storage/usage.ts'
+import { implement } from '../../implement.ts'
+import { jsonOf } from '../../run-filter.ts'
+import { checkProjectOfRead, createdKey, createdPlace, namePlace, numberPlace, pageOf, shown } from './paging.ts'
+import { straitRun, triggersShownAs } from './run-wire.ts'
+import * as contract from './runs-contract.ts'
+import {
+  checkpointWire,
+  eventWire,
+  outputWire,
+  stateWire,
+  toolCallWire,
+  typesNamed,
+  usageWire,
+} from './runs-record-wire.ts'
+import { straitRefusal } from './wording.ts'
+
+const LINEAGE_DEPTH_MAX = 50
+/** Chunks have a stream of their own, and there may be thousands of them between two events. */
+const CHUNK = 'stream.chunk'
+
+type Asked = { request: FastifyRequest; reply: FastifyReply; limit: number; cursor?: string | undefined }
+
+export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listRuns, async ({ project_id, limit, cursor, ...asked }, caller, request, reply) => {
+    checkProjectOfRead(project_id, caller)
+    const { metadata_key, metadata_value, tag_key, tag_value, payload_contains } = asked
+    const filter: Conditions = {
+      projectId: caller.projectId,
+      order: 'newest',
+      states: asked.status && [asked.status],
+      ...triggersShownAs(asked.triggered_by),
+      batchId: asked.batch_id,
+      metadata: pairOf('metadata', metadata_key, metadata_value),
+      tags: pairOf('tag', tag_key, tag_value),
+      payloadContains: payload_contains === undefined ? undefined : objectOf(payload_contains),
+    }
+    return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-runs', filter })
+  })
+  implement(app, contract.listDeadLetters, async ({ project_id, limit, cursor }, caller, request, reply) => {
+    checkProjectOfRead(project_id, caller)
+    const filter: Conditions = { projectId: caller.projectId, order: 'newest', states: ['dead_letter'] }
+    return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-dlq', filter })
+  })
+  implement(app, contract.getRun, async ({ run_id }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    return straitRun(run, await findRunBody(ctx.sql, run.id))
+  })
+  implement(app, contract.listChildren, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
+    const parent = await findRunOr404(ctx, projectId, run_id)
+    const filter: Conditions = { projectId, order: 'oldest', parentRunId: parent.id }
+    return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-children', filter })
+  })
+  implement(app, contract.listLineage, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const after = createdPlace('strait-lineage', cursor, 'oldest')
+    const rows = (await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)).filter((row) => isBeyond(row, after))
+    return runsPage(ctx, { request, reply, limit: shown(limit), cursor }, { list: 'strait-lineage', rows })
+  })
+  implement(app, contract.getDependencyStatus, async ({ run_id }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const { dependencies, satisfied } = await dependencyStatus(ctx, run)
+    return {
+      run_id: run.publicId,
+      job_id: run.jobId ?? '',
+      status: run.state,
+      dependencies: dependencies.map((it) => ({
+        id: it.id,
+        job_id: it.jobId,
+        depends_on_job_id: it.dependsOnJobId,
+        condition: it.condition,
+        created_at: it.createdAt.toISOString(),
+      })),
+      dependencies_satisfied: satisfied,
+    }
+  })
+  implement(app, contract.getDebugBundle, async ({ run_id }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const [body, bundle] = [await findRunBody(ctx.sql, run.id), await readDebugBundle(ctx, run)]
+    const id = run.publicId
+    return {
+      run: straitRun(run, body),
+      events: bundle.events.map(eventWire),
+      checkpoints: bundle.checkpoints.map((row) => checkpointWire(id, row)),
+      usage: bundle.usage.map((row) => usageWire(id, row)),
+      tool_calls: bundle.toolCalls.map((row) => toolCallWire(id, row)),
+      outputs: bundle.outputs.map((row) => outputWire(id, row)),
+    }
+  })
+  straitRecordRoutes(app, ctx)
+}
+
+function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listEvents, async ({ run_id, level, type, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const limit = shown(asked.limit)
+    const list = 'strait-events'
+    const page = await readRunLog(ctx.reads, {
+      runId: run.id,
+      runCreatedAt: run.createdAt,
+      afterSequence: (await numberPlace(list, asked.cursor, (time) => logUpTo(ctx.reads, run.id, time))) ?? 0,
+      limit: limit + 1,
+      deltas: true,
+      level,
+      types: type === undefined ? undefined : typesNamed(type),
+      exceptTypes: [CHUNK],
+    })
+    const { rows = [], more = false } = page ?? {}
+    return pageOf(request, reply, { rows, limit, more, list, place: (row) => [row.sequence!] }).map(eventWire)
+  })
+  implement(app, contract.listCheckpoints, async ({ run_id, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const limit = shown(asked.limit)
+    const list = 'strait-checkpoints'
+    const before = await numberPlace(list, asked.cursor, (time) => checkpointFrom(ctx.reads, run.id, time))
+    const rows = await listCheckpoints(ctx.reads, run.id, { before, limit: limit + 1 })
+    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.number] })
+    return page.map((row) => checkpointWire(run.publicId, row))
+  })
+  implement(app, contract.listUsage, async ({ run_id, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const limit = shown(asked.limit)
+    const list = 'strait-usage'
+    const before = await numberPlace(list, asked.cursor, (time) => usageFrom(ctx.reads, run.id, time))
+    const rows = await listLatestUsage(ctx.reads, run.id, { before, limit: limit + 1 })
+    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.sequence] })
+    return page.map((row) => usageWire(run.publicId, row))
+  })
+  implement(app, contract.listToolCalls, async ({ run_id, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const limit = shown(asked.limit)
+    const list = 'strait-tool-calls'
+    const after = (await numberPlace(list, asked.cursor, (time) => toolCallsUpTo(ctx.reads, run.id, time))) ?? 0
+    const rows = await listToolCalls(ctx.reads, run.id, { after, limit: limit + 1 })
+    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.sequence] })
+    return page.map((row) => toolCallWire(run.publicId, row))
+  })
+  implement(app, contract.listOutputs, async ({ run_id, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const limit = shown(asked.limit)
+    const list = 'strait-outputs'
+    const rows = await listOutputs(ctx.reads, run.id, { after: namePlace(list, asked.cursor) ?? '', limit: limit + 1 })
+    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.outputKey] })
+    return page.map((row) => outputWire(run.publicId, row))
+  })
+  implement(app, contract.listState, async ({ run_id, ...asked }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    return pageOfState(ctx, { request, reply, ...asked }, run)
+  })
+}
+
+export async function pageOfState(ctx: Ctx, { request, reply, limit, cursor }: Asked, run: RunRow) {
+  const list = 'strait-state'
+  const rows = await listValues(ctx.reads, run.id, { after: namePlace(list, cursor) ?? '', limit: shown(limit) + 1 })
+  const page = pageOf(request, reply, { rows, limit: shown(limit), list, place: (row) => [row.key] })
+  return page.map((row) => stateWire(run.publicId, row))
+}
+
+type Conditions = Omit<RunFilter, 'limit' | 'after'>
+
+async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter }: { list: string; filter: Conditions }) {
+  const limit = shown(asked.limit)
+  const after = createdPlace(list, asked.cursor, filter.order)
+  const rows = await listRuns(ctx.reads, { ...filter, after, limit: limit + 1 })
+  return runsPage(ctx, { ...asked, limit }, { list, rows })
+}
+
+/** Runs with their bodies. Where those are huge the page is shorter than was asked for, and says that there is more. */
+async function runsPage(ctx: Ctx, { request, reply, limit }: Asked, { list, rows }: { list: string; rows: RunRow[] }) {
+  const ids = rows.slice(0, limit).map((row) => row.id)
+  const { bodies, within } = await readRunBodies(ctx.reads, ids)
+  const page = pageOf(request, reply, { rows, limit: within, list, place: createdKey })
+  return page.map((row) => straitRun(row, bodies.get(row.id)))
+}
+
+/** Runs that an operation answers with. Bodies that do not fit into the answer are left out; the run alone has them. */
+export async function runsWithBodies(ctx: Ctx, rows: readonly RunRow[]) {
+  const { bodies } = await readRunBodies(
+    ctx.sql,
+    rows.map((row) => row.id),
+  )
+  return rows.map((row) => straitRun(row, bodies.get(row.id)))
+}
+
+const isBeyond = (row: RunRow, place: { createdAt: string; id: string } | undefined): boolean => {
+  if (!place) return true
+  const apart = row.createdAt.getTime() - Date.parse(place.createdAt)
+  return apart > 0 || (apart === 0 && row.id > place.id)
+}
+
+function pairOf(what: string, key: string | undefined, value: string | undefined): RunFilter['tags'] {
+  if (key !== undefined) return [[key, value]]
+  if (value !== undefined) throw straitRefusal(400, `${what}_value requires ${what}_key`, 'validation_error')
+  return undefined
+}
+
+function objectOf(text: string): string {
+  const json = jsonOf(text, 'payload_contains')
+  if (!json.startsWith('{')) throw straitRefusal(400, 'payload_contains must be a JSON object', 'validation_error')
+  return json
+}

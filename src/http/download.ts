@@ -1,0 +1,28 @@
+// A file instead of a JSON reply.
+import type { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
+
+export class Download {
+  readonly #fileName: string
+  readonly #content: Readable
+
+  /** `fileName` is plain: see `fileNameOf`. */
+  constructor(fileName: string, content: Readable) {
+    this.#fileName = fileName
+    this.#content = content
+  }
+
+  send(reply: FastifyReply, contentType: string): FastifyReply {
+    return reply
+      .code(200)
+      .type(contentType)
+      .header('content-disposition', `attachment; filename="${this.#fileName}"`)
+      .header('x-content-type-options', 'nosniff')
+      .send(this.#content)
+  }
+}
+
+const NAME_LENGTH_MAX = 100
+
+/** A name that is harmless in a header and in every file system, whatever the client called the thing. */
+export const fileNameOf = (name: string): string => name.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, NAME_LENGTH_MAX)

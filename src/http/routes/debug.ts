@@ -1,0 +1,32 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { readDebugBundle } from '#actions/debug-bundle.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import { readAttempts } from '#actions/read-attempts.ts'
+import * as contract from '#contract/debug.ts'
+import { attemptWire, bundleFiles, bundleWire } from '../bundle-wire.ts'
+import { decodeCursor, encodeCursor, pageOf, WHOLE } from '../cursor.ts'
+import { Download, fileNameOf } from '../download.ts'
+import { implement } from '../implement.ts'
+import { zipOf } from '../zip.ts'
+
+export function debugRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listAttempts, async ({ run_id, cursor, limit }, { projectId }) => {
+    const after = Number(decodeCursor('attempts', cursor, [WHOLE])?.[0] ?? 0)
+    const attempts = await readAttempts(ctx, await findRunOr404(ctx, projectId, run_id))
+    return pageOf(attempts.filter((it) => it.sequence > after).slice(0, limit + 1), limit, {
+      wire: attemptWire,
+      cursor: (last) => encodeCursor('attempts', [last.sequence]),
+    })
+  })
+  implement(app, contract.getDebugBundle, async ({ run_id, format }, { projectId }, request) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const madeAt = new Date()
+    const bundle = bundleWire(await readDebugBundle(ctx, run), madeAt)
+    if ((format ?? wantedFormat(request)) === 'json') return bundle
+    return new Download(`${fileNameOf(`runyard-run-${run.publicId}`)}.zip`, zipOf(bundleFiles(bundle), madeAt))
+  })
+}
+
+const wantedFormat = ({ headers }: FastifyRequest): 'json' | 'zip' =>
+  /\bapplication\/zip\b/.test(headers.accept ?? '') ? 'zip' : 'json'

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+import { findJobOr404 } from '#actions/change-jobs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { addDependency, dependencyStatus, removeDependency } from '#actions/job-dependencies.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import * as contract from '#contract/dependencies.ts'
+import { listDependencies } from '#storage/dependencies.ts'
+import { implement } from '../implement.ts'
+import { toWire } from '../words.ts'
+
+export function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.addDependency, async ({ job, depends_on, condition }, { projectId, actor }) =>
+    toWire(await addDependency(ctx, { projectId, actor, job, dependsOn: depends_on, condition })),
+  )
+  implement(app, contract.listDependencies, async ({ job }, { projectId }) => {
+    const found = await findJobOr404(ctx, projectId, job)
+    return { data: (await listDependencies(ctx.reads, found.id)).map(toWire), next_cursor: null, has_more: false }
+  })
+  implement(app, contract.removeDependency, async ({ job, dependency }, { projectId, actor }) => {
+    await removeDependency(ctx, { projectId, actor, job, dependency })
+    return undefined
+  })
+  implement(app, contract.dependencyStatus, async ({ run_id }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const { dependencies, satisfied } = await dependencyStatus(ctx, run)
+    return {
+      run_id: run.publicId,
+      job_id: run.jobId,
+      status: run.state,
+      dependencies: dependencies.map(({ state, ...it }) => ({ ...toWire(it), run_status: state })),
+      dependencies_satisfied: satisfied,
+    }
+  })
+}

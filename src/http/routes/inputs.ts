@@ -1,0 +1,71 @@
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { answerInput, askForInput, findInputOr404 } from '#actions/input-requests.ts'
+import { findRunOr404 } from '#actions/move-run.ts'
+import * as contract from '#contract/inputs.ts'
+import { type InputAnswer, type InputFilter, type InputRow, listInputRequests } from '#storage/input-requests.ts'
+import { createdCursor, encodeCursor, pageOf } from '../cursor.ts'
+import { implement } from '../implement.ts'
+import { iso } from '../words.ts'
+import { attemptOf } from './attempts.ts'
+
+export const inputWire = (row: InputRow) => ({
+  id: row.id,
+  run_id: row.runId,
+  agent_id: row.agentId,
+  authorization_id: row.authorizationId,
+  kind: row.kind,
+  prompt: row.prompt,
+  params: row.params,
+  editable_params: row.editableParams,
+  schema: row.schema,
+  on_expiry: row.onExpiry,
+  default: row.defaultAnswer as Record<string, unknown> | null,
+  status: row.state,
+  answer: row.answer as Record<string, unknown> | null,
+  answered_by: row.answeredByType === null ? null : { type: row.answeredByType, id: row.answeredById },
+  created_at: row.createdAt.toISOString(),
+  answered_at: iso(row.answeredAt),
+  expires_at: iso(row.expiresAt),
+})
+
+export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.askForInput, async ({ wait, ...input }, caller) => {
+    const { agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
+    const question = {
+      kind: input.kind,
+      prompt: input.prompt,
+      params: input.params,
+      editableParams: input.editable_params,
+      schema: input.schema ?? null,
+      expiresInSecs: input.expires_in_secs ?? null,
+      onExpiry: input.on_expiry,
+      defaultAnswer: (input.default as InputAnswer | undefined) ?? null,
+      agentId,
+    }
+    return inputWire(await askForInput(ctx, attemptOf(caller), question, wait))
+  })
+  implement(app, contract.listRunInputs, async ({ run_id, cursor, limit }, { projectId }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    return page('run-inputs', cursor, { projectId, runId: run.id, limit })
+  })
+  implement(app, contract.listInputs, async ({ status, kind, agent_id, run_id, cursor, limit }, { projectId }) => {
+    const runId = run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, run_id)).id
+    return page('inputs', cursor, { projectId, state: status, kind, agentId: agent_id, runId, limit })
+  })
+  implement(app, contract.getInput, async ({ input_request_id }, { projectId }) =>
+    inputWire(await findInputOr404(ctx, projectId, input_request_id)),
+  )
+  implement(app, contract.answerInput, async ({ input_request_id, ...answer }, { projectId, actor }) =>
+    inputWire(await answerInput(ctx, { projectId, actor, requestId: input_request_id, answer: answer as InputAnswer })),
+  )
+
+  async function page(list: string, cursor: string | undefined, filter: InputFilter) {
+    const after = createdCursor(list, cursor)
+    const rows = await listInputRequests(ctx.reads, { ...filter, after, limit: filter.limit + 1 })
+    return pageOf(rows, filter.limit, {
+      wire: inputWire,
+      cursor: (row) => encodeCursor(list, [row.createdAt.toISOString(), row.id]),
+    })
+  }
+}

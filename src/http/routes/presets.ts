@@ -1,0 +1,29 @@
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import { findPresetOr404, removePreset, setPreset } from '#actions/presets.ts'
+import * as contract from '#contract/presets.ts'
+import { listPresets, type PresetRow } from '#storage/presets.ts'
+import { implement } from '../implement.ts'
+import { toWire } from '../words.ts'
+
+const presetWire = (row: PresetRow) => ({ ...toWire(row), built_in: row.updatedAt === null })
+
+export function presetRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listPresets, async (_, { projectId }) => ({
+    data: (await listPresets(ctx.reads, projectId)).map(presetWire),
+    next_cursor: null,
+    has_more: false,
+  }))
+  implement(app, contract.getPreset, async ({ preset }, { projectId }) =>
+    presetWire(await findPresetOr404(ctx, projectId, preset)),
+  )
+  implement(app, contract.setPreset, async ({ preset: name, ...it }, { projectId, actor }) => {
+    const { description, queue, environment } = it
+    const preset = { name, description, queue, timeoutSecs: it.timeout_secs, maxAttempts: it.max_attempts, environment }
+    return presetWire(await setPreset(ctx, { projectId, actor, preset }))
+  })
+  implement(app, contract.deletePreset, async ({ preset }, { projectId, actor }) => {
+    await removePreset(ctx, { projectId, actor, name: preset })
+    return undefined
+  })
+}

@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify'
+import { continueRun } from '#actions/continue-run.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { sendEvent, waitForEvent } from '#actions/waits.ts'
+import * as contract from '#contract/waits.ts'
+import { implement } from '../implement.ts'
+import { runWire } from '../run-wire.ts'
+import { attemptOf } from './attempts.ts'
+
+export function waitRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.waitForEvent, async ({ event_key, timeout_secs }, caller) => {
+    const asked = { eventKey: event_key, timeoutSecs: timeout_secs }
+    const { run, waitId, expiresAt } = await waitForEvent(ctx, attemptOf(caller), asked)
+    return { status: run.state, wait_id: waitId, event_key, expires_at: expiresAt.toISOString() }
+  })
+  implement(app, contract.sendEvent, async ({ event_key, payload }, { projectId, actor }) =>
+    runWire(await sendEvent(ctx, { projectId, actor, eventKey: event_key, payload: payload ?? null })),
+  )
+  implement(app, contract.continueRun, async ({ payload }, caller) =>
+    runWire(await continueRun(ctx, attemptOf(caller), { payload })),
+  )
+}

@@ -1,0 +1,43 @@
+// A span of time cut into whole months, days and hours of UTC, and what is left at its ends.
+
+/** From inclusive, to exclusive; without one of them it is open at that end. */
+export type Span = { from?: Date | undefined; to?: Date | undefined }
+export type Unit = 'month' | 'day' | 'hour'
+/** A run of whole units; or, without one, a part of an hour. */
+export type Piece = Span & { unit: Unit | undefined }
+
+export const UNITS: readonly Unit[] = ['month', 'day', 'hour']
+
+/** Pieces without overlap that together are the span, the coarsest that fit. */
+export function cutSpan(span: Span, units: readonly Unit[] = UNITS): Piece[] {
+  const { from, to } = span
+  if (from && to && from >= to) return []
+  const [unit, ...finer] = units
+  if (!unit) return [{ unit: undefined, from, to }]
+  const first = from && beginOf(from, unit, 'at or after')
+  const end = to && beginOf(to, unit, 'at or before')
+  if (first && end && first >= end) return cutSpan(span, finer)
+  return [
+    { unit, from: first, to: end },
+    ...(first ? cutSpan({ from, to: first }, finer) : []),
+    ...(end ? cutSpan({ from: end, to }, finer) : []),
+  ]
+}
+
+/** The nearest beginning of a unit. */
+export function beginOf(at: Date, unit: Unit, where: 'at or before' | 'at or after'): Date {
+  const begin = new Date(at)
+  begin.setUTCMinutes(0, 0, 0)
+  if (unit !== 'hour') begin.setUTCHours(0)
+  if (unit === 'month') begin.setUTCDate(1)
+  return where === 'at or before' || begin.getTime() === at.getTime() ? begin : endOf(begin, unit)
+}
+
+/** When the unit that begins then is over. */
+export function endOf(begin: Date, unit: Unit): Date {
+  const end = new Date(begin)
+  if (unit === 'hour') end.setUTCHours(end.getUTCHours() + 1)
+  if (unit === 'day') end.setUTCDate(end.getUTCDate() + 1)
+  if (unit === 'month') end.setUTCMonth(end.getUTCMonth() + 1)
+  return end
+}

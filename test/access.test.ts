@@ -28,6 +28,16 @@ test("every route that names a thing answers 404 to another project's key, and n
     () => call('GET', `/v1/operations/${operation.body.id}`),
     (reply) => reply.body.status === 'completed',
   )
+  const other = await call('POST', '/v1/jobs', { slug: 'other', execution: 'worker' })
+  const dependency = await call('POST', `/v1/jobs/${job.body.id}/dependencies`, { depends_on: other.body.id })
+  await call('PUT', '/v1/presets/own', {})
+  await call('PUT', '/v1/prices/own/own', { prompt_microusd_per_million: 1, completion_microusd_per_million: 1 })
+  const authorization = await call('POST', '/v1/agents/bot/authorize', { tool: 't' })
+  const asked = await callerOf(address, run_token)('POST', `/v1/runs/${run.id}/input-requests`, {
+    kind: 'approval',
+    prompt: 'May I?',
+    wait: false,
+  })
   const params: Record<string, string> = {
     run_id: run.id,
     job: job.body.id,
@@ -39,19 +49,30 @@ test("every route that names a thing answers 404 to another project's key, and n
     project_id: 'default',
     batch_id: batch.body.batch_id,
     operation_id: operation.body.id,
+    dependency: dependency.body.id,
+    preset: 'own',
+    provider: 'own',
+    model: 'own',
+    agent_id: 'bot',
+    authorization_id: authorization.body.authorization_id,
+    input_request_id: asked.body.id,
+    event_key: 'awaited',
   }
   const bodies: Record<string, object> = {
     triggerRuns: { items: [{}] },
     rescheduleRun: { scheduled_at: new Date(Date.now() + 60_000).toISOString() },
     debugRun: { debug_mode: true },
     updateJob: { description: 'changed' },
+    addDependency: { depends_on: job.body.id },
+    settleCall: { authorization_id: authorization.body.authorization_id },
+    answerInput: { approved: true },
   }
   const stranger = callerOf(address, strangerKey)
   const before = JSON.stringify([await everything(call), (await call('GET', `/v1/runs/${run.id}`)).body])
   const named = ROUTES.filter(
     (route) => route.path.includes(':') && route.needs !== 'run_token' && route.needs !== 'projects',
   )
-  for (const route of named) {
+  for (const route of named.filter((it) => !OWN_NAMES.has(it.name))) {
     const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) => params[name]!)
     const reply = await stranger(route.method, path, route.body ? (bodies[route.name] ?? {}) : undefined)
     expect(reply.status, `${route.method} ${path}: ${JSON.stringify(reply.body)}`).toBe(404)
@@ -92,6 +113,20 @@ test("every route that names a thing answers 404 to another project's key, and n
   expect(JSON.stringify([await everything(call), (await call('GET', `/v1/runs/${run.id}`)).body])).toBe(before)
 })
 
+/** What they name is the caller's own by its name: the same word means another thing in each project. */
+const OWN_NAMES: ReadonlySet<string> = new Set([
+  'setPreset',
+  'setPrice',
+  'disableAgent',
+  'enableAgent',
+  'setPolicy',
+  'tryPolicy',
+  'listPolicyVersions',
+  'authorizeCall',
+  'listAgentLog',
+  'agentMetrics',
+])
+
 const everything = async (call: HttpYard['call']) => [
   (await call('GET', '/v1/runs')).body,
   (await call('GET', '/v1/jobs')).body,
@@ -115,14 +150,18 @@ test('the projects of an installation are told to the one who runs it, and to no
 
 test('every route refuses who has no key, and who lacks its scope', async () => {
   const { call, address } = await httpYard()
-  const weak = (await call('POST', '/v1/keys', { name: 'weak', scopes: ['agents:read'] })).body.key
+  const keyWith = async (scope: string) => (await call('POST', '/v1/keys', { name: 'weak', scopes: [scope] })).body.key
+  const [weak, otherWeak] = [await keyWith('workers'), await keyWith('agents:read')]
   const unsure = (route: Route) => route.path.replaceAll(/:(\w+)/g, '01900000-0000-7000-8000-000000000000')
   for (const route of ROUTES.filter((it) => it.needs !== 'nothing')) {
     const none = await callerOf(address, '')(route.method, unsure(route))
     expect([none.status, none.body?.error?.code], route.name).toEqual([401, 'unauthorized'])
     expect((await callerOf(address, 'ry_wrong')(route.method, unsure(route))).status, route.name).toBe(401)
     if (route.needs !== 'any_key')
-      expect((await callerOf(address, weak)(route.method, unsure(route))).status, route.name).toBe(403)
+      expect(
+        (await callerOf(address, route.needs === 'workers' ? otherWeak : weak)(route.method, unsure(route))).status,
+        route.name,
+      ).toBe(403)
   }
 })
 

@@ -10,6 +10,7 @@ import {
   type Seal,
   type SealBody,
   sealText,
+  WINDOW_AGE_MAX_MS,
 } from '#core/seal.ts'
 import { measureUnsealed, readUnsealed, type UnsealedWindow } from '#storage/sealed-events.ts'
 import { insertSeals, lockSealedLog, readHeads } from '#storage/seals.ts'
@@ -22,13 +23,13 @@ export type Sealing = { outcome: 'sealed' | 'waiting' | 'busy' | 'ahead'; dueInM
 export const sealHash = (seal: SealBody): string => createHash('sha256').update(sealText(seal)).digest('hex')
 
 /** The seals and how far the log is sealed are committed together: a node that dies leaves whole windows, each once. */
-export const sealNextWindow = ({ sql }: Pick<Ctx, 'sql'>): Promise<Sealing> =>
+export const sealNextWindow = ({ sql }: Pick<Ctx, 'sql'>, ageMaxMs = WINDOW_AGE_MAX_MS): Promise<Sealing> =>
   sql.begin(async (transaction): Promise<Sealing> => {
     const tx = transaction as unknown as Sql
     const sealed = await lockSealedLog(tx)
     if (!sealed) return { outcome: 'busy', dueInMs: undefined }
     if (sealed.ahead) return { outcome: 'ahead', dueInMs: undefined }
-    const inMs = dueInMs(await measureUnsealed(tx, sealed))
+    const inMs = dueInMs(await measureUnsealed(tx, sealed), ageMaxMs)
     if (inMs !== 0) return { outcome: 'waiting', dueInMs: inMs }
     const { windows, until } = (await readUnsealed(tx, sealed))!
     const all = isSealedByAll(sealed, until)

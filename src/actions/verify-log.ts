@@ -1,7 +1,7 @@
 // Comparing the log with its seals: the chain, and for each seal what its window holds now. Bounded; who asks goes on
 // from the last seal that was found good.
 import { createHash, type Hash } from 'node:crypto'
-import { CHAIN_BEGINNING, chainFlaw, EMPTY_DIGEST, type Link, type Place, type Seal } from '#core/seal.ts'
+import { CHAIN_BEGINNING, chainFlaw, EMPTY_DIGEST, type Link, type Place, type Seal, type SealProblem } from '#core/seal.ts'
 import { readPartitions } from '#storage/partitions.ts'
 import { hashSpans } from '#storage/sealed-events.ts'
 import { findFirstSealBeyond, findFirstSealSince, findHead, findSeal, readSeals } from '#storage/seals.ts'
@@ -9,9 +9,8 @@ import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 import { sealHash } from './seal-log.ts'
 
-export const PROBLEMS = ['events_differ', 'events_missing', 'not_sealed', 'chain_broken', 'head_differs'] as const
 export type Problem = {
-  reason: (typeof PROBLEMS)[number]
+  reason: SealProblem
   message: string
   /** Null for what comes after the last seal. */
   seal: number | null
@@ -146,7 +145,7 @@ const chainProblem = (message: string, number: number, seal: Seal | undefined, l
   eventsFound: null,
 })
 
-/** Windows that one statement looks at. Positions are unique, so no more events lie between two of them. */
+/** Windows that one statement looks at: the log has about as many events as its positions are apart. */
 function batchesOf(windows: readonly Window[]): Window[][] {
   const batches: Window[][] = []
   let room = 0

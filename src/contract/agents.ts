@@ -1,8 +1,7 @@
-// Agents: a switch, a policy, decisions about their calls, and what they did and spent.
+// Agents: each has a switch and a policy.
 import { Type } from 'typebox'
-import { POLICY_MODES, POLICY_REASONS, RISK_LEVELS } from '#core/policy.ts'
+import { POLICY_MODES, POLICY_REASONS } from '#core/policy.ts'
 import {
-  anyJson,
   body,
   flag,
   INT_MAX,
@@ -12,27 +11,24 @@ import {
   optional,
   paging,
   query,
-  RunPath,
   text,
   time,
   timeOrNull,
-  uuid,
   whole,
   withDefault,
 } from './common.ts'
-import { FENCED } from './executor.ts'
 import { route } from './route.ts'
 
 const tag = 'Agents'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
 /** A million dollars. */
-const COST_MAX = 1_000_000_000_000
+export const COST_MAX = 1_000_000_000_000
 
 export const AGENT = text(128, 'Id of the agent: any string that its owner chose.', { minLength: 1 })
 export const TOOL = text(128, 'Name of the tool.', { minLength: 1 })
-const AgentPath = Type.Object({ agent_id: AGENT })
-const REASON = oneOf(POLICY_REASONS, 'Which rule decided; ok when none stood in the way.')
-const microusd = (description: string) => whole(0, COST_MAX, `${description}, in millionths of a US dollar.`)
+export const AgentPath = Type.Object({ agent_id: AGENT })
+export const REASON = oneOf(POLICY_REASONS, 'Which rule decided; ok when none stood in the way.')
+export const microusd = (description: string) => whole(0, COST_MAX, `${description}, in millionths of a US dollar.`)
 const toolList = (description: string) =>
   Type.Array(text(128, 'A tool; one that ends in * stands for all that begin so.', { minLength: 1 }), {
     maxItems: 1000,
@@ -206,172 +202,6 @@ export const tryPolicy = route({
         }),
       },
       { title: 'PolicyTrial' },
-    ),
-  },
-})
-
-export const Decision = Type.Object(
-  {
-    authorization_id: uuid('Settle the call under this id.'),
-    decision: oneOf(['allowed', 'blocked', 'asked'], 'asked: a person has to approve it first.'),
-    reason: REASON,
-    risk_level: oneOf(RISK_LEVELS, 'How grave it is.'),
-    observed: nullable(REASON, 'What would have stopped it, if its policy were enforced.'),
-    policy_version: whole(0, INT_MAX, 'Version of the policy that decided; 0 without one.'),
-    cost_microusd: microusd('What is reserved for it'),
-    input_request_id: nullable(Type.String(), 'What a person has to answer, if it is asked.'),
-  },
-  { title: 'Decision' },
-)
-
-const call = {
-  tool: TOOL,
-  args: optional(
-    anyJson('What it is called with; hashed into the log, shown to who has to approve it, and not kept otherwise.'),
-  ),
-  cost_microusd: optional(microusd("What the call costs; what the policy's price says when left out")),
-}
-
-export const authorizeCall = route({
-  method: 'POST',
-  path: '/v1/agents/:agent_id/authorize',
-  needs: 'agents:write',
-  tag,
-  name: 'authorizeCall',
-  summary: 'Decide whether an agent may make a call, and reserve what it costs.',
-  description:
-    'Calls at the same time never get more than the policy allows. A call that is allowed is settled afterwards.',
-  params: AgentPath,
-  body: body({ ...call, run_id: optional(text(256, 'The run that makes it.', { minLength: 1 })) }),
-  replies: { 200: Decision },
-  refusals: ['run_not_found'],
-})
-
-export const authorizeOwnCall = route({
-  method: 'POST',
-  path: '/v1/runs/:run_id/authorize',
-  needs: 'run_token',
-  tag: 'Running attempt',
-  name: 'authorizeOwnCall',
-  summary: 'The same for a running attempt, on behalf of the agent of its run.',
-  params: RunPath,
-  body: body(call),
-  replies: { 200: Decision },
-  refusals: FENCED,
-})
-
-export const Authorization = Type.Object(
-  {
-    id: uuid('Id of the authorization.'),
-    agent_id: AGENT,
-    tool: TOOL,
-    run_id: nullable(Type.String(), 'The run that made the call.'),
-    state: oneOf(['reserved', 'settled', 'blocked', 'asked', 'denied'], 'reserved: allowed, and not settled yet.'),
-    reason: REASON,
-    risk_level: oneOf(RISK_LEVELS, 'How grave it is.'),
-    observed: nullable(REASON, 'What would have stopped it, if its policy were enforced.'),
-    policy_version: whole(0, INT_MAX, 'Version of the policy that decided.'),
-    args_hash: nullable(Type.String(), 'SHA-256 of the canonical JSON of its args, in hex.'),
-    cost_microusd: microusd('What is reserved or booked for it'),
-    outcome: nullable(Type.String(), 'How it ended: succeeded or failed.'),
-    created_at: time('When it was decided.'),
-    settled_at: timeOrNull('When it was settled.'),
-  },
-  { title: 'Authorization' },
-)
-
-export const getAuthorization = route({
-  method: 'GET',
-  path: '/v1/agents/:agent_id/authorizations/:authorization_id',
-  needs: 'agents:read',
-  tag,
-  name: 'getAuthorization',
-  summary: 'Read a decision; one that was asked changes when a person has answered.',
-  params: Type.Object({ agent_id: AGENT, authorization_id: uuid('Id of the authorization.') }),
-  replies: { 200: Authorization },
-  refusals: ['authorization_not_found'],
-})
-
-export const settleCall = route({
-  method: 'POST',
-  path: '/v1/agents/:agent_id/settle',
-  needs: 'agents:write',
-  tag,
-  name: 'settleCall',
-  summary: 'Book what a call really cost, and how it ended.',
-  params: AgentPath,
-  body: body({
-    authorization_id: uuid('From the decision.'),
-    outcome: withDefault(oneOf(['succeeded', 'failed'], 'How it ended.'), 'succeeded'),
-    cost_microusd: optional(microusd('What it cost; what was reserved when left out')),
-  }),
-  replies: { 200: Authorization },
-  refusals: ['authorization_not_found', 'authorization_not_reserved'],
-})
-
-export const listAgentLog = route({
-  method: 'GET',
-  path: '/v1/agents/:agent_id/logs',
-  needs: 'agents:read',
-  tag,
-  name: 'listAgentLog',
-  summary: 'List the decisions about the calls of an agent, the latest first.',
-  params: AgentPath,
-  query: query(paging),
-  replies: { 200: listOf(Authorization, 'AuthorizationList') },
-  refusals: ['invalid_cursor'],
-})
-
-const sums = {
-  allowed: whole(0, COUNT_MAX, 'Calls that were allowed.'),
-  blocked: whole(0, COUNT_MAX, 'Calls that were blocked.'),
-  cost_microusd: whole(0, COUNT_MAX, 'What is reserved or booked, in millionths of a US dollar.'),
-}
-
-export const agentMetrics = route({
-  method: 'GET',
-  path: '/v1/agents/:agent_id/metrics',
-  needs: 'agents:read',
-  tag,
-  name: 'agentMetrics',
-  summary: 'Sum up what an agent did and spent, from sums that are kept as it acts.',
-  params: AgentPath,
-  query: query({
-    period: withDefault(oneOf(['hour', 'day', 'week'], 'This hour, this day, or these seven days (UTC).'), 'day'),
-  }),
-  replies: {
-    200: Type.Object(
-      {
-        agent_id: AGENT,
-        period: Type.String({ description: 'As asked.' }),
-        since: time('From when on.'),
-        ...sums,
-        tools: Type.Array(Type.Object({ tool: TOOL, ...sums }), { description: 'By tool, the busiest first.' }),
-      },
-      { title: 'AgentMetrics' },
-    ),
-  },
-})
-
-export const agentSpend = route({
-  method: 'GET',
-  path: '/v1/spend',
-  needs: 'agents:read',
-  tag,
-  name: 'agentSpend',
-  summary: 'Sum up spend by agent, tool and day.',
-  query: query({
-    agent_id: optional(AGENT),
-    from: optional(time('From the day of this time on; 30 days ago when left out.')),
-    to: optional(time('Before the day of this time; tomorrow when left out. A year at most.')),
-  }),
-  replies: {
-    200: Type.Object(
-      {
-        data: Type.Array(Type.Object({ agent_id: AGENT, tool: TOOL, day: time('Begin of the day (UTC).'), ...sums })),
-        truncated: flag('True when there are more than 10,000 rows: ask for less time, or one agent.'),
-      },
-      { title: 'Spend' },
     ),
   },
 })

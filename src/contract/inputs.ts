@@ -57,7 +57,13 @@ export const InputRequest = Type.Object(
     default: nullable(jsonObject(''), 'The answer when nobody answers in time.'),
     status: STATE,
     answer: nullable(jsonObject(''), 'What was answered; params with all their values.'),
-    answered_by: nullable(Type.Object({ type: Type.String(), id: nullable(Type.String(), '') }), 'Who answered.'),
+    answered_by: nullable(
+      Type.Object({
+        type: Type.String({ description: 'What kind of actor it was.' }),
+        id: nullable(Type.String(), 'Its id.'),
+      }),
+      'Who answered.',
+    ),
     created_at: time('When it was asked.'),
     answered_at: timeOrNull('When it was answered, or ended otherwise.'),
     expires_at: timeOrNull('When it expires.'),

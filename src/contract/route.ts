@@ -28,6 +28,8 @@ export type Route = {
   needs: Scope | 'any_key' | 'run_token' | 'nothing'
   /** Beside keys of that scope, the token of the very run that the path names is accepted. */
   orRunToken?: true
+  /** Name of a cookie that may hold the key, where clients of another product are used to one. Only for reads. */
+  keyCookie?: string
   tag: string
   /** Unique, camelCase: the name in the SDK and in OpenAPI. */
   name: string

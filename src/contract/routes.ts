@@ -1,6 +1,7 @@
 // Every route there is: what the OpenAPI document and the tests over all routes are made from.
 import * as access from './access.ts'
 import * as agents from './agents.ts'
+import * as authorizations from './authorizations.ts'
 import * as batches from './batches.ts'
 import * as bulk from './bulk.ts'
 import * as debug from './debug.ts'
@@ -15,6 +16,7 @@ import * as records from './records.ts'
 import type { Route } from './route.ts'
 import * as runControls from './run-controls.ts'
 import * as runs from './runs.ts'
+import * as seals from './seals.ts'
 import * as state from './state.ts'
 import * as usage from './usage.ts'
 import * as waits from './waits.ts'
@@ -41,7 +43,9 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   workers,
   inputs,
   agents,
+  authorizations,
   events,
+  seals,
   access,
   operations,
 ]

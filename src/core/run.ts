@@ -30,7 +30,7 @@ const MOVES = {
   expire: { from: ['queued', 'delayed'], to: 'expired', event: 'run.expired' },
   // Execution. An attempt may begin at the claim, or first lie in an executor's buffer.
   buffer: { from: ['queued'], to: 'dequeued', event: 'run.dequeued' },
-  start: { from: ['queued', 'dequeued', 'waiting'], to: 'executing', event: 'run.started' },
+  start: { from: ['queued', 'dequeued'], to: 'executing', event: 'run.started' },
   giveBack: { from: ['executing', 'dequeued'], to: 'queued', event: 'run.requeued' },
   complete: { from: ['executing', 'waiting'], to: 'completed', event: 'run.completed' },
   fail: { from: ['executing', 'waiting'], to: 'failed', event: 'run.failed' },

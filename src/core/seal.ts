@@ -6,7 +6,7 @@ export type Place = { xid: string; position: number }
 
 export const LOG_BEGINNING: Place = { xid: '0', position: 0 }
 
-/** A window is closed by so many events of all projects, or by the age of its oldest one. */
+/** A window is closed by so many events, of all projects together, or by the age of its oldest one. */
 export const WINDOW_EVENTS_MAX = 10_000
 export const WINDOW_AGE_MAX_MS = 60_000
 /** Stored bytes; unpacked they may be a few times as many, and one statement has to hash them. */
@@ -61,6 +61,10 @@ export const sealFields = (seal: SealBody) => ({
 /** The text whose SHA-256 is the hash of the seal. */
 export const sealText = (seal: SealBody): string => canonicalJson(sealFields(seal))
 
+/** `not_sealed`: events that a seal should cover and none does. `head_differs`: a seal is not the one that is expected. */
+export const SEAL_PROBLEMS = ['events_differ', 'events_missing', 'not_sealed', 'chain_broken', 'head_differs'] as const
+export type SealProblem = (typeof SEAL_PROBLEMS)[number]
+
 /** The end of a chain: what the next seal has to follow on. */
 export type Link = Pick<Seal, 'number' | 'until' | 'hash'>
 
@@ -79,9 +83,9 @@ export function chainFlaw(link: Link, seal: Seal, hash: string): string | undefi
 type Waiting = { events: number; oldestAgeMs: number | null }
 
 /** In how many milliseconds the next window is to be closed, by what waits; undefined while nothing does. */
-export function dueInMs({ events, oldestAgeMs }: Waiting): number | undefined {
+export function dueInMs({ events, oldestAgeMs }: Waiting, ageMaxMs: number): number | undefined {
   if (oldestAgeMs === null) return undefined
-  return events >= WINDOW_EVENTS_MAX ? 0 : Math.max(0, WINDOW_AGE_MAX_MS - oldestAgeMs)
+  return events >= WINDOW_EVENTS_MAX ? 0 : Math.max(0, ageMaxMs - oldestAgeMs)
 }
 
 /** Whether every project is to be sealed at this place, because the log has grown so much. */

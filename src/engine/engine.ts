@@ -13,6 +13,7 @@ import { operations } from './operations.ts'
 import { orphans } from './orphans.ts'
 import { reaper } from './reaper.ts'
 import { type Retention, retention } from './retention.ts'
+import { sealer } from './sealer.ts'
 import { switches } from './switches.ts'
 import { timers } from './timers.ts'
 import { waits } from './waits.ts'
@@ -67,6 +68,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     cron(ctx),
     counters(ctx),
     retention(ctx, options.retention),
+    sealer(ctx),
   ].map((duty) => run(duty, stopping.signal))
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()

@@ -72,14 +72,26 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
   }
 }
 
-function credentialOf({ headers }: FastifyRequest): string {
-  const { authorization } = headers
+function credentialOf({ headers, routeOptions }: FastifyRequest): string {
+  const { authorization, cookie } = headers
   const apiKey = headers['x-api-key']
+  const { keyCookie } = routeOptions.config.route ?? {}
   const credential =
-    authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ?? (typeof apiKey === 'string' ? apiKey.trim() : undefined)
+    authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ||
+    (typeof apiKey === 'string' ? apiKey.trim() : undefined) ||
+    (keyCookie && cookie ? cookieOf(cookie, keyCookie) : undefined)
   if (!credential)
     throw refuse('unauthorized', { reason: 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.' })
   if (credential.length > CREDENTIAL_LENGTH_MAX)
     throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
   return credential
 }
+
+/** The value of a cookie, which may stand in quotes. */
+const cookieOf = (cookies: string, name: string): string | undefined =>
+  cookies
+    .split(';')
+    .map((pair) => pair.trim())
+    .find((pair) => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1)
+    .replace(/^"(.*)"$/, '$1')

@@ -5,13 +5,17 @@ import { getOpenapi } from '#contract/operations.ts'
 import { ROUTES } from '#contract/routes.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { implement } from './implement.ts'
-import { openapiOf } from './openapi.ts'
+import { type OpenapiDocument, openapiOf } from './openapi.ts'
 
 const DAY_SECS = 86_400
 
 export function docsRoutes(app: FastifyInstance): void {
-  const document = openapiOf(ROUTES, { version: manifest.version })
-  implement(app, getOpenapi, () => document)
+  // Made when somebody first asks: a start of the server need not wait for it.
+  let document: OpenapiDocument | undefined
+  implement(app, getOpenapi, () => {
+    document ??= openapiOf(ROUTES, { version: manifest.version })
+    return document
+  })
 
   let reference: Promise<Reference> | undefined
   app.get('/docs', (_, reply) => reply.redirect('/docs/'))

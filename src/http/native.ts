@@ -5,6 +5,7 @@ import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { Live } from '#live/live.ts'
 import { straitRoutes } from './dialects/strait/strait.ts'
+import { vaiRoutes } from './dialects/vai/vai.ts'
 import { docsRoutes } from './docs.ts'
 import { keepReplies } from './kept-replies.ts'
 import { type Metrics, watchRequests } from './metrics.ts'
@@ -23,6 +24,7 @@ import { presetRoutes } from './routes/presets.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
 import { runRoutes } from './routes/runs.ts'
+import { sealRoutes } from './routes/seals.ts'
 import { streamRoutes } from './routes/streams.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { waitRoutes } from './routes/waits.ts'
@@ -63,8 +65,10 @@ export const nativeRoutes =
     inputRoutes(app, ctx)
     agentRoutes(app, ctx)
     eventRoutes(app, ctx)
+    sealRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     docsRoutes(app)
     straitRoutes({ ctx, live, tokens, checks })(app)
+    vaiRoutes(ctx)(app)
   }

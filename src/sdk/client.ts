@@ -2,6 +2,7 @@
 // contract is here without another line.
 import * as access from '#contract/access.ts'
 import * as agents from '#contract/agents.ts'
+import * as authorizations from '#contract/authorizations.ts'
 import * as bulk from '#contract/bulk.ts'
 import * as debug from '#contract/debug.ts'
 import * as dependencies from '#contract/dependencies.ts'
@@ -52,6 +53,7 @@ const CONTRACT = {
   ...workers,
   ...inputs,
   ...agents,
+  ...authorizations,
   ...events,
   ...access,
   ...operations,

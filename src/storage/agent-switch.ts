@@ -2,13 +2,12 @@
 import type { AgentName } from './agents.ts'
 import type { Db } from './sql.ts'
 
-/** Held: never due by itself. Its state is queued, its time to live goes on, and only the switch lets it go. */
-const HELD = 'infinity'
+// Held is never due by itself: the state of the run is queued, its time to live goes on, and only the switch lets it go.
 
 /** Holds back queued runs of agents that are off; answers how many. */
 export async function holdRuns(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
-    update run_queue set ready = false, due_at = ${HELD}
+    update run_queue set ready = false, due_at = 'infinity'
     where run_id = any(array(
       select q.run_id from (
         -- Under a lock: who switches it on again waits for this, and then finds everything that is held.
@@ -24,7 +23,7 @@ export async function holdRuns(sql: Db, limit: number): Promise<number> {
 export async function releaseRuns(sql: Db, { projectId, agentId }: AgentName): Promise<string[]> {
   const rows = await sql<{ queue: string }[]>`
     update run_queue set ready = true, due_at = clock_timestamp()
-    where project_id = ${projectId} and agent_id = ${agentId} and not ready and due_at = ${HELD} returning queue`
+    where project_id = ${projectId} and agent_id = ${agentId} and not ready and due_at = 'infinity' returning queue`
   return [...new Set(rows.map((row) => row.queue))]
 }
 

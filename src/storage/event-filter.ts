@@ -2,13 +2,15 @@
 import { isUuid } from './id.ts'
 import type { Fragment, Sql } from './sql.ts'
 
+export type Thing = { type: string; id: string } | { runId: string }
+
 export type EventFilter = {
   projectId: string
   types?: readonly string[] | undefined
   /** Type 'run' means the events that are about their run, and its id the one under which the run is stored. */
   resource?: { types: readonly string[]; id?: string | undefined } | undefined
-  /** Events about any of these; type 'run' as above. Not together with `resource`. */
-  things?: readonly { type: string; id: string }[] | undefined
+  /** Events about any of these; a run by the id under which it is stored. Not together with `resource`. */
+  things?: readonly Thing[] | undefined
   /** Only events that name what they are about, be it their run. */
   named?: boolean
   actorType?: string | undefined
@@ -45,7 +47,7 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
     const runs = sql`select id from runs where project_id = ${filter.projectId} and correlation_id = ${correlationId}`
     return [and(sql, [...common, sql`run_id is null`]), and(sql, [...common, sql`run_id in (${runs})`])]
   }
-  if (things) return things.map(({ type, id }) => and(sql, [...rest, ...ofType, about(sql, type, id)]))
+  if (things) return things.map((thing) => and(sql, [...rest, ...ofType, aboutThing(sql, thing)]))
   if (resource && resource.id !== undefined) {
     const ways = resource.types.map((type) => about(sql, type, resource.id))
     return ways.map((way) => and(sql, [...rest, ...ofType, way]))
@@ -86,6 +88,11 @@ function about(sql: Sql, type: string, id?: string): Fragment {
   }
   return id === undefined ? sql`resource_type = ${type}` : sql`resource_type = ${type} and resource_id = ${id}`
 }
+
+const aboutThing = (sql: Sql, thing: Thing): Fragment =>
+  'runId' in thing
+    ? about(sql, 'run', thing.runId)
+    : sql`resource_type = ${thing.type} and resource_id = ${thing.id}`
 
 function aboutOneOf(sql: Sql, { types, id }: { types: readonly string[]; id?: string | undefined }): Fragment {
   if (types.length === 1) return about(sql, types[0]!, id)

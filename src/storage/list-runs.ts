@@ -1,7 +1,7 @@
 // Lists of runs: any filters together, by creation time, ties by id. See decision 0010.
 import { HTTP_QUEUE } from '#core/queue.ts'
 import { labelled } from './labels.ts'
-import { type RunRow, runColumns } from './read-runs.ts'
+import { besideRun, type RunRow, runColumns } from './read-runs.ts'
 import { type Db, type Fragment, joined } from './sql.ts'
 
 export type RunPlace = { createdAt: string; id: string }
@@ -53,24 +53,23 @@ export async function listRuns(sql: Db, filter: RunFilter): Promise<RunRow[]> {
 export async function listRunsPage(sql: Db, filter: RunFilter): Promise<RunPage> {
   const ways = waysTo(sql, filter)
   const way = ways[ways.length === 1 ? 0 : await narrowest(sql, filter, ways)]!
+  const walk = (offset: number, limit: number) =>
+    sql`select created_at, id from (${way}) way ${inOrder(sql, filter)} offset ${offset}::int limit ${limit}::int`
   const found = await sql<(RunRow & { endedAt: Date | null; endedId: string })[]>`
-    with looked as materialized (
-      select created_at, id from (${way}) way ${inOrder(sql, filter)} limit ${LOOKED_MAX}::int
-    ), page as materialized (
+    with page as materialized (
       -- One look-up by id for each, in the order of the way and until the page is full. A join, or conditions beside
       -- the id (hence "offset 0"), would let the planner choose another way again.
-      select created_at, id from looked
+      select created_at, id from (${walk(0, LOOKED_MAX)}) looked
       where (select true from (select * from runs where id = looked.id offset 0) r where ${conditions(sql, filter)})
       ${inOrder(sql, filter)} limit ${filter.limit + 1}::int
     ), ended as materialized (
-      select created_at, id from looked where (select count(*) from page) <= ${filter.limit}::int
-      offset ${LOOKED_MAX - 1}::int limit 1
+      -- The last that was looked at: walked to once more, when the page is not full.
+      select created_at, id from (${walk(LOOKED_MAX - 1, 1)}) last where (select count(*) from page) <= ${filter.limit}::int
     )
     select ${runColumns(sql)}, ended.created_at as "endedAt", ended.id as "endedId"
     from (select) always left join ended on true left join page on true
       left join runs r on r.id = page.id left join run_states s on s.run_id = r.id
-      left join jobs j on j.id = r.job_id left join job_versions v on v.job_id = r.job_id and v.version = r.job_version
-      left join leases l on l.run_id = r.id
+      ${besideRun(sql)}
     ${filter.order === 'newest' ? sql`order by page.created_at desc, page.id desc` : sql`order by page.created_at, page.id`}`
   const rows = found.filter((row) => row.id !== null).map(({ endedAt, endedId, ...row }) => row)
   const { endedAt, endedId } = found[0]!
@@ -107,7 +106,9 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
   // Two indexes leave out what most runs are, and are used only where the statement itself says that it does, too.
   const triggers = it.triggeredBy === undefined ? it.triggers : [it.triggeredBy]
   if (triggers?.length && !triggers.includes('manual')) {
-    const ranges = triggers.map((trigger) => runsWhere(sql`and triggered_by = ${trigger} and triggered_by <> 'manual'`))
+    const ranges = [...new Set(triggers)].map((trigger) =>
+      runsWhere(sql`and triggered_by = ${trigger} and triggered_by <> 'manual'`),
+    )
     ways.push(merged(sql, it, ranges))
   }
   if (it.queue !== undefined && it.queue !== 'default' && it.queue !== HTTP_QUEUE) {

@@ -69,10 +69,13 @@ export const runColumns = (sql: Db) => sql`
   l.heartbeat_at as "heartbeatAt", s.last_sequence as "lastSequence", s.last_checkpoint as "lastCheckpoint",
   s.queue_wait_ms as "queueWaitMs", s.error, s.error_code as "errorCode"`
 
-const sources = (sql: Db) => sql`
-  from runs r join run_states s on s.run_id = r.id
-  left join jobs j on j.id = r.job_id left join job_versions v on v.job_id = r.job_id and v.version = r.job_version
-  left join leases l on l.run_id = r.id`
+/** What stands beside the run `r`, looked up one by one: a join with tables that were empty when planned walks them. */
+export const besideRun = (sql: Db) => sql`
+  left join lateral (select slug from jobs where id = r.job_id offset 0) j on true
+  left join lateral (select id from job_versions where job_id = r.job_id and version = r.job_version offset 0) v on true
+  left join lateral (select heartbeat_at from leases where run_id = r.id offset 0) l on true`
+
+const sources = (sql: Db) => sql`from runs r join run_states s on s.run_id = r.id ${besideRun(sql)}`
 
 /** The internal ids that a public id may stand for: an id of ours, or the client's own string of an external run. */
 export const idsOf = (projectId: string, publicId: string): string[] => {

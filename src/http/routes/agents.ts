@@ -6,7 +6,8 @@ import { authorizeCall, type CallRequest, type Decision, settleCall } from '#act
 import type { Ctx } from '#actions/ctx.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import { tryPolicy } from '#actions/try-policy.ts'
-import * as contract from '#contract/agents.ts'
+import * as agents from '#contract/agents.ts'
+import * as authorizations from '#contract/authorizations.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Policy } from '#core/policy.ts'
@@ -25,7 +26,7 @@ import { fromWire, toWire } from '../words.ts'
 const SPEND_ROWS_MAX = 10_000
 const DAY_MS = 86_400_000
 
-const policyWire = (policy: Policy) => toWire(policy) as Static<typeof contract.Policy>
+const policyWire = (policy: Policy) => toWire(policy) as Static<typeof agents.Policy>
 const agentWire = ({ projectId: _, policy, ...row }: AgentRow) => ({
   ...toWire(row),
   policy: policy && policyWire(policy),
@@ -51,54 +52,54 @@ const callOf = ({
 })
 
 export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, contract.listAgents, async ({ cursor, limit }, { projectId }) => {
+  implement(app, agents.listAgents, async ({ cursor, limit }, { projectId }) => {
     const [after = ''] = decodeCursor('agents', cursor, [TEXT]) ?? []
     const rows = await listAgents(ctx.reads, projectId, { after, limit: limit + 1 })
     return pageOf(rows, limit, { wire: agentWire, cursor: (row) => encodeCursor('agents', [row.id]) })
   })
-  implement(app, contract.getAgent, async ({ agent_id }, { projectId }) =>
+  implement(app, agents.getAgent, async ({ agent_id }, { projectId }) =>
     agentWire(await findAgentOr404(ctx, projectId, agent_id)),
   )
-  implement(app, contract.disableAgent, async ({ agent_id, reason }, { projectId, actor }) =>
+  implement(app, agents.disableAgent, async ({ agent_id, reason }, { projectId, actor }) =>
     agentWire(await disableAgent(ctx, { projectId, actor, agentId: agent_id, reason: reason ?? null })),
   )
-  implement(app, contract.enableAgent, async ({ agent_id, reason }, { projectId, actor }) =>
+  implement(app, agents.enableAgent, async ({ agent_id, reason }, { projectId, actor }) =>
     agentWire(await enableAgent(ctx, { projectId, actor, agentId: agent_id, reason: reason ?? null })),
   )
-  implement(app, contract.setPolicy, async ({ agent_id, mode, policy }, { projectId, actor }) =>
+  implement(app, agents.setPolicy, async ({ agent_id, mode, policy }, { projectId, actor }) =>
     versionWire(
       await setPolicy(ctx, { projectId, actor, agentId: agent_id, mode, policy: fromWire(policy) as Policy }),
     ),
   )
-  implement(app, contract.listPolicyVersions, async ({ agent_id, cursor, limit }, { projectId }) => {
+  implement(app, agents.listPolicyVersions, async ({ agent_id, cursor, limit }, { projectId }) => {
     const before = decodeCursor('policies', cursor, [INT])
     const name = { projectId, agentId: agent_id }
     const rows = await listPolicies(ctx.reads, name, { before: before && Number(before[0]), limit: limit + 1 })
     return pageOf(rows, limit, { wire: versionWire, cursor: (row) => encodeCursor('policies', [row.version]) })
   })
-  implement(app, contract.tryPolicy, async ({ agent_id, policy, days }, { projectId }) => {
+  implement(app, agents.tryPolicy, async ({ agent_id, policy, days }, { projectId }) => {
     const asked = { projectId, agentId: agent_id, policy: fromWire(policy) as Policy, days, nowMs: Date.now() }
     const { newlyStopped, newlyAllowed, samples, ...trial } = await tryPolicy(ctx, asked)
     return { ...trial, newly_stopped: newlyStopped, newly_allowed: newlyAllowed, samples: samples.map(toWire) }
   })
-  implement(app, contract.authorizeCall, async ({ agent_id, run_id, ...call }, { projectId, actor }) => {
+  implement(app, authorizations.authorizeCall, async ({ agent_id, run_id, ...call }, { projectId, actor }) => {
     const runId = run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, run_id)).id
     return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
   })
-  implement(app, contract.authorizeOwnCall, async (call, { projectId, actor, runId }) => {
+  implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId }) => {
     const { agentId } = await findRunOr404(ctx, projectId, runId)
     // A run that acts for nobody has nobody's policy; it is held to its own name.
     const decision = await authorizeCall(ctx, { projectId, actor, agentId: agentId ?? runId, runId, ...callOf(call) })
     return decisionWire(decision)
   })
-  implement(app, contract.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
+  implement(app, authorizations.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)
     if (row?.agentId !== agent_id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
     return authorizationWire(row)
   })
   implement(
     app,
-    contract.settleCall,
+    authorizations.settleCall,
     async ({ agent_id, authorization_id, outcome, cost_microusd }, { projectId, actor }) => {
       const row = await findAuthorization(ctx.sql, projectId, authorization_id)
       if (row?.agentId !== agent_id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
@@ -106,7 +107,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
       return authorizationWire(await settleCall(ctx, settled))
     },
   )
-  implement(app, contract.listAgentLog, async ({ agent_id, cursor, limit }, { projectId }) => {
+  implement(app, authorizations.listAgentLog, async ({ agent_id, cursor, limit }, { projectId }) => {
     const after = createdCursor('agent-log', cursor)
     const rows = await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { after, limit: limit + 1 })
     return pageOf(rows, limit, {
@@ -114,7 +115,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
       cursor: (row) => encodeCursor('agent-log', [row.createdAt.toISOString(), row.id]),
     })
   })
-  implement(app, contract.agentMetrics, async ({ agent_id, period }, { projectId }) => {
+  implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {
     const since = sinceOf(period, Date.now())
     const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, since)
     const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
@@ -128,7 +129,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
       tools: tools.map(toWire),
     }
   })
-  implement(app, contract.agentSpend, async ({ agent_id, from, to }, { projectId }) => {
+  implement(app, authorizations.agentSpend, async ({ agent_id, from, to }, { projectId }) => {
     const end = dayOf(to === undefined ? Date.now() + DAY_MS : Date.parse(to))
     const begin = dayOf(from === undefined ? end - 31 * DAY_MS : Date.parse(from))
     if (end - begin > 366 * DAY_MS) throw refuseField('from', 'is more than a year before to')

@@ -7,7 +7,7 @@ import type { RunBody, RunRow } from '#storage/read-runs.ts'
 import { runWire } from '../../run-wire.ts'
 
 /** Strait's names of where a run comes from; our replays are manual runs there. */
-export const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
+const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
 export const TRIGGERED_BY = oneOf(STRAIT_TRIGGERS, 'What triggered the run.')
 /** The 13 of Strait, and `paused`. */
 export const STATUS = oneOf(RUN_STATES, 'State of the run.')
@@ -15,7 +15,7 @@ export const STATUS = oneOf(RUN_STATES, 'State of the run.')
 const word = (description: string) => Type.String({ description })
 const count = (description: string) => whole(0, INT_MAX, description)
 
-export const ExecutionTrace = Type.Object(
+const ExecutionTrace = Type.Object(
   {
     queue_wait_ms: optional(count('From being due to being claimed.')),
     dequeue_ms: optional(count('From the claim to the start of the request.')),

@@ -153,7 +153,7 @@ export const debugRun = route({
   refusals: ['run_not_found'],
 })
 
-export const BulkCancelResponse = Type.Object(
+const BulkCancelResponse = Type.Object(
   {
     results: Type.Array(
       Type.Object(

@@ -1,0 +1,106 @@
+// The six reads, in the words of this surface.
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import {
+  listDomainEvents,
+  listEventsAbout,
+  listEventsOfChain,
+  type Numbered,
+  type NumberedPage,
+} from '#actions/domain-events.ts'
+import { refuse } from '#core/error.ts'
+import { countByActor, countEvents } from '#storage/count-events.ts'
+import { findEvent } from '#storage/find-event.ts'
+import type { LogEvent } from '#storage/log-event.ts'
+import { resourceUuid } from '#storage/resources.ts'
+import { implement } from '../../implement.ts'
+import * as contract from './contract.ts'
+import { type ResourceType, shownAs } from './resource-types.ts'
+
+/** The surface has no pages for actors. */
+const ACTORS_MAX = 10_000
+
+export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listEvents, async ({ event_type, resource_type, resource_id, ...asked }, { projectId }) => {
+    const filter = {
+      projectId,
+      types: event_type === undefined ? undefined : [event_type],
+      ofKind: ofKind(resource_type),
+      ...spanOf(asked),
+    }
+    const page =
+      resource_id === undefined
+        ? await listDomainEvents(ctx, filter, asked)
+        : await listEventsAbout(ctx, resource_id, filter, asked)
+    return pageWire(page, asked)
+  })
+  implement(app, contract.aggregateEvents, async (asked, { projectId }) => {
+    const counts = await countEvents(ctx.reads, { projectId, ...spanOf(asked), named: true })
+    return {
+      total: counts.total,
+      byEventType: counts.byType,
+      byResourceType: summed(counts.byResourceType),
+      byActorType: counts.byActorType,
+    }
+  })
+  implement(app, contract.listEventsByCorrelation, async ({ correlation_id, ...asked }, { projectId }) =>
+    pageWire(await listEventsOfChain(ctx, projectId, correlation_id, asked), asked),
+  )
+  implement(app, contract.listEventsByResource, async ({ resource_type, resource_id, ...asked }, { projectId }) =>
+    pageWire(await listEventsAbout(ctx, resource_id, { projectId, ofKind: ofKind(resource_type) }, asked), asked),
+  )
+  implement(app, contract.statsByActor, async (asked, { projectId }) => ({
+    actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX),
+  }))
+  implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
+    const row = await findEvent(ctx.reads, projectId, event_id)
+    // An event about nothing is none of this surface.
+    if (!row?.resourceType) throw refuse('event_not_found', { eventId: event_id })
+    return eventWire(row)
+  })
+}
+
+const spanOf = ({ from, to }: { from?: string; to?: string }) => ({
+  from: from === undefined ? undefined : new Date(from),
+  to: to === undefined ? undefined : new Date(to),
+})
+
+const ofKind = (asked: ResourceType | undefined) =>
+  asked === undefined ? undefined : (resourceType: string) => shownAs(resourceType) === asked
+
+const pageWire = ({ rows, total }: NumberedPage, { limit, offset }: Numbered) => ({
+  events: rows.map(eventWire),
+  total,
+  limit,
+  offset,
+  hasNext: offset + rows.length < total,
+})
+
+const eventWire = (row: LogEvent) => ({
+  id: row.id,
+  tenantId: row.projectId,
+  eventType: row.type,
+  resourceType: shownAs(row.resourceType!),
+  resourceId: row.resourceId === null ? null : resourceUuid(row.projectId, row.resourceType!, row.resourceId),
+  actorType: row.actorType,
+  actorId: row.actorId,
+  correlationId: row.correlationId,
+  causationId: row.causationId,
+  occurredAt: row.occurredAt.toISOString(),
+  payload: payloadOf(row.data),
+})
+
+/** Always an object; what is none stands in one. */
+const payloadOf = (data: unknown): Record<string, unknown> =>
+  data === null || data === undefined
+    ? {}
+    : typeof data === 'object' && !Array.isArray(data)
+      ? (data as Record<string, unknown>)
+      : { value: data }
+
+/** Several kinds of ours may be one kind here. The most first, as they all are. */
+function summed(counts: readonly { key: string; count: number }[]) {
+  const sums = new Map<string, number>()
+  for (const { key, count } of counts) sums.set(shownAs(key), (sums.get(shownAs(key)) ?? 0) + count)
+  return [...sums].map(([key, count]) => ({ key, count })).sort((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1))
+}

@@ -47,6 +47,7 @@ export const canceling =
     ...(causationId && { causationId }),
     error: 'canceled by user',
     errorCode: 'canceled',
+    data: { error: 'canceled by user' },
     ...(reason && { message: reason }),
   })
 

@@ -38,7 +38,7 @@ const tag = 'Events'
 export const NDJSON = 'application/x-ndjson'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
 
-const EventList = listOf(Event, 'EventList')
+export const EventList = listOf(Event, 'EventList')
 const TYPES = commaList(EVENT_TYPE, 50, 'Events of these types.')
 const AGENT = text(128, 'Events of this agent.', { minLength: 1 })
 const RESOURCE_TYPE = text(128, 'Events about this kind of thing.', { minLength: 1 })

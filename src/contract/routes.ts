@@ -4,6 +4,7 @@ import * as agents from './agents.ts'
 import * as authorizations from './authorizations.ts'
 import * as batches from './batches.ts'
 import * as bulk from './bulk.ts'
+import * as chains from './chains.ts'
 import * as debug from './debug.ts'
 import * as dependencies from './dependencies.ts'
 import * as events from './events.ts'
@@ -45,6 +46,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   agents,
   authorizations,
   events,
+  chains,
   seals,
   access,
   operations,

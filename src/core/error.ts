@@ -59,6 +59,7 @@ const REFUSALS = {
   input_over: (it: { inputRequestId: string; state: string }) =>
     `Input request ${it.inputRequestId} is ${it.state} already.`,
   event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
+  correlation_not_found: (it: { correlationId: string }) => `There is no event of the chain ${it.correlationId}.`,
   reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,
   payload_gone: (it: { runId: string }) => `The payload of run ${it.runId} is older than payloads are kept.`,
   checkpoint_not_found: (it: { runId: string; number: number }) => `Run ${it.runId} has no checkpoint ${it.number}.`,

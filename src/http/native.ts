@@ -14,6 +14,7 @@ import { agentRoutes } from './routes/agents.ts'
 import { attemptRoutes } from './routes/attempts.ts'
 import { batchRoutes } from './routes/batches.ts'
 import { bulkRoutes } from './routes/bulk.ts'
+import { chainRoutes } from './routes/chains.ts'
 import { debugRoutes } from './routes/debug.ts'
 import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -65,6 +66,7 @@ export const nativeRoutes =
     inputRoutes(app, ctx)
     agentRoutes(app, ctx)
     eventRoutes(app, ctx)
+    chainRoutes(app, ctx)
     sealRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)

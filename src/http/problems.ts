@@ -15,6 +15,7 @@ export const STATUS = {
   version_not_found: 404,
   run_not_found: 404,
   event_not_found: 404,
+  correlation_not_found: 404,
   checkpoint_not_found: 404,
   value_not_found: 404,
   wait_not_found: 404,

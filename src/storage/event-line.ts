@@ -7,8 +7,7 @@ import type { Db, Fragment } from './sql.ts'
 export const eventLine = (sql: Db): Fragment => sql`
   concat('{"specversion":"1.0","id":"', id, '","source":', to_json('/projects/' || project_id), ',"type":', to_json(type),
     ',"subject":' || to_json(coalesce(resource_type || '/' || resource_id, 'run/' || coalesce(run_ref, run_id::text)))::text,
-    ',"time":"', ${microseconds(sql, sql`occurred_at`)}, '","recordedtime":"', ${microseconds(sql, sql`recorded_at`)},
-    '","position":"', position, '","xid":"', xid, '","actortype":', to_json(actor_type), ',"actorid":' || to_json(actor_id)::text,
+    ',"time":', ${jsonTime(sql, sql`occurred_at`)}, ',"recordedtime":', ${jsonTime(sql, sql`recorded_at`)}, ',"position":"', position, '","xid":"', xid, '","actortype":', to_json(actor_type), ',"actorid":' || to_json(actor_id)::text,
     ',"resourcetype":' || to_json(resource_type)::text, ',"resourceid":' || to_json(resource_id)::text,
     ',"correlationid":', to_json(correlation_id), ',"causationid":"' || causation_id || '"',
     ',"runid":"' || run_id || '"', ',"runref":' || to_json(run_ref)::text, ',"runsequence":"' || sequence || '"',
@@ -17,9 +16,8 @@ export const eventLine = (sql: Db): Fragment => sql`
     ',"level":' || to_json(level)::text, ',"status":' || to_json(status)::text, ',"message":' || to_json(message)::text,
     ',"durationms":"' || duration_ms || '"', ',"datacontenttype":"application/json","data":' || data::text, '}')`
 
-/** In UTC whatever the session's time zone. */
-export const microseconds = (sql: Db, at: Fragment): Fragment =>
-  sql`to_char(${at} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+// In UTC, and in this format, whatever the session says. Half the cost of to_char, which was a sixth of the whole line.
+const jsonTime = (sql: Db, at: Fragment): Fragment => sql`left(to_json(${at} at time zone 'UTC')::text, -1) || 'Z"'`
 
 /** Of the line in UTF-8, whatever the encoding of the database. */
 export const eventHash = (sql: Db): Fragment => sql`sha256(convert_to(${eventLine(sql)}, 'UTF8'))`

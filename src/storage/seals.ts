@@ -1,8 +1,11 @@
 // The chains of seals, and how far the log is sealed.
 import type { Place, Seal } from '#core/seal.ts'
 import { column } from './column.ts'
-import { microseconds } from './event-line.ts'
-import type { Db } from './sql.ts'
+import type { Db, Fragment } from './sql.ts'
+
+/** A time of a seal: it is hashed as it is written here. */
+export const microseconds = (sql: Db, at: Fragment): Fragment =>
+  sql`to_char(${at} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
 const columns = (sql: Db) => sql`
   project_id as "projectId", number, after_xid::text as "afterXid", after_position as "afterPosition",

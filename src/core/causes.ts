@@ -1,0 +1,31 @@
+// The tree inside a chain of causes: each event stands below the one that directly caused it.
+
+export type Caused = { id: string; causationId: string | null }
+/** `parentId` is null for what nothing among these events caused. */
+export type Placed<Event> = { event: Event; depth: number; parentId: string | null }
+
+/** Each event after its cause and before what its cause brought about later; siblings in the order given. */
+export function treeOf<Event extends Caused>(events: readonly Event[]): Placed<Event>[] {
+  const known = new Set(events.map((event) => event.id))
+  const causeOf = ({ id, causationId }: Event) =>
+    causationId !== null && causationId !== id && known.has(causationId) ? causationId : null
+  const effects = Map.groupBy(events, causeOf)
+  const placed: Placed<Event>[] = []
+  const seen = new Set<string>()
+  // A list and no recursion: a chain may be thousands of events deep.
+  const below = (roots: readonly Event[]) => {
+    const left: Placed<Event>[] = roots.map((event) => ({ event, depth: 0, parentId: null })).reverse()
+    for (let next = left.pop(); next; next = left.pop()) {
+      if (seen.has(next.event.id)) continue
+      seen.add(next.event.id)
+      placed.push(next)
+      const { event, depth } = next
+      const caused = effects.get(event.id) ?? []
+      left.push(...caused.map((effect) => ({ event: effect, depth: depth + 1, parentId: event.id })).reverse())
+    }
+  }
+  below(effects.get(null) ?? [])
+  // Clients may say that two events caused each other: then the oldest of such a circle begins it.
+  for (const event of events) if (!seen.has(event.id)) below([event])
+  return placed
+}

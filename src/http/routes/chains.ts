@@ -1,0 +1,49 @@
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#actions/ctx.ts'
+import * as contract from '#contract/chains.ts'
+import { treeOf } from '#core/causes.ts'
+import { refuse } from '#core/error.ts'
+import type { ActorType } from '#core/event.ts'
+import { listLinks } from '#storage/event-links.ts'
+import { listEvents } from '#storage/list-events.ts'
+import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../cursor.ts'
+import { eventWire } from '../event-wire.ts'
+import { implement } from '../implement.ts'
+import { toWire } from '../words.ts'
+
+/** Events of a tree. */
+const TREE_MAX = 5_000
+
+export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listChain, async ({ correlation_id, cursor, limit }, { projectId }) => {
+    const after = decodeCursor('chain', cursor, [TIME, WHOLE])
+    const rows = await listEvents(ctx.reads, {
+      projectId,
+      correlationId: correlation_id,
+      order: 'oldest first',
+      after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
+      limit: limit + 1,
+    })
+    if (rows.length === 0 && !after) throw refuse('correlation_not_found', { correlationId: correlation_id })
+    return pageOf(rows, limit, {
+      wire: eventWire,
+      cursor: (row) => encodeCursor('chain', [row.occurredAt.toISOString(), row.position]),
+    })
+  })
+
+  implement(app, contract.readChainTree, async ({ correlation_id }, { projectId }) => {
+    const links = await listLinks(ctx.reads, { projectId, correlationId: correlation_id }, TREE_MAX + 1)
+    if (links.length === 0) throw refuse('correlation_not_found', { correlationId: correlation_id })
+    const tree = treeOf(links.slice(0, TREE_MAX))
+    return {
+      correlation_id,
+      data: tree.map(({ event, depth, parentId }) => ({
+        ...toWire(event),
+        actor_type: event.actorType as ActorType,
+        depth,
+        parent_id: parentId,
+      })),
+      truncated: links.length > TREE_MAX,
+    }
+  })
+}

@@ -1,0 +1,35 @@
+// What caused what in a chain of causes: its events without what they say, of which thousands fit into an answer.
+import { waysTo } from './event-filter.ts'
+import type { LogEvent } from './log-event.ts'
+import { eventColumns } from './log-event.ts'
+import type { Sql } from './sql.ts'
+
+export type EventLink = Pick<
+  LogEvent,
+  | 'id'
+  | 'type'
+  | 'occurredAt'
+  | 'actorType'
+  | 'actorId'
+  | 'resourceType'
+  | 'resourceId'
+  | 'causationId'
+  | 'runId'
+  | 'sequence'
+>
+
+/** The oldest first. */
+export async function listLinks(
+  sql: Sql,
+  { projectId, correlationId }: { projectId: string; correlationId: string },
+  limit: number,
+): Promise<EventLink[]> {
+  const by = sql`order by occurred_at, position limit ${limit}::int`
+  const [first, ...rest] = waysTo(sql, { projectId, correlationId }).map(
+    (way) => sql`(select * from events where ${way} ${by})`,
+  )
+  const rows = await sql<EventLink[]>`
+    select id, type, "occurredAt", "actorType", "actorId", "resourceType", "resourceId", "causationId", "runId", sequence
+    from (select ${eventColumns(sql)} from (${rest.reduce((all, way) => sql`${all} union all ${way}`, first!)}) events ${by}) links`
+  return [...rows]
+}

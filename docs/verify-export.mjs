@@ -68,7 +68,11 @@ function makeCheck(header, expected) {
     seal,
     end(told) {
       if (inWindow > 0) no(`${inWindow} events at the end are covered by no seal`)
-      if (told.windows !== counts.windows || told.events !== counts.events || (last?.number ?? null) !== header.last_seal)
+      if (
+        told.windows !== counts.windows ||
+        told.events !== counts.events ||
+        (last?.number ?? null) !== header.last_seal
+      )
         no('seals or events are missing')
       if (!isExpected) no(`no seal has the hash ${expected}`)
       const seals = last ? `seals ${header.first_seal} to ${last.number}, the last one ${last.hash}` : 'no seals'

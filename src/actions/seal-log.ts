@@ -31,10 +31,10 @@ export const sealNextWindow = ({ sql }: Pick<Ctx, 'sql'>, ageMaxMs = WINDOW_AGE_
     if (sealed.ahead) return { outcome: 'ahead', dueInMs: undefined }
     const inMs = dueInMs(await measureUnsealed(tx, sealed), ageMaxMs)
     if (inMs !== 0) return { outcome: 'waiting', dueInMs: inMs }
-    const { windows, until } = (await readUnsealed(tx, sealed))!
+    const { windows, until, sealedAt } = (await readUnsealed(tx, sealed))!
     const all = isSealedByAll(sealed, until)
     const heads = await readHeads(tx, all ? 'all' : windows.map((it) => it.projectId))
-    await insertSeals(tx, sealsOf({ windows, heads, until, sealedAt: sealed.now }), until)
+    await insertSeals(tx, sealsOf({ windows, heads, until, sealedAt }), until)
     return { outcome: 'sealed', dueInMs: undefined }
   })
 

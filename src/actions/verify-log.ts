@@ -1,7 +1,15 @@
 // Comparing the log with its seals: the chain, and for each seal what its window holds now. Bounded; who asks goes on
 // from the last seal that was found good.
 import { createHash, type Hash } from 'node:crypto'
-import { CHAIN_BEGINNING, chainFlaw, EMPTY_DIGEST, type Link, type Place, type Seal, type SealProblem } from '#core/seal.ts'
+import {
+  CHAIN_BEGINNING,
+  chainFlaw,
+  EMPTY_DIGEST,
+  type Link,
+  type Place,
+  type Seal,
+  type SealProblem,
+} from '#core/seal.ts'
 import { readPartitions } from '#storage/partitions.ts'
 import { hashSpans } from '#storage/sealed-events.ts'
 import { findFirstSealBeyond, findFirstSealSince, findHead, findSeal, readSeals } from '#storage/seals.ts'
@@ -49,7 +57,7 @@ export type Verdict = {
 const BOUNDS = { eventsMax: 1_000_000, ms: 10_000 }
 /** What one statement looks at. */
 const SCAN_MAX = 50_000
-const WINDOWS_MAX = 50
+const WINDOWS_MAX = 20
 
 /** One seal to be compared, or the end of the log behind the last seal, in which there must be nothing. */
 type Window = { seal: Seal | undefined; after: Place; until: Place; events: number; digest: string }

@@ -55,7 +55,15 @@ export const getSealHead = route({
   name: 'getSealHead',
   summary: 'Read the newest seal, to be kept where nobody who can reach the database can change it.',
   replies: {
-    200: Type.Object({ seal: nullable(Seal, 'The newest seal; null while nothing is sealed.') }, { title: 'SealHead' }),
+    200: Type.Object(
+      {
+        seal: nullable(
+          Type.Object(Seal.properties, { title: 'NewestSeal' }),
+          'The newest seal; null while nothing is sealed.',
+        ),
+      },
+      { title: 'SealHead' },
+    ),
   },
 })
 

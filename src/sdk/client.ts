@@ -4,6 +4,7 @@ import * as access from '#contract/access.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
 import * as bulk from '#contract/bulk.ts'
+import * as chains from '#contract/chains.ts'
 import * as debug from '#contract/debug.ts'
 import * as dependencies from '#contract/dependencies.ts'
 import type { Event } from '#contract/event.ts'
@@ -55,6 +56,7 @@ const CONTRACT = {
   ...agents,
   ...authorizations,
   ...events,
+  ...chains,
   ...access,
   ...operations,
 }

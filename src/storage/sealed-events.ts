@@ -2,7 +2,7 @@
 import { type Place, WINDOW_BYTES_MAX, WINDOW_EVENTS_MAX } from '#core/seal.ts'
 import { column } from './column.ts'
 import { eventHash, eventLine } from './event-line.ts'
-import { storedSize } from './log-event.ts'
+import { PAGE_BYTES_MAX, storedSize } from './log-event.ts'
 import { microseconds } from './seals.ts'
 import type { Db, Fragment } from './sql.ts'
 
@@ -13,13 +13,13 @@ const unchangeable = (sql: Db) => sql`xid < pg_snapshot_xmin(pg_current_snapshot
 const isAfter = (sql: Db, { xid, position }: Place) => sql`(xid, position) > (${xid}::text::xid8, ${position}::bigint)`
 
 /** The next events of the log, of all projects, bounded by their number and their stored size. */
-const slice = (sql: Db, { where, limit }: { where: Fragment; limit: number }) => sql`
+const slice = (sql: Db, { where, limit, bytesMax }: { where: Fragment; limit: number; bytesMax: number }) => sql`
   select * from (
     select *, sum(${sql.unsafe(`coalesce(${storedSize('data')}, 0) + coalesce(${storedSize('message')}, 0)`)})
       over (order by xid, position rows between unbounded preceding and 1 preceding) as stored_before
     from (select * from events where ${where} order by xid, position limit ${limit}::int) counted
   ) measured
-  where coalesce(stored_before, 0) < ${WINDOW_BYTES_MAX}`
+  where coalesce(stored_before, 0) < ${bytesMax}`
 
 /** How many events could be sealed, up to those of one window, and the age of the oldest of them; null without any. */
 export async function measureUnsealed(sql: Db, after: Place): Promise<{ events: number; oldestAgeMs: number | null }> {
@@ -38,16 +38,16 @@ export type UnsealedWindow = {
   recordedUntil: string
 }
 
-/** What is to be sealed next, hashed, one window for each project that has events in it, and where they end. */
+/** What is to be sealed next, hashed, one window for each project that has events in it, and where and when they end. */
 export async function readUnsealed(
   sql: Db,
   after: Place,
-): Promise<{ windows: UnsealedWindow[]; until: Place } | undefined> {
-  const rows = await sql<(UnsealedWindow & { xid: string; position: number })[]>`
+): Promise<{ windows: UnsealedWindow[]; until: Place; sealedAt: string } | undefined> {
+  const rows = await sql<(UnsealedWindow & { xid: string; position: number; sealedAt: string })[]>`
     with slice as materialized (
-      ${slice(sql, { where: sql`${isAfter(sql, after)} and ${unchangeable(sql)}`, limit: WINDOW_EVENTS_MAX })}
+      ${slice(sql, { where: sql`${isAfter(sql, after)} and ${unchangeable(sql)}`, limit: WINDOW_EVENTS_MAX, bytesMax: WINDOW_BYTES_MAX })}
     ), last as (select xid::text as xid, position from slice order by slice.xid desc, position desc limit 1)
-    select w.*, last.xid, last.position from last cross join (
+    select w.*, last.xid, last.position, ${microseconds(sql, sql`clock_timestamp()`)} as "sealedAt" from last cross join (
       select project_id as "projectId", count(*)::int as events,
         encode(sha256(string_agg(${eventHash(sql)}, ''::bytea order by xid, position)), 'hex') as digest,
         ${microseconds(sql, sql`min(recorded_at)`)} as "recordedFrom", ${microseconds(sql, sql`max(recorded_at)`)} as "recordedUntil"
@@ -55,8 +55,10 @@ export async function readUnsealed(
   const [first] = rows
   if (!first) return undefined
   return {
-    windows: rows.map(({ xid: _, position: __, ...window }) => window),
+    windows: rows.map(({ xid: _, position: __, sealedAt: ___, ...window }) => window),
     until: { xid: first.xid, position: first.position },
+    // Read after the events, so that no seal is older than an event that it covers: see findFirstSealSince.
+    sealedAt: first.sealedAt,
   }
 }
 
@@ -104,6 +106,7 @@ export async function readEventLines(
     with slice as materialized (${slice(sql, {
       where: sql`${isAfter(sql, after)} and (xid, position) <= (${until.xid}::text::xid8, ${until.position}::bigint)`,
       limit: scanMax,
+      bytesMax: PAGE_BYTES_MAX,
     })}), last as (select xid, position from slice order by xid desc, position desc limit 1)
     select xid::text, position, case when project_id = ${projectId} then ${eventLine(sql)} end as line
     from slice where project_id = ${projectId} or (xid, position) = (select xid, position from last)

@@ -27,13 +27,13 @@ const sealOf = ({ afterXid, afterPosition, untilXid, untilPosition, ...rest }: R
   until: { xid: untilXid, position: untilPosition },
 })
 
-/** `now` is the time of the database; `ahead`: the seals are of a server whose transactions this one has not reached. */
-export type SealedLog = Place & { now: string; ahead: boolean }
+/** `ahead`: the seals are of a server whose transactions this one has not reached. */
+export type SealedLog = Place & { ahead: boolean }
 
 /** Undefined while another transaction holds it. */
 export async function lockSealedLog(sql: Db): Promise<SealedLog | undefined> {
   const [row] = await sql<SealedLog[]>`
-    select xid::text, position, ${microseconds(sql, sql`clock_timestamp()`)} as now, xid >= pg_snapshot_xmax(pg_current_snapshot()) as ahead
+    select xid::text, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) as ahead
     from sealed_log for update skip locked`
   return row
 }

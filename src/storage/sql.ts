@@ -38,6 +38,8 @@ export function connect(
       lock_timeout: 10_000,
       idle_in_transaction_session_timeout: 30_000,
       TimeZone: 'UTC',
+      // Seals hash numbers as they are written out: an operator's default for it must not change what they say.
+      extra_float_digits: 1,
       // The queue and the leases are empty one moment and full the next. A plan that was made for an empty table walks
       // it whole, and is kept; once in a while that cost the tenfold. Every statement here has an index to go by.
       enable_seqscan: 'off',

@@ -85,12 +85,16 @@ export function pageOf<Row>(request: FastifyRequest, reply: FastifyReply, page: 
   const rows = page.rows.slice(0, page.limit)
   const last = rows.at(-1)
   if (last === undefined || !(page.more ?? page.rows.length > page.limit)) return rows
-  const cursor = encodeCursor(page.list, page.place(last))
+  nameNext(request, reply, encodeCursor(page.list, page.place(last)))
+  return rows
+}
+
+/** Tells where the next page begins. */
+export function nameNext(request: FastifyRequest, reply: FastifyReply, cursor: string): void {
   const [path, search] = request.url.split('?', 2)
   const params = new URLSearchParams(search)
   params.set('cursor', cursor)
   reply.header('link', `<${path}?${params}>; rel="next"`).header('x-next-cursor', cursor)
-  return rows
 }
 
 export const createdKey = (row: { createdAt: Date; id: string }): readonly CursorPart[] => [

@@ -5,15 +5,25 @@ import { readDebugBundle } from '#actions/debug-bundle.ts'
 import { dependencyStatus } from '#actions/job-dependencies.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#storage/attempt-writes.ts'
-import { listRuns, type RunFilter } from '#storage/list-runs.ts'
+import { listRunsPage, type RunFilter, type RunPlace } from '#storage/list-runs.ts'
 import { readRunLog } from '#storage/read-log.ts'
 import { findRunBody, type RunRow, readLineage } from '#storage/read-runs.ts'
 import { readRunBodies } from '#storage/run-bodies.ts'
 import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#storage/run-places.ts'
 import { listLatestUsage } from '#storage/usage.ts'
+import { encodeCursor } from '../../cursor.ts'
 import { implement } from '../../implement.ts'
 import { jsonOf } from '../../run-filter.ts'
-import { checkProjectOfRead, createdKey, createdPlace, namePlace, numberPlace, pageOf, shown } from './paging.ts'
+import {
+  checkProjectOfRead,
+  createdKey,
+  createdPlace,
+  nameNext,
+  namePlace,
+  numberPlace,
+  pageOf,
+  shown,
+} from './paging.ts'
 import { straitRun, triggersShownAs } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
 import {
@@ -28,6 +38,8 @@ import {
 import { straitRefusal } from './wording.ts'
 
 const LINEAGE_DEPTH_MAX = 50
+/** Each looks at 5,000 runs at most. */
+const LOOKS_MAX = 10
 /** Chunks have a stream of their own, and there may be thousands of them between two events. */
 const CHUNK = 'stream.chunk'
 
@@ -173,15 +185,30 @@ type Conditions = Omit<RunFilter, 'limit' | 'after'>
 async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter }: { list: string; filter: Conditions }) {
   const limit = shown(asked.limit)
   const after = createdPlace(list, asked.cursor, filter.order)
-  const rows = await listRuns(ctx.reads, { ...filter, after, limit: limit + 1 })
-  return runsPage(ctx, { ...asked, limit }, { list, rows })
+  const rows: RunRow[] = []
+  let place: RunPlace | undefined = after
+  // A filter that finds little is looked for in a bounded number of runs; the next page goes on where this one stopped.
+  for (let looks = 0; looks < LOOKS_MAX && rows.length <= limit && (looks === 0 || place); looks++) {
+    const page = await listRunsPage(ctx.reads, { ...filter, after: place, limit: limit + 1 - rows.length })
+    rows.push(...page.rows)
+    place = page.next
+  }
+  return runsPage(ctx, { ...asked, limit }, { list, rows, beyond: rows.length <= limit ? place : undefined })
+}
+
+type FoundRuns = {
+  list: string
+  rows: RunRow[]
+  /** Where to look on, when the page is short though there may be more. */
+  beyond?: RunPlace | undefined
 }
 
 /** Runs with their bodies. Where those are huge the page is shorter than was asked for, and says that there is more. */
-async function runsPage(ctx: Ctx, { request, reply, limit }: Asked, { list, rows }: { list: string; rows: RunRow[] }) {
+async function runsPage(ctx: Ctx, { request, reply, limit }: Asked, { list, rows, beyond }: FoundRuns) {
   const ids = rows.slice(0, limit).map((row) => row.id)
   const { bodies, within } = await readRunBodies(ctx.reads, ids)
   const page = pageOf(request, reply, { rows, limit: within, list, place: createdKey })
+  if (beyond && page.length === rows.length) nameNext(request, reply, encodeCursor(list, [beyond.createdAt, beyond.id]))
   return page.map((row) => straitRun(row, bodies.get(row.id)))
 }
 

@@ -37,6 +37,7 @@ const JOB: JobInput = {
       folder: { type: 'string', minLength: 1, maxLength: 512, description: 'Folder to audit, below the root.' },
       parent: { type: 'string', description: 'Set by an audit that hands a sub-folder on.' },
       pace_ms: { type: 'number', minimum: 0, maximum: 10_000, description: 'Rest after each step.' },
+      ask_secs: { type: 'number', minimum: 0, maximum: 86_400, description: 'How long to wait for an objection.' },
     },
     additionalProperties: false,
   },
@@ -49,6 +50,8 @@ const JOB: JobInput = {
 
 /** Slow enough to be watched. */
 const PACE_MS = 400
+/** Long enough to object to the report, short enough for who only looks on. */
+const ASK_SECS = 20
 
 export async function startDemo({ address, key, log, env = {} }: DemoOptions): Promise<Demo> {
   const client = createClient({ baseUrl: address, credential: key })
@@ -74,7 +77,7 @@ async function ensureRun(client: Client): Promise<string> {
   if (data[0]) return data[0].id
   const run = await client.triggerRun({
     job: JOB.slug,
-    payload: { folder: 'src', pace_ms: PACE_MS },
+    payload: { folder: 'src', pace_ms: PACE_MS, ask_secs: ASK_SECS },
     tags: { demo: FIRST_RUN },
     idempotency_key: FIRST_RUN,
   })

@@ -94,13 +94,23 @@ test('the demonstration audits the sources, once for a data folder, and leaves a
 }, async () => {
   const { client, address } = await yard()
   const first = await demo(address)
+  // It asks before it writes its report, and rests until somebody answers.
+  const { data: asked } = await until(
+    () => client.listInputs({ status: 'pending' }),
+    ({ data }) => data.length > 0,
+    60_000,
+  )
+  expect(asked).toMatchObject([
+    { run_id: first.runId, kind: 'approval', prompt: expect.stringMatching(/^Shall I write/) },
+  ])
+  await client.answerInput({ input_request_id: asked[0]!.id, approved: true })
   const run = await ended(client, first.runId)
   expect(run).toMatchObject({ status: 'completed', attempt: 1, result: { folder: 'src', report: 'report' } })
 
   const { data: outputs } = await client.listOutputs({ run_id: run.id })
   expect(outputs.map((output) => output.output_key)).toEqual(['report'])
   expect(outputs[0]?.value).toMatch(/^# Audit of `src`[\s\S]*## Findings[\s\S]*## Imports/)
-  expect((await stepsDone(client, run.id)).map(({ step }) => step)).toEqual([...STEPS, 'collect', 'report'])
+  expect((await stepsDone(client, run.id)).map(({ step }) => step)).toEqual([...STEPS, 'collect', 'ask', 'report'])
 
   const { data: children } = await client.listChildren({ run_id: run.id })
   expect(children.length).toBeGreaterThan(5)

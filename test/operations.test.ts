@@ -24,6 +24,7 @@ test('a node is ready when the database answers and its duties have succeeded', 
     'operations',
     'cron',
     'retention',
+    'sealer',
     'leases',
   ])
 })

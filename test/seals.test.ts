@@ -3,6 +3,8 @@ import { sealNextWindow } from '#actions/seal-log.ts'
 import { type Verdict, type VerifyRequest, verifyLog } from '#actions/verify-log.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { dropPartitions } from '#storage/partitions.ts'
+import { readUnsealed } from '#storage/sealed-events.ts'
+import { lockSealedLog } from '#storage/seals.ts'
 import { connect, type Sql } from '#storage/sql.ts'
 import { testDatabase } from './db.ts'
 import { until } from './http-yard.ts'
@@ -227,4 +229,21 @@ test('on a server whose transactions begin anew the sealer says so, and seals no
   await sql`update sealed_log set xid = '99999999999'`
   await note(sql, '6')
   expect((await sealNextWindow({ sql }, 0)).outcome).toBe('ahead')
+})
+
+test('hashing takes no transaction id, so that nobody else waits for it', async () => {
+  const { sql } = await testDatabase()
+  await prepareLog(sql)
+  await note(sql, '1')
+  await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const sealed = await lockSealedLog(tx)
+    await until(
+      () => readUnsealed(tx, sealed!),
+      (found) => found?.windows.length === 1,
+    )
+    const [own] = await tx<{ id: string | null }[]>`select pg_current_xact_id_if_assigned()::text as id`
+    expect(own!.id).toBeNull()
+    expect((await sealNextWindow({ sql }, 0)).outcome).toBe('busy')
+  })
 })

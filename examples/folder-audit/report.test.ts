@@ -72,15 +72,15 @@ test('an empty folder makes a short report', () => {
 })
 
 test.each([
-  [null, { folder: 'src', parent: undefined, paceMs: 0 }],
-  ['x', { folder: 'src', parent: undefined, paceMs: 0 }],
+  [null, { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 }],
+  ['x', { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 }],
   [
     { folder: 7, parent: {}, pace_ms: 'x' },
-    { folder: 'src', parent: undefined, paceMs: 0 },
+    { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 },
   ],
   [
     { folder: 'a', parent: 'r', pace_ms: 1e9 },
-    { folder: 'a', parent: 'r', paceMs: 10_000 },
+    { folder: 'a', parent: 'r', paceMs: 10_000, askSecs: 0 },
   ],
 ])('the payload %j is read as far as it makes sense', (payload, expected) => {
   expect(readPayload(payload)).toEqual(expected)

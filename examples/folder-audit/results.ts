@@ -22,6 +22,7 @@ export type Results = {
   tests: TestPresence
   collect: { children: ChildSummary[] }
   summary: { model: string; text: string } | null
+  ask: { approved: boolean; answered: boolean }
   report: { bytes: number; findings: string[] }
 }
 export type StepName = keyof Results
@@ -51,19 +52,22 @@ export type Payload = {
   parent: string | undefined
   /** Rest after each step, so that a person can watch. */
   paceMs: number
+  /** How long to wait for somebody who may object to the report; 0: nobody is asked. */
+  askSecs: number
 }
 
 const PACE_MS_MAX = 10_000
+const ASK_SECS_MAX = 86_400
 
 /** Whoever may trigger a run writes its payload: nothing in it is trusted. */
 export function readPayload(payload: unknown): Payload {
-  const { folder, parent, pace_ms } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<
-    string,
-    unknown
-  >
+  const { folder, parent, pace_ms, ask_secs } = (
+    typeof payload === 'object' && payload !== null ? payload : {}
+  ) as Record<string, unknown>
   return {
     folder: typeof folder === 'string' && folder !== '' ? folder : 'src',
     parent: typeof parent === 'string' ? parent : undefined,
     paceMs: typeof pace_ms === 'number' ? Math.min(Math.max(pace_ms, 0), PACE_MS_MAX) : 0,
+    askSecs: typeof ask_secs === 'number' ? Math.min(Math.max(Math.floor(ask_secs), 0), ASK_SECS_MAX) : 0,
   }
 }

@@ -1,5 +1,6 @@
 // The steps of an audit, in order. Each calls one tool, and says what it found in a sentence.
 import { basename } from 'node:path'
+import { askPerson } from './ask-person.ts'
 import { askSummary } from './ask-summary.ts'
 import type { Audit } from './audit.ts'
 import { collectChildren, spawnChildren } from './children.ts'
@@ -31,7 +32,9 @@ const PART: readonly StepName[] = ['list', 'read', 'lines', 'largest', 'headers'
 /** A model is asked only by an agent that knows one; a resumed audit goes by what it can do now. */
 export const stepsOf = ({ payload, model }: Pick<Audit, 'payload' | 'model'>): Step[] =>
   (Object.keys(STEPS) as StepName[])
-    .filter((name) => (payload.parent === undefined ? name !== 'summary' || model !== undefined : PART.includes(name)))
+    .filter((name) => payload.parent === undefined || PART.includes(name))
+    .filter((name) => name !== 'summary' || model !== undefined)
+    .filter((name) => name !== 'ask' || payload.askSecs > 0)
     .map((name) => ({ name, ...STEPS[name] }))
 
 const STEPS: Steps = {
@@ -156,6 +159,7 @@ const STEPS: Steps = {
   },
   collect: { tool: 'collect-audits', title: 'Wait for the parts', run: collectChildren },
   summary: { tool: 'ask-model', title: 'Ask a model what it thinks', run: askSummary },
+  ask: { tool: 'ask-person', title: 'Ask whether to write the report', run: askPerson },
   report: {
     tool: 'write-report',
     title: 'Write the report',

@@ -39,6 +39,7 @@ export async function listDomainEvents(
   if (offset >= total) return { rows: [], total }
   const resourceTypes = ofKind && [...new Set(meant.map((kind) => kind.resourceType))]
   const place = await findPlace(reads, { ...filter, resourceTypes, named: true }, offset)
+  if (!place) return { rows: [], total }
   // Events of runs have no index by kind. Where they are few, those of other things are too many to be passed over, and
   // the types that the counters name lead to them.
   const typesMeant = [...new Set(meant.map((kind) => kind.type))]

@@ -4,7 +4,7 @@ import type { Ctx } from '#actions/ctx.ts'
 import { sealNextWindow } from '#actions/seal-log.ts'
 import type { Duty } from './loop.ts'
 
-/** Safe on every node at once: how far the log is sealed is one row, and who does not get its lock passes. */
+/** Safe on every node at once: who does not get the lock passes. */
 export const sealer = (ctx: Ctx): Duty => ({
   name: 'sealer',
   everyMs: 10_000,

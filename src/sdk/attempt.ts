@@ -1,6 +1,8 @@
 // What a running attempt may call, in a handler's words: the routes of the contract with the run's id and token
 // filled in.
+import * as authorizations from '#contract/authorizations.ts'
 import * as executor from '#contract/executor.ts'
+import * as inputs from '#contract/inputs.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as runs from '#contract/runs.ts'
 import * as state from '#contract/state.ts'
@@ -20,6 +22,9 @@ const ATTEMPT_CALLS = {
   spawn: executor.spawnRun,
   continue: waits.continueRun,
   waitForEvent: waits.waitForEvent,
+  ask: inputs.askForInput,
+  inputs: inputs.listRunInputs,
+  authorize: authorizations.authorizeOwnCall,
   stream: executor.writeChunk,
   annotate: executor.annotateRun,
   children: runs.listChildren,
@@ -33,10 +38,12 @@ const ATTEMPT_CALLS = {
 // recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a run must
 // not be made twice: a spawn is repeated when it has an idempotency key.
 const RETRIES_MAX = 8
-const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent'])
+const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent', 'ask', 'authorize'])
 
 const putsToRest = (name: string, input: object): boolean =>
-  name === 'waitForEvent' || (name === 'spawn' && 'await_completion' in input && input.await_completion === true)
+  name === 'waitForEvent' ||
+  (name === 'ask' && !('wait' in input && input.wait === false)) ||
+  (name === 'spawn' && 'await_completion' in input && input.await_completion === true)
 
 type AttemptCall<R extends Route> =
   Record<never, never> extends Omit<Input<R>, 'run_id'>

@@ -3,6 +3,7 @@
 import * as access from '#contract/access.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
+import * as batches from '#contract/batches.ts'
 import * as bulk from '#contract/bulk.ts'
 import * as chains from '#contract/chains.ts'
 import * as debug from '#contract/debug.ts'
@@ -44,6 +45,7 @@ const CONTRACT = {
   ...presets,
   ...runs,
   ...runControls,
+  ...batches,
   ...bulk,
   ...records,
   ...debug,

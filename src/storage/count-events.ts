@@ -129,8 +129,8 @@ function hoursOf({ from, to }: Span): Span | undefined {
 }
 
 const within = (sql: Sql, column: Fragment, { from, to }: Span) => sql`
-  ${from ? sql`and ${column} >= ${instant(from)}::timestamptz` : sql``}
-  ${to ? sql`and ${column} < ${instant(to)}::timestamptz` : sql``}`
+  ${from ? sql`and ${column} >= ${instant(from)}::text::timestamptz` : sql``}
+  ${to ? sql`and ${column} < ${instant(to)}::text::timestamptz` : sql``}`
 
 /** The month after the last one of the year 9999 has no name that PostgreSQL would read. */
 const instant = (at: Date): string => (at.getUTCFullYear() > 9999 ? 'infinity' : at.toISOString())

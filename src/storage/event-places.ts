@@ -10,7 +10,8 @@ const SHALLOW_MAX = 1_000
 /** Events are to be read newest first, of those that occurred before `before`, past `skip` of them. */
 export type EventPlace = { before: Date | undefined; skip: number }
 
-export async function findPlace(sql: Sql, filter: CountFilter, offset: number): Promise<EventPlace> {
+/** Undefined for a place beyond the end of the list. */
+export async function findPlace(sql: Sql, filter: CountFilter, offset: number): Promise<EventPlace | undefined> {
   const { from, to } = filter
   if (offset <= SHALLOW_MAX) return { before: to, skip: offset }
   const end = to && beginOf(to, 'hour', 'at or before')
@@ -22,7 +23,7 @@ export async function findPlace(sql: Sql, filter: CountFilter, offset: number): 
   const hours = { ...filter, from: first, to: end }
   if (first && end && first >= end) return { before: end, skip: left }
   const day = pass(await countByUnit(sql, hours, 'day'), left)
-  if (!day.start) return { before: first, skip: day.left }
+  if (!day.start) return first && { before: first, skip: day.left }
   const dayEnd = endOf(day.start, 'day')
   const ofDay = {
     ...filter,

@@ -48,7 +48,7 @@ const filters = fc.record({
   projectId: fc.constant(PROJECT),
   from: maybe(moment),
   to: maybe(moment),
-  types: maybe(fc.constant(['a.completed', 'none'])),
+  types: maybe(fc.constant(['a.completed', 'none'] as string[])),
   resourceTypes: maybe(fc.subarray(['file', 'key'])),
   named: fc.boolean(),
 })
@@ -84,30 +84,32 @@ test('the counters lead to any place in a list', { timeout: 60_000 }, async () =
   const offsets = fc.integer({ min: 0, max: 4_100 })
   await fc.assert(
     fc.asyncProperty(filters, offsets, async (filter, offset) => {
-      const { before, skip } = await findPlace(sql, filter, offset)
+      const place = await findPlace(sql, filter, offset)
       const { resourceTypes, types, named } = filter
-      const page = await listEvents(sql, {
-        projectId: PROJECT,
-        types,
-        named,
-        resource: resourceTypes && { types: resourceTypes },
-        occurredFrom: filter.from,
-        occurredTo: before,
-        order: 'newest first',
-        limit: 5,
-        offset: skip,
-      })
+      const page =
+        place &&
+        (await listEvents(sql, {
+          projectId: PROJECT,
+          types,
+          named,
+          resource: resourceTypes && { types: resourceTypes },
+          occurredFrom: filter.from,
+          occurredTo: place?.before,
+          order: 'newest first',
+          limit: 5,
+          offset: place?.skip,
+        }))
       const wanted = all.filter(passes(filter)).slice(offset, offset + 5)
-      expect(page.map((event) => event.id)).toEqual(wanted.map((event) => event.id))
+      expect((page ?? []).map((event) => event.id)).toEqual(wanted.map((event) => event.id))
     }),
     { numRuns: 150 },
   )
 })
 
 test('a deep place is reached past the events of one hour at most', async () => {
-  const { skip } = await findPlace(sql, { projectId: PROJECT }, 3_000)
+  const place = await findPlace(sql, { projectId: PROJECT }, 3_000)
   const hours = Map.groupBy(all, (event) => Math.floor(event.occurredAt.getTime() / 3_600_000))
-  expect(skip).toBeLessThan(Math.max(...[...hours.values()].map((events) => events.length)))
+  expect(place!.skip).toBeLessThan(Math.max(...[...hours.values()].map((events) => events.length)))
 })
 
 async function ownLog(): Promise<Sql> {

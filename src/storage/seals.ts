@@ -31,11 +31,15 @@ const sealOf = ({ afterXid, afterPosition, untilXid, untilPosition, ...rest }: R
 export type SealedLog = Place & { ahead: boolean }
 
 /** Undefined while another transaction holds it. */
-export async function lockSealedLog(sql: Db): Promise<SealedLog | undefined> {
-  const [row] = await sql<SealedLog[]>`
-    select xid::text, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) as ahead
-    from sealed_log for update skip locked`
-  return row
+export async function lockSealedLog(tx: Db): Promise<SealedLog | undefined> {
+  // No lock on the row, for which this transaction would be given an id, and while that is open nobody's tail gets
+  // beyond it: hashing takes a while. And two statements, since the second has to see what the last holder committed.
+  const [lock] = await tx<{ locked: boolean }[]>`
+    select pg_try_advisory_xact_lock(hashtextextended('sealer', 5)) as locked`
+  if (!lock!.locked) return undefined
+  const [row] = await tx<SealedLog[]>`
+    select xid::text, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) as ahead from sealed_log`
+  return row!
 }
 
 /** Adds seals to their chains, and moves on to where their windows end. */

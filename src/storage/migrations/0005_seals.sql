@@ -19,7 +19,7 @@ create table seals (
 );
 create index seals_by_time on seals (project_id, sealed_at, number);
 
--- How far the whole log is sealed: one row, whose lock keeps all sealers but one away.
+-- How far the whole log is sealed: one row.
 create table sealed_log (
   one boolean primary key default true check (one),
   xid xid8 not null,

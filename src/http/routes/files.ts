@@ -1,0 +1,27 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { findFileOr404, removeFile } from '#actions/files.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import * as contract from '#contract/files.ts'
+import { readFileBytes } from '#storage/files.ts'
+import { fileNameOf } from '../download.ts'
+import { implement } from '../implement.ts'
+
+export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.getFile, async ({ file_id }, { projectId }, _, reply) => {
+    const file = await findFileOr404(ctx, projectId, file_id)
+    // Whatever a client called its type: no browser may take it for a page of ours.
+    reply
+      .header('x-content-type-options', 'nosniff')
+      .header('content-disposition', `attachment; filename="${plainName(file.name)}"`)
+      .header('content-length', file.size)
+    return Readable.from(readFileBytes(ctx.sql, file))
+  })
+  implement(app, contract.deleteFile, async ({ file_id }, { projectId }) => {
+    await removeFile(ctx, projectId, file_id)
+    return undefined
+  })
+}
+
+/** A dot stays where it is, so that the ending does. */
+const plainName = (name: string): string => name.split('.').map(fileNameOf).join('.')

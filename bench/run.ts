@@ -1,5 +1,6 @@
 // npm run bench: all benches in turn, or those that are named. Every line on stdout is one result as JSON; what is
 // for people goes to stderr.
+import { governanceBench } from './governance/bench.ts'
 import { ingestBench } from './ingest/bench.ts'
 import { latencyBench } from './latency/bench.ts'
 import { say } from './lib/report.ts'
@@ -10,6 +11,7 @@ import { readsBench } from './reads/bench.ts'
 const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   queue: { what: 'trigger, claim and settle no-op runs; graphile-worker, pg-boss and BullMQ', bench: queueBench },
   ingest: { what: 'events one by one and in batches; an empty Fastify handler and raw inserts', bench: ingestBench },
+  governance: { what: 'decisions about calls of agents, and locks; an empty Fastify handler', bench: governanceBench },
   latency: { what: 'trigger to start, idle and over 1,000,000 parked runs', bench: latencyBench },
   live: { what: 'commit to subscriber, and the memory of idle streams', bench: liveBench },
   reads: { what: 'lists and single runs among 300,000 runs and 1,000,000 events', bench: readsBench },
@@ -21,7 +23,7 @@ const HELP = `Measures Runyard against its peers on this machine, with an embedd
   npm run bench -- queue       one of them
 
 ${Object.entries(BENCHES)
-  .map(([name, { what }]) => `  ${name.padEnd(10)}${what}`)
+  .map(([name, { what }]) => `  ${name.padEnd(12)}${what}`)
   .join('\n')}
 `
 

@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino'
 import { makeClaimer } from '#actions/claim-runs.ts'
 import { makeCtx } from '#actions/ctx.ts'
 import { type Engine, startEngine } from '#engine/engine.ts'
+import { makeCaller } from '#engine/http-call.ts'
 import { makeRateLimiter } from '#governance/rate-limit.ts'
 import { runTokens } from '#governance/run-tokens.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
@@ -14,8 +15,11 @@ import { buildServer } from '#http/server.ts'
 import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
 import { hangBell } from '#storage/bell.ts'
+import { newId } from '#storage/id.ts'
+import { sharedSecret } from '#storage/keys.ts'
 import { listenTo } from '#storage/listening.ts'
 import { migrate } from '#storage/migrate.ts'
+import { redisCache } from '#storage/recent-feed-cache.ts'
 import { connect } from '#storage/sql.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
@@ -58,7 +62,24 @@ export async function startNode({
   })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
   const tokens = runTokens(tokenSecret)
-  const parts = { reads: readSql, ring: bell.ring, listen: listenTo(bell), log, egress: config.egress }
+  const feedCache =
+    config.redisUrl === undefined
+      ? undefined
+      : redisCache({
+          redisUrl: config.redisUrl,
+          installation: await sharedSecret(apiSql, 'installation', newId()),
+          log: say,
+        })
+  const caller = makeCaller({ egress: config.egress })
+  const parts = {
+    reads: readSql,
+    ring: bell.ring,
+    listen: listenTo(bell),
+    log,
+    egress: config.egress,
+    post: caller.call,
+    ...(feedCache && { feedCache }),
+  }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   const live = goLive({ sql: apiSql, bell, log: say })
@@ -109,9 +130,11 @@ export async function startNode({
     live.close()
     await engine?.stop(config.shutdownGraceMs)
     await app.close()
+    await caller.close()
     stopForgetting()
     await authenticator.close()
     await limiter.close()
+    await Promise.all([ctx.feed.close(), engineCtx.feed.close()])
     await bell.close()
     await stopTracing?.()
     await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])

@@ -2,12 +2,15 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
+import { exportLog } from '#actions/export-log.ts'
 import { verifyLog } from '#actions/verify-log.ts'
 import { makePartitions } from '#storage/partitions.ts'
 import { connect, type Sql } from '#storage/sql.ts'
 import { testDatabase } from './db.ts'
 import { type Call, callerOf, httpYard, KEY, until } from './http-yard.ts'
+import { askedThrough } from './log.ts'
 import { startNode } from './processes.ts'
 import { sealAll } from './seal-all.ts'
 
@@ -206,4 +209,29 @@ test('a node that is killed while it seals leaves whole windows, and the next on
   expect(await sealed()).toBe(log!.n)
   const verdict = await verifyLog({ reads: sql }, { projectId: 'default' })
   expect([verdict.problem, verdict.events]).toEqual([null, log!.n])
+})
+
+test('an export reads on only when its client has taken what was read, and not at all when the client has left', async () => {
+  const { sql, url } = await testDatabase()
+  await makePartitions(sql)
+  await sql`insert into events (id, project_id, type, occurred_at, actor_type, correlation_id)
+    select gen_random_uuid(), 'default', 'noted', now(), 'system', 'c' from generate_series(1, 50000)`
+  await sealAll(sql)
+  const { sql: reads, asked } = askedThrough(url)
+  const pages = () => asked.filter(({ text }) => text.includes('specversion')).length
+  const span = { projectId: 'default', from: new Date(Date.now() - 3_600_000), to: new Date(Date.now() + 3_600_000) }
+  const stream = Readable.from(exportLog({ reads }, span), { objectMode: false })
+  await until(
+    async () => {
+      stream.read(100)
+      return pages()
+    },
+    (n) => n > 0,
+  )
+  for (let i = 0; i < 50; i++) await reads`select 1`
+  const before = pages()
+  expect(before).toBeLessThan(4)
+  stream.destroy()
+  for (let i = 0; i < 50; i++) await reads`select 1`
+  expect([stream.destroyed, pages()]).toEqual([true, before])
 })

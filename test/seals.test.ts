@@ -76,6 +76,14 @@ test('an event that was added behind the last seal is found, below the place up 
   expect((await verify(sql)).problem).toMatchObject({ seal: null, reason: 'not_sealed', eventsFound: 1 })
 })
 
+test('an event that was added with the mark of a transaction to come, and so would never be sealed, is found', async () => {
+  const { sql } = await sealedLog()
+  await sql`insert into events (xid, id, project_id, type, occurred_at, actor_type, correlation_id)
+    values ('99999999999', gen_random_uuid(), ${PROJECT}, 'forged', now(), 'system', 'c')`
+  expect((await verify(sql)).problem).toMatchObject({ seal: null, reason: 'not_sealed', eventsFound: 1 })
+  expect((await verify(sql, { projectId: 'other' })).problem).toBeNull()
+})
+
 test('two events that exchanged their data are found', async () => {
   const { sql } = await sealedLog()
   await sql`update events e set data = o.data, message = o.message from events o

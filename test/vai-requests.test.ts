@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { shownAs } from '../src/http/dialects/vai/resource-types.ts'
 import { callerOf, KEY } from './http-yard.ts'
 import { vaiYard } from './vai-yard.ts'
 
@@ -194,4 +196,10 @@ test('the mount describes its six reads', async () => {
     '/api/v1/events/stats/by-actor',
     '/api/v1/events/{event_id}',
   ])
+})
+
+test('the document says what each kind of ours is here', () => {
+  const rows = [...readFileSync('docs/vai.md', 'utf8').matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)]
+  expect(rows.length).toBeGreaterThan(10)
+  for (const [, ours, here] of rows) expect(shownAs(ours!), ours).toBe(here)
 })

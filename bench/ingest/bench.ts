@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'undici'
 import { poster } from '../lib/call.ts'
 import { runScript, startServer } from '../lib/child.ts'
+import type { Load } from '../lib/load.ts'
 import { median, round, spread } from '../lib/numbers.ts'
 import { report, say } from '../lib/report.ts'
 import { BENCH_KEY, startRunyard } from '../lib/runyard.ts'
 import { onStage, type Stage } from '../lib/stage.ts'
-import { RUNS } from './event.ts'
-import type { Load } from './load.ts'
+import { eventOf, RUNS } from './event.ts'
 import { type Batches, batchOf } from './repeat.ts'
 
 const ROUNDS = 3
@@ -23,17 +23,23 @@ const BATCH_TARGET = 0.6
 /** A run per event is the worst, since each locks and moves its run's row; few runs is what an agent sends. */
 const RUNS_PER_BATCH = [RUNS, 10]
 
+const EVENTS = Array.from({ length: RUNS }, (_, nth) => eventOf(nth))
+
 const path = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
 
 export const ingestBench = (): Promise<void> =>
   onStage(async (stage) => {
     const url = await stage.freshDatabase()
     const { address } = await startOurs(stage, url)
-    const empty = await startServer(process.execPath, [path('empty')], { ready: /ready at (http:\S+)/ })
+    const empty = await startServer(process.execPath, [path('../lib/empty')], { ready: /ready at (http:\S+)/ })
     stage.atEnd(empty.stop)
     for (const [connections, target] of SINGLE_TARGETS) {
       const turn = (url: string) =>
-        runScript<Load>(path('load'), { url, key: BENCH_KEY, connections, ...TIMES }, TURN_MS_MAX)
+        runScript<Load>(
+          path('../lib/load'),
+          { url, key: BENCH_KEY, path: '/v1/events', bodies: EVENTS, connections, ...TIMES },
+          TURN_MS_MAX,
+        )
       const rounds = await inTurns(
         () => turn(address),
         () => turn(empty.address),

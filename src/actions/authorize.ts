@@ -2,7 +2,7 @@
 // row, many to a transaction: calls at the same time never get more than the policy allows.
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { costOf, judge, NO_POLICY, type PolicyReason, type RiskLevel, riskOf, type Standing } from '#core/policy.ts'
+import { costOf, judge, NO_POLICY, type Policy, type PolicyReason, type RiskLevel, riskOf, type Standing } from '#core/policy.ts'
 import { type AgentRow, lockAgents } from '#storage/agents.ts'
 import { appendEvents, type NewEvent } from '#storage/append-events.ts'
 import {
@@ -17,6 +17,7 @@ import { newId } from '#storage/id.ts'
 import { insertInputRequests, type NewInputRequest } from '#storage/input-requests.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
+import { policyHash } from './policy-hash.ts'
 
 export type CallRequest = {
   projectId: string
@@ -61,19 +62,25 @@ export async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Prom
     const tx = transaction as unknown as Sql
     const agents = await lockAgents(tx, calls)
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
-    const today = await readToday(tx, calls)
+    const today = await readToday(
+      tx,
+      agents.map((agent) => ({ projectId: agent.projectId, agentId: agent.id })),
+    )
     const book = makeBook(agents, today)
     const made = calls.map((call) => book.decide(call))
-    await insertAuthorizations(
-      tx,
-      made.map((it) => it.row),
-    )
     const asked = made.flatMap((it) => it.asked ?? [])
-    if (asked.length > 0) await insertInputRequests(tx, asked)
-    await appendEvents(
-      tx,
-      made.flatMap((it) => it.events),
-    )
+    // Sent together: the lock of the agents is held for as long as this takes.
+    await Promise.all([
+      insertAuthorizations(
+        tx,
+        made.map((it) => it.row),
+      ),
+      asked.length > 0 && insertInputRequests(tx, asked),
+      appendEvents(
+        tx,
+        made.flatMap((it) => it.events),
+      ),
+    ])
     return made.map((it) => it.decision)
   })
   return decided as Decision[]
@@ -151,14 +158,16 @@ function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }:
   return {
     decision: { ...about, authorizationId: id, decision, inputRequestId },
     row,
-    events: [eventOf(call, row, inputRequestId)],
+    events: [eventOf(call, row, { inputRequestId, policy: agent.policy })],
     ...(inputRequestId && { asked: approvalOf(call, row, inputRequestId) }),
   }
 }
 
 const EVENT_OF = { reserved: 'policy.allowed', blocked: 'policy.blocked', asked: 'policy.approval_required' } as const
 
-function eventOf(call: CallRequest, row: NewAuthorization, inputRequestId: string | null): NewEvent {
+type About = { inputRequestId: string | null; policy: Policy | null }
+
+function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, policy }: About): NewEvent {
   const { id, state, tool, reason, riskLevel, observed, policyVersion, argsHash, costMicrousd } = row
   return {
     projectId: call.projectId,
@@ -176,6 +185,7 @@ function eventOf(call: CallRequest, row: NewAuthorization, inputRequestId: strin
       risk_level: riskLevel,
       policy_version: policyVersion,
       cost_microusd: costMicrousd,
+      ...(state === 'blocked' && { policy_hash: policyHash(policy) }),
       ...(argsHash && { args_hash: argsHash }),
       ...(inputRequestId && { input_request_id: inputRequestId }),
     },

@@ -10,9 +10,12 @@ import { type GroupCommit, groupCommit } from '#storage/group-commit.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#storage/insert-runs.ts'
 import type { Listening } from '#storage/listening.ts'
 import { moveRuns, type RunChange, type RunChanged } from '#storage/move-runs.ts'
+import { type RecentFeed, recentFeed } from '#storage/recent-feed.ts'
+import type { RecentCache } from '#storage/recent-feed-cache.ts'
 import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { type CallRequest, type Decision, decideCalls } from './authorize.ts'
 import { type JobCache, jobCache } from './job-cache.ts'
+import { noWayOut, type Post } from './post.ts'
 
 export type Ctx = {
   sql: Sql
@@ -25,6 +28,8 @@ export type Ctx = {
   log: Logger
   /** In [0, 1). */
   random: () => number
+  /** Calls an endpoint, guarded and bounded; a fault of the other side is an outcome, never an exception. */
+  post: Post
   egress: EgressMode
   jobs: JobCache
   /** Group commits: whoever asks meanwhile shares the next statement. */
@@ -35,9 +40,17 @@ export type Ctx = {
   /** Decisions about calls of agents. */
   authorize: GroupCommit<CallRequest, Decision>
   bookUsage: GroupCommit<UsageCall, BookedCall>
+  /** What a project was told no about lately, and what its agents did. */
+  feed: RecentFeed
 }
 
-export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | 'egress'> & { random?: () => number }
+export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | 'egress'> & {
+  random?: () => number
+  /** Without it the context has no way out. */
+  post?: Post
+  /** Where the recent feed is kept at hand; without it, it is read from the log each time. */
+  feedCache?: RecentCache
+}
 
 /** Items of one statement, statements at once, and items waiting, for each kind of group commit. */
 const BOUNDS = { itemsMax: 500, parallel: 2, waitingMax: 20_000 }
@@ -54,7 +67,11 @@ const appendOnce = (sql: Sql, events: NewEvent[]): Promise<Appended[]> =>
 
 const full = (what: string) => () => refuse('overloaded', { what, retryAfterMs: 1000 })
 
-export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.random }: CtxParts): Ctx {
+export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.random, post = noWayOut, feedCache }: CtxParts): Ctx {
+  const feed = recentFeed(sql, {
+    cache: feedCache,
+    onFailure: (error) => log.warn({ err: error }, 'items of the recent feed were lost'),
+  })
   const insertRun = groupCommit<NewRun, InsertedRun>((runs) => insertRuns(sql, runs), {
     ...BOUNDS,
     full: full('The queue of triggers'),
@@ -84,8 +101,16 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     ...BOUNDS,
     full: full('The queue of usage'),
   })
-  const authorize = groupCommit<CallRequest, Decision>((calls) => decideCalls(sql, calls), {
+  const decideAndTell = async (calls: readonly CallRequest[]): Promise<Decision[]> => {
+    const decided = await decideCalls(sql, calls)
+    const blocked = calls.filter((_, index) => decided[index]!.decision === 'blocked')
+    if (blocked.length > 0) feed.changed(new Set(blocked.map((it) => it.projectId)))
+    return decided
+  }
+  const authorize = groupCommit<CallRequest, Decision>(decideAndTell, {
     ...BOUNDS,
+    // Two would mostly wait for the lock of the same agent.
+    parallel: 1,
     full: full('The queue of authorizations'),
   })
   return {
@@ -96,6 +121,7 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     log,
     egress,
     random,
+    post,
     jobs: jobCache(sql),
     insertRun,
     moveRun,
@@ -103,5 +129,6 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     appendDelta,
     authorize,
     bookUsage: bookCall,
+    feed,
   }
 }

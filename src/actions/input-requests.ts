@@ -131,7 +131,8 @@ function checkQuestion({
 
 type Asked = Pick<InputRow, 'kind' | 'schema' | 'params' | 'editableParams'>
 
-function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
+/** Throws what is wrong with an answer to this question. */
+export function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
   if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
   if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
   const fixed = Object.keys(answer.params ?? {}).find((name) => !asked.editableParams.includes(name))

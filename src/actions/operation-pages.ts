@@ -65,6 +65,8 @@ export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle
     await noteFailure(ctx, operation, moved.error)
     return 'failed'
   }
+  // What was moved may be what other runs wait for.
+  ctx.ring(['waits'])
   await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, askedBy(operation))
   return 'moved'
 }

@@ -1,6 +1,5 @@
 // Comparing the log with its seals: the chain, and for each seal what its window holds now. Bounded; who asks goes on
 // from the last seal that was found good.
-import { createHash, type Hash } from 'node:crypto'
 import {
   CHAIN_BEGINNING,
   chainFlaw,
@@ -11,10 +10,11 @@ import {
   type SealProblem,
 } from '#core/seal.ts'
 import { readPartitions } from '#storage/partitions.ts'
-import { hashSpans } from '#storage/sealed-events.ts'
+import { countUnreachable } from '#storage/sealed-events.ts'
 import { findFirstSealBeyond, findFirstSealSince, findHead, findSeal, readSeals } from '#storage/seals.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
+import { batchesOf, hashWindows, type Window } from './hash-windows.ts'
 import { sealHash } from './seal-log.ts'
 
 export type Problem = {
@@ -55,12 +55,9 @@ export type Verdict = {
 
 /** What one request looks at; a window that was begun is finished. */
 const BOUNDS = { eventsMax: 1_000_000, ms: 10_000 }
-/** What one statement looks at. */
-const SCAN_MAX = 50_000
-const WINDOWS_MAX = 20
 
-/** One seal to be compared, or the end of the log behind the last seal, in which there must be nothing. */
-type Window = { seal: Seal | undefined; after: Place; until: Place; events: number; digest: string }
+/** Seals that are read at once. */
+const SEALS_MAX = 20
 
 export async function verifyLog({ reads: sql }: Pick<Ctx, 'reads'>, request: VerifyRequest): Promise<Verdict> {
   const { projectId, to, bounds = BOUNDS } = request
@@ -81,7 +78,7 @@ export async function verifyLog({ reads: sql }: Pick<Ctx, 'reads'>, request: Ver
   verdict.last = link
   for (;;) {
     const { head, sealed } = await findHead(sql, projectId)
-    const seals = await readSeals(sql, { projectId, after: link.number, limit: WINDOWS_MAX })
+    const seals = await readSeals(sql, { projectId, after: link.number, limit: SEALS_MAX })
     const wanted = seals.filter((seal) => !beyond || seal.number < beyond.number)
     const { windows, broken } = followChain(link, wanted)
     const isEnd = !broken && seals.length === 0 && !beyond && link.number === (head?.number ?? 0)
@@ -89,11 +86,12 @@ export async function verifyLog({ reads: sql }: Pick<Ctx, 'reads'>, request: Ver
     for (const batch of batchesOf(windows)) {
       await checkWindows(sql, projectId, batch, verdict)
       if (verdict.problem) return verdict
-      if (verdict.events >= bounds.eventsMax || performance.now() > endMs) return { ...verdict, more: !isEnd }
+      const isFull = verdict.events >= bounds.eventsMax || performance.now() > endMs
+      if (isFull && !isEnd) return { ...verdict, more: true }
     }
     if (broken) return { ...verdict, problem: broken }
     const reached = wanted.at(-1)
-    if (!reached) return verdict
+    if (!reached) return isEnd ? { ...verdict, problem: await unreachableProblem(sql, projectId, sealed) } : verdict
     link = reached
   }
 }
@@ -153,22 +151,6 @@ const chainProblem = (message: string, number: number, seal: Seal | undefined, l
   eventsFound: null,
 })
 
-/** Windows that one statement looks at: the log has about as many events as its positions are apart. */
-function batchesOf(windows: readonly Window[]): Window[][] {
-  const batches: Window[][] = []
-  let room = 0
-  for (const window of windows) {
-    const size = Math.max(1, window.until.position - window.after.position)
-    if (batches.length === 0 || size > room) {
-      batches.push([])
-      room = SCAN_MAX
-    }
-    batches.at(-1)!.push(window)
-    room -= size
-  }
-  return batches
-}
-
 async function checkWindows(sql: Sql, projectId: string, windows: readonly Window[], verdict: Verdict): Promise<void> {
   for (const [index, { events, digest }] of (await hashWindows(sql, projectId, windows)).entries()) {
     const window = windows[index]!
@@ -190,26 +172,6 @@ async function checkWindows(sql: Sql, projectId: string, windows: readonly Windo
   }
 }
 
-type Hashing = { window: Window; after: Place; hash: Hash; events: number; over: boolean }
-
-/** What the windows hold now. One that other projects filled with many events takes several statements. */
-async function hashWindows(sql: Sql, projectId: string, windows: readonly Window[]) {
-  const all = windows.map((window): Hashing => {
-    return { window, after: window.after, hash: createHash('sha256'), events: 0, over: false }
-  })
-  for (let open = all; open.length > 0; open = open.filter((it) => !it.over)) {
-    const spans = open.map(({ after, window }) => ({ after, until: window.until }))
-    for (const [index, span] of (await hashSpans(sql, { projectId, spans, scanMax: SCAN_MAX })).entries()) {
-      const hashing = open[index]!
-      hashing.hash.update(span.hashes)
-      hashing.events += span.events
-      hashing.over = span.next === undefined
-      hashing.after = span.next ?? hashing.after
-    }
-  }
-  return all.map(({ hash, events }) => ({ events, digest: hash.digest('hex') }))
-}
-
 /**
  * Retention drops whole partitions, oldest first: what was recorded before the oldest one that is left is not there,
  * whoever wrote it. Asked after the comparison, since a partition may be dropped in between.
@@ -224,6 +186,14 @@ async function isGone(sql: Sql, seal: Seal, found: number): Promise<boolean> {
 export async function keptFrom(sql: Sql): Promise<number> {
   const [oldest] = await readPartitions(sql, 'events')
   return oldest?.from.getTime() ?? Number.POSITIVE_INFINITY
+}
+
+/** Behind all that is sealed there may be events that wait for it, but none that will never be sealed. */
+async function unreachableProblem(sql: Sql, projectId: string, sealed: Place): Promise<Problem | null> {
+  const found = await countUnreachable(sql, projectId, sealed)
+  if (found === 0) return null
+  const message = `${found} events bear the mark of transactions that have not begun: they were added by hand.`
+  return { ...chainProblem(message, 0, undefined), reason: 'not_sealed', seal: null, after: sealed, eventsFound: found }
 }
 
 function eventProblem({ seal, after, until, events }: Window, found: number): Problem {

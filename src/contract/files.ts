@@ -14,7 +14,8 @@ export const getFile = route({
   tag,
   name: 'getFile',
   summary: 'Read the bytes of a file.',
-  description: 'The header Content-Disposition has its name. An executor reads the files of its project with its run token.',
+  description:
+    'The header Content-Disposition has its name. An executor reads the files of its project with its run token.',
   params: FilePath,
   produces: 'application/octet-stream',
   replies: { 200: Type.Unsafe<unknown>({ description: 'The bytes.' }) },

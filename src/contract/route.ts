@@ -26,8 +26,8 @@ export type Route = {
   path: `/${string}`
   /** The scope of the key; 'any_key' for all keys; 'run_token' for what a running attempt may call; 'nothing' for open routes. */
   needs: Scope | 'any_key' | 'run_token' | 'nothing'
-  /** Beside keys of that scope, the token of the very run that the path names is accepted. */
-  orRunToken?: true
+  /** Beside keys of that scope, the token of the very run that the path names is accepted; or that of any run of the project. */
+  orRunToken?: true | 'of_project'
   /** Name of a cookie that may hold the key, where clients of another product are used to one. Only for reads. */
   keyCookie?: string
   tag: string

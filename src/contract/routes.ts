@@ -9,6 +9,7 @@ import * as debug from './debug.ts'
 import * as dependencies from './dependencies.ts'
 import * as events from './events.ts'
 import * as executor from './executor.ts'
+import * as files from './files.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
 import * as operations from './operations.ts'
@@ -43,6 +44,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   state,
   workers,
   inputs,
+  files,
   agents,
   authorizations,
   events,

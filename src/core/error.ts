@@ -52,12 +52,17 @@ const REFUSALS = {
   operation_not_found: (it: { operationId: string }) => `There is no operation ${it.operationId}.`,
   operation_over: (it: { operationId: string; state: string }) => `Operation ${it.operationId} is ${it.state} already.`,
   agent_not_found: (it: { agentId: string }) => `There is no agent ${it.agentId}.`,
+  tool_not_found: (it: { tool: string }) => `There is no tool ${it.tool} that may be called here.`,
+  lease_not_found: (it: { key: string }) => `Nothing is known of the key ${it.key}.`,
+  not_lease_holder: (it: { key: string; leaseId: string }) => `The key ${it.key} is not held under ${it.leaseId}.`,
+  lease_over: (it: { key: string; state: string }) => `The lease on ${it.key} is ${it.state} already.`,
   authorization_not_found: (it: { authorizationId: string }) => `There is no authorization ${it.authorizationId}.`,
   authorization_not_reserved: (it: { authorizationId: string }) =>
     `The call ${it.authorizationId} is not reserved: it was not allowed, or is settled already.`,
   input_not_found: (it: { inputRequestId: string }) => `There is no input request ${it.inputRequestId}.`,
   input_over: (it: { inputRequestId: string; state: string }) =>
     `Input request ${it.inputRequestId} is ${it.state} already.`,
+  file_not_found: (it: { fileId: string }) => `There is no file ${it.fileId}.`,
   event_not_found: (it: { eventId: string }) => `There is no event ${it.eventId}.`,
   correlation_not_found: (it: { correlationId: string }) => `There is no event of the chain ${it.correlationId}.`,
   reserved_type: (it: { type: string }) => `Events of type ${it.type} are written by the engine only.`,

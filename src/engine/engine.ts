@@ -3,6 +3,7 @@
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
+import { makePlanner } from './ai-plans.ts'
 import { counters } from './counters.ts'
 import { cron } from './cron.ts'
 import { makeDispatcher } from './dispatcher.ts'
@@ -36,6 +37,7 @@ export type Engine = {
 export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   const caller = makeCaller({ egress: ctx.egress })
   const dispatcher = makeDispatcher(ctx, { ...options, caller, owner: options.node })
+  const planner = makePlanner(ctx)
   const health = new Map<string, DutyHealth>()
   const stopping = new AbortController()
 
@@ -69,6 +71,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     counters(ctx),
     retention(ctx, options.retention),
     sealer(ctx),
+    ...planner.duties,
   ].map((duty) => run(duty, stopping.signal))
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()
@@ -80,7 +83,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     async stop(graceMs) {
       stopping.abort()
       await Promise.all(duties)
-      await dispatcher.drain(graceMs)
+      await Promise.all([dispatcher.drain(graceMs), planner.drain(graceMs)])
       stoppingBeats.abort()
       await beats
       await caller.close()

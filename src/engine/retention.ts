@@ -3,7 +3,14 @@
 import type { Ctx } from '#actions/ctx.ts'
 import { deleteOldOperations } from '#storage/operations.ts'
 import { dropPartitions, makePartitions } from '#storage/partitions.ts'
-import { deleteOldBatches, deleteOldRuns, deleteStaleKeys, deleteUnseenResources, dropOldPayloads, whileAlone } from '#storage/retention.ts'
+import {
+  deleteOldBatches,
+  deleteOldRuns,
+  deleteStaleKeys,
+  deleteUnseenResources,
+  dropOldPayloads,
+  whileAlone,
+} from '#storage/retention.ts'
 import type { Duty } from './loop.ts'
 
 /** Days that each class of data is kept; null for ever. */

@@ -34,6 +34,7 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
     return
   }
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
+  if (route.orRunToken === 'of_project') return
   // Another run does not exist for this token, in its own project or elsewhere.
   const runId = params.run_id
   if (runId !== caller.runId) throw refuse('run_not_found', { runId: runId ?? '' })

@@ -26,7 +26,7 @@ export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
   ? null
   : R['needs'] extends 'run_token'
     ? RunCaller
-    : R extends { orRunToken: true }
+    : R extends { orRunToken: true | 'of_project' }
       ? Caller
       : KeyCaller
 

@@ -4,6 +4,8 @@ import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
 import type { Live } from '#live/live.ts'
+import { dynamiqRoutes } from './dialects/dynamiq/dynamiq.ts'
+import { onceonlyRoutes } from './dialects/onceonly/onceonly.ts'
 import { straitRoutes } from './dialects/strait/strait.ts'
 import { vaiRoutes } from './dialects/vai/vai.ts'
 import { docsRoutes } from './docs.ts'
@@ -18,6 +20,7 @@ import { chainRoutes } from './routes/chains.ts'
 import { debugRoutes } from './routes/debug.ts'
 import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventRoutes } from './routes/events.ts'
+import { fileRoutes } from './routes/files.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
@@ -64,6 +67,7 @@ export const nativeRoutes =
     attemptRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     inputRoutes(app, ctx)
+    fileRoutes(app, ctx)
     agentRoutes(app, ctx)
     eventRoutes(app, ctx)
     chainRoutes(app, ctx)
@@ -73,4 +77,6 @@ export const nativeRoutes =
     docsRoutes(app)
     straitRoutes({ ctx, live, tokens, checks })(app)
     vaiRoutes(ctx)(app)
+    onceonlyRoutes({ ctx })(app)
+    dynamiqRoutes({ ctx, live, stopping })(app)
   }

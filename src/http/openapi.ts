@@ -17,6 +17,7 @@ const TAGS: Record<string, string> = {
   Usage: 'What calls of models used and cost, and the prices of models.',
   'Running attempt': 'What an attempt may call with its run token while it is running.',
   Workers: 'Claim runs, keep their leases, settle them.',
+  Files: 'What runs were handed beside their payloads.',
   'Human input': 'Runs and agents ask people, and people answer.',
   Agents: 'What agents may do, what they did, and the switch that stops them.',
   Events: 'The log: append-only, the truth about the past.',

@@ -92,6 +92,7 @@ const NOT_FOUND: Record<string, (id: string) => Refusal> = {
   run_id: (runId) => refuse('run_not_found', { runId }),
   job: (job) => refuse('job_not_found', { job }),
   correlation_id: (correlationId) => refuse('correlation_not_found', { correlationId }),
+  file_id: (fileId) => refuse('file_not_found', { fileId }),
   event_id: (eventId) => refuse('event_not_found', { eventId }),
   key_id: (keyId) => refuse('key_not_found', { keyId }),
   project_id: (projectId) => refuse('project_not_found', { projectId }),

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { RunLogRow } from '#storage/read-log.ts'
 import type { TailCursor, TailEvent } from '#storage/tail.ts'
 import { type StreamsOptions, serveStreams } from './sse.ts'
-import { type WatchedRun, type WatchOptions, watchRuns } from './watch-runs.ts'
+import { type Fill, type WatchedRun, type WatchOptions, watchRuns } from './watch-runs.ts'
 import { watchTail } from './watch-tail.ts'
 import type { Wire } from './wire.ts'
 
@@ -15,6 +15,7 @@ export type RunStream = {
   deltas: boolean
   afterSequence: number
   wire: Wire<RunLogRow, number>
+  fill?: Fill | undefined
 }
 
 export type TailStream = { projectId: string; after: TailCursor; wire: Wire<TailEvent, TailCursor> }
@@ -33,10 +34,10 @@ export function goLive(options: WatchOptions & StreamsOptions): Live {
   const runs = watchRuns(options)
   const tail = watchTail(options)
   return {
-    streamRun(res, { projectId, run, deltas, afterSequence, wire }) {
+    streamRun(res, { projectId, run, deltas, afterSequence, wire, fill }) {
       // A place beyond the end would wait for numbers to come, and leave out what comes before they do.
       const at = Math.min(afterSequence, run.lastSequence)
-      streams.open(res, { projectId, wire, at, follow: (follower) => runs.follow(run, deltas, follower) })
+      streams.open(res, { projectId, wire, at, follow: (follower) => runs.follow(run, deltas, follower, fill) })
     },
     streamTail(res, { projectId, after, wire }) {
       streams.open(res, { projectId, wire, at: after, follow: (follower) => tail.follow(projectId, follower) })

@@ -2,16 +2,22 @@
 // asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
 import { isOver } from '#core/run.ts'
 import { type Bell, type Rung, TOPIC } from '#storage/bell.ts'
-import { type RunLogRow, readLastSequences, readRunLog, readVisible } from '#storage/read-log.ts'
+import { type RunLogPage, type RunLogRow, readLastSequences, readRunLog, readVisible } from '#storage/read-log.ts'
 import type { Sql } from '#storage/sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 
 export type WatchedRun = { runId: string; createdAt: Date }
 export type RunWatch = Watch<RunLogRow, number>
 
+/**
+ * What a surface shows beside the log: rows as it needs them, or the first of them, when all would be too much at once.
+ * Streams of one run whose fill has the same name share what they read.
+ */
+export type Fill = { name: string; rows(rows: readonly RunLogRow[]): Promise<RunLogRow[]> }
+
 export type RunWatches = {
   /** With the run's deltas, or its events alone. */
-  follow(run: WatchedRun, deltas: boolean, follower: Follower): RunWatch
+  follow(run: WatchedRun, deltas: boolean, follower: Follower, fill?: Fill): RunWatch
   close(): void
 }
 
@@ -41,7 +47,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   /** What was visible when all followed runs were last looked at; with thousands of idle ones a look is not free. */
   let lookedAt = ''
 
-  function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean): Watched {
+  function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean, fill: Fill | undefined): Watched {
     const one: Watched = {
       runId,
       watch: makeWatch({ read, keyOf, unwatched }),
@@ -57,7 +63,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       try {
         const found = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
         failing = false
-        return known(one, after, found)
+        return known(one, after, found && fill ? await filled(found, fill) : found)
       } catch (error) {
         one.failed = true
         fail(error)
@@ -116,9 +122,9 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   }
 
   return {
-    follow(run, deltas, follower) {
-      const key = `${run.runId} ${deltas}`
-      const { watch } = watched.get(key) ?? open(key, run, deltas)
+    follow(run, deltas, follower, fill) {
+      const key = `${run.runId} ${deltas} ${fill?.name ?? ''}`
+      const { watch } = watched.get(key) ?? open(key, run, deltas, fill)
       watch.join(follower)
       return watch
     },
@@ -131,6 +137,11 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
 }
 
 const keyOf = (after: number): number => after
+
+async function filled(found: RunLogPage, fill: Fill): Promise<RunLogPage> {
+  const rows = await fill.rows(found.rows)
+  return { ...found, rows, more: found.more || rows.length < found.rows.length }
+}
 
 /** Turns what was read into a page, and remembers how far the run was seen to its end. */
 function known(one: Watched, after: number, read: Awaited<ReturnType<typeof readRunLog>>): Page<RunLogRow, number> {

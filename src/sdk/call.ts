@@ -51,6 +51,7 @@ async function tryOnce(connection: Connection, route: Route, { request, options 
     const response = await send(connection, { request, signal, idempotencyKey: options.idempotencyKey })
     const reply = route.replies[response.status]
     if (reply === undefined) throw await answeredError(response)
+    if (route.produces === 'application/octet-stream') return new Uint8Array(await response.arrayBuffer())
     const text = await response.text()
     if (reply === null) return undefined
     return route.produces ? text : JSON.parse(text)

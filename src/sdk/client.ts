@@ -11,6 +11,7 @@ import * as dependencies from '#contract/dependencies.ts'
 import type { Event } from '#contract/event.ts'
 import * as events from '#contract/events.ts'
 import * as executor from '#contract/executor.ts'
+import * as files from '#contract/files.ts'
 import * as inputs from '#contract/inputs.ts'
 import * as jobs from '#contract/jobs.ts'
 import * as operations from '#contract/operations.ts'
@@ -19,6 +20,7 @@ import * as records from '#contract/records.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as runControls from '#contract/run-controls.ts'
 import * as runs from '#contract/runs.ts'
+import * as seals from '#contract/seals.ts'
 import * as state from '#contract/state.ts'
 import * as usage from '#contract/usage.ts'
 import * as waits from '#contract/waits.ts'
@@ -55,9 +57,11 @@ const CONTRACT = {
   ...state,
   ...workers,
   ...inputs,
+  ...files,
   ...agents,
   ...authorizations,
   ...events,
+  ...seals,
   ...chains,
   ...access,
   ...operations,

@@ -39,16 +39,18 @@ export type AgentName = { projectId: string; agentId: string }
 
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
 export async function lockAgents(tx: Sql, names: readonly AgentName[]): Promise<AgentRow[]> {
-  const [projects, ids] = [column(names.map((it) => it.projectId)), column(names.map((it) => it.agentId))]
+  const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
+  const [projects, ids] = [column(distinct.map((it) => it.projectId)), column(distinct.map((it) => it.agentId))]
+  const lock = () => tx<AgentRow[]>`
+    select ${columns(tx)} from agents
+    where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
+    order by project_id, id for update`
+  const found = await lock()
+  if (found.length === distinct.length) return [...found]
   await tx`
-    insert into agents (project_id, id) select distinct project_id, id from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
+    insert into agents (project_id, id) select * from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
     order by 1, 2 on conflict do nothing`
-  return [
-    ...(await tx<AgentRow[]>`
-      select ${columns(tx)} from agents
-      where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
-      order by project_id, id for update`),
-  ]
+  return [...(await lock())]
 }
 
 export const setSwitch = (tx: Sql, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`

@@ -162,18 +162,18 @@ export const takePlans = async (
     returning project_id as "projectId", key, lease_id as "leaseId", agent_id as "agentId", actions, dry_run as "dryRun", done, executor`),
 ]
 
-/** Keeps a plan, and the lease that it is executed under, while it is worked on; false when it is somebody else's. */
+/** Keeps a plan while it is worked on; false when it is somebody else's. */
 export async function holdPlan(sql: Db, { projectId, key, executor }: Plan, holdSecs: number): Promise<boolean> {
   const rows = await sql`
-    with held as (
-      update ai_plans set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
-      where project_id = ${projectId} and key = ${key} and executor = ${executor} returning lease_id
-    )
-    update ai_leases l set expires_at = greatest(l.expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
-    from held where l.project_id = ${projectId} and l.key = ${key} and l.lease_id = held.lease_id and l.state = 'held'
-    returning 1`
+    update ai_plans set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
   return rows.length > 0
 }
+
+/** A lease does not run out under a plan that is being executed. */
+export const holdLease = (sql: Db, { projectId, key, leaseId }: Plan, holdSecs: number) => sql`
+  update ai_leases set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
+  where project_id = ${projectId} and key = ${key} and lease_id = ${leaseId} and state = 'held'`
 
 /** Lets others go on with it at once. */
 export const leavePlan = (sql: Db, { projectId, key, executor }: Plan) => sql`

@@ -41,14 +41,15 @@ export type TodaySum = {
   costMicrousd: number
 }
 
+/** Each agent is named once. */
 export async function readToday(tx: Sql, agents: readonly AgentName[]): Promise<Today> {
   const rows = await tx<(TodaySum & { now: Date; thisHour: Date })[]>`
     select clock.now, clock.hour as "thisHour", h.project_id as "projectId", h.agent_id as "agentId", h.hour, h.tool, h.allowed,
       h.cost_microusd as "costMicrousd"
     from (select date_trunc('milliseconds', clock_timestamp()) as now, date_trunc('hour', clock_timestamp(), 'UTC') as hour,
       date_trunc('day', clock_timestamp(), 'UTC') as day) clock
-    left join (select distinct * from unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
-      as t (project_id, agent_id)) a on true
+    left join unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
+      as a (project_id, agent_id) on true
     left join lateral (select * from agent_hours where project_id = a.project_id and agent_id = a.agent_id and hour >= clock.day offset 0) h on true`
   const [first] = rows
   return { now: first!.now, hour: first!.thisHour, sums: rows.filter((row) => row.projectId !== null) }

@@ -90,9 +90,7 @@ function about(sql: Sql, type: string, id?: string): Fragment {
 }
 
 const aboutThing = (sql: Sql, thing: Thing): Fragment =>
-  'runId' in thing
-    ? about(sql, 'run', thing.runId)
-    : sql`resource_type = ${thing.type} and resource_id = ${thing.id}`
+  'runId' in thing ? about(sql, 'run', thing.runId) : sql`resource_type = ${thing.type} and resource_id = ${thing.id}`
 
 function aboutOneOf(sql: Sql, { types, id }: { types: readonly string[]; id?: string | undefined }): Fragment {
   if (types.length === 1) return about(sql, types[0]!, id)

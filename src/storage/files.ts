@@ -3,7 +3,8 @@ import type { Db, Sql } from './sql.ts'
 
 export type FileRow = { id: string; projectId: string; name: string; mimeType: string; size: number; createdAt: Date }
 
-const columns = (sql: Db) => sql`id, project_id as "projectId", name, mime_type as "mimeType", size, created_at as "createdAt"`
+const columns = (sql: Db) =>
+  sql`id, project_id as "projectId", name, mime_type as "mimeType", size, created_at as "createdAt"`
 
 export const insertFile = (sql: Db, it: Pick<FileRow, 'id' | 'projectId' | 'name' | 'mimeType'>) => sql`
   insert into files (id, project_id, name, mime_type) values (${it.id}, ${it.projectId}, ${it.name}, ${it.mimeType})`
@@ -32,7 +33,9 @@ export async function finishFile(
 
 /** What the project's files are together. */
 export async function readFileSum(sql: Db, projectId: string): Promise<{ n: number; bytes: number }> {
-  const [row] = await sql<{ n: number; bytes: number }[]>`select n, bytes from file_sums where project_id = ${projectId}`
+  const [row] = await sql<
+    { n: number; bytes: number }[]
+  >`select n, bytes from file_sums where project_id = ${projectId}`
   return row ?? { n: 0, bytes: 0 }
 }
 

@@ -107,6 +107,18 @@ export const readInputsOfRuns = async (sql: Db, runIds: readonly string[]): Prom
     select ${columns(sql)} where i.run_id = any(${runIds as string[]}::uuid[]) order by i.created_at, i.id limit 10000`),
 ]
 
+/** What these runs still ask, oldest first; of many questions the first. */
+export const readPendingInputs = async (sql: Db, runIds: readonly string[], limit: number): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`
+    select ${columns(sql)} where i.run_id = any(${runIds as string[]}::uuid[]) and i.state = 'pending'
+    order by i.created_at, i.id limit ${limit}`),
+]
+
+/** By their ids, in no order. */
+export const readInputs = async (sql: Db, ids: readonly string[]): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`select ${columns(sql)} where i.id = any(${ids as string[]}::uuid[])`),
+]
+
 export type InputFilter = {
   projectId: string
   state?: InputState | undefined

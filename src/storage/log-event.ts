@@ -69,7 +69,7 @@ export const PAGE_BYTES_MAX = 1_048_576
 /** What JSON is packed by, at most times: what was packed counts so many times its stored size in the first cut. */
 const PACKED = 8
 
-type Order = 'sequence' | 'xid, position' | 'sequence desc' | 'number desc' | 'key' | '"outputKey"'
+type Order = 'sequence' | 'xid, position' | 'sequence desc' | 'number' | 'number desc' | 'key' | '"outputKey"'
 /** Columns of any length. */
 type Sized = 'data' | 'message' | 'state' | 'input' | 'output' | 'value' | 'schema'
 

@@ -8,6 +8,7 @@ import { findEvent } from './find-event.ts'
 import { listEvents } from './list-events.ts'
 import { makePartitions } from './partitions.ts'
 import { readLastSequences, readRunHead, readRunLog } from './read-log.ts'
+import { findResources } from './resources.ts'
 import type { Sql } from './sql.ts'
 import { readTail } from './tail.ts'
 
@@ -48,6 +49,10 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
     read: (own) => listEvents(own, { ...list, resource: { types: ['agent', 'key'], id: 'thing-7' } }),
     indexes: [/project_id_resource_type_resource_id_/],
   },
+  'events about a kind of thing': {
+    read: (own) => listEvents(own, { ...list, resource: { types: ['agent'] } }),
+    indexes: [/project_id_resource_type_occurred_at/],
+  },
   'events about a run': {
     read: (own) => listEvents(own, { ...list, resource: { types: ['run'], id: run!.id } }),
     indexes: [/run_id_sequence_idx/],
@@ -69,14 +74,15 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
     read: (own) => listEvents(own, { ...list, occurredFrom: from, occurredTo: to }),
     indexes: [/project_id_occurred_at_position_idx/],
   },
+  'a thing by its UUID': { read: (own) => findResources(own, PROJECT, run!.id), indexes: [/resources_by_uuid/] },
   'an event by its id': { read: (own) => findEvent(own, PROJECT, event!.id), indexes: [/events_\d+_id_idx/] },
   'counts of a time': {
     read: (own) => countEvents(own, { projectId: PROJECT, from, to }),
-    indexes: [/event_counts_pkey/, /project_id_occurred_at_position_idx/],
+    indexes: [/event_counts_pkey/, /event_sums_pkey/, /project_id_occurred_at_position_idx/],
   },
   'counts by actor': {
     read: (own) => countByActor(own, { projectId: PROJECT, from, to }, 100),
-    indexes: [/event_counts_pkey/, /project_id_occurred_at_position_idx/],
+    indexes: [/event_counts_pkey/, /actor_sums_pkey/, /project_id_occurred_at_position_idx/],
   },
 }
 

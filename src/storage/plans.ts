@@ -59,7 +59,10 @@ export async function addUse(sql: Sql, uses: readonly Use[]): Promise<void> {
 }
 
 /** What projects have used this month, in UTC; those that used nothing are absent. */
-export async function readMonth(sql: Sql, projectIds: readonly string[]): Promise<(Used & { projectId: string; kind: string })[]> {
+export async function readMonth(
+  sql: Sql,
+  projectIds: readonly string[],
+): Promise<(Used & { projectId: string; kind: string })[]> {
   const rows = await sql<(Used & { projectId: string; kind: string })[]>`
     select project_id as "projectId", kind, sum(requests)::bigint as requests, sum(charged)::bigint as charged,
       sum(blocked)::bigint as blocked, sum(polling)::bigint as polling
@@ -79,7 +82,11 @@ export async function readMonthName(sql: Sql): Promise<string> {
 export type DayUse = Used & { day: string; kind: string }
 
 /** Day by day, both ends included, oldest first. */
-export const readDays = async (sql: Sql, projectId: string, { from, to }: { from: string; to: string }): Promise<DayUse[]> => [
+export const readDays = async (
+  sql: Sql,
+  projectId: string,
+  { from, to }: { from: string; to: string },
+): Promise<DayUse[]> => [
   ...(await sql<DayUse[]>`
     select to_char(day, 'YYYY-MM-DD') as day, kind, sum(requests)::bigint as requests, sum(charged)::bigint as charged,
       sum(blocked)::bigint as blocked, sum(polling)::bigint as polling

@@ -95,6 +95,16 @@ export async function hashSpans(
 
 type Row = Omit<HashedSpan, 'next'> & { xid: string | null; position: number | null }
 
+/** Events behind this place by transactions that this server has not begun: no reader of the log would ever get there. */
+export async function countUnreachable(sql: Db, projectId: string, after: Place): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from (
+      select from events
+      where ${isAfter(sql, after)} and xid >= pg_snapshot_xmax(pg_current_snapshot()) and project_id = ${projectId}
+      limit ${WINDOW_EVENTS_MAX}) found`
+  return row!.n
+}
+
 export type SealedLine = Place & { line: string }
 
 /** A page of a project's lines in this span, of which up to `scanMax` events are looked at. `next`: where it stopped. */

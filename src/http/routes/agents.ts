@@ -1,14 +1,13 @@
-import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import { disableAgent, enableAgent, findAgentOr404, setPolicy } from '#actions/agents.ts'
 import { authorizeCall, type CallRequest, type Decision, settleCall } from '#actions/authorize.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
+import { hashOfArgs } from '#actions/policy-hash.ts'
 import { tryPolicy } from '#actions/try-policy.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
-import { canonicalJson } from '#core/canonical.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Policy } from '#core/policy.ts'
 import { type AgentRow, listAgents, listPolicies, type PolicyRow } from '#storage/agents.ts'
@@ -35,9 +34,6 @@ const versionWire = (row: PolicyRow) => ({ ...toWire(row), policy: policyWire(ro
 const authorizationWire = ({ projectId: _, hour: __, ...row }: AuthorizationRow) => toWire(row)
 
 const decisionWire = (decision: Decision) => toWire(decision)
-
-/** What a call is recognised by in the log, where its args themselves do not belong. */
-export const hashOfArgs = (args: unknown): string => createHash('sha256').update(canonicalJson(args)).digest('hex')
 
 type CallInput = { tool: string; args?: unknown; cost_microusd?: number }
 const callOf = ({

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { findFileOr404, removeFile } from '#actions/files.ts'
 import type { Ctx } from '#actions/ctx.ts'
+import { findFileOr404, removeFile } from '#actions/files.ts'
 import * as contract from '#contract/files.ts'
 import { readFileBytes } from '#storage/files.ts'
 import { fileNameOf } from '../download.ts'

@@ -30,10 +30,13 @@ create table locks (
 ) with (fillfactor = 80);
 create index locks_by_expiry on locks (expires_at);
 
--- === AI leases, policies, tools and agents (part 2) ===========================================================
+-- Runs by the beginning of the name that their client gave them.
+create index runs_by_client_id on runs (project_id, client_id) where client_id is not null;
 
+-- What the people of a project want to be told about.
+alter table projects add column notices jsonb not null default '{}';
 
--- AI leases, tools and calls ----------------------------------------------------------------------------------
+-- === AI leases, tools and calls (part 2) ===========================================================
 
 -- A key is worked on by one holder at a time. The row is the lock: whoever takes, extends or ends the lease holds it,
 -- and writes what it says about its run in the same transaction.

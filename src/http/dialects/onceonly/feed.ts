@@ -64,5 +64,5 @@ const blockedMeta = ({ agentId, tool, data }: FeedItem) => ({
   tool,
   reason: data?.reason,
   risk_level: data?.risk_level,
-  policy_version: data?.policy_version === undefined ? undefined : String(data.policy_version),
+  policy_version: data?.policy_hash,
 })

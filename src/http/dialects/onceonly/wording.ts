@@ -1,5 +1,6 @@
 // What goes wrong, as OnceOnly's clients read it: `{detail}`, which is a sentence, an object with `error`, or for a 422
 // the list of what is wrong with each field.
+import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { anyJson } from '#contract/common.ts'
 import { Refusal, type RefusalCode } from '#core/error.ts'
@@ -54,7 +55,9 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
     case 'invalid':
       return say(422, fieldsOf(refusal, request.method === 'GET' ? 'query' : 'body'))
     case 'malformed':
-      return say(422, [{ type: 'json_invalid', loc: ['body'], msg: `JSON decode error: ${refusal.message}`, input: {} }])
+      return say(422, [
+        { type: 'json_invalid', loc: ['body'], msg: `JSON decode error: ${refusal.message}`, input: {} },
+      ])
     case 'route_not_found':
       return say(404, 'Not Found')
     case 'method_not_allowed':
@@ -67,12 +70,14 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
   }
 }
 
-const say = (status: number, detail: Detail) =>
-  // The log's name for a refusal is never an HTTP status; what is rate limited is told in one sentence.
-  ({ status, body: { detail: status === 429 && typeof detail === 'object' ? sentenceOf(detail) : detail } })
+/** Clients read a 429 as a sentence. */
+const say = (status: number, detail: Detail) => ({
+  status,
+  body: { detail: status === 429 ? sentenceOf(detail) : detail },
+})
 
-const hasCredential = ({ authorization, 'x-api-key': apiKey }: { authorization?: string; 'x-api-key'?: unknown }) =>
-  Boolean(apiKey) || /^Bearer +\S/i.test(authorization ?? '')
+const hasCredential = ({ authorization = '', 'x-api-key': apiKey }: IncomingHttpHeaders): boolean =>
+  Boolean(apiKey) || /^Bearer +\S/i.test(authorization)
 
 /** What the readers of bodies found, before any schema was asked. */
 function fieldsOf({ details }: Refusal, where: string): FieldError[] {

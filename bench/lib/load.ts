@@ -1,20 +1,30 @@
-// Load from many connections, each of which sends its next event when the one before is answered. Over bare sockets
+// Load from many connections, each of which sends its next request when the one before is answered. Over bare sockets
 // and with requests that are made beforehand: on two cores, what the generator burns the server does not get.
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { scriptInput, scriptOutput } from '../lib/child.ts'
-import { percentile, round } from '../lib/numbers.ts'
-import { eventOf, RUNS } from './event.ts'
+import { scriptInput, scriptOutput } from './child.ts'
+import { percentile, round } from './numbers.ts'
 
-export type LoadEntry = { url: string; key: string; connections: number; warmUpMs: number; measureMs: number }
+export type LoadEntry = {
+  url: string
+  key: string
+  path: string
+  /** Sent in turn, over and over. */
+  bodies: object[]
+  connections: number
+  warmUpMs: number
+  measureMs: number
+  /** Requests a second in all; absent: as many as are answered. */
+  perSecond?: number
+}
 export type Load = { perSecond: number; p50: number; p99: number }
 
-function requestsOf({ url, key }: LoadEntry): Buffer[] {
+function requestsOf({ url, key, path, bodies }: LoadEntry): Buffer[] {
   const { host } = new URL(url)
-  return Array.from({ length: RUNS }, (_, nth) => {
-    const body = JSON.stringify(eventOf(nth))
+  return bodies.map((one) => {
+    const body = JSON.stringify(one)
     return Buffer.from(
-      `POST /v1/events HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${key}\r\n` +
+      `POST ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${key}\r\n` +
         `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     )
   })
@@ -33,17 +43,21 @@ async function load(entry: LoadEntry): Promise<Load> {
     let text = ''
     const send = () => {
       began = performance.now()
-      socket.write(requests[nth++ % RUNS]!)
+      socket.write(requests[nth++ % requests.length]!)
     }
     socket.setNoDelay(true)
     socket.on('connect', send)
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1')
       if (!isWhole(text)) return
-      if (!text.startsWith('HTTP/1.1 201')) return failed.reject(new Error(text.slice(0, 1000)))
+      if (!/^HTTP\/1\.1 20[01]/.test(text)) return failed.reject(new Error(text.slice(0, 1000)))
       text = ''
       took.push(performance.now() - began)
-      if (!over) send()
+      if (over) return
+      // At a set pace, each connection has its share of it.
+      const restMs = entry.perSecond ? (1000 * entry.connections) / entry.perSecond - (performance.now() - began) : 0
+      if (restMs > 0) setTimeout(() => over || send(), restMs)
+      else send()
     })
     socket.on('error', failed.reject)
   }

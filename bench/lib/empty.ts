@@ -1,9 +1,9 @@
-// The peer of single events: the same Fastify, which reads the body, and whose handler does nothing.
+// The peer of single calls: the same Fastify, which reads the body, and whose handler does nothing.
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 
 const app = Fastify()
-app.post('/v1/events', (_request, reply) => {
+app.post('/*', (_request, reply) => {
   reply.code(201).send({})
 })
 await app.listen({ port: 0, host: '127.0.0.1' })

@@ -1,0 +1,23 @@
+// How an action calls an endpoint. The caller itself is the engine's; a node gives it to the actions that need one.
+
+export type PostRequest = {
+  url: string
+  headers: Record<string, string>
+  body: string
+  /** From the call to the last byte of the response. */
+  timeoutMs: number
+  signal?: AbortSignal
+  resultBytesMax: number
+}
+
+export type PostOutcome =
+  | { kind: 'response'; status: number; bodyText: string; isJson: boolean; json?: unknown }
+  | { kind: 'failed'; reason: string; message: string }
+
+export type Post = (request: PostRequest) => Promise<PostOutcome>
+
+export const noWayOut: Post = async () => ({
+  kind: 'failed',
+  reason: 'aborted',
+  message: 'nothing is called from here',
+})

@@ -1,0 +1,54 @@
+// What stands beside the log and belongs into its events here: what went into a tool and came out, what a run gave, what
+// a policy asks.
+import { readInputs } from '#storage/input-requests.ts'
+import { readCallsOfPage } from '#storage/numbered-events.ts'
+import type { RunLogRow } from '#storage/read-log.ts'
+import { findRunBody } from '#storage/read-runs.ts'
+import type { Sql } from '#storage/sql.ts'
+
+const CALL = 'agent.tool_call.'
+
+export type FilledPage = {
+  rows: RunLogRow[]
+  /** Calls behind this sequence did not fit; their events are as the log has them. */
+  cutAfter: number | undefined
+}
+
+/** Rows of one run, in the order of their sequence or in the reverse one. */
+export async function fillRows(sql: Sql, rows: readonly RunLogRow[], bytesMax: number): Promise<FilledPage> {
+  const runUuid = rows[0]?.runUuid
+  if (!runUuid) return { rows: [...rows], cutAfter: undefined }
+  const sequences = rows.filter((row) => row.type.startsWith(CALL)).map((row) => row.sequence!)
+  const asking = rows.flatMap((row) => (row.type === 'policy.approval_required' ? (requestIdOf(row) ?? []) : []))
+  const { calls, cut } =
+    sequences.length > 0 ? await readCallsOfPage(sql, runUuid, { sequences, bytesMax }) : { calls: [], cut: false }
+  const requests = asking.length > 0 ? await readInputs(sql, asking) : []
+  const body = rows.some((row) => row.type === 'run.completed') ? await findRunBody(sql, runUuid) : undefined
+  const callAt = new Map(calls.map((call) => [call.sequence, call]))
+  const requestOf = new Map(requests.map((request) => [request.id, request]))
+  const beside = (row: RunLogRow): object | undefined => {
+    if (row.type.startsWith(CALL)) return callAt.has(row.sequence!) ? { call: callAt.get(row.sequence!) } : undefined
+    if (row.type === 'run.completed') return body && { result: body.result }
+    if (row.type === 'policy.approval_required') return { request: requestOf.get(requestIdOf(row) ?? '') }
+    return undefined
+  }
+  return {
+    rows: rows.map((row) => {
+      const more = beside(row)
+      return more ? { ...row, data: { ...(row.data as object | null), ...more } } : row
+    }),
+    cutAfter: cut ? calls.at(-1)!.sequence : undefined,
+  }
+}
+
+/** For a stream: rows up to the first call that did not fit, which then begins the next page. */
+export async function fillPage(sql: Sql, rows: readonly RunLogRow[], bytesMax: number): Promise<RunLogRow[]> {
+  const filled = await fillRows(sql, rows, bytesMax)
+  const { cutAfter } = filled
+  if (cutAfter === undefined) return filled.rows
+  const end = filled.rows.findIndex((row) => row.type.startsWith(CALL) && row.sequence! > cutAfter)
+  return filled.rows.slice(0, end)
+}
+
+const requestIdOf = ({ data }: RunLogRow): string | undefined =>
+  (data as { input_request_id?: string } | null)?.input_request_id

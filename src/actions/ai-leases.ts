@@ -14,6 +14,7 @@ import { addUse } from '#storage/plans.ts'
 import { findRun } from '#storage/read-runs.ts'
 import { feedEvent, type FeedType } from '#storage/recent-feed.ts'
 import type { Sql } from '#storage/sql.ts'
+import { TOLD_AS } from '#storage/told-ends.ts'
 import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 
@@ -69,7 +70,7 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
     if (before.state === 'held') await abandon(tx, before, before.runId !== runId)
     lease = await storage.takeLease(tx, wanted)
   } else await asked.admit?.(tx)
-  await addUse(tx, [{ projectId, kind: 'ai', charged: 1 }])
+  await addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }])
   if (!run.known)
     await insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId })
   if (plan) await storage.insertPlan(tx, { projectId, key, leaseId: lease.leaseId, ...plan })
@@ -163,7 +164,7 @@ async function endRun(tx: Sql, lease: LeaseRow, { actor, move, status, code, rea
   ])
   if (!lease.endsRun) return
   const change: RunChange = {
-    ...{ runId: lease.runId, move, actor },
+    ...{ runId: lease.runId, move, actor, data: { [TOLD_AS]: 'run_finished' } },
     ...(result != null && { result }),
     ...(move !== 'complete' && { error: said ?? status, ...(code !== undefined && { errorCode: code }) }),
   }

@@ -28,6 +28,11 @@ export type CallRequest = {
   argsHash?: string | undefined
   /** Internal id of the run that makes the call. */
   runId?: string | undefined
+  /**
+   * Correlation id of that run, when its log tells of the call in words of its own: the decision then stands beside the
+   * log, in the same chain.
+   */
+  chain?: string | undefined
   actor: Actor
   /** What a person is shown who has to approve it. */
   args?: unknown
@@ -177,7 +182,7 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
     resourceId: call.agentId,
     agentId: call.agentId,
     tool,
-    ...(call.runId && { runId: call.runId }),
+    ...placeOf(call),
     ...(state === 'blocked' && { level: 'warn' }),
     data: {
       authorization_id: id,
@@ -191,6 +196,9 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
     },
   }
 }
+
+const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
+  chain !== undefined ? { correlationId: chain } : runId ? { runId } : {}
 
 const approvalOf = (call: CallRequest, { id }: NewAuthorization, inputRequestId: string): NewInputRequest => ({
   id: inputRequestId,
@@ -217,6 +225,8 @@ export async function settleCall(
     actor: Actor
     costMicrousd?: number | undefined
     outcome: 'succeeded' | 'failed'
+    /** As for the decision. */
+    chain?: string | undefined
   },
 ): Promise<AuthorizationRow> {
   const settled = await ctx.sql.begin(async (transaction) => {
@@ -236,7 +246,7 @@ export async function settleCall(
         resourceId: row.agentId,
         agentId: row.agentId,
         tool: row.tool,
-        ...(row.runId && { runId: row.runId }),
+        ...placeOf({ runId: row.runId ?? undefined, chain: it.chain }),
         data: { authorization_id: row.id, cost_microusd: row.costMicrousd },
       },
     ])

@@ -130,7 +130,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       return { ...failed(outcome.error), aborted: true }
     }
     if (held) await (outcome.ok ? kept.keepCall(ctx.sql, { ...held, result: outcome.result }) : kept.dropCall(ctx.sql, held))
-    await settle(ctx, call, decided.authorizationId, outcome.ok)
+    await settle(ctx, call, decided, outcome.ok)
     await timeline(ctx, call, [
       outcome.ok
         ? { type: 'tool_result', status: 'ok', durationMs, data: { decision: 'executed' } }
@@ -152,26 +152,31 @@ type Decided = {
   reason: PolicyReason
   riskLevel: RiskLevel
   inputRequestId: string | null
+  /** Of the call's run, whose timeline tells of it; its decision is in the same chain. */
+  chain: string | undefined
 }
 
 /** One decision for a call, however often it is begun: it is charged once, and approved once. */
 async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decided> {
-  const row = authorizationId ? await findAuthorization(ctx.sql, call.projectId, authorizationId) : undefined
+  const { projectId, agentId, tool, args, actor, costMicrousd, runRef } = call
+  const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
+  const chain = run?.correlationId
+  const row = authorizationId ? await findAuthorization(ctx.sql, projectId, authorizationId) : undefined
   if (row && row.state !== 'settled')
     return {
+      chain,
       ...{ allowed: row.state === 'reserved', asked: row.state === 'asked', authorizationId: row.id },
       ...{ reason: row.reason, riskLevel: row.riskLevel, inputRequestId: null },
     }
-  const { projectId, agentId, tool, args, actor, costMicrousd, runRef } = call
-  const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
-  const asked = { projectId, agentId, tool, args, actor, costMicrousd, argsHash: hashOfArgs(args), runId: run?.id }
-  const { decision, ...decided } = await authorizeCall(ctx, asked)
-  return { ...decided, allowed: decision === 'allowed', asked: decision === 'asked' }
+  const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash: hashOfArgs(args) }
+  const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })
+  return { ...decided, chain, allowed: decision === 'allowed', asked: decision === 'asked' }
 }
 
-async function settle(ctx: Ctx, { projectId, actor }: ToolCall, authorizationId: string, ok: boolean): Promise<void> {
+async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided, ok: boolean): Promise<void> {
+  const { authorizationId, chain } = decided
   const outcome = ok ? 'succeeded' : 'failed'
-  await settleCall(ctx, { projectId, actor, authorizationId, outcome }).catch((error: unknown) => {
+  await settleCall(ctx, { projectId, actor, authorizationId, outcome, chain }).catch((error: unknown) => {
     // Who took this call over has settled it: what it cost is booked.
     if (!(error instanceof Refusal && error.code === 'authorization_not_reserved')) throw error
   })

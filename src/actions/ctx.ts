@@ -15,6 +15,7 @@ import type { RecentCache } from '#storage/recent-feed-cache.ts'
 import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { type CallRequest, type Decision, decideCalls } from './authorize.ts'
 import { type JobCache, jobCache } from './job-cache.ts'
+import { answerLocks, type LockAnswer, type LockAsked } from './take-lock.ts'
 import { noWayOut, type Post } from './post.ts'
 
 export type Ctx = {
@@ -40,6 +41,7 @@ export type Ctx = {
   /** Decisions about calls of agents. */
   authorize: GroupCommit<CallRequest, Decision>
   bookUsage: GroupCommit<UsageCall, BookedCall>
+  takeLock: GroupCommit<LockAsked, LockAnswer>
   /** What a project was told no about lately, and what its agents did. */
   feed: RecentFeed
 }
@@ -113,6 +115,10 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     parallel: 1,
     full: full('The queue of authorizations'),
   })
+  const takeLock = groupCommit<LockAsked, LockAnswer>((asked) => answerLocks(sql, asked), {
+    ...BOUNDS,
+    full: full('The queue of locks'),
+  })
   return {
     sql,
     reads,
@@ -129,6 +135,7 @@ export function makeCtx({ sql, reads, ring, listen, log, egress, random = Math.r
     appendDelta,
     authorize,
     bookUsage: bookCall,
+    takeLock,
     feed,
   }
 }

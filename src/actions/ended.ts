@@ -1,7 +1,23 @@
 // From what moveRuns answers to what a caller is told.
 import { type Refusal, refuse } from '#core/error.ts'
-import { isOver, RUN_MOVES, type RunMove } from '#core/run.ts'
+import { isOver, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
 import type { RunChanged } from '#storage/move-runs.ts'
+import type { RunRow } from '#storage/read-runs.ts'
+
+/**
+ * A run as a move has left it. It may have been claimed since, and be further on already: whoever asked for the move is
+ * told what came of that.
+ */
+export function asMoved(now: RunRow, moved: { state: RunState; attempt?: number }): RunRow {
+  if (now.state === moved.state) return now
+  const begins = moved.state === 'queued' || moved.state === 'delayed'
+  return {
+    ...now,
+    state: moved.state,
+    attempt: moved.attempt ?? now.attempt,
+    ...(begins && { startedAt: null, finishedAt: null, heartbeatAt: null, queueWaitMs: null }),
+  }
+}
 
 /** Undefined when the run is where the caller wanted it. */
 export function moveProblem(runId: string, move: RunMove, changed: RunChanged): Refusal | undefined {

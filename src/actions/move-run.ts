@@ -5,7 +5,7 @@ import type { RunMove } from '#core/run.ts'
 import type { RunChange } from '#storage/move-runs.ts'
 import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
-import { moveProblem } from './ended.ts'
+import { asMoved, moveProblem } from './ended.ts'
 import { waitOnDependencies } from './job-dependencies.ts'
 import { payloadProblem, scheduleProblem } from './prepare-run.ts'
 
@@ -19,7 +19,7 @@ export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, run
   return run
 }
 
-/** Moves a run that was just looked at, tells who watches, and gives it back as it is now. */
+/** Moves a run that was just looked at, tells who watches, and gives it back as the move has left it. */
 export async function moveFound(
   ctx: Ctx,
   run: RunRow,
@@ -31,7 +31,7 @@ export async function moveFound(
   if (problem) throw problem
   ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'timers', 'tail'])
   const [now] = await readRuns(ctx.sql, [run.id])
-  return now!
+  return changed.outcome === 'moved' ? asMoved(now!, changed) : now!
 }
 
 /** Gives a run that has not begun another time, and its time to live anew. `scheduledAt` in the past by a minute or less is now. */

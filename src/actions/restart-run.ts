@@ -7,7 +7,7 @@ import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import { changeRunSettings } from '#storage/run-settings.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
-import { moveProblem } from './ended.ts'
+import { asMoved, moveProblem } from './ended.ts'
 import { findRunOr404, type Target } from './move-run.ts'
 import { findPresetOr404 } from './presets.ts'
 import { requeued } from './waits.ts'
@@ -47,5 +47,5 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
   })
   const [now] = await readRuns(ctx.sql, [run.id])
   ctx.ring([`run:${run.id}`, `queue:${now!.queue}`, 'leases', 'slots', 'tail'])
-  return now!
+  return asMoved(now!, { state: 'queued' })
 }

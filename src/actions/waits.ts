@@ -11,7 +11,7 @@ import { newWait } from '#storage/wait-parts.ts'
 import { findWaitForEvent } from '#storage/waits.ts'
 import type { Attempt } from './attempt-calls.ts'
 import type { Ctx } from './ctx.ts'
-import { moveProblem } from './ended.ts'
+import { asMoved, moveProblem } from './ended.ts'
 
 /** The source of the checkpoint that an event leaves. */
 export const EVENT_SOURCE = 'event_trigger'
@@ -83,7 +83,7 @@ export async function sendEvent(
   })
   const [run] = await readRuns(ctx.sql, [runId])
   ctx.ring([`run:${runId}`, `queue:${run!.queue}`, 'tail'])
-  return run!
+  return asMoved(run!, { state: 'queued' })
 }
 
 /** Queues a run that waits, in a transaction that holds its lock. */

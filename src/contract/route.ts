@@ -55,7 +55,7 @@ export type Route = {
   consumes?: readonly string[]
   /** The content type of replies that are not JSON. */
   produces?: string
-  /** The content type of the file that a caller may have instead of JSON. */
+  /** The content type of the file, or page, that a caller may have instead of JSON. */
   download?: string
   /** The reply for each success status, e.g. `{ 201: Run }`; null for one without a body. */
   replies: Readonly<Record<number, TSchema | null>>

@@ -22,6 +22,30 @@ export class Download {
   }
 }
 
+/** A page for people instead of a JSON reply. `policy` is its Content-Security-Policy. */
+export class Page {
+  readonly #html: string
+  readonly #policy: string
+
+  constructor(html: string, policy: string) {
+    this.#html = html
+    this.#policy = policy
+  }
+
+  send(reply: FastifyReply, contentType: string): FastifyReply {
+    return reply
+      .code(200)
+      .type(contentType)
+      .headers({
+        'content-security-policy': this.#policy,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cache-control': 'private, no-store',
+      })
+      .send(this.#html)
+  }
+}
+
 const NAME_LENGTH_MAX = 100
 
 /** A name that is harmless in a header and in every file system, whatever the client called the thing. */

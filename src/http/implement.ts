@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TArray, TObject, TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
 import type { CallerOf } from './caller.ts'
-import { Download } from './download.ts'
+import { Download, Page } from './download.ts'
 import { type Checked, checkItems, type OneOrMany, oneOrMany, shallowBody } from './items.ts'
 
 /** A value as the handler finds it: what has a default is there. */
@@ -51,7 +51,7 @@ export type Handler<R extends Route> = (
   request: FastifyRequest,
   reply: FastifyReply,
 ) => Promise<Given<R>> | Given<R>
-type Given<R extends Route> = Answer<R> | (R extends { download: string } ? Download : never)
+type Given<R extends Route> = Answer<R> | (R extends { download: string } ? Download | Page : never)
 
 /**
  * Mounts one route of the contract: checks, scope, conversion and reply come from it. The handler of a stream takes
@@ -112,7 +112,7 @@ function sender(route: Route): (reply: FastifyReply, answered: unknown) => Fasti
   const statuses = Object.keys(route.replies).map(Number)
   const only = statuses.length === 1 ? statuses[0]! : undefined
   return (reply, answered) => {
-    if (answered instanceof Download) return answered.send(reply, route.download!)
+    if (answered instanceof Download || answered instanceof Page) return answered.send(reply, route.download!)
     const { status, body } =
       only === undefined ? (answered as { status: number; body: unknown }) : { status: only, body: answered }
     const schema = route.replies[status]

@@ -103,3 +103,27 @@ export async function lockMonths(tx: Sql, projectIds: readonly string[]): Promis
   for (const projectId of [...new Set(projectIds)].sort())
     await tx`select pg_advisory_xact_lock(hashtextextended(${`month ${projectId}`}, 8))`
 }
+
+export const NOTICES = [
+  'email_notifications_enabled',
+  'tool_error_notifications_enabled',
+  'run_failure_notifications_enabled',
+] as const
+export type Notices = Record<(typeof NOTICES)[number], boolean>
+
+/** What the people of a project want to be told about; nothing, until they say so. */
+const noticesOf = (kept: Partial<Notices> | undefined): Notices =>
+  Object.fromEntries(NOTICES.map((name) => [name, kept?.[name] ?? false])) as Notices
+
+export async function readNotices(sql: Sql, projectId: string): Promise<Notices> {
+  const [row] = await sql<{ notices: Partial<Notices> }[]>`select notices from projects where id = ${projectId}`
+  return noticesOf(row?.notices)
+}
+
+/** What is not said stays as it is. */
+export async function mergeNotices(sql: Sql, projectId: string, wanted: Partial<Notices>): Promise<Notices> {
+  const said = Object.fromEntries(NOTICES.flatMap((name) => (wanted[name] === undefined ? [] : [[name, wanted[name]]])))
+  const [row] = await sql<{ notices: Partial<Notices> }[]>`
+    update projects set notices = notices || ${JSON.stringify(said)}::text::jsonb where id = ${projectId} returning notices`
+  return noticesOf(row?.notices)
+}

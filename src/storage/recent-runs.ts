@@ -31,7 +31,9 @@ export async function readRecentRuns(sql: Sql, read: ReadRecentRuns): Promise<Re
   const ids = walked.slice(offset, offset + limit)
   if (ids.length < limit && total > walked.length) {
     const rest = { limit: limit - ids.length, offset: Math.max(0, offset - walked.length), except: walked }
-    ids.push(...(total - walked.length <= SORTED_MAX ? await sorted(sql, read, rest) : await byCreation(sql, read, rest)))
+    ids.push(
+      ...(total - walked.length <= SORTED_MAX ? await sorted(sql, read, rest) : await byCreation(sql, read, rest)),
+    )
   }
   return { total, runs: await describe(sql, ids) }
 }
@@ -42,7 +44,10 @@ async function countAll(sql: Sql, projectId: string): Promise<number> {
 
 async function countNamed(sql: Sql, projectId: string, prefix: string): Promise<number> {
   const ways = namedWays(sql, projectId, prefix)
-  const sums = joined(sql, ways.map((way, at) => sql`${at > 0 ? sql`+` : sql``} (select count(*) from (${way}) way)`))
+  const sums = joined(
+    sql,
+    ways.map((way, at) => sql`${at > 0 ? sql`+` : sql``} (select count(*) from (${way}) way)`),
+  )
   const [row] = await sql<{ n: number }[]>`select ${sums} as n`
   return row!.n
 }
@@ -53,7 +58,8 @@ const DASHES: ReadonlySet<number> = new Set([8, 13, 18, 23])
 function idsBetween(prefix: string): [string, string] | undefined {
   const isBegin = [...prefix].every((char, at) => at < 36 && (DASHES.has(at) ? char === '-' : /[0-9a-f]/.test(char)))
   if (!isBegin) return undefined
-  const filled = (digit: string) => prefix + '8-4-4-4-12'.replaceAll(/\d+/g, (n) => digit.repeat(+n)).slice(prefix.length)
+  const filled = (digit: string) =>
+    prefix + '8-4-4-4-12'.replaceAll(/\d+/g, (n) => digit.repeat(+n)).slice(prefix.length)
   return [filled('0'), filled('f')]
 }
 
@@ -67,8 +73,10 @@ function namedWays(sql: Sql, projectId: string, prefix: string): Fragment[] {
     sql`select id, created_at from runs where project_id = ${projectId} and client_id is not null
       and client_id >= ${prefix} and client_id < ${prefix + LAST}`,
     ...(ids
-      ? [sql`select id, created_at from runs where project_id = ${projectId} and client_id is null
-          and id between ${ids[0]}::uuid and ${ids[1]}::uuid`]
+      ? [
+          sql`select id, created_at from runs where project_id = ${projectId} and client_id is null
+          and id between ${ids[0]}::uuid and ${ids[1]}::uuid`,
+        ]
       : []),
   ]
 }

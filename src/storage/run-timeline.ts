@@ -1,8 +1,8 @@
 // One run's events in the order in which they happened, a page at a time, by offset.
-import { eventColumns, cutByBytes, type LogEvent } from './log-event.ts'
+import { cutByBytes, eventColumns, type LogEvent } from './log-event.ts'
 import { idsOf } from './read-runs.ts'
-import { notToldTwice } from './told-ends.ts'
 import type { Sql } from './sql.ts'
+import { notToldTwice } from './told-ends.ts'
 
 /** A page holds this much data, or one event: then it is shorter than was asked for. */
 const PAGE_BYTES_MAX = 8 * 1_048_576

@@ -35,7 +35,8 @@ create table resources (
   seen_at timestamptz not null default now(), -- To the day.
   primary key (project_id, type, id)
 );
-create index resources_by_uuid on resources (project_id, uuid);
+-- Whole, so that it is the better way even by a plan that was made while there was nothing.
+create index resources_by_uuid on resources (project_id, uuid, type, id);
 create index resources_by_sight on resources (seen_at);
 create index resources_unnamed on resources (project_id) where uuid is null;
 

@@ -4,6 +4,9 @@ import type { Ctx } from '#actions/ctx.ts'
 import { mountDialect } from '../dialect.ts'
 import { compileCheck } from './checks.ts'
 import { FEED_ROUTES, feedRoutes } from './feed.ts'
+import { LOCK_ROUTES, lockRoutes } from './locks.ts'
+import { RUN_ROUTES, runRoutes } from './runs.ts'
+import { USAGE_ROUTES, usageRoutes } from './usage.ts'
 import { SURFACE, wordProblem } from './wording.ts'
 
 export type OnceParts = { ctx: Ctx }
@@ -14,9 +17,12 @@ export const onceonlyRoutes = (parts: OnceParts) =>
     title: 'OnceOnly',
     wording: wordProblem,
     surface: SURFACE,
-    routes: [...FEED_ROUTES],
+    routes: [...RUN_ROUTES, ...FEED_ROUTES, ...LOCK_ROUTES, ...USAGE_ROUTES],
     mount: (app: FastifyInstance) => {
       app.setValidatorCompiler(compileCheck as never)
+      runRoutes(app, parts.ctx)
       feedRoutes(app, parts.ctx)
+      lockRoutes(app, parts.ctx)
+      usageRoutes(app, parts.ctx)
     },
   })

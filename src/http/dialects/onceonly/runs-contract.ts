@@ -16,7 +16,9 @@ const REPORT = {
   run_id: RUN_ID,
   type: text(128, 'What happened.', { minLength: 1, pattern: '\\S' }),
   ts: optional(
-    nullable(Type.Number({ minimum: 0, maximum: TS_MAX, description: 'When, in seconds of Unix time; now when left out.' })),
+    nullable(
+      Type.Number({ minimum: 0, maximum: TS_MAX, description: 'When, in seconds of Unix time; now when left out.' }),
+    ),
   ),
   status: word('How it stands.'),
   duration_ms: optional(nullable(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'How long it took.' }))),
@@ -90,6 +92,7 @@ export const readRun = route({
   description: 'A run that is not known has no events. A page of 8 MiB is cut short, and `total` tells.',
   params: Type.Object({ run_id: text(3072, "The client's own name of the run, or its id.") }),
   query: Type.Object({ limit: withDefault(whole(1, 2000, 'Events at most.'), 200), offset: OFFSET }),
+  download: 'text/html; charset=utf-8',
   replies: {
     200: Type.Object({
       run_id: Type.String(),

@@ -1,12 +1,12 @@
 // Runs and their events: reported, listed, and read as a timeline, by programs and by people.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
 import { type RecentRun, readRecentRuns } from '#storage/recent-runs.ts'
 import { readTimeline } from '#storage/run-timeline.ts'
 import { implement } from '../../implement.ts'
 import * as contract from './runs-contract.ts'
 import { eventWire, report, reportOf } from './runs-report.ts'
-import { PAGE_HEADERS, timelinePage } from './timeline.ts'
+import { timelinePage } from './timeline.ts'
 
 export { RUN_ROUTES } from './runs-contract.ts'
 
@@ -24,15 +24,9 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { total, events } = await readTimeline(ctx.reads, { projectId, runId: run_id, limit, offset })
     // A cache between must not give the one form to who wants the other.
     reply.header('vary', 'Accept')
-    if (prefersHtml(request))
-      return sendPage(reply, timelinePage({ runId: run_id, total, events, limit, offset })) as never
+    if (prefersHtml(request)) return timelinePage({ runId: run_id, total, events, limit, offset })
     return { run_id, total, events: events.map(eventWire) }
   })
-}
-
-function sendPage(reply: FastifyReply, page: string): FastifyReply {
-  reply.serializer((text) => text as string)
-  return reply.headers(PAGE_HEADERS).type('text/html; charset=utf-8').send(page)
 }
 
 const runWire = ({ runId, lastAt, lastType, lastStatus, state, eventsCount }: RecentRun) => ({

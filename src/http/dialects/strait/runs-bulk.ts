@@ -2,11 +2,12 @@
 import type { FastifyInstance } from 'fastify'
 import { cancelRuns } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
+import { asMoved } from '#actions/ended.ts'
 import { cancelMatching } from '#actions/move-many.ts'
 import { redriveOldest, redriveRuns } from '#actions/redrive-runs.ts'
 import { replayRuns } from '#actions/replay-runs.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
-import { isOver } from '#core/run.ts'
+import { isOver, type RunState } from '#core/run.ts'
 import { idsOf, type RunRow, readRuns } from '#storage/read-runs.ts'
 import { implement } from '../../implement.ts'
 import { checkProjectOfBulk } from './paging.ts'
@@ -61,7 +62,7 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     return rowsOf(
       ctx,
       caller.projectId,
-      replayed.flatMap((it) => ('replay' in it && it.replay ? [it.replay.id] : [])),
+      replayed.flatMap((it) => ('replay' in it && it.replay ? [it.replay] : [])),
     )
   })
   implement(app, contract.redriveRuns, async ({ run_ids, project_id, limit }, caller) => {
@@ -72,21 +73,31 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     const done = run_ids
       ? await redriveRuns(ctx, { ...asked, runIds: deadLettersOf(await readNamed(ctx, caller.projectId, run_ids)) })
       : await redriveOldest(ctx, { ...asked, limit })
-    const ids = done.flatMap(({ runId, problem }) => (problem ? [] : idsOf(caller.projectId, runId)))
-    if (ids.length === 0) throw straitRefusal(409, 'no dead_letter runs available for replay')
-    const replayed = await rowsOf(ctx, caller.projectId, ids)
+    const moved = done.flatMap((it) =>
+      it.problem ? [] : idsOf(caller.projectId, it.runId).map((id) => ({ id, state: 'queued' as const })),
+    )
+    if (moved.length === 0) throw straitRefusal(409, 'no dead_letter runs available for replay')
+    const replayed = await rowsOf(ctx, caller.projectId, moved)
     return { replayed, count: replayed.length }
   })
 }
 
-/** These runs, in this order, as the answer shows them. */
-async function rowsOf(ctx: Ctx, projectId: string, ids: readonly string[]) {
-  const found = await readRuns(ctx.sql, ids)
+type Moved = { id: string; state: RunState }
+
+/** These runs, in this order, as the call has left them. */
+async function rowsOf(ctx: Ctx, projectId: string, moved: readonly Moved[]) {
+  const found = await readRuns(
+    ctx.sql,
+    moved.map((it) => it.id),
+  )
   // A string that is an id of ours may also be what a client calls a run of its own.
   const rows = new Map(found.filter((run) => run.projectId === projectId).map((run) => [run.id, run]))
   return runsWithBodies(
     ctx,
-    ids.flatMap((id) => rows.get(id) ?? []),
+    moved.flatMap((it) => {
+      const run = rows.get(it.id)
+      return run ? [asMoved(run, it)] : []
+    }),
   )
 }
 

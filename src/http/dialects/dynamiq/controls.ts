@@ -1,0 +1,87 @@
+import type { FastifyInstance } from 'fastify'
+import { cancelRun } from '#actions/cancel-runs.ts'
+import type { Ctx } from '#actions/ctx.ts'
+import { answerInput, checkAnswer } from '#actions/input-requests.ts'
+import { findRunOr404, resumeRun } from '#actions/move-run.ts'
+import { Refusal, refuse, refuseField } from '#core/error.ts'
+import { isOver } from '#core/run.ts'
+import { isUuid } from '#storage/id.ts'
+import { findInputRequest, type InputAnswer, type InputRow } from '#storage/input-requests.ts'
+import type { RunRow } from '#storage/read-runs.ts'
+import { implement } from '../../implement.ts'
+import * as contract from './contract.ts'
+import { statusOf, typeOf } from './run-wire.ts'
+
+export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.cancelRun, async ({ run_id }, { projectId, actor }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    if (!isOver(run.state))
+      // It may end between our look and the cancel, which then is not needed.
+      await cancelRun(ctx, { projectId, actor, runId: run_id }).catch(unless('run_over'))
+    return { message: 'canceled' as const }
+  })
+
+  implement(app, contract.sendInput, async ({ run_id, type, data }, { projectId, actor }) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    const status = statusOf(run.state)
+    if (status !== 'started' && status !== 'paused')
+      throw refuseField('status', `is ${status}; a run takes input while it is started or paused`)
+    const question = await findQuestion(ctx, run, data.request_id)
+    if (typeOf(question) !== (type === 'approval' ? 'approval_request' : type))
+      throw refuseField('type', `must be ${typeOf(question)}, which is what the run asks for`)
+    const answer = answerOf(question, data)
+    // Before anything is done: a paused run is not resumed by an answer that is refused.
+    await inWords(async () => checkAnswer(question, answer))
+    if (run.state === 'paused') await resumeRun(ctx, { projectId, actor, runId: run_id }).catch(unless('wrong_state'))
+    await inWords(() => answerInput(ctx, { projectId, actor, requestId: question.id, answer }))
+    return { message: 'ok' as const }
+  })
+}
+
+const unless =
+  (code: Refusal['code']) =>
+  (error: unknown): void => {
+    if (!(error instanceof Refusal && error.code === code)) throw error
+  }
+
+async function findQuestion(ctx: Ctx, run: RunRow, requestId: string): Promise<InputRow> {
+  const row = isUuid(requestId) ? await findInputRequest(ctx.sql, run.projectId, requestId) : undefined
+  if (row?.runUuid !== run.id) throw refuseField('data.request_id', 'is not one of a pending request of this run')
+  if (row.state !== 'pending') throw refuseField('data.request_id', `is one of a request that is ${row.state} already`)
+  return row
+}
+
+type Data = {
+  is_approved?: boolean | undefined
+  approved?: boolean | undefined
+  feedback?: unknown
+  params?: Record<string, unknown> | undefined
+}
+
+function answerOf({ kind }: InputRow, { is_approved, approved = is_approved, feedback, params }: Data): InputAnswer {
+  if (is_approved !== undefined && is_approved !== approved)
+    throw refuseField('data.approved', 'differs from is_approved')
+  return {
+    ...(kind === 'approval' && approved !== undefined && { approved }),
+    ...(feedback !== undefined && feedback !== null && { feedback }),
+    ...(params !== undefined && { params }),
+  }
+}
+
+/** Names of our fields as this surface has them. */
+const FIELDS: Readonly<Record<string, string>> = { approved: 'is_approved' }
+
+async function inWords<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    // Somebody else answered between our look and this.
+    if (error.code === 'input_over') throw refuseField('data.request_id', error.message)
+    if (error.code !== 'invalid') throw error
+    const { fields } = error.details as { fields: { field: string; message: string }[] }
+    throw refuse('invalid', {
+      fields: fields.map(({ field, message }) => ({ field: `data.${FIELDS[field] ?? field}`, message })),
+    })
+  }
+}

@@ -1,0 +1,24 @@
+// Runs with all that a reply shows of them.
+import type { Ctx } from '#actions/ctx.ts'
+import { type InputRow, readPendingInputs } from '#storage/input-requests.ts'
+import { readBodiesOfPage } from '#storage/numbered-runs.ts'
+import type { RunRow } from '#storage/read-runs.ts'
+import { type Run, runObject } from './run-wire.ts'
+
+/** What the inputs and outputs of a page are together, roughly; runs beyond that are shown without. */
+const BODIES_BYTES_MAX = 8 * 1024 * 1024
+const QUESTIONS_MAX = 10_000
+
+export async function showRuns(ctx: Ctx, runs: readonly RunRow[]): Promise<Run[]> {
+  if (runs.length === 0) return []
+  const ids = runs.map((run) => run.id)
+  const [bodies, questions] = await Promise.all([
+    readBodiesOfPage(ctx.sql, ids, BODIES_BYTES_MAX),
+    readPendingInputs(ctx.sql, ids, QUESTIONS_MAX),
+  ])
+  const pending = new Map<string, InputRow[]>(ids.map((id) => [id, []]))
+  for (const question of questions) pending.get(question.runUuid!)!.push(question)
+  return runs.map((run) => runObject(run, { body: bodies.get(run.id), pending: pending.get(run.id)! }))
+}
+
+export const showRun = async (ctx: Ctx, run: RunRow): Promise<Run> => (await showRuns(ctx, [run]))[0]!

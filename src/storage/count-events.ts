@@ -2,7 +2,7 @@
 // not folded into those yet from the counters; only the two parts of hours at the ends of a span are counted in the log.
 import { OUTCOME_PATTERNS } from '#core/outcome.ts'
 import { type Fragment, joined, type Sql } from './sql.ts'
-import { beginOf, cutSpan, type Piece, type Span, type Unit } from './time-units.ts'
+import { beginOf, cutSpan, instant, type Piece, type Span, type Unit } from './time-units.ts'
 
 export type CountFilter = {
   projectId: string
@@ -131,6 +131,3 @@ function hoursOf({ from, to }: Span): Span | undefined {
 const within = (sql: Sql, column: Fragment, { from, to }: Span) => sql`
   ${from ? sql`and ${column} >= ${instant(from)}::text::timestamptz` : sql``}
   ${to ? sql`and ${column} < ${instant(to)}::text::timestamptz` : sql``}`
-
-/** The month after the last one of the year 9999 has no name that PostgreSQL would read. */
-const instant = (at: Date): string => (at.getUTCFullYear() > 9999 ? 'infinity' : at.toISOString())

@@ -1,6 +1,7 @@
 // Which events: filters that all hold together, and the ways along indexes that lead to them.
 import { isUuid } from './id.ts'
 import type { Fragment, Sql } from './sql.ts'
+import { instant } from './time-units.ts'
 
 export type Thing = { type: string; id: string } | { runId: string }
 
@@ -70,8 +71,8 @@ function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
   if (actorType !== undefined && actorType !== 'system' && actorType !== 'worker') {
     parts.push(sql`actor_type not in ('system', 'worker')`)
   }
-  if (occurredFrom) parts.push(sql`occurred_at >= ${occurredFrom.toISOString()}::timestamptz`)
-  if (occurredTo) parts.push(sql`occurred_at < ${occurredTo.toISOString()}::timestamptz`)
+  if (occurredFrom) parts.push(sql`occurred_at >= ${instant(occurredFrom)}::text::timestamptz`)
+  if (occurredTo) parts.push(sql`occurred_at < ${instant(occurredTo)}::text::timestamptz`)
   return parts
 }
 

@@ -41,3 +41,6 @@ export function endOf(begin: Date, unit: Unit): Date {
   if (unit === 'month') end.setUTCMonth(end.getUTCMonth() + 1)
   return end
 }
+
+/** For PostgreSQL, as text: it would not read the name of the month after the last one of the year 9999. */
+export const instant = (at: Date): string => (at.getUTCFullYear() > 9999 ? 'infinity' : at.toISOString())

@@ -146,7 +146,11 @@ test('what a job no longer depends on holds nothing up', async () => {
   expect((await call('GET', '/v1/jobs/c/dependencies')).body.data).toHaveLength(1)
   expect(code(await call('DELETE', `/v1/jobs/c/dependencies/${made.id}`))).toBe('dependency_not_found')
   expect(await stateOf(call, run)).toBe('waiting')
-  // A job that is deleted is waited for no longer.
+  // What others wait for is not taken away from under them.
+  const needed = await call('DELETE', '/v1/jobs/b')
+  expect([needed.status, code(needed)]).toEqual([409, 'job_needed'])
+  const b = (await call('GET', '/v1/jobs/b')).body.id
+  expect((await call('DELETE', `/v1/jobs/c/dependencies/${b}`)).status).toBe(204)
   expect((await call('DELETE', '/v1/jobs/b')).status).toBe(204)
   await untilState(call, run.id, ['queued'])
   expect((await trigger(call, 'c')).status).toBe('queued')

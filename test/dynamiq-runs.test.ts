@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { offsetOf } from '#http/dialects/dynamiq/pages.ts'
 import { addApp, background, claim, dynamiqYard, executing, UUID, WHOLE_SECONDS } from './dynamiq-yard.ts'
 import { until, untilState } from './http-yard.ts'
 import { httpServer } from './local-servers.ts'
@@ -87,7 +88,7 @@ test('a sync answer comes as well when the run fails, is canceled, or awaits inp
 
 test('each state of ours has one status', async () => {
   const { call, native } = await dynamiqYard()
-  await addApp(native, 'app', { max_attempts: 1 })
+  await addApp(native, 'app', { pause_grace_secs: 0 })
   const statusOf = async (id: string) => (await call('GET', `/v1/runs/${id}`)).body.data
   const { body: delayed } = await native('POST', '/v1/jobs/app/runs', { delay_secs: 1000, payload: { any: 'thing' } })
   expect(await statusOf(delayed.id)).toMatchObject({ status: 'created', input: { any: 'thing' } })
@@ -298,4 +299,19 @@ test('the document of the mount shows its routes', async () => {
   expect(Object.keys(body.paths)).toEqual(
     expect.arrayContaining(['/v1/files', '/v1/runs', '/v1/runs/{run_id}/events', '/v1/runs/{run_id}/stream']),
   )
+})
+
+test('a node that stops answers who waits for a run with the run as it is', async () => {
+  const { call, native, node } = await dynamiqYard()
+  await addApp(native)
+  const waiting = call('POST', '/v1/runs', { input: 1 })
+  const { id } = await claim(native)
+  await node.close()
+  expect(await waiting).toMatchObject({ status: 200, body: { data: { id, status: 'started' } } })
+})
+
+test('a page far back is refused inside of the list, and empty behind it', () => {
+  expect(offsetOf({ page: 1_000, page_size: 100 }, 200_000)).toBe(99_900)
+  expect(() => offsetOf({ page: 1_001, page_size: 100 }, 200_000)).toThrow('reaches beyond 100000 items')
+  expect(offsetOf({ page: 2_001, page_size: 100 }, 200_000)).toBe(undefined)
 })

@@ -30,7 +30,11 @@ export const addApp = async (native: Call, slug = 'app', more: object = {}): Pro
 export const background = async (call: Call, input: object = {}): Promise<string> =>
   (await call('POST', '/v1/runs', { input: 'hello', background: true, ...input })).body.data.id
 
-export type Attempt = { id: string; write: (path: string, body?: unknown) => ReturnType<Call> }
+export type Attempt = {
+  id: string
+  write: (path: string, body?: unknown) => ReturnType<Call>
+  read: (path: string) => ReturnType<Call>
+}
 
 /** Claims a run; `write` is a call of its attempt, such as `/complete`. */
 export async function claim(native: Call): Promise<Attempt> {
@@ -39,7 +43,12 @@ export async function claim(native: Call): Promise<Attempt> {
     (reply) => reply.body.runs.length > 0,
   )
   const [{ run, run_token: key }] = body.runs
-  return { id: run.id, write: (path, sent = {}) => native('POST', `/v1/runs/${run.id}${path}`, sent, { key }) }
+  const ofRun = `/v1/runs/${run.id}`
+  return {
+    id: run.id,
+    write: (path, sent = {}) => native('POST', ofRun + path, sent, { key }),
+    read: (path) => native('GET', ofRun + path, undefined, { key }),
+  }
 }
 
 /** A run that has begun. */

@@ -4,15 +4,15 @@ import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import type { RunMove } from '#core/run.ts'
+import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from '#storage/ai-leases.ts'
 import * as storage from '#storage/ai-leases.ts'
-import type { LeaseEnd, LeaseName, LeaseRow, PlannedAction } from '#storage/ai-leases.ts'
 import { appendEvents, type NewEvent } from '#storage/append-events.ts'
 import { derivedId, newId } from '#storage/id.ts'
 import { insertExternalRun } from '#storage/insert-external-run.ts'
 import { moveRuns, type RunChange } from '#storage/move-runs.ts'
 import { addUse } from '#storage/plans.ts'
 import { findRun } from '#storage/read-runs.ts'
-import { feedEvent, type FeedType } from '#storage/recent-feed.ts'
+import { type FeedType, feedEvent } from '#storage/recent-feed.ts'
 import type { Sql } from '#storage/sql.ts'
 import { TOLD_AS } from '#storage/told-ends.ts'
 import { cancelDescendants } from './cancel-runs.ts'
@@ -31,7 +31,7 @@ export type LeaseRequest = Asked & {
   runRef: string
   agentId?: string | undefined
   /** What is to be executed here; without it the holder does the work. */
-  plan?: { agentId: string; actions: PlannedAction[]; dryRun: boolean } | undefined
+  agenda?: { agentId: string; actions: AgendaItem[]; dryRun: boolean } | undefined
   /** Throws when the project may not have one more. */
   admit?: ((tx: Sql) => Promise<void>) | undefined
 }
@@ -46,7 +46,7 @@ export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Lease
     if (seen && !seen.over) return { acquired: false, lease: seen }
     const leased = (await ctx.sql.begin((tx) => acquire(tx as unknown as Sql, asked))) as Leased | undefined
     if (!leased) continue
-    if (leased.acquired) tell(ctx, leased.lease, asked.plan ? ['ai-plans'] : [])
+    if (leased.acquired) tell(ctx, leased.lease, asked.agenda ? ['ai-agendas'] : [])
     return leased
   }
   throw new Error(`the lease on ${asked.key} kept coming and going, ${TRIES_MAX} times`)
@@ -54,10 +54,15 @@ export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Lease
 const TRIES_MAX = 10
 
 async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined> {
-  const { projectId, key, actor, agentId, plan } = asked
+  const { projectId, key, actor, agentId, agenda } = asked
   const { runId, ...run } = await placeOf(tx, asked)
   const wanted = {
-    ...{ projectId, key, ttlSecs: asked.ttlSecs, runId, runRef: asked.runRef, agentId: agentId ?? null },
+    projectId,
+    key,
+    ttlSecs: asked.ttlSecs,
+    runId,
+    runRef: asked.runRef,
+    agentId: agentId ?? null,
     leaseId: `lease_${newId().replaceAll('-', '')}`,
     endsRun: run.external,
   }
@@ -73,7 +78,7 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
   await addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }])
   if (!run.known)
     await insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId })
-  if (plan) await storage.insertPlan(tx, { projectId, key, leaseId: lease.leaseId, ...plan })
+  if (agenda) await storage.insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda })
   await appendEvents(tx, [
     { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
     inFeed(lease, 'ai_acquired'),
@@ -84,13 +89,19 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
 /** The run that a name means: one that is there, whoever executes it, or one that begins now. */
 async function placeOf(tx: Sql, { projectId, runRef }: LeaseRequest) {
   const run = await findRun(tx, projectId, runRef)
-  return { runId: run?.id ?? derivedId(projectId, runRef), known: run !== undefined, external: !run || run.execution === 'external' }
+  return {
+    runId: run?.id ?? derivedId(projectId, runRef),
+    known: run !== undefined,
+    external: !run || run.execution === 'external',
+  }
 }
 
 /** Its time ran out, and its holder did not say how it ended. */
 async function abandon(tx: Sql, lease: LeaseRow, forGood: boolean): Promise<void> {
   const { key } = lease
-  await appendEvents(tx, [{ ...about(lease, SYSTEM), type: 'lease_expired', status: 'expired', level: 'warn', data: { key } }])
+  await appendEvents(tx, [
+    { ...about(lease, SYSTEM), type: 'lease_expired', status: 'expired', level: 'warn', data: { key } },
+  ])
   if (forGood) await endRun(tx, lease, { actor: SYSTEM, move: 'timeOut', status: 'timed_out', code: 'lease_expired' })
 }
 
@@ -105,7 +116,10 @@ export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; tt
 }
 
 /** The holder says how it ended. To say the same again changes nothing: clients send once more what was not answered. */
-export async function endLease(ctx: Ctx, asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd }): Promise<LeaseRow> {
+export async function endLease(
+  ctx: Ctx,
+  asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd },
+): Promise<LeaseRow> {
   const ended = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const lease = await lockHeld(tx, asked)
@@ -141,7 +155,7 @@ export async function writeEnd(tx: Sql, lease: LeaseRow, { actor, reason, end }:
 /** After the commit. */
 export async function followEnd(ctx: Ctx, ended: LeaseRow): Promise<void> {
   if (ended.endsRun && ended.state !== 'completed') await cancelDescendants(ctx, [ended.runId], { actor: SYSTEM })
-  tell(ctx, ended, ['ai-plans'])
+  tell(ctx, ended, ['ai-agendas'])
 }
 
 type RunEnd = {
@@ -158,13 +172,18 @@ async function endRun(tx: Sql, lease: LeaseRow, { actor, move, status, code, rea
   await appendEvents(tx, [
     {
       ...about(lease, actor),
-      ...{ type: 'run_finished', status, message: reason },
+      type: 'run_finished',
+      status,
+      message: reason,
       ...(code !== undefined && { data: { error_code: code } }),
     },
   ])
   if (!lease.endsRun) return
   const change: RunChange = {
-    ...{ runId: lease.runId, move, actor, data: { [TOLD_AS]: 'run_finished' } },
+    runId: lease.runId,
+    move,
+    actor,
+    data: { [TOLD_AS]: 'run_finished' },
     ...(result != null && { result }),
     ...(move !== 'complete' && { error: said ?? status, ...(code !== undefined && { errorCode: code }) }),
   }
@@ -173,7 +192,10 @@ async function endRun(tx: Sql, lease: LeaseRow, { actor, move, status, code, rea
 }
 
 const about = (lease: LeaseRow, actor: Actor): Omit<NewEvent, 'type'> => ({
-  ...{ projectId: lease.projectId, runId: lease.runId, leaseId: lease.leaseId, actor },
+  projectId: lease.projectId,
+  runId: lease.runId,
+  leaseId: lease.leaseId,
+  actor,
   ...(lease.agentId !== null && { agentId: lease.agentId }),
 })
 

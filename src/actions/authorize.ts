@@ -2,7 +2,16 @@
 // row, many to a transaction: calls at the same time never get more than the policy allows.
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { costOf, judge, NO_POLICY, type Policy, type PolicyReason, type RiskLevel, riskOf, type Standing } from '#core/policy.ts'
+import {
+  costOf,
+  judge,
+  NO_POLICY,
+  type Policy,
+  type PolicyReason,
+  type RiskLevel,
+  riskOf,
+  type Standing,
+} from '#core/policy.ts'
 import { type AgentRow, lockAgents } from '#storage/agents.ts'
 import { appendEvents, type NewEvent } from '#storage/append-events.ts'
 import {

@@ -6,8 +6,8 @@ import { findAgent } from '#storage/agents.ts'
 import { findAuthorization } from '#storage/authorizations.ts'
 import { newId } from '#storage/id.ts'
 import { findRun } from '#storage/read-runs.ts'
-import * as kept from '#storage/tools.ts'
 import type { CallName, KeptCall, ToolRow } from '#storage/tools.ts'
+import * as kept from '#storage/tools.ts'
 import { appendReports, type Report } from './append-log.ts'
 import { authorizeCall, settleCall } from './authorize.ts'
 import type { Ctx } from './ctx.ts'
@@ -57,7 +57,7 @@ export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: T
 }
 
 export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
-  const tool = await findToolOf(ctx, call)
+  const tool = await findToolOf(ctx, call).catch((error: unknown) => tellMissing(ctx, call, error))
   if (call.key === undefined) return makeCall(ctx, { call, tool, token: newId() })
   const name = { ...nameOf(call), key: call.key }
   const token = newId()
@@ -65,13 +65,34 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   if (claimed.mine) return makeCall(ctx, { call, tool, token, name, authorizationId: claimed.authorizationId })
   // A switch that is off refuses everything, also what would be given again.
   const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
-  if (agent && !agent.enabled) return makeCall(ctx, { call, tool, token })
+  if (agent && !agent.enabled) {
+    const decided = await decide(ctx, { call, tool, token })
+    if (!decided.allowed) return tellBlocked(ctx, call, decided)
+    // It was switched on in this very moment; what was made already is not made again.
+    await settle(ctx, call, decided, true)
+  }
   if (call.resumes) return executed(claimed.result ?? {})
-  await timeline(ctx, call, [{ type: 'tool_result', status: 'ok', data: { decision: 'dedup' } }])
+  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'ok', data: { decision: 'dedup' } }])
   return {
-    ...{ ok: true, allowed: true, decision: 'dedup', reason: 'tool_idempotency', riskLevel: 'low' },
+    ok: true,
+    allowed: true,
+    decision: 'dedup',
+    reason: 'tool_idempotency',
+    riskLevel: 'low',
     result: claimed.result ?? {},
   }
+}
+
+/** A call of a tool that there is not is told, too: its run would otherwise say nothing of why it went wrong. */
+async function tellMissing(ctx: Ctx, call: ToolCall, error: unknown): Promise<never> {
+  if (error instanceof Refusal && error.code === 'tool_not_found') {
+    const data = { decision: 'blocked', policy_reason: error.code }
+    await tellTimeline(ctx, call, [
+      ...(call.step === undefined ? [] : [{ type: 'agent_step', status: 'start' }]),
+      { type: 'tool_result', status: 'error', message: error.message, data },
+    ])
+  }
+  throw error
 }
 
 const nameOf = ({ projectId, agentId, tool }: ToolCall) => ({ projectId, agentId, tool })
@@ -109,18 +130,16 @@ type Made = {
 async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
   const { call, tool, token, name } = made
   const held = name && { ...name, token }
-  if (call.step !== undefined) await timeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
+  if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
   try {
     const decided = await decide(ctx, made)
     if (held) await kept.bindCall(ctx.sql, { ...held, authorizationId: decided.authorizationId })
     if (!decided.allowed) {
       // A person who approves it meanwhile lets the next call of this key through.
       if (held) await (decided.asked ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
-      const data = { decision: 'blocked', policy_reason: decided.reason }
-      await timeline(ctx, call, [{ type: 'tool_result', status: 'blocked', data }])
-      return blocked(decided)
+      return await tellBlocked(ctx, call, decided)
     }
-    await timeline(ctx, call, [{ type: 'tool_call', status: 'start' }])
+    await tellTimeline(ctx, call, [{ type: 'tool_call', status: 'start' }])
     const beganMs = performance.now()
     const { args, agentId, runRef, signal } = call
     const outcome = await dispatchTool(ctx, tool, { callId: decided.authorizationId, agentId, args, runRef, signal })
@@ -129,12 +148,19 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       if (held) await kept.leaveCall(ctx.sql, held)
       return { ...failed(outcome.error), aborted: true }
     }
-    if (held) await (outcome.ok ? kept.keepCall(ctx.sql, { ...held, result: outcome.result }) : kept.dropCall(ctx.sql, held))
+    if (held)
+      await (outcome.ok ? kept.keepCall(ctx.sql, { ...held, result: outcome.result }) : kept.dropCall(ctx.sql, held))
     await settle(ctx, call, decided, outcome.ok)
-    await timeline(ctx, call, [
+    await tellTimeline(ctx, call, [
       outcome.ok
         ? { type: 'tool_result', status: 'ok', durationMs, data: { decision: 'executed' } }
-        : { type: 'tool_result', status: 'error', durationMs, message: outcome.error, data: { decision: 'executed', policy_reason: 'tool_error' } },
+        : {
+            type: 'tool_result',
+            status: 'error',
+            durationMs,
+            message: outcome.error,
+            data: { decision: 'executed', policy_reason: 'tool_error' },
+          },
     ])
     return outcome.ok ? executed(outcome.result) : failed(outcome.error)
   } catch (error) {
@@ -143,6 +169,12 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
   } finally {
     if (name) ctx.ring([topicOf(name)])
   }
+}
+
+async function tellBlocked(ctx: Ctx, call: ToolCall, decided: Decided): Promise<CallAnswer> {
+  const data = { decision: 'blocked', policy_reason: decided.reason }
+  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'blocked', data }])
+  return blocked(decided)
 }
 
 type Decided = {
@@ -156,19 +188,28 @@ type Decided = {
   chain: string | undefined
 }
 
-/** One decision for a call, however often it is begun: it is charged once, and approved once. */
+/**
+ * One decision for a call, however often it is begun: it is charged once, and approved once. It is good for the very args
+ * that it was made about, and while the agent is on.
+ */
 async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decided> {
   const { projectId, agentId, tool, args, actor, costMicrousd, runRef } = call
   const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
   const chain = run?.correlationId
+  const argsHash = hashOfArgs(args)
   const row = authorizationId ? await findAuthorization(ctx.sql, projectId, authorizationId) : undefined
-  if (row && row.state !== 'settled')
+  const isOff = row && (await findAgent(ctx.sql, projectId, agentId))?.enabled === false
+  if (row && row.state !== 'settled' && row.argsHash === argsHash && !isOff)
     return {
       chain,
-      ...{ allowed: row.state === 'reserved', asked: row.state === 'asked', authorizationId: row.id },
-      ...{ reason: row.reason, riskLevel: row.riskLevel, inputRequestId: null },
+      allowed: row.state === 'reserved',
+      asked: row.state === 'asked',
+      authorizationId: row.id,
+      reason: row.reason,
+      riskLevel: row.riskLevel,
+      inputRequestId: null,
     }
-  const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash: hashOfArgs(args) }
+  const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash }
   const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })
   return { ...decided, chain, allowed: decision === 'allowed', asked: decision === 'asked' }
 }
@@ -183,25 +224,38 @@ async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided
 }
 
 /** What the run's timeline is told; a call of no run has none. */
-async function timeline(ctx: Ctx, call: ToolCall, events: readonly Omit<Report, 'runId'>[]): Promise<void> {
+export async function tellTimeline(ctx: Ctx, call: ToolCall, events: readonly Omit<Report, 'runId'>[]): Promise<void> {
   const { projectId, actor, runRef: runId, step, tool, agentId } = call
   if (runId === undefined) return
   const reports = events.map((event) => ({ ...event, runId, step, tool, agentId }))
-  for (const answer of await appendReports(ctx, { projectId, actor }, reports)) if (answer instanceof Error) throw answer
+  for (const answer of await appendReports(ctx, { projectId, actor }, reports))
+    if (answer instanceof Error) throw answer
 }
 
 const executed = (result: Record<string, unknown>): CallAnswer => ({
-  ...{ ok: true, allowed: true, decision: 'executed', reason: 'ok', riskLevel: riskOf('ok') },
+  ok: true,
+  allowed: true,
+  decision: 'executed',
+  reason: 'ok',
+  riskLevel: riskOf('ok'),
   result,
 })
 
 /** It was made, and counts, and brought nothing. */
 const failed = (error: string): CallAnswer => ({
-  ...{ ok: false, allowed: true, decision: 'executed', reason: 'tool_error', riskLevel: 'medium' },
+  ok: false,
+  allowed: true,
+  decision: 'executed',
+  reason: 'tool_error',
+  riskLevel: 'medium',
   result: { error },
 })
 
 const blocked = ({ reason, riskLevel, inputRequestId }: Decided): CallAnswer => ({
-  ...{ ok: false, allowed: false, decision: 'blocked', reason, riskLevel },
+  ok: false,
+  allowed: false,
+  decision: 'blocked',
+  reason,
+  riskLevel,
   result: inputRequestId ? { input_request_id: inputRequestId } : {},
 })

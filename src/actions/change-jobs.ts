@@ -7,7 +7,7 @@ import { OVER_STATES } from '#core/run.ts'
 import { checkEndpoint } from '#governance/egress.ts'
 import { schemaProblem } from '#governance/json-schema.ts'
 import { appendEvents } from '#storage/append-events.ts'
-import { dropDependencies } from '#storage/dependencies.ts'
+import { dropDependencies, lockDependencies, readDependents } from '#storage/dependencies.ts'
 import { newId } from '#storage/id.ts'
 import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from '#storage/jobs.ts'
 import { listRuns } from '#storage/list-runs.ts'
@@ -136,12 +136,16 @@ export async function resumeJob(ctx: Ctx, asked: Asked & { job: string }): Promi
   return findJobOr404(ctx, asked.projectId, job.id)
 }
 
-/** Deletes a job that has no run under way, or cancels those first. Its history stays. */
+/** Deletes a job that has no run under way (or cancels those first) and that no other job depends on. Its history stays. */
 export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRuns: boolean }): Promise<void> {
   const job = await findJobOr404(ctx, asked.projectId, asked.job)
   const live = await countLiveRuns(ctx.sql, asked.projectId, job.id, OVER_STATES)
   if (live > 0 && !asked.cancelRuns) throw refuse('job_busy', { job: job.slug, runs: live })
   await change(ctx, asked, { jobId: job.id, type: 'job.deleted', data: { slug: job.slug } }, async (tx) => {
+    await lockDependencies(tx, asked.projectId)
+    const dependents = await readDependents(tx, job.id)
+    // Its dependents would wait for ever, or begin without what they were to wait for.
+    if (dependents.length > 0) throw refuse('job_needed', { job: job.slug, dependents })
     await deleteJob(tx, job.id)
     await dropDependencies(tx, job.id)
   })

@@ -7,6 +7,7 @@ import { newId } from '#storage/id.ts'
 import {
   endKey,
   findKey,
+  findProject,
   insertKey,
   insertProject,
   type KeyRow,
@@ -14,6 +15,7 @@ import {
   type ProjectRow,
   revokeKey as revoke,
 } from '#storage/keys.ts'
+import { setPlan } from '#storage/plans.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 
@@ -97,6 +99,25 @@ export async function createProject(
       },
     ])
     return { project, key }
+  })
+}
+
+/** Gives a project another plan. */
+export async function changePlan(ctx: Ctx, asked: Asked & { plan: string }): Promise<ProjectRow> {
+  return transact(ctx, async (tx) => {
+    const project = (await setPlan(tx, asked.projectId, asked.plan)) && (await findProject(tx, asked.projectId))
+    if (!project) throw refuse('project_not_found', { projectId: asked.projectId })
+    await appendEvents(tx, [
+      {
+        ...why(asked),
+        projectId: asked.projectId,
+        type: 'project.plan_set',
+        resourceType: 'project',
+        resourceId: asked.projectId,
+        data: { plan: asked.plan },
+      },
+    ])
+    return project
   })
 }
 

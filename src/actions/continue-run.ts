@@ -6,6 +6,7 @@ import type { Attempt } from './attempt-calls.ts'
 import type { Ctx } from './ctx.ts'
 import { findRunOr404 } from './move-run.ts'
 import { createFromRun } from './run-from-run.ts'
+import type { RunRequest } from './trigger-runs.ts'
 
 /** Continuations of continuations, at most: beyond it is a loop that nobody meant. */
 export const CONTINUATIONS_MAX = 10
@@ -20,7 +21,9 @@ export async function continueRun(ctx: Ctx, it: Attempt, { payload }: { payload?
     actor: it.actor,
     job: above.jobId!,
     request: {
-      payload: payload ?? (await findRunBody(ctx.sql, above.id))?.payload ?? undefined,
+      ...(above.overrides as RunRequest | null),
+      payload: payload === undefined ? ((await findRunBody(ctx.sql, above.id))?.payload ?? undefined) : payload,
+      preset: above.preset ?? undefined,
       priority: priorityOf(above.rank),
       tags: above.tags,
       metadata: above.metadata,

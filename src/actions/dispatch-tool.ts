@@ -1,5 +1,5 @@
 // Calls a tool's endpoint: signed, within its time, and again when that may help.
-import { storableJson, storableText } from '#core/storable.ts'
+import { isWithinDepth, storableJson, storableText } from '#core/storable.ts'
 import { onceSignatureHeaders } from '#governance/once-signature.ts'
 import type { ToolRow } from '#storage/tools.ts'
 import type { Ctx } from './ctx.ts'
@@ -17,6 +17,8 @@ export type ToolRequest = {
 export type ToolOutcome = { ok: true; result: Record<string, unknown> } | { ok: false; error: string; aborted: boolean }
 
 const RESULT_BYTES_MAX = 256 * 1024
+/** As of what clients send. */
+const DEPTH_MAX = 100
 const ERROR_LENGTH_MAX = 500
 const BACK_OFF_MS = 200
 const BACK_OFF_MAX_MS = 5_000
@@ -38,9 +40,16 @@ export async function dispatchTool(ctx: Ctx, tool: ToolRow, request: ToolRequest
   }
 }
 
-function tryOnce(ctx: Ctx, tool: ToolRow, { callId, agentId, args, runRef, signal }: ToolRequest): Promise<PostOutcome> {
+function tryOnce(
+  ctx: Ctx,
+  tool: ToolRow,
+  { callId, agentId, args, runRef, signal }: ToolRequest,
+): Promise<PostOutcome> {
   const body = JSON.stringify({
-    ...{ tool: tool.name, args, agent_id: agentId, call_id: callId },
+    tool: tool.name,
+    args,
+    agent_id: agentId,
+    call_id: callId,
     ...(runRef !== undefined && { run_id: runRef }),
   })
   return ctx.post({
@@ -64,6 +73,8 @@ function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unkn
   if (status < 200 || status > 299) return { ok: false, error: sentence(`it answered ${status}`, bodyText) }
   if (bodyText.trim() === '') return { ok: true, result: {} }
   if (!isJson) return { ok: false, error: sentence(`it answered ${status}, and no JSON`, bodyText) }
+  if (!isWithinDepth(json, DEPTH_MAX))
+    return { ok: false, error: `its answer is nested deeper than ${DEPTH_MAX} levels` }
   const result = storableJson(json)
   const isObject = typeof result === 'object' && result !== null && !Array.isArray(result)
   // A result is an object everywhere, so anything else stands in one.

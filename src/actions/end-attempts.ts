@@ -104,6 +104,7 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
     case 'paused':
       return { ...base, move: 'pause' }
     case 'returned':
+      if (run?.told === 'pause') return { ...base, move: 'pause' }
       // Its time to live begins anew: it had begun, and waits again through no fault of its own.
       return { ...base, move: 'giveBack', dueInMs: 0, ...(run?.ttlSecs != null && { ttlMs: run.ttlSecs * 1000 }) }
     default: {
@@ -136,6 +137,9 @@ function failure(base: Base, { run, policy, ending, random }: Failed): RunChange
   const error = storableText(ending.error.slice(0, ERROR_LENGTH_MAX))
   const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
   const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }
+  // Whoever paused it wants it to stand still: the next attempt begins with the resume.
+  if (after.kind === 'retry' && run.told === 'pause')
+    return { ...about, move: 'pause', nextAttempt: run.attempt + 1, data: { ...data, failed_attempt: run.attempt } }
   if (after.kind === 'retry') {
     return {
       ...about,

@@ -34,7 +34,14 @@ async function endDependencyWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const [run] = await readRuns(ctx.sql, [wait.runId])
   if (!run) return false
   const data = { for: 'dependencies', run_ids: standings.map((it) => it.runId) }
-  const changed = await ctx.moveRun({ runId: run.id, move: 'wake', actor: SYSTEM, data, ...requeued(run) })
+  const changed = await ctx.moveRun({
+    runId: run.id,
+    move: 'wake',
+    waitId: wait.id,
+    actor: SYSTEM,
+    data,
+    ...requeued(run),
+  })
   ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'tail'])
   return changed.outcome === 'moved'
 }

@@ -17,7 +17,7 @@ export const FILE_BYTES_MAX = 128 * 1024 * 1024
 /** Of one project together. */
 const BOUNDS = { filesMax: 100_000, bytesMax: 10 * 1024 * 1024 * 1024 } as const
 /** What an upload holds in memory. */
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 1024 * 1024
 const ABANDONED_MAX = 100
 
 export type NewFile = { projectId: string; name: string; mimeType: string; content: AsyncIterable<Buffer> }

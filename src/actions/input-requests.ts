@@ -27,7 +27,7 @@ import type { Attempt } from './attempt-calls.ts'
 import type { Ctx } from './ctx.ts'
 import { decideApproval } from './decide-approval.ts'
 import { moveProblem } from './ended.ts'
-import { wake } from './waits.ts'
+import { refuseWhilePausing, wake } from './waits.ts'
 
 /** Requests of one run that may be pending at once. */
 export const PENDING_MAX = 100
@@ -88,6 +88,7 @@ export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wai
 }
 
 async function rest(tx: Sql, it: Attempt): Promise<void> {
+  await refuseWhilePausing(tx, it.runId)
   const [changed] = await moveRuns(tx, [
     {
       runId: it.runId,

@@ -13,8 +13,9 @@ import {
   dependsOn,
   insertDependency,
   listDependencies,
-  lockJob,
+  lockDependencies,
   readDependencyStandings,
+  rememberLatestEnd,
 } from '#storage/dependencies.ts'
 import { isUuid } from '#storage/id.ts'
 import type { JobRow } from '#storage/jobs.ts'
@@ -38,8 +39,7 @@ export async function addDependency(
   const target = await findJobOr404(ctx, asked.projectId, asked.dependsOn)
   if (job.id === target.id) throw refuse('dependency_cycle', { job: job.slug, dependsOn: target.slug })
   const row = await change(ctx, asked, job, async (tx) => {
-    // Two dependencies that close a circle together must not be added at once: both jobs are locked, in one order.
-    for (const id of [job.id, target.id].sort()) await lockJob(tx, id)
+    await lockDependencies(tx, asked.projectId)
     if (await dependsOn(tx, target.id, job.id))
       throw refuse('dependency_cycle', { job: job.slug, dependsOn: target.slug })
     if ((await listDependencies(tx, job.id)).length >= DEPENDENCIES_MAX)
@@ -49,8 +49,11 @@ export async function addDependency(
       )
     const added = await insertDependency(tx, { jobId: job.id, dependsOnJobId: target.id, condition: asked.condition })
     if (!added) throw refuse('dependency_exists', { job: job.slug, dependsOn: target.slug })
+    await rememberLatestEnd(tx, target.id)
     return { type: 'job.dependency_added', row: added }
   })
+  // A run may have ended by a statement that began before there was somebody to remember it for.
+  await rememberLatestEnd(ctx.sql, target.id)
   return row
 }
 
@@ -58,7 +61,7 @@ export async function addDependency(
 export async function removeDependency(ctx: Ctx, asked: Asked & { dependency: string }): Promise<void> {
   const job = await findJobOr404(ctx, asked.projectId, asked.job)
   await change(ctx, asked, job, async (tx) => {
-    await lockJob(tx, job.id)
+    await lockDependencies(tx, asked.projectId)
     const removed = isUuid(asked.dependency) ? await deleteDependency(tx, job.id, asked.dependency) : undefined
     if (!removed) throw refuse('dependency_not_found', { dependency: asked.dependency })
     return { type: 'job.dependency_removed', row: removed }

@@ -2,6 +2,7 @@
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { RunMove } from '#core/run.ts'
+import { readJobs } from '#storage/jobs.ts'
 import type { RunChange } from '#storage/move-runs.ts'
 import { findRun, type RunRow, readRuns } from '#storage/read-runs.ts'
 import type { Ctx } from './ctx.ts'
@@ -19,6 +20,12 @@ export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, run
   return run
 }
 
+/** A run of a job that was deleted would be queued for ever: nobody claims it. */
+export async function checkJobIsThere(ctx: Ctx, run: RunRow): Promise<void> {
+  const [job] = run.jobId ? await readJobs(ctx.sql, [run.jobId]) : []
+  if (job?.deletedAt) throw refuse('job_not_found', { job: job.slug })
+}
+
 /** Moves a run that was just looked at, tells who watches, and gives it back as the move has left it. */
 export async function moveFound(
   ctx: Ctx,
@@ -26,6 +33,7 @@ export async function moveFound(
   move: RunMove,
   change: Omit<RunChange, 'runId' | 'move'>,
 ): Promise<RunRow> {
+  await checkJobIsThere(ctx, run)
   const changed = await ctx.moveRun({ runId: run.id, move, ...change })
   const problem = moveProblem(run.publicId, move, changed)
   if (problem) throw problem

@@ -53,6 +53,7 @@ export function newRunRow(
     finishedAt: null,
     expiresAt: run.ttlSecs === undefined ? null : new Date(dueAt.getTime() + run.ttlSecs * 1000),
     heartbeatAt: null,
+    told: null,
     lastSequence: 1,
     lastCheckpoint: 0,
     queueWaitMs: null,

@@ -2,9 +2,11 @@
 // reaper takes the lease; either way the run is paused and late writes are refused.
 import { refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
+import { appendEvents } from '#storage/append-events.ts'
 import { tellPause } from '#storage/leases.ts'
 import type { RunRow } from '#storage/read-runs.ts'
 import { readRuns } from '#storage/read-runs.ts'
+import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 import { findRunOr404, type Target } from './move-run.ts'
 
@@ -23,21 +25,32 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
       : refuse('wrong_state', { runId: target.runId, state: run.state, needs: ['executing'] })
   }
   const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
-  const told = await tellPause(ctx.sql, run.id, definition.pauseGraceSecs)
-  if (told) {
-    await ctx.appendEvent({
-      projectId: run.projectId,
-      runId: run.id,
-      type: 'run.pause_requested',
-      actor: target.actor,
-      causationId: target.causationId,
-      message: target.reason,
-      data: { grace_secs: definition.pauseGraceSecs },
+  await ctx.sql
+    .begin(async (transaction) => {
+      const tx = transaction as unknown as Sql
+      await appendEvents(tx, [
+        {
+          projectId: run.projectId,
+          runId: run.id,
+          type: 'run.pause_requested',
+          actor: target.actor,
+          causationId: target.causationId,
+          message: target.reason,
+          data: { grace_secs: definition.pauseGraceSecs },
+        },
+      ])
+      // Told already, or no longer executing: then nothing was requested either.
+      if (!(await tellPause(tx, run.id, definition.pauseGraceSecs))) throw new NotTold()
     })
-  }
+    .catch((error: unknown) => {
+      if (!(error instanceof NotTold)) throw error
+    })
   ctx.ring([`run:${run.id}`, 'leases', 'tail'])
   return untilLeft(ctx, run.id, target.waitMs ?? 0)
 }
+
+/** Rolls the transaction back. */
+class NotTold extends Error {}
 
 /** How often the run is looked at when nobody rings. */
 const LOOK_EVERY_MS = 500

@@ -1,4 +1,5 @@
 // Many dead letters at once: those that are named, or the oldest of a job.
+import type { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { listRuns } from '#storage/list-runs.ts'
 import type { RunChange } from '#storage/move-runs.ts'
@@ -6,7 +7,7 @@ import type { RunRow } from '#storage/read-runs.ts'
 import { findJobOr404 } from './change-jobs.ts'
 import type { Ctx } from './ctx.ts'
 import { type Done, grouped, moveEach } from './move-each.ts'
-import { redriving } from './move-run.ts'
+import { checkJobIsThere, redriving } from './move-run.ts'
 import { type Answered, doNamed } from './named-runs.ts'
 
 type Many = Cause & { projectId: string } & ({ runIds: readonly string[] } | { job: string; limit: number })
@@ -30,9 +31,13 @@ export async function redriveOldest(ctx: Ctx, oldest: Oldest): Promise<Answered<
 }
 
 async function redriveFound(ctx: Ctx, runs: readonly RunRow[], cause: Cause): Promise<Done[]> {
-  const done = await moveEach(grouped(ctx), runs, redrivingOf(cause))
-  ctx.ring(ringsOfRedriven(runs.filter((_, index) => !done[index]!.problem)))
-  return done
+  const gone = new Map<RunRow, Done>()
+  for (const run of runs)
+    await checkJobIsThere(ctx, run).catch((problem: Refusal) => gone.set(run, { state: run.state, problem }))
+  const there = runs.filter((run) => !gone.has(run))
+  const moved = await moveEach(grouped(ctx), there, redrivingOf(cause))
+  ctx.ring(ringsOfRedriven(there.filter((_, index) => !moved[index]!.problem)))
+  return runs.map((run) => gone.get(run) ?? moved[there.indexOf(run)]!)
 }
 
 export const redrivingOf =

@@ -1,33 +1,29 @@
 // A restart: the run is taken from its executor, if it has one, and begins anew: without its checkpoints, and with
 // other settings if a preset is named. Its attempt is the same; late writes of the old executor are refused.
 import { refuse } from '#core/error.ts'
+import type { Preset } from '#core/preset.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { moveRuns } from '#storage/move-runs.ts'
 import { type RunRow, readRuns } from '#storage/read-runs.ts'
-import { changeRunSettings } from '#storage/run-settings.ts'
+import { changeRunSettings, type RunSettings } from '#storage/run-settings.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { Ctx } from './ctx.ts'
 import { asMoved, moveProblem } from './ended.ts'
-import { findRunOr404, type Target } from './move-run.ts'
-import { findPresetOr404 } from './presets.ts'
+import { checkJobIsThere, findRunOr404, type Target } from './move-run.ts'
+import { findPresetOr404, timesOf } from './presets.ts'
 import { requeued } from './waits.ts'
 
 /** Restarts a run that is executing or paused, optionally with the settings of a preset. */
 export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
   const { projectId, actor, causationId } = target
   const run = await findRunOr404(ctx, projectId, target.runId)
+  await checkJobIsThere(ctx, run)
   const preset = target.preset === undefined ? undefined : await findPresetOr404(ctx, projectId, target.preset)
+  const settings = preset && (await settingsUnder(ctx, run, preset))
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     if (preset) {
-      await changeRunSettings(tx, run.id, {
-        preset: preset.name,
-        environment: preset.environment,
-        // What Runyard calls itself waits in one queue, whatever the machine behind its endpoint is.
-        queue: run.execution === 'worker' ? (preset.queue ?? undefined) : undefined,
-        timeoutSecs: preset.timeoutSecs ?? undefined,
-        maxAttempts: preset.maxAttempts ?? undefined,
-      })
+      await changeRunSettings(tx, run.id, settings!)
     }
     const [changed] = await moveRuns(tx, [
       {
@@ -48,4 +44,20 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
   const [now] = await readRuns(ctx.sql, [run.id])
   ctx.ring([`run:${run.id}`, `queue:${now!.queue}`, 'leases', 'slots', 'tail'])
   return asMoved(now!, { state: 'queued' })
+}
+
+/** What the preset leaves open is what the job says, not what an earlier preset said. */
+async function settingsUnder(ctx: Ctx, run: RunRow, preset: Preset): Promise<RunSettings> {
+  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  const { timeoutSecs: _, maxAttempts: __, ...others } = run.overrides ?? {}
+  const overrides = { ...others, ...timesOf(preset) }
+  return {
+    preset: preset.name,
+    environment: preset.environment,
+    // What Runyard calls itself waits in one queue, whatever the machine behind its endpoint is.
+    queue: run.execution === 'worker' ? (preset.queue ?? definition.queue) : run.queue,
+    timeoutSecs: preset.timeoutSecs ?? definition.timeoutSecs,
+    maxAttempts: preset.maxAttempts ?? definition.maxAttempts,
+    overrides: Object.keys(overrides).length > 0 ? overrides : null,
+  }
 }

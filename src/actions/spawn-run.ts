@@ -1,5 +1,5 @@
 // A child of a run, which its parent may wait for.
-import { refuse } from '#core/error.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { moveRuns } from '#storage/move-runs.ts'
 import { countAncestors, findRun, type RunRow } from '#storage/read-runs.ts'
@@ -9,6 +9,7 @@ import type { Ctx } from './ctx.ts'
 import { moveProblem } from './ended.ts'
 import { createFromRun } from './run-from-run.ts'
 import type { RunRequest, Triggered } from './trigger-runs.ts'
+import { refuseWhilePausing } from './waits.ts'
 
 /** Runs nest so deep and no deeper: beyond it is a loop that nobody meant. */
 const DEPTH_MAX = 100
@@ -22,6 +23,9 @@ type Parent = Cause & {
   /** The parent, which must hold its lease, waits until the child is over, and has timed out after so long. */
   awaitCompletion?: { timeoutSecs: number } | undefined
 }
+
+/** Whoever ends the child calls the parent up, unless somebody holds it just then: so it is looked at now and then. */
+const FIRST_CHECK_MS = 10_000
 
 /** The key under which the parent finds how the child ended, among its own values. */
 export const awaitKey = (childRunId: string): string => `spawn-await:${childRunId}`
@@ -48,6 +52,7 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   })
   // The child was there already, and may be over: the wait is looked at at once.
   if (awaitCompletion && triggered.replayed) {
+    if (triggered.run.id === above.id) throw refuseField('idempotency_key', 'is the key of the run that would wait')
     await wait(ctx.sql, triggered.run.id, 0)
     ctx.ring([`run:${above.id}`, 'waits', 'slots', 'tail'])
   }
@@ -58,6 +63,7 @@ type ChildWait = Parent & { childRunId: string; timeoutSecs: number; checkInMs?:
 
 async function waitForChild(tx: Sql, above: RunRow, it: ChildWait): Promise<void> {
   const { childRunId, timeoutSecs, checkInMs } = it
+  await refuseWhilePausing(tx, above.id)
   const [changed] = await moveRuns(tx, [
     {
       runId: above.id,
@@ -65,7 +71,7 @@ async function waitForChild(tx: Sql, above: RunRow, it: ChildWait): Promise<void
       from: ['executing'],
       ...(it.token && { token: it.token }),
       actor: it.actor,
-      wait: newWait('child', { childRunId, timeoutMs: timeoutSecs * 1000, checkInMs }),
+      wait: newWait('child', { childRunId, timeoutMs: timeoutSecs * 1000, checkInMs: checkInMs ?? FIRST_CHECK_MS }),
       data: { for: 'child', child_run_id: childRunId, timeout_secs: timeoutSecs },
     },
   ])

@@ -14,7 +14,7 @@ export const agentScope = (agentId: string): string => `agent:${agentId}`
 
 type Asked = ToolName & { actor: Actor }
 type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'>
-export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; roomFor: () => Promise<number> }
+export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
 
 export async function findToolOr404(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
   const tool = await findTool(ctx.sql, name)
@@ -30,14 +30,16 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
   const { projectId, name, scopeId, settings, secret } = asked
   const checked = await checkEndpoint(settings.url, ctx.egress)
   if (!checked.ok) throw refuseField('url', checked.message)
-  const room = await asked.roomFor()
   return change(ctx, asked, async (tx) => {
     const count = await lockTools(tx, projectId)
     const before = await findTool(tx, asked)
-    if (!before && count >= room) return undefined
+    if (!before && count >= asked.room) return undefined
     const same = secret === undefined || secret === before?.secret
     const row = await putTool(tx, {
-      ...{ projectId, name, scopeId, ...settings },
+      projectId,
+      name,
+      scopeId,
+      ...settings,
       secret: secret === undefined ? (before?.secret ?? null) : secret,
       // Which secret it is can be told without telling it.
       secretId: same ? (before?.secretId ?? null) : secret === null ? null : newId(),
@@ -75,7 +77,9 @@ async function change(
     if (!done) return undefined
     const { url, enabled, secretId } = done.row
     const data = { scope_id: scopeId, url: maskUrl(url), enabled, secret_id: secretId }
-    await appendEvents(tx, [{ projectId, actor, type: done.type, resourceType: 'tool', resourceId: name, tool: name, data }])
+    await appendEvents(tx, [
+      { projectId, actor, type: done.type, resourceType: 'tool', resourceId: name, tool: name, data },
+    ])
     return done
   })) as Changed | undefined
   ctx.ring(['tail'])

@@ -67,7 +67,11 @@ export async function triggerRuns(
       it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`],
     ),
   )
-  if (results.some((it) => !(it instanceof Error) && it.run.state === 'delayed')) queues.add('timers')
+  for (const [state, topic] of [
+    ['delayed', 'timers'],
+    ['waiting', 'waits'],
+  ] as const)
+    if (results.some((it) => !(it instanceof Error) && it.run.state === state)) queues.add(topic)
   ctx.ring([...queues, 'tail'])
   return results
 }

@@ -4,6 +4,7 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { insertCheckpoint } from '#storage/attempt-writes.ts'
+import { findLease } from '#storage/leases.ts'
 import { moveRuns, type RunChange } from '#storage/move-runs.ts'
 import { type RunRow, readRuns } from '#storage/read-runs.ts'
 import { isDuplicate, type Sql } from '#storage/sql.ts'
@@ -22,6 +23,7 @@ export async function waitForEvent(
   it: Attempt,
   { eventKey, timeoutSecs }: { eventKey: string; timeoutSecs: number },
 ): Promise<{ run: RunRow; waitId: string; expiresAt: Date }> {
+  await refuseWhilePausing(ctx.sql, it.runId)
   const wait = newWait('event', { eventKey, timeoutMs: timeoutSecs * 1000 })
   const change: RunChange = {
     runId: it.runId,
@@ -45,6 +47,11 @@ export async function waitForEvent(
   ctx.ring([`run:${it.runId}`, 'waits', 'slots', 'tail'])
   const [run] = await readRuns(ctx.sql, [it.runId])
   return { run: run!, waitId: wait.id, expiresAt: new Date(Date.now() + timeoutSecs * 1000) }
+}
+
+/** An attempt that has been told to pause is to stop, and not to rest until something else comes. */
+export async function refuseWhilePausing(sql: Sql, runId: string): Promise<void> {
+  if ((await findLease(sql, runId))?.told === 'pause') throw refuse('pause_requested', { runId })
 }
 
 /** Sends an event to the run that waits for it: its payload becomes the checkpoint that the run goes on from. */

@@ -1,5 +1,6 @@
 // Who may do what: projects, API keys, and what a key says about itself.
 import { Type } from 'typebox'
+import { PLAN_NAMES } from '#core/plan.ts'
 import {
   body,
   DAY_SECS,
@@ -28,10 +29,12 @@ const PROJECT_ID = Type.String({
   examples: ['default'],
 })
 const PROJECT_NAME = text(255, 'Name for people.', { minLength: 1 })
+const PLAN = oneOf(PLAN_NAMES, 'What the mount /onceonly lets the project use; agency holds nothing back.')
+const PROJECT_PATH = Type.Object({ project_id: PROJECT_ID })
 const KEY_PATH = Type.Object({ key_id: uuid('Id of the key.') })
 
 export const Project = Type.Object(
-  { id: PROJECT_ID, name: PROJECT_NAME, created_at: time('When the project was created.') },
+  { id: PROJECT_ID, name: PROJECT_NAME, plan: PLAN, created_at: time('When the project was created.') },
   { title: 'Project' },
 )
 
@@ -91,7 +94,20 @@ export const getProject = route({
   tag,
   name: 'getProject',
   summary: 'Read a project.',
-  params: Type.Object({ project_id: PROJECT_ID }),
+  params: PROJECT_PATH,
+  replies: { 200: Project },
+  refusals: ['project_not_found'],
+})
+
+export const setPlan = route({
+  method: 'PUT',
+  path: '/v1/projects/:project_id/plan',
+  needs: 'projects',
+  tag,
+  name: 'setPlan',
+  summary: 'Give a project another plan; it counts from a moment later.',
+  params: PROJECT_PATH,
+  body: body({ plan: PLAN }),
   replies: { 200: Project },
   refusals: ['project_not_found'],
 })

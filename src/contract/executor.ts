@@ -238,6 +238,21 @@ export const failRun = route({
   refusals: FENCED,
 })
 
+export const yieldRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/yield',
+  needs: 'run_token',
+  tag,
+  name: 'yieldRun',
+  summary: 'Stop here: the run is paused if that was asked for, and goes back to its queue otherwise.',
+  description: 'What a handler calls that has heard `told: pause` and kept its checkpoint. No attempt is used up.',
+  params: RunPath,
+  body: body({}),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: FENCED,
+})
+
 export const spawnRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/spawn',
@@ -269,7 +284,7 @@ export const spawnRun = route({
     ),
   }),
   replies: { 201: Run, 200: Run },
-  refusals: [...TRIGGER_REFUSALS, 'stale_lease', 'run_over', 'wrong_state', 'idempotency_mismatch'],
+  refusals: [...TRIGGER_REFUSALS, 'stale_lease', 'run_over', 'wrong_state', 'pause_requested', 'idempotency_mismatch'],
 })
 
 export const writeChunk = route({

@@ -104,7 +104,7 @@ export const askForInput = route({
     wait: withDefault(flag('Put the run to rest until all that it asks is answered.'), true),
   }),
   replies: { 201: InputRequest },
-  refusals: [...FENCED, 'wrong_state'],
+  refusals: [...FENCED, 'wrong_state', 'pause_requested'],
 })
 
 export const listRunInputs = route({

@@ -76,7 +76,7 @@ export const deleteJob = route({
     ),
   }),
   replies: { 204: null },
-  refusals: ['job_not_found', 'job_busy'],
+  refusals: ['job_not_found', 'job_busy', 'job_needed'],
 })
 
 export const pauseJob = route({

@@ -22,7 +22,7 @@ const settings = {
       keysMax: 50,
       keyLengthMax: 128,
       valueLengthMax: 4096,
-      description: 'Values that the executor is given. They are shown to whoever may read runs: no place for secrets.',
+      description: 'Values that the executor is given. In answers those whose names look like secrets are masked.',
     }),
     {},
   ),

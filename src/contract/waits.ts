@@ -7,6 +7,8 @@ import { RUN_STATUS, Run } from './run.ts'
 
 export const EVENT_KEY = text(512, 'Key of the event; one run of a project at a time may wait for it.', {
   minLength: 1,
+  // What a URL's path cannot hold: clients would take it away.
+  pattern: '^(?!\\.{1,2}$)',
 })
 /** A month: who waits longer is better served by a schedule. */
 export const WAIT_SECS = withDefault(
@@ -37,7 +39,7 @@ export const waitForEvent = route({
       { title: 'Waiting' },
     ),
   },
-  refusals: [...FENCED, 'wrong_state', 'wait_key_taken'],
+  refusals: [...FENCED, 'wrong_state', 'wait_key_taken', 'pause_requested'],
 })
 
 export const sendEvent = route({
@@ -61,7 +63,7 @@ export const continueRun = route({
   tag: 'Running attempt',
   name: 'continueRun',
   summary: 'Trigger a run of the same job that continues this one; this one still ends by itself.',
-  description: "Continuations may be 10 deep. The new run has the old one's priority, tags, metadata and correlation.",
+  description: "Continuations may be 10 deep. The new run has the old one's settings, tags, metadata and correlation.",
   params: RunPath,
   body: body({ payload: optional(anyJson("What the new run works on; this run's payload when left out.")) }),
   bodyOptional: true,

@@ -29,6 +29,10 @@ const REFUSALS = {
   job_disabled: (it: { job: string }) => `Job ${it.job} is disabled.`,
   job_external: (it: { job: string }) => `Job ${it.job} is executed elsewhere; its runs begin with their first event.`,
   job_busy: (it: { job: string; runs: number }) => `Job ${it.job} has ${it.runs} runs that are not over.`,
+  job_needed: (it: { job: string; dependents: readonly string[] }) =>
+    `Job ${it.job} is what other jobs depend on: ${it.dependents.join(', ')}.`,
+  pause_requested: (it: { runId: string }) =>
+    `Run ${it.runId} has been told to pause: it should keep a checkpoint and stop.`,
   run_not_found: (it: { runId: string }) => `There is no run ${it.runId}.`,
   run_over: (it: { runId: string; state: string }) => `Run ${it.runId} is ${it.state} already.`,
   wrong_state: (it: { runId: string; state: string; needs: readonly string[] }) =>

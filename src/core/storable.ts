@@ -15,3 +15,13 @@ export function storableJson(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
 }
+
+/** Whether nothing in it lies deeper than this. By levels, since recursion would end where the nesting does not. */
+export function isWithinDepth(value: unknown, depthMax: number): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > depthMax) return false
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+  }
+  return true
+}

@@ -3,7 +3,7 @@
 import type { Claimer } from '#actions/claim-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import type { RunTokens } from '#governance/run-tokens.ts'
-import { makePlanner } from './ai-plans.ts'
+import { makeAgendas } from './ai-agendas.ts'
 import { counters } from './counters.ts'
 import { cron } from './cron.ts'
 import { makeDispatcher } from './dispatcher.ts'
@@ -37,7 +37,7 @@ export type Engine = {
 export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   const caller = makeCaller({ egress: ctx.egress })
   const dispatcher = makeDispatcher(ctx, { ...options, caller, owner: options.node })
-  const planner = makePlanner(ctx)
+  const agendas = makeAgendas(ctx)
   const health = new Map<string, DutyHealth>()
   const stopping = new AbortController()
 
@@ -71,7 +71,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     counters(ctx),
     retention(ctx, options.retention),
     sealer(ctx),
-    ...planner.duties,
+    ...agendas.duties,
   ].map((duty) => run(duty, stopping.signal))
   // Leases are kept alive until the last call has ended.
   const stoppingBeats = new AbortController()
@@ -83,7 +83,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     async stop(graceMs) {
       stopping.abort()
       await Promise.all(duties)
-      await Promise.all([dispatcher.drain(graceMs), planner.drain(graceMs)])
+      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs)])
       stoppingBeats.abort()
       await beats
       await caller.close()

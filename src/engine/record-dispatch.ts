@@ -1,7 +1,7 @@
 // For a run in debug mode: what this dispatch sent and what came back, without its secrets.
 import type { Ctx } from '#actions/ctx.ts'
 import { storableJson, storableText } from '#core/storable.ts'
-import { maskHeaders, maskUrl, secretsOf, withoutSecrets } from '#governance/mask.ts'
+import { maskHeaders, maskUrl, maskValues, secretsOf, withoutSecrets } from '#governance/mask.ts'
 import type { ClaimedRun } from '#storage/claim-runs.ts'
 import { insertDispatch, type NewDispatch } from '#storage/dispatches.ts'
 import type { CallOutcome } from './http-call.ts'
@@ -42,7 +42,7 @@ export function dispatchOf({ run, owner, url, headers, body, outcome, trace }: D
   return {
     ...ofRun,
     url: clean(maskUrl(url)),
-    requestHeaders: shown(headers),
+    requestHeaders: shown(withMaskedEnvironment(headers, run)),
     requestBytes: Buffer.byteLength(body),
     status: answered?.status ?? null,
     responseHeaders: answered ? shown(answered.headers) : null,
@@ -56,6 +56,10 @@ export function dispatchOf({ run, owner, url, headers, body, outcome, trace }: D
     },
   }
 }
+
+/** The values of a preset are one header, which has no name of a secret. */
+const withMaskedEnvironment = (headers: Record<string, string>, { environment }: ClaimedRun): Record<string, string> =>
+  'x-environment' in headers ? { ...headers, 'x-environment': JSON.stringify(maskValues(environment ?? {})) } : headers
 
 const CUT = '… (cut)'
 

@@ -1,8 +1,10 @@
 // What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
 // advisory lock; makes the partitions of the time ahead as well.
 import type { Ctx } from '#actions/ctx.ts'
+import { deleteExpiredLocks } from '#storage/locks.ts'
 import { deleteOldOperations } from '#storage/operations.ts'
 import { dropPartitions, makePartitions } from '#storage/partitions.ts'
+import { deleteOldUse } from '#storage/plans.ts'
 import {
   deleteOldBatches,
   deleteOldRuns,
@@ -41,7 +43,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
   ]
   if (dropped.length > 0) ctx.log.info({ dropped }, 'dropped old partitions')
-  const counts = { payloads: 0, runs: 0, batches: 0, operations: 0, keys: 0, resources: 0 }
+  const counts = { payloads: 0, runs: 0, batches: 0, operations: 0, keys: 0, resources: 0, locks: 0, use: 0 }
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
     const payloads = keep.payloadsDays === null ? 0 : await dropOldPayloads(ctx.sql, keep.payloadsDays, BATCH_MAX)
@@ -50,13 +52,17 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     const operations = keep.runsDays === null ? 0 : await deleteOldOperations(ctx.sql, keep.runsDays, BATCH_MAX)
     const keys = await deleteStaleKeys(ctx.sql, BATCH_MAX)
     const resources = keep.eventsDays === null ? 0 : await deleteUnseenResources(ctx.sql, keep.eventsDays, BATCH_MAX)
+    const locks = await deleteExpiredLocks(ctx.sql, BATCH_MAX)
+    const use = await deleteOldUse(ctx.sql, BATCH_MAX)
     counts.payloads += payloads
     counts.runs += runs
     counts.batches += batches
     counts.operations += operations
     counts.keys += keys
     counts.resources += resources
-    more = Math.max(payloads, runs, batches, operations, keys, resources) === BATCH_MAX
+    counts.locks += locks
+    counts.use += use
+    more = Math.max(payloads, runs, batches, operations, keys, resources, locks, use) === BATCH_MAX
     if (!more) break
   }
   if (Object.values(counts).some((count) => count > 0)) ctx.log.info(counts, 'swept what is old')

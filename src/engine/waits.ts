@@ -3,7 +3,15 @@ import { cancelDescendants } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { endWait } from '#actions/end-wait.ts'
 import { SYSTEM } from '#core/event.ts'
-import { nextWaitInMs, postponeWaits, readDueWaits, readExpiredWaits, type WaitRow } from '#storage/waits.ts'
+import {
+  dropWait,
+  nextWaitInMs,
+  postponeWaits,
+  readDueWaits,
+  readExpiredWaits,
+  takeJobCalls,
+  type WaitRow,
+} from '#storage/waits.ts'
 import type { Duty } from './loop.ts'
 
 const BATCH_MAX = 200
@@ -19,20 +27,40 @@ export const waits = (ctx: Ctx): Duty => ({
   async tick() {
     const inMs = await nextWaitInMs(ctx.sql)
     if (inMs === undefined || inMs > 0) return { inMs }
+    const called = await takeJobCalls(ctx.sql, BATCH_MAX)
     const expired = await readExpiredWaits(ctx.sql, BATCH_MAX)
-    const givenUp = await Promise.all(expired.map((wait) => giveUp(ctx, wait)))
+    const givenUp = await each(ctx, expired, giveUp)
     const due = await readDueWaits(ctx.sql, BATCH_MAX)
-    const left: WaitRow[] = []
-    for (let at = 0; at < due.length; at += PARALLEL_MAX) {
-      const some = due.slice(at, at + PARALLEL_MAX)
-      const ended = await Promise.all(some.map((wait) => endWait(ctx, wait)))
-      left.push(...some.filter((_, index) => !ended[index]))
-    }
+    const ended = await each(ctx, due, endWait)
+    const left = due.filter((_, index) => !ended[index])
     if (left.length > 0) await postponeWaits(ctx.sql, left)
     // Somebody else may be ending those that are left this very moment.
-    return due.length > 0 || givenUp.includes(true) ? 'again' : { inMs: RETRY_MS }
+    return called > 0 || due.length > 0 || givenUp.includes(true) ? 'again' : { inMs: RETRY_MS }
   },
 })
+
+/** Each by itself: a wait that cannot be ended is told of, and keeps nobody else waiting. */
+async function each(
+  ctx: Ctx,
+  waits: readonly WaitRow[],
+  act: (ctx: Ctx, wait: WaitRow) => Promise<boolean>,
+): Promise<boolean[]> {
+  const done: boolean[] = []
+  for (let at = 0; at < waits.length; at += PARALLEL_MAX) {
+    const some = waits.slice(at, at + PARALLEL_MAX).map((wait) =>
+      act(ctx, wait).catch(async (error: unknown) => {
+        ctx.log.error(
+          { err: error, runId: wait.runId, wait: wait.kind },
+          'a wait could not be ended; it is tried again',
+        )
+        await dropWait(ctx.sql, wait)
+        return false
+      }),
+    )
+    done.push(...(await Promise.all(some)))
+  }
+  return done
+}
 
 const FOR = {
   event: (wait: WaitRow) => `the event ${wait.eventKey}`,
@@ -48,6 +76,7 @@ async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
     runId,
     move: 'timeOut',
     from: ['waiting'],
+    waitId: wait.id,
     actor: SYSTEM,
     error,
     errorCode: 'wait_timeout',

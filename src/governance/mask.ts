@@ -23,6 +23,10 @@ export const maskHeaders = (headers: Readonly<Record<string, string>>): Record<s
     ]),
   )
 
+/** Values by name, such as an environment: those that look like secrets are for the executor alone. */
+export const maskValues = (values: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isSecretName(name) ? MASK : value]))
+
 const USER_INFORMATION = /(\/\/)[^/?#\s<>"]*@/g
 const PARAMETER = /([?&#;])([^=&#;?\s<>"]+)=([^&#;\s<>"]*)/g
 

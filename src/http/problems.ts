@@ -37,6 +37,8 @@ export const STATUS = {
   job_disabled: 409,
   job_external: 409,
   job_busy: 409,
+  job_needed: 409,
+  pause_requested: 409,
   run_over: 409,
   wrong_state: 409,
   stale_lease: 409,

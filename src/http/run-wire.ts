@@ -3,6 +3,7 @@ import type { Why } from '#actions/explain-run.ts'
 import type { Run, Why as WhyWire } from '#contract/run.ts'
 import { priorityOf } from '#core/job.ts'
 import { isOver } from '#core/run.ts'
+import { maskValues } from '#governance/mask.ts'
 import type { RunBody, RunRow } from '#storage/read-runs.ts'
 import { iso, toWire } from './words.ts'
 
@@ -37,7 +38,8 @@ export function runWire(run: RunRow, body?: Partial<RunBody>): Run {
     metadata: run.metadata,
     debug_mode: run.debugMode,
     preset: run.preset,
-    environment: run.environment,
+    // Executors are given the values; whoever may read runs need not have all of them.
+    environment: run.environment && maskValues(run.environment),
     detached: run.detached,
     created_at: run.createdAt.toISOString(),
     scheduled_at: iso(run.scheduledAt),

@@ -35,6 +35,12 @@ export const listAgents = async (
     select ${columns(sql)} from agents where project_id = ${projectId} and id > ${after} order by id limit ${limit}`),
 ]
 
+/** Agents that have a policy, by id. */
+export const readPolicyHolders = async (sql: Db, projectId: string, limit: number): Promise<AgentRow[]> => [
+  ...(await sql<AgentRow[]>`
+    select ${columns(sql)} from agents where project_id = ${projectId} and policy is not null order by id limit ${limit}`),
+]
+
 export type AgentName = { projectId: string; agentId: string }
 
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */

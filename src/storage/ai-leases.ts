@@ -1,4 +1,4 @@
-// AI leases and the plans that are executed under them. All times are the database's: holders on many machines agree.
+// AI leases and the agendas that are executed under them. All times are the database's: holders on many machines agree.
 import { jsonText } from './json.ts'
 import type { Db, Sql } from './sql.ts'
 
@@ -34,7 +34,9 @@ const columns = (sql: Db) => sql`
   expires_at <= clock_timestamp() as over`
 
 export async function findLease(sql: Db, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
-  const [row] = await sql<LeaseRow[]>`select ${columns(sql)} from ai_leases where project_id = ${projectId} and key = ${key}`
+  const [row] = await sql<
+    LeaseRow[]
+  >`select ${columns(sql)} from ai_leases where project_id = ${projectId} and key = ${key}`
   return row
 }
 
@@ -67,7 +69,7 @@ export async function insertLease(tx: Sql, it: NewLease): Promise<LeaseRow | und
 /** Gives a key whose lease is over to a new holder; the caller has locked its row. What ran under the old one is off. */
 export async function takeLease(tx: Sql, it: NewLease): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
-    with dropped as (delete from ai_plans where project_id = ${it.projectId} and key = ${it.key})
+    with dropped as (delete from ai_agendas where project_id = ${it.projectId} and key = ${it.key})
     update ai_leases set lease_id = ${it.leaseId}, version = 1, state = 'held', ttl_secs = ${it.ttlSecs}, run_id = ${it.runId}, run_ref = ${it.runRef},
       ends_run = ${it.endsRun}, agent_id = ${it.agentId}, done_at = null, result = null, result_hash = null, error_code = null,
       first_seen_at = date_trunc('milliseconds', clock_timestamp()), expires_at = clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s'
@@ -93,9 +95,14 @@ export type LeaseEnd = {
 }
 
 /** Keeps the answer for so many days; the caller has locked the row. */
-export async function endLease(tx: Sql, { projectId, key }: LeaseName, end: LeaseEnd, keepDays: number): Promise<LeaseRow> {
+export async function endLease(
+  tx: Sql,
+  { projectId, key }: LeaseName,
+  end: LeaseEnd,
+  keepDays: number,
+): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
-    with dropped as (delete from ai_plans where project_id = ${projectId} and key = ${key})
+    with dropped as (delete from ai_agendas where project_id = ${projectId} and key = ${key})
     update ai_leases set state = ${end.state}, result = ${jsonText(end.result ?? undefined)}::text::jsonb, result_hash = ${end.resultHash ?? null},
       error_code = ${end.errorCode ?? null}, done_at = date_trunc('milliseconds', clock_timestamp()),
       expires_at = clock_timestamp() + ${keepDays}::float8 * interval '1 day'
@@ -115,14 +122,14 @@ export const sweepLeases = async (
       where expires_at <= clock_timestamp()
         and (state <> 'held' or expires_at <= clock_timestamp() - ${heldAfterSecs}::float8 * interval '1 s')
         -- What is still to be executed here is not forgotten because no node was there.
-        and not exists (select from ai_plans p where p.project_id = ai_leases.project_id and p.key = ai_leases.key)
+        and not exists (select from ai_agendas a where a.project_id = ai_leases.project_id and a.key = ai_leases.key)
       order by expires_at limit ${limit} for update skip locked)
     returning ${columns(tx)}`),
 ]
 
-// Plans -------------------------------------------------------------------------------------------------------
+// Agendas -------------------------------------------------------------------------------------------------------
 
-export type PlannedAction = { tool: string; args: Record<string, unknown>; spendMicrousd?: number | undefined }
+export type AgendaItem = { tool: string; args: Record<string, unknown>; spendMicrousd?: number | undefined }
 
 /** How an action ended, as the answer of the lease tells it. */
 export type ActionDone = {
@@ -135,54 +142,58 @@ export type ActionDone = {
   result: Record<string, unknown>
 }
 
-export type Plan = LeaseName & {
+export type Agenda = LeaseName & {
   leaseId: string
   agentId: string
-  actions: PlannedAction[]
+  actions: AgendaItem[]
   dryRun: boolean
   done: ActionDone[]
   executor: string
 }
 
 /** Held by nobody: the next node that looks may take it. */
-export const insertPlan = (tx: Sql, it: Omit<Plan, 'done' | 'executor'>) => tx`
-  insert into ai_plans (project_id, key, lease_id, agent_id, actions, dry_run, executor, held_until)
+export const insertAgenda = (tx: Sql, it: Omit<Agenda, 'done' | 'executor'>) => tx`
+  insert into ai_agendas (project_id, key, lease_id, agent_id, actions, dry_run, executor, held_until)
   values (${it.projectId}, ${it.key}, ${it.leaseId}, ${it.agentId}, ${JSON.stringify(it.actions)}::text::jsonb, ${it.dryRun},
     '00000000-0000-0000-0000-000000000000', clock_timestamp())`
 
-/** Takes plans that nobody is at, those that wait longest first. */
-export const takePlans = async (
+/** Takes agendas that nobody is at, those that wait longest first. */
+export const takeAgendas = async (
   sql: Db,
   { executor, holdSecs, limit }: { executor: string; holdSecs: number; limit: number },
-): Promise<Plan[]> => [
-  ...(await sql<Plan[]>`
-    update ai_plans set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+): Promise<Agenda[]> => [
+  ...(await sql<Agenda[]>`
+    update ai_agendas set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
     where (project_id, key) in (
-      select project_id, key from ai_plans where held_until <= clock_timestamp() order by held_until limit ${limit} for update skip locked)
+      select project_id, key from ai_agendas where held_until <= clock_timestamp() order by held_until limit ${limit} for update skip locked)
     returning project_id as "projectId", key, lease_id as "leaseId", agent_id as "agentId", actions, dry_run as "dryRun", done, executor`),
 ]
 
-/** Keeps a plan while it is worked on; false when it is somebody else's. */
-export async function holdPlan(sql: Db, { projectId, key, executor }: Plan, holdSecs: number): Promise<boolean> {
+/** Keeps an agenda while it is worked on; false when it is somebody else's. */
+export async function holdAgenda(sql: Db, { projectId, key, executor }: Agenda, holdSecs: number): Promise<boolean> {
   const rows = await sql`
-    update ai_plans set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    update ai_agendas set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
     where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
   return rows.length > 0
 }
 
-/** A lease does not run out under a plan that is being executed. */
-export const holdLease = (sql: Db, { projectId, key, leaseId }: Plan, holdSecs: number) => sql`
+/** A lease does not run out under an agenda that is being executed. */
+export const holdLease = (sql: Db, { projectId, key, leaseId }: Agenda, holdSecs: number) => sql`
   update ai_leases set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
   where project_id = ${projectId} and key = ${key} and lease_id = ${leaseId} and state = 'held'`
 
 /** Lets others go on with it at once. */
-export const leavePlan = (sql: Db, { projectId, key, executor }: Plan) => sql`
-  update ai_plans set held_until = clock_timestamp() where project_id = ${projectId} and key = ${key} and executor = ${executor}`
+export const leaveAgenda = (sql: Db, { projectId, key, executor }: Agenda) => sql`
+  update ai_agendas set held_until = clock_timestamp() where project_id = ${projectId} and key = ${key} and executor = ${executor}`
 
-/** Writes down how the next action ended; false when the plan is somebody else's by now. */
-export async function saveActionDone(tx: Sql, { projectId, key, executor }: Plan, done: ActionDone): Promise<boolean> {
+/** Writes down how the next action ended; false when the agenda is somebody else's by now. */
+export async function saveActionDone(
+  tx: Sql,
+  { projectId, key, executor }: Agenda,
+  done: ActionDone,
+): Promise<boolean> {
   const rows = await tx`
-    update ai_plans set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
+    update ai_agendas set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
     where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
   return rows.length > 0
 }

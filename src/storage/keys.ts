@@ -98,18 +98,18 @@ export const endKey = (
 export const touchKeys = (sql: Db, keyIds: readonly string[]) =>
   sql`update api_keys set last_used_at = now() where id = any(${keyIds as string[]}::uuid[])`
 
-export type ProjectRow = { id: string; name: string; createdAt: Date }
+export type ProjectRow = { id: string; name: string; plan: string; createdAt: Date }
 
 /** Undefined when the id is taken. */
 export async function insertProject(sql: Db, project: { id: string; name: string }): Promise<ProjectRow | undefined> {
   const [row] = await sql<ProjectRow[]>`
     insert into projects (id, name) values (${project.id}, ${project.name})
-    on conflict (id) do nothing returning id, name, created_at as "createdAt"`
+    on conflict (id) do nothing returning id, name, plan, created_at as "createdAt"`
   return row
 }
 
 export async function findProject(sql: Db, id: string): Promise<ProjectRow | undefined> {
-  const [row] = await sql<ProjectRow[]>`select id, name, created_at as "createdAt" from projects where id = ${id}`
+  const [row] = await sql<ProjectRow[]>`select id, name, plan, created_at as "createdAt" from projects where id = ${id}`
   return row
 }
 
@@ -118,7 +118,7 @@ export const listProjects = async (
   page: { after?: string | undefined; limit: number },
 ): Promise<ProjectRow[]> => [
   ...(await sql<ProjectRow[]>`
-    select id, name, created_at as "createdAt" from projects
+    select id, name, plan, created_at as "createdAt" from projects
     where ${page.after === undefined ? sql`true` : sql`id > ${page.after}`} order by id limit ${page.limit}`),
 ]
 

@@ -43,7 +43,10 @@ export async function takeLocks(sql: Sql, requests: readonly LockRequest[]): Pro
         sum(callers)::bigint - count(t.key) as blocked, 0 as polling
         from input i left join taken t on t.project_id = i.project_id and t.key = i.key group by i.project_id)`,
     )})
-    select h.first_seen_at as "heldSince", t.first_seen_at as "takenAt"
+    select h.first_seen_at as "heldSince", t.first_seen_at as "takenAt",
+      -- Whoever got a lock is told so when it is on disk. Where all were told no, only the counters are at stake, and
+      -- nobody waits for those.
+      case when i.ord = 1 and not exists (select from taken) then set_config('synchronous_commit', 'off', true) end
     from input i left join held h using (ord) left join taken t on t.project_id = i.project_id and t.key = i.key
     order by i.ord`
   const answers: LockTaken[] = []

@@ -8,7 +8,16 @@ import { countMoves, countRunEvents, tally } from './counts.ts'
 import { newId } from './id.ts'
 import { jsonText } from './json.ts'
 import type { Sql } from './sql.ts'
-import { endedWaits, type NewWait, newWaits, toldWaits } from './wait-parts.ts'
+import {
+  calledJobs,
+  endedWaits,
+  lockedWaits,
+  type NewWait,
+  newWaits,
+  rememberedEnds,
+  targets,
+  toldWaits,
+} from './wait-parts.ts'
 
 export type RunChange = {
   runId: string
@@ -17,6 +26,8 @@ export type RunChange = {
   from?: readonly RunState[]
   /** The attempt that the decision was made about; a run that is at another one does not move. */
   attempt?: number
+  /** The wait that the decision was made about; a run that waits for something else by now does not move. */
+  waitId?: string
   /** The fence: the lease that the caller acts under. */
   token?: string
   /** Only if that lease has run out. */
@@ -80,9 +91,9 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         ${column(changes.map((it) => jsonText(it.payload)))}::text[], ${column(changes.map((it) => jsonText(it.result)))}::text[],
         ${column(changes.map((it) => it.error ?? null))}::text[], ${column(changes.map((it) => it.errorCode ?? null))}::text[],
         ${column(changes.map((it) => jsonText(it.trace)))}::text[], ${column(changes.map((it) => (it.onlyExpired ? 1 : null)))}::int[],
-        ${column(changes.map((it) => jsonText(it.wait)))}::text[]
+        ${column(changes.map((it) => jsonText(it.wait)))}::text[], ${column(changes.map((it) => it.waitId ?? null))}::uuid[]
       ) with ordinality as t (run_id, event_id, from_states, to_state, type, usual_state, attempt, token, actor_type, actor_id, causation_id,
-        message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, only_expired, wait, ord)
+        message, data, next_attempt, due_in_ms, scheduled_at, ttl_ms, payload, result, error, error_code, trace, only_expired, wait, wait_id, ord)
     ), seen as materialized (
       select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)
     ), found as materialized (
@@ -115,6 +126,7 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         and f.state_before = any(string_to_array(f.from_states, ','))
         and (f.attempt is null or f.attempt = f.attempt_before)
         and (f.token is null or f.token = f.lease_token)
+        and (f.wait_id is null or exists (select from waits w where w.run_id = f.run_id and w.id = f.wait_id))
         and (f.only_expired is null or exists (select from leases l where l.run_id = f.run_id and l.expires_at <= clock_timestamp()))
       returning f.ord, f.run_id, f.state_before, f.attempt_before, f.event_id, f.type, f.actor_type, f.actor_id, f.causation_id,
         f.message, f.data, f.payload, f.result, f.trace, f.usual_state, f.wait,
@@ -126,7 +138,7 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         m.causation_id, m.message, m.payload, m.result, m.trace, m.wait, m.state,
         -- An event names the state before only where that is not the usual one: most say nothing, and cost nothing.
         case when m.state_before = m.usual_state then m.data::jsonb else coalesce(m.data::jsonb, '{}') || jsonb_build_object('from', m.state_before) end as data, m.attempt, m.last_sequence, m.due_at, m.expires_at,
-        r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
+        r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank, r.correlation_id, r.agent_id,
         r.idempotency_key, r.timeout_secs, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
       from moved m join runs r on r.id = m.run_id
       left join lateral (select owner from leases where leases.run_id = m.run_id offset 0) l on true
@@ -149,9 +161,13 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       -- Nobody need answer for a run that is over.
       update input_requests set state = 'canceled', answered_at = clock_timestamp() where state = 'pending' and run_id = any(array(
         select run_id from moved where state = any(${OVER_STATES as string[]}::text[])))
+    ), locked_waits as materialized (${lockedWaits(sql)}
     ), stood as (${endedWaits(sql)}
     ), standing as (${newWaits(sql, 'joined')}
     ), told as (${toldWaits(sql)}
+    ), targets as materialized (${targets(sql)}
+    ), remembered as (${rememberedEnds(sql)}
+    ), called as (${calledJobs(sql)}
     ), begun as (
       update leases l set deadline_at = clock_timestamp() + j.timeout_secs * interval '1 s',
         expires_at = least(l.expires_at, clock_timestamp() + j.timeout_secs * interval '1 s')
@@ -160,8 +176,12 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       update run_bodies b set payload = coalesce(j.payload::jsonb, b.payload), result = coalesce(j.result::jsonb, b.result), trace = coalesce(j.trace::jsonb, b.trace)
       from joined j where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)
     ), freed as (
-      delete from idempotency_keys where run_id = any(array(
+      -- Over at once, and still this run's: a redrive takes it back unless somebody else has it by then.
+      update idempotency_keys set expires_at = clock_timestamp() where run_id = any(array(
         select run_id from joined where idempotency_key is not null and state = any(${FAILURE_STATES as string[]}::text[])))
+    ), retaken as (
+      update idempotency_keys set expires_at = null where run_id = any(array(
+        select run_id from joined where idempotency_key is not null and type = 'run.redriven'))
     ), kept as (
       update idempotency_keys set expires_at = clock_timestamp() + interval '24 hours' where run_id = any(array(
         select run_id from joined where idempotency_key is not null and state in ('completed', 'canceled')))
@@ -174,7 +194,7 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       from joined
     )
     select f.ord::int, f.moved_meanwhile, f.state_before, f.attempt_before, f.to_state, f.attempt as attempt_expected,
-      f.token is not null and f.token is distinct from f.lease_token as stale, m.state, m.attempt, m.last_sequence, (select count(*) from told)::int as told
+      f.token is not null and f.token is distinct from f.lease_token as stale, m.state, m.attempt, m.last_sequence, ((select count(*) from told) + (select count(*) from called))::int as told
     from found f left join moved m using (ord)`
   const byOrder = new Map(rows.map((row) => [row.ord, row]))
   return changes.map((_, index) => changed(byOrder.get(index + 1)))

@@ -50,27 +50,32 @@ export type KeptCall = {
   sequence: number
   toolName: string
   step: string | null
+  /** What went in and out; null in both for a call that does not fit. */
   input: unknown
   output: unknown
+  fits: boolean
 }
 
-/** Tool calls of a run by their sequences, in their order: as many as are `bytesMax` together, at least one. */
-export async function readCallsOfPage(
+/** Tool calls of a run by their sequences, in their order: as many as are `bytesMax` together fit, at least one. */
+export const readCallsOfPage = async (
   sql: Sql,
   runId: string,
   { sequences, bytesMax }: { sequences: readonly number[]; bytesMax: number },
-): Promise<{ calls: KeptCall[]; cut: boolean }> {
-  const rows = await sql<(KeptCall & { found: number })[]>`
+): Promise<KeptCall[]> => [
+  ...(await sql<KeptCall[]>`
     with stored as materialized (
-      select id, sequence, tool_name as "toolName", step, input, output, count(*) over () as found,
+      select id, sequence, tool_name, step, input, output,
         sum(coalesce(pg_column_size(input), 0) + coalesce(pg_column_size(output), 0)) over before as stored_before
       from run_tool_calls where run_id = ${runId}::uuid and sequence = any(${column(sequences)}::bigint[])
       window before as (order by sequence rows between unbounded preceding and 1 preceding)
-    )
-    select id, sequence, "toolName", step, input, output, found from (
-      select *, sum(coalesce(octet_length(input::text), 0) + coalesce(octet_length(output::text), 0))
+    ), measured as (
+      -- What is packed is measured only as far as the packed page reaches.
+      select id, sum(coalesce(octet_length(input::text), 0) + coalesce(octet_length(output::text), 0))
         over (order by sequence rows between unbounded preceding and 1 preceding) as bytes_before
       from stored where coalesce(stored_before, 0) < ${bytesMax}::bigint
-    ) measured where coalesce(bytes_before, 0) < ${bytesMax}::bigint order by sequence`
-  return { calls: rows.map(({ found: _, ...call }) => call), cut: rows.length < (rows[0]?.found ?? 0) }
-}
+    ), fitting as (
+      select id from measured where coalesce(bytes_before, 0) < ${bytesMax}::bigint
+    )
+    select id, sequence, tool_name as "toolName", step, case when fits then input end as input, case when fits then output end as output, fits
+    from (select *, id in (select id from fitting) as fits from stored) calls order by sequence`),
+]

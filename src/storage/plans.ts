@@ -127,3 +127,15 @@ export async function mergeNotices(sql: Sql, projectId: string, wanted: Partial<
     update projects set notices = notices || ${JSON.stringify(said)}::text::jsonb where id = ${projectId} returning notices`
   return noticesOf(row?.notices)
 }
+
+/** Days that counters of use are kept; more than any span of them that can be asked for. */
+const USE_DAYS = 800
+
+export async function deleteOldUse(sql: Sql, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from plan_usage where (project_id, kind, day, shard) in (
+      select project_id, kind, day, shard from plan_usage
+      where day < (clock_timestamp() at time zone 'UTC')::date - ${USE_DAYS}::int limit ${limit})
+    returning 1`
+  return rows.length
+}

@@ -48,6 +48,8 @@ export type RunRow = {
   finishedAt: Date | null
   expiresAt: Date | null
   heartbeatAt: Date | null
+  /** Its executor has been asked to pause, and to stop. */
+  told: 'pause' | null
   lastSequence: number
   lastCheckpoint: number
   queueWaitMs: number | null
@@ -66,14 +68,14 @@ export const runColumns = (sql: Db) => sql`
   r.idempotency_key as "idempotencyKey", r.concurrency_key as "concurrencyKey", r.agent_id as "agentId", r.tags, r.metadata, r.overrides,
   r.debug_mode as "debugMode", r.detached, r.preset, r.environment, r.created_at as "createdAt", s.state_since as "stateSince", s.due_at as "dueAt",
   s.scheduled_at as "scheduledAt", s.started_at as "startedAt", s.finished_at as "finishedAt", s.expires_at as "expiresAt",
-  l.heartbeat_at as "heartbeatAt", s.last_sequence as "lastSequence", s.last_checkpoint as "lastCheckpoint",
+  l.heartbeat_at as "heartbeatAt", l.told, s.last_sequence as "lastSequence", s.last_checkpoint as "lastCheckpoint",
   s.queue_wait_ms as "queueWaitMs", s.error, s.error_code as "errorCode"`
 
 /** What stands beside the run `r`, looked up one by one: a join with tables that were empty when planned walks them. */
 export const besideRun = (sql: Db) => sql`
   left join lateral (select slug from jobs where id = r.job_id offset 0) j on true
   left join lateral (select id from job_versions where job_id = r.job_id and version = r.job_version offset 0) v on true
-  left join lateral (select heartbeat_at from leases where run_id = r.id offset 0) l on true`
+  left join lateral (select heartbeat_at, told from leases where run_id = r.id offset 0) l on true`
 
 const sources = (sql: Db) => sql`from runs r join run_states s on s.run_id = r.id ${besideRun(sql)}`
 

@@ -19,7 +19,7 @@ const FEED_OF = new Map(Object.entries(EVENT_OF).map(([word, type]) => [type as 
 export const FEED_MAX = 200
 const KEPT_DAYS = 7
 /** While there is much to write, each write waits this long for more. */
-const REST_MS = 200
+const REST_MS = 1_000
 /** Projects whose items wait to be written at once; beyond it the feed, which is no record, goes without. */
 const PROJECTS_MAX = 1_000
 const EVENTS_MAX = 1_000

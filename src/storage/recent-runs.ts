@@ -148,7 +148,7 @@ async function describe(sql: Sql, ids: readonly string[]): Promise<RecentRun[]> 
         - coalesce(twice.n, 0) as "eventsCount"
     from unnest(${ids as string[]}::uuid[]) with ordinality as wanted (id, ord)
     cross join lateral (select * from runs where id = wanted.id offset 0) r
-    cross join lateral (select state, state_since, last_sequence from run_states where run_id = r.id offset 0) s
+    cross join lateral (select state, state_since, finished_at, last_sequence from run_states where run_id = r.id offset 0) s
     ${lastOf(sql)}
     left join lateral (
       -- A run ends once, and the search goes back to where it did.

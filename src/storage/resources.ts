@@ -18,11 +18,15 @@ export function resourceUuid(projectId: string, type: string, id: string): strin
  */
 export const rememberResources = (sql: Sql, placed: string): Fragment => sql`
   insert into resources as r (project_id, type, id, uuid)
-  select distinct project_id, resource_type, more->>'resourceId', (more->>'resourceUuid')::uuid from ${sql(placed)} p
+  select project_id, type, id, uuid
+  from (
+    select distinct project_id, resource_type as type, more->>'resourceId' as id, (more->>'resourceUuid')::uuid as uuid
+    from ${sql(placed)} where more ? 'resourceUuid'
+  ) named
   -- A look-up for each, and no join, which might be planned while there is nothing yet.
-  where more ? 'resourceUuid' and (
+  where (
     select k.uuid is not null and k.seen_at > now() - interval '1 day' from resources k
-    where k.project_id = p.project_id and k.type = p.resource_type and k.id = p.more->>'resourceId') is not true
+    where k.project_id = named.project_id and k.type = named.type and k.id = named.id) is not true
   order by 1, 2, 3
   on conflict (project_id, type, id) do update set uuid = excluded.uuid, seen_at = now()`
 

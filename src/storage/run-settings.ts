@@ -1,13 +1,14 @@
 // The settings that a run is executed with are written once; a restart may give it others.
+import { jsonText } from './json.ts'
 import type { Db } from './sql.ts'
 
 export type RunSettings = {
   preset: string
   environment: Record<string, string>
-  /** Undefined, here and below: as it is. */
-  queue: string | undefined
-  timeoutSecs: number | undefined
-  maxAttempts: number | undefined
+  queue: string
+  timeoutSecs: number
+  maxAttempts: number
+  overrides: object | null
 }
 
 /**
@@ -18,9 +19,8 @@ export const changeRunSettings = (db: Db, runId: string, it: RunSettings) => db`
   with before as materialized (
     select r.id, r.project_id, r.job_id, r.queue, s.state from runs r join run_states s on s.run_id = r.id where r.id = ${runId} for update of s
   ), changed as (
-    update runs r set preset = ${it.preset}, environment = ${JSON.stringify(it.environment)}::text::jsonb,
-      queue = coalesce(${it.queue ?? null}, r.queue), timeout_secs = coalesce(${it.timeoutSecs ?? null}, r.timeout_secs),
-      max_attempts = coalesce(${it.maxAttempts ?? null}, r.max_attempts)
+    update runs r set preset = ${it.preset}, environment = ${JSON.stringify(it.environment)}::text::jsonb, queue = ${it.queue},
+      timeout_secs = ${it.timeoutSecs}, max_attempts = ${it.maxAttempts}, overrides = ${jsonText(it.overrides ?? undefined)}::text::jsonb
     from before where r.id = before.id
     returning r.queue
   )

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { createKey, createProject, revokeKey, rotateKey } from '#actions/change-keys.ts'
+import { changePlan, createKey, createProject, revokeKey, rotateKey } from '#actions/change-keys.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import * as contract from '#contract/access.ts'
 import type { Scope } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
-import { findProject, type KeyRow, listKeys, listProjects } from '#storage/keys.ts'
+import type { PlanName } from '#core/plan.ts'
+import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#storage/keys.ts'
 import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../cursor.ts'
 import { implement } from '../implement.ts'
 import { toWire } from '../words.ts'
@@ -13,20 +14,25 @@ const DAY_SECS = 86_400
 
 const keyWire = ({ rotatedTo: _, scopes, ...row }: KeyRow) => ({ ...toWire(row), scopes: scopes as Scope[] })
 
+const projectWire = ({ plan, ...row }: ProjectRow) => ({ ...toWire(row), plan: plan as PlanName })
+
 export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.createProject, async ({ id, name }, { actor }) => {
     const { project, key } = await createProject(ctx, { actor, id, name: name ?? id })
-    return { ...toWire(project), key }
+    return { ...projectWire(project), key }
   })
   implement(app, contract.listProjects, async ({ cursor, limit }) => {
     const rows = await listProjects(ctx.sql, { after: decodeCursor('projects', cursor, [TEXT])?.[0], limit: limit + 1 })
-    return pageOf(rows, limit, { wire: toWire, cursor: (project) => encodeCursor('projects', [project.id]) })
+    return pageOf(rows, limit, { wire: projectWire, cursor: (project) => encodeCursor('projects', [project.id]) })
   })
   implement(app, contract.getProject, async ({ project_id }) => {
     const project = await findProject(ctx.sql, project_id)
     if (!project) throw refuse('project_not_found', { projectId: project_id })
-    return toWire(project)
+    return projectWire(project)
   })
+  implement(app, contract.setPlan, async ({ project_id, plan }, { actor }) =>
+    projectWire(await changePlan(ctx, { actor, projectId: project_id, plan })),
+  )
   implement(app, contract.createKey, async ({ name, scopes, expires_in_days, rate_limit_per_minute }, caller) => {
     const { row, key } = await createKey(ctx, {
       projectId: caller.projectId,

@@ -93,6 +93,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.failRun, async ({ error, error_code, retryable }, caller) =>
     end(caller, { kind: 'failed', error: errorText(error), errorCode: error_code, retryable, forGood: !retryable }),
   )
+  implement(app, contract.yieldRun, async (_, caller) => end(caller, { kind: 'returned' }))
   implement(app, contract.spawnRun, async ({ job, idempotency_key, concurrency_key, ...input }, caller, request) => {
     const { payload, priority, tags, metadata, preset, detached } = input
     const asked = {

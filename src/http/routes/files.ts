@@ -13,7 +13,10 @@ export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
     // Whatever a client called its type: no browser may take it for a page of ours.
     reply
       .header('x-content-type-options', 'nosniff')
-      .header('content-disposition', `attachment; filename="${plainName(file.name)}"`)
+      .header(
+        'content-disposition',
+        `attachment; filename="${plainName(file.name)}"; filename*=UTF-8''${encodedName(file.name)}`,
+      )
       .header('content-length', file.size)
     return Readable.from(readFileBytes(ctx.sql, file))
   })
@@ -22,6 +25,10 @@ export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
     return undefined
   })
 }
+
+/** The whole name, for those who read RFC 6266. A half of a character was refused when the file came. */
+const encodedName = (name: string): string =>
+  encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)
 
 /** A dot stays where it is, so that the ending does. */
 const plainName = (name: string): string => name.split('.').map(fileNameOf).join('.')

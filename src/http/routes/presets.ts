@@ -2,11 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
 import { findPresetOr404, removePreset, setPreset } from '#actions/presets.ts'
 import * as contract from '#contract/presets.ts'
+import { maskValues } from '#governance/mask.ts'
 import { listPresets, type PresetRow } from '#storage/presets.ts'
 import { implement } from '../implement.ts'
 import { toWire } from '../words.ts'
 
-const presetWire = (row: PresetRow) => ({ ...toWire(row), built_in: row.updatedAt === null })
+const presetWire = (row: PresetRow) => ({
+  ...toWire(row),
+  environment: maskValues(row.environment),
+  built_in: row.updatedAt === null,
+})
 
 export function presetRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listPresets, async (_, { projectId }) => ({

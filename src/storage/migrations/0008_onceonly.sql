@@ -17,6 +17,7 @@ create table plan_usage (
   polling bigint not null,
   primary key (project_id, kind, day, shard)
 ) with (fillfactor = 50);
+create index plan_usage_by_day on plan_usage (day); -- For retention.
 
 -- A key that somebody was first to take, until it expires; then it may be taken again, and retention sweeps the row.
 create table locks (
@@ -63,7 +64,7 @@ create table ai_leases (
 create index ai_leases_by_expiry on ai_leases (expires_at);
 
 -- What is executed here under a lease: one action after the other, by one node at a time. The row goes with the last.
-create table ai_plans (
+create table ai_agendas (
   project_id text collate "C" not null,
   key text collate "C" not null,
   lease_id text collate "C" not null,
@@ -75,7 +76,7 @@ create table ai_plans (
   held_until timestamptz not null,
   primary key (project_id, key)
 ) with (fillfactor = 70);
-create index ai_plans_by_turn on ai_plans (held_until);
+create index ai_agendas_by_turn on ai_agendas (held_until);
 
 create table tools (
   project_id text collate "C" not null references projects,

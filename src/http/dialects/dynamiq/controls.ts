@@ -1,3 +1,4 @@
+// Cancelling a run, and answering what it asks.
 import type { FastifyInstance } from 'fastify'
 import { cancelRun } from '#actions/cancel-runs.ts'
 import type { Ctx } from '#actions/ctx.ts'

@@ -10,18 +10,17 @@ const CALL = 'agent.tool_call.'
 
 export type FilledPage = {
   rows: RunLogRow[]
-  /** Calls behind this sequence did not fit; their events are as the log has them. */
-  cutAfter: number | undefined
+  /** The sequence of the first call that did not fit: from there on events do not tell what went in and out. */
+  cutAt: number | undefined
 }
 
 /** Rows of one run, in the order of their sequence or in the reverse one. */
 export async function fillRows(sql: Sql, rows: readonly RunLogRow[], bytesMax: number): Promise<FilledPage> {
   const runUuid = rows[0]?.runUuid
-  if (!runUuid) return { rows: [...rows], cutAfter: undefined }
+  if (!runUuid) return { rows: [...rows], cutAt: undefined }
   const sequences = rows.filter((row) => row.type.startsWith(CALL)).map((row) => row.sequence!)
   const asking = rows.flatMap((row) => (row.type === 'policy.approval_required' ? (requestIdOf(row) ?? []) : []))
-  const { calls, cut } =
-    sequences.length > 0 ? await readCallsOfPage(sql, runUuid, { sequences, bytesMax }) : { calls: [], cut: false }
+  const calls = sequences.length > 0 ? await readCallsOfPage(sql, runUuid, { sequences, bytesMax }) : []
   const requests = asking.length > 0 ? await readInputs(sql, asking) : []
   const body = rows.some((row) => row.type === 'run.completed') ? await findRunBody(sql, runUuid) : undefined
   const callAt = new Map(calls.map((call) => [call.sequence, call]))
@@ -37,17 +36,14 @@ export async function fillRows(sql: Sql, rows: readonly RunLogRow[], bytesMax: n
       const more = beside(row)
       return more ? { ...row, data: { ...(row.data as object | null), ...more } } : row
     }),
-    cutAfter: cut ? calls.at(-1)!.sequence : undefined,
+    cutAt: calls.find((call) => !call.fits)?.sequence,
   }
 }
 
 /** For a stream: rows up to the first call that did not fit, which then begins the next page. */
 export async function fillPage(sql: Sql, rows: readonly RunLogRow[], bytesMax: number): Promise<RunLogRow[]> {
   const filled = await fillRows(sql, rows, bytesMax)
-  const { cutAfter } = filled
-  if (cutAfter === undefined) return filled.rows
-  const end = filled.rows.findIndex((row) => row.type.startsWith(CALL) && row.sequence! > cutAfter)
-  return filled.rows.slice(0, end)
+  return filled.cutAt === undefined ? filled.rows : filled.rows.filter((row) => row.sequence! < filled.cutAt!)
 }
 
 const requestIdOf = ({ data }: RunLogRow): string | undefined =>

@@ -124,7 +124,7 @@ function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogDat
     id: call?.id ?? row.id,
     object: 'agent.tool_call',
     // JSON as text, as the product has it.
-    ...(type !== 'agent.tool_call.started' && { result: JSON.stringify(output ?? null) }),
+    ...(type !== 'agent.tool_call.started' && call?.fits !== false && { result: JSON.stringify(output ?? null) }),
     input: call ? (call.input ?? {}) : (data.input ?? {}),
     iteration: iterationOf(call?.step ?? row.step),
     tool: { name: call?.toolName ?? row.tool ?? '', type: TOOL_TYPE },

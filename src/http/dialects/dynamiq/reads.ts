@@ -1,3 +1,4 @@
+// Runs and their events, one by one and in numbered pages.
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
 import { findRunOr404 } from '#actions/move-run.ts'

@@ -79,14 +79,14 @@ export function runBodyOf(fields: Upload['fields']): Record<string, unknown> {
   const ids = fields.get('file_ids')
   return {
     ...(input !== undefined && { input: inputOf(input) }),
-    ...named(fields, ['user_id', 'session_id'], (text) => plainText('user_id or session_id', text)),
-    ...named(fields, ['stream', 'background'], (text) => (text === 'true' ? true : text === 'false' ? false : text)),
+    ...named(fields, ['user_id', 'session_id'], plainText),
+    ...named(fields, ['stream', 'background'], (_, text) => (text === 'true' ? true : text === 'false' ? false : text)),
     ...(ids && { file_ids: ids }),
   }
 }
 
-const named = (fields: Upload['fields'], names: readonly string[], read: (text: string) => unknown) =>
-  Object.fromEntries(names.flatMap((name) => (fields.has(name) ? [[name, read(fields.get(name)![0]!)]] : [])))
+const named = (fields: Upload['fields'], names: readonly string[], read: (name: string, text: string) => unknown) =>
+  Object.fromEntries(names.flatMap((name) => (fields.has(name) ? [[name, read(name, fields.get(name)![0]!)]] : [])))
 
 /** JSON, or else the text itself. */
 function inputOf(text: string): unknown {

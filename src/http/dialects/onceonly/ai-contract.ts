@@ -1,7 +1,8 @@
 // OnceOnly's AI leases, and its governed calls of tools.
-import { type TProperties, Type } from 'typebox'
+import { type Static, type TObject, type TProperties, Type } from 'typebox'
 import { INT_MAX, jsonObject, nullable, optional, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { RUN_ID } from './runs-contract.ts'
 
 const tag = 'AI'
 const VALUE_BYTES_MAX = 256 * 1024
@@ -29,7 +30,7 @@ const STANDING = {
   version: nullable(whole(1, INT_MAX, 'Counts up with each extension.')),
   first_seen_at: textOrNull('When the work began.'),
   done_at: textOrNull('When it ended.'),
-  result_hash: textOrNull('What its holder said of the result.'),
+  result_hash: textOrNull('What its holder said that its result, or its error, is recognised by.'),
   error_code: textOrNull('Why it failed.'),
   retry_after_sec: nullable(Type.Number(), 'When to ask again; null when there is nothing to wait for.'),
 }
@@ -64,6 +65,14 @@ const Governed = Type.Object(
   { title: 'GovernedCall' },
 )
 
+/** What is read of the metadata, beside which there may be anything. */
+const freeForm = <P extends TProperties>(read: TObject<P>) =>
+  optional(
+    Type.Unsafe<Static<TObject<P>> | null>({ ...read, type: ['object', 'null'], 'x-bytes-max': VALUE_BYTES_MAX }),
+  )
+
+const Work = Type.Object({ run_id: maybe(RUN_ID), agent_id: maybe(AGENT_ID) })
+
 export const leaseKey = route({
   method: 'POST',
   path: '/v1/ai/lease',
@@ -76,7 +85,7 @@ lease that runs out before may be acquired anew. The work is a run, named by \`m
   body: Type.Object({
     key: KEY,
     ttl: maybe(TTL),
-    metadata: maybe(jsonObject('Of it, `run_id` and `agent_id` are read.', VALUE_BYTES_MAX)),
+    metadata: freeForm(Work),
   }),
   replies: { 200: Lease },
 })
@@ -87,9 +96,8 @@ const Action = Type.Object({
   spend_usd: maybe(usd("What it costs; what the agent's policy says when left out.")),
 })
 
-export const Metadata = Type.Object({
-  run_id: maybe(text(256, 'The run that it is.', { minLength: 1 })),
-  agent_id: maybe(AGENT_ID),
+const Actions = Type.Object({
+  ...Work.properties,
   actions: maybe(
     Type.Array(Action, {
       maxItems: 10_000,
@@ -107,13 +115,13 @@ export const runAi = route({
   name: 'runAi',
   summary: 'Run the actions of a key in the background, or make one governed call of a tool.',
   description: `With \`key\`: as /v1/ai/lease; who acquires it has \`metadata.actions\` executed here, one after the other, until
-one is blocked or fails. Without actions the caller does the work. With \`agent_id\` and \`tool\`: the call is judged by the
+one is blocked or fails; without actions there is nothing to do, and it is completed (who works by himself takes /v1/ai/lease). With \`agent_id\` and \`tool\`: the call is judged by the
 agent's policy, made, and answered. A repeated one brings the first one's result for a day: of the same \`args.idempotency_key\`,
 or without one of the same args in the run \`args.run_id\`. A call that is blocked is no error.`,
   body: Type.Object({
     key: maybe(KEY),
     ttl: maybe(TTL),
-    metadata: optional(Type.Unsafe<unknown>({ ...Metadata, type: ['object', 'null'], 'x-bytes-max': VALUE_BYTES_MAX })),
+    metadata: freeForm(Actions),
     agent_id: maybe(AGENT_ID),
     tool: maybe(TOOL_NAME),
     args: maybe(jsonObject('What the tool is called with.', VALUE_BYTES_MAX)),

@@ -8,10 +8,11 @@ import { hashOfArgs } from '#actions/policy-hash.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { findLease, type LeaseRow } from '#storage/ai-leases.ts'
+import type { Sql } from '#storage/sql.ts'
 import type { KeyCaller } from '../../caller.ts'
 import { implement } from '../../implement.ts'
 import * as contract from './ai-contract.ts'
-import { admission, countAsked, countBlocked, usedOf } from './ai-usage.ts'
+import { admission, countAsked, countBlocked, countCall, noteLease, usedOf } from './ai-usage.ts'
 import { planOf, ttlWithin } from './plans.ts'
 import { fieldRefusal, onceRefusal } from './wording.ts'
 
@@ -25,7 +26,7 @@ const USUAL_AGENT = 'default'
 export function onceonlyAiRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): void {
   implement(app, contract.leaseKey, ({ key, ttl, metadata }, caller) => {
     const { run_id, agent_id } = metadata ?? {}
-    return lease(ctx, caller, { key, ttl, runRef: shortText(run_id, 256), agentId: shortText(agent_id, 128) })
+    return lease(ctx, caller, { key, ttl, runRef: run_id ?? undefined, agentId: agent_id ?? undefined })
   })
   implement(app, contract.runAi, async (body, caller): Promise<Record<string, unknown>> => {
     const governed = body.agent_id != null || body.tool != null
@@ -73,7 +74,7 @@ type LeaseInput = {
   ttl?: number | null | undefined
   runRef: string | undefined
   agentId: string | undefined
-  plan?: LeaseRequest['plan']
+  agenda?: LeaseRequest['agenda']
 }
 
 async function lease(
@@ -81,14 +82,20 @@ async function lease(
   { projectId, actor }: KeyCaller,
   it: LeaseInput,
 ): Promise<Static<typeof contract.Lease>> {
-  const { key, ttl, runRef = key, agentId, plan: actions } = it
+  const { key, ttl, runRef = key, agentId, agenda } = it
   const plan = await planOf(ctx, projectId)
   const { acquired, lease: row } = await acquireLease(ctx, {
-    ...{ projectId, key, actor, runRef, agentId, plan: actions },
+    projectId,
+    key,
+    actor,
+    runRef,
+    agentId,
+    agenda,
     ttlSecs: ttlWithin(plan, ttl ?? undefined),
-    admit: admission(ctx, projectId, plan),
-  }).catch(countBlocked(ctx, projectId, key))
-  if (!acquired) await countAsked(ctx, projectId)
+    admit: admission(projectId, plan),
+  }).catch(countBlocked(ctx, projectId, { plan, key }))
+  if (acquired) noteLease(ctx, projectId, plan)
+  else await countAsked(ctx, projectId)
   const { status } = standingOf(row)!
   const standing = standingWire(row)
   return {
@@ -107,17 +114,17 @@ async function lease(
 type RunInput = Static<(typeof contract.runAi)['body']>
 
 function run(ctx: Ctx, caller: KeyCaller, { key, ttl, metadata }: RunInput) {
-  const { run_id, agent_id, actions, dry_run } = (metadata ?? {}) as Static<typeof contract.Metadata>
-  const plan = actions && {
+  const { run_id, agent_id, actions, dry_run } = metadata ?? {}
+  const agenda = {
     agentId: agent_id ?? USUAL_AGENT,
     dryRun: dry_run ?? false,
-    actions: actions.slice(0, contract.ACTIONS_MAX).map(({ tool, args, spend_usd }) => ({
-      ...{ tool, args: args ?? {} },
+    actions: (actions ?? []).slice(0, contract.ACTIONS_MAX).map(({ tool, args, spend_usd }) => ({
+      tool,
+      args: args ?? {},
       ...(spend_usd != null && { spendMicrousd: microusd(spend_usd) }),
     })),
   }
-  const agentId = plan?.agentId ?? agent_id ?? undefined
-  return lease(ctx, caller, { key: key!, ttl, runRef: run_id ?? undefined, agentId, plan: plan ?? undefined })
+  return lease(ctx, caller, { key: key!, ttl, runRef: run_id ?? undefined, agentId: agenda.agentId, agenda })
 }
 
 async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
@@ -127,22 +134,31 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
   const args = body.args ?? {}
   const runRef = shortText(args.run_id, 256)
   const key = shortText(args.idempotency_key, 256)
-  const admitted = admission(ctx, projectId, await planOf(ctx, projectId))
-  await Promise.resolve(admitted?.()).catch(countBlocked(ctx, projectId, undefined))
+  const plan = await planOf(ctx, projectId)
+  const admit = admission(projectId, plan)
+  if (admit) await inTransaction(ctx, admit).catch(countBlocked(ctx, projectId, { plan }))
   const answer = await callTool(ctx, {
-    ...{ projectId, actor, agentId: agent_id, tool, args, runRef },
+    projectId,
+    actor,
+    agentId: agent_id,
+    tool,
+    args,
+    runRef,
     ...(spend_usd != null && { costMicrousd: microusd(spend_usd) }),
     // Whoever names a run says which calls belong together: the same one in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
   })
-  await countAsked(ctx, projectId, answer.decision)
+  await countCall(ctx, projectId, plan, answer.decision)
   const { ok, allowed, decision, reason, riskLevel, result } = answer
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }
 
+const inTransaction = (ctx: Ctx, work: (tx: Sql) => Promise<void>): Promise<unknown> =>
+  ctx.sql.begin((tx) => work(tx as unknown as Sql))
+
 export const microusd = (usd: number): number => Math.round(usd * 1_000_000)
 
-/** Free-form metadata may hold anything under the names that we read; what is no usable text was not said. */
+/** A tool's own args may have these names for something else; what is no usable text was not said to us. */
 const shortText = (value: unknown, lengthMax: number): string | undefined =>
   typeof value === 'string' && value.trim() !== '' && value.length <= lengthMax ? value : undefined
 
@@ -150,7 +166,7 @@ const missing = (field: string, input: unknown) =>
   onceRefusal(422, [{ type: 'missing', loc: ['body', field], msg: 'Field required', input }])
 
 /** To the second, as OnceOnly's own times are. */
-export const second = (at: Date | null): string | null => at && at.toISOString().replace(/\.\d+Z$/, 'Z')
+export const second = (at: Date | null): string | null => at && `${at.toISOString().slice(0, 19)}Z`
 
 function standingWire(row: LeaseRow) {
   const { status, errorCode } = standingOf(row)!

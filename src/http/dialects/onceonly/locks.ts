@@ -55,7 +55,7 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
       ctx.feed.write(projectId, {
         type: 'over_limit',
         key,
-        meta: { plan: plan.name, usage: answer.used, limit: plan.months.make },
+        meta: { kind: 'make', plan: plan.name, usage: answer.used, limit: plan.months.make },
       })
       throw overLimit(plan, 'make', answer.used)
     }

@@ -7,6 +7,7 @@ import type { LogEvent } from '#storage/log-event.ts'
 import { findPosition } from '#storage/run-timeline.ts'
 import { TOLD_AS } from '#storage/told-ends.ts'
 import { type postEvent, REPORT_FIELDS } from './runs-contract.ts'
+import { fieldRefusal } from './wording.ts'
 
 type Told = Static<(typeof postEvent)['body']>
 
@@ -50,7 +51,9 @@ export const endingOf = ({ type, status }: { type: string; status?: string | und
 /** Appends an event of a run that clients execute; the position of it. The run is over everywhere when it says so. */
 export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promise<number> {
   const reported = await appendReport(ctx, reporter, event)
-  if (reported instanceof Refusal) throw reported
+  if (reported instanceof Refusal) {
+    throw reported.code === 'reserved_type' ? fieldRefusal(['body', 'type'], 'is a type that is written here only', event.type) : reported
+  }
   const ending = endingOf(event)
   if (ending) {
     // A run that is over already stays so, and one that is executed here ends by itself: either refusal is no news.

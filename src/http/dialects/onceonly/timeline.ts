@@ -38,8 +38,8 @@ function about({ total, events, offset }: TimelinePart): Html {
 }
 
 function links({ total, events, limit, offset }: TimelinePart): Html {
-  const before = html`<a href="?limit=${limit}&offset=${Math.max(0, offset - limit)}" rel="prev">Earlier</a>`
-  const after = html`<a href="?limit=${limit}&offset=${offset + events.length}" rel="next">Later</a>`
+  const before = html`<a href="?limit=${limit}&amp;offset=${Math.max(0, offset - limit)}" rel="prev">Earlier</a>`
+  const after = html`<a href="?limit=${limit}&amp;offset=${offset + events.length}" rel="next">Later</a>`
   const hasMore = events.length > 0 && offset + events.length < total
   if (offset === 0 && !hasMore) return html``
   return html`<nav>${offset > 0 ? before : html``}${hasMore ? after : html``}</nav>`

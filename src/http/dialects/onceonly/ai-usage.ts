@@ -1,0 +1,54 @@
+// What leases and governed calls count against the plan of their project.
+import type { Ctx } from '#actions/ctx.ts'
+import { addUse, lockMonths, readMonth } from '#storage/plans.ts'
+import type { Sql } from '#storage/sql.ts'
+import { writeFeed } from './feed.ts'
+import type { NamedPlan } from './plans.ts'
+import { noteUse, overLimit } from './usage.ts'
+import { OnceRefusal } from './wording.ts'
+
+const KIND = 'ai'
+
+/** What has counted in this month. */
+export async function usedOf({ sql }: { sql: Sql }, projectId: string): Promise<number> {
+  const months = await readMonth(sql, [projectId])
+  return months.find(({ kind }) => kind === KIND)?.charged ?? 0
+}
+
+/** Refuses one more when the month is used up; undefined for plans that go on. */
+export function admission(projectId: string, plan: NamedPlan): ((tx: Sql) => Promise<void>) | undefined {
+  if (!plan.hardStop) return undefined
+  return async (tx) => {
+    await lockMonths(tx, [projectId])
+    const usage = await usedOf({ sql: tx }, projectId)
+    if (usage >= plan.months[KIND]) throw overLimit(plan, KIND, usage)
+  }
+}
+
+/** Counts a call that was refused for its month, and tells it in the feed. */
+export const countBlocked =
+  (ctx: Ctx, projectId: string, about: { plan: NamedPlan; key?: string }) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof OnceRefusal && error.status === 402) {
+      const { plan, key } = about
+      await addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, blocked: 1 }])
+      const meta = { kind: KIND, plan: plan.name, limit: plan.months[KIND] }
+      writeFeed(ctx, projectId, { type: 'over_limit', ...(key !== undefined && { key }), meta })
+    }
+    throw error
+  }
+
+/** A call that only learned how its key stands. */
+export const countAsked = (ctx: Ctx, projectId: string): Promise<void> =>
+  addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, polling: 1 }])
+
+/** A governed call: what was made counts, what was blocked or made before does not. */
+export async function countCall(ctx: Ctx, projectId: string, plan: NamedPlan, decision: string): Promise<void> {
+  const counted = { ...(decision === 'executed' && { charged: 1 }), ...(decision === 'blocked' && { blocked: 1 }) }
+  await addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, ...counted }])
+  noteUse(ctx, { projectId, plan, kind: KIND })
+}
+
+/** Plans that go on past their month say so. */
+export const noteLease = (ctx: Ctx, projectId: string, plan: NamedPlan): void =>
+  noteUse(ctx, { projectId, plan, kind: KIND })

@@ -75,13 +75,16 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
     if (before.state === 'held') await abandon(tx, before, before.runId !== runId)
     lease = await storage.takeLease(tx, wanted)
   } else await asked.admit?.(tx)
-  await addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }])
-  if (!run.known)
-    await insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId })
-  if (agenda) await storage.insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda })
-  await appendEvents(tx, [
-    { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
-    inFeed(lease, 'ai_acquired'),
+  // In this order, on one connection, and without waiting for one before sending the next.
+  await Promise.all([
+    addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }]),
+    !run.known &&
+      insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId }),
+    agenda && storage.insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda }),
+    appendEvents(tx, [
+      { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
+      inFeed(lease, 'ai_acquired'),
+    ]),
   ])
   return { acquired: true, lease }
 }

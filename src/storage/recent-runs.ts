@@ -1,11 +1,13 @@
 // The runs of a project in the order of their last events, newest first. No index holds that order, since every event
 // would pay for it: the log itself is walked from its newest event, where a page of recent runs is soon found.
+import { column } from './column.ts'
 import { readRunCounts } from './read-runs.ts'
 import { type Fragment, joined, type Sql } from './sql.ts'
 import { ENDINGS, notToldTwice } from './told-ends.ts'
 
-/** Events that are walked over for one page: a little first, and never more than the last of these. */
-const WALKS = [2_000, 20_000, 200_000] as const
+/** Events that are walked over for one page: so many for each of its runs at first, then ten times that, then all. */
+const EVENTS_PER_RUN = 10
+const WALK_MAX = 200_000
 /** So many runs that the walk did not come to are put into order by their last events, and more by their creation. */
 const SORTED_MAX = 2_000
 /** A run's last event is the latest of so many that were recorded last, as clients may report about the past. */
@@ -96,25 +98,30 @@ async function walk(sql: Sql, { projectId, prefix, limit, offset }: ReadRecentRu
       : sql`and ((run_ref >= ${prefix} and run_ref < ${prefix + LAST})
           ${ids ? sql`or (run_ref is null and run_id between ${ids[0]}::uuid and ${ids[1]}::uuid)` : sql``})`
   let found: string[] = []
-  for (const events of WALKS) {
+  const first = Math.min(WALK_MAX, (offset + limit) * EVENTS_PER_RUN)
+  for (const events of [first, Math.min(WALK_MAX, first * 10), WALK_MAX]) {
     const rows = await sql<{ runId: string | null; walked: number }[]>`
       with walked as materialized (
-        select run_id, run_ref, type, data, occurred_at, position from events
+        select run_id, run_ref, occurred_at, position, ${notToldTwice(sql, 'e')} as shown from events e
         where project_id = ${projectId} order by occurred_at desc, position desc limit ${events}
       ), latest as (
-        select distinct on (run_id) run_id, occurred_at, position from walked e
-        where run_id is not null ${named} and ${notToldTwice(sql, 'e')} order by run_id, occurred_at desc, position desc
+        select distinct on (run_id) run_id, occurred_at, position from walked
+        where run_id is not null and shown ${named} order by run_id, occurred_at desc, position desc
       )
       select l.run_id as "runId", (select count(*)::int from walked) as walked
       from (select) always left join latest l on exists (select from runs where id = l.run_id)
       order by l.occurred_at desc, l.position desc`
     found = rows.flatMap(({ runId }) => runId ?? [])
-    if (found.length >= offset + limit || rows[0]!.walked < events) break
+    if (found.length >= offset + limit || rows[0]!.walked < events || events === WALK_MAX) break
   }
   return found
 }
 
 type Rest = { limit: number; offset: number; except: readonly string[] }
+
+/** "not in" is hashed in every plan; a join would be nested in one that was made without knowing how many there are. */
+const unseen = (sql: Sql, except: readonly string[]): Fragment =>
+  sql`id not in (select unnest(${column(except)}::uuid[]))`
 
 const lastOf = (sql: Sql): Fragment => sql`left join lateral (
     select * from (
@@ -125,7 +132,7 @@ const lastOf = (sql: Sql): Fragment => sql`left join lateral (
 async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     with r as materialized (
-      select id, created_at from (${candidates(sql, read)}) all_of_them where id <> all(${except as string[]}::uuid[])
+      select id, created_at from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
     )
     select r.id from r ${lastOf(sql)}
     order by coalesce(last.occurred_at, r.created_at) desc, last.position desc nulls last, r.id desc limit ${limit} offset ${offset}`
@@ -134,7 +141,7 @@ async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }:
 
 async function byCreation(sql: Sql, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    select id from (${candidates(sql, read)}) all_of_them where id <> all(${except as string[]}::uuid[])
+    select id from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
     order by created_at desc, id desc limit ${limit} offset ${offset}`
   return rows.map(({ id }) => id)
 }

@@ -7,6 +7,7 @@ import { appendEvents } from '#storage/append-events.ts'
 import { decideAsked, findAuthorization, readToday } from '#storage/authorizations.ts'
 import type { InputRow } from '#storage/input-requests.ts'
 import type { Sql } from '#storage/sql.ts'
+import { policyHash } from './policy-hash.ts'
 
 type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }
 
@@ -46,7 +47,13 @@ export async function decideApproval(
       agentId: call.agentId,
       tool: call.tool,
       ...(call.runId && { runId: call.runId }),
-      data: { authorization_id: call.id, reason, risk_level: riskOf(reason), cost_microusd: call.costMicrousd },
+      data: {
+        authorization_id: call.id,
+        reason,
+        risk_level: riskOf(reason),
+        cost_microusd: call.costMicrousd,
+        ...(state !== 'reserved' && { policy_hash: policyHash(agent!.policy) }),
+      },
     },
   ])
 }

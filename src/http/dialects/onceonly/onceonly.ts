@@ -19,7 +19,14 @@ export const onceonlyRoutes = (parts: OnceParts) =>
     title: 'OnceOnly',
     wording: wordProblem,
     surface: SURFACE,
-    routes: [...RUN_ROUTES, ...FEED_ROUTES, ...LOCK_ROUTES, ...USAGE_ROUTES, ...ONCEONLY_AI_ROUTES, ...ONCEONLY_GOVERNANCE_ROUTES],
+    routes: [
+      ...RUN_ROUTES,
+      ...FEED_ROUTES,
+      ...LOCK_ROUTES,
+      ...USAGE_ROUTES,
+      ...ONCEONLY_AI_ROUTES,
+      ...ONCEONLY_GOVERNANCE_ROUTES,
+    ],
     mount: (app: FastifyInstance) => {
       app.setValidatorCompiler(compileCheck as never)
       runRoutes(app, parts.ctx)

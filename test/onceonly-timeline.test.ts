@@ -78,25 +78,19 @@ const HOSTILE = [
   '{{x}} %3Cscript%3E \u2028 \u202e',
 ]
 
-test.each(HOSTILE)('%s is shown as it is, in every field', async (text) => {
+test('what strangers wrote is shown as it is, in every field', async () => {
   const { call } = await onceYard()
-  const fields = { status: text, step: text, tool: text, req_id: text, lease_id: text, agent_id: text, message: text }
-  const posted = await call('POST', '/events', {
-    run_id: text,
-    type: text,
-    ...fields,
-    data: { [text]: [text] },
-    [text]: text,
-  })
-  expect(posted.status).toBe(200)
-  const { body } = await call('GET', `/runs/${encodeURIComponent(text)}`, undefined, html)
-  const known = new Set(
-    body.match(/<\/?[a-z][^>]*>/gi)!.map((tag: string) => tag.replace(/^<\/?([a-z0-9]+).*$/is, '$1')),
-  )
-  expect([...known].filter((tag) => !TAGS.has(tag as string))).toEqual([])
-  expect(body).not.toMatch(/<[^>]+\son[a-z]+=/i)
-  expect(body).not.toMatch(/(?:href|src)="?\s*javascript/i)
-  expect(shownText(body)).toContain(`tool ${text}`)
+  for (const text of HOSTILE) {
+    const fields = { status: text, step: text, tool: text, req_id: text, lease_id: text, agent_id: text, message: text }
+    const told = { run_id: text, type: text, ...fields, data: { [text]: [text] }, [text]: text }
+    expect((await call('POST', '/events', told)).status).toBe(200)
+    const { body } = await call('GET', `/runs/${encodeURIComponent(text)}`, undefined, html)
+    const tags = body.match(/<\/?[a-z][^>]*>/gi)!.map((tag: string) => tag.replace(/^<\/?([a-z0-9]+).*$/is, '$1'))
+    expect(tags.filter((tag: string) => !TAGS.has(tag))).toEqual([])
+    expect(body).not.toMatch(/<[^>]+\son[a-z]+=/i)
+    expect(body).not.toMatch(/(?:href|src)="?\s*javascript/i)
+    expect(shownText(body)).toContain(`tool ${text}`)
+  }
 })
 
 const TAGS: ReadonlySet<string> = new Set(

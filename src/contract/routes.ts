@@ -7,6 +7,7 @@ import * as bulk from './bulk.ts'
 import * as chains from './chains.ts'
 import * as debug from './debug.ts'
 import * as dependencies from './dependencies.ts'
+import * as endings from './endings.ts'
 import * as events from './events.ts'
 import * as executor from './executor.ts'
 import * as files from './files.ts'
@@ -40,6 +41,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   debug,
   usage,
   executor,
+  endings,
   waits,
   state,
   workers,

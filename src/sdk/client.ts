@@ -8,6 +8,7 @@ import * as bulk from '#contract/bulk.ts'
 import * as chains from '#contract/chains.ts'
 import * as debug from '#contract/debug.ts'
 import * as dependencies from '#contract/dependencies.ts'
+import * as endings from '#contract/endings.ts'
 import type { Event } from '#contract/event.ts'
 import * as events from '#contract/events.ts'
 import * as executor from '#contract/executor.ts'
@@ -53,6 +54,7 @@ const CONTRACT = {
   ...debug,
   ...usage,
   ...executor,
+  ...endings,
   ...waits,
   ...state,
   ...workers,

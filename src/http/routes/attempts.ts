@@ -16,6 +16,7 @@ import type { Ctx } from '#actions/ctx.ts'
 import { type Ending, endAttempts } from '#actions/end-attempts.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import { spawnRun } from '#actions/spawn-run.ts'
+import * as endings from '#contract/endings.ts'
 import * as contract from '#contract/executor.ts'
 import * as state from '#contract/state.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -86,14 +87,14 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     const row = await writeOutput(ctx, attemptOf(caller), { outputKey, schema, value })
     return { run_id: caller.runId, ...toWire(row) }
   })
-  implement(app, contract.completeRun, async ({ result }, caller) => {
+  implement(app, endings.completeRun, async ({ result }, caller) => {
     checkSize('result', result, RESULT_BYTES_MAX)
     return end(caller, { kind: 'completed', result })
   })
-  implement(app, contract.failRun, async ({ error, error_code, retryable }, caller) =>
+  implement(app, endings.failRun, async ({ error, error_code, retryable }, caller) =>
     end(caller, { kind: 'failed', error: errorText(error), errorCode: error_code, retryable, forGood: !retryable }),
   )
-  implement(app, contract.yieldRun, async (_, caller) => end(caller, { kind: 'returned' }))
+  implement(app, endings.yieldRun, async (_, caller) => end(caller, { kind: 'returned' }))
   implement(app, contract.spawnRun, async ({ job, idempotency_key, concurrency_key, ...input }, caller, request) => {
     const { payload, priority, tags, metadata, preset, detached } = input
     const asked = {

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#actions/ctx.ts'
-import { jsonObject, optional, query, whole, withDefault } from '#contract/common.ts'
+import { jsonObject, optional, whole, withDefault } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
 import { FEED_MAX, type FeedItem, type NewFeedItem } from '#storage/recent-feed.ts'
 import { implement } from '../../implement.ts'
@@ -17,7 +17,7 @@ export const listFeed = route({
   name: 'listRecentEvents',
   summary: 'List what happened lately, newest first: duplicates, limits, AI work, blocked calls.',
   description: 'It reaches back 7 days and 200 items. The log of a run is at /v1/runs/{run_id}.',
-  query: query({
+  query: Type.Object({
     limit: withDefault(whole(1, FEED_MAX, 'Items at most.'), 50),
     offset: withDefault(whole(0, OFFSET_MAX, 'Items to pass over.'), 0),
   }),

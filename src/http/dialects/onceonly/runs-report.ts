@@ -52,7 +52,9 @@ export const endingOf = ({ type, status }: { type: string; status?: string | und
 export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promise<number> {
   const reported = await appendReport(ctx, reporter, event)
   if (reported instanceof Refusal) {
-    throw reported.code === 'reserved_type' ? fieldRefusal(['body', 'type'], 'is a type that is written here only', event.type) : reported
+    throw reported.code === 'reserved_type'
+      ? fieldRefusal(['body', 'type'], 'is a type that is written here only', event.type)
+      : reported
   }
   const ending = endingOf(event)
   if (ending) {

@@ -2,13 +2,13 @@
 import type { FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
+import { changeNotices } from '#actions/change-notices.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { DAY_SECS, flag, oneOf, optional, text, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { PLAN_NAMES, PLANS, type PlanKind } from '#core/plan.ts'
 import {
   type DayUse,
-  mergeNotices,
   NOTICES,
   type Notices,
   readDays,
@@ -119,8 +119,8 @@ export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
     key_id: keyId,
     ...(await readNotices(ctx.sql, projectId)),
   }))
-  implement(app, setNotifications, async (wanted, { projectId }) =>
-    mergeNotices(ctx.sql, projectId, wanted as Partial<Notices>),
+  implement(app, setNotifications, (wanted, { projectId, actor }) =>
+    changeNotices(ctx, { projectId, actor, wanted: wanted as Partial<Notices> }),
   )
   implement(app, getUsage, async ({ kind }, { projectId }) => {
     const { plan, month, used } = await monthOf(ctx, projectId)

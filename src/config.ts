@@ -42,7 +42,10 @@ export const SETTINGS = {
   PORT: ['8080', 'port to listen on'],
   HOST: ['127.0.0.1', 'address to listen on; 0.0.0.0 for all'],
   DATABASE_URL: ['', 'PostgreSQL 15 or later; empty: an embedded PostgreSQL 18 in RUNYARD_DATA_DIR'],
-  REDIS_URL: ['', 'Redis 7 or Valkey for rings, rate limits and the recent feed; empty: PostgreSQL and this process do'],
+  REDIS_URL: [
+    '',
+    'Redis 7 or Valkey for rings, rate limits and the recent feed; empty: PostgreSQL and this process do',
+  ],
   RUNYARD_DATA_DIR: ['.runyard', 'folder of the embedded PostgreSQL and of the first key'],
   RUNYARD_API_KEY: [
     '',

@@ -22,7 +22,7 @@ async function spend(yard: OnceYard, charged: number): Promise<void> {
 }
 
 test('an account is told its plan and what it wants to be told about', async () => {
-  const { call, stranger } = await onceYard()
+  const { call, native, stranger } = await onceYard()
   const none = {
     email_notifications_enabled: false,
     tool_error_notifications_enabled: false,
@@ -37,6 +37,7 @@ test('an account is told its plan and what it wants to be told about', async () 
   const wanted = { run_failure_notifications_enabled: true }
   expect((await call('POST', '/me/notifications', wanted)).body).toEqual({ ...none, ...wanted })
   const more = await call('POST', '/me/notifications', { email_notifications_enabled: true })
+  expect((await native('GET', '/v1/events?type=project.notices_set')).body.data).toHaveLength(2)
   expect(more.body).toEqual({ ...none, ...wanted, email_notifications_enabled: true })
   expect((await call('GET', '/me')).body).toMatchObject(more.body)
   expect((await stranger('GET', '/me')).body).toMatchObject({ namespace: 'other', ...none })
@@ -192,8 +193,20 @@ test('a rate limit is a sentence, and says when to come back', async () => {
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
 })
 
-test('what there is not is told in the product’s way', async () => {
-  const { call } = await onceYard()
+test('the document shows the routes, and what there is not is told in the product’s way', async () => {
+  const { call, native } = await onceYard()
+  const { paths, servers } = (await native('GET', '/onceonly/openapi.json')).body
+  expect(servers[0].url).toBe('/onceonly')
+  expect(Object.keys(paths)).toEqual(
+    expect.arrayContaining([
+      '/v1/check-lock',
+      '/v1/events',
+      '/v1/runs',
+      '/v1/runs/{run_id}',
+      '/v1/me',
+      '/v1/usage/all',
+    ]),
+  )
   expect(await call('GET', '/nothing')).toMatchObject({ status: 404, body: { detail: 'Not Found' } })
   expect(await call('PUT', '/check-lock', {})).toMatchObject({ status: 405, body: { detail: 'Method Not Allowed' } })
 })

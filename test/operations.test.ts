@@ -26,6 +26,8 @@ test('a node is ready when the database answers and its duties have succeeded', 
     'counters',
     'retention',
     'sealer',
+    'ai-agendas',
+    'ai-leases',
     'leases',
   ])
 })

@@ -104,7 +104,7 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
     case 'paused':
       return { ...base, move: 'pause' }
     case 'returned':
-      if (run?.told === 'pause') return { ...base, move: 'pause' }
+      if (run?.told === 'pause' && run.state === 'executing') return { ...base, move: 'pause' }
       // Its time to live begins anew: it had begun, and waits again through no fault of its own.
       return { ...base, move: 'giveBack', dueInMs: 0, ...(run?.ttlSecs != null && { ttlMs: run.ttlSecs * 1000 }) }
     default: {

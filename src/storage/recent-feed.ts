@@ -109,7 +109,8 @@ export function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions
       items.push(item)
       // What would not be shown any more need not be written either.
       if (items.length > FEED_MAX) items.shift()
-      setImmediate(start)
+      // Else whoever is writing comes back for it.
+      if (!writing && !resting) setImmediate(start)
     },
     changed: (projectIds) => cache.changed([...projectIds]),
     async close() {

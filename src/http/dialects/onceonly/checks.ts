@@ -31,11 +31,12 @@ export function compileCheck({ schema, httpPart = '' }: Part) {
   const where = WHERE[httpPart] ?? 'query'
   const validate = (where === 'body' ? strict : converting).compile(schema)
   return (given: unknown): { value: unknown } | { error: Error } => {
-    const value = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
+    const asSent = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
+    const value = where === 'body' ? given : { ...(asSent as object) }
     // A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
     const flaws = where === 'body' ? [] : flawsOf(where, value as Record<string, unknown>)
     if (flaws.length === 0 && validate(value)) return { value }
-    const errors = flaws.length > 0 ? flaws : (validate.errors ?? []).map((error) => errorOf(where, error, value))
+    const errors = flaws.length > 0 ? flaws : (validate.errors ?? []).map((error) => errorOf(where, error, asSent))
     return { error: onceRefusal(422, errors.slice(0, ERRORS_MAX)) }
   }
 }
@@ -64,7 +65,9 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
       msg: 'Field required',
       input: data ?? whole,
     }
-  return { ...wordsOf(error, params, where), loc: [where, ...path], input: data }
+  // What was converted is shown as it was sent.
+  const input = where === 'body' ? data : (whole as Record<string, unknown>)[path[0]!]
+  return { ...wordsOf(error, params, where), loc: [where, ...path], input }
 }
 
 type Words = { type: string; msg: string }

@@ -23,6 +23,7 @@ tr.bad td:nth-child(3) b{color:var(--bad)}
 .status{display:inline-block;background:var(--chip);border-radius:.6rem;padding:0 .5rem;font-size:.85rem}
 .status.bad{color:var(--bad)}.status.good{color:var(--good)}
 .small{color:var(--soft);font-size:.85rem}
+h1,td *{unicode-bidi:isolate}
 svg{display:block;margin-top:.25rem}
 rect{fill:var(--bar)}tr.bad rect{fill:var(--bad)}
 details{margin-top:.25rem}summary{cursor:pointer;color:var(--soft);font-size:.85rem}

@@ -85,3 +85,45 @@ test('a chain that there is not, or that is of another project, is not found', a
   }
   expect((await call('GET', '/v1/events/correlation/order-7?cursor=nonsense')).body.error.code).toBe('invalid_cursor')
 })
+
+type Event = { id: string; eventType: string; causationId: string | null; actorType: string }
+
+test('from the completion of a run the chain leads back, link by link, to the schedule that fired', {
+  timeout: 60_000,
+}, async () => {
+  const { call } = await httpYard()
+  await call('PUT', '/v1/agents/bot/policy', { policy: { blocked_tools: ['rm'], approval_tools: ['pay'] } })
+  await call('POST', '/v1/jobs', { slug: 'child', execution: 'worker', queue: 'child' })
+  await call('POST', '/v1/jobs', { slug: 'parent', execution: 'worker', queue: 'parent', cron: '* * * * * *' })
+  const claim = async (queue: string) => {
+    const { body } = await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: [queue], wait_secs: 10 })
+    const [{ run, run_token, lease_token }] = body.runs
+    return { id: run.id as string, token: { key: run_token as string }, lease: { run_id: run.id, lease_token } }
+  }
+  const parent = await claim('parent')
+  await call('PATCH', '/v1/jobs/parent', { cron: null })
+  await call('POST', `/v1/runs/${parent.id}/spawn`, { job: 'child' }, parent.token)
+  const child = await claim('child')
+  const decide = (tool: string) => call('POST', '/v1/agents/bot/authorize', { tool, run_id: child.id })
+  expect((await decide('rm')).body.decision).toBe('blocked')
+  const asked = (await decide('pay')).body
+  expect(asked.decision).toBe('asked')
+  await call('POST', `/v1/input-requests/${asked.input_request_id}/answer`, { approved: true })
+  await call('POST', '/v1/workers/settle', { settlements: [{ ...child.lease, outcome: 'completed' }] })
+
+  const { correlation_id } = (await call('GET', `/v1/runs/${child.id}`)).body
+  const { events } = (await call('GET', `/vai/api/v1/events/correlation/${correlation_id}`)).body as { events: Event[] }
+  const byId = new Map(events.map((event) => [event.id, event]))
+  const wayBack = (type: string): string[] => {
+    const way: string[] = []
+    for (let event = events.findLast((it) => it.eventType === type); event; event = byId.get(event.causationId ?? ''))
+      way.push(event.eventType)
+    return way
+  }
+  const root = ['run.created', 'run.child_spawned', 'run.created', 'schedule.fired']
+  expect(wayBack('run.completed')).toEqual(['run.completed', ...root])
+  expect(wayBack('policy.blocked')).toEqual(['policy.blocked', ...root])
+  expect(wayBack('policy.allowed')).toEqual(['policy.allowed', 'input.answered', 'policy.approval_required', ...root])
+  const tree = (await call('GET', `/v1/events/correlation/${correlation_id}/tree`)).body.data as { depth: number }[]
+  expect(tree.filter((node) => node.depth === 0)).toHaveLength(1)
+})

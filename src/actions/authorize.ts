@@ -149,6 +149,7 @@ function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }:
   const reason = observing ? 'ok' : judged
   const decision = reason === 'ok' ? 'allowed' : reason === 'approval_required' ? 'asked' : 'blocked'
   const id = newId()
+  const eventId = newId()
   const inputRequestId = decision === 'asked' ? newId() : null
   const about = {
     reason,
@@ -172,8 +173,8 @@ function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }:
   return {
     decision: { ...about, authorizationId: id, decision, inputRequestId },
     row,
-    events: [eventOf(call, row, { inputRequestId, policy: agent.policy })],
-    ...(inputRequestId && { asked: approvalOf(call, row, inputRequestId) }),
+    events: [{ ...eventOf(call, row, { inputRequestId, policy: agent.policy }), id: eventId }],
+    ...(inputRequestId && { asked: { ...approvalOf(call, row, inputRequestId), eventId } }),
   }
 }
 
@@ -209,7 +210,11 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
 const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
   chain !== undefined ? { correlationId: chain } : runId ? { runId } : {}
 
-const approvalOf = (call: CallRequest, { id }: NewAuthorization, inputRequestId: string): NewInputRequest => ({
+const approvalOf = (
+  call: CallRequest,
+  { id }: NewAuthorization,
+  inputRequestId: string,
+): Omit<NewInputRequest, 'eventId'> => ({
   id: inputRequestId,
   projectId: call.projectId,
   runId: call.runId ?? null,

@@ -79,7 +79,7 @@ export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wai
     if ((await countPending(tx, it.runId)) >= PENDING_MAX)
       throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
     await insertInputRequests(tx, [
-      { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null },
+      { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
     ])
     if (wait) await rest(tx, it)
   })
@@ -182,6 +182,7 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
         actor,
         resourceType: 'input_request',
         resourceId: row.id,
+        ...(row.eventId && { causationId: row.eventId }),
         ...(row.agentId && { agentId: row.agentId }),
         data: { kind: row.kind, ...end.answer },
       },

@@ -1,6 +1,22 @@
 // The tree inside a chain of causes: each event stands below the one that directly caused it.
 
 export type Caused = { id: string; causationId: string | null }
+export type OfRun = Caused & { runId: string | null; sequence: number | null }
+
+/**
+ * An event of a run that names no cause of its own was brought about by the run itself: its cause is the event that the
+ * run began with. So from any event the chain can be read back, through its run, to what made the run.
+ */
+export const withRunCauses = <Event extends OfRun>(
+  events: readonly Event[],
+  firstOf: (event: Event) => string | undefined,
+): Event[] =>
+  events.map((event) => {
+    if (event.causationId !== null || event.runId === null || event.sequence === 1) return event
+    const first = firstOf(event)
+    return first === undefined || first === event.id ? event : { ...event, causationId: first }
+  })
+
 /** `parentId` is null for what nothing among these events caused. */
 export type Placed<Event> = { event: Event; depth: number; parentId: string | null }
 

@@ -16,6 +16,8 @@ export type InputRow = {
   runId: string | null
   agentId: string | null
   authorizationId: string | null
+  /** The event that it was asked with. */
+  eventId: string | null
   kind: InputKind
   prompt: string
   params: Record<string, unknown>
@@ -35,7 +37,7 @@ export type InputRow = {
 const columns = (sql: Db) => sql`
   i.id, i.project_id as "projectId", i.run_id as "runUuid",
   (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId", i.agent_id as "agentId",
-  i.authorization_id as "authorizationId", i.kind, i.prompt, i.params, i.editable_params as "editableParams", i.schema,
+  i.authorization_id as "authorizationId", i.event_id as "eventId", i.kind, i.prompt, i.params, i.editable_params as "editableParams", i.schema,
   i.on_expiry as "onExpiry", i.default_answer as "defaultAnswer", i.state, i.answer, i.answered_by_type as "answeredByType",
   i.answered_by_id as "answeredById", i.created_at as "createdAt", i.answered_at as "answeredAt", i.expires_at as "expiresAt"
   from input_requests i`
@@ -46,6 +48,7 @@ export type NewInputRequest = Pick<
   | 'projectId'
   | 'agentId'
   | 'authorizationId'
+  | 'eventId'
   | 'kind'
   | 'prompt'
   | 'params'
@@ -60,18 +63,18 @@ export type NewInputRequest = Pick<
 }
 
 export const insertInputRequests = (tx: Sql, rows: readonly NewInputRequest[]) => tx`
-  insert into input_requests (id, project_id, run_id, agent_id, authorization_id, kind, prompt, params, editable_params, schema, on_expiry,
+  insert into input_requests (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable_params, schema, on_expiry,
     default_answer, state, expires_at)
-  select id, project_id, run_id, agent_id, authorization_id, kind, prompt, params::jsonb,
+  select id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params::jsonb,
     array(select jsonb_array_elements_text(editable::jsonb)), schema::jsonb, on_expiry, default_answer::jsonb, 'pending',
     clock_timestamp() + secs * interval '1 s'
   from unnest(${column(rows.map((it) => it.id))}::uuid[], ${column(rows.map((it) => it.projectId))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
-    ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.authorizationId))}::uuid[], ${column(rows.map((it) => it.kind))}::text[],
+    ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.authorizationId))}::uuid[], ${column(rows.map((it) => it.eventId))}::uuid[], ${column(rows.map((it) => it.kind))}::text[],
     ${column(rows.map((it) => it.prompt))}::text[], ${column(rows.map((it) => jsonText(it.params)))}::text[],
     ${column(rows.map((it) => JSON.stringify(it.editableParams)))}::text[], ${column(rows.map((it) => jsonText(it.schema ?? undefined)))}::text[],
     ${column(rows.map((it) => it.onExpiry))}::text[], ${column(rows.map((it) => jsonText(it.defaultAnswer ?? undefined)))}::text[],
     ${column(rows.map((it) => it.expiresInSecs))}::float8[]
-  ) as t (id, project_id, run_id, agent_id, authorization_id, kind, prompt, params, editable, schema, on_expiry, default_answer, secs)`
+  ) as t (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable, schema, on_expiry, default_answer, secs)`
 
 export async function findInputRequest(sql: Db, projectId: string, id: string): Promise<InputRow | undefined> {
   const [row] = await sql<InputRow[]>`select ${columns(sql)} where i.id = ${id} and i.project_id = ${projectId}`

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
 import * as contract from '#contract/chains.ts'
-import { treeOf } from '#core/causes.ts'
+import { treeOf, withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
 import { listLinks } from '#storage/event-links.ts'
@@ -34,7 +34,9 @@ export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.readChainTree, async ({ correlation_id }, { projectId }) => {
     const links = await listLinks(ctx.reads, { projectId, correlationId: correlation_id }, TREE_MAX + 1)
     if (links.length === 0) throw refuse('correlation_not_found', { correlationId: correlation_id })
-    const tree = treeOf(links.slice(0, TREE_MAX))
+    const shown = links.slice(0, TREE_MAX)
+    const firstOf = new Map(shown.flatMap(({ runId, sequence, id }) => (runId && sequence === 1 ? [[runId, id]] : [])))
+    const tree = treeOf(withRunCauses(shown, ({ runId }) => firstOf.get(runId!)))
     return {
       correlation_id,
       data: tree.map(({ event, depth, parentId }) => ({

@@ -78,6 +78,7 @@ create table input_requests (
   run_id uuid, -- Null for the approval of a call that belongs to no run.
   agent_id text collate "C",
   authorization_id uuid,
+  event_id uuid, -- The event that it was asked with: the cause of its answer.
   kind text collate "C" not null, -- approval or feedback.
   prompt text not null,
   params jsonb not null default '{}',

@@ -8,9 +8,11 @@ import {
   type Numbered,
   type NumberedPage,
 } from '#actions/domain-events.ts'
+import { withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
 import { countByActor, countEvents } from '#storage/count-events.ts'
 import { findEvent } from '#storage/find-event.ts'
+import { readFirstEvents } from '#storage/first-events.ts'
 import type { LogEvent } from '#storage/log-event.ts'
 import { resourceUuid } from '#storage/resources.ts'
 import { implement } from '../../implement.ts'
@@ -32,7 +34,7 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
       resource_id === undefined
         ? await listDomainEvents(ctx, filter, asked)
         : await listEventsAbout(ctx, resource_id, filter, asked)
-    return pageWire(page, asked)
+    return shown(page, asked)
   })
   implement(app, contract.aggregateEvents, async (asked, { projectId }) => {
     const counts = await countEvents(ctx.reads, { projectId, ...spanOf(asked), named: true })
@@ -44,10 +46,10 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
   implement(app, contract.listEventsByCorrelation, async ({ correlation_id, ...asked }, { projectId }) =>
-    pageWire(await listEventsOfChain(ctx, projectId, correlation_id, asked), asked),
+    shown(await listEventsOfChain(ctx, projectId, correlation_id, asked), asked),
   )
   implement(app, contract.listEventsByResource, async ({ resource_type, resource_id, ...asked }, { projectId }) =>
-    pageWire(await listEventsAbout(ctx, resource_id, { projectId, ofKind: ofKind(resource_type) }, asked), asked),
+    shown(await listEventsAbout(ctx, resource_id, { projectId, ofKind: ofKind(resource_type) }, asked), asked),
   )
   implement(app, contract.statsByActor, async (asked, { projectId }) => ({
     actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX),
@@ -56,8 +58,18 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
     const row = await findEvent(ctx.reads, projectId, event_id)
     // An event about nothing is none of this surface.
     if (!row?.resourceType) throw refuse('event_not_found', { eventId: event_id })
-    return eventWire(row)
+    const [whole] = await withCauses([row])
+    return eventWire(whole!)
   })
+
+  const shown = async (page: NumberedPage, asked: Numbered) =>
+    pageWire({ ...page, rows: await withCauses(page.rows) }, asked)
+
+  async function withCauses(rows: readonly LogEvent[]): Promise<LogEvent[]> {
+    const runIds = new Set(rows.flatMap((row) => (row.causationId === null && row.runUuid ? [row.runUuid] : [])))
+    const first = await readFirstEvents(ctx.reads, [...runIds])
+    return withRunCauses(rows, ({ runUuid }) => first.get(runUuid!))
+  }
 }
 
 const spanOf = ({ from, to }: { from?: string; to?: string }) => ({

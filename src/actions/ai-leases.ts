@@ -3,7 +3,7 @@
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
-import type { RunMove } from '#core/run.ts'
+import { isOver, type RunMove } from '#core/run.ts'
 import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from '#storage/ai-leases.ts'
 import * as storage from '#storage/ai-leases.ts'
 import { appendEvents, type NewEvent } from '#storage/append-events.ts'
@@ -11,9 +11,9 @@ import { derivedId, newId } from '#storage/id.ts'
 import { insertExternalRun } from '#storage/insert-external-run.ts'
 import { moveRuns, type RunChange } from '#storage/move-runs.ts'
 import { addUse } from '#storage/plans.ts'
-import { findRun } from '#storage/read-runs.ts'
+import { findRun, readRuns } from '#storage/read-runs.ts'
 import { type FeedType, feedEvent } from '#storage/recent-feed.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { Db, Sql } from '#storage/sql.ts'
 import { TOLD_AS } from '#storage/told-ends.ts'
 import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
@@ -110,12 +110,44 @@ async function abandon(tx: Sql, lease: LeaseRow, forGood: boolean): Promise<void
 
 /** The holder goes on working: the lease begins anew. */
 export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; ttlSecs: number }): Promise<LeaseRow> {
-  return ctx.sql.begin(async (transaction) => {
+  const lease = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    const lease = await lockHeld(tx, asked)
-    if (lease.state !== 'held') throw refuse('lease_over', { key: asked.key, state: lease.state })
-    return storage.extendLease(tx, asked, asked.ttlSecs)
-  }) as Promise<LeaseRow>
+    const held = await lockHeld(tx, asked)
+    if (held.state !== 'held') return held
+    return (await withRunOver(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
+  })) as LeaseRow
+  if (lease.state === 'held') return lease
+  tell(ctx, lease, [])
+  throw refuse('lease_over', { key: asked.key, state: lease.state })
+}
+
+/** How a key stands, and what its run's end made of it. */
+export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
+  const seen = await storage.findLease(ctx.sql, name)
+  if (seen?.state !== 'held' || !(await isRunOver(ctx, seen))) return seen
+  const ended = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const lease = await storage.lockLease(tx, name)
+    return lease?.state === 'held' ? withRunOver(tx, lease) : undefined
+  })) as LeaseRow | undefined
+  if (ended) tell(ctx, ended, ['ai-agendas'])
+  return storage.findLease(ctx.sql, name)
+}
+
+/** Ends a lease whose run somebody ended, by canceling it, say; undefined while the run goes on. */
+async function withRunOver(tx: Sql, lease: LeaseRow): Promise<LeaseRow | undefined> {
+  if (!(await isRunOver({ sql: tx }, lease))) return undefined
+  return writeEnd(tx, lease, { actor: SYSTEM, end: { state: 'cancelled' } })
+}
+
+/** Whether somebody ended the run of a lease that would have ended it itself. */
+export async function isRunOver(
+  { sql }: { sql: Db },
+  { runId, endsRun }: Pick<LeaseRow, 'runId' | 'endsRun'>,
+): Promise<boolean> {
+  if (!endsRun) return false
+  const [run] = await readRuns(sql, [runId])
+  return run !== undefined && isOver(run.state)
 }
 
 /** The holder says how it ended. To say the same again changes nothing: clients send once more what was not answered. */

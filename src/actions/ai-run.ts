@@ -1,8 +1,8 @@
 // Actions that are executed here under a lease: one after the other, each a governed call of a tool. How one ended is
 // written down before the next begins, so whoever goes on after a crash repeats none that had ended.
 import { Refusal } from '#core/error.ts'
-import type { Actor } from '#core/event.ts'
-import { costOf, judge, NO_POLICY, riskOf } from '#core/policy.ts'
+import { type Actor, SYSTEM } from '#core/event.ts'
+import { costOf, isObserved, judge, NO_POLICY, riskOf } from '#core/policy.ts'
 import { findAgent } from '#storage/agents.ts'
 import {
   type ActionDone,
@@ -15,15 +15,16 @@ import {
 } from '#storage/ai-leases.ts'
 import { readToday } from '#storage/authorizations.ts'
 import type { Sql } from '#storage/sql.ts'
-import { followEnd, writeEnd } from './ai-leases.ts'
+import { followEnd, isRunOver, writeEnd } from './ai-leases.ts'
 import { type CallAnswer, callTool, findToolOf, type ToolCall, tellTimeline } from './call-tool.ts'
 import type { Ctx } from './ctx.ts'
+import { standingOf } from './standing.ts'
 
 /** `stop`: begin no other action; `cut`: end the one under way, too. */
-type Executing = { stop: AbortSignal; cut: AbortSignal; runRef: string }
+type Executing = { stop: AbortSignal; cut: AbortSignal; lease: Pick<LeaseRow, 'runId' | 'runRef' | 'endsRun'> }
 
 /** Executes what is left of an agenda, until it ends or is to be left to others. */
-export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signal, runRef }: Executing): Promise<void> {
+export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signal, lease }: Executing): Promise<void> {
   let done = agenda.done
   const actor: Actor = { type: 'agent', id: agenda.agentId }
   for (;;) {
@@ -33,6 +34,10 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
       await finish(ctx, { agenda, actor, done })
       return
     }
+    if (await isRunOver(ctx, lease)) {
+      await finish(ctx, { agenda, actor: SYSTEM, done, canceled: true })
+      return
+    }
     if (stop.aborted || signal.aborted) return
     const call: ToolCall = {
       projectId: agenda.projectId,
@@ -40,7 +45,7 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
       tool: action.tool,
       args: action.args,
       actor,
-      runRef,
+      runRef: lease.runRef,
       signal,
       costMicrousd: action.spendMicrousd,
       step: `step_${index + 1}`,
@@ -101,19 +106,13 @@ async function judgeOnly(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   if ('decision' in tool) return tool
   const { projectId, agentId, costMicrousd } = call
   const agent = await findAgent(ctx.sql, projectId, agentId)
-  const { sums, hour } = await readToday(ctx.sql, [{ projectId, agentId }])
+  const today = await readToday(ctx.sql, [{ projectId, agentId }])
   const policy = agent?.policy ?? NO_POLICY
-  const reason = judge(
-    policy,
-    {
-      enabled: agent?.enabled ?? true,
-      actionsThisHour: total(sums.filter((it) => it.hour.getTime() === hour.getTime()).map((it) => it.allowed)),
-      callsOfToolToday: total(sums.filter((it) => it.tool === call.tool).map((it) => it.allowed)),
-      spendTodayMicrousd: total(sums.map((it) => it.costMicrousd)),
-    },
-    { tool: call.tool, costMicrousd: costOf(policy, call.tool, costMicrousd) },
-  )
-  const allowed = reason === 'ok' || (agent?.policyMode === 'observe' && reason !== 'agent_disabled')
+  const reason = judge(policy, standingOf(agent, today, call.tool), {
+    tool: call.tool,
+    costMicrousd: costOf(policy, call.tool, costMicrousd),
+  })
+  const allowed = reason === 'ok' || isObserved(agent?.policyMode, reason)
   return {
     ok: allowed,
     allowed,
@@ -124,15 +123,17 @@ async function judgeOnly(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   }
 }
 
-const total = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
-
-type Finished = { agenda: Agenda; actor: Actor; done: readonly ActionDone[] }
+type Finished = { agenda: Agenda; actor: Actor; done: readonly ActionDone[]; canceled?: boolean }
 
 /** All are done, or one of them was not: those after it would stand on nothing. */
-async function finish(ctx: Ctx, { agenda, actor, done }: Finished): Promise<void> {
+async function finish(ctx: Ctx, { agenda, actor, done, canceled }: Finished): Promise<void> {
   const bad = done.find((it) => !it.ok)
   const result = { actions: done, ...(agenda.dryRun && { dry_run: true }) }
-  const end: LeaseEnd = bad ? { state: 'failed', result, errorCode: bad.policy_reason } : { state: 'completed', result }
+  const end: LeaseEnd = canceled
+    ? { state: 'cancelled', result }
+    : bad
+      ? { state: 'failed', result, errorCode: bad.policy_reason }
+      : { state: 'completed', result }
   const ended = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const lease = await lockLease(tx, agenda)

@@ -4,6 +4,7 @@ import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import {
   costOf,
+  isObserved,
   judge,
   NO_POLICY,
   type Policy,
@@ -144,8 +145,7 @@ function makeBook(agents: readonly AgentRow[], today: Today): { decide: (call: C
 type Judged = { agent: AgentRow; judged: PolicyReason; costMicrousd: number; today: Today }
 
 function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }: Judged): Made {
-  // A policy that is only observed stops nothing; the switch of an agent is no policy.
-  const observing = agent.policyMode === 'observe' && judged !== 'ok' && judged !== 'agent_disabled'
+  const observing = isObserved(agent.policyMode, judged)
   const reason = observing ? 'ok' : judged
   const decision = reason === 'ok' ? 'allowed' : reason === 'approval_required' ? 'asked' : 'blocked'
   const id = newId()
@@ -222,13 +222,23 @@ const approvalOf = (
   authorizationId: id,
   kind: 'approval',
   prompt: `May ${call.agentId} call ${call.tool}?`,
-  params: typeof call.args === 'object' && call.args !== null ? (call.args as Record<string, unknown>) : {},
+  params: shownArgs(call.args),
   editableParams: [],
   schema: null,
   onExpiry: 'default',
   defaultAnswer: { approved: false },
   expiresInSecs: APPROVAL_SECS,
 })
+
+/** What an approver is shown of a call's arguments, at most: pages of requests have to stay ones that can be read. */
+const SHOWN_ARGS_BYTES_MAX = 64 * 1024
+
+function shownArgs(args: unknown): Record<string, unknown> {
+  if (args == null) return {}
+  const bytes = Buffer.byteLength(JSON.stringify(args))
+  if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
+  return typeof args === 'object' && !Array.isArray(args) ? (args as Record<string, unknown>) : { args }
+}
 
 /** Books what a call really cost, and how it ended. */
 export async function settleCall(

@@ -1,8 +1,8 @@
 // A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
 import { Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
-import { findAgent } from '#storage/agents.ts'
+import { isObserved, judge, NO_POLICY, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
+import { type AgentRow, findAgent } from '#storage/agents.ts'
 import { findAuthorization } from '#storage/authorizations.ts'
 import { newId } from '#storage/id.ts'
 import { findRun } from '#storage/read-runs.ts'
@@ -58,8 +58,12 @@ export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: T
 
 export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch((error: unknown) => tellMissing(ctx, call, error))
-  if (call.key === undefined) return makeCall(ctx, { call, tool, token: newId() })
-  const name = { ...nameOf(call), key: call.key }
+  // A call without a key is found by its args once it was approved.
+  const askedKey = `asked:${hashOfArgs(call.args)}`
+  const isAsked = call.key === undefined && (await kept.isCallKept(ctx.sql, { ...nameOf(call), key: askedKey }))
+  const key = isAsked ? askedKey : call.key
+  if (key === undefined) return makeCall(ctx, { call, tool, token: newId() })
+  const name = { ...nameOf(call), key }
   const token = newId()
   const claimed = await claim(ctx, { name, token, tool, takeOver: call.resumes ?? false })
   if (claimed.mine) return makeCall(ctx, { call, tool, token, name, authorizationId: claimed.authorizationId })
@@ -134,6 +138,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
   try {
     const decided = await decide(ctx, made)
     if (held) await kept.bindCall(ctx.sql, { ...held, authorizationId: decided.authorizationId })
+    if (decided.asked && !held) await keepAsked(ctx, made, decided.authorizationId)
     if (!decided.allowed) {
       // A person who approves it meanwhile lets the next call of this key through.
       if (held) await (decided.asked ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
@@ -149,7 +154,10 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       return { ...failed(outcome.error), aborted: true }
     }
     if (held)
-      await (outcome.ok ? kept.keepCall(ctx.sql, { ...held, result: outcome.result }) : kept.dropCall(ctx.sql, held))
+      // Without a key of its own, only this one call was approved.
+      await (outcome.ok && call.key !== undefined
+        ? kept.keepCall(ctx.sql, { ...held, result: outcome.result })
+        : kept.dropCall(ctx.sql, held))
     await settle(ctx, call, decided, outcome.ok)
     await tellTimeline(ctx, call, [
       outcome.ok
@@ -169,6 +177,13 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
   } finally {
     if (name) ctx.ring([topicOf(name)])
   }
+}
+
+async function keepAsked(ctx: Ctx, { call, token }: Made, authorizationId: string): Promise<void> {
+  const name = { ...nameOf(call), key: `asked:${hashOfArgs(call.args)}`, token }
+  const { mine } = await kept.claimCall(ctx.sql, { ...name, takeOver: false, holdSecs: 0, keepSecs: KEPT_SECS })
+  // Somebody else was asked about the same call a moment ago: one of them is enough.
+  if (mine) await kept.bindCall(ctx.sql, { ...name, authorizationId })
 }
 
 async function tellBlocked(ctx: Ctx, call: ToolCall, decided: Decided): Promise<CallAnswer> {
@@ -198,8 +213,12 @@ async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decide
   const chain = run?.correlationId
   const argsHash = hashOfArgs(args)
   const row = authorizationId ? await findAuthorization(ctx.sql, projectId, authorizationId) : undefined
-  const isOff = row && (await findAgent(ctx.sql, projectId, agentId))?.enabled === false
-  if (row && row.state !== 'settled' && row.argsHash === argsHash && !isOff)
+  const isOpen = row && row.state !== 'settled' && row.argsHash === argsHash
+  const stopped = isOpen && isStopped(await findAgent(ctx.sql, projectId, agentId), tool)
+  // What it was to cost is free again.
+  if (stopped && row.state === 'reserved')
+    await settleCall(ctx, { projectId, actor, authorizationId: row.id, costMicrousd: 0, outcome: 'failed', chain })
+  if (isOpen && !stopped)
     return {
       chain,
       allowed: row.state === 'reserved',
@@ -212,6 +231,15 @@ async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decide
   const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash }
   const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })
   return { ...decided, chain, allowed: decision === 'allowed', asked: decision === 'asked' }
+}
+
+/** Whether its switch or the lists of its policy stand in the way by now, whatever was decided before. */
+const isStopped = (agent: AgentRow | undefined, tool: string): boolean => {
+  if (!agent) return false
+  const { blockedTools, allowedTools } = agent.policy ?? NO_POLICY
+  const standing = { enabled: agent.enabled, actionsThisHour: 0, callsOfToolToday: 0, spendTodayMicrousd: 0 }
+  const judged = judge({ ...NO_POLICY, blockedTools, allowedTools }, standing, { tool, costMicrousd: 0 })
+  return judged !== 'ok' && !isObserved(agent.policyMode, judged)
 }
 
 async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided, ok: boolean): Promise<void> {

@@ -1,16 +1,18 @@
 // What becomes of a call when a person has approved or refused it. It was not counted while they thought about it, so
 // it is held against the limits now.
 import type { Actor } from '#core/event.ts'
-import { judge, NO_POLICY, type PolicyReason, riskOf } from '#core/policy.ts'
+import { isObserved, judge, NO_POLICY, type PolicyReason, riskOf } from '#core/policy.ts'
 import { lockAgents } from '#storage/agents.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { decideAsked, findAuthorization, readToday } from '#storage/authorizations.ts'
 import type { InputRow } from '#storage/input-requests.ts'
 import type { Sql } from '#storage/sql.ts'
 import { policyHash } from './policy-hash.ts'
+import { standingOf } from './standing.ts'
 
 type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }
 
+/** The agent's row is locked before the run's, as by everybody who decides: the caller has done so. */
 export async function decideApproval(
   tx: Sql,
   row: InputRow,
@@ -21,36 +23,34 @@ export async function decideApproval(
   const name = { projectId: call.projectId, agentId: call.agentId }
   const [agent] = await lockAgents(tx, [name])
   const today = await readToday(tx, [name])
-  const judged: PolicyReason = judge(
+  const judged = judge(
     { ...(agent!.policy ?? NO_POLICY), approvalTools: [] },
-    {
-      enabled: agent!.enabled,
-      actionsThisHour: sum(
-        today.sums.filter((it) => it.hour.getTime() === today.hour.getTime()).map((it) => it.allowed),
-      ),
-      callsOfToolToday: sum(today.sums.filter((it) => it.tool === call.tool).map((it) => it.allowed)),
-      spendTodayMicrousd: sum(today.sums.map((it) => it.costMicrousd)),
-    },
-    { tool: call.tool, costMicrousd: call.costMicrousd },
+    standingOf(agent, today, call.tool),
+    call,
   )
-  const reason: PolicyReason = approved ? judged : 'approval_denied'
-  const state = !approved ? 'denied' : judged === 'ok' ? 'reserved' : 'blocked'
-  await decideAsked(tx, { id: call.id, state, reason, riskLevel: riskOf(reason), hour: today.hour })
+  const observing = isObserved(agent!.policyMode, judged)
+  const reason: PolicyReason = !approved ? 'approval_denied' : observing ? 'ok' : judged
+  const state = !approved ? 'denied' : reason === 'ok' ? 'reserved' : 'blocked'
+  const { policyVersion } = agent!
+  const riskLevel = riskOf(reason)
+  const observed = approved && observing ? judged : null
+  await decideAsked(tx, { id: call.id, state, reason, riskLevel, observed, policyVersion, hour: today.hour })
   await appendEvents(tx, [
     {
       projectId: call.projectId,
-      type: state === 'reserved' ? 'policy.allowed' : 'policy.blocked',
+      type: observed ? 'policy.observed' : state === 'reserved' ? 'policy.allowed' : 'policy.blocked',
       actor,
       causationId,
       resourceType: 'agent',
       resourceId: call.agentId,
       agentId: call.agentId,
       tool: call.tool,
-      ...(call.runId && { runId: call.runId }),
+      ...placeOfAsked(row),
       data: {
         authorization_id: call.id,
-        reason,
-        risk_level: riskOf(reason),
+        reason: observed ?? reason,
+        risk_level: riskLevel,
+        policy_version: policyVersion,
         cost_microusd: call.costMicrousd,
         ...(state !== 'reserved' && { policy_hash: policyHash(agent!.policy) }),
       },
@@ -58,4 +58,6 @@ export async function decideApproval(
   ])
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+/** What comes of a request belongs to its run; without one it is a chain that begins with the event that asked. */
+export const placeOfAsked = ({ runUuid, eventId }: InputRow) =>
+  runUuid ? { runId: runUuid } : eventId ? { correlationId: eventId } : {}

@@ -4,6 +4,7 @@ import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { problemsUnder, schemaProblem } from '#governance/json-schema.ts'
+import { lockAgents } from '#storage/agents.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { putValue } from '#storage/attempt-writes.ts'
 import { newId } from '#storage/id.ts'
@@ -24,8 +25,9 @@ import type { Sql } from '#storage/sql.ts'
 import { newWait } from '#storage/wait-parts.ts'
 import { findWait } from '#storage/waits.ts'
 import type { Attempt } from './attempt-calls.ts'
+import { cancelDescendants } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
-import { decideApproval } from './decide-approval.ts'
+import { decideApproval, placeOfAsked } from './decide-approval.ts'
 import { moveProblem } from './ended.ts'
 import { refuseWhilePausing, wake } from './waits.ts'
 
@@ -123,7 +125,7 @@ function checkQuestion({
     const problem = schemaProblem(schema)
     if (problem) throw refuseField('schema', problem)
   }
-  const unknown = editableParams.find((name) => !(name in params))
+  const unknown = editableParams.find((name) => !Object.hasOwn(params, name))
   if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
   if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
     throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
@@ -171,20 +173,21 @@ export async function findInputOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, r
 }
 
 async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
-  const queue = await ctx.sql.begin(async (transaction) => {
+  const next = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    // The run first, as everybody who locks both: its event takes its lock.
+    // The agent, then the run, then the request, as everybody who locks several: the run's event takes the run's lock.
+    if (row.authorizationId) await lockAgents(tx, [{ projectId: row.projectId, agentId: row.agentId! }])
     const [told] = await appendEvents(tx, [
       {
         projectId: row.projectId,
-        ...(row.runUuid && { runId: row.runUuid }),
+        ...placeOfAsked(row),
         type: end.state === 'answered' ? 'input.answered' : 'input.expired',
         actor,
         resourceType: 'input_request',
         resourceId: row.id,
         ...(row.eventId && { causationId: row.eventId }),
         ...(row.agentId && { agentId: row.agentId }),
-        data: { kind: row.kind, ...end.answer },
+        data: { kind: row.kind, ...shownAnswer(row, end) },
       },
     ])
     const state = await lockInputRequest(tx, row.id)
@@ -194,41 +197,53 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
     if (row.authorizationId)
       await decideApproval(tx, row, { approved: end.answer?.approved === true, actor, causationId })
     return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
-  })
+  })) as Next
+  ctx.feed.changed([row.projectId])
+  if (next?.failed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
   ctx.ring([
     'inputs',
     'tail',
     ...(row.runUuid ? [`run:${row.runUuid}`] : []),
-    ...(queue ? [`queue:${queue}`, 'slots'] : []),
+    ...(next ? [`queue:${next.queue}`, 'leases', 'slots'] : []),
   ])
+}
+
+/** The arguments of a call are shown to its approver, and nowhere else: the log has their hash. */
+function shownAnswer(row: InputRow, { answer }: InputEnd): InputAnswer | null {
+  if (!answer || !row.authorizationId) return answer
+  const { params: _, ...shown } = answer
+  return shown
 }
 
 type Ended = { end: InputEnd; causationId: string | undefined }
 
-/** Leaves the answer with the run, and lets it go on when nothing else is asked. Gives back the queue that it is in then. */
-async function goOn(tx: Sql, row: InputRow, { end, causationId }: Ended): Promise<string | undefined> {
+/** The queue of a run that was moved. */
+type Next = { queue: string; failed: boolean } | undefined
+
+/** Leaves the answer with the run, and lets it go on when nothing else is asked. */
+async function goOn(tx: Sql, row: InputRow, { end, causationId }: Ended): Promise<Next> {
   const runId = row.runUuid!
   const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
   await putValue(tx, { runId, key: inputKey(row.id), value })
-  if ((await findWait(tx, runId))?.kind !== 'input') return undefined
   const [run] = await readRuns(tx, [runId])
   const about = { actor: SYSTEM, ...(causationId && { causationId }) }
   if (end.state === 'expired' && !end.answer) {
     const error = 'nobody answered in time'
-    await moveRuns(tx, [
+    // Whatever it does; one that is paused, or waits for its next attempt, stays so.
+    const [changed] = await moveRuns(tx, [
       {
         runId,
         move: 'fail',
-        from: ['waiting'],
         ...about,
         error,
         errorCode: 'input_expired',
         data: { error, error_code: 'input_expired' },
       },
     ])
-    return run!.queue
+    return changed!.outcome === 'moved' ? { queue: run!.queue, failed: true } : undefined
   }
+  if ((await findWait(tx, runId))?.kind !== 'input') return undefined
   if ((await countPending(tx, runId)) > 0) return undefined
   await wake(tx, run!, { ...about, data: { for: 'input', input_request_id: row.id } })
-  return run!.queue
+  return { queue: run!.queue, failed: false }
 }

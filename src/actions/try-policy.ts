@@ -24,7 +24,11 @@ export async function tryPolicy(
 ): Promise<Trial> {
   const from = new Date(it.nowMs - it.days * DAY_MS).toISOString()
   const rows = await listAuthorizations(ctx.reads, it, { limit: CALLS_MAX + 1, from })
-  const calls = rows.slice(0, CALLS_MAX).reverse()
+  const calls = rows
+    .slice(0, CALLS_MAX)
+    .reverse()
+    // That the agent was switched off is no news of any policy.
+    .filter((call) => call.reason !== 'agent_disabled')
   const judged = judgeAll(it.policy, calls)
   const stopped = new Map<PolicyReason, number>()
   for (const reason of judged) if (reason !== 'ok') stopped.set(reason, (stopped.get(reason) ?? 0) + 1)
@@ -51,7 +55,8 @@ function judgeAll(policy: Policy, calls: readonly AuthorizationRow[]): PolicyRea
   let [hour, day] = [0, 0]
   let [actions, spend] = [0, 0]
   let ofTool = new Map<string, number>()
-  return calls.map(({ createdAt, tool, costMicrousd }) => {
+  return calls.map(({ createdAt, tool, costMicrousd: cost }) => {
+    const costMicrousd = policy.pricesMicrousd[tool] ?? cost
     const atMs = createdAt.getTime()
     if (Math.floor(atMs / 3_600_000) !== hour) [hour, actions] = [Math.floor(atMs / 3_600_000), 0]
     if (Math.floor(atMs / DAY_MS) !== day) [day, spend, ofTool] = [Math.floor(atMs / DAY_MS), 0, new Map()]

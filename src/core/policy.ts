@@ -77,6 +77,10 @@ export function judge(policy: Policy, standing: Standing, { tool, costMicrousd }
   return names(policy.approvalTools, tool) ? 'approval_required' : 'ok'
 }
 
+/** A policy that is only observed stops nothing; the switch of an agent is no policy. */
+export const isObserved = (mode: PolicyMode | null | undefined, judged: PolicyReason): boolean =>
+  mode === 'observe' && judged !== 'ok' && judged !== 'agent_disabled'
+
 const over = (wanted: number, limit: number | null | undefined): boolean => limit != null && wanted > limit
 
 const names = (patterns: readonly string[], tool: string): boolean =>

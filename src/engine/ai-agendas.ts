@@ -1,10 +1,18 @@
 // Executes what was planned under AI leases. An agenda is held by one node at a time; what a node leaves in the middle,
 // dead or stopped, the next one goes on with.
 import { randomUUID } from 'node:crypto'
-import { sweepLeases } from '#actions/ai-leases.ts'
+import { isRunOver, sweepLeases } from '#actions/ai-leases.ts'
 import { executeAgenda } from '#actions/ai-run.ts'
 import type { Ctx } from '#actions/ctx.ts'
-import { type Agenda, findLease, holdAgenda, holdLease, leaveAgenda, takeAgendas } from '#storage/ai-leases.ts'
+import {
+  type Agenda,
+  findLease,
+  holdAgenda,
+  holdLease,
+  type LeaseRow,
+  leaveAgenda,
+  takeAgendas,
+} from '#storage/ai-leases.ts'
 import { deleteStaleCalls } from '#storage/tools.ts'
 import type { Duty } from './loop.ts'
 
@@ -73,10 +81,10 @@ type Signals = { stop: AbortController; cut: AbortController }
 async function execute(ctx: Ctx, agenda: Agenda, { stop, cut }: Signals): Promise<void> {
   const lease = await findLease(ctx.sql, agenda)
   if (lease?.leaseId !== agenda.leaseId) return
-  const beat = setInterval(() => void hold(ctx, agenda, cut), BEAT_MS)
+  const beat = setInterval(() => void hold(ctx, agenda, { lease, cut }), BEAT_MS)
   try {
     await holdLease(ctx.sql, agenda, HOLD_SECS)
-    await executeAgenda(ctx, agenda, { stop: stop.signal, cut: cut.signal, runRef: lease.runRef })
+    await executeAgenda(ctx, agenda, { stop: stop.signal, cut: cut.signal, lease })
     // Not after a failure: it is tried again when the hold has run out, and not over and over.
     await leaveAgenda(ctx.sql, agenda)
   } finally {
@@ -84,9 +92,14 @@ async function execute(ctx: Ctx, agenda: Agenda, { stop, cut }: Signals): Promis
   }
 }
 
-async function hold(ctx: Ctx, agenda: Agenda, cut: AbortController): Promise<void> {
+async function hold(
+  ctx: Ctx,
+  agenda: Agenda,
+  { lease, cut }: { lease: LeaseRow; cut: AbortController },
+): Promise<void> {
   try {
     // Canceled, or taken by others: what is under way is for nobody any more.
+    if (await isRunOver(ctx, lease)) cut.abort()
     if (await holdAgenda(ctx.sql, agenda, HOLD_SECS)) await holdLease(ctx.sql, agenda, HOLD_SECS)
     else cut.abort()
   } catch (error) {

@@ -7,12 +7,16 @@ import type { Db } from './sql.ts'
 /** Holds back queued runs of agents that are off; answers how many. */
 export async function holdRuns(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
+    with off as materialized (
+      -- Under a lock: who switches it on again waits for this, and then finds everything that is held.
+      select project_id, id from agents where not enabled order by project_id, id for share
+    ), names as materialized (
+      -- All of them, before the first place in the queue: everybody locks agents before what is theirs.
+      select array_agg(project_id) as projects, array_agg(id) as ids from off
+    )
     update run_queue set ready = false, due_at = 'infinity'
     where run_id = any(array(
-      select q.run_id from (
-        -- Under a lock: who switches it on again waits for this, and then finds everything that is held.
-        select project_id, id from agents where not enabled order by project_id, id for share
-      ) a cross join lateral (
+      select q.run_id from names cross join lateral unnest(projects, ids) as a (project_id, id) cross join lateral (
         select run_id from run_queue q where q.project_id = a.project_id and q.agent_id = a.id and q.ready limit ${limit} for update skip locked) q
       limit ${limit}))
     returning run_id`

@@ -112,10 +112,14 @@ export async function settleAuthorization(
 /** Decides about a call that a person was asked about: it counts from now on, or was never made. */
 export const decideAsked = (
   tx: Sql,
-  it: { id: string; state: 'reserved' | 'denied' | 'blocked'; reason: PolicyReason; riskLevel: RiskLevel; hour: Date },
+  it: Pick<AuthorizationRow, 'id' | 'reason' | 'riskLevel' | 'observed' | 'policyVersion'> & {
+    state: 'reserved' | 'denied' | 'blocked'
+    hour: Date
+  },
 ) => tx`
   with decided as (
-    update authorizations set state = ${it.state}, reason = ${it.reason}, risk_level = ${it.riskLevel}, hour = ${it.hour.toISOString()}
+    update authorizations set state = ${it.state}, reason = ${it.reason}, risk_level = ${it.riskLevel}, observed = ${it.observed},
+      policy_version = ${it.policyVersion}, hour = ${it.hour.toISOString()}
     where id = ${it.id} and state = 'asked' returning project_id, agent_id, hour, tool, cost_microusd
   )
   insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd)

@@ -2,6 +2,7 @@
 // puts the run where it now belongs (queue, lease or neither), keeps its counters and writes the event.
 
 import type { Actor } from '#core/event.ts'
+import { riskOf } from '#core/policy.ts'
 import { FAILURE_STATES, namesItsEnd, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
 import { column } from './column.ts'
 import { countMoves, countRunEvents, tally } from './counts.ts'
@@ -158,9 +159,17 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       delete from leases where run_id = any(array(
         select run_id from moved where state_before in ('executing', 'dequeued') and state not in ('executing', 'dequeued')))
     ), unasked as (
-      -- Nobody need answer for a run that is over.
-      update input_requests set state = 'canceled', answered_at = clock_timestamp() where state = 'pending' and run_id = any(array(
-        select run_id from moved where state = any(${OVER_STATES as string[]}::text[])))
+      -- Nobody need answer for a run that is over. One that begins again asks anew, but a call that waits for approval
+      -- is gone on with by the next attempt.
+      update input_requests i set state = 'canceled', answered_at = clock_timestamp()
+      where i.state = 'pending' and i.run_id = any(array(
+        select run_id from moved where state = any(${OVER_STATES as string[]}::text[]) or type in ('run.restarted', 'run.retry_scheduled')))
+        and (i.authorization_id is null or exists (select from moved m where m.run_id = i.run_id and m.state = any(${OVER_STATES as string[]}::text[])))
+      returning authorization_id
+    ), unapproved as (
+      -- A call that nobody will approve any more is not made.
+      update authorizations set state = 'denied', reason = 'approval_denied', risk_level = ${riskOf('approval_denied')}
+      where state = 'asked' and id = any(array(select authorization_id from unasked where authorization_id is not null))
     ), locked_waits as materialized (${lockedWaits(sql)}
     ), stood as (${endedWaits(sql)}
     ), standing as (${newWaits(sql, 'joined')}

@@ -101,6 +101,14 @@ export async function claimCall(sql: Db, it: Claim): Promise<KeptCall> {
   return row!
 }
 
+/** Whether a call is there, made or not. */
+export async function isCallKept(sql: Db, { projectId, agentId, tool, key }: CallName): Promise<boolean> {
+  const rows = await sql`
+    select from kept_calls
+    where project_id = ${projectId} and agent_id = ${agentId} and tool = ${tool} and key = ${key} and expires_at > clock_timestamp()`
+  return rows.length > 0
+}
+
 /** Remembers which decision a call is made under; false when it is somebody else's by now. */
 export async function bindCall(sql: Db, it: CallName & { token: string; authorizationId: string }): Promise<boolean> {
   const rows = await sql`

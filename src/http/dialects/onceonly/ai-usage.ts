@@ -1,4 +1,5 @@
 // What leases and governed calls count against the plan of their project.
+import type { CallAnswer } from '#actions/call-tool.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { addUse, lockMonths, readMonth } from '#storage/plans.ts'
 import type { Sql } from '#storage/sql.ts'
@@ -42,12 +43,36 @@ export const countBlocked =
 export const countAsked = (ctx: Ctx, projectId: string): Promise<void> =>
   addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, polling: 1 }])
 
-/** A governed call: what was made counts, what was blocked or made before does not. */
-export async function countCall(ctx: Ctx, projectId: string, plan: NamedPlan, decision: string): Promise<void> {
-  const counted = { ...(decision === 'executed' && { charged: 1 }), ...(decision === 'blocked' && { blocked: 1 }) }
-  await addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, ...counted }])
+/**
+ * Makes a governed call, and counts it: what was made counts, what was blocked or made before does not. Where a month is
+ * a hard limit it is counted before it is made, and taken back when it was not: calls at the same time share what is left.
+ */
+export async function countedCall(
+  ctx: Ctx,
+  projectId: string,
+  plan: NamedPlan,
+  make: () => Promise<CallAnswer>,
+): Promise<CallAnswer> {
+  const admit = admission(projectId, plan)
+  if (admit)
+    await inTransaction(ctx, async (tx) => {
+      await admit(tx)
+      await addUse(tx, [{ projectId, kind: KIND, charged: 1 }])
+    }).catch(countBlocked(ctx, projectId, { plan }))
+  const counted = admit ? 1 : 0
+  const answer = await make().catch(async (error: unknown) => {
+    await addUse(ctx.sql, [{ projectId, kind: KIND, charged: -counted }])
+    throw error
+  })
+  const charged = (answer.decision === 'executed' ? 1 : 0) - counted
+  const blocked = answer.decision === 'blocked' ? 1 : 0
+  await addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, charged, blocked }])
   noteUse(ctx, { projectId, plan, kind: KIND })
+  return answer
 }
+
+const inTransaction = (ctx: Ctx, work: (tx: Sql) => Promise<void>): Promise<unknown> =>
+  ctx.sql.begin((tx) => work(tx as unknown as Sql))
 
 /** Plans that go on past their month say so. */
 export const noteLease = (ctx: Ctx, projectId: string, plan: NamedPlan): void =>

@@ -1,18 +1,17 @@
 // AI leases and governed calls, in the words of this surface.
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
-import { acquireLease, endLease, extendLease, type LeaseRequest } from '#actions/ai-leases.ts'
+import { acquireLease, endLease, extendLease, findLeaseNow, type LeaseRequest } from '#actions/ai-leases.ts'
 import { callTool } from '#actions/call-tool.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { hashOfArgs } from '#actions/policy-hash.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
-import { findLease, type LeaseRow } from '#storage/ai-leases.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { LeaseRow } from '#storage/ai-leases.ts'
 import type { KeyCaller } from '../../caller.ts'
 import { implement } from '../../implement.ts'
 import * as contract from './ai-contract.ts'
-import { admission, countAsked, countBlocked, countCall, noteLease, usedOf } from './ai-usage.ts'
+import { admission, countAsked, countBlocked, countedCall, noteLease, usedOf } from './ai-usage.ts'
 import { planOf, ttlWithin } from './plans.ts'
 import { fieldRefusal, onceRefusal } from './wording.ts'
 
@@ -34,13 +33,13 @@ export function onceonlyAiRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): v
     return governed ? call(ctx, caller, body) : run(ctx, caller, body)
   })
   implement(app, contract.readStatus, async ({ key }, { projectId }) => {
-    const row = await findLease(ctx.sql, { projectId, key })
+    const row = await findLeaseNow(ctx, { projectId, key })
     const standing = row && standingOf(row)
     if (!standing) throw refuse('lease_not_found', { key })
     return { ok: true, status: standing.status, key, ...standingWire(row) }
   })
   implement(app, contract.readResult, async ({ key }, { projectId }) => {
-    const row = await findLease(ctx.sql, { projectId, key })
+    const row = await findLeaseNow(ctx, { projectId, key })
     const standing = row && standingOf(row)
     if (!standing) throw refuse('lease_not_found', { key })
     const { result_hash, error_code, done_at } = standingWire(row)
@@ -135,9 +134,7 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
   const runRef = shortText(args.run_id, 256)
   const key = shortText(args.idempotency_key, 256)
   const plan = await planOf(ctx, projectId)
-  const admit = admission(projectId, plan)
-  if (admit) await inTransaction(ctx, admit).catch(countBlocked(ctx, projectId, { plan }))
-  const answer = await callTool(ctx, {
+  const asked = {
     projectId,
     actor,
     agentId: agent_id,
@@ -147,14 +144,11 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
     ...(spend_usd != null && { costMicrousd: microusd(spend_usd) }),
     // Whoever names a run says which calls belong together: the same one in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
-  })
-  await countCall(ctx, projectId, plan, answer.decision)
+  }
+  const answer = await countedCall(ctx, projectId, plan, () => callTool(ctx, asked))
   const { ok, allowed, decision, reason, riskLevel, result } = answer
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }
-
-const inTransaction = (ctx: Ctx, work: (tx: Sql) => Promise<void>): Promise<unknown> =>
-  ctx.sql.begin((tx) => work(tx as unknown as Sql))
 
 export const microusd = (usd: number): number => Math.round(usd * 1_000_000)
 

@@ -35,7 +35,11 @@ export function compileCheck({ schema, httpPart = '' }: Part) {
     const value = where === 'body' ? given : { ...(asSent as object) }
     // A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
     const flaws = where === 'body' ? [] : flawsOf(where, value as Record<string, unknown>)
-    if (flaws.length === 0 && validate(value)) return { value }
+    if (flaws.length === 0 && validate(value)) {
+      // 1e400 is a number as far as its text goes, and infinite once it is converted.
+      const infinite = where === 'body' ? [] : infinitiesOf(where, value as Record<string, unknown>, asSent)
+      return infinite.length === 0 ? { value } : { error: onceRefusal(422, infinite) }
+    }
     const errors = flaws.length > 0 ? flaws : (validate.errors ?? []).map((error) => errorOf(where, error, asSent))
     return { error: onceRefusal(422, errors.slice(0, ERRORS_MAX)) }
   }
@@ -50,6 +54,20 @@ const flawsOf = (where: string, value: Record<string, unknown>): FieldError[] =>
     const flaw = typeof text === 'string' ? textFlaw(text) : undefined
     return flaw ? [{ type: 'value_error', loc: [where, name], msg: `Value error, ${flaw}`, input: text }] : []
   })
+
+const infinitiesOf = (where: string, value: Record<string, unknown>, asSent: unknown): FieldError[] =>
+  Object.entries(value).flatMap(([name, it]) =>
+    it === Infinity || it === -Infinity
+      ? [
+          {
+            type: 'finite_number',
+            loc: [where, name],
+            msg: 'Input should be a finite number',
+            input: (asSent as Record<string, unknown>)[name],
+          },
+        ]
+      : [],
+  )
 
 function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError {
   const { instancePath, keyword, data } = error

@@ -24,6 +24,7 @@ async function claimAgain(call: Call) {
   const { run, run_token: key } = body.runs[0]
   return {
     id: run.id as string,
+    write: (path: string, body: object) => call('POST', `/v1/runs/${run.id}${path}`, body, { key }),
     ask: (question: object) =>
       call('POST', `/v1/runs/${run.id}/input-requests`, { kind: 'approval', prompt: 'May I?', ...question }, { key }),
   }
@@ -131,6 +132,18 @@ test('a question of an earlier attempt does not hold back a run that began again
   await call('POST', `/v1/input-requests/${body.id}/answer`, { approved: true })
   expect((await call('GET', `/v1/runs/${now.id}`)).body.status).toBe('queued')
   expect((await call('GET', `/v1/input-requests/${old.id}`)).body.status).toBe('canceled')
+})
+
+test('a running attempt settles what its run was allowed, and nothing else', async () => {
+  const { call } = await httpYard()
+  const run = await claimed(call)
+  const own = (await run.write('/authorize', { tool: 'search', cost_microusd: 5 })).body
+  const { body, status } = await run.write('/settle', { authorization_id: own.authorization_id, cost_microusd: 7 })
+  // It acts for no agent: the name of its job stands for one.
+  expect([status, body.agent_id, body.state, body.cost_microusd]).toEqual([200, 'j', 'settled', 7])
+  const { authorization_id } = (await authorize(call, { tool: 'search' })).body
+  const refused = await run.write('/settle', { authorization_id })
+  expect([refused.status, refused.body.error.code]).toEqual([404, 'authorization_not_found'])
 })
 
 test('a policy that is tried counts with its own prices', async () => {

@@ -109,6 +109,12 @@ export const getAuthorization = route({
   refusals: ['authorization_not_found'],
 })
 
+const settlement = {
+  authorization_id: uuid('From the decision.'),
+  outcome: withDefault(oneOf(['succeeded', 'failed'], 'How it ended.'), 'succeeded'),
+  cost_microusd: optional(microusd('What it cost; what was reserved when left out')),
+}
+
 export const settleCall = route({
   method: 'POST',
   path: '/v1/agents/:agent_id/settle',
@@ -117,13 +123,22 @@ export const settleCall = route({
   name: 'settleCall',
   summary: 'Book what a call really cost, and how it ended.',
   params: AgentPath,
-  body: body({
-    authorization_id: uuid('From the decision.'),
-    outcome: withDefault(oneOf(['succeeded', 'failed'], 'How it ended.'), 'succeeded'),
-    cost_microusd: optional(microusd('What it cost; what was reserved when left out')),
-  }),
+  body: body(settlement),
   replies: { 200: Authorization },
   refusals: ['authorization_not_found', 'authorization_not_reserved'],
+})
+
+export const settleOwnCall = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/settle',
+  needs: 'run_token',
+  tag: 'Running attempt',
+  name: 'settleOwnCall',
+  summary: 'The same for a running attempt, of a call that its run was allowed.',
+  params: RunPath,
+  body: body(settlement),
+  replies: { 200: Authorization },
+  refusals: [...FENCED, 'authorization_not_found', 'authorization_not_reserved'],
 })
 
 export const listAgentLog = route({

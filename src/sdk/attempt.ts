@@ -25,6 +25,7 @@ const ATTEMPT_CALLS = {
   ask: inputs.askForInput,
   inputs: inputs.listRunInputs,
   authorize: authorizations.authorizeOwnCall,
+  settle: authorizations.settleOwnCall,
   stream: executor.writeChunk,
   annotate: executor.annotateRun,
   children: runs.listChildren,
@@ -38,7 +39,7 @@ const ATTEMPT_CALLS = {
 // recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a run must
 // not be made twice: a spawn is repeated when it has an idempotency key.
 const RETRIES_MAX = 8
-const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent', 'ask', 'authorize'])
+const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent', 'ask', 'authorize', 'settle'])
 
 const putsToRest = (name: string, input: object): boolean =>
   name === 'waitForEvent' ||

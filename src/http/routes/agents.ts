@@ -9,6 +9,7 @@ import { tryPolicy } from '#actions/try-policy.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
 import type { Policy } from '#core/policy.ts'
 import { type AgentRow, listAgents, listPolicies, type PolicyRow } from '#storage/agents.ts'
 import {
@@ -47,6 +48,8 @@ const callOf = ({
   argsHash: args === undefined ? undefined : hashOfArgs(args),
 })
 
+type Settlement = { authorization_id: string; outcome: 'succeeded' | 'failed'; cost_microusd?: number | undefined }
+
 export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, agents.listAgents, async ({ cursor, limit }, { projectId }) => {
     const [after = ''] = decodeCursor('agents', cursor, [TEXT]) ?? []
@@ -83,25 +86,31 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
   })
   implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId }) => {
-    const { agentId } = await findRunOr404(ctx, projectId, runId)
-    // A run that acts for nobody has nobody's policy; it is held to its own name.
-    const decision = await authorizeCall(ctx, { projectId, actor, agentId: agentId ?? runId, runId, ...callOf(call) })
-    return decisionWire(decision)
+    const run = await findRunOr404(ctx, projectId, runId)
+    // A run that acts for no agent is held to the policy of its job's name.
+    const agentId = run.agentId ?? run.jobSlug ?? runId
+    return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId, runId, ...callOf(call) }))
   })
   implement(app, authorizations.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)
     if (row?.agentId !== agent_id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
     return authorizationWire(row)
   })
-  implement(
-    app,
-    authorizations.settleCall,
-    async ({ agent_id, authorization_id, outcome, cost_microusd }, { projectId, actor }) => {
-      const row = await findAuthorization(ctx.sql, projectId, authorization_id)
-      if (row?.agentId !== agent_id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
-      const settled = { projectId, actor, authorizationId: row.id, outcome, costMicrousd: cost_microusd }
-      return authorizationWire(await settleCall(ctx, settled))
-    },
+  const settled = async (
+    { authorization_id, outcome, cost_microusd }: Settlement,
+    { projectId, actor }: { projectId: string; actor: Actor },
+    isTheirs: (row: AuthorizationRow) => boolean,
+  ) => {
+    const row = await findAuthorization(ctx.sql, projectId, authorization_id)
+    if (!row || !isTheirs(row)) throw refuse('authorization_not_found', { authorizationId: authorization_id })
+    const asked = { projectId, actor, authorizationId: row.id, outcome, costMicrousd: cost_microusd }
+    return authorizationWire(await settleCall(ctx, asked))
+  }
+  implement(app, authorizations.settleCall, ({ agent_id, ...settlement }, caller) =>
+    settled(settlement, caller, (row) => row.agentId === agent_id),
+  )
+  implement(app, authorizations.settleOwnCall, (settlement, caller) =>
+    settled(settlement, caller, (row) => row.runId === caller.runId),
   )
   implement(app, authorizations.listAgentLog, async ({ agent_id, cursor, limit }, { projectId }) => {
     const after = createdCursor('agent-log', cursor)

@@ -96,3 +96,19 @@ test('an infinite number in a query is refused by the name of its field', async 
     expect([status, body.detail[0].loc]).toEqual([422, ['query', 'limit']])
   }
 })
+
+test('rules that are put here at once with a policy of elsewhere lose none of its approvals', async () => {
+  const { call, native } = await onceYard()
+  for (let round = 0; round < 5; round++) {
+    const agent = `bot-${round}`
+    const policy = { mode: 'enforce', policy: { approval_tools: ['pay'] } }
+    await Promise.all([
+      ...Array.from({ length: 5 }, () => call('POST', `/policies/${agent}`, { blocked_tools: ['rm'] })),
+      native('PUT', `/v1/agents/${agent}/policy`, policy),
+      ...Array.from({ length: 5 }, () => call('POST', `/policies/${agent}`, { blocked_tools: ['rm'] })),
+    ])
+    const versions = (await native('GET', `/v1/agents/${agent}/policy/versions`)).body.data
+    expect(versions).toHaveLength(11)
+    expect(versions[0].policy.approval_tools).toEqual(['pay'])
+  }
+})

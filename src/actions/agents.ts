@@ -45,12 +45,19 @@ export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | n
   return findAgentOr404(ctx, asked.projectId, asked.agentId)
 }
 
+type NewPolicy = Asked & {
+  mode: PolicyMode
+  /** From the policy before, which nobody changes meanwhile. */
+  policy: (before: Policy | null) => Policy
+}
+
 /** Gives an agent another policy, as a new version. */
-export async function setPolicy(ctx: Ctx, asked: Asked & { mode: PolicyMode; policy: Policy }): Promise<PolicyRow> {
+export async function setPolicy(ctx: Ctx, { mode, policy: policyOf, ...asked }: NewPolicy): Promise<PolicyRow> {
   let row: PolicyRow | undefined
-  await change(ctx, asked, async (tx) => {
-    row = await insertPolicy(tx, asked, { mode: asked.mode, policy: asked.policy, createdBy: asked.actor.id })
-    return { type: 'policy.set', data: { version: row.version, mode: asked.mode, policy: asked.policy } }
+  await change(ctx, asked, async (tx, agent) => {
+    const policy = policyOf(agent.policy)
+    row = await insertPolicy(tx, asked, { mode, policy, createdBy: asked.actor.id })
+    return { type: 'policy.set', data: { version: row.version, mode, policy } }
   })
   return row!
 }

@@ -67,7 +67,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
   implement(app, agents.setPolicy, async ({ agent_id, mode, policy }, { projectId, actor }) =>
     versionWire(
-      await setPolicy(ctx, { projectId, actor, agentId: agent_id, mode, policy: fromWire(policy) as Policy }),
+      await setPolicy(ctx, { projectId, actor, agentId: agent_id, mode, policy: () => fromWire(policy) as Policy }),
     ),
   )
   implement(app, agents.listPolicyVersions, async ({ agent_id, cursor, limit }, { projectId }) => {

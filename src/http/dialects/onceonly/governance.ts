@@ -54,8 +54,8 @@ const said = (rules: RulesInput | null | undefined): RulesInput =>
 
 async function put(ctx: Ctx, { projectId, actor }: KeyCaller, agentId: string, rules: RulesInput) {
   const plan = await planOf(ctx, projectId)
-  const before = await findAgent(ctx.sql, projectId, agentId)
-  const policy = policyOf(plan.features.includes('policies') ? rules : withoutLimits(rules), before?.policy ?? null)
+  const allowed = plan.features.includes('policies') ? rules : withoutLimits(rules)
+  const policy = (before: Policy | null) => policyOf(allowed, before)
   const row = await setPolicy(ctx, { projectId, agentId, actor, mode: 'enforce', policy })
   return policyWire(agentId, row.policy)
 }

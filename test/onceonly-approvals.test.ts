@@ -20,6 +20,8 @@ test('an approved call that names neither run nor key is made once when it comes
   const { call, server, approve } = await payYard()
   const body = { agent_id: 'bot', tool: 'pay', args: { n: 1 }, spend_usd: 3 }
   const asked = await call('POST', '/ai/run', body)
+  // Until somebody answers it stays one question.
+  expect((await call('POST', '/ai/run', body)).body).toEqual(asked.body)
   await approve(asked.body.result.input_request_id)
   expect((await call('POST', '/ai/run', { ...body, args: { n: 2 } })).body.decision).toBe('blocked')
   expect((await call('POST', '/ai/run', body)).body.decision).toBe('executed')

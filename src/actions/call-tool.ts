@@ -5,6 +5,7 @@ import { isObserved, judge, NO_POLICY, type PolicyReason, type RiskLevel, riskOf
 import { type AgentRow, findAgent } from '#storage/agents.ts'
 import { findAuthorization } from '#storage/authorizations.ts'
 import { newId } from '#storage/id.ts'
+import { findRequestOf } from '#storage/input-requests.ts'
 import { findRun } from '#storage/read-runs.ts'
 import type { CallName, KeptCall, ToolRow } from '#storage/tools.ts'
 import * as kept from '#storage/tools.ts'
@@ -226,7 +227,7 @@ async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decide
       authorizationId: row.id,
       reason: row.reason,
       riskLevel: row.riskLevel,
-      inputRequestId: null,
+      inputRequestId: row.state === 'asked' ? await findRequestOf(ctx.sql, row.id) : null,
     }
   const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash }
   const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })

@@ -81,6 +81,12 @@ export async function findInputRequest(sql: Db, projectId: string, id: string): 
   return row
 }
 
+/** What a person is asked before a call is made. */
+export async function findRequestOf(sql: Db, authorizationId: string): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`select id from input_requests where authorization_id = ${authorizationId}`
+  return row?.id ?? null
+}
+
 /** Locks the request; a second one who answers waits here, and then finds it answered. */
 export async function lockInputRequest(tx: Sql, id: string): Promise<InputState | undefined> {
   const [row] = await tx<{ state: InputState }[]>`select state from input_requests where id = ${id} for update`

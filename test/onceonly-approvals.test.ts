@@ -50,6 +50,14 @@ test('a lease whose run is canceled is cancelled, and its holder is told', async
   expect((await call('POST', '/ai/extend', { key: 'K', lease_id, ttl: 60 })).status).toBe(409)
 })
 
+test('a holder that reports the end of its run first can end its lease afterwards', async () => {
+  const { call } = await onceYard()
+  const { lease_id } = (await call('POST', '/ai/lease', { key: 'K', ttl: 60, metadata: { run_id: 'R9' } })).body
+  await call('POST', '/events', { run_id: 'R9', type: 'run.completed', status: 'ok' })
+  expect((await call('GET', '/ai/status?key=K')).body.status).toBe('in_progress')
+  expect((await call('POST', '/ai/complete', { key: 'K', lease_id, result: { a: 1 } })).body.status).toBe('completed')
+})
+
 test('of actions whose run is canceled no further one is begun', async () => {
   const { call, native } = await onceYard()
   const server = await toolServer(async () => {

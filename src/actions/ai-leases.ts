@@ -3,7 +3,7 @@
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
-import { isOver, type RunMove } from '#core/run.ts'
+import type { RunMove } from '#core/run.ts'
 import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from '#storage/ai-leases.ts'
 import * as storage from '#storage/ai-leases.ts'
 import { appendEvents, type NewEvent } from '#storage/append-events.ts'
@@ -114,40 +114,43 @@ export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; tt
     const tx = transaction as unknown as Sql
     const held = await lockHeld(tx, asked)
     if (held.state !== 'held') return held
-    return (await withRunOver(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
+    return (await withRunCanceled(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
   })) as LeaseRow
   if (lease.state === 'held') return lease
   tell(ctx, lease, [])
   throw refuse('lease_over', { key: asked.key, state: lease.state })
 }
 
-/** How a key stands, and what its run's end made of it. */
+/** How a key stands; the cancel of its run has ended it by then. */
 export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
   const seen = await storage.findLease(ctx.sql, name)
-  if (seen?.state !== 'held' || !(await isRunOver(ctx, seen))) return seen
+  if (seen?.state !== 'held' || !(await isRunCanceled(ctx, seen))) return seen
   const ended = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const lease = await storage.lockLease(tx, name)
-    return lease?.state === 'held' ? withRunOver(tx, lease) : undefined
+    return lease?.state === 'held' ? withRunCanceled(tx, lease) : undefined
   })) as LeaseRow | undefined
   if (ended) tell(ctx, ended, ['ai-agendas'])
   return storage.findLease(ctx.sql, name)
 }
 
-/** Ends a lease whose run somebody ended, by canceling it, say; undefined while the run goes on. */
-async function withRunOver(tx: Sql, lease: LeaseRow): Promise<LeaseRow | undefined> {
-  if (!(await isRunOver({ sql: tx }, lease))) return undefined
+/** Ends a lease whose run was canceled; undefined for any other. */
+async function withRunCanceled(tx: Sql, lease: LeaseRow): Promise<LeaseRow | undefined> {
+  if (!(await isRunCanceled({ sql: tx }, lease))) return undefined
   return writeEnd(tx, lease, { actor: SYSTEM, end: { state: 'cancelled' } })
 }
 
-/** Whether somebody ended the run of a lease that would have ended it itself. */
-export async function isRunOver(
+/**
+ * Whether somebody canceled the run that a lease would have ended. Any other end may be what its holder reported, who then
+ * says the same of the lease.
+ */
+export async function isRunCanceled(
   { sql }: { sql: Db },
   { runId, endsRun }: Pick<LeaseRow, 'runId' | 'endsRun'>,
 ): Promise<boolean> {
   if (!endsRun) return false
   const [run] = await readRuns(sql, [runId])
-  return run !== undefined && isOver(run.state)
+  return run?.state === 'canceled'
 }
 
 /** The holder says how it ended. To say the same again changes nothing: clients send once more what was not answered. */

@@ -15,7 +15,7 @@ import {
 } from '#storage/ai-leases.ts'
 import { readToday } from '#storage/authorizations.ts'
 import type { Sql } from '#storage/sql.ts'
-import { followEnd, isRunOver, writeEnd } from './ai-leases.ts'
+import { followEnd, isRunCanceled, writeEnd } from './ai-leases.ts'
 import { type CallAnswer, callTool, findToolOf, type ToolCall, tellTimeline } from './call-tool.ts'
 import type { Ctx } from './ctx.ts'
 import { standingOf } from './standing.ts'
@@ -34,7 +34,7 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
       await finish(ctx, { agenda, actor, done })
       return
     }
-    if (await isRunOver(ctx, lease)) {
+    if (await isRunCanceled(ctx, lease)) {
       await finish(ctx, { agenda, actor: SYSTEM, done, canceled: true })
       return
     }

@@ -1,7 +1,7 @@
 // Executes what was planned under AI leases. An agenda is held by one node at a time; what a node leaves in the middle,
 // dead or stopped, the next one goes on with.
 import { randomUUID } from 'node:crypto'
-import { isRunOver, sweepLeases } from '#actions/ai-leases.ts'
+import { isRunCanceled, sweepLeases } from '#actions/ai-leases.ts'
 import { executeAgenda } from '#actions/ai-run.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import {
@@ -99,7 +99,7 @@ async function hold(
 ): Promise<void> {
   try {
     // Canceled, or taken by others: what is under way is for nobody any more.
-    if (await isRunOver(ctx, lease)) cut.abort()
+    if (await isRunCanceled(ctx, lease)) cut.abort()
     if (await holdAgenda(ctx.sql, agenda, HOLD_SECS)) await holdLease(ctx.sql, agenda, HOLD_SECS)
     else cut.abort()
   } catch (error) {

@@ -86,8 +86,11 @@ test('the last call of a month that is a hard limit is one, of many at once', as
   const server = await toolServer()
   await call('POST', '/tools', { name: 't', url: server.url })
   await native('PUT', '/v1/projects/default/plan', { plan: 'free' })
-  // Plans are remembered for 2 s.
-  await new Promise((resolve) => setTimeout(resolve, 2_200))
+  // Plans are remembered for a moment.
+  await until(
+    () => call('GET', '/usage?kind=ai'),
+    ({ body }) => body.limit === 3000,
+  )
   const sql = connect(url, { max: 1 })
   await addUse(sql, [{ projectId: 'default', kind: 'ai', requests: 2999, charged: 2999 }])
   await sql.end()

@@ -89,6 +89,25 @@ test('a child that ends while a move of its waiting parent is rolled back still 
   expect(await stateOf(sql, parent)).toMatchObject({ state: 'queued' })
 })
 
+/** While the duty of waits is held up at its lock, the run is woken, begins, and waits for an event for an hour. */
+async function wakeDuringTick({ ctx, sql, url }: Pick<Yard, 'ctx' | 'sql' | 'url'>, runId: string) {
+  const other = connect(url, { name: 'other' }) as unknown as Sql
+  let ticking: Promise<unknown> | undefined
+  await other.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    await tx`select from run_states where run_id = ${runId} for update`
+    ticking = waits(ctx).tick(idle())
+    await awaitBlocked(sql)
+    await moveRuns(tx, [{ runId, move: 'wake', actor: TESTER, dueInMs: 0 }])
+    await moveRuns(tx, [{ runId, move: 'start', actor: TESTER }])
+    await moveRuns(tx, [
+      { runId, move: 'wait', actor: TESTER, wait: newWait('event', { eventKey: 'b', timeoutMs: 3_600_000 }) },
+    ])
+  })
+  await ticking
+  await other.end()
+}
+
 test('a timeout that was read for one wait does not end the next wait of the same run', async () => {
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'j')
@@ -96,22 +115,8 @@ test('a timeout that was read for one wait does not end the next wait of the sam
   const [c] = await claim(sql)
   await waitForEvent(ctx, attempt(c!), { eventKey: 'a', timeoutSecs: 1 })
   await sql`update waits set expires_at = clock_timestamp() - interval '1 s'`
-  const other = connect(url, { name: 'other' }) as unknown as Sql
-  let ticking: Promise<unknown> | undefined
-  await other.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
-    // The event comes at the last moment, and the next attempt-part at once waits for something else, for an hour.
-    await tx`select from run_states where run_id = ${run.id} for update`
-    ticking = waits(ctx).tick(idle())
-    await awaitBlocked(sql)
-    await moveRuns(tx, [{ runId: run.id, move: 'wake', actor: TESTER, dueInMs: 0 }])
-    await moveRuns(tx, [{ runId: run.id, move: 'start', actor: TESTER }])
-    await moveRuns(tx, [
-      { runId: run.id, move: 'wait', actor: TESTER, wait: newWait('event', { eventKey: 'b', timeoutMs: 3_600_000 }) },
-    ])
-  })
-  await ticking
-  await other.end()
+  // The event comes at the last moment, and the run at once waits for something else.
+  await wakeDuringTick({ ctx, sql, url }, run.id)
   expect(await stateOf(sql, run.id)).toMatchObject({ state: 'waiting' })
 })
 
@@ -125,31 +130,16 @@ test('a wake for dependencies does not end another wait of the same run', async 
   await triggerRun(ctx, 'dep', {}, origin)
   const [d] = await claim(sql, 'dep')
   await moveRuns(sql, [{ runId: d!.runId, move: 'complete', token: d!.token, actor: TESTER }])
-  const other = connect(url, { name: 'other' }) as unknown as Sql
-  let ticking: Promise<unknown> | undefined
-  await other.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
-    await tx`select from run_states where run_id = ${run.id} for update`
-    ticking = waits(ctx).tick(idle())
-    await awaitBlocked(sql)
-    // Another node was faster: it woke the run, which began and asked for an event.
-    await moveRuns(tx, [{ runId: run.id, move: 'wake', actor: TESTER, dueInMs: 0 }])
-    await moveRuns(tx, [{ runId: run.id, move: 'start', actor: TESTER }])
-    await moveRuns(tx, [
-      { runId: run.id, move: 'wait', actor: TESTER, wait: newWait('event', { eventKey: 'b', timeoutMs: 3_600_000 }) },
-    ])
-  })
-  await ticking
-  await other.end()
+  // Another node was faster: it woke the run, which began and asked for an event.
+  await wakeDuringTick({ ctx, sql, url }, run.id)
   expect(await stateOf(sql, run.id)).toMatchObject({ state: 'waiting' })
 })
 
 test('calling up dependents, postponing waits and waking many of them at once never dead-locks', async () => {
   const { ctx, sql, url } = await testYard()
-  const dep = await addJob(ctx, 'dep', { queue: 'dep' })
+  await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
   await addDependency(ctx, { projectId: 'default', actor: TESTER, job: 'j', dependsOn: 'dep', condition: 'completed' })
-  void dep
   const errors: string[] = []
   const conns = Array.from({ length: 4 }, (_, i) => connect(url, { name: `c${i}` }) as unknown as Sql)
   for (let round = 0; round < 12; round++) {

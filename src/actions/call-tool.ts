@@ -1,8 +1,8 @@
 // A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
 import { Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { isObserved, judge, NO_POLICY, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
-import { type AgentRow, findAgent } from '#storage/agents.ts'
+import { isForbidden, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
+import { findAgent } from '#storage/agents.ts'
 import { findAuthorization } from '#storage/authorizations.ts'
 import { newId } from '#storage/id.ts'
 import { findRequestOf } from '#storage/input-requests.ts'
@@ -215,7 +215,8 @@ async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decide
   const argsHash = hashOfArgs(args)
   const row = authorizationId ? await findAuthorization(ctx.sql, projectId, authorizationId) : undefined
   const isOpen = row && row.state !== 'settled' && row.argsHash === argsHash
-  const stopped = isOpen && isStopped(await findAgent(ctx.sql, projectId, agentId), tool)
+  const agent = isOpen ? await findAgent(ctx.sql, projectId, agentId) : undefined
+  const stopped = isOpen && agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, tool)
   // What it was to cost is free again.
   if (stopped && row.state === 'reserved')
     await settleCall(ctx, { projectId, actor, authorizationId: row.id, costMicrousd: 0, outcome: 'failed', chain })
@@ -232,15 +233,6 @@ async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decide
   const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash }
   const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })
   return { ...decided, chain, allowed: decision === 'allowed', asked: decision === 'asked' }
-}
-
-/** Whether its switch or the lists of its policy stand in the way by now, whatever was decided before. */
-const isStopped = (agent: AgentRow | undefined, tool: string): boolean => {
-  if (!agent) return false
-  const { blockedTools, allowedTools } = agent.policy ?? NO_POLICY
-  const standing = { enabled: agent.enabled, actionsThisHour: 0, callsOfToolToday: 0, spendTodayMicrousd: 0 }
-  const judged = judge({ ...NO_POLICY, blockedTools, allowedTools }, standing, { tool, costMicrousd: 0 })
-  return judged !== 'ok' && !isObserved(agent.policyMode, judged)
 }
 
 async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided, ok: boolean): Promise<void> {

@@ -81,6 +81,16 @@ export function judge(policy: Policy, standing: Standing, { tool, costMicrousd }
 export const isObserved = (mode: PolicyMode | null | undefined, judged: PolicyReason): boolean =>
   mode === 'observe' && judged !== 'ok' && judged !== 'agent_disabled'
 
+/** Whether the switch or the lists of tools stand in the way of a call that the limits let through before. */
+export function isForbidden(policy: Policy | null, { enabled, mode }: Switches, tool: string): boolean {
+  const { blockedTools, allowedTools } = policy ?? NO_POLICY
+  const standing = { enabled, actionsThisHour: 0, callsOfToolToday: 0, spendTodayMicrousd: 0 }
+  const judged = judge({ ...NO_POLICY, blockedTools, allowedTools }, standing, { tool, costMicrousd: 0 })
+  return judged !== 'ok' && !isObserved(mode, judged)
+}
+
+type Switches = { enabled: boolean; mode: PolicyMode | null }
+
 const over = (wanted: number, limit: number | null | undefined): boolean => limit != null && wanted > limit
 
 const names = (patterns: readonly string[], tool: string): boolean =>

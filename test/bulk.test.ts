@@ -12,7 +12,7 @@ import type { RunMove, RunState } from '#core/run.ts'
 import { moveRuns } from '#storage/move-runs.ts'
 import { deleteOldOperations, findOperation } from '#storage/operations.ts'
 import type { Sql } from '#storage/sql.ts'
-import { testDatabase } from './db.ts'
+import { awaitBlocked, testDatabase } from './db.ts'
 import { type Call, callerOf, httpYard, KEY, until } from './http-yard.ts'
 import { type NodeProcess, startNode } from './processes.ts'
 import { expectTrueStories } from './story.ts'
@@ -198,10 +198,7 @@ test('a run that moves between being found and being canceled is skipped, and na
     await moveRuns(tx as unknown as Sql, [{ runId: ending, move: 'complete', actor: TESTER }])
     page = moveNextPage(yard.ctx)
     // The page has found both runs, and waits for the lock of this one.
-    await until(
-      async () => (await tx`select from pg_locks where not granted and locktype in ('transactionid', 'tuple')`).length,
-      (n) => n > 0,
-    )
+    await awaitBlocked(yard.sql)
   })
   await page
   expect(await operationOf(yard, id)).toMatchObject({

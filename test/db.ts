@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
-import { afterAll, inject, onTestFinished } from 'vitest'
+import { afterAll, expect, inject, onTestFinished } from 'vitest'
 import { migrate, readMigrations } from '#storage/migrate.ts'
 import { connect } from '#storage/sql.ts'
 
@@ -30,6 +30,19 @@ export async function emptyDatabase(): Promise<TestDatabase> {
   const { drop, ...database } = await makeDatabase('template0')
   onTestFinished(drop)
   return database
+}
+
+/** Until somebody in this test's database waits for a lock: other tests of the same server wait for theirs. */
+export async function awaitBlocked(sql: postgres.Sql): Promise<void> {
+  const blocked = () =>
+    sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await expect.poll(async () => (await blocked()).length, { timeout: 10_000, interval: 20 }).toBeGreaterThan(0)
+}
+
+/** Until all that was written is before the tail's end: any transaction of the server, and other tests have theirs, may hold it back. */
+export async function awaitTail(sql: postgres.Sql): Promise<void> {
+  const held = () => sql`select from events where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
+  await expect.poll(async () => (await held()).length, { timeout: 10_000, interval: 20 }).toBe(0)
 }
 
 async function makeDatabase(template: string): Promise<TestDatabase & { drop: () => Promise<void> }> {

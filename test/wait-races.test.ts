@@ -10,6 +10,7 @@ import { connect, type Sql } from '#storage/sql.ts'
 import { newWait } from '#storage/wait-parts.ts'
 import { postponeWaits, readDueWaits } from '#storage/waits.ts'
 import { waits } from '../src/engine/waits.ts'
+import { awaitBlocked } from './db.ts'
 import { addJob, TESTER, testYard, type Yard } from './yard.ts'
 
 const claim = async (sql: Sql, queue = 'default', limit = 1) =>
@@ -30,15 +31,6 @@ const stateOf = async (sql: Sql, id: string) =>
   (await sql`select state, error from run_states where run_id = ${id}`)[0]!
 const idle = () => ({ aborted: false }) as AbortSignal
 const sleep = (ms: number) => new Promise((r) => setTimeout(r, ms))
-async function awaitBlocked(sql: Sql) {
-  for (let i = 0; i < 200; i++) {
-    const [row] =
-      await sql`select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-    if (row!.n > 0) return
-    await sleep(20)
-  }
-  throw new Error('nobody waits for a lock')
-}
 const attempt = (c: { runId: string; attempt: number; token: string }) => ({
   projectId: 'default',
   runId: c.runId,

@@ -2,7 +2,7 @@ import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { appendEvents } from '#storage/append-events.ts'
 import { TOPIC } from '#storage/bell.ts'
 import { connect, type Sql } from '#storage/sql.ts'
-import { testDatabase } from '#test/db.ts'
+import { awaitTail, testDatabase } from '#test/db.ts'
 import { ACTOR, askedThrough, PROJECT, prepareLog } from '#test/log.ts'
 import { type Frame, watch } from '#test/sse-client.ts'
 import { type StreamNode, type StreamNodeOptions, startStreamNode } from '#test/stream-node.ts'
@@ -42,6 +42,7 @@ test('a feed tells what is committed from when it began, of its own project and 
   const { sql, url } = await prepared()
   const node = await openNode({ url })
   await note(sql, 0)
+  await awaitTail(sql)
   const [all, some, other] = [
     follow(node),
     follow(node, { query: '?type=wanted' }),

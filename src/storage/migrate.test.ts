@@ -57,11 +57,12 @@ test('a node waits for another one that migrates for longer than a statement or 
   const waiting = await sql.begin(async (tx) => {
     await tx`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     const migrated = migrate(impatient, { dir })
-    // Longer than both limits: PostgreSQL itself tells how long the other one has been waiting.
+    // Longer than both limits: PostgreSQL itself tells how long the other one has been waiting. Not through this
+    // transaction, which would see the sessions as they were at its first look.
     await expect
       .poll(
         () =>
-          tx`select from pg_stat_activity where wait_event = 'advisory' and query_start < clock_timestamp() - interval '600 ms'`,
+          sql`select from pg_stat_activity where datname = current_database() and wait_event = 'advisory' and query_start < clock_timestamp() - interval '600 ms'`,
         { timeout: 10_000 },
       )
       .toHaveLength(1)

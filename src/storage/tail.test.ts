@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { testDatabase } from '#test/db.ts'
+import { awaitTail, testDatabase } from '#test/db.ts'
 import { ACTOR, addRun, addSteps, PROJECT, prepareLog } from '#test/log.ts'
 import { appendEvents } from './append-events.ts'
 import { connect, type Sql } from './sql.ts'
@@ -57,6 +57,7 @@ test("a page ends at its limit, and a quiet project's reader passes a busy one's
 test('a page holds so many bytes, and at least one event', async () => {
   const { sql } = await testDatabase()
   const run = await addRun(sql, await prepareLog(sql))
+  await awaitTail(sql)
   const end = await readTailEnd(sql)
   for (let i = 0; i < 3; i++) await addSteps(sql, [run], { text: 'x'.repeat(50_000) })
   const one = await readAll(sql, { after: end, limit: 10, bytesMax: 1 })
@@ -69,6 +70,7 @@ test('who begins at the end gets only what comes', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await note(sql, 1)
+  await awaitTail(sql)
   const after = await readTailEnd(sql)
   await note(sql, 2)
   const { events } = await readAll(sql, { after, limit: 10 })

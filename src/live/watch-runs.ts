@@ -43,7 +43,8 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   let timer: NodeJS.Timeout | undefined
   let looking = false
   let lookAgain = false
-  let failing = false
+  /** What is told once, until it works again. */
+  let failing: 'look' | 'read' | undefined
   /** What was visible when all followed runs were last looked at; with thousands of idle ones a look is not free. */
   let lookedAt = ''
 
@@ -62,11 +63,11 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     async function read(after: number): Promise<Page<RunLogRow, number>> {
       try {
         const found = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
-        failing = false
+        failing = undefined
         return known(one, after, found && fill ? await filled(found, fill) : found)
       } catch (error) {
         one.failed = true
-        fail(error)
+        fail('read', error)
         throw error
       }
     }
@@ -94,9 +95,10 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       const failed = all.some((one) => one.failed)
       if (visible !== lookedAt || failed) await lookAt(all)
       lookedAt = visible
-      if (!failed) failing = false
+      // A look that works does not tell whether reads do.
+      if (failing === 'look') failing = undefined
     } catch (error) {
-      fail(error)
+      fail('look', error)
     }
     looking = false
     if (lookAgain) void look()
@@ -116,9 +118,9 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     }
   }
 
-  function fail(error: unknown): void {
+  function fail(what: 'look' | 'read', error: unknown): void {
     if (!failing) log(`The log cannot be read; streams wait until it can be again: ${(error as Error).message}`)
-    failing = true
+    failing ??= what
   }
 
   return {

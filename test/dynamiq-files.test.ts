@@ -9,11 +9,12 @@ const MIB = 1024 * 1024
 /** Sends a form as a client of Dynamiq does. */
 const sender =
   (address: string, key = KEY) =>
-  async (path: string, form: FormData | { body: string | Buffer; type: string }) => {
+  async (path: string, form: FormData | { body: string | Buffer; type: string }, headers = {}) => {
     const response = await fetch(`${address}/dynamiq${path}`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${key}`,
+        ...headers,
         ...(!(form instanceof FormData) && { 'content-type': form.type }),
       },
       body: form instanceof FormData ? form : form.body,
@@ -94,6 +95,22 @@ test('a run may be created by a form that brings its files', async () => {
   await (await claim(native)).write('/complete', { result: 'done' })
   expect(await plain).toMatchObject({ status: 200, body: { data: { input: 'just text', output: 'done' } } })
   expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(2)
+})
+
+test('a form that is sent again with its idempotency key gives the same run, and its files are kept once', async () => {
+  const { call, native, address, url } = await dynamiqYard()
+  await addApp(native)
+  const again = async (content: string, name = 'a.txt') => {
+    const form = formOf({ files: fileOf(content, name), input: '1', background: 'true' })
+    return sender(address)('/v1/runs', form, { 'idempotency-key': 'k' })
+  }
+  const first = await again('one')
+  expect(first.status).toBe(202)
+  expect(await again('one')).toMatchObject({ status: 202, body: { data: { id: first.body.data.id } } })
+  for (const other of [again('two'), again('one', 'b.txt')])
+    expect(await other).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } })
+  expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(1)
+  expect(await left(url)).toEqual({ files: 1, chunks: 1, bytes: 3 })
 })
 
 test('what is wrong with a form is told, and leaves no file and no run behind', async () => {

@@ -1,4 +1,5 @@
 // Files that clients hand to runs, and executors fetch. They are kept until somebody deletes them.
+import { createHash } from 'node:crypto'
 import { refuse } from '#core/error.ts'
 import {
   deleteFile,
@@ -20,25 +21,30 @@ const BOUNDS = { filesMax: 100_000, bytesMax: 10 * 1024 * 1024 * 1024 } as const
 const CHUNK_BYTES = 1024 * 1024
 const ABANDONED_MAX = 100
 
+/** With the SHA-256 of its content, in hexadecimal. */
+export type StoredFile = FileRow & { sha256: string }
+
 export type NewFile = { projectId: string; name: string; mimeType: string; content: AsyncIterable<Buffer> }
 
 /** Stores a file as it arrives. One that is too large, or breaks off, leaves nothing behind. */
-export async function storeFile({ sql }: Pick<Ctx, 'sql'>, { content, ...about }: NewFile): Promise<FileRow> {
+export async function storeFile({ sql }: Pick<Ctx, 'sql'>, { content, ...about }: NewFile): Promise<StoredFile> {
   const { projectId } = about
   await makeRoom(sql, projectId)
   const id = newId()
   await insertFile(sql, { ...about, id })
   try {
+    const hash = createHash('sha256')
     let size = 0
     let number = 0
     for await (const bytes of inChunks(content)) {
       size += bytes.length
       if (size > FILE_BYTES_MAX) throw refuse('too_large', { what: 'The file', bytesMax: FILE_BYTES_MAX })
+      hash.update(bytes)
       await insertChunk(sql, { fileId: id, number: number++, bytes })
     }
     const file = await finishFile(sql, { id, projectId, size }, BOUNDS)
     if (!file) throw full()
-    return file
+    return { ...file, sha256: hash.digest('hex') }
   } catch (error) {
     await deleteFile(sql, projectId, id)
     throw error

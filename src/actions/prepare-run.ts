@@ -130,8 +130,8 @@ function overridesOf(request: RunRequest): object | undefined {
   return given.length > 0 ? Object.fromEntries(given.map((name) => [name, request[name]])) : undefined
 }
 
-/** What a second use of an idempotency key is compared by: the payload, whatever the order of its keys. */
+/** What a second use of an idempotency key is compared by, whatever the order of its keys. */
 const fingerprintOf = (request: RunRequest): string =>
   createHash('sha256')
-    .update(canonicalJson(request.payload ?? null))
+    .update(canonicalJson(request.comparedBy ?? request.payload ?? null))
     .digest('hex')

@@ -19,6 +19,8 @@ export type RunRequest = Partial<RetryPolicy> & {
   metadata?: Record<string, string> | undefined
   concurrencyKey?: string | undefined
   idempotencyKey?: string | undefined
+  /** What a second use of the key is compared by, where the payload differs each time. By default the payload. */
+  comparedBy?: unknown
   ttlSecs?: number | undefined
   timeoutSecs?: number | undefined
   agentId?: string | undefined

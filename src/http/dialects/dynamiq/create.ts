@@ -3,7 +3,8 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import type { Ctx } from '#actions/ctx.ts'
-import { triggerRun } from '#actions/trigger-runs.ts'
+import type { StoredFile } from '#actions/files.ts'
+import { type Triggered, triggerRun } from '#actions/trigger-runs.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type FileRow, readFiles } from '#storage/files.ts'
 import { isUuid } from '#storage/id.ts'
@@ -18,7 +19,7 @@ import { discard, readUpload, refuseOtherBodies, runBodyOf } from './uploads.ts'
 import { showNow, untilSettled } from './wait.ts'
 
 type Asked = Static<typeof contract.RunInput>
-type Files = { given: FileRow[]; uploaded: FileRow[] }
+type Files = { given: FileRow[]; uploaded: StoredFile[] }
 
 const checkInput = checkOf(contract.RunInput)
 
@@ -66,7 +67,9 @@ async function create(ctx: Ctx, request: FastifyRequest): Promise<{ run: RunRow;
   const { asked, uploaded } = await readAsked(ctx, request, projectId)
   try {
     const files: Files = { given: await readGiven(ctx, projectId, asked.file_ids ?? []), uploaded }
-    const run = await trigger(ctx, { app, asked, files, idempotencyKey, origin: { projectId, actor } })
+    const { run, replayed } = await trigger(ctx, { app, asked, files, idempotencyKey, origin: { projectId, actor } })
+    // The run has its own, which were compared with these.
+    if (replayed) await discard(ctx, projectId, uploaded)
     return { run, asked }
   } catch (error) {
     await discard(ctx, projectId, uploaded)
@@ -113,18 +116,22 @@ type Trigger = {
   origin: Pick<KeyCaller, 'projectId' | 'actor'>
 }
 
-async function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigger): Promise<RunRow> {
+function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigger): Promise<Triggered> {
   const { input, user_id, session_id } = asked
   const metadata = { ...(user_id !== undefined && { user_id }), ...(session_id !== undefined && { session_id }) }
-  const all = [...files.given, ...files.uploaded]
-  const payload = { input, ...metadata, ...(all.length > 0 && { files: all.map(fileWire) }) }
-  const { run } = await triggerRun(
-    ctx,
-    app.id,
-    { payload, metadata, idempotencyKey },
-    { ...origin, triggeredBy: 'manual' },
-  )
-  return run
+  const given = files.given.map(fileWire)
+  const withFiles = (uploaded: readonly object[]) => {
+    const all = [...given, ...uploaded]
+    return { input, ...metadata, ...(all.length > 0 && { files: all }) }
+  }
+  const request = {
+    payload: withFiles(files.uploaded.map(fileWire)),
+    metadata,
+    idempotencyKey,
+    // A form that is sent again brings its files as new ones: they are the same when what is in them is.
+    comparedBy: withFiles(files.uploaded.map(({ name, mimeType, sha256 }) => ({ name, mimeType, sha256 }))),
+  }
+  return triggerRun(ctx, app.id, request, { ...origin, triggeredBy: 'manual' })
 }
 
 const fileWire = ({ id, name, size, mimeType }: FileRow) => ({ id, name, size, mime_type: mimeType })

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
-import { FILE_BYTES_MAX, removeFile, storeFile } from '#actions/files.ts'
+import { FILE_BYTES_MAX, removeFile, type StoredFile, storeFile } from '#actions/files.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { FileRow } from '#storage/files.ts'
 import { findFlaws, parseJsonText, textFlaw } from '../../json.ts'
@@ -22,7 +22,7 @@ export const UPLOAD_LIMITS = {
   fieldNameSize: 100,
 } as const
 
-export type Upload = { files: FileRow[]; fields: Map<string, string[]> }
+export type Upload = { files: StoredFile[]; fields: Map<string, string[]> }
 
 /** Everything but the files in parts of the given name is small. What is stored when something goes wrong is deleted. */
 export async function readUpload(
@@ -48,7 +48,7 @@ export const discard = async (ctx: Ctx, projectId: string, files: readonly FileR
   for (const file of files) await removeFile(ctx, projectId, file.id)
 }
 
-const store = (ctx: Ctx, projectId: string, part: MultipartFile): Promise<FileRow> =>
+const store = (ctx: Ctx, projectId: string, part: MultipartFile): Promise<StoredFile> =>
   storeFile(ctx, {
     projectId,
     name: plainText(part.fieldname, part.filename).slice(0, NAME_LENGTH_MAX) || 'file',

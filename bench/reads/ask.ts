@@ -6,14 +6,14 @@ import { tails } from '../lib/numbers.ts'
 import { questions, rowsMin } from './questions.ts'
 
 export type AskEntry = { url: string; key: string; beginMs: number; samples: number; warmUp: number }
-export type Answers = Record<'runs' | 'events', Record<string, ReturnType<typeof tails>>>
+export type Answers = Record<'runs' | 'events' | 'sums', Record<string, ReturnType<typeof tails>>>
 
 const { url, key, beginMs, samples, warmUp } = scriptInput<AskEntry>()
 const client = new Client(url)
 const get = getter(client, key)
-const answers: Answers = { runs: {}, events: {} }
+const answers: Answers = { runs: {}, events: {}, sums: {} }
 const asked = questions(beginMs)
-for (const what of ['runs', 'events'] as const) {
+for (const what of ['runs', 'events', 'sums'] as const) {
   for (const [name, path] of Object.entries(asked[what])) {
     const took: number[] = []
     for (let nth = 0; nth < warmUp + samples; nth++) {

@@ -1,10 +1,23 @@
 // A past to read in: runs and events of the last days, whose ids and values follow from their numbers, so that the
 // reader knows what there is.
-import type { Sql } from '../../src/storage/sql.ts'
+import { foldCounts } from '../../src/storage/fold-counts.ts'
+import { insertLabels } from '../../src/storage/labels.ts'
+import { connect, type Sql } from '../../src/storage/sql.ts'
 import { fillInChunks, settleDown } from '../lib/fill.ts'
 
-export const RUNS = 300_000
-export const EVENTS = 1_000_000
+// The budgets are meant for the large one, which takes about half an hour to write.
+const SIZE = process.env.BENCH_SIZE ?? 'small'
+const SIZES: Record<string, { runs: number; events: number }> = {
+  small: { runs: 300_000, events: 1_000_000 },
+  large: { runs: 1_000_000, events: 10_000_000 },
+}
+if (!SIZES[SIZE]) throw new Error(`BENCH_SIZE is ${SIZE}, and has to be ${Object.keys(SIZES).join(' or ')}`)
+
+export const { runs: RUNS, events: EVENTS } = SIZES[SIZE]
+/** Calls of agents that were decided about. */
+export const DECISIONS = EVENTS / 10
+export const AGENTS = 100
+const TOOLS = 20
 export const JOBS = 20
 export const TEAMS = 50
 export const CUSTOMERS = 5_000
@@ -17,6 +30,7 @@ export const CHAINS = 20_000
 const EVENTS_PER_RUN = 2
 const STEP_MS = 1_500
 export const SPAN_MS = RUNS * STEP_MS
+const DECISION_STEP_MS = SPAN_MS / DECISIONS
 
 /** A UUID version 7 of the run's time and number, here and in `RUN_ID` below. */
 export function runIdOf(nth: number, beginMs: number): string {
@@ -40,7 +54,18 @@ export async function makePast(url: string, beginMs: number): Promise<void> {
   await fillInChunks(url, RUNS, (sql, from, to) => writeRunEvents(sql, beginMs, from, to))
   const others = EVENTS - RUNS * EVENTS_PER_RUN
   await fillInChunks(url, others, (sql, from, to) => writeOtherEvents(sql, beginMs, from, to))
-  await settleDown(url, ['runs', 'run_states', 'run_bodies', 'events'])
+  await fillInChunks(url, DECISIONS, (sql, from, to) => writeDecisions(sql, beginMs, from, to))
+  await sumUp(url)
+  await settleDown(url, [
+    'runs',
+    'run_labels',
+    'run_states',
+    'run_bodies',
+    'events',
+    'authorizations',
+    'agent_hours',
+    'resources',
+  ])
 }
 
 const writeRuns = (sql: Sql, beginMs: number, from: number, to: number) => sql`
@@ -56,7 +81,8 @@ const writeRuns = (sql: Sql, beginMs: number, from: number, to: number) => sql`
       case when root = id then 0 else 1 end,
       case when n / ${BATCH}::int % 2 = 0 then ${runId(sql, `(n - n % ${BATCH})`, 0)} end, 0, 300, 1,
       jsonb_build_object('team', 't' || n % ${TEAMS}::int), jsonb_build_object('customer', 'c' || n % ${CUSTOMERS}::int), created_at
-    from past
+    from past returning id, project_id, tags, metadata, created_at
+  ), labelled as (${insertLabels(sql, 'asked')}
   ), states as (
     insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at, finished_at, error, error_code)
     select id, project_id, state, ${EVENTS_PER_RUN}::int, created_at, created_at + interval '1 s', created_at, created_at + interval '1 s',
@@ -78,3 +104,39 @@ const writeOtherEvents = (sql: Sql, beginMs: number, from: number, to: number) =
     ${timeOf(sql, `(n % ${RUNS})`, beginMs)}, 'user', 'u' || n % ${USERS}::int, 'document', 'd' || n % ${DOCUMENTS}::int,
     'chain-' || n % ${CHAINS}::int, '{"words": 12}'
   from generate_series(${from}::int, ${to}::int) n`
+
+const writeDecisions = (sql: Sql, beginMs: number, from: number, to: number) => sql`
+  insert into authorizations (id, project_id, agent_id, tool, state, reason, risk_level, policy_version, cost_microusd, hour, created_at)
+  select uuidv7(), 'default', 'agent-' || n % ${AGENTS}::int, 'tool-' || n / ${AGENTS}::int % ${TOOLS}::int,
+    case n % 7 when 0 then 'blocked' else 'settled' end, case n % 7 when 0 then 'tool_blocked' else 'ok' end, 'low', 1, 10,
+    date_trunc('hour', at, 'UTC'), at
+  from (
+    select n, date_trunc('milliseconds', to_timestamp((${beginMs}::bigint + n * ${DECISION_STEP_MS}::float8) / 1000)) as at
+    from generate_series(${from}::int, ${to}::int) n
+  ) calls`
+
+/** The sums that the product keeps as it writes, and folds hour by hour. */
+async function sumUp(url: string): Promise<void> {
+  const sql = connect(url, { max: 1, name: 'runyard-bench', statementTimeoutMs: 0 })
+  await sql`
+    insert into event_counts as c (project_id, hour, type, resource_type, actor_type, actor_id, shard, n)
+    select project_id, date_bin('1 hour', occurred_at, '2000-01-01Z'), type, coalesce(resource_type, case when run_id is null then '' else 'run' end),
+      actor_type, coalesce(actor_id, ''), 64, count(*)
+    from events group by 1, 2, 3, 4, 5, 6`
+  await sql`
+    insert into resources (project_id, type, id, uuid)
+    select distinct project_id, resource_type, resource_id, md5(resource_id)::uuid from events where resource_id like 'd%'
+    on conflict do nothing`
+  await sql`
+    insert into agents (project_id, id) select distinct project_id, agent_id from authorizations on conflict do nothing`
+  await sql`
+    insert into agent_hours (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd)
+    select project_id, agent_id, hour, tool, count(*) filter (where state = 'settled'), count(*) filter (where state = 'blocked'),
+      coalesce(sum(cost_microusd) filter (where state = 'settled'), 0)
+    from authorizations group by 1, 2, 3, 4`
+  while ((await foldCounts(sql, FOLD_ROWS)) === FOLD_ROWS);
+  await sql.unsafe('vacuum analyze event_counts, event_sums, actor_sums')
+  await sql.end({ timeout: 5 })
+}
+
+const FOLD_ROWS = 50_000

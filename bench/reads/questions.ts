@@ -1,5 +1,6 @@
 // What is asked of the past: each question a path, made anew each time, so that no answer is a repeated one.
 import {
+  AGENTS,
   BATCH,
   batchIdOf,
   CHAINS,
@@ -17,11 +18,19 @@ import {
 
 const any = (below: number): number => Math.floor(Math.random() * below)
 
-export function questions(beginMs: number): Record<'runs' | 'events', Record<string, () => string>> {
+export function questions(beginMs: number): Record<'runs' | 'events' | 'sums', Record<string, () => string>> {
   const run = () => runIdOf(any(RUNS), beginMs)
   const runs = (filter: string) => `/v1/runs?${filter}`
   const events = (filter: string) => `/v1/events?${filter}`
   const parent = () => runIdOf(parentOf(any(RUNS)), beginMs)
+  const agent = (what: string) => `/v1/agents/agent-${any(AGENTS)}/${what}`
+  const sums = (what: string) => `/vai/api/v1/events${what}`
+  /** Some days, which begin and end in the middle of an hour. */
+  const days = () => {
+    const from = any(SPAN_MS / 2)
+    const to = from + any(SPAN_MS - from)
+    return `from=${new Date(beginMs + from).toISOString()}&to=${new Date(beginMs + to).toISOString()}`
+  }
   const during = () => {
     const from = beginMs + any(SPAN_MS)
     const iso = (ms: number) => new Date(ms).toISOString()
@@ -53,6 +62,17 @@ export function questions(beginMs: number): Record<'runs' | 'events', Record<str
       time: () => events(during()),
       'type and time': () => events(`type=document.changed&${during()}`),
       run: () => events(`run_id=${run()}`),
+    },
+    sums: {
+      'a page with its total': () => sums(''),
+      'a page of a type with its total': () => sums('?event_type=document.read'),
+      aggregate: () => sums('/aggregate'),
+      'aggregate of some days': () => sums(`/aggregate?${days()}`),
+      'by actor': () => sums('/stats/by-actor'),
+      'by actor, of some days': () => sums(`/stats/by-actor?${days()}`),
+      'logs of an agent': () => agent('logs'),
+      'metrics of an agent': () => agent(`metrics?period=${['hour', 'day', 'week'][any(3)]}`),
+      spend: () => `/v1/spend?agent_id=agent-${any(AGENTS)}`,
     },
   }
 }

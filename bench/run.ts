@@ -14,7 +14,10 @@ const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   governance: { what: 'decisions about calls of agents, and locks; an empty Fastify handler', bench: governanceBench },
   latency: { what: 'trigger to start, idle and over 1,000,000 parked runs', bench: latencyBench },
   live: { what: 'commit to subscriber, and the memory of idle streams', bench: liveBench },
-  reads: { what: 'lists and single runs among 300,000 runs and 1,000,000 events', bench: readsBench },
+  reads: {
+    what: 'lists, single runs and sums in a past of 300,000 runs and 1,000,000 events (BENCH_SIZE=large: of 1,000,000 and 10,000,000)',
+    bench: readsBench,
+  },
 }
 
 const HELP = `Measures Runyard against its peers on this machine, with an embedded PostgreSQL of its own.

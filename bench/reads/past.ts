@@ -28,6 +28,7 @@ export const USERS = 1_000
 export const CHAINS = 20_000
 /** Of each run; the other events are about documents. */
 const EVENTS_PER_RUN = 2
+const OTHER_EVENTS = EVENTS - RUNS * EVENTS_PER_RUN
 const STEP_MS = 1_500
 export const SPAN_MS = RUNS * STEP_MS
 const DECISION_STEP_MS = SPAN_MS / DECISIONS
@@ -52,8 +53,7 @@ const timeOf = (sql: Sql, nth: string, beginMs: number) =>
 export async function makePast(url: string, beginMs: number): Promise<void> {
   await fillInChunks(url, RUNS, (sql, from, to) => writeRuns(sql, beginMs, from, to))
   await fillInChunks(url, RUNS, (sql, from, to) => writeRunEvents(sql, beginMs, from, to))
-  const others = EVENTS - RUNS * EVENTS_PER_RUN
-  await fillInChunks(url, others, (sql, from, to) => writeOtherEvents(sql, beginMs, from, to))
+  await fillInChunks(url, OTHER_EVENTS, (sql, from, to) => writeOtherEvents(sql, beginMs, from, to))
   await fillInChunks(url, DECISIONS, (sql, from, to) => writeDecisions(sql, beginMs, from, to))
   await sumUp(url)
   await settleDown(url, [
@@ -101,8 +101,8 @@ const writeRunEvents = (sql: Sql, beginMs: number, from: number, to: number) => 
 const writeOtherEvents = (sql: Sql, beginMs: number, from: number, to: number) => sql`
   insert into events (id, project_id, type, occurred_at, actor_type, actor_id, resource_type, resource_id, correlation_id, data)
   select uuidv7(), 'default', case n % 4 when 0 then 'document.read' when 1 then 'document.shared' else 'document.changed' end,
-    ${timeOf(sql, `(n % ${RUNS})`, beginMs)}, 'user', 'u' || n % ${USERS}::int, 'document', 'd' || n % ${DOCUMENTS}::int,
-    'chain-' || n % ${CHAINS}::int, '{"words": 12}'
+    ${timeOf(sql, `(n::bigint * ${RUNS} / ${OTHER_EVENTS})`, beginMs)}, 'user', 'u' || n % ${USERS}::int, 'document', 'd' || n % ${DOCUMENTS}::int,
+    'chain-' || n / ${OTHER_EVENTS / CHAINS}::int, '{"words": 12}'
   from generate_series(${from}::int, ${to}::int) n`
 
 const writeDecisions = (sql: Sql, beginMs: number, from: number, to: number) => sql`

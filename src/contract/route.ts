@@ -7,6 +7,9 @@ import type { RefusalCode } from '#core/error.ts'
 export const SCOPES = [
   'runs:read',
   'runs:write',
+  'runs:trigger',
+  'runs:redrive',
+  'stats:read',
   'jobs:read',
   'jobs:write',
   'events:read',
@@ -19,6 +22,13 @@ export const SCOPES = [
   'projects',
 ] as const
 export type Scope = (typeof SCOPES)[number]
+
+/** Scopes for one thing alone, each with the wider one that implies it. */
+export const IMPLIED_BY: Partial<Record<Scope, Scope>> = {
+  'runs:trigger': 'runs:write',
+  'runs:redrive': 'runs:write',
+  'stats:read': 'runs:read',
+}
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -109,7 +109,7 @@ export const replayRun = route({
 export const redriveRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/dlq-replay',
-  needs: 'runs:write',
+  needs: 'runs:redrive',
   tag,
   name: 'redriveRun',
   summary: 'Redrive a dead letter: the same run, attempts counted anew.',
@@ -153,7 +153,7 @@ export const debugRun = route({
 export const redriveRuns = route({
   method: 'POST',
   path: '/v1/runs/bulk-dlq-replay',
-  needs: 'runs:write',
+  needs: 'runs:redrive',
   tag,
   name: 'redriveRuns',
   summary: 'Redrive dead letters: those of `run_ids`, or the oldest of a job.',

@@ -36,7 +36,7 @@ export const TRIGGER_REFUSALS = [
 export const triggerRun = route({
   method: 'POST',
   path: '/v1/jobs/:job/runs',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag,
   name: 'triggerRun',
   summary: 'Trigger a run of a job.',
@@ -54,7 +54,7 @@ export const triggerRun = route({
 export const triggerRuns = route({
   method: 'POST',
   path: '/v1/jobs/:job/runs/batch',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag,
   name: 'triggerRuns',
   summary: 'Trigger up to 500 runs of a job, with one result each.',

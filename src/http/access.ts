@@ -1,6 +1,6 @@
 // Lets a request through to its route, or not: who calls, what they may, how often. It runs before the body is read.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Route } from '#contract/route.ts'
+import { IMPLIED_BY, type Route, type Scope } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
 import type { Caller, KeyCaller } from './caller.ts'
 
@@ -42,7 +42,9 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
 
 /** Whether a key has a scope; `admin` has all that stay within its project. */
 export const holds = (caller: KeyCaller, scope: string): boolean =>
-  caller.scopes.has(scope) || (caller.scopes.has('admin') && scope !== 'projects')
+  caller.scopes.has(scope) ||
+  (scope in IMPLIED_BY && caller.scopes.has(IMPLIED_BY[scope as Scope]!)) ||
+  (caller.scopes.has('admin') && scope !== 'projects')
 
 function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {
   if (!standing) return

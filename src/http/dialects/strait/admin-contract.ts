@@ -30,7 +30,7 @@ export const getReady = route({
 export const getStats = route({
   method: 'GET',
   path: '/v1/stats',
-  needs: 'runs:read',
+  needs: 'stats:read',
   tag: 'Operations',
   name: 'getStats',
   summary: 'Count the runs of the project by state; from counters, however many there are.',

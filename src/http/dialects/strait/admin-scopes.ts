@@ -1,17 +1,17 @@
 // Strait's scopes and ours. Where ours is the wider one, the key is given it, and its reply says so: what is shown
 // are all of Strait's scopes that the key has, not those that were asked for.
-import type { Scope } from '#contract/route.ts'
+import { IMPLIED_BY, type Scope } from '#contract/route.ts'
 
 const OURS: Readonly<Record<string, Scope>> = {
   'jobs:read': 'jobs:read',
   'jobs:write': 'jobs:write',
-  'jobs:trigger': 'runs:write',
+  'jobs:trigger': 'runs:trigger',
   'runs:read': 'runs:read',
   'runs:write': 'runs:write',
-  'stats:read': 'runs:read',
+  'stats:read': 'stats:read',
   'dlq:read': 'runs:read',
-  'dlq:replay': 'runs:write',
-  'dlq:purge': 'runs:write',
+  'dlq:replay': 'runs:redrive',
+  'dlq:purge': 'runs:redrive',
   'api-keys:manage': 'keys',
   'projects:read': 'projects',
   'projects:write': 'projects',
@@ -25,9 +25,14 @@ export const STRAIT_SCOPES = Object.keys(OURS)
 
 export const scopesOf = (asked: readonly string[]): Scope[] => [...new Set(asked.map((scope) => OURS[scope]!))]
 
+const NEEDED: Readonly<Record<string, string>> = { 'runs:trigger': 'jobs:trigger', 'runs:redrive': 'runs:write' }
+
+/** A scope of ours as a caller that lacks it is told. */
+export const neededScope = (scope: string): string => NEEDED[scope] ?? scope
+
 /** Scopes of ours that Strait has no word for are shown as they are. */
 export const shownScopes = (scopes: readonly string[]): string[] =>
   scopes.flatMap((scope) => {
-    const words = STRAIT_SCOPES.filter((word) => OURS[word] === scope)
+    const words = STRAIT_SCOPES.filter((word) => OURS[word] === scope || IMPLIED_BY[OURS[word]!] === scope)
     return words.length > 0 ? words : [scope]
   })

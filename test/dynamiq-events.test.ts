@@ -85,7 +85,7 @@ test('the events of a run have their names, fields and a sequence that begins at
   }
   expect(calling).toEqual(call1)
   expect(called).toEqual({ ...call1, result: '{"tier":"pro"}' })
-  expect(failed).toMatchObject({ result: '"no"', input: {}, iteration: 1, tool: { name: 'send' } })
+  expect(failed).toMatchObject({ result: 'no', input: {}, iteration: 1, tool: { name: 'send' } })
   expect(asked).toEqual({ id: expect.any(String), object: 'agent.human_feedback', prompt: 'Which?', params: {} })
   expect(approval).toEqual({
     id: expect.any(String),
@@ -280,7 +280,7 @@ test('large results of tools come over a stream in several pages, none left out'
     't4',
     'run.completed',
   ])
-  expect(frames.slice(1, 6).every(({ data }) => data.data.result === JSON.stringify(output))).toBe(true)
+  expect(frames.slice(1, 6).every(({ data }) => data.data.result === output)).toBe(true)
 })
 
 test('a page of events holds so much of what tools gave, and leaves out the rest', async () => {
@@ -294,4 +294,30 @@ test('a page of events holds so much of what tools gave, and leaves out the rest
   expect(calls.map((event: Seen) => event.data.tool.name)).toEqual(Array.from({ length: 11 }, (_, n) => `t${n}`))
   expect(calls.map((event: Seen) => 'result' in event.data)).toEqual(Array.from({ length: 11 }, (_, n) => n < 10))
   expect([calls[9].data.input, calls[10].data.input]).toEqual([{ n: 9 }, {}])
+})
+
+test('what tools are given is an object and what they give is text, whatever was recorded', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const { id, write } = await executing(call, native)
+  const record = (more: object) => write('/tool-call', { tool_name: 't', ...more })
+  await record({ input: 'text', output: 'plain', step: 'msg_9812' })
+  await record({ input: [1], output: '{"a":1}', step: 'step 2' })
+  await record({ output: { a: 1 }, status: 'timed_out' })
+  await record({ status: 'running' })
+  const { data } = (await call('GET', `/v1/runs/${id}/events?sort=-started_at`)).body
+  const calls = data
+    .slice(0, 4)
+    .map(({ type, data: it }: { type: string; data: Record<string, unknown> }) => [
+      type.split('.').at(-1),
+      it.input,
+      it.result,
+      it.iteration,
+    ])
+  expect(calls.reverse()).toEqual([
+    ['completed', { value: 'text' }, 'plain', 1],
+    ['completed', { value: [1] }, '{"a":1}', 2],
+    ['failed', {}, '{"a":1}', 1],
+    ['started', {}, undefined, 1],
+  ])
 })

@@ -165,3 +165,54 @@ test('what has nothing to tell for long is kept alive: a stream by a comment, a 
   const { frames, ended } = follow(address, `/v1/runs/${id}/stream`)
   expect([await ended, frames.length]).toEqual(['ended', 2])
 })
+
+test('of several requests of a paused run each can be answered, and until then it awaits input', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native, 'app', { pause_grace_secs: 0 })
+  const { id, write } = await executing(call, native)
+  await write('/checkpoint', { state: {} })
+  const ask = async (prompt: string) =>
+    (await write('/input-requests', { kind: 'feedback', prompt, wait: false })).body.id as string
+  const [one, two] = [await ask('1?'), await ask('2?')]
+  await native('POST', `/v1/runs/${id}/pause`, {})
+  await until(
+    () => native('GET', `/v1/runs/${id}`),
+    (reply) => reply.body.status === 'paused',
+  )
+  expect((await answer(call, id, 'human_feedback', { request_id: one, feedback: 'a' })).status).toBe(200)
+  expect(await runOf(call, id)).toMatchObject({ status: 'awaiting_input', input_requests: [{ id: two }] })
+  expect((await call('GET', '/v1/runs?status=awaiting_input')).body.data).toHaveLength(1)
+  expect((await call('GET', '/v1/runs?status=created')).body.data).toHaveLength(0)
+  expect((await answer(call, id, 'human_feedback', { request_id: two, feedback: 'b' })).status).toBe(200)
+  const now = await runOf(call, id)
+  expect([now.status, now.input_requests]).toEqual(['created', undefined])
+})
+
+test('a form may send back all that it was shown, and null for what it leaves out', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const { id, write } = await executing(call, native)
+  const params = { to: 'a@x', many: { deep: [1, { a: 1, b: 2 }] } }
+  const ask = { kind: 'approval', prompt: 'Send?', params, editable_params: [], wait: false }
+  const [one, two] = [(await write('/input-requests', ask)).body.id, (await write('/input-requests', ask)).body.id]
+  const changed = { ...params, many: { deep: [1, { a: 1, b: 3 }] } }
+  const said = { request_id: one, is_approved: true, approved: null, feedback: null }
+  expect(fieldsOf(await answer(call, id, 'approval_request', { ...said, params: changed }))).toEqual([
+    400,
+    'bad_request',
+    ['data.params.many'],
+  ])
+  const same = { many: { deep: [1, { b: 2, a: 1 }] }, to: 'a@x' }
+  expect((await answer(call, id, 'approval_request', { ...said, params: same })).status).toBe(200)
+  const nulls = { request_id: two, is_approved: false, params: null }
+  expect((await answer(call, id, 'approval_request', nulls)).status).toBe(200)
+  const created = await call('POST', '/v1/runs', {
+    input: 1,
+    user_id: null,
+    session_id: '',
+    file_ids: null,
+    stream: null,
+    background: true,
+  })
+  expect([created.status, created.body.data.user_id, created.body.data.session_id]).toEqual([202, undefined, undefined])
+})

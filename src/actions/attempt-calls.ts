@@ -16,6 +16,7 @@ import {
   type ToolCallRow,
   type ValueRow,
 } from '#storage/attempt-writes.ts'
+import { derivedId, newId } from '#storage/id.ts'
 import { isDebugged, mergeMetadata } from '#storage/run-marks.ts'
 import type { Sql } from '#storage/sql.ts'
 import type { UsageRow } from '#storage/usage.ts'
@@ -27,7 +28,10 @@ export type Attempt = { projectId: string; runId: string; attempt: number; token
 
 export type Receipt = { id: string | null; position: number | null; sequence: number }
 
-type Fact = Pick<NewEvent, 'type' | 'level' | 'message' | 'data' | 'step' | 'tool' | 'durationMs' | 'status'>
+type Fact = Pick<
+  NewEvent,
+  'type' | 'level' | 'message' | 'data' | 'step' | 'tool' | 'durationMs' | 'status' | 'resourceType' | 'resourceId'
+>
 
 const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
   projectId: it.projectId,
@@ -137,10 +141,13 @@ export const writeCheckpoint = (
   ctx: Ctx,
   it: Attempt,
   { source, state }: { source: string; state: unknown },
-): Promise<CheckpointRow> =>
-  appendWith(ctx, it, { type: 'checkpoint.saved', data: { source } }, (tx) =>
-    insertCheckpoint(tx, { ...it, source, state }),
+): Promise<CheckpointRow> => {
+  const id = newId()
+  const about = { resourceType: 'checkpoint', resourceId: id }
+  return appendWith(ctx, it, { type: 'checkpoint.saved', ...about, data: { source } }, (tx) =>
+    insertCheckpoint(tx, { ...it, id, source, state }),
   )
+}
 
 type ToolCall = {
   toolName: string
@@ -151,13 +158,27 @@ type ToolCall = {
   step?: string | undefined
 }
 
+/** How the statuses that clients write are told in the log; any other one is that of a call that is over. */
+const CALL_ENDS: Readonly<Record<string, 'started' | 'failed'>> = {
+  started: 'started',
+  running: 'started',
+  pending: 'started',
+  failed: 'failed',
+  failure: 'failed',
+  error: 'failed',
+  timed_out: 'failed',
+  timeout: 'failed',
+  canceled: 'failed',
+  cancelled: 'failed',
+}
+
 /** The event says that the tool was called; what went in and out is kept beside it, and fetched when asked for. */
 export const recordToolCall = (ctx: Ctx, it: Attempt, call: ToolCall): Promise<ToolCallRow> =>
   appendWith(
     ctx,
     it,
     {
-      type: `agent.tool_call.${call.status === 'failed' || call.status === 'error' ? 'failed' : call.status === 'started' ? 'started' : 'completed'}`,
+      type: `agent.tool_call.${CALL_ENDS[call.status] ?? 'completed'}`,
       tool: call.toolName,
       step: call.step,
       status: call.status,
@@ -222,8 +243,12 @@ export function writeOutput(
     const fields = bad ? [{ field: 'schema', message: bad }] : problemsUnder(output.schema, output.value, 'value')
     if (fields.length > 0) throw refuse('invalid', { fields })
   }
-  return appendWith(ctx, it, { type: 'output.written', data: { output_key: output.outputKey } }, (tx) =>
-    putOutput(tx, { runId: it.runId, outputKey: output.outputKey, schema: output.schema, value: output.value }),
+  const { outputKey, schema, value } = output
+  // One that is written again is the same output.
+  const id = derivedId('output', it.runId, outputKey)
+  const about = { resourceType: 'output', resourceId: id }
+  return appendWith(ctx, it, { type: 'output.written', ...about, data: { output_key: outputKey } }, (tx) =>
+    putOutput(tx, { id, runId: it.runId, outputKey, schema, value }),
   )
 }
 

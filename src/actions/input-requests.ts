@@ -1,5 +1,6 @@
 // People are asked, and answer. A run that asks may rest until nobody is left to be asked; what was answered is then
 // among its values, and it goes on from its latest checkpoint.
+import { canonicalJson } from '#core/canonical.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
@@ -138,7 +139,12 @@ type Asked = Pick<InputRow, 'kind' | 'schema' | 'params' | 'editableParams'>
 export function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
   if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
   if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
-  const fixed = Object.keys(answer.params ?? {}).find((name) => !asked.editableParams.includes(name))
+  // A form sends back all that it was shown: only what is different was edited.
+  const fixed = Object.entries(answer.params ?? {}).find(
+    ([name, value]) =>
+      !asked.editableParams.includes(name) &&
+      !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(asked.params[name])),
+  )?.[0]
   if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
   const fields = asked.schema ? problemsUnder(asked.schema, answer.feedback, `${prefix}feedback`) : []
   if (fields.length > 0) throw refuse('invalid', { fields })

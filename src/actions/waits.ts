@@ -4,6 +4,7 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#storage/append-events.ts'
 import { insertCheckpoint } from '#storage/attempt-writes.ts'
+import { newId } from '#storage/id.ts'
 import { findLease } from '#storage/leases.ts'
 import { moveRuns, type RunChange } from '#storage/move-runs.ts'
 import { type RunRow, readRuns } from '#storage/read-runs.ts'
@@ -69,6 +70,8 @@ export async function sendEvent(
         projectId,
         runId: wait.runId,
         type: 'event.received',
+        resourceType: 'received_event',
+        resourceId: eventKey,
         actor,
         causationId: asked.causationId,
         data: { event_key: eventKey },
@@ -79,6 +82,7 @@ export async function sendEvent(
     if (still?.id !== wait.id || received?.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
     const [run] = await readRuns(tx, [wait.runId])
     const { number } = await insertCheckpoint(tx, {
+      id: newId(),
       runId: wait.runId,
       attempt: run!.attempt,
       source: EVENT_SOURCE,

@@ -16,12 +16,12 @@ export type CheckpointRow = {
 /** The caller holds the lock of the run's row, which makes the numbers gapless. */
 export async function insertCheckpoint(
   db: Db,
-  it: { runId: string; attempt: number; source: string; state: unknown },
+  it: { id: string; runId: string; attempt: number; source: string; state: unknown },
 ): Promise<CheckpointRow> {
   const [row] = await db<CheckpointRow[]>`
     with numbered as (update run_states set last_checkpoint = last_checkpoint + 1 where run_id = ${it.runId} returning last_checkpoint)
     insert into run_checkpoints (id, run_id, number, attempt, source, state)
-    select ${newId()}, ${it.runId}, last_checkpoint, ${it.attempt}, ${it.source}, ${jsonText(it.state ?? null)}::text::jsonb from numbered
+    select ${it.id}, ${it.runId}, last_checkpoint, ${it.attempt}, ${it.source}, ${jsonText(it.state ?? null)}::text::jsonb from numbered
     returning id, number, attempt, source, state, created_at as "createdAt"`
   return row!
 }
@@ -90,11 +90,11 @@ export type OutputRow = {
 /** One value per key: a later one replaces it. */
 export async function putOutput(
   db: Db,
-  it: { runId: string; outputKey: string; schema: unknown; value: unknown },
+  it: { id: string; runId: string; outputKey: string; schema: unknown; value: unknown },
 ): Promise<OutputRow> {
   const [row] = await db<OutputRow[]>`
     insert into run_outputs (id, run_id, output_key, schema, value)
-    values (${newId()}, ${it.runId}, ${it.outputKey}, ${jsonText(it.schema)}::text::jsonb, ${jsonText(it.value ?? null)}::text::jsonb)
+    values (${it.id}, ${it.runId}, ${it.outputKey}, ${jsonText(it.schema)}::text::jsonb, ${jsonText(it.value ?? null)}::text::jsonb)
     on conflict (run_id, output_key) do update set schema = excluded.schema, value = excluded.value, created_at = excluded.created_at
     returning id, output_key as "outputKey", schema, value, created_at as "createdAt"`
   return row!

@@ -1,6 +1,17 @@
 // Dynamiq's Runs API: what is asked and answered. What it does not know in a request it ignores.
 import { type TProperties, type TSchema, Type } from 'typebox'
-import { anyJson, flag, oneOf, optional, RunPath, repeated, text, whole, withDefault } from '#contract/common.ts'
+import {
+  anyJson,
+  flag,
+  nullable,
+  oneOf,
+  optional,
+  RunPath,
+  repeated,
+  text,
+  whole,
+  withDefault,
+} from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { Event } from './event-wire.ts'
 import { Run, STATUSES } from './run-wire.ts'
@@ -27,6 +38,8 @@ const Pagination = Type.Object(
   },
   { title: 'Pagination' },
 )
+/** What a client may leave out, or send null for. */
+const perhaps = <S extends TSchema>(schema: S) => optional(nullable(schema))
 const enveloped = <S extends TSchema>(data: S, title: string) => Type.Object({ data }, { title })
 const pageOf = <S extends TSchema>(item: S, title: string) =>
   Type.Object({ data: Type.Array(item, { description: 'The page.' }), pagination: Pagination }, { title })
@@ -46,7 +59,7 @@ const File = Type.Object(
 export const uploadFile = route({
   method: 'POST',
   path: '/v1/files',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag,
   name: 'uploadFile',
   summary: 'Upload a file of 128 MiB at most, as the part `file`.',
@@ -56,18 +69,16 @@ export const uploadFile = route({
   keepsReply: false,
 })
 
-/** Names of users and sessions are metadata of the run, by which lists find them. */
-const NAME = (what: string) => text(256, what, { minLength: 1 })
 export const FILES_MAX = 20
 
 export const RunInput = Type.Object(
   {
     input: anyJson('What the run is given: any JSON.'),
-    user_id: optional(NAME('The user on whose behalf it runs.')),
-    session_id: optional(NAME('The session that it belongs to.')),
-    file_ids: optional(repeated(Type.String(), FILES_MAX, 'Files that were uploaded before.')),
-    stream: optional(flag('Answer with the events of the run.')),
-    background: optional(flag('Answer at once.')),
+    user_id: perhaps(text(256, 'The user on whose behalf it runs.')),
+    session_id: perhaps(text(256, 'The session that it belongs to.')),
+    file_ids: perhaps(repeated(Type.String(), FILES_MAX, 'Files that were uploaded before.')),
+    stream: perhaps(flag('Answer with the events of the run.')),
+    background: perhaps(flag('Answer at once.')),
   },
   { title: 'RunInput' },
 )
@@ -75,7 +86,7 @@ export const RunInput = Type.Object(
 export const createRun = route({
   method: 'POST',
   path: '/v1/runs',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag,
   name: 'createRun',
   summary: 'Create a run, and wait for its end, for its events, or for nothing.',
@@ -102,8 +113,8 @@ export const listRuns = route({
   query: query({
     ...app,
     status: optional(repeated(oneOf(STATUSES, 'A status.'), STATUSES.length, 'Runs with any of these statuses.')),
-    user_id: optional(NAME('Runs of this user.')),
-    session_id: optional(NAME('Runs of this session.')),
+    user_id: optional(text(256, 'Runs of this user; all when it is empty.')),
+    session_id: optional(text(256, 'Runs of this session; all when it is empty.')),
     ...paging,
   }),
   replies: { 200: pageOf(Run, 'RunPage') },
@@ -146,10 +157,10 @@ export const sendInput = route({
     type: oneOf(['human_feedback', 'approval_request', 'approval'], 'What is answered; approval is approval_request.'),
     data: Type.Object({
       request_id: text(64, 'Id of the request.', { minLength: 1 }),
-      is_approved: optional(flag('For an approval: yes or no.')),
-      approved: optional(flag('The same as is_approved.')),
+      is_approved: perhaps(flag('For an approval: yes or no.')),
+      approved: perhaps(flag('The same as is_approved.')),
       feedback: optional(anyJson('For feedback: the answer; a remark beside an approval.')),
-      params: optional(
+      params: perhaps(
         Type.Unsafe<Record<string, unknown>>({
           type: 'object',
           additionalProperties: true,

@@ -24,10 +24,8 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
 
   implement(app, contract.sendInput, async ({ run_id, type, data }, { projectId, actor }) => {
     const run = await findRunOr404(ctx, projectId, run_id)
-    const status = statusOf(run.state)
-    if (status !== 'started' && status !== 'paused')
-      throw refuseField('status', `is ${status}; a run takes input while it is started or paused`)
     const question = await findQuestion(ctx, run, data.request_id)
+    if (question?.state !== 'pending') throw notPending(question, run)
     if (typeOf(question) !== (type === 'approval' ? 'approval_request' : type))
       throw refuseField('type', `must be ${typeOf(question)}, which is what the run asks for`)
     const answer = answerOf(question, data)
@@ -45,27 +43,35 @@ const unless =
     if (!(error instanceof Refusal && error.code === code)) throw error
   }
 
-async function findQuestion(ctx: Ctx, run: RunRow, requestId: string): Promise<InputRow> {
+async function findQuestion(ctx: Ctx, run: RunRow, requestId: string): Promise<InputRow | undefined> {
   const row = isUuid(requestId) ? await findInputRequest(ctx.sql, run.projectId, requestId) : undefined
-  if (row?.runUuid !== run.id) throw refuseField('data.request_id', 'is not one of a pending request of this run')
-  if (row.state !== 'pending') throw refuseField('data.request_id', `is one of a request that is ${row.state} already`)
-  return row
+  return row?.runUuid === run.id ? row : undefined
+}
+
+function notPending(question: InputRow | undefined, run: RunRow): Refusal {
+  const status = statusOf(run.state)
+  if (status !== 'started' && status !== 'paused')
+    return refuseField('status', `is ${status}; a run takes input while it is started or paused`)
+  return question
+    ? refuseField('data.request_id', `is one of a request that is ${question.state} already`)
+    : refuseField('data.request_id', 'is not one of a pending request of this run')
 }
 
 type Data = {
-  is_approved?: boolean | undefined
-  approved?: boolean | undefined
+  is_approved?: boolean | null | undefined
+  approved?: boolean | null | undefined
   feedback?: unknown
-  params?: Record<string, unknown> | undefined
+  params?: Record<string, unknown> | null | undefined
 }
 
-function answerOf({ kind }: InputRow, { is_approved, approved = is_approved, feedback, params }: Data): InputAnswer {
-  if (is_approved !== undefined && is_approved !== approved)
-    throw refuseField('data.approved', 'differs from is_approved')
+/** Clients send null for what they leave out. */
+function answerOf({ kind }: InputRow, { is_approved, approved, feedback, params }: Data): InputAnswer {
+  const answer = approved ?? is_approved
+  if (answer !== (is_approved ?? answer)) throw refuseField('data.approved', 'differs from is_approved')
   return {
-    ...(kind === 'approval' && approved !== undefined && { approved }),
+    ...(kind === 'approval' && typeof answer === 'boolean' && { approved: answer }),
     ...(feedback !== undefined && feedback !== null && { feedback }),
-    ...(params !== undefined && { params }),
+    ...(params && { params }),
   }
 }
 

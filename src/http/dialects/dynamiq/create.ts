@@ -118,7 +118,8 @@ type Trigger = {
 
 function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigger): Promise<Triggered> {
   const { input, user_id, session_id } = asked
-  const metadata = { ...(user_id !== undefined && { user_id }), ...(session_id !== undefined && { session_id }) }
+  // By these lists find the run; an empty one is none.
+  const metadata = { ...(user_id && { user_id }), ...(session_id && { session_id }) }
   const given = files.given.map(fileWire)
   const withFiles = (uploaded: readonly object[]) => {
     const all = [...given, ...uploaded]

@@ -118,18 +118,28 @@ function runData(type: EventType, row: RunLogRow, data: LogData): Said {
 const TOOL_TYPE = 'function'
 
 function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogData): Said {
-  const output = call ? call.output : (data.result ?? data.output)
+  const [input, output] = call ? [call.input, call.output] : [data.input, data.result ?? data.output]
   return {
     type,
     id: call?.id ?? row.id,
     object: 'agent.tool_call',
-    // JSON as text, as the product has it.
-    ...(type !== 'agent.tool_call.started' && call?.fits !== false && { result: JSON.stringify(output ?? null) }),
-    input: call ? (call.input ?? {}) : (data.input ?? {}),
+    ...(type !== 'agent.tool_call.started' && call?.fits !== false && { result: resultOf(output) }),
+    input: inputOf(input),
     iteration: iterationOf(call?.step ?? row.step),
     tool: { name: call?.toolName ?? row.tool ?? '', type: TOOL_TYPE },
   }
 }
+
+/** The product has text here, mostly JSON as text: what is text already stays what it is. */
+const resultOf = (output: unknown): string => (typeof output === 'string' ? output : JSON.stringify(output ?? null))
+
+/** Always an object: what is none stands in one. */
+const inputOf = (input: unknown): object =>
+  input === undefined || input === null
+    ? {}
+    : typeof input === 'object' && !Array.isArray(input)
+      ? input
+      : { value: input }
 
 /** The stream that a chunk belongs to says what it is: `reasoning` or `reasoning:2` is what a model thinks. */
 function deltaOf(data: LogData): Said | undefined {
@@ -139,9 +149,9 @@ function deltaOf(data: LogData): Said | undefined {
   return { type, object: type, delta: chunk, iteration: iterationOf(stream_id) }
 }
 
-/** The number that a step or a stream ends with; the first one when it has none. */
+/** The number that a step or a stream ends with, as `step 2` or `reasoning:2` do; the first one when it has none. */
 function iterationOf(name: string | null | undefined): number {
-  const [digits] = /\d{1,9}$/.exec(name ?? '') ?? []
+  const [, digits] = /(?:^|[\s:#]|step_?)(\d{1,9})$/.exec(name ?? '') ?? []
   return digits === undefined ? 1 : Number(digits)
 }
 

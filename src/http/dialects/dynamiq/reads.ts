@@ -15,6 +15,8 @@ import { showRun, showRuns } from './show.ts'
 
 /** Events of a run are counted so far. */
 const EVENTS_MAX = 100_000
+/** All of them the order of the log; `started_at` is what the product's own page calls it. */
+const EVENT_SORT = ['sequence', 'timestamp', 'started_at']
 /** What tools were given and gave is shown so far on one page. */
 const CALLS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -25,7 +27,7 @@ export function dynamiqReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       projectId,
       standing: status?.length ? standingOf(status) : undefined,
       metadata: Object.entries({ session_id, user_id }).flatMap(([key, value]): [string, string][] =>
-        value === undefined ? [] : [[key, value]],
+        value ? [[key, value]] : [],
       ),
       jobId: named?.id,
       order: isDescending(sort, ['started_at'], true) ? 'newest' : 'oldest',
@@ -48,7 +50,7 @@ export function dynamiqReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       run,
       types: SHOWN,
       once: ONCE,
-      order: isDescending(sort, ['sequence', 'timestamp'], false) ? 'newest' : 'oldest',
+      order: isDescending(sort, EVENT_SORT, false) ? 'newest' : 'oldest',
       limit: asked.page_size,
       offset: 0,
     }

@@ -8,13 +8,13 @@ import type { RunRow } from '#storage/read-runs.ts'
 
 const NOT_BEGUN: readonly RunState[] = ['delayed', 'queued', 'dequeued']
 const BEGUN: readonly RunState[] = ['executing', 'waiting']
-/** States in which a pending question makes a run await input. */
-const HELD: readonly RunState[] = [...BEGUN, 'paused']
+/** States in which a pending question makes a run await input; also between two attempts, or resumed by another answer. */
+const HELD: readonly RunState[] = [...NOT_BEGUN, ...BEGUN, 'paused']
 const FAILED: readonly RunState[] = ['failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired']
 
 const both = (states: readonly RunState[]): Standing => ({ free: states, asked: states })
 const STANDINGS = {
-  created: both(NOT_BEGUN),
+  created: { free: NOT_BEGUN, asked: [] },
   started: { free: BEGUN, asked: [] },
   paused: { free: ['paused'], asked: [] },
   completed: both(['completed']),
@@ -60,7 +60,7 @@ export const Run = Type.Object(
   {
     id: Type.String({ description: 'Id of the run.' }),
     app_id: optional(Type.String({ description: 'The app, which is a job; absent for a run that others report.' })),
-    status: oneOf(STATUSES, 'awaiting_input: started or paused, and somebody is asked.'),
+    status: oneOf(STATUSES, 'awaiting_input: not over, and somebody is asked.'),
     started_at: time('When the run was created.'),
     ended_at: optional(time('When the run was over.')),
     input: anyJson('What the run was given; null when it is no longer kept.'),

@@ -81,6 +81,8 @@ function makeWire(before: number): RunWire {
       return event ? frame(event.sequence, event.type, JSON.stringify(event)) : ''
     },
     heartbeat: () => HEARTBEAT,
+    // Clients split at blank lines, and expect an event before each.
+    opening: '',
   }
 }
 

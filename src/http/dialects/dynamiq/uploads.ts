@@ -80,10 +80,12 @@ export function runBodyOf(fields: Upload['fields']): Record<string, unknown> {
   return {
     ...(input !== undefined && { input: inputOf(input) }),
     ...named(fields, ['user_id', 'session_id'], plainText),
-    ...named(fields, ['stream', 'background'], (_, text) => (text === 'true' ? true : text === 'false' ? false : text)),
+    ...named(fields, ['stream', 'background'], (_, text) => FLAGS[text.toLowerCase()] ?? text),
     ...(ids && { file_ids: ids }),
   }
 }
+
+const FLAGS: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false }
 
 const named = (fields: Upload['fields'], names: readonly string[], read: (name: string, text: string) => unknown) =>
   Object.fromEntries(names.flatMap((name) => (fields.has(name) ? [[name, read(name, fields.get(name)![0]!)]] : [])))

@@ -1,5 +1,6 @@
 // The only reader of the environment: read once, checked, and handed on as one frozen value.
 import { hostname } from 'node:os'
+import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
 import type { EgressMode } from '#governance/egress.ts'
 
 export type Config = Readonly<{
@@ -26,6 +27,7 @@ export type Config = Readonly<{
   dispatchCallsMax: number
   rateLimitPerMinute: number
   shutdownGraceMs: number
+  eventOutcomes: Endings
   retention: Readonly<{
     eventsDays: number | null
     deltasDays: number | null
@@ -69,6 +71,10 @@ export const SETTINGS = {
   RUNYARD_KEEP_DELTAS_DAYS: ['3', 'days that stream chunks and debug logs are kept; 0 for ever'],
   RUNYARD_KEEP_PAYLOADS_DAYS: ['30', 'days that payloads and results of ended runs are kept; 0 for ever'],
   RUNYARD_KEEP_RUNS_DAYS: ['90', 'days that ended runs are kept; 0 for ever'],
+  RUNYARD_EVENT_OUTCOMES: [
+    '',
+    'what endings of event types tell, beyond the usual ones, e.g. shipped=success,rejected=failure,expired=neutral',
+  ],
   OTEL_EXPORTER_OTLP_ENDPOINT: ['', 'where OpenTelemetry traces go, e.g. http://127.0.0.1:4318; empty: none'],
   OTEL_SERVICE_NAME: ['runyard', 'name of the service in traces'],
   LOG_LEVEL: ['info', 'trace, debug, info, warn, error or silent'],
@@ -116,6 +122,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       statementTimeoutMs: whole('RUNYARD_STATEMENT_TIMEOUT_MS', 100, 3_600_000),
     }),
     dispatchCallsMax: whole('RUNYARD_DISPATCH_MAX', 1, 10_000),
+    eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
     retention: Object.freeze({
@@ -129,6 +136,18 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 /** A key that is easily guessed would open everything. */
 const API_KEY_LENGTH_MIN = 16
+
+function outcomesOf(text: string): Endings {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '')
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [ending = '', outcome = ''] = pair.split('=').map((word) => word.trim())
+      if (!ENDING.test(ending) || ![...OUTCOMES, 'neutral'].includes(outcome))
+        throw new Error(`RUNYARD_EVENT_OUTCOMES must be of <ending>=${OUTCOMES.join('|')}|neutral; "${pair}" is not`)
+      return [ending, outcome as Endings[string]]
+    }),
+  )
+}
 
 function keyOf(text: string): string | undefined {
   if (text !== '' && text.length < API_KEY_LENGTH_MIN)

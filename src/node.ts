@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
 import { makeClaimer } from '#actions/claim-runs.ts'
 import { makeCtx } from '#actions/ctx.ts'
+import { outcomePatterns } from '#core/outcome.ts'
 import { type Engine, startEngine } from '#engine/engine.ts'
 import { makeCaller } from '#engine/http-call.ts'
 import { makeRateLimiter } from '#governance/rate-limit.ts'
@@ -78,6 +79,7 @@ export async function startNode({
     log,
     egress: config.egress,
     post: caller.call,
+    outcomes: outcomePatterns(config.eventOutcomes),
     ...(feedCache && { feedCache }),
   }
   const ctx = makeCtx({ sql: apiSql, ...parts })

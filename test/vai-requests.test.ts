@@ -203,3 +203,15 @@ test('the document says what each kind of ours is here', () => {
   expect(rows.length).toBeGreaterThan(10)
   for (const [, ours, here] of rows) expect(shownAs(ours!), ours).toBe(here)
 })
+
+test('one credential that is no good says nothing against another one', async () => {
+  const { address } = await vaiYard()
+  const status = async (headers: Record<string, string>) =>
+    (await fetch(`${address}/vai/api/v1/events`, { headers })).status
+  const bad = { authorization: 'Bearer wrong-key-of-nobody' }
+  expect(await status({ ...bad, 'x-api-key': KEY })).toBe(200)
+  expect(await status({ ...bad, cookie: `vai_token=${KEY}` })).toBe(200)
+  expect(await status({ 'x-api-key': 'wrong-key-of-nobody', cookie: `vai_token=${KEY}` })).toBe(200)
+  expect(await status({ authorization: `Bearer ${KEY}`, 'x-api-key': 'wrong-key-of-nobody' })).toBe(200)
+  expect(await status({ ...bad, 'x-api-key': 'wrong-key-of-nobody', cookie: 'vai_token=wrong' })).toBe(401)
+})

@@ -4,6 +4,7 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
 import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
+import { readCorrelations } from '#storage/find-event.ts'
 import { refusedByServer } from '#storage/group-commit.ts'
 import { derivedId, isUuid } from '#storage/id.ts'
 import { insertExternalRun } from '#storage/insert-external-run.ts'
@@ -27,11 +28,12 @@ export type Reported = {
 }
 
 /** Appends one event. Callers that append many call this for each at once: they share their statements. */
-export async function appendReport(
-  ctx: Ctx,
-  { projectId, actor }: Reporter,
-  report: Report,
-): Promise<Reported | Refusal> {
+export async function appendReport(ctx: Ctx, reporter: Reporter, report: Report): Promise<Reported | Refusal> {
+  const [inChain] = await withChains(ctx, reporter.projectId, [report])
+  return appendOne(ctx, reporter, inChain!)
+}
+
+async function appendOne(ctx: Ctx, { projectId, actor }: Reporter, report: Report): Promise<Reported | Refusal> {
   const { runId: publicId, ...rest } = report
   const event: NewEvent = { ...rest, projectId, actor }
   if (publicId === undefined) {
@@ -62,16 +64,35 @@ export async function appendReports(
   reporter: Reporter,
   reports: readonly Report[],
 ): Promise<(Reported | Error)[]> {
+  return appendAll(ctx, reporter, await withChains(ctx, reporter.projectId, reports))
+}
+
+async function appendAll(ctx: Ctx, reporter: Reporter, reports: readonly Report[]): Promise<(Reported | Error)[]> {
   const answers: (Reported | Error)[] = []
   let at = 0
   while (at < reports.length) {
     // One statement for as many as can share it; what cannot, comes by itself before the next.
     const together = shareable(reports, at)
     if (together.length > 1) answers.push(...(await appendTogether(ctx, reporter, together)))
-    else answers.push(await appendReport(ctx, reporter, reports[at]!).catch(asError))
+    else answers.push(await appendOne(ctx, reporter, reports[at]!).catch(asError))
     at += Math.max(1, together.length)
   }
   return answers
+}
+
+/** An event that names its cause, and no chain, belongs to the chain of its cause. One of a run belongs to the run's. */
+async function withChains(ctx: Ctx, projectId: string, reports: readonly Report[]): Promise<readonly Report[]> {
+  const lacks = ({ causationId, correlationId, runId }: Report) => causationId && !correlationId && runId === undefined
+  if (!reports.some(lacks)) return reports
+  const causes = new Set(reports.flatMap((report) => (lacks(report) ? report.causationId!.toLowerCase() : [])))
+  const chains = await readCorrelations(ctx.sql, projectId, [...causes])
+  return reports.map((report) => {
+    const correlationId = lacks(report) ? chains.get(report.causationId!.toLowerCase()) : report.correlationId
+    // A cause may stand before it in the same batch.
+    if (report.id !== undefined && report.runId === undefined)
+      chains.set(report.id.toLowerCase(), correlationId ?? report.id)
+    return correlationId === undefined ? report : { ...report, correlationId }
+  })
 }
 
 /** From `at` on: no ending of a run, which moves it, and no id twice. */
@@ -105,10 +126,7 @@ async function appendTogether(ctx: Ctx, reporter: Reporter, reports: readonly Re
     // A run that is not there yet begins with its first event, and the others follow. A statement that was refused as
     // a whole, by one of its events, is cut down the same way.
     const [first, ...rest] = left.map((index) => reports[index]!)
-    const done = [
-      await appendReport(ctx, reporter, first!).catch(asError),
-      ...(await appendReports(ctx, reporter, rest)),
-    ]
+    const done = [await appendOne(ctx, reporter, first!).catch(asError), ...(await appendAll(ctx, reporter, rest))]
     left.forEach((index, at) => {
       answers[index] = done[at] as Reported
     })

@@ -2,6 +2,7 @@
 // process would need.
 import type { Logger } from 'pino'
 import { refuse } from '#core/error.ts'
+import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
 import type { EgressMode } from '#governance/egress.ts'
 import { type Appended, appendEvents, type NewEvent } from '#storage/append-events.ts'
 import { appendDeltas, type NewDelta } from '#storage/attempt-writes.ts'
@@ -42,6 +43,8 @@ export type Ctx = {
   authorize: GroupCommit<CallRequest, Decision>
   bookUsage: GroupCommit<UsageCall, BookedCall>
   takeLock: GroupCommit<LockAsked, LockAnswer>
+  /** Which types of events tell of a success, and which of a failure. */
+  outcomes: OutcomePatterns
   /** What a project was told no about lately, and what its agents did. */
   feed: RecentFeed
 }
@@ -50,6 +53,8 @@ export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log' | '
   random?: () => number
   /** Without it the context has no way out. */
   post?: Post
+  /** By default the table of `core/outcome.ts`. */
+  outcomes?: OutcomePatterns
   /** Where the recent feed is kept at hand; without it, it is read from the log each time. */
   feedCache?: RecentCache
 }
@@ -78,6 +83,7 @@ export function makeCtx({
   egress,
   random = Math.random,
   post = noWayOut,
+  outcomes = outcomePatterns(),
   feedCache,
 }: CtxParts): Ctx {
   const feed = recentFeed(sql, {
@@ -148,6 +154,7 @@ export function makeCtx({
     authorize,
     bookUsage: bookCall,
     takeLock,
+    outcomes,
     feed,
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { outcomeOf } from './outcome.ts'
+import { outcomeOf, outcomePatterns } from './outcome.ts'
 import { RUN_MOVES } from './run.ts'
 
 test('the ending of a type tells whether it went well', () => {
@@ -29,5 +29,12 @@ test('every end of a run but a cancel is one or the other', () => {
   const ends = (['complete', 'fail', 'timeOut', 'crash', 'failSystem', 'bury', 'expire'] as const).map(
     (move) => RUN_MOVES[move].event,
   )
-  expect(ends.map(outcomeOf)).toEqual(['success', ...ends.slice(1).map(() => 'failure')])
+  expect(ends.map((type) => outcomeOf(type))).toEqual(['success', ...ends.slice(1).map(() => 'failure')])
+})
+
+test('endings may be added, changed and taken out', () => {
+  const own = outcomePatterns({ shipped: 'success', rejected: 'failure', expired: 'neutral' })
+  expect(
+    ['order.shipped', 'input.rejected', 'run.expired', 'run.completed'].map((type) => outcomeOf(type, own)),
+  ).toEqual(['success', 'failure', undefined, 'success'])
 })

@@ -1,9 +1,16 @@
 // Whether an event tells of a success or a failure, by the ending of its type. What is not in the table is neutral:
 // it began or went on, or somebody decided against it (canceled, rejected), which is no fault of who did it.
 
-export type Outcome = 'success' | 'failure'
+export const OUTCOMES = ['success', 'failure'] as const
+export type Outcome = (typeof OUTCOMES)[number]
 
-const ENDINGS: Readonly<Record<string, Outcome>> = {
+/** What is said about endings beyond the table; `neutral` takes one out of it. */
+export type Endings = Readonly<Record<string, Outcome | 'neutral'>>
+
+/** What an ending is made of. */
+export const ENDING = /^[a-z0-9_]{1,64}$/
+
+const ENDINGS: Endings = {
   completed: 'success',
   succeeded: 'success',
   approved: 'success',
@@ -21,18 +28,20 @@ const ENDINGS: Readonly<Record<string, Outcome>> = {
   undeliverable: 'failure',
 }
 
-const endingsOf = (outcome: Outcome) => Object.keys(ENDINGS).filter((ending) => ENDINGS[ending] === outcome)
-// `system_failed` ends like `failed`. The same expression means the same to PostgreSQL.
-const patternOf = (outcome: Outcome) => `(^|[._])(${endingsOf(outcome).join('|')})$`
+/** Expressions that the types of each outcome match; they mean the same here and in PostgreSQL. */
+export type OutcomePatterns = Readonly<Record<Outcome, string>>
 
-export const OUTCOME_PATTERNS: Readonly<Record<Outcome, string>> = {
-  success: patternOf('success'),
-  failure: patternOf('failure'),
+export function outcomePatterns(own: Endings = {}): OutcomePatterns {
+  const endings = Object.entries({ ...ENDINGS, ...own })
+  const patternOf = (outcome: Outcome) => {
+    const words = endings.flatMap(([ending, is]) => (is === outcome ? [ending] : []))
+    // `system_failed` ends like `failed`. Without any ending nothing matches.
+    return words.length > 0 ? `(^|[._])(${words.join('|')})$` : '^$'
+  }
+  return { success: patternOf('success'), failure: patternOf('failure') }
 }
 
-const SUCCESS = new RegExp(OUTCOME_PATTERNS.success)
-const FAILURE = new RegExp(OUTCOME_PATTERNS.failure)
-
-/** Undefined for a neutral type. */
-export const outcomeOf = (type: string): Outcome | undefined =>
-  SUCCESS.test(type) ? 'success' : FAILURE.test(type) ? 'failure' : undefined
+/** Undefined for a neutral type. Where both match it is a success. */
+export function outcomeOf(type: string, patterns: OutcomePatterns = outcomePatterns()): Outcome | undefined {
+  return OUTCOMES.find((outcome) => new RegExp(patterns[outcome]).test(type))
+}

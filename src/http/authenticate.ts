@@ -2,7 +2,7 @@
 // moments; a revocation rings, and every node forgets at once.
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
-import { refuse } from '#core/error.ts'
+import { Refusal, refuse } from '#core/error.ts'
 import { hashKey } from '#governance/api-keys.ts'
 import { looksLikeRunToken, type RunTokens } from '#governance/run-tokens.ts'
 import { findValidKey, touchKeys } from '#storage/keys.ts'
@@ -51,18 +51,33 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
     return caller
   }
 
+  async function callerWith(credential: string): Promise<Caller> {
+    if (credential.length > CREDENTIAL_LENGTH_MAX)
+      throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
+    if (looksLikeRunToken(credential)) {
+      const claims = tokens.verify(credential)
+      if (!claims) throw refuse('unauthorized', { reason: 'The run token is not valid, or its time is over.' })
+      const { runId, projectId, attempt, leaseToken, owner } = claims
+      return { kind: 'run', runId, projectId, attempt, leaseToken, actor: { type: 'worker', id: owner } }
+    }
+    const caller = await keyCaller(credential)
+    used.add(caller.keyId)
+    return caller
+  }
+
   return {
     async authenticate(request) {
-      const credential = credentialOf(request)
-      if (looksLikeRunToken(credential)) {
-        const claims = tokens.verify(credential)
-        if (!claims) throw refuse('unauthorized', { reason: 'The run token is not valid, or its time is over.' })
-        const { runId, projectId, attempt, leaseToken, owner } = claims
-        return { kind: 'run', runId, projectId, attempt, leaseToken, actor: { type: 'worker', id: owner } }
-      }
-      const caller = await keyCaller(credential)
-      used.add(caller.keyId)
-      return caller
+      const [first, ...others] = credentialsOf(request)
+      return callerWith(first!).catch(async (error: unknown) => {
+        // One that is no good says nothing against another one.
+        for (const other of isUnauthorized(error) ? others : []) {
+          const caller = await callerWith(other).catch((also: unknown) => {
+            if (!isUnauthorized(also)) throw also
+          })
+          if (caller) return caller
+        }
+        throw error
+      })
     },
     forget: () => known.clear(),
     async close() {
@@ -72,20 +87,26 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
   }
 }
 
-function credentialOf({ headers, routeOptions }: FastifyRequest): string {
+/** Whatever a request carries, where its route looks for it; at least one. */
+function credentialsOf({ headers, routeOptions }: FastifyRequest): string[] {
   const { authorization, cookie } = headers
   const apiKey = headers['x-api-key']
-  const { keyCookie } = routeOptions.config.route ?? {}
-  const credential =
-    authorization?.match(/^Bearer +(\S+) *$/i)?.[1] ||
-    (typeof apiKey === 'string' ? apiKey.trim() : undefined) ||
-    (keyCookie && cookie ? cookieOf(cookie, keyCookie) : undefined)
-  if (!credential)
-    throw refuse('unauthorized', { reason: 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.' })
-  if (credential.length > CREDENTIAL_LENGTH_MAX)
-    throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
-  return credential
+  const { keyCookie, needs } = routeOptions.config.route ?? {}
+  const credentials = [
+    authorization?.match(/^Bearer +(\S+) *$/i)?.[1],
+    typeof apiKey === 'string' ? apiKey.trim() : undefined,
+    keyCookie && cookie ? cookieOf(cookie, keyCookie) : undefined,
+  ].filter((it): it is string => it !== undefined && it !== '')
+  if (credentials.length > 0) return credentials
+  throw refuse('unauthorized', {
+    reason:
+      needs === 'run_token'
+        ? 'Send the token that the attempt was given as `Authorization: Bearer <token>`.'
+        : 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.',
+  })
 }
+
+const isUnauthorized = (error: unknown): boolean => error instanceof Refusal && error.code === 'unauthorized'
 
 /** The value of a cookie, which may stand in quotes. */
 const cookieOf = (cookies: string, name: string): string | undefined =>

@@ -1,6 +1,6 @@
 // How many events, by what they are and by who did them. Whole months, days and hours come from the sums, and what is
 // not folded into those yet from the counters; only the two parts of hours at the ends of a span are counted in the log.
-import { OUTCOME_PATTERNS } from '#core/outcome.ts'
+import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
 import { type Fragment, joined, type Sql } from './sql.ts'
 import { beginOf, cutSpan, instant, type Piece, type Span, type Unit } from './time-units.ts'
 
@@ -52,13 +52,18 @@ export type ActorCount = {
 }
 
 /** The busiest first. */
-export async function countByActor(sql: Sql, filter: CountFilter, limit: number): Promise<ActorCount[]> {
+export async function countByActor(
+  sql: Sql,
+  filter: CountFilter,
+  limit: number,
+  outcomes: OutcomePatterns = outcomePatterns(),
+): Promise<ActorCount[]> {
   const rows = await sql<ActorCount[]>`
     with counted as (${counted(sql, filter, 'actor_sums')}), by_type as (
       select actor_type, actor_id, type, sum(n) as n from counted group by 1, 2, 3
     ), outcomes as (
       -- Each type is looked at once, however many have done it.
-      select type, type ~ ${OUTCOME_PATTERNS.success} as success, type ~ ${OUTCOME_PATTERNS.failure} as failure
+      select type, type ~ ${outcomes.success} as success, type ~ ${outcomes.failure} as failure
       from (select distinct type from by_type) types
     )
     select actor_type as "actorType", nullif(actor_id, '') as "actorId", sum(n)::bigint as total,

@@ -1,5 +1,6 @@
 // One event by its id. No index holds every id, since each append would pay for it: an id that a client gave is in
 // event_ids, and one that a server made holds its time, where a few block ranges can have it.
+import { column } from './column.ts'
 import { eventColumns, type LogEvent } from './log-event.ts'
 import type { Sql } from './sql.ts'
 
@@ -25,6 +26,24 @@ export async function findEvent(sql: Sql, projectId: string, id: string): Promis
   const [anywhere] = await sql<LogEvent[]>`
     select ${eventColumns(sql)} from events where project_id = ${projectId} and id = ${id}::uuid`
   return anywhere
+}
+
+/** The chains that events belong to, by the ids of the events; one that is not there, or very old, is absent. */
+export async function readCorrelations(
+  sql: Sql,
+  projectId: string,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const times = ids.flatMap((id) => timeOf(id) ?? [])
+  const from = new Date(Math.min(...times, Date.now()) - APART_MS_MAX).toISOString()
+  const rows = await sql<{ id: string; correlationId: string }[]>`
+    select id, correlation_id as "correlationId" from events
+    where (project_id, occurred_at, position) in
+      (select project_id, occurred_at, position from event_ids where project_id = ${projectId} and id = any(${column(ids)}::uuid[]))
+    union all
+    select id, correlation_id from events
+    where project_id = ${projectId} and id = any(${column(ids)}::uuid[]) and recorded_at >= ${from}::timestamptz`
+  return new Map(rows.map(({ id, correlationId }) => [id, correlationId]))
 }
 
 /** The time inside a UUID version 7, when a date can hold it together with its margins. */

@@ -92,6 +92,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       ctx.reads,
       { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) },
       limit,
+      ctx.outcomes,
     )
     return {
       data: rows.map(({ actorType, actorId, total, successes, failures }) => ({

@@ -52,7 +52,7 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
     shown(await listEventsAbout(ctx, resource_id, { projectId, ofKind: ofKind(resource_type) }, asked), asked),
   )
   implement(app, contract.statsByActor, async (asked, { projectId }) => ({
-    actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX),
+    actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX, ctx.outcomes),
   }))
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
     const row = await findEvent(ctx.reads, projectId, event_id)

@@ -32,6 +32,7 @@ const SHOWN_AS: Readonly<Record<string, ResourceType>> = {
   webhook: 'connection',
   worker: 'connection',
   api_key: 'connection',
+  tool: 'connection',
   project: 'connection',
   received_event: 'inbound_message',
   // What others are made from, or valued by.

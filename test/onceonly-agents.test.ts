@@ -153,3 +153,18 @@ test('what a plan does not have is refused with the words that clients tell from
     expect(reply.body.detail).toEqual(gate)
   }
 })
+
+test('an agent that is off is told so, whether there is such a tool or not', async () => {
+  const { call, native } = await onceYard()
+  const ghost = () => call('POST', '/ai/run', { agent_id: 'bot', tool: 'ghost', args: {} })
+  expect((await ghost()).status).toBe(404)
+  await call('POST', '/agents/bot/disable', { reason: 'x' })
+  expect(await ghost()).toMatchObject({
+    status: 200,
+    body: { allowed: false, decision: 'blocked', policy_reason: 'agent_disabled' },
+  })
+  await call('POST', '/agents/bot/enable', {})
+  await native('PUT', '/v1/agents/bot/policy', { policy: { blocked_tools: ['ghost'] } })
+  expect((await ghost()).body).toMatchObject({ decision: 'blocked', policy_reason: 'tool_explicitly_blocked' })
+  expect((await call('GET', '/agents/bot/logs')).body).toHaveLength(2)
+})

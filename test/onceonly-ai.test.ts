@@ -276,7 +276,7 @@ test('bad input is refused by field', async () => {
   await bad('/ai/run', { agent_id: 'a' }, ['body', 'tool'])
   await bad('/ai/run', { tool: 't' }, ['body', 'agent_id'])
   await bad('/ai/run', { agent_id: 'a', tool: 't', spend_usd: -1 }, ['body', 'spend_usd'])
-  await bad('/ai/run', { key: 'k', metadata: { actions: [{}] } }, ['body', 'metadata', 'actions', '0', 'tool'])
+  await bad('/ai/run', { key: 'k', metadata: { actions: [{}] } }, ['body', 'metadata', 'actions', 0, 'tool'])
   const noKey = await call('GET', '/ai/status')
   expect([noKey.status, noKey.body.detail[0].loc]).toEqual([422, ['query', 'key']])
   const unknown = await call('GET', '/ai/result?key=unknown')

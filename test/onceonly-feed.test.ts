@@ -41,6 +41,23 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     }
   })
 
+  test('has nothing that a client only says', async () => {
+    const yard = await open()
+    for (const type of ['policy.blocked', 'lock.refused', 'plan.exceeded', 'ai.acquired', 'ai.completed', 'ai.failed'])
+      expect((await yard.call('POST', '/events', { run_id: 'f', type, data: { key: 'k' } })).status).toBe(200)
+    expect((await yard.call('GET', '/events')).body).toEqual([])
+  })
+
+  test('is in the order in which things happened, though some are written a moment later', async () => {
+    const yard = await open()
+    await lock(yard, 'a')
+    for (const n of [1, 2, 3]) {
+      await lock(yard, 'a')
+      await yard.call('POST', '/ai/lease', { key: `job-${n}` })
+    }
+    expect(typesOf(await yard.call('GET', '/events'))).toEqual([1, 2, 3].flatMap(() => ['ai_acquired', 'duplicate']))
+  })
+
   test('tells of calls that a policy blocked, wherever they were made', async () => {
     const yard = await open()
     await yard.native('PUT', '/v1/agents/support_bot/policy', { policy: { blocked_tools: ['delete_user'] } })

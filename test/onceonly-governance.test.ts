@@ -88,7 +88,7 @@ test('templates are policies that are made already, and are changed by what is s
 
 test('bad rules are refused by field, and so is a body of another agent', async () => {
   const { call } = await onceYard()
-  const bad = async (body: object, ...loc: string[]) => {
+  const bad = async (body: object, ...loc: (string | number)[]) => {
     const reply = await call('POST', '/policies/bot', body)
     expect([reply.status, reply.body.detail?.[0]?.loc]).toEqual([422, ['body', ...loc]])
   }
@@ -97,7 +97,7 @@ test('bad rules are refused by field, and so is a body of another agent', async 
   await bad({ max_actions_per_hour: 1.5 }, 'max_actions_per_hour')
   await bad({ max_spend_usd_per_day: -1 }, 'max_spend_usd_per_day')
   await bad({ max_calls_per_tool: { act: -1 } }, 'max_calls_per_tool', 'act')
-  await bad({ pricing_rules: [{ tool: 'act' }] }, 'pricing_rules', '0', 'price_usd')
+  await bad({ pricing_rules: [{ tool: 'act' }] }, 'pricing_rules', 0, 'price_usd')
 })
 
 test('limits are dropped, and not refused, by a plan that does not have them', async () => {

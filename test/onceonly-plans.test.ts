@@ -3,6 +3,7 @@ import { addUse } from '#storage/plans.ts'
 import { connect } from '#storage/sql.ts'
 import { callerOf, openNode, until } from './http-yard.ts'
 import { type OnceYard, onceOf, onceYard } from './once-yard.ts'
+import { toolServer } from './tool-server.ts'
 
 const MONTH = () => new Date().toISOString().slice(0, 7)
 
@@ -15,9 +16,9 @@ async function onPlan(yard: OnceYard, plan: string): Promise<void> {
   )
 }
 
-async function spend(yard: OnceYard, charged: number): Promise<void> {
+async function spend(yard: OnceYard, charged: number, kind: 'make' | 'ai' = 'make'): Promise<void> {
   const sql = connect(yard.url, { max: 1 })
-  await addUse(sql, [{ projectId: 'default', kind: 'make', requests: charged, charged }])
+  await addUse(sql, [{ projectId: 'default', kind, requests: charged, charged }])
   await sql.end()
 }
 
@@ -209,4 +210,19 @@ test('the document shows the routes, and what there is not is told in the produc
   )
   expect(await call('GET', '/nothing')).toMatchObject({ status: 404, body: { detail: 'Not Found' } })
   expect(await call('PUT', '/check-lock', {})).toMatchObject({ status: 405, body: { detail: 'Method Not Allowed' } })
+})
+
+test('past the month of the free plan a call that is not made is answered as ever, and one that would be is 402', async () => {
+  const yard = await onceYard()
+  const tools = await toolServer()
+  await yard.call('POST', '/tools', { name: 'act', url: tools.url })
+  const act = (args: object, agent_id = 'a') => yard.call('POST', '/ai/run', { agent_id, tool: 'act', args })
+  expect((await act({ idempotency_key: 'z' })).body.decision).toBe('executed')
+  await yard.native('POST', '/v1/agents/off/disable', {})
+  await onPlan(yard, 'free')
+  await spend(yard, 3_000, 'ai')
+  expect(await act({ idempotency_key: 'z' })).toMatchObject({ status: 200, body: { decision: 'dedup' } })
+  expect(await act({}, 'off')).toMatchObject({ status: 200, body: { policy_reason: 'agent_disabled' } })
+  expect((await act({ idempotency_key: 'y' })).status).toBe(402)
+  expect(tools.calls).toHaveLength(1)
 })

@@ -55,16 +55,44 @@ describe('POST /events', () => {
     expect(b.id, 'its own number is not the client’s').toBeGreaterThan(a.id)
   })
 
-  test('without ts it is now, and with a fraction it is in order', async () => {
+  test('without ts it is now; of a fraction the second counts, and within it the order of recording', async () => {
     const { call } = await onceYard()
     const before = Math.floor(Date.now() / 1000)
     await call('POST', '/events', { run_id: 'r', type: 'now' })
     await call('POST', '/events', { run_id: 'r', type: 'second', ts: 100.75 })
     await call('POST', '/events', { run_id: 'r', type: 'first', ts: 100.25 })
     const { events } = (await call('GET', '/runs/r')).body
-    expect(events.map((it: { type: string }) => it.type)).toEqual(['first', 'second', 'now'])
+    expect(events.map((it: { type: string }) => it.type)).toEqual(['second', 'first', 'now'])
     expect(events.map((it: { ts: number }) => it.ts).slice(0, 2)).toEqual([100, 100])
     expect(events[2].ts).toBeGreaterThanOrEqual(before)
+  })
+
+  test('an event that names no agent is not given that of another one', async () => {
+    const { call } = await onceYard()
+    await call('POST', '/events', { run_id: 'r', type: 'tool_call', agent_id: 'bot' })
+    await call('POST', '/events', { run_id: 'r', type: 'note' })
+    const { events } = (await call('GET', '/runs/r')).body
+    expect(events.map((it: { agent_id?: string }) => it.agent_id)).toEqual(['bot', undefined])
+  })
+
+  test('the end of a run is the last, also when its clock is the whole second', async () => {
+    const { call } = await onceYard()
+    // In the middle of a second, so that what is told without its time is later in it.
+    await new Promise((resolve) => setTimeout(resolve, 1_500 - (Date.now() % 1_000)))
+    const ts = Math.floor(Date.now() / 1_000)
+    await call('POST', '/events', { run_id: 'r', type: 'run_started', status: 'started' })
+    await call('POST', '/events', { run_id: 'r', type: 'run_finished', status: 'completed', ts })
+    const { events } = (await call('GET', '/runs/r')).body
+    expect(events.map((it: { type: string }) => it.type)).toEqual(['run_started', 'run_finished'])
+    expect((await call('GET', '/runs?q=r')).body.items[0]).toMatchObject({ last_type: 'run_finished' })
+  })
+
+  test('what is refused before a route is found is told in the words of the mount', async () => {
+    const { address } = await onceYard()
+    for (const path of ['/runs/%E0%A4%A', `/runs/${'x'.repeat(4_000)}`]) {
+      const response = await fetch(`${address}/onceonly/v1${path}`)
+      expect(Object.keys((await response.json()) as object)).toEqual(['detail'])
+    }
   })
 
   test('nulls stand for fields that are left out', async () => {

@@ -1,9 +1,6 @@
 // Actions that are executed here under a lease: one after the other, each a governed call of a tool. How one ended is
 // written down before the next begins, so whoever goes on after a crash repeats none that had ended.
-import { Refusal } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
-import { costOf, isObserved, judge, NO_POLICY, riskOf } from '#core/policy.ts'
-import { findAgent } from '#storage/agents.ts'
 import {
   type ActionDone,
   type Agenda,
@@ -13,12 +10,11 @@ import {
   lockLease,
   saveActionDone,
 } from '#storage/ai-leases.ts'
-import { readToday } from '#storage/authorizations.ts'
 import type { Sql } from '#storage/sql.ts'
 import { followEnd, isRunCanceled, writeEnd } from './ai-leases.ts'
-import { type CallAnswer, callTool, findToolOf, type ToolCall, tellTimeline } from './call-tool.ts'
+import { type CallAnswer, callTool, type ToolCall, tellTimeline } from './call-tool.ts'
 import type { Ctx } from './ctx.ts'
-import { standingOf } from './standing.ts'
+import { asAnswer, foreseeCall } from './foresee-call.ts'
 
 /** `stop`: begin no other action; `cut`: end the one under way, too. */
 type Executing = { stop: AbortSignal; cut: AbortSignal; lease: Pick<LeaseRow, 'runId' | 'runRef' | 'endsRun'> }
@@ -64,21 +60,6 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
 const saveDone = (ctx: Ctx, agenda: Agenda, done: ActionDone): Promise<boolean> =>
   ctx.sql.begin((tx) => saveActionDone(tx as unknown as Sql, agenda, done)) as Promise<boolean>
 
-/** A tool that is not there fails its action; anything else that is thrown is a reason to try again later. */
-function asAnswer(error: unknown): CallAnswer {
-  if (!(error instanceof Refusal && error.code === 'tool_not_found')) throw error
-  return notFound(error.message)
-}
-
-const notFound = (message: string): CallAnswer => ({
-  ok: false,
-  allowed: false,
-  decision: 'blocked',
-  reason: 'tool_not_found',
-  riskLevel: 'medium',
-  result: { error: message },
-})
-
 /** The results of fifty actions are one answer, which has to stay one that can be read. */
 const SHOWN_BYTES_MAX = 64 * 1024
 
@@ -91,7 +72,7 @@ function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
 
 /** What would become of a call: it is judged as if it were made, and neither made nor counted. */
 async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
-  const answer = await judgeOnly(ctx, call)
+  const answer = await foreseeCall(ctx, call)
   const { ok, decision, reason } = answer
   const data = { decision, policy_reason: reason, dry_run: true }
   await tellTimeline(ctx, call, [
@@ -99,28 +80,6 @@ async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
     { type: 'tool_result', status: ok ? 'ok' : 'blocked', data },
   ])
   return answer
-}
-
-async function judgeOnly(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
-  const tool = await findToolOf(ctx, call).catch(asAnswer)
-  if ('decision' in tool) return tool
-  const { projectId, agentId, costMicrousd } = call
-  const agent = await findAgent(ctx.sql, projectId, agentId)
-  const today = await readToday(ctx.sql, [{ projectId, agentId }])
-  const policy = agent?.policy ?? NO_POLICY
-  const reason = judge(policy, standingOf(agent, today, call.tool), {
-    tool: call.tool,
-    costMicrousd: costOf(policy, call.tool, costMicrousd),
-  })
-  const allowed = reason === 'ok' || isObserved(agent?.policyMode, reason)
-  return {
-    ok: allowed,
-    allowed,
-    decision: allowed ? 'dry_run' : 'blocked',
-    reason: allowed ? 'ok' : reason,
-    riskLevel: riskOf(allowed ? 'ok' : reason),
-    result: {},
-  }
 }
 
 type Finished = { agenda: Agenda; actor: Actor; done: readonly ActionDone[]; canceled?: boolean }

@@ -58,7 +58,8 @@ export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: T
 }
 
 export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
-  const tool = await findToolOf(ctx, call).catch((error: unknown) => tellMissing(ctx, call, error))
+  const tool = await findToolOf(ctx, call).catch(asMissing)
+  if (tool instanceof Refusal) return refuseMissing(ctx, call, tool)
   // A call without a key is found by its args once it was approved.
   const askedKey = `asked:${hashOfArgs(call.args)}`
   const isAsked = call.key === undefined && (await kept.isCallKept(ctx.sql, { ...nameOf(call), key: askedKey }))
@@ -71,7 +72,7 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   // A switch that is off refuses everything, also what would be given again.
   const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
   if (agent && !agent.enabled) {
-    const decided = await decide(ctx, { call, tool, token })
+    const decided = await decide(ctx, { call })
     if (!decided.allowed) return tellBlocked(ctx, call, decided)
     // It was switched on in this very moment; what was made already is not made again.
     await settle(ctx, call, decided, true)
@@ -88,16 +89,27 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   }
 }
 
-/** A call of a tool that there is not is told, too: its run would otherwise say nothing of why it went wrong. */
-async function tellMissing(ctx: Ctx, call: ToolCall, error: unknown): Promise<never> {
-  if (error instanceof Refusal && error.code === 'tool_not_found') {
-    const data = { decision: 'blocked', policy_reason: error.code }
-    await tellTimeline(ctx, call, [
-      ...(call.step === undefined ? [] : [{ type: 'agent_step', status: 'start' }]),
-      { type: 'tool_result', status: 'error', message: error.message, data },
-    ])
-  }
+function asMissing(error: unknown): Refusal {
+  if (error instanceof Refusal && error.code === 'tool_not_found') return error
   throw error
+}
+
+/**
+ * An agent that may not call it is told that first, whether there is such a tool or not. Else a call of a tool that
+ * there is not is told, too: its run would otherwise say nothing of why it went wrong.
+ */
+async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promise<CallAnswer> {
+  if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
+  const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
+  if (agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, call.tool)) {
+    const decided = await decide(ctx, { call })
+    if (!decided.allowed) return tellBlocked(ctx, call, decided)
+    // It was let in this very moment, and there is still nothing to call.
+    await settle(ctx, call, decided, false)
+  }
+  const data = { decision: 'blocked', policy_reason: missing.code }
+  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'error', message: missing.message, data }])
+  throw missing
 }
 
 const nameOf = ({ projectId, agentId, tool }: ToolCall) => ({ projectId, agentId, tool })
@@ -208,7 +220,7 @@ type Decided = {
  * One decision for a call, however often it is begun: it is charged once, and approved once. It is good for the very args
  * that it was made about, and while the agent is on.
  */
-async function decide(ctx: Ctx, { call, authorizationId }: Made): Promise<Decided> {
+async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | 'authorizationId'>): Promise<Decided> {
   const { projectId, agentId, tool, args, actor, costMicrousd, runRef } = call
   const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
   const chain = run?.correlationId

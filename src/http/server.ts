@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Answers a path that there is not: with what it would take, or 404. */
     answerUnknown: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
+    /** How each mount tells what went wrong, by its prefix. */
+    problemSenders: Map<string, typeof sendProblem>
   }
 }
 
@@ -47,10 +49,14 @@ const BOUNDS = {
   paramLengthMax: 3072,
 } as const
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+/** One word, without what any text around it gives a meaning to: it is shown in logs and replies. */
+const REQUEST_ID = /^[\w.:/=+@~-]{1,128}$/
 
 export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...access }: ServerOptions): FastifyInstance {
   const paths = pathBook()
+  const senders = new Map<string, typeof sendProblem>()
+  // What the framework refuses before it has found a route is said in the words of the mount all the same.
+  const sendProblemAt = (url: string) => senders.get(`/${url.split(/[/?]/, 2)[1]}`) ?? sendProblem
   const app: FastifyInstance = Fastify({
     loggerInstance: log,
     // Two lines for each request would cost more than most requests; refusals and failures are logged as they are sent.
@@ -66,7 +72,7 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
     // While the server closes, our own hook answers, in our envelope.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, showId(request, reply)),
+    frameworkErrors: (error, request, reply) => sendProblemAt(request.url)(error, request, showId(request, reply)),
     clientErrorHandler: answerBrokenRequest,
   })
   app.server.maxConnections = BOUNDS.connectionsMax
@@ -77,6 +83,7 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   app.setValidatorCompiler<object>(({ schema, httpPart }) => compileValidator(schema, httpPart) as never)
   app.setErrorHandler(sendProblem)
   app.decorate('answerUnknown', answerUnknown(paths))
+  app.decorate('problemSenders', senders)
   app.setNotFoundHandler(app.answerUnknown)
   app.addHook('onRoute', ({ method, url }) => paths.add(method, url))
 

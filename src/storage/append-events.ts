@@ -74,7 +74,8 @@ export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promi
       where s.run_id = a.run_id
     ), placed as materialized (
       select a.*, nextval('event_positions') as position, a.last_sequence + a.nth as sequence, r.correlation_id as run_correlation, r.client_id,
-        r.agent_id as run_agent, more->>'resourceType' as resource_type, date_trunc('milliseconds', clock_timestamp()) as recorded_at
+        -- A run that others report does what its events say, and each of them says who did it.
+        case when r.execution <> 'external' then r.agent_id end as run_agent, more->>'resourceType' as resource_type, date_trunc('milliseconds', clock_timestamp()) as recorded_at
       from admitted a left join runs r on r.id = a.run_id
       order by a.ord
     ), logged as (

@@ -24,7 +24,14 @@ const REST_MS = 1_000
 const PROJECTS_MAX = 1_000
 const EVENTS_MAX = 1_000
 
-export type NewFeedItem = { type: FeedType; key?: string; leaseId?: string; meta?: Record<string, unknown> }
+export type NewFeedItem = {
+  type: FeedType
+  key?: string
+  leaseId?: string
+  meta?: Record<string, unknown>
+  /** When it happened, where that is not now. */
+  at?: Date
+}
 /** `at` is in milliseconds of Unix time. */
 export type FeedItem = {
   at: number
@@ -46,13 +53,17 @@ export type RecentFeed = {
   close: () => Promise<void>
 }
 
+/** What such an event is about. A client may write an event of the same type; at OnceOnly it is about nothing but its run. */
+const aboutOf = (type: string): string => (type === EVENT_OF.policy_blocked ? 'agent' : type.split('.', 1)[0]!)
+
 /** The event of the log that is an item of the feed, for those who write it in a transaction of their own. */
-export const feedEvent = (projectId: string, { type, key, leaseId, meta }: NewFeedItem): NewEvent => ({
+export const feedEvent = (projectId: string, { type, key, leaseId, meta, at }: NewFeedItem): NewEvent => ({
   projectId,
   type: EVENT_OF[type],
   actor: { type: 'system', id: null },
-  resourceType: EVENT_OF[type].split('.', 1)[0],
+  resourceType: aboutOf(EVENT_OF[type]),
   ...(leaseId !== undefined && { leaseId }),
+  ...(at && { occurredAt: at }),
   data: { ...(key !== undefined && { key }), ...(meta && { meta }) },
 })
 
@@ -106,7 +117,7 @@ export function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions
         items = []
         waiting.set(projectId, items)
       }
-      items.push(item)
+      items.push({ ...item, at: new Date() })
       // What would not be shown any more need not be written either.
       if (items.length > FEED_MAX) items.shift()
       // Else whoever is writing comes back for it.
@@ -127,16 +138,17 @@ const freshOf = (items: readonly FeedItem[]): FeedItem[] =>
   items.filter(({ at }) => at > Date.now() - KEPT_DAYS * 86_400_000)
 
 async function readFromLog(sql: Sql, projectId: string): Promise<FeedItem[]> {
+  const types = [...FEED_OF.keys()]
   // The newest of each type are the first of their part of an index; a scan by time would pass over everything else.
   const rows = await sql<(Omit<FeedItem, 'type' | 'at'> & { type: string; at: Date })[]>`
-    select e.* from unnest(${[...FEED_OF.keys()]}::text[]) as wanted (type) cross join lateral (
+    select e.* from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about) cross join lateral (
       select occurred_at as at, type, data->>'key' as key, lease_id as "leaseId", agent_id as "agentId", tool, data, position
       from events
-      where project_id = ${projectId} and type = wanted.type
+      where project_id = ${projectId} and type = wanted.type and resource_type = wanted.about
         and occurred_at > clock_timestamp() - ${KEPT_DAYS} * interval '1 day'
         and recorded_at > clock_timestamp() - ${KEPT_DAYS + 1} * interval '1 day'
       order by occurred_at desc, position desc limit ${FEED_MAX}
-    ) e order by e.position desc limit ${FEED_MAX}`
+    ) e order by e.at desc, e.position desc limit ${FEED_MAX}`
   return rows.map(({ at, type, key, leaseId, agentId, tool, data }) => ({
     at: at.getTime(),
     type: FEED_OF.get(type)!,

@@ -2,6 +2,7 @@
 // would pay for it: the log itself is walked from its newest event, where a page of recent runs is soon found.
 import { column } from './column.ts'
 import { readRunCounts } from './read-runs.ts'
+import { secondOf } from './run-timeline.ts'
 import { type Fragment, joined, type Sql } from './sql.ts'
 import { ENDINGS, notToldTwice } from './told-ends.ts'
 
@@ -102,15 +103,15 @@ async function walk(sql: Sql, { projectId, prefix, limit, offset }: ReadRecentRu
   for (const events of [first, Math.min(WALK_MAX, first * 10), WALK_MAX]) {
     const rows = await sql<{ runId: string | null; walked: number }[]>`
       with walked as materialized (
-        select run_id, run_ref, occurred_at, position, ${notToldTwice(sql, 'e')} as shown from events e
+        select run_id, run_ref, ${secondOf(sql)} as second, position, ${notToldTwice(sql, 'e')} as shown from events e
         where project_id = ${projectId} order by occurred_at desc, position desc limit ${events}
       ), latest as (
-        select distinct on (run_id) run_id, occurred_at, position from walked
-        where run_id is not null and shown ${named} order by run_id, occurred_at desc, position desc
+        select distinct on (run_id) run_id, second, position from walked
+        where run_id is not null and shown ${named} order by run_id, second desc, position desc
       )
       select l.run_id as "runId", (select count(*)::int from walked) as walked
       from (select) always left join latest l on exists (select from runs where id = l.run_id)
-      order by l.occurred_at desc, l.position desc`
+      order by l.second desc, l.position desc`
     found = rows.flatMap(({ runId }) => runId ?? [])
     if (found.length >= offset + limit || rows[0]!.walked < events || events === WALK_MAX) break
   }
@@ -126,7 +127,7 @@ const unseen = (sql: Sql, except: readonly string[]): Fragment =>
 const lastOf = (sql: Sql): Fragment => sql`left join lateral (
     select * from (
       select e.occurred_at, e.position, e.type, e.status, e.data from events e where e.run_id = r.id order by e.sequence desc limit ${TAIL}
-    ) e where ${notToldTwice(sql, 'e')} order by e.occurred_at desc, e.position desc limit 1
+    ) e where ${notToldTwice(sql, 'e')} order by ${secondOf(sql)} desc, e.position desc limit 1
   ) last on true`
 
 async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
@@ -135,7 +136,7 @@ async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }:
       select id, created_at from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
     )
     select r.id from r ${lastOf(sql)}
-    order by coalesce(last.occurred_at, r.created_at) desc, last.position desc nulls last, r.id desc limit ${limit} offset ${offset}`
+    order by date_trunc('second', coalesce(last.occurred_at, r.created_at)) desc, last.position desc nulls last, r.id desc limit ${limit} offset ${offset}`
   return rows.map(({ id }) => id)
 }
 

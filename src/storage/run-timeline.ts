@@ -1,7 +1,7 @@
 // One run's events in the order in which they happened, a page at a time, by offset.
 import { cutByBytes, eventColumns, type LogEvent } from './log-event.ts'
 import { idsOf } from './read-runs.ts'
-import type { Sql } from './sql.ts'
+import type { Db, Fragment, Sql } from './sql.ts'
 import { notToldTwice } from './told-ends.ts'
 
 /** A page holds this much data, or one event: then it is shorter than was asked for. */
@@ -10,7 +10,13 @@ const PAGE_BYTES_MAX = 8 * 1_048_576
 export type Timeline = { total: number; events: LogEvent[] }
 export type ReadTimeline = { projectId: string; runId: string; limit: number; offset: number }
 
-/** Oldest first, ties in the order in which they were recorded. A run that there is not has no events. */
+/**
+ * Times are shown in whole seconds, and many clients report no more: of two in one second, the one that was recorded
+ * first is the first.
+ */
+export const secondOf = (sql: Db): Fragment => sql`date_trunc('second', e.occurred_at)`
+
+/** Oldest first, by the second and then as recorded. A run that there is not has no events. */
 export async function readTimeline(sql: Sql, read: ReadTimeline): Promise<Timeline> {
   const { projectId, runId, limit, offset } = read
   const rows = await sql<(LogEvent & { total: number })[]>`
@@ -19,13 +25,13 @@ export async function readTimeline(sql: Sql, read: ReadTimeline): Promise<Timeli
     ), told as materialized (
       -- Narrow, since all events of the run are sorted to find one page of them. Clients may report when something
       -- happened, so the order of the sequence is another one.
-      select e.sequence, e.occurred_at, e.position, e.recorded_at from events e
+      select e.sequence, ${secondOf(sql)} as second, e.position, e.recorded_at from events e
       where e.run_id = (select id from run)
         -- Nothing about a run is recorded before it is there; the hour is for clocks that were set back.
         and e.recorded_at >= (select created_at from run) - interval '1 hour' and ${notToldTwice(sql, 'e')}
     ), place as materialized (
-      select sequence, recorded_at, row_number() over (order by occurred_at, position) as number
-      from told order by occurred_at, position limit ${limit}::int offset ${offset}::int
+      select sequence, recorded_at, row_number() over (order by second, position) as number
+      from told order by second, position limit ${limit}::int offset ${offset}::int
     ), found as (
       select place.number, e.* from place cross join lateral (
         select ${eventColumns(sql)} from events

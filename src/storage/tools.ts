@@ -109,6 +109,15 @@ export async function isCallKept(sql: Db, { projectId, agentId, tool, key }: Cal
   return rows.length > 0
 }
 
+/** What a call brought that was made; undefined when it was not, or is forgotten. */
+export async function findKeptResult(sql: Db, it: CallName): Promise<Record<string, unknown> | undefined> {
+  const [row] = await sql<{ result: Record<string, unknown> }[]>`
+    select result from kept_calls
+    where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key}
+      and result is not null and expires_at > clock_timestamp()`
+  return row?.result
+}
+
 /** Remembers which decision a call is made under; false when it is somebody else's by now. */
 export async function bindCall(sql: Db, it: CallName & { token: string; authorizationId: string }): Promise<boolean> {
   const rows = await sql`

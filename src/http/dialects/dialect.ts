@@ -24,6 +24,7 @@ export type Dialect = {
 export const mountDialect =
   ({ prefix, title, wording, routes, surface, mount }: Dialect) =>
   (app: FastifyInstance): void => {
+    app.problemSenders.set(prefix, problemSender(wording))
     void app.register(
       async (scope) => {
         scope.setErrorHandler(problemSender(wording))

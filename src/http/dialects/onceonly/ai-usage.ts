@@ -1,6 +1,7 @@
 // What leases and governed calls count against the plan of their project.
-import type { CallAnswer } from '#actions/call-tool.ts'
+import { type CallAnswer, callTool, type ToolCall } from '#actions/call-tool.ts'
 import type { Ctx } from '#actions/ctx.ts'
+import { isIdle } from '#actions/foresee-call.ts'
 import { addUse, lockMonths, readMonth } from '#storage/plans.ts'
 import type { Sql } from '#storage/sql.ts'
 import { writeFeed } from './feed.ts'
@@ -14,6 +15,10 @@ const KIND = 'ai'
 export async function usedOf({ sql }: { sql: Sql }, projectId: string): Promise<number> {
   const months = await readMonth(sql, [projectId])
   return months.find(({ kind }) => kind === KIND)?.charged ?? 0
+}
+
+async function usedUp(ctx: Ctx, projectId: string, plan: NamedPlan): Promise<boolean> {
+  return plan.hardStop && (await usedOf(ctx, projectId)) >= plan.months[KIND]
 }
 
 /** Refuses one more when the month is used up; undefined for plans that go on. */
@@ -47,20 +52,17 @@ export const countAsked = (ctx: Ctx, projectId: string): Promise<void> =>
  * Makes a governed call, and counts it: what was made counts, what was blocked or made before does not. Where a month is
  * a hard limit it is counted before it is made, and taken back when it was not: calls at the same time share what is left.
  */
-export async function countedCall(
-  ctx: Ctx,
-  projectId: string,
-  plan: NamedPlan,
-  make: () => Promise<CallAnswer>,
-): Promise<CallAnswer> {
-  const admit = admission(projectId, plan)
+export async function countedCall(ctx: Ctx, projectId: string, plan: NamedPlan, call: ToolCall): Promise<CallAnswer> {
+  // What would not be made needs no place in the month.
+  const admit =
+    (await usedUp(ctx, projectId, plan)) && (await isIdle(ctx, call)) ? undefined : admission(projectId, plan)
   if (admit)
     await inTransaction(ctx, async (tx) => {
       await admit(tx)
       await addUse(tx, [{ projectId, kind: KIND, charged: 1 }])
     }).catch(countBlocked(ctx, projectId, { plan }))
   const counted = admit ? 1 : 0
-  const answer = await make().catch(async (error: unknown) => {
+  const answer = await callTool(ctx, call).catch(async (error: unknown) => {
     await addUse(ctx.sql, [{ projectId, kind: KIND, charged: -counted }])
     throw error
   })

@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import { acquireLease, endLease, extendLease, findLeaseNow, type LeaseRequest } from '#actions/ai-leases.ts'
-import { callTool } from '#actions/call-tool.ts'
 import type { Ctx } from '#actions/ctx.ts'
 import { hashOfArgs } from '#actions/policy-hash.ts'
 import { standingOf } from '#core/ai-lease.ts'
@@ -145,7 +144,7 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
     // Whoever names a run says which calls belong together: the same one in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
   }
-  const answer = await countedCall(ctx, projectId, plan, () => callTool(ctx, asked))
+  const answer = await countedCall(ctx, projectId, plan, asked)
   const { ok, allowed, decision, reason, riskLevel, result } = answer
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }

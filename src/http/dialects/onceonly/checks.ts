@@ -76,6 +76,8 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    // Places in lists are numbers; no field of ours has digits for a name.
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part))
   if (keyword === 'required')
     return {
       type: 'missing',

@@ -36,11 +36,11 @@ test('lines, progress and resources become events, which are listed as they were
   const progress = await sdk('POST', '/progress', { percent: 40, message: 'half', step: 'read', eta_seconds: 9 })
   expect([progress.status, progress.body]).toEqual([
     201,
-    expect.objectContaining({ type: 'progress', message: 'half', data: { percent: 40, step: 'read', eta_secs: 9 } }),
+    expect.objectContaining({ type: 'progress', message: 'half', data: { percent: 40, step: 'read', eta_seconds: 9 } }),
   ])
   expect((await sdk('POST', '/progress', { percent: 50, eta_secs: 3 })).body).toMatchObject({
     message: '',
-    data: { percent: 50, eta_secs: 3 },
+    data: { percent: 50, eta_seconds: 3 },
   })
   const sample = await sdk('POST', '/resources', { memory_mb: 120.5, cpu_percent: 3 })
   expect([sample.status, sample.body]).toEqual([

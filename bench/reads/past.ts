@@ -108,7 +108,7 @@ const writeOtherEvents = (sql: Sql, beginMs: number, from: number, to: number) =
 const writeDecisions = (sql: Sql, beginMs: number, from: number, to: number) => sql`
   insert into authorizations (id, project_id, agent_id, tool, state, reason, risk_level, policy_version, cost_microusd, hour, created_at)
   select uuidv7(), 'default', 'agent-' || n % ${AGENTS}::int, 'tool-' || n / ${AGENTS}::int % ${TOOLS}::int,
-    case n % 7 when 0 then 'blocked' else 'settled' end, case n % 7 when 0 then 'tool_blocked' else 'ok' end, 'low', 1, 10,
+    case n % 7 when 0 then 'blocked' else 'settled' end, case n % 7 when 0 then 'tool_explicitly_blocked' else 'ok' end, 'low', 1, 10,
     date_trunc('hour', at, 'UTC'), at
   from (
     select n, date_trunc('milliseconds', to_timestamp((${beginMs}::bigint + n * ${DECISION_STEP_MS}::float8) / 1000)) as at

@@ -21,7 +21,12 @@ export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | u
   return now!
 }
 
-type Asked = Cause & { reason?: string | undefined }
+export type CancelWords = {
+  reason?: string | undefined
+  /** What is kept as the error of the run. */
+  error?: string | undefined
+}
+type Asked = Cause & CancelWords
 type Many = Asked & { projectId: string; runIds: readonly string[] }
 
 /** Cancels up to 500 runs by their ids; answers in their order. */
@@ -39,15 +44,15 @@ export async function cancelFound(ctx: Ctx, runs: readonly RunRow[], asked: Aske
 }
 
 export const canceling =
-  ({ actor, causationId, reason }: Asked) =>
+  ({ actor, causationId, reason, error = 'canceled by user' }: Asked) =>
   (run: RunRow): RunChange => ({
     runId: run.id,
     move: 'cancel',
     actor,
     ...(causationId && { causationId }),
-    error: 'canceled by user',
+    error,
     errorCode: 'canceled',
-    data: { error: 'canceled by user' },
+    data: { error },
     ...(reason && { message: reason }),
   })
 

@@ -16,7 +16,7 @@ import { isDuplicate, type Sql } from '#storage/sql.ts'
 import { cancelRuns } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 import { findJobByIdOrSlug } from './job-cache.ts'
-import { cronProblem, nextTick } from './schedule.ts'
+import { cronProblem, isTimezone, nextTick } from './schedule.ts'
 
 /** Of people who change one job at the same moment, one is first each time. */
 const TRIES_MAX = 50
@@ -182,6 +182,7 @@ async function checkDefinition(ctx: Ctx, it: JobDefinition): Promise<void> {
   if (it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0) {
     throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
   }
+  if (!isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
   if (it.cron === null) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
   const problem = cronProblem(it.cron, it.timezone, new Date())

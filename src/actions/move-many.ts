@@ -4,12 +4,12 @@ import type { Cause } from '#core/event.ts'
 import { STATES_FOR } from '#core/operation.ts'
 import type { RunConditions } from '#storage/find-runs.ts'
 import { listRunsPage, type RunPlace } from '#storage/list-runs.ts'
-import { cancelFound } from './cancel-runs.ts'
+import { type CancelWords, cancelFound } from './cancel-runs.ts'
 import type { Ctx } from './ctx.ts'
 
 export const PAGE_MAX = 500
 
-type Matching = Cause & { projectId: string; filter: RunConditions; max: number; reason?: string | undefined }
+type Matching = Cause & { projectId: string; filter: RunConditions; max: number } & CancelWords
 
 /** Cancels the newest `max` runs of a filter that are not over, and all that is below them. */
 export async function cancelMatching(

@@ -7,11 +7,7 @@ export function cronProblem(
   timezone: string,
   now: Date,
 ): { field: 'cron' | 'timezone'; message: string } | undefined {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: timezone })
-  } catch {
-    return { field: 'timezone', message: 'is no IANA time zone' }
-  }
+  if (!isTimezone(timezone)) return { field: 'timezone', message: 'is no IANA time zone' }
   try {
     if (nextTick(expression, timezone, now)) return undefined
     return { field: 'cron', message: 'never fires' }
@@ -43,4 +39,13 @@ export function ticksBetween(
     ;[tick] = schedule.previousRuns(1, tick)
   }
   return ticks.reverse()
+}
+
+export function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
 }

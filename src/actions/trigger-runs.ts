@@ -61,8 +61,17 @@ export async function triggerRuns(
 ): Promise<(Triggered | Error)[]> {
   const job = await ctx.jobs.find(origin.projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
+  const trigger = (request: RunRequest) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)
+  // Of several with one key the first is the one that is made.
+  const latest = new Map<string, Promise<unknown>>()
   const results = await Promise.all(
-    requests.map((request) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)),
+    requests.map((request) => {
+      const { idempotencyKey: key } = request
+      if (key === undefined) return trigger(request)
+      const one = (latest.get(key) ?? Promise.resolve()).then(() => trigger(request))
+      latest.set(key, one)
+      return one
+    }),
   )
   const queues = new Set(
     results.flatMap((it) =>

@@ -30,7 +30,7 @@ describe('malformed JSON', () => {
     ['[1, 2', "Expected ',' or ']' after array element", 1, 6],
     ['{"a": "x\ny"}', 'Bad control character in string literal', 1, 9],
     ['[1,\n 2,\n ]', 'Unexpected token', 3, 2],
-    ['{"a": tru', 'Unexpected end of', 1, 7],
+    ['{"a": tru', 'Unexpected end at line 1', 1, 7],
     ['1 2', 'Unexpected non-whitespace character after', 1, 3],
   ])('%j is told with its place', (text, words, line, column) => {
     const refusal = refusalOf(text)

@@ -122,7 +122,7 @@ function malformed(text: string, what: string, message: string): Refusal {
   const column = (before.at(-1)?.length ?? 0) + 1
   // V8 quotes the text around the error; a caller knows its own text, and a log need not.
   const reason = message.replace(
-    /(?:,? in JSON at position.*|, (?:\.\.\.)?".*" is not valid JSON| in JSON|JSON input)$/s,
+    /(?:,? in JSON at position.*| of JSON input|, (?:\.\.\.)?".*" is not valid JSON| in JSON|JSON input)$/s,
     '',
   )
   return refuse('malformed', {

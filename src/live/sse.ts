@@ -77,7 +77,10 @@ export function serveStreams(options: StreamsOptions = {}): Streams {
       const stream = new Stream(res, { projectId, wire, at, clock, ended: dismiss })
       streams.add(stream)
       timer ??= setInterval(beat, 1_000)
-      res.writeHead(200, HEADERS).write(RETRY)
+      res.writeHead(200, HEADERS)
+      if (wire.opening === undefined) res.write(RETRY)
+      else if (wire.opening) res.write(wire.opening)
+      else res.flushHeaders()
       stream.begin(follow)
     },
     count: () => streams.size,

@@ -8,12 +8,20 @@ export type Wire<Row, At> = {
   /** A whole frame with its blank line (see `frame`); '' for a row that this stream leaves out. */
   frame(row: Row): string
   heartbeat(at: At): string
+  /** What the stream begins with, before any row; without it, how soon a client that was cut off comes back. */
+  opening?: string
 }
 
-/** One frame. `data` is one line, as JSON.stringify makes it. */
+/** One frame. `data` is JSON as JSON.stringify makes it. */
 export const frame = (id: string | number, type: string, data: string): string =>
   // A line break in the name of a type would begin a field of its own.
-  `id: ${id}\nevent: ${/[\r\n]/.test(type) ? type.replace(/[\r\n]/g, ' ') : type}\ndata: ${data}\n\n`
+  `id: ${id}\nevent: ${/[\r\n]/.test(type) ? type.replace(/[\r\n]/g, ' ') : type}\ndata: ${oneLine(data)}\n\n`
+
+/** Some clients take these for ends of lines as well; in JSON they stand in texts alone, where they may be escaped. */
+export const oneLine = (json: string): string =>
+  /[\u0085\u2028\u2029]/.test(json)
+    ? json.replace(/[\u0085\u2028\u2029]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    : json
 export const HEARTBEAT = ': heartbeat\n\n'
 
 /** A run's stream; its ids are the sequence. `json` is the wire's event. */

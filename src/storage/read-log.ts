@@ -19,6 +19,8 @@ export type ReadRunLog = {
   /** No rows of these types. */
   exceptTypes?: readonly string[] | undefined
   level?: string | undefined
+  /** The level that rows without one count as. */
+  defaultLevel?: string | undefined
   bytesMax?: number
 }
 
@@ -31,7 +33,8 @@ export async function readRunLog(sql: Sql, read: ReadRunLog): Promise<RunLogPage
   // The hour is for clocks that were set back between the two writes.
   const ofType = read.types ? sql`and type = any(${read.types as string[]}::text[])` : sql``
   const notOfType = read.exceptTypes ? sql`and type <> all(${read.exceptTypes as string[]}::text[])` : sql``
-  const ofLevel = read.level === undefined ? sql`` : sql`and level = ${read.level}`
+  const ofLevel =
+    read.level === undefined ? sql`` : sql`and coalesce(level, ${read.defaultLevel ?? null}) = ${read.level}`
   const part = sql`run_id = ${runId}::uuid and sequence > ${afterSequence}::bigint ${ofType} ${notOfType} ${ofLevel}
     and recorded_at >= ${runCreatedAt.toISOString()}::timestamptz - interval '1 hour'
     order by sequence limit ${limit}::int`

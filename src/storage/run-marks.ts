@@ -46,8 +46,10 @@ export async function setDebugMode(db: Db, runId: string, debugMode: boolean): P
   return row !== undefined
 }
 
-/** Frees the run's idempotency key. False when it holds none. */
+/** Frees the run's idempotency key, which it then no longer shows. False when it holds none. */
 export async function freeIdempotencyKey(db: Db, runId: string): Promise<boolean> {
-  const [row] = await db`delete from idempotency_keys where run_id = ${runId} returning key`
+  const [row] = await db`
+    with forgotten as (update runs set idempotency_key = null where id = ${runId} and idempotency_key is not null)
+    delete from idempotency_keys where run_id = ${runId} returning key`
   return row !== undefined
 }

@@ -80,7 +80,7 @@ const TriggerReply = Type.Object(
 const trigger = route({
   method: 'POST',
   path: '/v1/jobs/:job/trigger',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag: 'Jobs',
   name: 'triggerRun',
   summary: 'Trigger a run of a job.',
@@ -97,7 +97,7 @@ const trigger = route({
 const triggerBulk = route({
   method: 'POST',
   path: '/v1/jobs/:job/trigger/bulk',
-  needs: 'runs:write',
+  needs: 'runs:trigger',
   tag: 'Jobs',
   name: 'triggerRuns',
   summary: 'Trigger up to 500 runs of a job as a batch.',
@@ -133,7 +133,7 @@ const triggerBulk = route({
 export const TRIGGER_ROUTES = [trigger, triggerBulk] as const satisfies readonly Route[]
 
 export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, trigger, async ({ job, dry_run, ...input }, caller, request) => {
+  implement(app, trigger, async ({ job, dry_run, ...input }, caller, request, reply) => {
     const { traceparent } = request.headers as { traceparent?: string }
     const asked: RunRequest = {
       ...requestOf(input, ''),
@@ -148,6 +148,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
     const { run, replayed } = await triggerRun(ctx, job, asked, originOf(caller))
     const body = { id: run.publicId, status: run.state, payload_hash, idempotency_hit: replayed }
+    if (replayed) reply.header('idempotency-replayed', 'true')
     return replayed ? answer(200, body) : answer(201, body)
   })
   implement(app, triggerBulk, async ({ job, items }, caller, request) => {

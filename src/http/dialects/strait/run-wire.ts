@@ -91,7 +91,8 @@ export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
     attempt: it.attempt,
     payload: body?.payload,
     result: body?.result,
-    metadata: perhapsMap(it.metadata),
+    // Names that begin with an underscore are the engine's own.
+    metadata: perhapsMap({ ...it.metadata, ...(run.preset && { _preset_override: run.preset }) }),
     error: it.error,
     triggered_by: straitTrigger(run.triggeredBy),
     scheduled_at: it.scheduled_at,
@@ -136,7 +137,11 @@ const straitTrigger = (trigger: Trigger) => (trigger === 'replay' ? 'manual' : t
 export const triggersShownAs = (trigger: Trigger | undefined) =>
   trigger === 'manual' ? { triggers: ['manual', 'replay'] as const } : { triggeredBy: trigger }
 
-const traceOf = (trace: Record<string, number | null>) =>
-  Object.fromEntries(
+function traceOf(trace: Record<string, number | null>) {
+  const whole: Record<string, number> = Object.fromEntries(
     Object.entries(trace).flatMap(([name, ms]) => (ms === null ? [] : [[name, Math.max(0, Math.round(ms))]])),
   )
+  // Rounded one by one, its parts would not always add up to it.
+  const { connect_ms = 0, ttfb_ms = 0, transfer_ms = 0 } = whole
+  return { ...whole, ...('dispatch_ms' in whole && { dispatch_ms: connect_ms + ttfb_ms + transfer_ms }) }
+}

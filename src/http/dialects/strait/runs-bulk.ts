@@ -17,6 +17,8 @@ import { askedBy, isReplayable } from './runs-controls.ts'
 import { runsWithBodies } from './runs-reads.ts'
 import { straitRefusal } from './wording.ts'
 
+/** What runs that were canceled together have as their error. */
+const error = 'canceled by user (bulk)'
 const CANCEL_IDS_MAX = 100
 const CANCEL_MATCHING_MAX = 10_000
 
@@ -28,7 +30,7 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
       throw straitRefusal(400, `maximum ${CANCEL_IDS_MAX} run IDs per bulk cancel request`)
     const named = await readNamed(ctx, caller.projectId, given)
     const live = [...named].flatMap(([id, run]) => (run && !isOver(run.state) ? [id] : []))
-    const canceled = await cancelRuns(ctx, { ...askedBy(caller), runIds: live })
+    const canceled = await cancelRuns(ctx, { ...askedBy(caller), runIds: live, error })
     const results = canceled.map((it) => resultOf(it as Canceled))
     const others = [...named].flatMap(([id, run]) =>
       !run
@@ -52,7 +54,7 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
       ...triggersShownAs(triggered_by),
       states: status && [status],
     }
-    const done = await cancelMatching(ctx, { ...askedBy(caller), filter, max: CANCEL_MATCHING_MAX })
+    const done = await cancelMatching(ctx, { ...askedBy(caller), filter, max: CANCEL_MATCHING_MAX, error })
     return summed(done.map(resultOf))
   })
   implement(app, contract.replayRuns, async ({ run_ids }, caller) => {

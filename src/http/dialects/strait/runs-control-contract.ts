@@ -62,6 +62,7 @@ export const replayRun = route({
 
 export const redriveRun = route({
   ...write,
+  needs: 'runs:redrive',
   ...NO_BODY,
   method: 'POST',
   path: '/v1/runs/:run_id/dlq-replay',
@@ -215,6 +216,7 @@ export const replayRuns = route({
 
 export const redriveRuns = route({
   ...write,
+  needs: 'runs:redrive',
   method: 'POST',
   path: '/v1/runs/bulk-dlq-replay',
   name: 'redriveRuns',

@@ -65,6 +65,9 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) => {
     // Any past time means now; only our own clients are told when theirs is one.
     const scheduledAt = new Date(Math.max(Date.parse(scheduled_at), Date.now()))
+    const found = await inWords(findRunOr404(ctx, caller.projectId, run_id), { run_not_found: NOT_RESCHEDULABLE })
+    // Natively the time of a next attempt may be moved as well.
+    if (found.startedAt || found.attempt > 1) throw straitRefusal(...NOT_RESCHEDULABLE)
     const moved = rescheduleRun(ctx, { ...askedBy(caller), runId: run_id, scheduledAt, payload })
     const run = await inWords(moved, {
       run_not_found: NOT_RESCHEDULABLE,

@@ -1,7 +1,7 @@
 // Reading runs and what they left behind, in Strait's shapes.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ctx } from '#actions/ctx.ts'
-import { readDebugBundle } from '#actions/debug-bundle.ts'
+import { type DebugBundle, readDebugBundle } from '#actions/debug-bundle.ts'
 import { dependencyStatus } from '#actions/job-dependencies.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#storage/attempt-writes.ts'
@@ -28,6 +28,7 @@ import { straitRun, triggersShownAs } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
 import {
   checkpointWire,
+  DEFAULT_LEVEL,
   eventWire,
   outputWire,
   stateWire,
@@ -104,15 +105,20 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     const id = run.publicId
     return {
       run: straitRun(run, body),
-      events: bundle.events.map(eventWire),
+      events: eventsOf(bundle).map(eventWire),
       checkpoints: bundle.checkpoints.map((row) => checkpointWire(id, row)),
-      usage: bundle.usage.map((row) => usageWire(id, row)),
+      // As in their list, the latest first.
+      usage: bundle.usage.toReversed().map((row) => usageWire(id, row)),
       tool_calls: bundle.toolCalls.map((row) => toolCallWire(id, row)),
       outputs: bundle.outputs.map((row) => outputWire(id, row)),
     }
   })
   straitRecordRoutes(app, ctx)
 }
+
+/** Debug lines are among the others, as in the list of events; what a model writes is not. */
+const eventsOf = ({ events, deltas }: DebugBundle) =>
+  [...events, ...deltas.filter((row) => row.type !== CHUNK)].sort((a, b) => a.sequence! - b.sequence!)
 
 function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listEvents, async ({ run_id, level, type, ...asked }, { projectId }, request, reply) => {
@@ -126,6 +132,7 @@ function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
       limit: limit + 1,
       deltas: true,
       level,
+      defaultLevel: DEFAULT_LEVEL,
       types: type === undefined ? undefined : typesNamed(type),
       exceptTypes: [CHUNK],
     })

@@ -15,9 +15,9 @@ export const RunEvent = Type.Object(
     id: word('Id of the event.'),
     run_id: RUN_ID,
     type: word('log, state_change, progress, or what its writer called it.'),
-    level: optional(word('debug, info, warn or error.')),
+    level: word('debug, info, warn or error.'),
     message: word('The line.'),
-    data: optional(anyJson('What else there is to say.')),
+    data: anyJson('What else there is to say.'),
     created_at: time('When it was written.'),
   },
   { title: 'RunEvent' },
@@ -88,10 +88,22 @@ const MOVE_EVENTS = [...new Set(Object.values(RUN_MOVES).map((move) => move.even
 /** Strait has one word for all moves of a run. The names of single ones are taken as well. */
 export const typesNamed = (type: string): string[] => (type === STATE_CHANGE ? [STATE_CHANGE, ...MOVE_EVENTS] : [type])
 
-/** The move that a line of the log tells of. A run that begins does not move. */
+/** The move that a line of the log tells of. A run that begins does not move, nor one that is only given another time. */
 export function moveOf(row: RunLogRow) {
   const transition = transitionOf(row.type, row.data)
-  return transition?.from ? { from: transition.from, to: transition.to } : undefined
+  return transition?.from && transition.from !== transition.to
+    ? { from: transition.from, to: transition.to }
+    : undefined
+}
+
+/** Of an event that was written without one. */
+export const DEFAULT_LEVEL = 'info'
+
+/** In the product's words; an object where there is nothing to say. */
+export function dataOf({ type, data }: RunLogRow): unknown {
+  if (type !== 'progress' || typeof data !== 'object' || data === null || !('eta_secs' in data)) return data ?? {}
+  const { eta_secs, ...others } = data
+  return { ...others, eta_seconds: eta_secs }
 }
 
 export function eventWire(row: RunLogRow) {
@@ -101,9 +113,9 @@ export function eventWire(row: RunLogRow) {
     id: row.id ?? `${row.runId}:${row.sequence}`,
     run_id: row.runId!,
     type: move ? STATE_CHANGE : row.type,
-    level: row.level,
+    level: row.level ?? DEFAULT_LEVEL,
     message: row.message ?? (move ? `${move.from} -> ${move.to}` : ''),
-    data: move ? { ...(row.data as object | null), ...move } : row.data,
+    data: move ? { ...(row.data as object | null), ...move } : dataOf(row),
     created_at: row.recordedAt.toISOString(),
   })
 }

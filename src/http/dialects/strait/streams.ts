@@ -6,13 +6,13 @@ import type { Ctx } from '#actions/ctx.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
 import { refuseField } from '#core/error.ts'
 import type { Live } from '#live/live.ts'
-import { HEARTBEAT, type Wire } from '#live/wire.ts'
+import { oneLine, type Wire } from '#live/wire.ts'
 import type { RunLogRow } from '#storage/read-log.ts'
 import type { RunRow } from '#storage/read-runs.ts'
 import { implement } from '../../implement.ts'
 import { filled } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
-import { moveOf } from './runs-record-wire.ts'
+import { DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
 
 const CHUNK = 'stream.chunk'
 /** Runs whose wire is remembered. More streams than that work as well, they only share less. */
@@ -56,17 +56,20 @@ export function straitStreamRoutes(app: FastifyInstance, { ctx, live }: { ctx: C
 
 type Opened = { wire: RunWire; afterSequence: number | undefined }
 
-const frame = (sequence: number | null, data: object): string => `id: ${sequence}\ndata: ${JSON.stringify(data)}\n\n`
+const frame = (sequence: number | null, data: object): string =>
+  `id: ${sequence}\ndata: ${oneLine(JSON.stringify(data))}\n\n`
+/** Frames of data and nothing else: clients split at blank lines and parse what they get. */
+const PLAIN = { opening: '', heartbeat: () => ': keepalive\n\n' } as const
 
 const CHUNKS: RunWire = {
+  ...PLAIN,
   frame: (row) => (row.type === CHUNK ? frame(row.sequence, chunkOf(row)) : ''),
-  heartbeat: () => HEARTBEAT,
 }
 
 const runWire = (jobId: string | null): RunWire => ({
+  ...PLAIN,
   // What a model writes has a stream of its own.
   frame: (row) => (row.type === CHUNK ? '' : frame(row.sequence, changeOf(row, jobId) ?? eventOf(row))),
-  heartbeat: () => HEARTBEAT,
 })
 
 function changeOf(row: RunLogRow, jobId: string | null) {
@@ -88,9 +91,9 @@ const eventOf = (row: RunLogRow) => ({
   type: 'event',
   event_type: row.type,
   run_id: row.runId,
-  level: row.level ?? 'info',
+  level: row.level ?? DEFAULT_LEVEL,
   message: row.message ?? '',
-  data: row.data ?? {},
+  data: dataOf(row),
   timestamp: row.occurredAt.toISOString(),
 })
 

@@ -5,6 +5,7 @@ import { optional } from '#contract/common.ts'
 import { Refusal, type RefusalCode } from '#core/error.ts'
 import type { Surface } from '../../openapi.ts'
 import { DialectRefusal, STATUS, snakeCase, type Wording } from '../../problems.ts'
+import { neededScope } from './admin-scopes.ts'
 
 /** Statuses and codes that differ from the native ones; the rest go by `CODE_OF_STATUS`. */
 const PRICED: Readonly<Partial<Record<Refusal['code'], { status: number; code: string }>>> = {
@@ -118,7 +119,7 @@ function sentenceOf(refusal: Refusal): string {
     case 'job_not_found':
       return 'job not found'
     case 'forbidden':
-      return `insufficient permissions: requires ${(refusal.details as { scope: string }).scope}`
+      return `insufficient permissions: requires ${neededScope((refusal.details as { scope: string }).scope)}`
     case 'job_disabled':
       return 'job is disabled'
     case 'job_paused':

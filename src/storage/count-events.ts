@@ -1,8 +1,8 @@
 // How many events, by what they are and by who did them. Whole months, days and hours come from the sums, and what is
-// not folded into those yet from the counters; only the two parts of hours at the ends of a span are counted in the log.
+// not folded into those yet from the counters; only what the ends of a span are off the nearest hour is counted in the log.
 import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
 import { type Fragment, joined, type Sql } from './sql.ts'
-import { beginOf, cutSpan, instant, type Piece, type Span, type Unit } from './time-units.ts'
+import { cutSpan, instant, type Part, roundToHours, type Span, type Unit } from './time-units.ts'
 
 export type CountFilter = {
   projectId: string
@@ -80,9 +80,8 @@ export async function countByUnit(
   filter: CountFilter,
   unit: Exclude<Unit, 'month'>,
 ): Promise<{ start: Date; count: number }[]> {
-  const pieces = cutSpan(filter, unit === 'day' ? ['day', 'hour'] : ['hour'])
   const rows = await sql<{ start: Date; count: number }[]>`
-    with counted as (${counted(sql, filter, 'event_sums', pieces)})
+    with counted as (${counted(sql, filter, 'event_sums', unit === 'day' ? ['day', 'hour'] : ['hour'])})
     select date_trunc(${unit}, start, 'UTC') as start, sum(n)::bigint as count from counted group by 1 having sum(n) <> 0 order by 1 desc`
   return [...rows]
 }
@@ -93,16 +92,18 @@ type Sums = 'event_sums' | 'actor_sums'
  * Rows of type, resource_type ('' without one), actor_type, with `actor_sums` actor_id ('' without one), and n; and
  * start, when the unit that they were counted in began.
  */
-function counted(sql: Sql, filter: CountFilter, sums: Sums, pieces: readonly Piece[] = cutSpan(filter)): Fragment {
+function counted(sql: Sql, filter: CountFilter, sums: Sums, units?: readonly Unit[]): Fragment {
   const actor = sums === 'actor_sums' ? sql`actor_type, actor_id` : sql`actor_type`
   const columns = sql`type, resource_type, ${actor}, n`
-  const whole = hoursOf(filter)
-  const ways = pieces.map(({ unit, ...span }) =>
-    unit
-      ? sql`select ${columns}, start from ${sql(sums)}
-          where span = ${unit} ${within(sql, sql`start`, span)} ${conditions(sql, filter, sql`resource_type`)}`
-      : countedInLog(sql, filter, span, sums),
-  )
+  const { whole, parts } = roundToHours(filter)
+  const ways = [
+    ...(whole ? cutSpan(whole, units) : []).map(
+      ({ unit, ...span }) => sql`
+        select ${columns}, start from ${sql(sums)}
+        where span = ${unit} ${within(sql, sql`start`, span)} ${conditions(sql, filter, sql`resource_type`)}`,
+    ),
+    ...parts.map((part) => countedInLog(sql, filter, part, sums)),
+  ]
   return joined(sql, [
     sql`select ${columns}, hour as start from event_counts
       where ${whole ? sql`true ${within(sql, sql`hour`, whole)}` : sql`false`} ${conditions(sql, filter, sql`resource_type`)}`,
@@ -110,11 +111,11 @@ function counted(sql: Sql, filter: CountFilter, sums: Sums, pieces: readonly Pie
   ])
 }
 
-function countedInLog(sql: Sql, filter: CountFilter, span: Span, sums: Sums): Fragment {
+function countedInLog(sql: Sql, filter: CountFilter, { sign, ...span }: Part, sums: Sums): Fragment {
   const about = sql`coalesce(resource_type, case when run_id is null then '' else 'run' end)`
   const actor = sums === 'actor_sums' ? sql`actor_type, coalesce(actor_id, '')` : sql`actor_type`
   return sql`
-    select type, ${about}, ${actor}, count(*), null::timestamptz from events
+    select type, ${about}, ${actor}, ${sign}::int * count(*), null::timestamptz from events
     where true ${within(sql, sql`occurred_at`, span)} ${conditions(sql, filter, about)}
     group by type, ${about}, ${actor}`
 }
@@ -124,13 +125,6 @@ function conditions(sql: Sql, { projectId, types, resourceTypes, named }: CountF
     ${types ? sql`and type = any(${types as string[]}::text[])` : sql``}
     ${resourceTypes ? sql`and ${about} = any(${resourceTypes as string[]}::text[])` : sql``}
     ${named ? sql`and ${about} <> ''` : sql``}`
-}
-
-/** The whole hours of a span; undefined for none. */
-function hoursOf({ from, to }: Span): Span | undefined {
-  const first = from && beginOf(from, 'hour', 'at or after')
-  const end = to && beginOf(to, 'hour', 'at or before')
-  return first && end && first >= end ? undefined : { from: first, to: end }
 }
 
 const within = (sql: Sql, column: Fragment, { from, to }: Span) => sql`

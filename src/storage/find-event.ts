@@ -28,21 +28,38 @@ export async function findEvent(sql: Sql, projectId: string, id: string): Promis
   return anywhere
 }
 
-/** The chains that events belong to, by the ids of the events; one that is not there, or very old, is absent. */
+/** An append may wait as long; what is farther away is not looked for by those who write. */
+const APPENDED_WITHIN_MS = 5_000
+
+/**
+ * The chains that events belong to, by the ids of the events. For those who write, and must not wait for a search: an
+ * event whose id was made by a server is found around the time in it, unless its client said that it occurred at another.
+ */
 export async function readCorrelations(
   sql: Sql,
   projectId: string,
   ids: readonly string[],
 ): Promise<Map<string, string>> {
-  const times = ids.flatMap((id) => timeOf(id) ?? [])
-  const from = new Date(Math.min(...times, Date.now()) - APART_MS_MAX).toISOString()
+  const timed = ids.flatMap((id) => {
+    const atMs = timeOf(id)
+    return atMs === undefined ? [] : [{ id, at: new Date(atMs).toISOString() }]
+  })
   const rows = await sql<{ id: string; correlationId: string }[]>`
     select id, correlation_id as "correlationId" from events
     where (project_id, occurred_at, position) in
       (select project_id, occurred_at, position from event_ids where project_id = ${projectId} and id = any(${column(ids)}::uuid[]))
     union all
-    select id, correlation_id from events
-    where project_id = ${projectId} and id = any(${column(ids)}::uuid[]) and recorded_at >= ${from}::timestamptz`
+    select made.id, near.correlation_id
+    from unnest(${column(timed.map((it) => it.id))}::uuid[], ${column(timed.map((it) => it.at))}::timestamptz[]) as made (id, at)
+      cross join lateral (
+        -- "offset 0": by time, and never by the ranges of ids, which tell nothing where clients make them.
+        select correlation_id from (
+          select id, correlation_id from events
+          where project_id = ${projectId} and occurred_at between made.at - ${APPENDED_WITHIN_MS}::float8 * interval '1 ms'
+            and made.at + ${APPENDED_WITHIN_MS}::float8 * interval '1 ms'
+          offset 0
+        ) e where e.id = made.id limit 1
+      ) near`
   return new Map(rows.map(({ id, correlationId }) => [id, correlationId]))
 }
 

@@ -127,6 +127,8 @@ test('runs are a bare array, newest first, with their bodies, by every filter of
   expect(await ids('&metadata_key=team')).toEqual([later.id, second.id])
   expect(await ids('&metadata_key=team&metadata_value=x')).toEqual([second.id])
   expect(await ids('&tag_key=env&tag_value=test')).toEqual([second.id])
+  expect(await ids('&tags[env]=test')).toEqual([second.id])
+  expect(await ids('&tags%5Benv%5D=none')).toEqual([])
   expect(await ids('&triggered_by=manual')).toEqual([later.id, second.id, first.id])
   expect(await ids('&triggered_by=cron')).toEqual([])
   expect(await ids(`&batch_id=${batch.body.batch_id}`)).toEqual([first.id])
@@ -143,6 +145,7 @@ test.each([
   ['cursor=2026-13-01T00:00:00Z', 'invalid cursor format'],
   ['metadata_value=x', 'metadata_value requires metadata_key'],
   ['tag_value=x', 'tag_value requires tag_key'],
+  ['tags[a]=%00', 'tags[a] contains a NUL character'],
   ['payload_contains=%7Bnot', 'payload_contains is not JSON'],
   ['payload_contains=%5B1%5D', 'payload_contains must be a JSON object'],
   ['triggered_by=nobody', expect.stringContaining('triggered_by must be one of')],

@@ -4,6 +4,7 @@ import type { Ctx } from '#actions/ctx.ts'
 import { type DebugBundle, readDebugBundle } from '#actions/debug-bundle.ts'
 import { dependencyStatus } from '#actions/job-dependencies.ts'
 import { findRunOr404 } from '#actions/move-run.ts'
+import { refuseField } from '#core/error.ts'
 import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#storage/attempt-writes.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#storage/list-runs.ts'
 import { readRunLog } from '#storage/read-log.ts'
@@ -13,6 +14,7 @@ import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#storage/run-
 import { listLatestUsage } from '#storage/usage.ts'
 import { encodeCursor } from '../../cursor.ts'
 import { implement } from '../../implement.ts'
+import { textFlaw } from '../../json.ts'
 import { jsonOf } from '../../run-filter.ts'
 import {
   checkProjectOfRead,
@@ -56,8 +58,8 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       states: asked.status && [asked.status],
       ...triggersShownAs(asked.triggered_by),
       batchId: asked.batch_id,
-      metadata: pairOf('metadata', metadata_key, metadata_value),
-      tags: pairOf('tag', tag_key, tag_value),
+      metadata: [...pairOf('metadata', metadata_key, metadata_value), ...bracketed(request, 'metadata')],
+      tags: [...pairOf('tag', tag_key, tag_value), ...bracketed(request, 'tags')],
       payloadContains: payload_contains === undefined ? undefined : objectOf(payload_contains),
     }
     return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-runs', filter })
@@ -234,10 +236,28 @@ const isBeyond = (row: RunRow, place: { createdAt: string; id: string } | undefi
   return apart > 0 || (apart === 0 && row.id > place.id)
 }
 
-function pairOf(what: string, key: string | undefined, value: string | undefined): RunFilter['tags'] {
+type Pair = [key: string, value: string | undefined]
+
+function pairOf(what: string, key: string | undefined, value: string | undefined): Pair[] {
   if (key !== undefined) return [[key, value]]
   if (value !== undefined) throw straitRefusal(400, `${what}_value requires ${what}_key`, 'validation_error')
-  return undefined
+  return []
+}
+
+const LABEL_LENGTH_MAX = 1024
+
+/** The older spelling of the same filters, `tags[env]=test`, of which there may be several. */
+function bracketed({ url }: FastifyRequest, what: 'tags' | 'metadata'): Pair[] {
+  const query = new URLSearchParams(url.slice(url.indexOf('?') + 1))
+  return [...query].flatMap(([name, value]): Pair[] => {
+    const key = name.startsWith(`${what}[`) && name.endsWith(']') ? name.slice(what.length + 1, -1) : ''
+    if (key === '') return []
+    for (const text of [key, value]) {
+      const flaw = text.length > LABEL_LENGTH_MAX ? `is longer than ${LABEL_LENGTH_MAX} characters` : textFlaw(text)
+      if (flaw) throw refuseField(name.replace(/[^ -~]/g, '?').slice(0, 100), flaw)
+    }
+    return [[key, value]]
+  })
 }
 
 function objectOf(text: string): string {

@@ -94,18 +94,17 @@ type Sums = 'event_sums' | 'actor_sums'
  */
 function counted(sql: Sql, filter: CountFilter, sums: Sums, units?: readonly Unit[]): Fragment {
   const actor = sums === 'actor_sums' ? sql`actor_type, actor_id` : sql`actor_type`
-  const columns = sql`type, resource_type, ${actor}, n`
   const { whole, parts } = roundToHours(filter)
   const ways = [
     ...(whole ? cutSpan(whole, units) : []).map(
-      ({ unit, ...span }) => sql`
-        select ${columns}, start from ${sql(sums)}
+      ({ unit, sign, ...span }) => sql`
+        select type, resource_type, ${actor}, ${sign}::int * n, start from ${sql(sums)}
         where span = ${unit} ${within(sql, sql`start`, span)} ${conditions(sql, filter, sql`resource_type`)}`,
     ),
     ...parts.map((part) => countedInLog(sql, filter, part, sums)),
   ]
   return joined(sql, [
-    sql`select ${columns}, hour as start from event_counts
+    sql`select type, resource_type, ${actor}, n, hour as start from event_counts
       where ${whole ? sql`true ${within(sql, sql`hour`, whole)}` : sql`false`} ${conditions(sql, filter, sql`resource_type`)}`,
     ...ways.map((way) => sql`union all ${way}`),
   ])

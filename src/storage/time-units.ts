@@ -3,49 +3,55 @@
 /** From inclusive, to exclusive; without one of them it is open at that end. */
 export type Span = { from?: Date | undefined; to?: Date | undefined }
 export type Unit = 'month' | 'day' | 'hour'
+/** To be added to the count of a span (1), or taken away from it (-1). */
+export type Sign = 1 | -1
 /** A run of whole units. */
-export type Piece = Span & { unit: Unit }
-/** A part of an hour, to be added (1) or taken away (-1). */
-export type Part = { from: Date; to: Date; sign: 1 | -1 }
+export type Piece = Span & { unit: Unit; sign: Sign }
+/** A part of an hour. */
+export type Part = { from: Date; to: Date; sign: Sign }
 
 export const UNITS: readonly Unit[] = ['month', 'day', 'hour']
 const HOUR_MS = 3_600_000
 
-/**
- * The span, with both ends moved to the nearest hour, and the parts of hours that this made it too short or too long by:
- * half an hour each at most. Without whole hours the span is one part itself.
- */
+/** The span with both ends moved to the nearest hour, and what this made it too short or too long by. */
 export function roundToHours({ from, to }: Span): { whole: Span | undefined; parts: Part[] } {
   if (from && to && from >= to) return { whole: undefined, parts: [] }
   if (from && to && to.getTime() - from.getTime() < HOUR_MS) return { whole: undefined, parts: [{ from, to, sign: 1 }] }
-  const whole = { from: from && nearestHour(from), to: to && nearestHour(to) }
-  const parts: Part[] = []
-  if (from && whole.from! < from) parts.push({ from: whole.from!, to: from, sign: -1 })
-  if (from && whole.from! > from) parts.push({ from, to: whole.from!, sign: 1 })
-  if (to && whole.to! < to) parts.push({ from: whole.to!, to, sign: 1 })
-  if (to && whole.to! > to) parts.push({ from: to, to: whole.to!, sign: -1 })
-  return { whole, parts }
+  const { whole, rest } = rounded({ from, to }, 'hour')
+  return { whole, parts: rest }
 }
 
-const nearestHour = (at: Date): Date => beginOf(at, 'hour', at.getUTCMinutes() < 30 ? 'at or before' : 'at or after')
-
-/** Pieces without overlap that together are the span, the coarsest that fit. It begins and ends with an hour. */
-export function cutSpan(span: Span, units: readonly Unit[] = UNITS): Piece[] {
+/**
+ * Whole units that together are a span which begins and ends with an hour, the coarsest first. A span that ends late in
+ * a unit is the whole of it without what comes after, which is fewer pieces than all that comes before.
+ */
+export function cutSpan(span: Span, units: readonly Unit[] = UNITS, sign: Sign = 1): Piece[] {
   const { from, to } = span
   if (from && to && from >= to) return []
   const [unit, ...finer] = units
   if (!unit) return []
-  const first = from && beginOf(from, unit, 'at or after')
-  const end = to && beginOf(to, unit, 'at or before')
-  if (first && end && first >= end) return cutSpan(span, finer)
-  return [
-    { unit, from: first, to: end },
-    ...(first ? cutSpan({ from, to: first }, finer) : []),
-    ...(end ? cutSpan({ from: end, to }, finer) : []),
-  ]
+  const { whole, rest } = rounded(span, unit)
+  if (whole.from && whole.to && whole.from >= whole.to) return cutSpan(span, finer, sign)
+  return [{ unit, ...whole, sign }, ...rest.flatMap((part) => cutSpan(part, finer, (part.sign * sign) as Sign))]
 }
 
-/** The nearest beginning of a unit. */
+/** Both ends moved to the nearest beginning of a unit. */
+function rounded({ from, to }: Span, unit: Unit): { whole: Span; rest: Part[] } {
+  const whole = { from: from && nearest(from, unit), to: to && nearest(to, unit) }
+  const rest: Part[] = []
+  if (from && whole.from! < from) rest.push({ from: whole.from!, to: from, sign: -1 })
+  if (from && whole.from! > from) rest.push({ from, to: whole.from!, sign: 1 })
+  if (to && whole.to! < to) rest.push({ from: whole.to!, to, sign: 1 })
+  if (to && whole.to! > to) rest.push({ from: to, to: whole.to!, sign: -1 })
+  return { whole, rest }
+}
+
+function nearest(at: Date, unit: Unit): Date {
+  const [begin, end] = [beginOf(at, unit, 'at or before'), beginOf(at, unit, 'at or after')]
+  return at.getTime() - begin.getTime() < end.getTime() - at.getTime() ? begin : end
+}
+
+/** The nearest beginning of a unit on one side. */
 export function beginOf(at: Date, unit: Unit, where: 'at or before' | 'at or after'): Date {
   const begin = new Date(at)
   begin.setUTCMinutes(0, 0, 0)

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
-import { outcomeOf, outcomePatterns } from './outcome.ts'
+import { OUTCOMES, type Outcome, outcomePatterns } from './outcome.ts'
 import { RUN_MOVES } from './run.ts'
+
+/** Undefined for a neutral type. */
+const outcomeOf = (type: string, patterns = outcomePatterns()): Outcome | undefined =>
+  OUTCOMES.find((outcome) => new RegExp(patterns[outcome]).test(type))
 
 test('the ending of a type tells whether it went well', () => {
   expect(outcomeOf('agent.tool_call.completed')).toBe('success')

@@ -40,8 +40,3 @@ export function outcomePatterns(own: Endings = {}): OutcomePatterns {
   }
   return { success: patternOf('success'), failure: patternOf('failure') }
 }
-
-/** Undefined for a neutral type. Where both match it is a success. */
-export function outcomeOf(type: string, patterns: OutcomePatterns = outcomePatterns()): Outcome | undefined {
-  return OUTCOMES.find((outcome) => new RegExp(patterns[outcome]).test(type))
-}

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashKey, newApiKey, shownPrefix } from '#governance/api-keys.ts'
-import { newId } from '#storage/id.ts'
-import { insertFirstKey, insertKey, insertProject, sharedSecret } from '#storage/keys.ts'
-import { makePartitions } from '#storage/partitions.ts'
-import type { Sql } from '#storage/sql.ts'
+import { hashKey, newApiKey, shownPrefix } from '#access/api-keys.ts'
+import { insertFirstKey, insertKey, insertProject, sharedSecret } from '#access/keys.sql.ts'
+import { makePartitions } from '#log/partitions.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
 
 export type Bootstrapped = {
   tokenSecret: string

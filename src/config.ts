@@ -1,7 +1,7 @@
 // The only reader of the environment: read once, checked, and handed on as one frozen value.
 import { hostname } from 'node:os'
+import type { EgressMode } from '#access/egress/egress.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
-import type { EgressMode } from '#governance/egress.ts'
 
 export type Config = Readonly<{
   port: number

@@ -1,8 +1,8 @@
 // Ready means: the database answers, and every duty of this node has succeeded lately.
-import type { DutyHealth } from '#engine/loop.ts'
+import type { DutyHealth } from '#bell/loop.ts'
 import type { Check } from '#http/routes/operations.ts'
-import type { Sql } from '#storage/sql.ts'
-import { isReachable } from '#storage/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { isReachable } from '#postgres/sql.ts'
 
 /** A duty may miss a few of its ticks before the node is taken out of service. */
 const TICKS_MISSED_MAX = 5

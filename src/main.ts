@@ -1,6 +1,6 @@
 // `npm start`: everything in one process. Settings come from the environment; see config.ts, or --help.
 import { pino } from 'pino'
-import { startEmbedded } from '#storage/embedded/server.ts'
+import { startEmbedded } from '#postgres/embedded/server.ts'
 import { type Config, readConfig, SETTINGS } from './config.ts'
 import { startDemo } from './demo.ts'
 import { startNode } from './node.ts'

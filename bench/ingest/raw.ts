@@ -1,9 +1,9 @@
 // The peer of batches: one client that writes 1,000 rows per statement into a table with the columns and indexes of
 // `events`. It numbers nothing, checks nothing and counts nothing.
 import { randomUUID } from 'node:crypto'
-import { column } from '../../src/storage/column.ts'
-import { newId } from '../../src/storage/id.ts'
-import { connect } from '../../src/storage/sql.ts'
+import { column } from '../../src/postgres/column.ts'
+import { newId } from '../../src/postgres/id.ts'
+import { connect } from '../../src/postgres/sql.ts'
 import { scriptInput, scriptOutput } from '../lib/child.ts'
 import { eventOf, RUNS } from './event.ts'
 import { type BatchEntry, repeat, runsOf } from './repeat.ts'

@@ -1,5 +1,5 @@
 // A backlog that nobody works off: runs for another day, and dead letters; half of each job's.
-import type { Sql } from '../../src/storage/sql.ts'
+import type { Sql } from '../../src/postgres/sql.ts'
 import { fillInChunks, settleDown } from '../lib/fill.ts'
 
 /** Writes `count` runs, one half delayed and the other dead letters, of all jobs there are. */

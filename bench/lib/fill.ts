@@ -1,6 +1,6 @@
 // Rows by the hundred thousand, written straight into the tables in the product's shape: over the API they would
 // take longer than what is measured with them. The log and the counters of such runs are left out.
-import { connect, type Sql } from '../../src/storage/sql.ts'
+import { connect, type Sql } from '../../src/postgres/sql.ts'
 
 const CHUNK = 25_000
 const WRITERS = 2

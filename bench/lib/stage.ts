@@ -5,8 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbedded } from '../../src/storage/embedded/server.ts'
-import { connect } from '../../src/storage/sql.ts'
+import { startEmbedded } from '../../src/postgres/embedded/server.ts'
+import { connect } from '../../src/postgres/sql.ts'
 
 export type Stage = {
   /** A temporary folder; removed at the end. */

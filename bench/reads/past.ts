@@ -1,8 +1,8 @@
 // A past to read in: runs and events of the last days, whose ids and values follow from their numbers, so that the
 // reader knows what there is.
-import { foldCounts } from '../../src/storage/fold-counts.ts'
-import { insertLabels } from '../../src/storage/labels.ts'
-import { connect, type Sql } from '../../src/storage/sql.ts'
+import { foldCounts } from '../../src/log/counts/fold-counts.sql.ts'
+import { connect, type Sql } from '../../src/postgres/sql.ts'
+import { insertLabels } from '../../src/run-state/labels.sql.ts'
 import { fillInChunks, settleDown } from '../lib/fill.ts'
 
 // The budgets are meant for the large one, which takes about half an hour to write.

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { httpServer } from '#test/local-servers.ts'
+import { httpServer } from '#test/support/local-servers.ts'
 import { askModel, modelOf } from './model.ts'
 
 const chunk = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`

@@ -21,8 +21,8 @@ import {
   whole,
   withDefault,
 } from './common.ts'
-import { FENCED } from './executor.ts'
 import { route } from './route.ts'
+import { FENCED } from './runs/executor.ts'
 
 const tag = 'Agents'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER

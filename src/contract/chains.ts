@@ -4,7 +4,7 @@ import { flag, nullable, paging, query, time, uuid, whole } from './common.ts'
 import { ACTOR_TYPE, SEQUENCE } from './event.ts'
 import { EventList } from './events.ts'
 import { route } from './route.ts'
-import { CORRELATION_ID } from './run.ts'
+import { CORRELATION_ID } from './runs/run.ts'
 
 const tag = 'Events'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER

@@ -4,7 +4,7 @@ import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
 import { RUN_STATES } from '#core/run.ts'
 import { body, flag, JOB, JobPath, listOf, nullable, oneOf, RunPath, text, time, uuid, withDefault } from './common.ts'
 import { route } from './route.ts'
-import { RUN_STATUS } from './run.ts'
+import { RUN_STATUS } from './runs/run.ts'
 
 const CONDITION = oneOf(
   DEPENDENCY_CONDITIONS,

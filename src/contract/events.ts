@@ -32,7 +32,7 @@ import {
   SEQUENCE,
 } from './event.ts'
 import { route } from './route.ts'
-import { CORRELATION_ID } from './run.ts'
+import { CORRELATION_ID } from './runs/run.ts'
 
 const tag = 'Events'
 export const NDJSON = 'application/x-ndjson'

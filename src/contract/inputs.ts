@@ -22,8 +22,8 @@ import {
   whole,
   withDefault,
 } from './common.ts'
-import { FENCED } from './executor.ts'
 import { route } from './route.ts'
+import { FENCED } from './runs/executor.ts'
 
 const tag = 'Human input'
 const KIND = oneOf(['approval', 'feedback'], 'approval: yes or no. feedback: an answer in JSON.')

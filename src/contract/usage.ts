@@ -17,9 +17,9 @@ import {
   time,
   whole,
 } from './common.ts'
-import { Usage } from './record.ts'
 import { route } from './route.ts'
-import { AGENT_ID } from './run.ts'
+import { Usage } from './runs/record.ts'
+import { AGENT_ID } from './runs/run.ts'
 
 const tag = 'Usage'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER

@@ -2,11 +2,11 @@
 // moments; a revocation rings, and every node forgets at once.
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { hashKey } from '#access/api-keys.ts'
+import { findValidKey, touchKeys } from '#access/keys.sql.ts'
+import { looksLikeRunToken, type RunTokens } from '#access/run-tokens.ts'
 import { Refusal, refuse } from '#core/error.ts'
-import { hashKey } from '#governance/api-keys.ts'
-import { looksLikeRunToken, type RunTokens } from '#governance/run-tokens.ts'
-import { findValidKey, touchKeys } from '#storage/keys.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
 import type { Caller, KeyCaller } from './caller.ts'
 
 /** How long a revocation may go unnoticed when its ring is lost. */

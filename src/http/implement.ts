@@ -4,7 +4,7 @@ import type { Static, TArray, TObject, TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
 import type { CallerOf } from './caller.ts'
 import { Download, Page } from './download.ts'
-import { type Checked, checkItems, type OneOrMany, oneOrMany, shallowBody } from './items.ts'
+import { type Checked, checkItems, type OneOrMany, oneOrMany, shallowBody } from './input/items.ts'
 
 /** A value as the handler finds it: what has a default is there. */
 type Filled<S> = unknown extends S

@@ -2,10 +2,10 @@
 // does nothing. Triggers have rules of their own (they answer with the run), and see the key before this does.
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { freeReply, keepReply, reserveReply } from '#access/reply-cache.sql.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { refuse } from '#core/error.ts'
-import { freeReply, keepReply, reserveReply } from '#storage/kept-replies.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
 import { idempotencyKeyOf } from './caller.ts'
 import { keepsReply } from './keeps-reply.ts'
 

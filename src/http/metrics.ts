@@ -2,9 +2,9 @@
 
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { readOldestDue } from '#storage/queue-place.ts'
-import { readRunCounts } from '#storage/read-runs.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
+import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 
 const LANES_MAX = 1_000
 /** Scrapers of several kinds may come at once; what is this fresh is good enough for all. */

@@ -11,11 +11,11 @@ import Fastify, {
 } from 'fastify'
 import { refuse } from '#core/error.ts'
 import { type AccessOptions, checkAccess } from './access.ts'
-import { BODY_BYTES_MAX, readBodies } from './body.ts'
-import { answerBrokenRequest } from './broken-request.ts'
+import { BODY_BYTES_MAX, readBodies } from './input/body.ts'
+import { answerBrokenRequest } from './input/broken-request.ts'
+import { compileValidator } from './input/validation.ts'
 import { pathBook } from './path-book.ts'
 import { sendProblem } from './problems.ts'
-import { compileValidator } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,7 +1,7 @@
 // What is watched from outside: a run's stream, a run's chunks, a project's feed.
 import type { ServerResponse } from 'node:http'
-import type { RunLogRow } from '#storage/read-log.ts'
-import type { TailCursor, TailEvent } from '#storage/tail.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import type { TailCursor, TailEvent } from '#log/tail.sql.ts'
 import { type StreamsOptions, serveStreams } from './sse.ts'
 import { type Fill, type WatchedRun, type WatchOptions, watchRuns } from './watch-runs.ts'
 import { watchTail } from './watch-tail.ts'

@@ -1,9 +1,9 @@
 import { connect as dial, type Socket } from 'node:net'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { TOPIC } from '#storage/bell.ts'
-import { moveRuns } from '#storage/move-runs.ts'
-import { connect, type Sql } from '#storage/sql.ts'
-import { suiteDatabase, testDatabase } from '#test/db.ts'
+import { TOPIC } from '#bell/bell.ts'
+import { connect, type Sql } from '#postgres/sql.ts'
+import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { suiteDatabase, testDatabase } from '#test/support/db.ts'
 import {
   ACTOR,
   addChunks,
@@ -14,9 +14,9 @@ import {
   moveRun,
   prepareLog,
   startRun,
-} from '#test/log.ts'
-import { type Frame, watch } from '#test/sse-client.ts'
-import { type StreamNode, type StreamNodeOptions, startStreamNode } from '#test/stream-node.ts'
+} from '#test/support/log.ts'
+import { type Frame, watch } from '#test/support/sse-client.ts'
+import { type StreamNode, type StreamNodeOptions, startStreamNode } from '#test/support/stream-node.ts'
 
 const { sql, url } = await suiteDatabase()
 const jobId = await prepareLog(sql)

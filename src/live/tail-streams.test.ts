@@ -1,11 +1,11 @@
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { appendEvents } from '#storage/append-events.ts'
-import { TOPIC } from '#storage/bell.ts'
-import { connect, type Sql } from '#storage/sql.ts'
-import { awaitTail, testDatabase } from '#test/db.ts'
-import { ACTOR, askedThrough, PROJECT, prepareLog } from '#test/log.ts'
-import { type Frame, watch } from '#test/sse-client.ts'
-import { type StreamNode, type StreamNodeOptions, startStreamNode } from '#test/stream-node.ts'
+import { TOPIC } from '#bell/bell.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { connect, type Sql } from '#postgres/sql.ts'
+import { awaitTail, testDatabase } from '#test/support/db.ts'
+import { ACTOR, askedThrough, PROJECT, prepareLog } from '#test/support/log.ts'
+import { type Frame, watch } from '#test/support/sse-client.ts'
+import { type StreamNode, type StreamNodeOptions, startStreamNode } from '#test/support/stream-node.ts'
 
 /** No test waits for it. */
 const NEVER_MS = 3_600_000

@@ -1,9 +1,10 @@
 // The runs that are followed in this process. A ring names its run, so only that run's followers read; a slow tick
 // asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
+
+import { type Bell, type Rung, TOPIC } from '#bell/bell.ts'
 import { isOver } from '#core/run.ts'
-import { type Bell, type Rung, TOPIC } from '#storage/bell.ts'
-import { type RunLogPage, type RunLogRow, readLastSequences, readRunLog, readVisible } from '#storage/read-log.ts'
-import type { Sql } from '#storage/sql.ts'
+import { type RunLogPage, type RunLogRow, readLastSequences, readRunLog, readVisible } from '#log/read-log.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 
 export type WatchedRun = { runId: string; createdAt: Date }

@@ -1,7 +1,7 @@
 // The log of whole projects, followed live. All followers of all projects here share one reader: the log's order does
 // not know projects, so that a reader of one passes the events of all of them anyway.
-import { type Rung, TOPIC } from '#storage/bell.ts'
-import { readTail, type TailCursor, type TailEvent } from '#storage/tail.ts'
+import { type Rung, TOPIC } from '#bell/bell.ts'
+import { readTail, type TailCursor, type TailEvent } from '#log/tail.sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 import { PAGE, TICK_MS, type WatchOptions } from './watch-runs.ts'
 

@@ -1,7 +1,7 @@
 // How a log looks to a client. What an event is called and what its JSON holds is the caller's: each surface has words
 // of its own, and all have the same streams.
-import type { RunLogRow } from '#storage/read-log.ts'
-import type { TailCursor, TailEvent } from '#storage/tail.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import type { TailCursor, TailEvent } from '#log/tail.sql.ts'
 
 /** How rows look on the wire. Streams with the same wire share what was formatted for one of them. */
 export type Wire<Row, At> = {

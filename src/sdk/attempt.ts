@@ -1,13 +1,13 @@
 // What a running attempt may call, in a handler's words: the routes of the contract with the run's id and token
 // filled in.
 import * as authorizations from '#contract/authorizations.ts'
-import * as executor from '#contract/executor.ts'
 import * as inputs from '#contract/inputs.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
-import * as runs from '#contract/runs.ts'
-import * as state from '#contract/state.ts'
-import * as waits from '#contract/waits.ts'
-import type { claimRuns } from '#contract/workers.ts'
+import * as executor from '#contract/runs/executor.ts'
+import * as runs from '#contract/runs/runs.ts'
+import * as state from '#contract/runs/state.ts'
+import * as waits from '#contract/runs/waits.ts'
+import type { claimRuns } from '#contract/runs/workers.ts'
 import type { CallOptions } from './call.ts'
 import type { Calls, Client } from './client.ts'
 import { RunyardError } from './error.ts'

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ROUTES } from '#contract/routes.ts'
-import { closedPort, httpServer } from '#test/local-servers.ts'
+import { closedPort, httpServer } from '#test/support/local-servers.ts'
 import { type Client, createClient } from './client.ts'
 import { RunyardError } from './error.ts'
 

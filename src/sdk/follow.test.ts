@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { httpServer } from '#test/local-servers.ts'
+import { httpServer } from '#test/support/local-servers.ts'
 import { createClient } from './client.ts'
 import { RunyardError } from './error.ts'
 

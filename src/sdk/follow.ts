@@ -3,7 +3,7 @@
 import type { Event } from '#contract/event.ts'
 import { streamRun } from '#contract/events.ts'
 import type { Output } from '#contract/route.ts'
-import { getRun } from '#contract/runs.ts'
+import { getRun } from '#contract/runs/runs.ts'
 import { type Connection, callRoute, send, unanswered } from './call.ts'
 import { answeredError, RunyardError } from './error.ts'
 import { requestOf } from './request.ts'

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { appendEvents } from '#contract/events.ts'
 import { createJob, getJobVersion } from '#contract/jobs.ts'
-import { cancelRun } from '#contract/run-controls.ts'
-import { getRun, listRuns, triggerRun } from '#contract/runs.ts'
+import { cancelRun } from '#contract/runs/run-controls.ts'
+import { getRun, listRuns, triggerRun } from '#contract/runs/runs.ts'
 import { requestOf } from './request.ts'
 
 test('the path takes its parameters, encoded, and the body takes the rest', () => {

@@ -1,6 +1,6 @@
 // Hands in what became of attempts. The first goes at once; those that end while it is under way go together.
 import type { Input } from '#contract/route.ts'
-import type { settleRuns } from '#contract/workers.ts'
+import type { settleRuns } from '#contract/runs/workers.ts'
 import type { Client } from './client.ts'
 import { RunyardError } from './error.ts'
 import type { Lease } from './lease.ts'

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
-import { changePlan, createKey, createProject, revokeKey, rotateKey } from '#actions/change-keys.ts'
-import type { Ctx } from '#actions/ctx.ts'
+import { changePlan, createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
+import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/access.ts'
 import type { Scope } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
 import type { PlanName } from '#core/plan.ts'
-import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#storage/keys.ts'
-import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../cursor.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../wire/cursor.ts'
+import { toWire } from '../wire/words.ts'
 
 const DAY_SECS = 86_400
 

@@ -1,27 +1,27 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
-import { disableAgent, enableAgent, findAgentOr404, setPolicy } from '#actions/agents.ts'
-import { authorizeCall, type CallRequest, type Decision, settleCall } from '#actions/authorize.ts'
-import type { Ctx } from '#actions/ctx.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
-import { hashOfArgs } from '#actions/policy-hash.ts'
-import { tryPolicy } from '#actions/try-policy.ts'
-import * as agents from '#contract/agents.ts'
-import * as authorizations from '#contract/authorizations.ts'
-import { refuse, refuseField } from '#core/error.ts'
-import type { Actor } from '#core/event.ts'
-import type { Policy } from '#core/policy.ts'
-import { type AgentRow, listAgents, listPolicies, type PolicyRow } from '#storage/agents.ts'
+import { type AgentRow, listAgents, listPolicies, type PolicyRow } from '#agents/agents.sql.ts'
+import { disableAgent, enableAgent, findAgentOr404, setPolicy } from '#agents/agents.ts'
 import {
   type AuthorizationRow,
   findAuthorization,
   listAuthorizations,
   sumAgent,
   sumSpend,
-} from '#storage/authorizations.ts'
-import { createdCursor, decodeCursor, encodeCursor, INT, pageOf, TEXT } from '../cursor.ts'
+} from '#agents/authorizations.sql.ts'
+import { authorizeCall, type CallRequest, type Decision, settleCall } from '#agents/authorize.ts'
+import { hashOfArgs } from '#agents/policy-hash.ts'
+import { tryPolicy } from '#agents/try-policy.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import * as agents from '#contract/agents.ts'
+import * as authorizations from '#contract/authorizations.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import type { Policy } from '#core/policy.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { fromWire, toWire } from '../words.ts'
+import { createdCursor, decodeCursor, encodeCursor, INT, pageOf, TEXT } from '../wire/cursor.ts'
+import { fromWire, toWire } from '../wire/words.ts'
 
 const SPEND_ROWS_MAX = 10_000
 const DAY_MS = 86_400_000

@@ -1,4 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#bell/ctx.ts'
+import * as endings from '#contract/runs/endings.ts'
+import * as contract from '#contract/runs/executor.ts'
+import * as state from '#contract/runs/state.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { findRunBody } from '#run-state/read/read-runs.sql.ts'
 import {
   type Attempt,
   annotateRun,
@@ -11,22 +17,16 @@ import {
   writeChunk,
   writeLog,
   writeOutput,
-} from '#actions/attempt-calls.ts'
-import type { Ctx } from '#actions/ctx.ts'
-import { type Ending, endAttempts } from '#actions/end-attempts.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
-import { spawnRun } from '#actions/spawn-run.ts'
-import * as endings from '#contract/endings.ts'
-import * as contract from '#contract/executor.ts'
-import * as state from '#contract/state.ts'
-import { refuse, refuseField } from '#core/error.ts'
-import { beatLeases } from '#storage/leases.ts'
-import { findRunBody } from '#storage/read-runs.ts'
+} from '#runs/attempts/attempt-calls.ts'
+import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
+import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { spawnRun } from '#runs/control/spawn-run.ts'
 import type { RunCaller } from '../caller.ts'
 import { idempotencyKeyOf } from '../caller.ts'
 import { implement } from '../implement.ts'
-import { runWire } from '../run-wire.ts'
-import { toWire } from '../words.ts'
+import { runWire } from '../wire/run-wire.ts'
+import { toWire } from '../wire/words.ts'
 
 const VALUE_BYTES_MAX = 64 * 1024
 const RESULT_BYTES_MAX = 1024 * 1024

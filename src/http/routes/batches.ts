@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import { findJobOr404 } from '#actions/change-jobs.ts'
-import type { Ctx } from '#actions/ctx.ts'
-import { findBatchOr404 } from '#actions/trigger-batch.ts'
-import * as contract from '#contract/batches.ts'
-import { type BatchRow, listBatches } from '#storage/batches.ts'
-import { createdCursor, encodeCursor, pageOf } from '../cursor.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import * as contract from '#contract/runs/batches.ts'
+import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
+import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { toWire } from '../wire/words.ts'
 
 export function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listBatches, async ({ job, cursor, limit }, { projectId }) => {

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { cancelOperation, findOperationOr404, previewOperation, startOperation } from '#actions/operations.ts'
-import { replayRuns } from '#actions/replay-runs.ts'
-import * as contract from '#contract/bulk.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { listOperations, type OperationRow } from '#bulk/operations.sql.ts'
+import { cancelOperation, findOperationOr404, previewOperation, startOperation } from '#bulk/operations.ts'
+import * as contract from '#contract/runs/bulk.ts'
 import { refuseField } from '#core/error.ts'
-import { listOperations, type OperationRow } from '#storage/operations.ts'
-import { createdCursor, encodeCursor, pageOf } from '../cursor.ts'
+import { replayRuns } from '#runs/control/replay-runs.ts'
 import { answer, implement } from '../implement.ts'
 import { itemProblem } from '../problems.ts'
-import { runConditions } from '../run-filter.ts'
-import { iso, toWire } from '../words.ts'
+import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { runConditions } from '../wire/run-filter.ts'
+import { iso, toWire } from '../wire/words.ts'
 
 export function bulkRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.startOperation, async ({ kind, filter, dry_run, reason, max_runs }, caller) => {

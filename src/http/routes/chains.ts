@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/chains.ts'
 import { treeOf, withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
-import { listLinks } from '#storage/event-links.ts'
-import { listEvents } from '#storage/list-events.ts'
-import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../cursor.ts'
-import { eventWire } from '../event-wire.ts'
+import { listLinks } from '#log/event-links.sql.ts'
+import { listEvents } from '#log/list-events.sql.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../wire/cursor.ts'
+import { eventWire } from '../wire/event-wire.ts'
+import { toWire } from '../wire/words.ts'
 
 /** Events of a tree. */
 const TREE_MAX = 5_000

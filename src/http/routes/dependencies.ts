@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import { findJobOr404 } from '#actions/change-jobs.ts'
-import type { Ctx } from '#actions/ctx.ts'
-import { addDependency, dependencyStatus, removeDependency } from '#actions/job-dependencies.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/dependencies.ts'
-import { listDependencies } from '#storage/dependencies.ts'
+import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { listDependencies } from '#jobs/dependencies.sql.ts'
+import { addDependency, dependencyStatus, removeDependency } from '#jobs/job-dependencies.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { toWire } from '../wire/words.ts'
 
 export function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.addDependency, async ({ job, depends_on, condition }, { projectId, actor }) =>

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { findFileOr404, removeFile } from '#actions/files.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/files.ts'
-import { readFileBytes } from '#storage/files.ts'
+import { readFileBytes } from '#files/files.sql.ts'
+import { findFileOr404, removeFile } from '#files/files.ts'
 import { fileNameOf } from '../download.ts'
 import { implement } from '../implement.ts'
 

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { answerInput, askForInput, findInputOr404 } from '#actions/input-requests.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
+import { type InputAnswer, type InputFilter, type InputRow, listInputRequests } from '#agents/input-requests.sql.ts'
+import { answerInput, askForInput, findInputOr404 } from '#agents/input-requests.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/inputs.ts'
-import { type InputAnswer, type InputFilter, type InputRow, listInputRequests } from '#storage/input-requests.ts'
-import { createdCursor, encodeCursor, pageOf } from '../cursor.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { iso } from '../words.ts'
+import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { iso } from '../wire/words.ts'
 import { attemptOf } from './attempts.ts'
 
 export const inputWire = (row: InputRow) => ({

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
-import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#actions/change-jobs.ts'
-import type { Ctx } from '#actions/ctx.ts'
+import { maskHeaders } from '#access/mask.ts'
+import { newSigningSecret } from '#access/signatures/signature.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/jobs.ts'
 import { refuse } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
-import { maskHeaders } from '#governance/mask.ts'
-import { newSigningSecret } from '#governance/signature.ts'
-import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#storage/jobs.ts'
-import { createdCursor, decodeCursor, encodeCursor, INT, pageOf } from '../cursor.ts'
+import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
+import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
 import { implement } from '../implement.ts'
-import { fromWire, keyValue, toWire } from '../words.ts'
+import { createdCursor, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
+import { fromWire, keyValue, toWire } from '../wire/words.ts'
 
 const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) })
 

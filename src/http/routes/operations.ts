@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import * as contract from '#contract/operations.ts'
 import { RUN_STATES, type RunState } from '#core/run.ts'
-import { readOldestDue } from '#storage/queue-place.ts'
-import { readRunCounts } from '#storage/read-runs.ts'
-import type { Sql } from '#storage/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
+import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { implement } from '../implement.ts'
 import type { Metrics } from '../metrics.ts'
 

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { findPresetOr404, removePreset, setPreset } from '#actions/presets.ts'
+import { maskValues } from '#access/mask.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/presets.ts'
-import { maskValues } from '#governance/mask.ts'
-import { listPresets, type PresetRow } from '#storage/presets.ts'
+import { listPresets, type PresetRow } from '#jobs/presets.sql.ts'
+import { findPresetOr404, removePreset, setPreset } from '#jobs/presets.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { toWire } from '../wire/words.ts'
 
 const presetWire = (row: PresetRow) => ({
   ...toWire(row),

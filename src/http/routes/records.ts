@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
-import * as contract from '#contract/records.ts'
-import * as state from '#contract/state.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import * as contract from '#contract/runs/records.ts'
+import * as state from '#contract/runs/state.ts'
 import { refuse } from '#core/error.ts'
 import {
   findCheckpoint,
@@ -11,10 +10,11 @@ import {
   listOutputs,
   listToolCalls,
   listValues,
-} from '#storage/attempt-writes.ts'
-import { decodeCursor, encodeCursor, INT, pageOf, TEXT, WHOLE } from '../cursor.ts'
+} from '#runs/attempts/attempt-writes.sql.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { decodeCursor, encodeCursor, INT, pageOf, TEXT, WHOLE } from '../wire/cursor.ts'
+import { toWire } from '../wire/words.ts'
 
 export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
   const found = ({ projectId }: { projectId: string }, runId: string) => findRunOr404(ctx, projectId, runId)

@@ -1,16 +1,16 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { exportLog } from '#actions/export-log.ts'
-import { type Problem, verifyLog } from '#actions/verify-log.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import { DAY_SECS } from '#contract/common.ts'
 import * as contract from '#contract/seals.ts'
 import { refuseField } from '#core/error.ts'
 import { type Seal, sealFields } from '#core/seal.ts'
-import { findHead, listSeals } from '#storage/seals.ts'
-import { decodeCursor, encodeCursor, pageOf, WHOLE } from '../cursor.ts'
+import { exportLog } from '#log/seals/export-log.ts'
+import { findHead, listSeals } from '#log/seals/seals.sql.ts'
+import { type Problem, verifyLog } from '#log/seals/verify-log.ts'
 import { Download, fileNameOf } from '../download.ts'
 import { implement } from '../implement.ts'
+import { decodeCursor, encodeCursor, pageOf, WHOLE } from '../wire/cursor.ts'
 
 export function sealRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listSeals, async ({ cursor, limit }, { projectId }) => {

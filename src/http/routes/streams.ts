@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/events.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wire } from '#live/wire.ts'
-import type { RunLogRow } from '#storage/read-log.ts'
-import type { RunRow } from '#storage/read-runs.ts'
-import { readTailEnd } from '#storage/tail.ts'
-import { eventWire } from '../event-wire.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import { readTailEnd } from '#log/tail.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
+import { eventWire } from '../wire/event-wire.ts'
 
 export type StreamParts = { ctx: Ctx; live: Live }
 

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import type { Ctx } from '#actions/ctx.ts'
-import { findRunOr404 } from '#actions/move-run.ts'
-import { readPrices, removePrice, setPrice } from '#actions/prices.ts'
-import { readUsageSums } from '#actions/sum-usage.ts'
+import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/usage.ts'
-import { findUsageTotals, listUsage } from '#storage/usage.ts'
-import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../cursor.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { readPrices, removePrice, setPrice } from '#usage/prices.ts'
+import { readUsageSums } from '#usage/sum-usage.ts'
+import { findUsageTotals, listUsage } from '#usage/usage.sql.ts'
 import { implement } from '../implement.ts'
-import { toWire } from '../words.ts'
+import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../wire/cursor.ts'
+import { toWire } from '../wire/words.ts'
 
 export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {

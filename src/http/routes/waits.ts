@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { continueRun } from '#actions/continue-run.ts'
-import type { Ctx } from '#actions/ctx.ts'
-import { sendEvent, waitForEvent } from '#actions/waits.ts'
-import * as contract from '#contract/waits.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import * as contract from '#contract/runs/waits.ts'
+import { continueRun } from '#runs/control/continue-run.ts'
+import { sendEvent, waitForEvent } from '#runs/waits/waits.ts'
 import { implement } from '../implement.ts'
-import { runWire } from '../run-wire.ts'
+import { runWire } from '../wire/run-wire.ts'
 import { attemptOf } from './attempts.ts'
 
 export function waitRoutes(app: FastifyInstance, ctx: Ctx): void {

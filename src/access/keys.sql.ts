@@ -1,0 +1,130 @@
+// API keys. A key itself is nowhere: the table knows the SHA-256 of it and a readable prefix.
+import type { Db, Sql } from '#postgres/sql.ts'
+
+export type KeyRow = {
+  id: string
+  projectId: string
+  name: string
+  prefix: string
+  scopes: string[]
+  rateLimitPerMinute: number | null
+  createdAt: Date
+  createdBy: string | null
+  expiresAt: Date | null
+  revokedAt: Date | null
+  rotatedTo: string | null
+  lastUsedAt: Date | null
+}
+
+const columns = (sql: Db) => sql`
+  id, project_id as "projectId", name, prefix, scopes, rate_limit_per_minute as "rateLimitPerMinute", created_at as "createdAt",
+  created_by as "createdBy", expires_at as "expiresAt", revoked_at as "revokedAt", rotated_to as "rotatedTo", last_used_at as "lastUsedAt"`
+
+/** The key with this hash while it is valid, and for how long it still is (null: without end). */
+export async function findValidKey(
+  sql: Db,
+  hash: Buffer,
+): Promise<(KeyRow & { validForMs: number | null }) | undefined> {
+  const [row] = await sql<(KeyRow & { validForMs: number | null })[]>`
+    select ${columns(sql)}, extract(epoch from expires_at - now())::float8 * 1000 as "validForMs"
+    from api_keys where hash = ${hash} and revoked_at is null and (expires_at is null or expires_at > now())`
+  return row
+}
+
+export type NewKey = {
+  id: string
+  projectId: string
+  name: string
+  prefix: string
+  hash: Buffer
+  scopes: readonly string[]
+  rateLimitPerMinute?: number | undefined
+  expiresInSecs?: number | undefined
+  createdBy: string | null
+}
+
+/** Undefined when a key with this hash is there already: a bootstrap key that an earlier start made. */
+export async function insertKey(sql: Db, key: NewKey): Promise<KeyRow | undefined> {
+  const [row] = await sql<KeyRow[]>`
+    insert into api_keys (id, project_id, name, prefix, hash, scopes, rate_limit_per_minute, expires_at, created_by)
+    values (${key.id}, ${key.projectId}, ${key.name}, ${key.prefix}, ${key.hash}, ${key.scopes as string[]}, ${key.rateLimitPerMinute ?? null},
+      now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s', ${key.createdBy})
+    on conflict (hash) do nothing returning ${columns(sql)}`
+  return row
+}
+
+/** The first key of an installation: made only while there is none, however many nodes start at once. */
+export async function insertFirstKey(sql: Sql, key: NewKey): Promise<boolean> {
+  const made = await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('first key', 3))`
+    const [row] = await tx<{ n: number }[]>`select count(*)::int as n from api_keys`
+    return row!.n === 0 && (await insertKey(tx, key)) !== undefined
+  })
+  return made as boolean
+}
+
+export async function findKey(sql: Db, projectId: string, keyId: string): Promise<KeyRow | undefined> {
+  const [row] = await sql<
+    KeyRow[]
+  >`select ${columns(sql)} from api_keys where project_id = ${projectId} and id = ${keyId} for update`
+  return row
+}
+
+type KeyPage = { after?: { createdAt: string; id: string } | undefined; limit: number }
+
+export const listKeys = async (sql: Db, projectId: string, { after, limit }: KeyPage): Promise<KeyRow[]> => [
+  ...(await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys
+    where project_id = ${projectId} ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
+    order by created_at desc, id desc limit ${limit}`),
+]
+
+/** False when it was revoked already. */
+export async function revokeKey(sql: Db, keyId: string): Promise<boolean> {
+  const [row] =
+    await sql`update api_keys set revoked_at = now() where id = ${keyId} and revoked_at is null returning id`
+  return row !== undefined
+}
+
+/** The old key of a rotation lives on for its grace, but never longer than it would have. */
+export const endKey = (
+  sql: Db,
+  keyId: string,
+  { graceSecs, rotatedTo }: { graceSecs: number; rotatedTo: string },
+) => sql`
+  update api_keys set rotated_to = ${rotatedTo}, expires_at = least(expires_at, now() + ${graceSecs}::float8 * interval '1 s') where id = ${keyId}`
+
+/** Written now and then, not with each request. */
+export const touchKeys = (sql: Db, keyIds: readonly string[]) =>
+  sql`update api_keys set last_used_at = now() where id = any(${keyIds as string[]}::uuid[])`
+
+export type ProjectRow = { id: string; name: string; plan: string; createdAt: Date }
+
+/** Undefined when the id is taken. */
+export async function insertProject(sql: Db, project: { id: string; name: string }): Promise<ProjectRow | undefined> {
+  const [row] = await sql<ProjectRow[]>`
+    insert into projects (id, name) values (${project.id}, ${project.name})
+    on conflict (id) do nothing returning id, name, plan, created_at as "createdAt"`
+  return row
+}
+
+export async function findProject(sql: Db, id: string): Promise<ProjectRow | undefined> {
+  const [row] = await sql<ProjectRow[]>`select id, name, plan, created_at as "createdAt" from projects where id = ${id}`
+  return row
+}
+
+export const listProjects = async (
+  sql: Db,
+  page: { after?: string | undefined; limit: number },
+): Promise<ProjectRow[]> => [
+  ...(await sql<ProjectRow[]>`
+    select id, name, plan, created_at as "createdAt" from projects
+    where ${page.after === undefined ? sql`true` : sql`id > ${page.after}`} order by id limit ${page.limit}`),
+]
+
+/** A value that all nodes share; the first one to ask decides it. */
+export async function sharedSecret(sql: Db, name: string, proposal: string): Promise<string> {
+  await sql`insert into installation (name, value) values (${name}, ${proposal}) on conflict do nothing`
+  const [row] = await sql<{ value: string }[]>`select value from installation where name = ${name}`
+  return row!.value
+}

@@ -1,0 +1,107 @@
+// Agents: their switch, their policies, and the sums of what they did.
+import type { Policy, PolicyMode } from '#core/policy.ts'
+import { column } from '#postgres/column.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+
+export type AgentRow = {
+  projectId: string
+  id: string
+  enabled: boolean
+  disabledReason: string | null
+  disabledAt: Date | null
+  policyVersion: number
+  policyMode: PolicyMode | null
+  policy: Policy | null
+  createdAt: Date
+  updatedAt: Date
+}
+
+const columns = (sql: Db) => sql`
+  project_id as "projectId", id, enabled, disabled_reason as "disabledReason", disabled_at as "disabledAt", policy_version as "policyVersion",
+  policy_mode as "policyMode", policy, created_at as "createdAt", updated_at as "updatedAt"`
+
+export async function findAgent(sql: Db, projectId: string, id: string): Promise<AgentRow | undefined> {
+  const [row] = await sql<AgentRow[]>`select ${columns(sql)} from agents where project_id = ${projectId} and id = ${id}`
+  return row
+}
+
+/** By id. */
+export const listAgents = async (
+  sql: Db,
+  projectId: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<AgentRow[]> => [
+  ...(await sql<AgentRow[]>`
+    select ${columns(sql)} from agents where project_id = ${projectId} and id > ${after} order by id limit ${limit}`),
+]
+
+/** Agents that have a policy, by id. */
+export const readPolicyHolders = async (sql: Db, projectId: string, limit: number): Promise<AgentRow[]> => [
+  ...(await sql<AgentRow[]>`
+    select ${columns(sql)} from agents where project_id = ${projectId} and policy is not null order by id limit ${limit}`),
+]
+
+export type AgentName = { projectId: string; agentId: string }
+
+/** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
+export async function lockAgents(tx: Sql, names: readonly AgentName[]): Promise<AgentRow[]> {
+  const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
+  const [projects, ids] = [column(distinct.map((it) => it.projectId)), column(distinct.map((it) => it.agentId))]
+  const lock = () => tx<AgentRow[]>`
+    select ${columns(tx)} from agents
+    where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
+    order by project_id, id for update`
+  const found = await lock()
+  if (found.length === distinct.length) return [...found]
+  await tx`
+    insert into agents (project_id, id) select * from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
+    order by 1, 2 on conflict do nothing`
+  return [...(await lock())]
+}
+
+export const setSwitch = (tx: Sql, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`
+  update agents set enabled = ${off === undefined}, disabled_reason = ${off?.reason ?? null},
+    disabled_at = ${off ? tx`date_trunc('milliseconds', clock_timestamp())` : tx`null`}, updated_at = clock_timestamp()
+  where project_id = ${projectId} and id = ${agentId}`
+
+export type PolicyRow = {
+  agentId: string
+  version: number
+  mode: PolicyMode
+  policy: Policy
+  createdAt: Date
+  createdBy: string | null
+}
+
+const policyColumns = (sql: Db) => sql`
+  agent_id as "agentId", version, mode, policy, created_at as "createdAt", created_by as "createdBy"`
+
+/** A new version takes the place of the one before; the caller holds the agent's lock. */
+export async function insertPolicy(
+  tx: Sql,
+  { projectId, agentId }: AgentName,
+  it: { mode: PolicyMode; policy: Policy; createdBy: string | null },
+): Promise<PolicyRow> {
+  const policy = JSON.stringify(it.policy)
+  const [row] = await tx<PolicyRow[]>`
+    with put as (
+      update agents set policy_version = policy_version + 1, policy_mode = ${it.mode}, policy = ${policy}::text::jsonb, updated_at = clock_timestamp()
+      where project_id = ${projectId} and id = ${agentId} returning policy_version
+    )
+    insert into agent_policies (project_id, agent_id, version, mode, policy, created_by)
+    select ${projectId}, ${agentId}, policy_version, ${it.mode}, ${policy}::text::jsonb, ${it.createdBy} from put
+    returning ${policyColumns(tx)}`
+  return row!
+}
+
+/** The latest first. */
+export const listPolicies = async (
+  sql: Db,
+  { projectId, agentId }: AgentName,
+  { before, limit }: { before?: number | undefined; limit: number },
+): Promise<PolicyRow[]> => [
+  ...(await sql<PolicyRow[]>`
+    select ${policyColumns(sql)} from agent_policies
+    where project_id = ${projectId} and agent_id = ${agentId} ${before === undefined ? sql`` : sql`and version < ${before}`}
+    order by version desc limit ${limit}`),
+]

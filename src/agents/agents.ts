@@ -1,0 +1,107 @@
+// Agents: switched off and on, and given policies. An agent that is off is refused everywhere at once: its calls are
+// blocked, its queued runs are held, its running ones are paused.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import type { Policy, PolicyMode } from '#core/policy.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { holdRuns, readRunsToStop, releaseRuns } from './agent-switch.sql.ts'
+import { type AgentRow, findAgent, insertPolicy, lockAgents, type PolicyRow, setSwitch } from './agents.sql.ts'
+
+type Asked = Cause & { projectId: string; agentId: string }
+
+/** Runs held, or stopped, in one step. */
+export const STEP_MAX = 500
+
+/** An agent that nobody has heard of yet is on, and has no policy. */
+export async function findAgentOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, agentId: string): Promise<AgentRow> {
+  const agent = await findAgent(ctx.sql, projectId, agentId)
+  if (!agent) throw refuse('agent_not_found', { agentId })
+  return agent
+}
+
+/** Switches an agent off. Its next call is blocked on every node; what it has under way is stopped at once. */
+export async function disableAgent(ctx: Ctx, asked: Asked & { reason: string | null }): Promise<AgentRow> {
+  await change(ctx, asked, async (tx, agent) => {
+    if (!agent.enabled && agent.disabledReason === asked.reason) return undefined
+    await setSwitch(tx, asked, { reason: asked.reason })
+    return { type: 'agent.disabled', data: { reason: asked.reason } }
+  })
+  await enforceSwitches(ctx)
+  return findAgentOr404(ctx, asked.projectId, asked.agentId)
+}
+
+/** Switches an agent on again, and lets its held runs go. Runs that were paused are resumed by hand. */
+export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | null }): Promise<AgentRow> {
+  let queues: string[] = []
+  await change(ctx, asked, async (tx, agent) => {
+    if (agent.enabled) return undefined
+    await setSwitch(tx, asked, undefined)
+    queues = await releaseRuns(tx, asked)
+    return { type: 'agent.enabled', data: { reason: asked.reason ?? null } }
+  })
+  ctx.ring(queues.map((queue) => `queue:${queue}`))
+  return findAgentOr404(ctx, asked.projectId, asked.agentId)
+}
+
+type NewPolicy = Asked & {
+  mode: PolicyMode
+  /** From the policy before, which nobody changes meanwhile. */
+  policy: (before: Policy | null) => Policy
+}
+
+/** Gives an agent another policy, as a new version. */
+export async function setPolicy(ctx: Ctx, { mode, policy: policyOf, ...asked }: NewPolicy): Promise<PolicyRow> {
+  let row: PolicyRow | undefined
+  await change(ctx, asked, async (tx, agent) => {
+    const policy = policyOf(agent.policy)
+    row = await insertPolicy(tx, asked, { mode, policy, createdBy: asked.actor.id })
+    return { type: 'policy.set', data: { version: row.version, mode, policy } }
+  })
+  return row!
+}
+
+async function change(
+  ctx: Ctx,
+  asked: Asked,
+  write: (tx: Sql, agent: AgentRow) => Promise<{ type: string; data: object } | undefined>,
+): Promise<void> {
+  const { projectId, agentId, actor, correlationId, causationId } = asked
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [agent] = await lockAgents(tx, [{ projectId, agentId }])
+    const fact = await write(tx, agent!)
+    if (!fact) return
+    await appendEvents(tx, [
+      { projectId, actor, correlationId, causationId, agentId, resourceType: 'agent', resourceId: agentId, ...fact },
+    ])
+  })
+  ctx.ring(['switches', 'tail'])
+}
+
+/**
+ * Holds and stops what belongs to agents that are off. Whoever switches one off does it, and a duty does it again: a run
+ * may have been queued or claimed by a statement that began before the switch.
+ */
+export async function enforceSwitches(ctx: Ctx): Promise<void> {
+  while ((await holdRuns(ctx.sql, STEP_MAX)) === STEP_MAX);
+  for (;;) {
+    const runs = await readRunsToStop(ctx.sql, STEP_MAX)
+    const changed = await Promise.all(
+      runs.map(({ runId, state }) =>
+        ctx.moveRun({
+          runId,
+          // What has not begun goes back to the queue, where it is held.
+          move: state === 'dequeued' ? 'giveBack' : 'pause',
+          actor: { type: 'system', id: null },
+          message: 'its agent is disabled',
+          dueInMs: 0,
+        }),
+      ),
+    )
+    if (runs.length > 0) ctx.ring(['leases', 'slots', 'switches', 'tail', ...runs.map(({ runId }) => `run:${runId}`)])
+    if (runs.length < STEP_MAX || changed.every((it) => it.outcome !== 'moved')) break
+  }
+}

@@ -1,0 +1,283 @@
+// May an agent make this call? Decisions about the calls of one agent are made one after the other under the lock of its
+// row, many to a transaction: calls at the same time never get more than the policy allows.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import {
+  costOf,
+  isObserved,
+  judge,
+  NO_POLICY,
+  type Policy,
+  type PolicyReason,
+  type RiskLevel,
+  riskOf,
+  type Standing,
+} from '#core/policy.ts'
+import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { type AgentRow, lockAgents } from './agents.sql.ts'
+import {
+  type AuthorizationRow,
+  insertAuthorizations,
+  type NewAuthorization,
+  readToday,
+  settleAuthorization,
+  type Today,
+} from './authorizations.sql.ts'
+import { insertInputRequests, type NewInputRequest } from './input-requests.sql.ts'
+import { policyHash } from './policy-hash.ts'
+
+export type CallRequest = {
+  projectId: string
+  agentId: string
+  tool: string
+  /** Undefined: what the policy says that it costs. */
+  costMicrousd?: number | undefined
+  argsHash?: string | undefined
+  /** Internal id of the run that makes the call. */
+  runId?: string | undefined
+  /**
+   * Correlation id of that run, when its log tells of the call in words of its own: the decision then stands beside the
+   * log, in the same chain.
+   */
+  chain?: string | undefined
+  actor: Actor
+  /** What a person is shown who has to approve it. */
+  args?: unknown
+}
+
+export type Decision = {
+  authorizationId: string
+  decision: 'allowed' | 'blocked' | 'asked'
+  reason: PolicyReason
+  riskLevel: RiskLevel
+  /** What would have blocked it, if its policy were not only observed. */
+  observed: PolicyReason | null
+  policyVersion: number
+  costMicrousd: number
+  /** The request that a person has to answer first. */
+  inputRequestId: string | null
+}
+
+/** How long an approval may be outstanding before the call is denied. */
+const APPROVAL_SECS = 24 * 3600
+
+/** Decides about one call, and reserves what it costs. */
+export async function authorizeCall(ctx: Ctx, call: CallRequest): Promise<Decision> {
+  const decision = await ctx.authorize(call)
+  ctx.ring(['tail', ...(call.runId ? [`run:${call.runId}`] : []), ...(decision.inputRequestId ? ['inputs'] : [])])
+  return decision
+}
+
+/** Decides about up to 500 calls in one transaction, in their order. */
+export async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Decision[]> {
+  const decided = await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const agents = await lockAgents(tx, calls)
+    // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
+    const today = await readToday(
+      tx,
+      agents.map((agent) => ({ projectId: agent.projectId, agentId: agent.id })),
+    )
+    const book = makeBook(agents, today)
+    const made = calls.map((call) => book.decide(call))
+    const asked = made.flatMap((it) => it.asked ?? [])
+    // Sent together: the lock of the agents is held for as long as this takes.
+    await Promise.all([
+      insertAuthorizations(
+        tx,
+        made.map((it) => it.row),
+      ),
+      asked.length > 0 && insertInputRequests(tx, asked),
+      appendEvents(
+        tx,
+        made.flatMap((it) => it.events),
+      ),
+    ])
+    return made.map((it) => it.decision)
+  })
+  return decided as Decision[]
+}
+
+type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; asked?: NewInputRequest }
+
+const nameOf = (it: { projectId: string; agentId: string }): string => JSON.stringify([it.projectId, it.agentId])
+
+/** The sums of the agents of a batch, which each decision adds to. */
+function makeBook(agents: readonly AgentRow[], today: Today): { decide: (call: CallRequest) => Made } {
+  const byName = new Map(
+    agents.map((agent) => [
+      nameOf({ projectId: agent.projectId, agentId: agent.id }),
+      { agent, actions: 0, spend: 0, calls: new Map<string, number>() },
+    ]),
+  )
+  for (const sum of today.sums) {
+    const one = byName.get(nameOf(sum))!
+    if (sum.hour.getTime() === today.hour.getTime()) one.actions += sum.allowed
+    one.spend += sum.costMicrousd
+    one.calls.set(sum.tool, (one.calls.get(sum.tool) ?? 0) + sum.allowed)
+  }
+  return {
+    decide(call) {
+      const one = byName.get(nameOf(call))!
+      const policy = one.agent.policy ?? NO_POLICY
+      const costMicrousd = costOf(policy, call.tool, call.costMicrousd)
+      const standing: Standing = {
+        enabled: one.agent.enabled,
+        actionsThisHour: one.actions,
+        callsOfToolToday: one.calls.get(call.tool) ?? 0,
+        spendTodayMicrousd: one.spend,
+      }
+      const judged = judge(policy, standing, { tool: call.tool, costMicrousd })
+      const made = makeDecision(call, { agent: one.agent, judged, costMicrousd, today })
+      if (made.row.state === 'reserved') {
+        one.actions++
+        one.spend += costMicrousd
+        one.calls.set(call.tool, standing.callsOfToolToday + 1)
+      }
+      return made
+    },
+  }
+}
+
+type Judged = { agent: AgentRow; judged: PolicyReason; costMicrousd: number; today: Today }
+
+function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }: Judged): Made {
+  const observing = isObserved(agent.policyMode, judged)
+  const reason = observing ? 'ok' : judged
+  const decision = reason === 'ok' ? 'allowed' : reason === 'approval_required' ? 'asked' : 'blocked'
+  const id = newId()
+  const eventId = newId()
+  const inputRequestId = decision === 'asked' ? newId() : null
+  const about = {
+    reason,
+    riskLevel: riskOf(reason),
+    observed: observing ? judged : null,
+    policyVersion: agent.policyVersion,
+    costMicrousd,
+  }
+  const row: NewAuthorization = {
+    ...about,
+    id,
+    projectId: call.projectId,
+    agentId: call.agentId,
+    tool: call.tool,
+    runId: call.runId ?? null,
+    state: decision === 'allowed' ? 'reserved' : decision,
+    argsHash: call.argsHash ?? null,
+    hour: today.hour,
+    createdAt: today.now,
+  }
+  return {
+    decision: { ...about, authorizationId: id, decision, inputRequestId },
+    row,
+    events: [{ ...eventOf(call, row, { inputRequestId, policy: agent.policy }), id: eventId }],
+    ...(inputRequestId && { asked: { ...approvalOf(call, row, inputRequestId), eventId } }),
+  }
+}
+
+const EVENT_OF = { reserved: 'policy.allowed', blocked: 'policy.blocked', asked: 'policy.approval_required' } as const
+
+type About = { inputRequestId: string | null; policy: Policy | null }
+
+function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, policy }: About): NewEvent {
+  const { id, state, tool, reason, riskLevel, observed, policyVersion, argsHash, costMicrousd } = row
+  return {
+    projectId: call.projectId,
+    type: observed ? 'policy.observed' : EVENT_OF[state as keyof typeof EVENT_OF],
+    actor: call.actor,
+    resourceType: 'agent',
+    resourceId: call.agentId,
+    agentId: call.agentId,
+    tool,
+    ...placeOf(call),
+    ...(state === 'blocked' && { level: 'warn' }),
+    data: {
+      authorization_id: id,
+      reason: observed ?? reason,
+      risk_level: riskLevel,
+      policy_version: policyVersion,
+      cost_microusd: costMicrousd,
+      ...(state === 'blocked' && { policy_hash: policyHash(policy) }),
+      ...(argsHash && { args_hash: argsHash }),
+      ...(inputRequestId && { input_request_id: inputRequestId }),
+    },
+  }
+}
+
+const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
+  chain !== undefined ? { correlationId: chain } : runId ? { runId } : {}
+
+const approvalOf = (
+  call: CallRequest,
+  { id }: NewAuthorization,
+  inputRequestId: string,
+): Omit<NewInputRequest, 'eventId'> => ({
+  id: inputRequestId,
+  projectId: call.projectId,
+  runId: call.runId ?? null,
+  agentId: call.agentId,
+  authorizationId: id,
+  kind: 'approval',
+  prompt: `May ${call.agentId} call ${call.tool}?`,
+  params: shownArgs(call.args),
+  editableParams: [],
+  schema: null,
+  onExpiry: 'default',
+  defaultAnswer: { approved: false },
+  expiresInSecs: APPROVAL_SECS,
+})
+
+/** What an approver is shown of a call's arguments, at most: pages of requests have to stay ones that can be read. */
+const SHOWN_ARGS_BYTES_MAX = 64 * 1024
+
+function shownArgs(args: unknown): Record<string, unknown> {
+  if (args == null) return {}
+  const bytes = Buffer.byteLength(JSON.stringify(args))
+  if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
+  return typeof args === 'object' && !Array.isArray(args) ? (args as Record<string, unknown>) : { args }
+}
+
+/** Books what a call really cost, and how it ended. */
+export async function settleCall(
+  ctx: Ctx,
+  it: {
+    projectId: string
+    authorizationId: string
+    actor: Actor
+    costMicrousd?: number | undefined
+    outcome: 'succeeded' | 'failed'
+    /** As for the decision. */
+    chain?: string | undefined
+  },
+): Promise<AuthorizationRow> {
+  const settled = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const row = await settleAuthorization(tx, it.projectId, {
+      id: it.authorizationId,
+      costMicrousd: it.costMicrousd,
+      outcome: it.outcome,
+    })
+    if (!row) return undefined
+    await appendEvents(tx, [
+      {
+        projectId: it.projectId,
+        type: it.outcome === 'succeeded' ? 'agent.action.completed' : 'agent.action.failed',
+        actor: it.actor,
+        resourceType: 'agent',
+        resourceId: row.agentId,
+        agentId: row.agentId,
+        tool: row.tool,
+        ...placeOf({ runId: row.runId ?? undefined, chain: it.chain }),
+        data: { authorization_id: row.id, cost_microusd: row.costMicrousd },
+      },
+    ])
+    return row
+  })
+  if (!settled) throw refuse('authorization_not_reserved', { authorizationId: it.authorizationId })
+  ctx.ring(['tail'])
+  return settled as AuthorizationRow
+}

@@ -1,0 +1,165 @@
+// What people are asked: approvals and feedback, pending until somebody answers or their time is over.
+import { column } from '#postgres/column.ts'
+import { jsonText } from '#postgres/json.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+
+export type InputKind = 'approval' | 'feedback'
+export type InputState = 'pending' | 'answered' | 'expired' | 'canceled'
+/** What was answered, or stands in for it: `approved` for approvals, `feedback` for feedback, and the params as they are then. */
+export type InputAnswer = { approved?: boolean; feedback?: unknown; params?: Record<string, unknown> }
+
+export type InputRow = {
+  id: string
+  projectId: string
+  /** Internal id, and the one that the outside knows. */
+  runUuid: string | null
+  runId: string | null
+  agentId: string | null
+  authorizationId: string | null
+  /** The event that it was asked with. */
+  eventId: string | null
+  kind: InputKind
+  prompt: string
+  params: Record<string, unknown>
+  editableParams: string[]
+  schema: Record<string, unknown> | null
+  onExpiry: 'default' | 'fail'
+  defaultAnswer: InputAnswer | null
+  state: InputState
+  answer: InputAnswer | null
+  answeredByType: string | null
+  answeredById: string | null
+  createdAt: Date
+  answeredAt: Date | null
+  expiresAt: Date | null
+}
+
+const columns = (sql: Db) => sql`
+  i.id, i.project_id as "projectId", i.run_id as "runUuid",
+  (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId", i.agent_id as "agentId",
+  i.authorization_id as "authorizationId", i.event_id as "eventId", i.kind, i.prompt, i.params, i.editable_params as "editableParams", i.schema,
+  i.on_expiry as "onExpiry", i.default_answer as "defaultAnswer", i.state, i.answer, i.answered_by_type as "answeredByType",
+  i.answered_by_id as "answeredById", i.created_at as "createdAt", i.answered_at as "answeredAt", i.expires_at as "expiresAt"
+  from input_requests i`
+
+export type NewInputRequest = Pick<
+  InputRow,
+  | 'id'
+  | 'projectId'
+  | 'agentId'
+  | 'authorizationId'
+  | 'eventId'
+  | 'kind'
+  | 'prompt'
+  | 'params'
+  | 'editableParams'
+  | 'schema'
+  | 'onExpiry'
+  | 'defaultAnswer'
+> & {
+  /** Internal id. */
+  runId: string | null
+  expiresInSecs: number | null
+}
+
+export const insertInputRequests = (tx: Sql, rows: readonly NewInputRequest[]) => tx`
+  insert into input_requests (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable_params, schema, on_expiry,
+    default_answer, state, expires_at)
+  select id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params::jsonb,
+    array(select jsonb_array_elements_text(editable::jsonb)), schema::jsonb, on_expiry, default_answer::jsonb, 'pending',
+    clock_timestamp() + secs * interval '1 s'
+  from unnest(${column(rows.map((it) => it.id))}::uuid[], ${column(rows.map((it) => it.projectId))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
+    ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.authorizationId))}::uuid[], ${column(rows.map((it) => it.eventId))}::uuid[], ${column(rows.map((it) => it.kind))}::text[],
+    ${column(rows.map((it) => it.prompt))}::text[], ${column(rows.map((it) => jsonText(it.params)))}::text[],
+    ${column(rows.map((it) => JSON.stringify(it.editableParams)))}::text[], ${column(rows.map((it) => jsonText(it.schema ?? undefined)))}::text[],
+    ${column(rows.map((it) => it.onExpiry))}::text[], ${column(rows.map((it) => jsonText(it.defaultAnswer ?? undefined)))}::text[],
+    ${column(rows.map((it) => it.expiresInSecs))}::float8[]
+  ) as t (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable, schema, on_expiry, default_answer, secs)`
+
+export async function findInputRequest(sql: Db, projectId: string, id: string): Promise<InputRow | undefined> {
+  const [row] = await sql<InputRow[]>`select ${columns(sql)} where i.id = ${id} and i.project_id = ${projectId}`
+  return row
+}
+
+/** What a person is asked before a call is made. */
+export async function findRequestOf(sql: Db, authorizationId: string): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`select id from input_requests where authorization_id = ${authorizationId}`
+  return row?.id ?? null
+}
+
+/** Locks the request; a second one who answers waits here, and then finds it answered. */
+export async function lockInputRequest(tx: Sql, id: string): Promise<InputState | undefined> {
+  const [row] = await tx<{ state: InputState }[]>`select state from input_requests where id = ${id} for update`
+  return row?.state
+}
+
+export type InputEnd = {
+  state: Exclude<InputState, 'pending'>
+  answer: InputAnswer | null
+  by: { type: string; id: string | null }
+}
+
+export const endInputRequest = (tx: Sql, id: string, end: InputEnd) => tx`
+  update input_requests set state = ${end.state}, answer = ${jsonText(end.answer ?? undefined)}::text::jsonb, answered_by_type = ${end.by.type},
+    answered_by_id = ${end.by.id}, answered_at = date_trunc('milliseconds', clock_timestamp())
+  where id = ${id}`
+
+export async function countPending(sql: Db, runId: string): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from input_requests where run_id = ${runId} and state = 'pending'`
+  return row!.n
+}
+
+/** All requests of some runs, oldest first. */
+export const readInputsOfRuns = async (sql: Db, runIds: readonly string[]): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`
+    select ${columns(sql)} where i.run_id = any(${runIds as string[]}::uuid[]) order by i.created_at, i.id limit 10000`),
+]
+
+/** What these runs still ask, oldest first; of many questions the first. */
+export const readPendingInputs = async (sql: Db, runIds: readonly string[], limit: number): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`
+    select ${columns(sql)} where i.run_id = any(${runIds as string[]}::uuid[]) and i.state = 'pending'
+    order by i.created_at, i.id limit ${limit}`),
+]
+
+/** By their ids, in no order. */
+export const readInputs = async (sql: Db, ids: readonly string[]): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`select ${columns(sql)} where i.id = any(${ids as string[]}::uuid[])`),
+]
+
+export type InputFilter = {
+  projectId: string
+  state?: InputState | undefined
+  kind?: InputKind | undefined
+  agentId?: string | undefined
+  runId?: string | undefined
+  after?: { createdAt: string; id: string } | undefined
+  limit: number
+}
+
+/** The latest first. */
+export const listInputRequests = async (sql: Db, it: InputFilter): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`
+    select ${columns(sql)}
+    where i.project_id = ${it.projectId}
+      ${it.state === undefined ? sql`` : it.state === 'pending' ? sql`and i.state = 'pending'` : sql`and i.state = ${it.state}`}
+      ${it.kind === undefined ? sql`` : sql`and i.kind = ${it.kind}`}
+      ${it.agentId === undefined ? sql`` : sql`and i.agent_id = ${it.agentId}`}
+      ${it.runId === undefined ? sql`` : sql`and i.run_id = ${it.runId}`}
+      ${it.after ? sql`and (i.created_at, i.id) < (${it.after.createdAt}::timestamptz, ${it.after.id}::uuid)` : sql``}
+    order by i.created_at desc, i.id desc limit ${it.limit}`),
+]
+
+/** Requests whose time is over. */
+export const readExpiredInputs = async (sql: Db, limit: number): Promise<InputRow[]> => [
+  ...(await sql<InputRow[]>`
+    select ${columns(sql)} where i.state = 'pending' and i.expires_at <= clock_timestamp() order by i.expires_at limit ${limit}`),
+]
+
+export async function nextInputInMs(sql: Db): Promise<number | undefined> {
+  const [row] = await sql<{ ms: number | null }[]>`
+    select extract(epoch from min(expires_at) - clock_timestamp())::float8 * 1000 as ms
+    from input_requests where state = 'pending' and expires_at is not null`
+  return row?.ms ?? undefined
+}

@@ -1,0 +1,256 @@
+// People are asked, and answer. A run that asks may rest until nobody is left to be asked; what was answered is then
+// among its values, and it goes on from its latest checkpoint.
+
+import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { canonicalJson } from '#core/canonical.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
+import { isOver } from '#core/run.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { newWait } from '#run-state/move/wait-parts.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import type { Attempt } from '#runs/attempts/attempt-calls.ts'
+import { putValue } from '#runs/attempts/attempt-writes.sql.ts'
+import { cancelDescendants } from '#runs/control/cancel-runs.ts'
+import { findWait } from '#runs/waits/waits.sql.ts'
+import { refuseWhilePausing, wake } from '#runs/waits/waits.ts'
+import { lockAgents } from './agents.sql.ts'
+import { decideApproval, placeOfAsked } from './decide-approval.ts'
+import {
+  countPending,
+  endInputRequest,
+  findInputRequest,
+  type InputAnswer,
+  type InputEnd,
+  type InputKind,
+  type InputRow,
+  insertInputRequests,
+  lockInputRequest,
+} from './input-requests.sql.ts'
+
+/** Requests of one run that may be pending at once. */
+export const PENDING_MAX = 100
+
+/** The key under which a run finds what was answered, among its own values. */
+export const inputKey = (requestId: string): string => `input:${requestId}`
+
+export type Question = {
+  kind: InputKind
+  prompt: string
+  params: Record<string, unknown>
+  editableParams: string[]
+  schema: Record<string, unknown> | null
+  expiresInSecs: number | null
+  onExpiry: 'default' | 'fail'
+  defaultAnswer: InputAnswer | null
+  agentId: string | null
+}
+
+/** Asks on behalf of a running attempt; with `wait` the run rests until all that it asks is answered. */
+export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
+  checkQuestion(question)
+  const id = newId()
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [asked] = await appendEvents(tx, [
+      {
+        projectId: it.projectId,
+        runId: it.runId,
+        token: it.token,
+        type: 'input.requested',
+        actor: it.actor,
+        resourceType: 'input_request',
+        resourceId: id,
+        ...(question.agentId && { agentId: question.agentId }),
+        data: {
+          kind: question.kind,
+          prompt: question.prompt,
+          params: question.params,
+          editable_params: question.editableParams,
+        },
+      },
+    ])
+    if (asked!.outcome === 'stale')
+      throw isOver(asked!.state as RunRow['state'])
+        ? refuse('run_over', { runId: it.runId, state: asked!.state })
+        : refuse('stale_lease', { runId: it.runId })
+    if (asked!.outcome === 'no_run') throw refuse('run_not_found', { runId: it.runId })
+    if ((await countPending(tx, it.runId)) >= PENDING_MAX)
+      throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
+    await insertInputRequests(tx, [
+      { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
+    ])
+    if (wait) await rest(tx, it)
+  })
+  ctx.ring([`run:${it.runId}`, 'inputs', 'slots', 'tail'])
+  return (await findInputRequest(ctx.sql, it.projectId, id))!
+}
+
+async function rest(tx: Sql, it: Attempt): Promise<void> {
+  await refuseWhilePausing(tx, it.runId)
+  const [changed] = await moveRuns(tx, [
+    {
+      runId: it.runId,
+      move: 'wait',
+      from: ['executing'],
+      token: it.token,
+      actor: it.actor,
+      wait: newWait('input', {}),
+      data: { for: 'input' },
+    },
+  ])
+  // A run that waits for input already waits for this one too.
+  if (changed!.outcome === 'already' && (await findWait(tx, it.runId))?.kind === 'input') return
+  const problem =
+    changed!.outcome === 'already'
+      ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
+      : moveProblem(it.runId, 'wait', changed!)
+  if (problem) throw problem
+}
+
+function checkQuestion({
+  kind,
+  schema,
+  params,
+  editableParams,
+  onExpiry,
+  defaultAnswer,
+  expiresInSecs,
+}: Question): void {
+  if (schema) {
+    if (kind === 'approval') throw refuseField('schema', 'goes with feedback only')
+    const problem = schemaProblem(schema)
+    if (problem) throw refuseField('schema', problem)
+  }
+  const unknown = editableParams.find((name) => !Object.hasOwn(params, name))
+  if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
+  if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
+    throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
+  if (defaultAnswer) checkAnswer({ kind, schema, params, editableParams }, defaultAnswer, 'default.')
+}
+
+type Asked = Pick<InputRow, 'kind' | 'schema' | 'params' | 'editableParams'>
+
+/** Throws what is wrong with an answer to this question. */
+export function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
+  if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
+  if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
+  // A form sends back all that it was shown: only what is different was edited.
+  const fixed = Object.entries(answer.params ?? {}).find(
+    ([name, value]) =>
+      !asked.editableParams.includes(name) &&
+      !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(asked.params[name])),
+  )?.[0]
+  if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
+  const fields = asked.schema ? problemsUnder(asked.schema, answer.feedback, `${prefix}feedback`) : []
+  if (fields.length > 0) throw refuse('invalid', { fields })
+}
+
+/** Answers a pending request, once. */
+export async function answerInput(
+  ctx: Ctx,
+  asked: Cause & { projectId: string; requestId: string; answer: InputAnswer },
+): Promise<InputRow> {
+  const row = await findInputOr404(ctx, asked.projectId, asked.requestId)
+  checkAnswer(row, asked.answer)
+  // What was not edited is part of the answer too: whoever reads it need not look at the question.
+  const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
+  await endInput(ctx, row, { state: 'answered', answer, by: asked.actor }, asked.actor)
+  return (await findInputRequest(ctx.sql, asked.projectId, row.id))!
+}
+
+/** A request that nobody answered in time: its default is the answer, or its run has failed. */
+export async function expireInput(ctx: Ctx, row: InputRow): Promise<void> {
+  const answer = row.onExpiry === 'default' && row.defaultAnswer ? { params: row.params, ...row.defaultAnswer } : null
+  await endInput(ctx, row, { state: 'expired', answer, by: SYSTEM }, SYSTEM).catch((error: unknown) => {
+    // Answered at the last moment.
+    if (!(error instanceof Error && 'code' in error && error.code === 'input_over')) throw error
+  })
+}
+
+export async function findInputOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, requestId: string): Promise<InputRow> {
+  const row = await findInputRequest(ctx.sql, projectId, requestId)
+  if (!row) throw refuse('input_not_found', { inputRequestId: requestId })
+  return row
+}
+
+async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
+  const next = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    // The agent, then the run, then the request, as everybody who locks several: the run's event takes the run's lock.
+    if (row.authorizationId) await lockAgents(tx, [{ projectId: row.projectId, agentId: row.agentId! }])
+    const [told] = await appendEvents(tx, [
+      {
+        projectId: row.projectId,
+        ...placeOfAsked(row),
+        type: end.state === 'answered' ? 'input.answered' : 'input.expired',
+        actor,
+        resourceType: 'input_request',
+        resourceId: row.id,
+        ...(row.eventId && { causationId: row.eventId }),
+        ...(row.agentId && { agentId: row.agentId }),
+        data: { kind: row.kind, ...shownAnswer(row, end) },
+      },
+    ])
+    const state = await lockInputRequest(tx, row.id)
+    if (state !== 'pending') throw refuse('input_over', { inputRequestId: row.id, state: state ?? 'gone' })
+    await endInputRequest(tx, row.id, end)
+    const causationId = told!.outcome === 'appended' ? told!.id : undefined
+    if (row.authorizationId)
+      await decideApproval(tx, row, { approved: end.answer?.approved === true, actor, causationId })
+    return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
+  })) as Next
+  ctx.feed.changed([row.projectId])
+  if (next?.failed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
+  ctx.ring([
+    'inputs',
+    'tail',
+    ...(row.runUuid ? [`run:${row.runUuid}`] : []),
+    ...(next ? [`queue:${next.queue}`, 'leases', 'slots'] : []),
+  ])
+}
+
+/** The arguments of a call are shown to its approver, and nowhere else: the log has their hash. */
+function shownAnswer(row: InputRow, { answer }: InputEnd): InputAnswer | null {
+  if (!answer || !row.authorizationId) return answer
+  const { params: _, ...shown } = answer
+  return shown
+}
+
+type Ended = { end: InputEnd; causationId: string | undefined }
+
+/** The queue of a run that was moved. */
+type Next = { queue: string; failed: boolean } | undefined
+
+/** Leaves the answer with the run, and lets it go on when nothing else is asked. */
+async function goOn(tx: Sql, row: InputRow, { end, causationId }: Ended): Promise<Next> {
+  const runId = row.runUuid!
+  const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
+  await putValue(tx, { runId, key: inputKey(row.id), value })
+  const [run] = await readRuns(tx, [runId])
+  const about = { actor: SYSTEM, ...(causationId && { causationId }) }
+  if (end.state === 'expired' && !end.answer) {
+    const error = 'nobody answered in time'
+    // Whatever it does; one that is paused, or waits for its next attempt, stays so.
+    const [changed] = await moveRuns(tx, [
+      {
+        runId,
+        move: 'fail',
+        ...about,
+        error,
+        errorCode: 'input_expired',
+        data: { error, error_code: 'input_expired' },
+      },
+    ])
+    return changed!.outcome === 'moved' ? { queue: run!.queue, failed: true } : undefined
+  }
+  if ((await findWait(tx, runId))?.kind !== 'input') return undefined
+  if ((await countPending(tx, runId)) > 0) return undefined
+  await wake(tx, run!, { ...about, data: { for: 'input', input_request_id: row.id } })
+  return { queue: run!.queue, failed: false }
+}

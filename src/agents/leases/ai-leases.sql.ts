@@ -1,0 +1,199 @@
+// AI leases and the agendas that are executed under them. All times are the database's: holders on many machines agree.
+import { jsonText } from '#postgres/json.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+
+export type LeaseState = 'held' | 'completed' | 'failed' | 'cancelled'
+
+export type LeaseRow = {
+  projectId: string
+  key: string
+  leaseId: string
+  version: number
+  state: LeaseState
+  ttlSecs: number
+  runId: string
+  runRef: string
+  endsRun: boolean
+  agentId: string | null
+  firstSeenAt: Date
+  doneAt: Date | null
+  result: Record<string, unknown> | null
+  resultHash: string | null
+  errorCode: string | null
+  /** Until the lease, or the answer, is over; never below 0. */
+  leftMs: number
+  over: boolean
+}
+
+export type LeaseName = { projectId: string; key: string }
+
+const columns = (sql: Db) => sql`
+  project_id as "projectId", key, lease_id as "leaseId", version, state, ttl_secs as "ttlSecs", run_id as "runId", run_ref as "runRef",
+  ends_run as "endsRun", agent_id as "agentId", first_seen_at as "firstSeenAt", done_at as "doneAt", result, result_hash as "resultHash",
+  error_code as "errorCode", greatest(0, extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs",
+  expires_at <= clock_timestamp() as over`
+
+export async function findLease(sql: Db, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
+  const [row] = await sql<
+    LeaseRow[]
+  >`select ${columns(sql)} from ai_leases where project_id = ${projectId} and key = ${key}`
+  return row
+}
+
+export async function lockLease(tx: Sql, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
+  // First the lock: what is over is asked for when it is held, not when the waiting began.
+  await tx`select from ai_leases where project_id = ${projectId} and key = ${key} for update`
+  return findLease(tx, { projectId, key })
+}
+
+export type NewLease = LeaseName & {
+  leaseId: string
+  ttlSecs: number
+  runId: string
+  runRef: string
+  endsRun: boolean
+  agentId: string | null
+}
+
+/** Undefined when the key has a row, which may be anybody's by then. */
+export async function insertLease(tx: Sql, it: NewLease): Promise<LeaseRow | undefined> {
+  const [row] = await tx<LeaseRow[]>`
+    insert into ai_leases (project_id, key, lease_id, state, ttl_secs, run_id, run_ref, ends_run, agent_id, first_seen_at, expires_at)
+    values (${it.projectId}, ${it.key}, ${it.leaseId}, 'held', ${it.ttlSecs}, ${it.runId}, ${it.runRef}, ${it.endsRun}, ${it.agentId},
+      date_trunc('milliseconds', clock_timestamp()), clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s')
+    on conflict do nothing
+    returning ${columns(tx)}`
+  return row
+}
+
+/** Gives a key whose lease is over to a new holder; the caller has locked its row. What ran under the old one is off. */
+export async function takeLease(tx: Sql, it: NewLease): Promise<LeaseRow> {
+  const [row] = await tx<LeaseRow[]>`
+    with dropped as (delete from ai_agendas where project_id = ${it.projectId} and key = ${it.key})
+    update ai_leases set lease_id = ${it.leaseId}, version = 1, state = 'held', ttl_secs = ${it.ttlSecs}, run_id = ${it.runId}, run_ref = ${it.runRef},
+      ends_run = ${it.endsRun}, agent_id = ${it.agentId}, done_at = null, result = null, result_hash = null, error_code = null,
+      first_seen_at = date_trunc('milliseconds', clock_timestamp()), expires_at = clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s'
+    where project_id = ${it.projectId} and key = ${it.key}
+    returning ${columns(tx)}`
+  return row!
+}
+
+/** The lease begins anew from now; the caller has locked its row. */
+export async function extendLease(tx: Sql, { projectId, key }: LeaseName, ttlSecs: number): Promise<LeaseRow> {
+  const [row] = await tx<LeaseRow[]>`
+    update ai_leases set version = version + 1, ttl_secs = ${ttlSecs}, expires_at = clock_timestamp() + ${ttlSecs}::float8 * interval '1 s'
+    where project_id = ${projectId} and key = ${key}
+    returning ${columns(tx)}`
+  return row!
+}
+
+export type LeaseEnd = {
+  state: Exclude<LeaseState, 'held'>
+  result?: Record<string, unknown> | null | undefined
+  resultHash?: string | null | undefined
+  errorCode?: string | null | undefined
+}
+
+/** Keeps the answer for so many days; the caller has locked the row. */
+export async function endLease(
+  tx: Sql,
+  { projectId, key }: LeaseName,
+  end: LeaseEnd,
+  keepDays: number,
+): Promise<LeaseRow> {
+  const [row] = await tx<LeaseRow[]>`
+    with dropped as (delete from ai_agendas where project_id = ${projectId} and key = ${key})
+    update ai_leases set state = ${end.state}, result = ${jsonText(end.result ?? undefined)}::text::jsonb, result_hash = ${end.resultHash ?? null},
+      error_code = ${end.errorCode ?? null}, done_at = date_trunc('milliseconds', clock_timestamp()),
+      expires_at = clock_timestamp() + ${keepDays}::float8 * interval '1 day'
+    where project_id = ${projectId} and key = ${key}
+    returning ${columns(tx)}`
+  return row!
+}
+
+/** Deletes leases that were over so long ago, and answers those of them whose holder never said how it ended. */
+export const sweepLeases = async (
+  tx: Sql,
+  { heldAfterSecs, limit }: { heldAfterSecs: number; limit: number },
+): Promise<LeaseRow[]> => [
+  ...(await tx<LeaseRow[]>`
+    delete from ai_leases where (project_id, key) in (
+      select project_id, key from ai_leases
+      where expires_at <= clock_timestamp()
+        and (state <> 'held' or expires_at <= clock_timestamp() - ${heldAfterSecs}::float8 * interval '1 s')
+        -- What is still to be executed here is not forgotten because no node was there.
+        and not exists (select from ai_agendas a where a.project_id = ai_leases.project_id and a.key = ai_leases.key)
+      order by expires_at limit ${limit} for update skip locked)
+    returning ${columns(tx)}`),
+]
+
+// Agendas -------------------------------------------------------------------------------------------------------
+
+export type AgendaItem = { tool: string; args: Record<string, unknown>; spendMicrousd?: number | undefined }
+
+/** How an action ended, as the answer of the lease tells it. */
+export type ActionDone = {
+  tool: string
+  ok: boolean
+  allowed: boolean
+  decision: string
+  policy_reason: string
+  risk_level: string
+  result: Record<string, unknown>
+}
+
+export type Agenda = LeaseName & {
+  leaseId: string
+  agentId: string
+  actions: AgendaItem[]
+  dryRun: boolean
+  done: ActionDone[]
+  executor: string
+}
+
+/** Held by nobody: the next node that looks may take it. */
+export const insertAgenda = (tx: Sql, it: Omit<Agenda, 'done' | 'executor'>) => tx`
+  insert into ai_agendas (project_id, key, lease_id, agent_id, actions, dry_run, executor, held_until)
+  values (${it.projectId}, ${it.key}, ${it.leaseId}, ${it.agentId}, ${JSON.stringify(it.actions)}::text::jsonb, ${it.dryRun},
+    '00000000-0000-0000-0000-000000000000', clock_timestamp())`
+
+/** Takes agendas that nobody is at, those that wait longest first. */
+export const takeAgendas = async (
+  sql: Db,
+  { executor, holdSecs, limit }: { executor: string; holdSecs: number; limit: number },
+): Promise<Agenda[]> => [
+  ...(await sql<Agenda[]>`
+    update ai_agendas set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    where (project_id, key) in (
+      select project_id, key from ai_agendas where held_until <= clock_timestamp() order by held_until limit ${limit} for update skip locked)
+    returning project_id as "projectId", key, lease_id as "leaseId", agent_id as "agentId", actions, dry_run as "dryRun", done, executor`),
+]
+
+/** Keeps an agenda while it is worked on; false when it is somebody else's. */
+export async function holdAgenda(sql: Db, { projectId, key, executor }: Agenda, holdSecs: number): Promise<boolean> {
+  const rows = await sql`
+    update ai_agendas set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
+  return rows.length > 0
+}
+
+/** A lease does not run out under an agenda that is being executed. */
+export const holdLease = (sql: Db, { projectId, key, leaseId }: Agenda, holdSecs: number) => sql`
+  update ai_leases set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
+  where project_id = ${projectId} and key = ${key} and lease_id = ${leaseId} and state = 'held'`
+
+/** Lets others go on with it at once. */
+export const leaveAgenda = (sql: Db, { projectId, key, executor }: Agenda) => sql`
+  update ai_agendas set held_until = clock_timestamp() where project_id = ${projectId} and key = ${key} and executor = ${executor}`
+
+/** Writes down how the next action ended; false when the agenda is somebody else's by now. */
+export async function saveActionDone(
+  tx: Sql,
+  { projectId, key, executor }: Agenda,
+  done: ActionDone,
+): Promise<boolean> {
+  const rows = await tx`
+    update ai_agendas set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
+    where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
+  return rows.length > 0
+}

@@ -1,0 +1,259 @@
+// AI leases: one holder at a time works on a key, and its outcome is the answer for everybody who asks later. Each is a
+// run that others can follow: the lease's row and what the run's log says of it change in one transaction.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { standingOf } from '#core/ai-lease.ts'
+import { refuse } from '#core/error.ts'
+import { type Actor, SYSTEM } from '#core/event.ts'
+import type { RunMove } from '#core/run.ts'
+import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { TOLD_AS } from '#log/client-endings.sql.ts'
+import { type FeedType, feedEvent } from '#log/recent-feed.ts'
+import { derivedId, newId } from '#postgres/id.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
+import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
+import { findRun, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { cancelDescendants } from '#runs/control/cancel-runs.ts'
+import { addUse } from '#usage/plans.sql.ts'
+import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from './ai-leases.sql.ts'
+import * as storage from './ai-leases.sql.ts'
+
+/** So long an outcome answers for its key; then the key is new again. */
+export const ANSWER_DAYS = 7
+/** So long after its end a lease may still be gone on with, by its holder or the next; then its run has timed out. */
+const ABANDONED_SECS = 86_400
+const SWEEP_MAX = 100
+
+type Asked = LeaseName & { actor: Actor }
+export type LeaseRequest = Asked & {
+  ttlSecs: number
+  /** The run that it is, as its client names it. */
+  runRef: string
+  agentId?: string | undefined
+  /** What is to be executed here; without it the holder does the work. */
+  agenda?: { agentId: string; actions: AgendaItem[]; dryRun: boolean } | undefined
+  /** Throws when the project may not have one more. */
+  admit?: ((tx: Sql) => Promise<void>) | undefined
+}
+
+export type Leased = { acquired: boolean; lease: LeaseRow }
+
+/** Makes the caller the holder of the key, or tells how the key stands. Of any number at once one becomes the holder. */
+export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Leased> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    // Most who come are too late, and need no lock to be told so.
+    const seen = await storage.findLease(ctx.sql, asked)
+    if (seen && !seen.over) return { acquired: false, lease: seen }
+    const leased = (await ctx.sql.begin((tx) => acquire(tx as unknown as Sql, asked))) as Leased | undefined
+    if (!leased) continue
+    if (leased.acquired) tell(ctx, leased.lease, asked.agenda ? ['ai-agendas'] : [])
+    return leased
+  }
+  throw new Error(`the lease on ${asked.key} kept coming and going, ${TRIES_MAX} times`)
+}
+const TRIES_MAX = 10
+
+async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined> {
+  const { projectId, key, actor, agentId, agenda } = asked
+  const { runId, ...run } = await placeOf(tx, asked)
+  const wanted = {
+    projectId,
+    key,
+    ttlSecs: asked.ttlSecs,
+    runId,
+    runRef: asked.runRef,
+    agentId: agentId ?? null,
+    leaseId: `lease_${newId().replaceAll('-', '')}`,
+    endsRun: run.external,
+  }
+  let lease = await storage.insertLease(tx, wanted)
+  if (!lease) {
+    const before = await storage.lockLease(tx, asked)
+    if (!before) return undefined // It was swept a moment ago.
+    if (!before.over) return { acquired: false, lease: before }
+    await asked.admit?.(tx)
+    if (before.state === 'held') await abandon(tx, before, before.runId !== runId)
+    lease = await storage.takeLease(tx, wanted)
+  } else await asked.admit?.(tx)
+  // In this order, on one connection, and without waiting for one before sending the next.
+  await Promise.all([
+    addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }]),
+    !run.known &&
+      insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId }),
+    agenda && storage.insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda }),
+    appendEvents(tx, [
+      { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
+      inFeed(lease, 'ai_acquired'),
+    ]),
+  ])
+  return { acquired: true, lease }
+}
+
+/** The run that a name means: one that is there, whoever executes it, or one that begins now. */
+async function placeOf(tx: Sql, { projectId, runRef }: LeaseRequest) {
+  const run = await findRun(tx, projectId, runRef)
+  return {
+    runId: run?.id ?? derivedId(projectId, runRef),
+    known: run !== undefined,
+    external: !run || run.execution === 'external',
+  }
+}
+
+/** Its time ran out, and its holder did not say how it ended. */
+async function abandon(tx: Sql, lease: LeaseRow, forGood: boolean): Promise<void> {
+  const { key } = lease
+  await appendEvents(tx, [
+    { ...about(lease, SYSTEM), type: 'lease_expired', status: 'expired', level: 'warn', data: { key } },
+  ])
+  if (forGood) await endRun(tx, lease, { actor: SYSTEM, move: 'timeOut', status: 'timed_out', code: 'lease_expired' })
+}
+
+/** The holder goes on working: the lease begins anew. */
+export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; ttlSecs: number }): Promise<LeaseRow> {
+  const lease = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const held = await lockHeld(tx, asked)
+    if (held.state !== 'held') return held
+    return (await withRunCanceled(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
+  })) as LeaseRow
+  if (lease.state === 'held') return lease
+  tell(ctx, lease, [])
+  throw refuse('lease_over', { key: asked.key, state: lease.state })
+}
+
+/** How a key stands; the cancel of its run has ended it by then. */
+export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
+  const seen = await storage.findLease(ctx.sql, name)
+  if (seen?.state !== 'held' || !(await isRunCanceled(ctx, seen))) return seen
+  const ended = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const lease = await storage.lockLease(tx, name)
+    return lease?.state === 'held' ? withRunCanceled(tx, lease) : undefined
+  })) as LeaseRow | undefined
+  if (ended) tell(ctx, ended, ['ai-agendas'])
+  return storage.findLease(ctx.sql, name)
+}
+
+/** Ends a lease whose run was canceled; undefined for any other. */
+async function withRunCanceled(tx: Sql, lease: LeaseRow): Promise<LeaseRow | undefined> {
+  if (!(await isRunCanceled({ sql: tx }, lease))) return undefined
+  return writeEnd(tx, lease, { actor: SYSTEM, end: { state: 'cancelled' } })
+}
+
+/**
+ * Whether somebody canceled the run that a lease would have ended. Any other end may be what its holder reported, who then
+ * says the same of the lease.
+ */
+export async function isRunCanceled(
+  { sql }: { sql: Db },
+  { runId, endsRun }: Pick<LeaseRow, 'runId' | 'endsRun'>,
+): Promise<boolean> {
+  if (!endsRun) return false
+  const [run] = await readRuns(sql, [runId])
+  return run?.state === 'canceled'
+}
+
+/** The holder says how it ended. To say the same again changes nothing: clients send once more what was not answered. */
+export async function endLease(
+  ctx: Ctx,
+  asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd },
+): Promise<LeaseRow> {
+  const ended = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const lease = await lockHeld(tx, asked)
+    if (lease.state === asked.end.state) return lease
+    if (lease.state !== 'held') throw refuse('lease_over', { key: asked.key, state: lease.state })
+    return writeEnd(tx, lease, asked)
+  })) as LeaseRow
+  await followEnd(ctx, ended)
+  return ended
+}
+
+/** A lease that has run out is its holder's still while nobody else has taken the key. */
+async function lockHeld(tx: Sql, { projectId, key, leaseId }: LeaseName & { leaseId: string }): Promise<LeaseRow> {
+  const lease = await storage.lockLease(tx, { projectId, key })
+  if (!lease || !standingOf(lease)) throw refuse('lease_not_found', { key })
+  if (lease.leaseId !== leaseId) throw refuse('not_lease_holder', { key, leaseId })
+  return lease
+}
+
+const MOVE_OF = { completed: 'complete', failed: 'fail', cancelled: 'cancel' } as const
+
+type Ending = { actor: Actor; reason?: string | undefined; end: LeaseEnd }
+
+/** Ends a lease, and with it its run; the caller holds the lock of its row. */
+export async function writeEnd(tx: Sql, lease: LeaseRow, { actor, reason, end }: Ending): Promise<LeaseRow> {
+  const ended = await storage.endLease(tx, lease, end, ANSWER_DAYS)
+  const code = standingOf(ended)!.errorCode ?? undefined
+  await endRun(tx, ended, { actor, move: MOVE_OF[end.state], status: end.state, code, reason, result: end.result })
+  await appendEvents(tx, [inFeed(ended, end.state === 'completed' ? 'ai_completed' : 'ai_failed')])
+  return ended
+}
+
+/** After the commit. */
+export async function followEnd(ctx: Ctx, ended: LeaseRow): Promise<void> {
+  if (ended.endsRun && ended.state !== 'completed') await cancelDescendants(ctx, [ended.runId], { actor: SYSTEM })
+  tell(ctx, ended, ['ai-agendas'])
+}
+
+type RunEnd = {
+  actor: Actor
+  move: RunMove
+  status: string
+  code?: string | undefined
+  reason?: string | undefined
+  result?: unknown
+}
+
+async function endRun(tx: Sql, lease: LeaseRow, { actor, move, status, code, reason, result }: RunEnd): Promise<void> {
+  const said = reason ?? code
+  await appendEvents(tx, [
+    {
+      ...about(lease, actor),
+      type: 'run_finished',
+      status,
+      message: reason,
+      ...(code !== undefined && { data: { error_code: code } }),
+    },
+  ])
+  if (!lease.endsRun) return
+  const change: RunChange = {
+    runId: lease.runId,
+    move,
+    actor,
+    data: { [TOLD_AS]: 'run_finished' },
+    ...(result != null && { result }),
+    ...(move !== 'complete' && { error: said ?? status, ...(code !== undefined && { errorCode: code }) }),
+  }
+  // A run that is over already has had its end: its state says how, and its log goes on.
+  await moveRuns(tx, [change])
+}
+
+const about = (lease: LeaseRow, actor: Actor): Omit<NewEvent, 'type'> => ({
+  projectId: lease.projectId,
+  runId: lease.runId,
+  leaseId: lease.leaseId,
+  actor,
+  ...(lease.agentId !== null && { agentId: lease.agentId }),
+})
+
+const inFeed = ({ projectId, key, leaseId }: LeaseRow, type: FeedType): NewEvent =>
+  feedEvent(projectId, { type, key, leaseId })
+
+function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly string[]): void {
+  ctx.feed.changed([projectId])
+  ctx.ring([`run:${runId}`, 'tail', ...topics])
+}
+
+/** Forgets answers whose time is over, and ends the runs of holders that never came back; answers how many leases. */
+export async function sweepLeases(ctx: Ctx): Promise<number> {
+  const swept = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const leases = await storage.sweepLeases(tx, { heldAfterSecs: ABANDONED_SECS, limit: SWEEP_MAX })
+    for (const lease of leases) if (lease.state === 'held') await abandon(tx, lease, true)
+    return leases
+  })) as LeaseRow[]
+  for (const lease of swept) if (lease.state === 'held') await followEnd(ctx, lease)
+  return swept.length
+}

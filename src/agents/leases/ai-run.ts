@@ -1,0 +1,103 @@
+// Actions that are executed here under a lease: one after the other, each a governed call of a tool. How one ended is
+// written down before the next begins, so whoever goes on after a crash repeats none that had ended.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type Actor, SYSTEM } from '#core/event.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { type CallAnswer, callTool, type ToolCall, tellTimeline } from '../tools/call-tool.ts'
+import { asAnswer, foreseeCall } from '../tools/foresee-call.ts'
+import {
+  type ActionDone,
+  type Agenda,
+  type AgendaItem,
+  type LeaseEnd,
+  type LeaseRow,
+  lockLease,
+  saveActionDone,
+} from './ai-leases.sql.ts'
+import { followEnd, isRunCanceled, writeEnd } from './ai-leases.ts'
+
+/** `stop`: begin no other action; `cut`: end the one under way, too. */
+type Executing = { stop: AbortSignal; cut: AbortSignal; lease: Pick<LeaseRow, 'runId' | 'runRef' | 'endsRun'> }
+
+/** Executes what is left of an agenda, until it ends or is to be left to others. */
+export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signal, lease }: Executing): Promise<void> {
+  let done = agenda.done
+  const actor: Actor = { type: 'agent', id: agenda.agentId }
+  for (;;) {
+    const index = done.length
+    const action = agenda.actions[index]
+    if (!action || done.some((it) => !it.ok)) {
+      await finish(ctx, { agenda, actor, done })
+      return
+    }
+    if (await isRunCanceled(ctx, lease)) {
+      await finish(ctx, { agenda, actor: SYSTEM, done, canceled: true })
+      return
+    }
+    if (stop.aborted || signal.aborted) return
+    const call: ToolCall = {
+      projectId: agenda.projectId,
+      agentId: agenda.agentId,
+      tool: action.tool,
+      args: action.args,
+      actor,
+      runRef: lease.runRef,
+      signal,
+      costMicrousd: action.spendMicrousd,
+      step: `step_${index + 1}`,
+      key: `${agenda.leaseId}/${index}`,
+      resumes: true,
+    }
+    const answer = agenda.dryRun ? await tryCall(ctx, call) : await callTool(ctx, call).catch(asAnswer)
+    if (answer.aborted) return
+    const next = shown(action, answer)
+    if (!(await saveDone(ctx, agenda, next))) return
+    done = [...done, next]
+  }
+}
+
+/** False when the agenda is somebody else's, or its lease is over: what comes next is not ours to do. */
+const saveDone = (ctx: Ctx, agenda: Agenda, done: ActionDone): Promise<boolean> =>
+  ctx.sql.begin((tx) => saveActionDone(tx as unknown as Sql, agenda, done)) as Promise<boolean>
+
+/** The results of fifty actions are one answer, which has to stay one that can be read. */
+const SHOWN_BYTES_MAX = 64 * 1024
+
+function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
+  const { ok, allowed, decision, reason, riskLevel } = answer
+  const bytes = Buffer.byteLength(JSON.stringify(answer.result))
+  const result = bytes > SHOWN_BYTES_MAX ? { left_out: `${bytes} bytes` } : answer.result
+  return { tool, ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
+}
+
+/** What would become of a call: it is judged as if it were made, and neither made nor counted. */
+async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
+  const answer = await foreseeCall(ctx, call)
+  const { ok, decision, reason } = answer
+  const data = { decision, policy_reason: reason, dry_run: true }
+  await tellTimeline(ctx, call, [
+    { type: 'agent_step', status: 'start' },
+    { type: 'tool_result', status: ok ? 'ok' : 'blocked', data },
+  ])
+  return answer
+}
+
+type Finished = { agenda: Agenda; actor: Actor; done: readonly ActionDone[]; canceled?: boolean }
+
+/** All are done, or one of them was not: those after it would stand on nothing. */
+async function finish(ctx: Ctx, { agenda, actor, done, canceled }: Finished): Promise<void> {
+  const bad = done.find((it) => !it.ok)
+  const result = { actions: done, ...(agenda.dryRun && { dry_run: true }) }
+  const end: LeaseEnd = canceled
+    ? { state: 'cancelled', result }
+    : bad
+      ? { state: 'failed', result, errorCode: bad.policy_reason }
+      : { state: 'completed', result }
+  const ended = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const lease = await lockLease(tx, agenda)
+    return lease?.leaseId === agenda.leaseId && lease.state === 'held' ? writeEnd(tx, lease, { actor, end }) : undefined
+  })) as LeaseRow | undefined
+  if (ended) await followEnd(ctx, ended)
+}

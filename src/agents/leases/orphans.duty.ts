@@ -1,0 +1,36 @@
+// Live runs below one that ended without completing, or of a job that was deleted: what should have canceled them was
+// interrupted. They are rare, and nobody else would ever look after them.
+
+import type { Ctx } from '#bell/ctx.ts'
+import type { Duty } from '#bell/loop.ts'
+import { SYSTEM } from '#core/event.ts'
+import { OVER_STATES } from '#core/run.ts'
+import { readOrphans } from '#run-state/read/read-runs.sql.ts'
+import { cancelDescendants } from '#runs/control/cancel-runs.ts'
+
+const BATCH_MAX = 500
+
+/** Safe on every node at once: a run that is over does not move again. */
+export const orphans = (ctx: Ctx): Duty => ({
+  name: 'orphans',
+  everyMs: 30_000,
+  async tick() {
+    const ids = await readOrphans(ctx.sql, OVER_STATES, BATCH_MAX)
+    await Promise.all(
+      ids.map((runId) =>
+        ctx.moveRun({
+          runId,
+          move: 'cancel',
+          actor: SYSTEM,
+          error: 'nothing is left that it was for',
+          errorCode: 'orphaned',
+        }),
+      ),
+    )
+    if (ids.length > 0) {
+      await cancelDescendants(ctx, ids, { actor: SYSTEM })
+      ctx.ring([...ids.map((id) => `run:${id}`), 'leases', 'tail'])
+    }
+    return ids.length === BATCH_MAX ? 'again' : { inMs: undefined }
+  },
+})

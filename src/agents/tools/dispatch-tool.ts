@@ -1,0 +1,92 @@
+// Calls a tool's endpoint: signed, within its time, and again when that may help.
+
+import { onceSignatureHeaders } from '#access/signatures/once-signature.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { isWithinDepth, storableJson, storableText } from '#core/storable.ts'
+import type { PostOutcome } from '#dispatch/post.ts'
+import type { ToolRow } from './tools.sql.ts'
+
+export type ToolRequest = {
+  /** The same for every try: a tool that drops repeats makes the call once. */
+  callId: string
+  agentId: string
+  args: Record<string, unknown>
+  runRef?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export type ToolOutcome = { ok: true; result: Record<string, unknown> } | { ok: false; error: string; aborted: boolean }
+
+const RESULT_BYTES_MAX = 256 * 1024
+/** As of what clients send. */
+const DEPTH_MAX = 100
+const ERROR_LENGTH_MAX = 500
+const BACK_OFF_MS = 200
+const BACK_OFF_MAX_MS = 5_000
+
+/** How long a call may take with all of its tries. */
+export const longestCallMs = ({ timeoutMs, maxRetries }: ToolRow): number =>
+  (maxRetries + 1) * (timeoutMs + BACK_OFF_MAX_MS)
+
+export async function dispatchTool(ctx: Ctx, tool: ToolRow, request: ToolRequest): Promise<ToolOutcome> {
+  for (let retry = 0; ; retry++) {
+    const outcome = await tryOnce(ctx, tool, request)
+    const ended = endingOf(outcome)
+    if (ended.ok) return ended
+    const aborted = request.signal?.aborted ?? false
+    if (aborted || retry >= tool.maxRetries || !mayHelp(outcome)) return { ...ended, aborted }
+    // Half of it by chance: callers that failed together do not come back together.
+    const delayMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** retry) * (0.5 + ctx.random() / 2)
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+  }
+}
+
+function tryOnce(
+  ctx: Ctx,
+  tool: ToolRow,
+  { callId, agentId, args, runRef, signal }: ToolRequest,
+): Promise<PostOutcome> {
+  const body = JSON.stringify({
+    tool: tool.name,
+    args,
+    agent_id: agentId,
+    call_id: callId,
+    ...(runRef !== undefined && { run_id: runRef }),
+  })
+  return ctx.post({
+    url: tool.url,
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'Runyard/1',
+      'idempotency-key': callId,
+      ...onceSignatureHeaders({ secret: tool.secret, body, nowMs: Date.now() }),
+    },
+    body,
+    timeoutMs: tool.timeoutMs,
+    resultBytesMax: RESULT_BYTES_MAX,
+    ...(signal && { signal }),
+  })
+}
+
+function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unknown> } | { ok: false; error: string } {
+  if (outcome.kind === 'failed') return { ok: false, error: `${outcome.reason}: ${outcome.message}` }
+  const { status, bodyText, isJson, json } = outcome
+  if (status < 200 || status > 299) return { ok: false, error: sentence(`it answered ${status}`, bodyText) }
+  if (bodyText.trim() === '') return { ok: true, result: {} }
+  if (!isJson) return { ok: false, error: sentence(`it answered ${status}, and no JSON`, bodyText) }
+  if (!isWithinDepth(json, DEPTH_MAX))
+    return { ok: false, error: `its answer is nested deeper than ${DEPTH_MAX} levels` }
+  const result = storableJson(json)
+  const isObject = typeof result === 'object' && result !== null && !Array.isArray(result)
+  // A result is an object everywhere, so anything else stands in one.
+  return { ok: true, result: isObject ? (result as Record<string, unknown>) : { value: result } }
+}
+
+const sentence = (what: string, bodyText: string): string =>
+  storableText(bodyText === '' ? what : `${what}: ${bodyText}`).slice(0, ERROR_LENGTH_MAX)
+
+const PASSING = new Set(['dns', 'connect', 'timeout', 'reset'])
+
+/** Whether the next try may end otherwise: what the tool refuses now it will refuse again. */
+const mayHelp = (outcome: PostOutcome): boolean =>
+  outcome.kind === 'failed' ? PASSING.has(outcome.reason) : outcome.status === 429 || outcome.status >= 500

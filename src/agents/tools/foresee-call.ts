@@ -1,0 +1,53 @@
+// What would become of a governed call, without making it, deciding about it or counting it.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { Refusal } from '#core/error.ts'
+import { costOf, isObserved, judge, NO_POLICY, riskOf } from '#core/policy.ts'
+import { findAgent } from '../agents.sql.ts'
+import { readToday } from '../authorizations.sql.ts'
+import { standingOf } from '../standing.ts'
+import { type CallAnswer, findToolOf, type ToolCall } from './call-tool.ts'
+import { findKeptResult } from './tools.sql.ts'
+
+/** Judged as if it were made now. */
+export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
+  const tool = await findToolOf(ctx, call).catch(asAnswer)
+  if ('decision' in tool) return tool
+  const { projectId, agentId, costMicrousd } = call
+  const agent = await findAgent(ctx.sql, projectId, agentId)
+  const today = await readToday(ctx.sql, [{ projectId, agentId }])
+  const policy = agent?.policy ?? NO_POLICY
+  const reason = judge(policy, standingOf(agent, today, call.tool), {
+    tool: call.tool,
+    costMicrousd: costOf(policy, call.tool, costMicrousd),
+  })
+  const allowed = reason === 'ok' || isObserved(agent?.policyMode, reason)
+  return {
+    ok: allowed,
+    allowed,
+    decision: allowed ? 'dry_run' : 'blocked',
+    reason: allowed ? 'ok' : reason,
+    riskLevel: riskOf(allowed ? 'ok' : reason),
+    result: {},
+  }
+}
+
+/** Whether it would not reach its tool: it was made before, or will be blocked. */
+export async function isIdle(ctx: Ctx, call: ToolCall): Promise<boolean> {
+  const { projectId, agentId, tool, key } = call
+  if (key !== undefined && (await findKeptResult(ctx.sql, { projectId, agentId, tool, key }))) return true
+  return !(await foreseeCall(ctx, call)).allowed
+}
+
+/** A tool that is not there fails its action; anything else that is thrown is a reason to try again later. */
+export function asAnswer(error: unknown): CallAnswer {
+  if (!(error instanceof Refusal && error.code === 'tool_not_found')) throw error
+  return {
+    ok: false,
+    allowed: false,
+    decision: 'blocked',
+    reason: 'tool_not_found',
+    riskLevel: 'medium',
+    result: { error: error.message },
+  }
+}

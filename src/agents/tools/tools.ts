@@ -1,0 +1,88 @@
+// Tools that agents call through us: endpoints with a name, for all agents of a project or for one.
+
+import { checkEndpoint } from '#access/egress/egress.ts'
+import { maskUrl } from '#access/mask.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { deleteTool, findTool, lockTools, type NewTool, putTool, type ToolName, type ToolRow } from './tools.sql.ts'
+
+export const GLOBAL = 'global'
+export const agentScope = (agentId: string): string => `agent:${agentId}`
+
+type Asked = ToolName & { actor: Actor }
+type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'>
+export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
+
+export async function findToolOr404(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
+  const tool = await findTool(ctx.sql, name)
+  if (!tool) throw refuse('tool_not_found', { tool: name.name })
+  return tool
+}
+
+/**
+ * Makes a tool, or puts other settings in the place of what it had. A secret that is not said stays; null takes it away.
+ * Undefined when there is no room for one more.
+ */
+export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | undefined> {
+  const { projectId, name, scopeId, settings, secret } = asked
+  const checked = await checkEndpoint(settings.url, ctx.egress)
+  if (!checked.ok) throw refuseField('url', checked.message)
+  return change(ctx, asked, async (tx) => {
+    const count = await lockTools(tx, projectId)
+    const before = await findTool(tx, asked)
+    if (!before && count >= asked.room) return undefined
+    const same = secret === undefined || secret === before?.secret
+    const row = await putTool(tx, {
+      projectId,
+      name,
+      scopeId,
+      ...settings,
+      secret: secret === undefined ? (before?.secret ?? null) : secret,
+      // Which secret it is can be told without telling it.
+      secretId: same ? (before?.secretId ?? null) : secret === null ? null : newId(),
+    })
+    return { row, type: before ? 'tool.updated' : 'tool.created' }
+  })
+}
+
+export const toggleTool = async (ctx: Ctx, asked: Asked & { enabled: boolean }): Promise<ToolRow> =>
+  (await change(ctx, asked, async (tx) => {
+    await lockTools(tx, asked.projectId)
+    const before = await findToolOr404({ sql: tx }, asked)
+    const row = await putTool(tx, { ...before, enabled: asked.enabled })
+    return { row, type: asked.enabled ? 'tool.enabled' : 'tool.disabled' }
+  }))!
+
+export async function removeTool(ctx: Ctx, asked: Asked): Promise<void> {
+  await change(ctx, asked, async (tx) => {
+    const row = await findToolOr404({ sql: tx }, asked)
+    await deleteTool(tx, asked)
+    return { row, type: 'tool.deleted' }
+  })
+}
+
+type Changed = { row: ToolRow; type: string }
+
+async function change(
+  ctx: Ctx,
+  { projectId, actor, name, scopeId }: Asked,
+  write: (tx: Sql) => Promise<Changed | undefined>,
+): Promise<ToolRow | undefined> {
+  const changed = (await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const done = await write(tx)
+    if (!done) return undefined
+    const { url, enabled, secretId } = done.row
+    const data = { scope_id: scopeId, url: maskUrl(url), enabled, secret_id: secretId }
+    await appendEvents(tx, [
+      { projectId, actor, type: done.type, resourceType: 'tool', resourceId: name, tool: name, data },
+    ])
+    return done
+  })) as Changed | undefined
+  ctx.ring(['tail'])
+  return changed?.row
+}

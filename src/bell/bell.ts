@@ -1,0 +1,142 @@
+// Rings tell every process "something was committed, look again". A ring carries hints where to look, never data:
+// whoever hears one reads the database. So a ring that is lost costs time, up to the listener's own slow tick.
+import { postgresCarrier } from './postgres-carrier.ts'
+import { redisCarrier } from './redis-carrier.ts'
+
+/** Where to look. The hash is what travels, so two topics may sometimes wake each other's listeners. */
+export const TOPIC = {
+  /** This run's log grew. */
+  run: (runId: string) => `run:${runId}`,
+  /** A run of this queue may be claimable. */
+  queue: (name: string) => `queue:${name}`,
+  /** The lease on this run was taken away. */
+  lease: (runId: string) => `lease:${runId}`,
+  /** Some event was committed. */
+  tail: 'tail',
+} as const
+
+/** `named`: this topic rang. `look`: rings may have been lost, or there were too many to name; it may be nothing. */
+export type Rung = 'named' | 'look'
+/** Called in the middle of `ring`: it must be quick, and must not throw. */
+export type Wake = (rung: Rung) => void
+
+export type Bell = {
+  /** After the commit, and never within the transaction. Listeners of this process are woken before it returns. */
+  ring(topics: Iterable<string>): void
+  /** Returns the function that ends it. */
+  listen(topic: string, wake: Wake): () => void
+  close(): Promise<void>
+}
+
+/** How rings get to other processes. */
+export type Carrier = {
+  /** Rejects when the ring did not go out; never waits for a connection to come back. */
+  send(payload: string): Promise<void>
+  close(): Promise<void>
+}
+export type CarrierOptions = {
+  hear: (payload: string) => void
+  /** Listening again after an interruption: what was rung in between is lost. */
+  restored: () => void
+  log: (line: string) => void
+}
+
+export type BellOptions = { url: string; redisUrl?: string | undefined; log: (line: string) => void }
+
+/** One ring leaves a process in this time at most, however many are asked for. */
+const RING_EVERY_MS = 5
+/** A NOTIFY holds 8,000 bytes; a hash takes 8 of them with its comma. Beyond this, everyone looks. */
+const NAMES_MAX = 900
+const EVERYONE = '*'
+
+export async function hangBell({ url, redisUrl, log }: BellOptions): Promise<Bell> {
+  const listeners = new Map<number, Set<Wake>>()
+  // Every process hears its own rings as well, and has acted on them before they went out.
+  const self = Math.random().toString(36).slice(2, 10)
+  const names = new Set<number>()
+  let everyone = false
+  let resting = false
+  let sending: Promise<void> | undefined
+
+  function wakeNamed(hash: number): void {
+    const wakes = listeners.get(hash)
+    if (wakes) for (const wake of wakes) wake('named')
+  }
+
+  function wakeAll(): void {
+    for (const wakes of listeners.values()) for (const wake of wakes) wake('look')
+  }
+
+  const carrierOptions: CarrierOptions = {
+    log,
+    hear(payload) {
+      const [sender, hashes = EVERYONE] = payload.split(':')
+      if (sender === self) return
+      if (hashes === EVERYONE) return wakeAll()
+      for (const hash of hashes.split(',')) wakeNamed(Number.parseInt(hash, 36))
+    },
+    restored() {
+      wakeAll()
+      send()
+    },
+  }
+  const carrier = await (redisUrl ? redisCarrier(redisUrl, carrierOptions) : postgresCarrier(url, carrierOptions))
+
+  /** The first ring after a quiet time leaves at once; those that come until it may go again leave together. */
+  function send(): void {
+    if (resting || sending || !(everyone || names.size > 0)) return
+    const payload = `${self}:${everyone ? EVERYONE : [...names].map((hash) => hash.toString(36)).join()}`
+    names.clear()
+    everyone = false
+    resting = true
+    setTimeout(() => {
+      resting = false
+      send()
+    }, RING_EVERY_MS)
+    sending = carrier
+      .send(payload)
+      // The others are told to look when the connection is back, or with the next ring that gets through.
+      .catch(() => {
+        everyone = true
+      })
+      .then(() => {
+        sending = undefined
+        if (names.size > 0) send()
+      })
+  }
+
+  return {
+    ring(topics) {
+      for (const topic of topics) {
+        const hash = hashOf(topic)
+        wakeNamed(hash)
+        if (names.size < NAMES_MAX) names.add(hash)
+        else everyone = everyone || !names.has(hash)
+      }
+      send()
+    },
+    listen(topic, wake) {
+      const hash = hashOf(topic)
+      const wakes = listeners.get(hash) ?? new Set()
+      listeners.set(hash, wakes.add(wake))
+      return () => {
+        wakes.delete(wake)
+        if (wakes.size === 0 && listeners.get(hash) === wakes) listeners.delete(hash)
+      }
+    },
+    async close() {
+      await sending
+      resting = false
+      send()
+      await sending
+      await carrier.close()
+    },
+  }
+}
+
+/** FNV-1a: 32 bits, so that a name takes 7 characters. */
+function hashOf(topic: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < topic.length; index++) hash = Math.imul(hash ^ topic.charCodeAt(index), 0x01000193)
+  return hash >>> 0
+}

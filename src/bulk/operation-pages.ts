@@ -1,0 +1,135 @@
+// How operations get on: a page of runs at a time. The page's moves or new runs and the operation's progress are one
+// transaction under the lock of the operation's row, so a crash repeats nothing and two nodes never share a page.
+
+import type { Ctx } from '#bell/ctx.ts'
+import type { Refusal } from '#core/error.ts'
+import { type Cause, SYSTEM } from '#core/event.ts'
+import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { PAGE_MAX } from '#runs/control/cancel-matching.ts'
+import { afterCancel, canceling } from '#runs/control/cancel-runs.ts'
+import { moveEach, type Writer, within } from '#runs/control/move-each.ts'
+import { redrivingOf, ringsOfRedriven } from '#runs/control/redrive-runs.ts'
+import { type Replayed, replayPage, ringsOfReplays } from '#runs/control/replay-runs.ts'
+import { countFailure, type OperationRow, saveProgress, takeOperation } from './operations.sql.ts'
+import { endWithEvent } from './operations.ts'
+
+const FAILURES_MAX = 10
+const PROBLEMS_MAX = 20
+const ERROR_LENGTH_MAX = 1_000
+
+type Done = { problem?: Refusal }
+type Asked = Cause & { reason?: string | undefined }
+type Act = {
+  /** Answers for the first of the runs, in their order: for all of them, or for as many as fit into a page. */
+  write: (writer: Writer, runs: readonly RunRow[], asked: Asked) => Promise<Done[]>
+  /** After the commit: tells who has to know, and does what need not be one with the page. */
+  follow: (ctx: Ctx, runs: readonly RunRow[], done: readonly Done[], asked: Asked) => Promise<void>
+}
+
+const ACTS: Record<OperationKind, Act> = {
+  cancel: {
+    write: (writer, runs, asked) => moveEach(writer, runs, canceling(asked)),
+    // Should this be interrupted, the engine finds the orphans.
+    follow: (ctx, runs, done, asked) => afterCancel(ctx, withoutProblem(runs, done), asked),
+  },
+  redrive: {
+    write: (writer, runs, asked) => moveEach(writer, runs, redrivingOf(asked)),
+    follow: async (ctx, runs, done) => ctx.ring(ringsOfRedriven(withoutProblem(runs, done))),
+  },
+  replay: {
+    write: replayPage,
+    follow: async (ctx, _, done) => ctx.ring(ringsOfReplays(done as Replayed[])),
+  },
+}
+
+const withoutProblem = (runs: readonly RunRow[], done: readonly Done[]) =>
+  runs.filter((_, index) => !done[index]!.problem)
+
+/** Moves one page of the operation whose turn it is; says whether there was one. */
+export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle'> {
+  let operation: OperationRow | undefined
+  const moved = await ctx.sql
+    .begin(async (transaction) => {
+      const tx = transaction as unknown as Sql
+      operation = await takeOperation(tx)
+      return operation && movePage(ctx, tx, operation)
+    })
+    .catch((error: unknown) => {
+      if (!operation) throw error
+      return { error }
+    })
+  if (!operation || !moved) return 'idle'
+  if ('error' in moved) {
+    await noteFailure(ctx, operation, moved.error)
+    return 'failed'
+  }
+  // What was moved may be what other runs wait for.
+  ctx.ring(['waits'])
+  await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, askedBy(operation))
+  return 'moved'
+}
+
+async function movePage(ctx: Ctx, tx: Sql, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
+  const left = operation.maxRuns === null ? Number.POSITIVE_INFINITY : operation.maxRuns - operation.matched
+  const { rows, next } = await listRunsPage(ctx.reads, { ...filterOf(operation), limit: Math.min(PAGE_MAX, left) })
+  const done = rows.length === 0 ? [] : await ACTS[operation.kind].write(within(tx), rows, askedBy(operation))
+  const runs = rows.slice(0, done.length)
+  const isCut = runs.length < rows.length
+  const problems = runs.flatMap((run, index) => problemOf(run, done[index]!.problem))
+  await saveProgress(tx, operation.id, {
+    done: runs.length - problems.length,
+    skipped: problems.length,
+    problems: [...operation.problems, ...problems].slice(0, PROBLEMS_MAX),
+    after: isCut ? placeOf(runs.at(-1)!) : next,
+  })
+  if ((!next && !isCut) || runs.length === left)
+    await endWithEvent(tx, operation.id, { state: 'completed' }, { actor: SYSTEM })
+  return { runs, done }
+}
+
+const placeOf = ({ createdAt, id }: RunRow): RunPlace => ({ createdAt: createdAt.toISOString(), id })
+
+const problemOf = (run: RunRow, problem: Refusal | undefined): OperationProblem[] =>
+  problem ? [{ runId: run.publicId, code: problem.code, message: problem.message }] : []
+
+const askedBy = ({ id, actorType, actorId, reason }: OperationRow): Asked => ({
+  actor: { type: actorType, id: actorId },
+  causationId: id,
+  ...(reason !== null && { reason }),
+})
+
+/** The runs that an operation has still to look at. */
+function filterOf({
+  kind,
+  projectId,
+  conditions,
+  runsBefore,
+  afterCreatedAt,
+  afterId,
+}: OperationRow): Omit<RunFilter, 'limit'> {
+  const { createdTo } = conditions
+  const isEarlier = createdTo !== undefined && Date.parse(createdTo) < runsBefore.getTime()
+  return {
+    ...conditions,
+    projectId,
+    createdTo: isEarlier ? createdTo : runsBefore.toISOString(),
+    order: ORDER_OF[kind],
+    after: afterCreatedAt && afterId ? { createdAt: afterCreatedAt.toISOString(), id: afterId } : undefined,
+  }
+}
+
+/** One page failed and nothing of it was kept: it is tried again, and given up after so many failures in a row. */
+async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): Promise<void> {
+  ctx.log.error({ err: error, operation: operation.id }, 'a page of an operation failed; it is tried again')
+  const message = error instanceof Error ? error.message : String(error)
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    if ((await countFailure(tx, operation.id)) < FAILURES_MAX) return
+    const end = { state: 'failed' as const, error: message.slice(0, ERROR_LENGTH_MAX) }
+    await endWithEvent(tx, operation.id, end, { actor: SYSTEM })
+  })
+  ctx.ring(['tail'])
+}

@@ -1,0 +1,57 @@
+// How a running attempt ends its run: completed, failed, or left for later.
+import { Type } from 'typebox'
+import { anyJson, body, flag, optional, RunPath, text, withDefault } from '../common.ts'
+import { route } from '../route.ts'
+import { FENCED } from './executor.ts'
+import { Run } from './run.ts'
+
+const tag = 'Running attempt'
+
+export const completeRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/complete',
+  needs: 'run_token',
+  tag,
+  name: 'completeRun',
+  summary: 'Complete the run.',
+  params: RunPath,
+  body: body({ result: optional(anyJson('What the run gave: any JSON; null when left out.')) }),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: FENCED,
+})
+
+export const failRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/fail',
+  needs: 'run_token',
+  tag,
+  name: 'failRun',
+  summary: 'Fail the attempt; for good, unless it says that another one may help.',
+  params: RunPath,
+  body: body({
+    error: Type.Unsafe<string | Record<string, unknown>>({
+      type: ['string', 'object'],
+      description: 'What went wrong: a sentence, or an object such as {message, stack}.',
+    }),
+    error_code: optional(text(128, 'Stable code of what went wrong.', { minLength: 1 })),
+    retryable: withDefault(flag('Whether another attempt may help; the retry policy then decides.'), false),
+  }),
+  replies: { 200: Run },
+  refusals: FENCED,
+})
+
+export const yieldRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/yield',
+  needs: 'run_token',
+  tag,
+  name: 'yieldRun',
+  summary: 'Stop here: the run is paused if that was asked for, and goes back to its queue otherwise.',
+  description: 'What a handler calls that has heard `told: pause` and kept its checkpoint. No attempt is used up.',
+  params: RunPath,
+  body: body({}),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: FENCED,
+})

@@ -1,0 +1,199 @@
+// What an operator does with runs, one or many: cancel, move in time, pause, resume, replay, redrive.
+import { Type } from 'typebox'
+import { anyJson, body, flag, INT_MAX, JOB, oneOf, optional, RUN_ID, RunPath, text, time, whole } from '../common.ts'
+import { route } from '../route.ts'
+import { Run, RunResult } from './run.ts'
+
+const tag = 'Runs'
+const Reason = body({ reason: optional(text(500, 'Why; kept in the log.')) })
+const RunIds = Type.Array(RUN_ID, { minItems: 1, maxItems: 500, description: 'Ids of the runs.' })
+
+export const cancelRun = route({
+  method: 'DELETE',
+  path: '/v1/runs/:run_id',
+  needs: 'runs:write',
+  tag,
+  name: 'cancelRun',
+  summary: 'Cancel a run and its children, in whatever state they are.',
+  description: 'A request in flight is aborted and a worker is told to stop. Cancelling a canceled run is no error.',
+  params: RunPath,
+  body: Reason,
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over'],
+})
+
+export const rescheduleRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/reschedule',
+  needs: 'runs:write',
+  tag,
+  name: 'rescheduleRun',
+  summary: 'Give a run that has not begun another time.',
+  params: RunPath,
+  body: body({
+    scheduled_at: time('When it is to begin; a past time means now, a year ahead is the most.'),
+    payload: optional(anyJson('Replaces the payload.')),
+  }),
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over', 'wrong_state'],
+})
+
+export const pauseRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/pause',
+  needs: 'runs:write',
+  tag,
+  name: 'pauseRun',
+  summary: 'Pause a run that is executing; its executor is asked to checkpoint and stop.',
+  params: RunPath,
+  body: Reason,
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over', 'wrong_state'],
+})
+
+export const resumeRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/resume',
+  needs: 'runs:write',
+  tag,
+  name: 'resumeRun',
+  summary: 'Queue a paused run again; it continues from its latest checkpoint.',
+  params: RunPath,
+  body: body({}),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over', 'wrong_state'],
+})
+
+export const restartRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/restart',
+  needs: 'runs:write',
+  tag,
+  name: 'restartRun',
+  summary: 'Begin a run anew that is executing or paused, without its checkpoints, optionally with other settings.',
+  description: 'The attempt under way loses its lease; its request is aborted, its late writes are refused.',
+  params: RunPath,
+  body: body({ preset: optional(text(63, 'Name of a preset; see /v1/presets.', { minLength: 1 })) }),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'run_over', 'wrong_state', 'preset_not_found'],
+})
+
+export const replayRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/replay',
+  needs: 'runs:write',
+  tag,
+  name: 'replayRun',
+  summary: 'Do a run again as a new run, which names the old one in `replayed_from`.',
+  params: RunPath,
+  body: body({
+    from_checkpoint: optional(whole(1, INT_MAX, 'Begin from this checkpoint of the old run.')),
+  }),
+  bodyOptional: true,
+  replies: { 201: Run },
+  refusals: [
+    'run_not_found',
+    'wrong_state',
+    'payload_gone',
+    'checkpoint_not_found',
+    'job_not_found',
+    'job_paused',
+    'job_disabled',
+  ],
+})
+
+export const redriveRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/dlq-replay',
+  needs: 'runs:redrive',
+  tag,
+  name: 'redriveRun',
+  summary: 'Redrive a dead letter: the same run, attempts counted anew.',
+  params: RunPath,
+  body: body({}),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['run_not_found', 'wrong_state'],
+})
+
+export const resetIdempotencyKey = route({
+  method: 'DELETE',
+  path: '/v1/runs/:run_id/idempotency-key',
+  needs: 'runs:write',
+  tag,
+  name: 'resetIdempotencyKey',
+  summary: "Free a run's idempotency key, so that it may be used again.",
+  params: RunPath,
+  replies: {
+    200: Type.Object(
+      { status: oneOf(['reset'], 'The key is free; also when there was none.'), run_id: RUN_ID },
+      { title: 'IdempotencyReset' },
+    ),
+  },
+  refusals: ['run_not_found'],
+})
+
+export const debugRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/debug',
+  needs: 'runs:write',
+  tag,
+  name: 'debugRun',
+  summary: 'Mark a run for inspection, or take the mark away.',
+  params: RunPath,
+  body: body({ debug_mode: flag('Whether the run is marked.') }),
+  replies: { 200: Run },
+  refusals: ['run_not_found'],
+})
+
+export const redriveRuns = route({
+  method: 'POST',
+  path: '/v1/runs/bulk-dlq-replay',
+  needs: 'runs:redrive',
+  tag,
+  name: 'redriveRuns',
+  summary: 'Redrive dead letters: those of `run_ids`, or the oldest of a job.',
+  description: 'Send either `run_ids`, or `job` and, if you like, `limit`.',
+  body: body({
+    run_ids: optional(RunIds),
+    job: optional(JOB),
+    limit: optional(whole(1, 500, 'With job: how many, oldest first; 100 when left out.')),
+  }),
+  replies: {
+    200: Type.Object(
+      {
+        results: Type.Array(RunResult, { description: 'One for each run.' }),
+        total: whole(0, 500, 'Runs looked at.'),
+        redriven: whole(0, 500, 'Runs that are queued again.'),
+        failed: whole(0, 500, 'Runs that could not be redriven.'),
+      },
+      { title: 'RedriveResult' },
+    ),
+  },
+  refusals: ['job_not_found'],
+})
+
+export const cancelRuns = route({
+  method: 'POST',
+  path: '/v1/runs/bulk-cancel',
+  needs: 'runs:write',
+  tag,
+  name: 'cancelRuns',
+  summary: 'Cancel up to 500 runs, with one result each.',
+  body: body({ run_ids: RunIds, reason: optional(text(500, 'Why; kept in the log.')) }),
+  replies: {
+    200: Type.Object(
+      {
+        results: Type.Array(RunResult, { description: 'One for each id, in the order of the request.' }),
+        total: whole(0, 500, 'Ids in the request.'),
+        canceled: whole(0, 500, 'Runs that are canceled.'),
+        failed: whole(0, 500, 'Runs that could not be canceled.'),
+      },
+      { title: 'CancelResult' },
+    ),
+  },
+})

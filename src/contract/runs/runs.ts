@@ -1,0 +1,185 @@
+// Runs: trigger one or many, list and read them, and ask why one stands still.
+import { Type } from 'typebox'
+import {
+  body,
+  commaList,
+  ItemError,
+  JOB,
+  JobPath,
+  ORDER,
+  oneOf,
+  optional,
+  paging,
+  query,
+  RUN_ID,
+  RunPath,
+  uuid,
+  whole,
+  withDefault,
+} from '../common.ts'
+import { QUEUE } from '../job.ts'
+import { route } from '../route.ts'
+import { AGENT_ID, RUN_STATUS, Run, RunInput, RunList, Why } from './run.ts'
+import { runFilter } from './run-filter.ts'
+
+const tag = 'Runs'
+export const TRIGGER_REFUSALS = [
+  'job_not_found',
+  'job_paused',
+  'job_disabled',
+  'job_external',
+  'run_not_found',
+  'depth_exceeded',
+  'preset_not_found',
+] as const
+
+export const triggerRun = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/runs',
+  needs: 'runs:trigger',
+  tag,
+  name: 'triggerRun',
+  summary: 'Trigger a run of a job.',
+  description:
+    'With an idempotency key, in the header Idempotency-Key or in the body, the same key and payload answer 200 with ' +
+    'the first run and `replayed: true`; another payload is 409. The key is kept for 24 hours after the run is over, ' +
+    'and is free again when the run ends in a failure.',
+  params: JobPath,
+  body: RunInput,
+  bodyOptional: true,
+  replies: { 201: Run, 200: Run },
+  refusals: [...TRIGGER_REFUSALS, 'idempotency_mismatch'],
+})
+
+export const triggerRuns = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/runs/batch',
+  needs: 'runs:trigger',
+  tag,
+  name: 'triggerRuns',
+  summary: 'Trigger up to 500 runs of a job, with one result each.',
+  description: 'An item that is refused does not touch its neighbours.',
+  params: JobPath,
+  body: body({
+    items: Type.Array(RunInput, { minItems: 1, maxItems: 500, description: 'The runs to trigger.' }),
+  }),
+  bodyBytesMax: 16 * 1024 * 1024,
+  itemwise: 'items',
+  itemBytesMax: 1024 * 1024,
+  replies: {
+    200: Type.Object(
+      {
+        batch_id: uuid('Id of the batch; runs carry it.'),
+        results: Type.Array(
+          Type.Object({
+            index: whole(0, 499, 'Place of the item in the request.'),
+            status: oneOf(['created', 'replayed', 'refused'], 'What became of the item.'),
+            run: optional(Type.Object({ id: RUN_ID, status: RUN_STATUS }, { description: 'The run, unless refused.' })),
+            error: optional(ItemError),
+          }),
+          { description: 'One for each item, in the order of the request.' },
+        ),
+        total: whole(0, 500, 'Items in the request.'),
+        created: whole(0, 500, 'Runs that are new.'),
+        replayed: whole(0, 500, 'Items whose idempotency key gave back an earlier run.'),
+        refused: whole(0, 500, 'Items that were refused.'),
+      },
+      { title: 'BatchResult' },
+    ),
+  },
+  refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external'],
+})
+
+export const listRuns = route({
+  method: 'GET',
+  path: '/v1/runs',
+  needs: 'runs:read',
+  tag,
+  name: 'listRuns',
+  summary: 'List runs, newest first; all filters must hold.',
+  description:
+    'A page looks at 5,000 runs at most. Where few of those pass the filters, it holds fewer than `limit`, or none, and ' +
+    'says `has_more: true`: the next page goes on from there.',
+  query: query({
+    ...runFilter,
+    ...paging,
+  }),
+  replies: { 200: RunList },
+  refusals: ['invalid_cursor', 'job_not_found'],
+})
+
+export const listDeadLetters = route({
+  method: 'GET',
+  path: '/v1/runs/dlq',
+  needs: 'runs:read',
+  tag,
+  name: 'listDeadLetters',
+  summary: 'List the dead letters: runs whose attempts are used up, kept for a redrive.',
+  query: query({
+    job: optional(JOB),
+    queue: optional(QUEUE),
+    agent_id: optional(AGENT_ID),
+    order: ORDER('desc'),
+    ...paging,
+  }),
+  replies: { 200: RunList },
+  refusals: ['invalid_cursor', 'job_not_found'],
+})
+
+export const getRun = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'getRun',
+  summary: 'Read a run.',
+  params: RunPath,
+  query: query({
+    include: withDefault(
+      commaList(oneOf(['payload', 'result'], 'A body.'), 2, 'Which bodies to read; `include=` for none.'),
+      ['payload', 'result'],
+    ),
+  }),
+  replies: { 200: Run },
+  refusals: ['run_not_found'],
+})
+
+export const whyRun = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/why',
+  needs: 'runs:read',
+  tag,
+  name: 'whyRun',
+  summary: 'Say why a run stands where it stands, and what would move it.',
+  params: RunPath,
+  replies: { 200: Why },
+  refusals: ['run_not_found'],
+})
+
+export const listChildren = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/children',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'listChildren',
+  summary: 'List the runs that a run spawned, newest first.',
+  params: RunPath,
+  query: query(paging),
+  replies: { 200: RunList },
+  refusals: ['run_not_found', 'invalid_cursor'],
+})
+
+export const listLineage = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/lineage',
+  needs: 'runs:read',
+  tag,
+  name: 'listLineage',
+  summary: 'List a run with what it continues and what continues it, the first one first.',
+  params: RunPath,
+  query: query(paging),
+  replies: { 200: RunList },
+  refusals: ['run_not_found', 'invalid_cursor'],
+})

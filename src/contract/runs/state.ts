@@ -1,0 +1,71 @@
+// The values that a run keeps under keys, for its later attempts.
+import { Type } from 'typebox'
+import { anyJson, body, listOf, paging, query, RUN_ID, RunPath, text, time } from '../common.ts'
+import { route } from '../route.ts'
+import { FENCED } from './executor.ts'
+
+const tag = 'Running attempt'
+const VALUE_BYTES_MAX = 64 * 1024
+const KEY = text(256, 'Name of the value.', { minLength: 1 })
+
+export const Value = Type.Object(
+  {
+    run_id: RUN_ID,
+    key: KEY,
+    value: anyJson('The value.'),
+    updated_at: time('When it was written last.'),
+  },
+  { title: 'StateValue' },
+)
+
+export const setState = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/state',
+  needs: 'run_token',
+  tag,
+  name: 'setState',
+  summary: 'Keep a value under a key, for later attempts of this run.',
+  params: RunPath,
+  body: body({ key: KEY, value: anyJson('Any JSON; 64 KiB at most.', VALUE_BYTES_MAX) }),
+  replies: { 201: Value },
+  refusals: FENCED,
+})
+
+export const listState = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/state',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'listState',
+  summary: 'List the values that a run keeps, by key.',
+  params: RunPath,
+  query: query(paging),
+  replies: { 200: listOf(Value, 'StateValueList') },
+  refusals: ['run_not_found', 'invalid_cursor'],
+})
+
+export const getState = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/state/:key',
+  needs: 'runs:read',
+  orRunToken: true,
+  tag,
+  name: 'getState',
+  summary: 'Read a value that a run keeps.',
+  params: Type.Object({ run_id: RUN_ID, key: KEY }),
+  replies: { 200: Value },
+  refusals: ['run_not_found', 'value_not_found'],
+})
+
+export const deleteState = route({
+  method: 'DELETE',
+  path: '/v1/runs/:run_id/state/:key',
+  needs: 'run_token',
+  tag,
+  name: 'deleteState',
+  summary: 'Forget a value.',
+  params: Type.Object({ run_id: RUN_ID, key: KEY }),
+  replies: { 204: null },
+  refusals: [...FENCED, 'value_not_found'],
+})

@@ -1,0 +1,72 @@
+// What runs wait for: an attempt waits for an event, somebody sends it.
+import { Type } from 'typebox'
+import { anyJson, body, optional, RunPath, text, time, uuid, whole, withDefault } from '../common.ts'
+import { route } from '../route.ts'
+import { FENCED } from './executor.ts'
+import { RUN_STATUS, Run } from './run.ts'
+
+export const EVENT_KEY = text(512, 'Key of the event; one run of a project at a time may wait for it.', {
+  minLength: 1,
+  // What a URL's path cannot hold: clients would take it away.
+  pattern: '^(?!\\.{1,2}$)',
+})
+/** A month: who waits longer is better served by a schedule. */
+export const WAIT_SECS = withDefault(
+  whole(1, 30 * 86_400, 'Seconds after which the run has timed out; an hour when left out, 30 days at most.'),
+  3600,
+)
+
+export const waitForEvent = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/wait-for-event',
+  needs: 'run_token',
+  tag: 'Running attempt',
+  name: 'waitForEvent',
+  summary: 'Put the run to rest until somebody sends an event.',
+  description:
+    'The lease ends, and the executor should stop: what it answers decides nothing. When the event is sent, its payload ' +
+    'becomes the latest checkpoint, and the run is queued again with the same attempt.',
+  params: RunPath,
+  body: body({ event_key: EVENT_KEY, timeout_secs: WAIT_SECS }),
+  replies: {
+    200: Type.Object(
+      {
+        status: RUN_STATUS,
+        wait_id: uuid('Id of the wait.'),
+        event_key: EVENT_KEY,
+        expires_at: time('When the run has timed out unless the event was sent.'),
+      },
+      { title: 'Waiting' },
+    ),
+  },
+  refusals: [...FENCED, 'wrong_state', 'wait_key_taken', 'pause_requested'],
+})
+
+export const sendEvent = route({
+  method: 'POST',
+  path: '/v1/events/:event_key/send',
+  needs: 'runs:write',
+  tag: 'Runs',
+  name: 'sendEvent',
+  summary: 'Send an event to the run that waits for it.',
+  params: Type.Object({ event_key: EVENT_KEY }),
+  body: body({ payload: optional(anyJson('What the run goes on from: any JSON; null when left out.')) }),
+  bodyOptional: true,
+  replies: { 200: Run },
+  refusals: ['wait_not_found'],
+})
+
+export const continueRun = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/continue',
+  needs: 'run_token',
+  tag: 'Running attempt',
+  name: 'continueRun',
+  summary: 'Trigger a run of the same job that continues this one; this one still ends by itself.',
+  description: "Continuations may be 10 deep. The new run has the old one's settings, tags, metadata and correlation.",
+  params: RunPath,
+  body: body({ payload: optional(anyJson("What the new run works on; this run's payload when left out.")) }),
+  bodyOptional: true,
+  replies: { 201: Run },
+  refusals: [...FENCED, 'depth_exceeded', 'job_disabled', 'job_paused'],
+})

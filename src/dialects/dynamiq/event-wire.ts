@@ -1,0 +1,175 @@
+// The events that Dynamiq has names for, made from our log. What it has no name for is left out, so that sequences have
+// gaps; they are the same in lists and streams.
+import { Type } from 'typebox'
+import type { InputRow } from '#agents/input-requests.sql.ts'
+import { jsonObject, oneOf, time, uuid, whole } from '#contract/common.ts'
+import { type RunState, transitionOf } from '#core/run.ts'
+import type { KeptCall } from '#log/numbered-events.sql.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import { derivedId } from '#postgres/id.ts'
+import { errorOf, inputRequest, seconds, statusOf } from './run-wire.ts'
+
+export const EVENT_TYPES = [
+  'run.started',
+  'run.paused',
+  'run.resumed',
+  'run.completed',
+  'run.failed',
+  'run.canceled',
+  'agent.reasoning.delta',
+  'agent.output.delta',
+  'agent.tool_call.started',
+  'agent.tool_call.completed',
+  'agent.tool_call.failed',
+  'agent.human_feedback.requested',
+  'approval_request.created',
+] as const
+type EventType = (typeof EVENT_TYPES)[number]
+
+/** Ours, by the name that each has here; a question and a delta have two. */
+const NAMES: Readonly<Record<string, EventType>> = {
+  'run.started': 'run.started',
+  'run.paused': 'run.paused',
+  'run.resumed': 'run.resumed',
+  'run.completed': 'run.completed',
+  'run.canceled': 'run.canceled',
+  'run.failed': 'run.failed',
+  'run.timed_out': 'run.failed',
+  'run.crashed': 'run.failed',
+  'run.system_failed': 'run.failed',
+  'run.dead_lettered': 'run.failed',
+  'run.expired': 'run.failed',
+  'agent.tool_call.started': 'agent.tool_call.started',
+  'agent.tool_call.completed': 'agent.tool_call.completed',
+  'agent.tool_call.failed': 'agent.tool_call.failed',
+  'input.requested': 'agent.human_feedback.requested',
+  'policy.approval_required': 'approval_request.created',
+}
+/** The events of ours that are shown; deltas are shown beside them. */
+export const SHOWN = Object.keys(NAMES)
+/** An attempt that begins again is no news here: the run was started once. */
+export const ONCE = 'run.started'
+
+export const Event = Type.Object(
+  {
+    id: uuid('Id of the event.'),
+    type: oneOf(EVENT_TYPES, 'What happened.'),
+    sequence: whole(1, Number.MAX_SAFE_INTEGER, 'Grows from event to event of a run; there may be gaps.'),
+    timestamp: time('When it was written.'),
+    data: jsonObject('What else there is to say: `object` tells what it is about.'),
+  },
+  { title: 'Event' },
+)
+
+/** What stands beside the log, put into the data of an event by `fillRows`. */
+export type Filled = { call?: KeptCall; result?: unknown; request?: InputRow }
+
+/**
+ * How many numbers stand before the first event here: the run's creation has the first number of its log and no name,
+ * and a client expects to begin at 1. A run that others report begins with their first event.
+ */
+export const numbersBefore = ({ execution }: { execution: string }): number => (execution === 'external' ? 0 : 1)
+
+/** Undefined for what has no name here. */
+export function eventObject(row: RunLogRow, before: number) {
+  const said = dataOf(row)
+  if (!said) return undefined
+  const { type, ...data } = said
+  return {
+    // A delta has no id of its own: this one is the same whenever it is read.
+    id: row.id ?? derivedId('dynamiq delta', row.runUuid!, String(row.sequence)),
+    type,
+    sequence: row.sequence! - before,
+    timestamp: seconds(row.recordedAt),
+    data,
+  }
+}
+
+type Said = { type: EventType; [name: string]: unknown }
+type LogData = Record<string, unknown> & Filled
+
+function dataOf(row: RunLogRow): Said | undefined {
+  const data = (typeof row.data === 'object' && row.data !== null ? row.data : {}) as LogData
+  if (row.type === 'stream.chunk') return deltaOf(data)
+  const type = NAMES[row.type]
+  if (type === undefined) return undefined
+  if (row.type.startsWith('run.')) return runData(type, row, data)
+  if (row.type.startsWith('agent.tool_call.')) return toolCallData(type, row, data)
+  return row.type === 'input.requested' ? questionData(row, data) : approvalData(data)
+}
+
+function runData(type: EventType, row: RunLogRow, data: LogData): Said {
+  const state: RunState = transitionOf(row.type, data)?.to ?? 'executing'
+  // A run that is resumed waits for its turn again, which to a client is no step back.
+  const status = type === 'run.resumed' ? 'started' : statusOf(state)
+  const { error, error_code: code } = data as { error?: unknown; error_code?: string }
+  const ended = type === 'run.failed' || type === 'run.canceled'
+  return {
+    type,
+    id: row.runId,
+    object: 'run',
+    status,
+    ...(type === 'run.completed' && { output: data.result ?? null }),
+    ...(ended && { error: errorOf(state, { error: asText(error) ?? row.message, code: code ?? null }) }),
+  }
+}
+
+/** Native calls carry no kind of tool. */
+const TOOL_TYPE = 'function'
+
+function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogData): Said {
+  const [input, output] = call ? [call.input, call.output] : [data.input, data.result ?? data.output]
+  return {
+    type,
+    id: call?.id ?? row.id,
+    object: 'agent.tool_call',
+    ...(type !== 'agent.tool_call.started' && call?.fits !== false && { result: resultOf(output) }),
+    input: inputOf(input),
+    iteration: iterationOf(call?.step ?? row.step),
+    tool: { name: call?.toolName ?? row.tool ?? '', type: TOOL_TYPE },
+  }
+}
+
+/** The product has text here, mostly JSON as text: what is text already stays what it is. */
+const resultOf = (output: unknown): string => (typeof output === 'string' ? output : JSON.stringify(output ?? null))
+
+/** Always an object: what is none stands in one. */
+const inputOf = (input: unknown): object =>
+  input === undefined || input === null
+    ? {}
+    : typeof input === 'object' && !Array.isArray(input)
+      ? input
+      : { value: input }
+
+/** The stream that a chunk belongs to says what it is: `reasoning` or `reasoning:2` is what a model thinks. */
+function deltaOf(data: LogData): Said | undefined {
+  const { chunk, stream_id } = data as { chunk?: string; stream_id?: string }
+  if (!chunk) return undefined
+  const type = /^reasoning\b/.test(stream_id ?? '') ? 'agent.reasoning.delta' : 'agent.output.delta'
+  return { type, object: type, delta: chunk, iteration: iterationOf(stream_id) }
+}
+
+/** The number that a step or a stream ends with, as `step 2` or `reasoning:2` do; the first one when it has none. */
+function iterationOf(name: string | null | undefined): number {
+  const [, digits] = /(?:^|[\s:#]|step_?)(\d{1,9})$/.exec(name ?? '') ?? []
+  return digits === undefined ? 1 : Number(digits)
+}
+
+function questionData(row: RunLogRow, data: LogData): Said {
+  const { kind, prompt, params, editable_params } = data
+  return kind === 'approval'
+    ? { ...APPROVAL, id: row.resourceId, prompt, params, editable_params }
+    : { type: 'agent.human_feedback.requested', object: 'agent.human_feedback', id: row.resourceId, prompt, params }
+}
+
+const APPROVAL = { type: 'approval_request.created', object: 'approval_request' } as const
+
+/** A policy that wants an approval asks by itself, and says in the log only which question is its. */
+function approvalData({ input_request_id, request }: LogData): Said {
+  if (!request) return { ...APPROVAL, id: input_request_id, prompt: '', params: {}, editable_params: [] }
+  const { type: _, ...about } = inputRequest(request)
+  return { ...APPROVAL, ...about }
+}
+
+const asText = (error: unknown): string | null =>
+  error === undefined || error === null ? null : typeof error === 'string' ? error : JSON.stringify(error)

@@ -1,0 +1,126 @@
+// A run as Dynamiq shows it, and what its statuses mean in our states.
+import { type Static, Type } from 'typebox'
+import type { InputRow } from '#agents/input-requests.sql.ts'
+import { anyJson, jsonObject, oneOf, optional, time } from '#contract/common.ts'
+import { isOver, type RunState } from '#core/run.ts'
+import type { Standing } from '#run-state/read/numbered-runs.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+
+const NOT_BEGUN: readonly RunState[] = ['delayed', 'queued', 'dequeued']
+const BEGUN: readonly RunState[] = ['executing', 'waiting']
+/** States in which a pending question makes a run await input; also between two attempts, or resumed by another answer. */
+const HELD: readonly RunState[] = [...NOT_BEGUN, ...BEGUN, 'paused']
+const FAILED: readonly RunState[] = ['failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired']
+
+const both = (states: readonly RunState[]): Standing => ({ free: states, asked: states })
+const STANDINGS = {
+  created: { free: NOT_BEGUN, asked: [] },
+  started: { free: BEGUN, asked: [] },
+  paused: { free: ['paused'], asked: [] },
+  completed: both(['completed']),
+  failed: both(FAILED),
+  canceled: both(['canceled']),
+  awaiting_input: { free: [], asked: HELD },
+} as const satisfies Record<string, Standing>
+
+export type Status = keyof typeof STANDINGS
+export const STATUSES = Object.keys(STANDINGS) as Status[]
+
+export function statusOf(state: RunState, isAsked = false): Status {
+  const key = isAsked ? 'asked' : 'free'
+  return STATUSES.find((status) => (STANDINGS[status][key] as readonly RunState[]).includes(state))!
+}
+
+/** The runs that have any of these statuses. */
+export const standingOf = (statuses: readonly Status[]): Standing => ({
+  free: [...new Set(statuses.flatMap((status) => STANDINGS[status].free))],
+  asked: [...new Set(statuses.flatMap((status) => STANDINGS[status].asked))],
+})
+
+export const InputRequest = Type.Object(
+  {
+    id: Type.String({ description: 'Id of the request.' }),
+    type: oneOf(['approval_request', 'human_feedback'], 'What kind of answer it wants.'),
+    prompt: Type.String({ description: 'The question.' }),
+    params: jsonObject('What it is about.'),
+    editable_params: Type.Array(Type.String(), { description: 'Names of params that the answer may change.' }),
+  },
+  { title: 'InputRequest' },
+)
+
+export const RunError = Type.Object(
+  {
+    code: Type.String({ description: 'Stable code.' }),
+    message: Type.String({ description: 'A sentence for a person.' }),
+  },
+  { title: 'RunError' },
+)
+
+export const Run = Type.Object(
+  {
+    id: Type.String({ description: 'Id of the run.' }),
+    app_id: optional(Type.String({ description: 'The app, which is a job; absent for a run that others report.' })),
+    status: oneOf(STATUSES, 'awaiting_input: not over, and somebody is asked.'),
+    started_at: time('When the run was created.'),
+    ended_at: optional(time('When the run was over.')),
+    input: anyJson('What the run was given; null when it is no longer kept.'),
+    output: optional(anyJson('What a completed run gave.')),
+    user_id: optional(Type.String({ description: 'The user, as given.' })),
+    session_id: optional(Type.String({ description: 'The session, as given.' })),
+    input_requests: optional(
+      Type.Array(InputRequest, { description: 'What is asked; only while the run awaits input.' }),
+    ),
+    error: optional(RunError),
+  },
+  { title: 'Run' },
+)
+export type Run = Static<typeof Run>
+
+/** Times have whole seconds. */
+export const seconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`
+
+export type Body = { payload?: unknown; result?: unknown } | undefined
+
+export function runObject(run: RunRow, { body, pending }: { body: Body; pending: readonly InputRow[] }): Run {
+  const status = statusOf(run.state, pending.length > 0)
+  const { user_id, session_id } = run.metadata
+  return {
+    id: run.publicId,
+    ...(run.jobId !== null && { app_id: run.jobId }),
+    status,
+    started_at: seconds(run.createdAt),
+    ...(isOver(run.state) && run.finishedAt && { ended_at: seconds(run.finishedAt) }),
+    input: inputOf(body?.payload),
+    ...(run.state === 'completed' && body && { output: body.result ?? null }),
+    ...(user_id !== undefined && { user_id }),
+    ...(session_id !== undefined && { session_id }),
+    ...(status === 'awaiting_input' && { input_requests: pending.map(inputRequest) }),
+    ...(status === 'failed' && { error: errorOf(run.state, { error: run.error, code: run.errorCode }) }),
+  }
+}
+
+/** What went wrong; for an end that nobody gave words to, the state itself is the code. */
+export const errorOf = (state: RunState, { error, code }: { error: string | null; code: string | null }) => ({
+  code: code ?? state,
+  message: error ?? `the run is ${state}`,
+})
+
+export const inputRequest = (row: InputRow): Static<typeof InputRequest> => ({
+  id: row.id,
+  type: typeOf(row),
+  prompt: row.prompt,
+  params: row.params,
+  editable_params: row.editableParams,
+})
+
+export const typeOf = ({ kind }: Pick<InputRow, 'kind'>) =>
+  kind === 'approval' ? ('approval_request' as const) : ('human_feedback' as const)
+
+const PAYLOAD_FIELDS: ReadonlySet<string> = new Set(['input', 'user_id', 'session_id', 'files'])
+
+/** A run that was created here has its input inside of its payload; for others the payload is the input. */
+function inputOf(payload: unknown): unknown {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return payload ?? null
+  const isOurs = 'input' in payload && Object.keys(payload).every((name) => PAYLOAD_FIELDS.has(name))
+  return isOurs ? payload.input : payload
+}

@@ -1,0 +1,84 @@
+// What goes wrong, as Dynamiq says it: few codes, short messages, and `details` with a sentence for each field.
+import { Type } from 'typebox'
+import { optional } from '#contract/common.ts'
+import type { FieldProblem, Refusal } from '#core/error.ts'
+import type { Surface } from '#http/openapi/openapi.ts'
+import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
+
+/** The product has no 422: what is wrong with a request is 400. */
+const statusOf = (status: number): number => (status === 422 ? 400 : status)
+
+/** Where the product has no words of its own the sentence of ours is the message. */
+const WORDS: Readonly<Record<number, { code: string; message?: string }>> = {
+  400: { code: 'bad_request', message: 'Bad Request' },
+  401: { code: 'unauthorized', message: 'Unauthorized' },
+  403: { code: 'forbidden', message: 'Forbidden' },
+  404: { code: 'not_found', message: 'Not Found' },
+  405: { code: 'method_not_allowed', message: 'Method Not Allowed' },
+  409: { code: 'conflict' },
+  413: { code: 'payload_too_large' },
+  415: { code: 'unsupported_media_type' },
+  429: { code: 'rate_limited' },
+  503: { code: 'service_unavailable' },
+}
+
+const ErrorResponse = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String({ description: 'Stable code.', examples: ['bad_request'] }),
+      message: Type.String({ description: 'What went wrong, in short.', examples: ['Bad Request'] }),
+      details: optional(
+        Type.Unsafe<Record<string, string>>({
+          type: 'object',
+          additionalProperties: { type: 'string' },
+          description: 'What is wrong with each field.',
+        }),
+      ),
+    }),
+  },
+  { title: 'ErrorResponse' },
+)
+
+/** How the OpenAPI document of this dialect introduces itself. */
+export const SURFACE: Surface = {
+  title: 'Dynamiq on Runyard',
+  summary: "Dynamiq's Runs API.",
+  description: `An app is a job: the one that the header \`X-App-Id\` or the parameter \`app\` names by id or slug, else the
+job \`default\`, else the only job of the project. Replies are \`{data}\`, lists \`{data, pagination}\`, errors
+\`{error: {code, message, details?}}\`. What is not known in a request is ignored. The project comes from the key, so that
+what belongs to another one is simply not there (404); 403 is for keys that lack a scope.`,
+  errorBody: ErrorResponse,
+  statusOf: (code) => statusOf(STATUS[code]),
+}
+
+export const wordProblem: Wording = (problem, { refusal }) => {
+  if (!refusal) return { status: 500, body: { error: { code: 'internal_error', message: 'Internal Server Error' } } }
+  const status = refusal instanceof DialectRefusal ? refusal.status : statusOf(problem.status)
+  const words = WORDS[status]
+  const details = refusal instanceof DialectRefusal ? undefined : detailsOf(refusal, status)
+  return {
+    status,
+    body: {
+      error: {
+        code: words?.code ?? refusal.code,
+        message: words?.message ?? refusal.message,
+        ...(details && { details }),
+      },
+    },
+  }
+}
+
+function detailsOf(refusal: Refusal, status: number): Record<string, string> | undefined {
+  const { fields } = refusal.details as { fields?: readonly FieldProblem[] }
+  if (fields) return detailsOfFields(fields)
+  // The message is the same for all of them, so the reason has to stand beside it.
+  return status === 400 || status === 403 ? { request: refusal.message } : undefined
+}
+
+/** A field may have several problems. */
+function detailsOfFields(fields: readonly FieldProblem[]): Record<string, string> {
+  const details: Record<string, string> = {}
+  for (const { field, message } of fields)
+    details[field] = details[field] === undefined ? message : `${details[field]}; ${message}`
+  return details
+}

@@ -1,0 +1,166 @@
+// Agents: their switch, what they did, and what it cost.
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { AgentRow } from '#agents/agents.sql.ts'
+import { disableAgent, enableAgent } from '#agents/agents.ts'
+import { type AuthorizationRow, listAuthorizations, sumAgent } from '#agents/authorizations.sql.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { nullable, oneOf, optional, text, whole, withDefault } from '#contract/common.ts'
+import { type Route, route } from '#contract/route.ts'
+import { implement } from '#http/implement.ts'
+import { sinceOf } from '#http/routes/agents.ts'
+import { second } from './ai.ts'
+import { AGENT_ID } from './ai-contract.ts'
+import { requireFeature } from './plans.ts'
+
+const tag = 'Agents'
+const COUNT_MAX = Number.MAX_SAFE_INTEGER
+const LOG_DAYS = 7
+const TOP_TOOLS = 10
+const AgentPath = Type.Object({ agent_id: AGENT_ID })
+const dollars = (description: string) => Type.Number({ minimum: 0, description })
+
+const Switch = Type.Object(
+  {
+    agent_id: AGENT_ID,
+    is_enabled: Type.Boolean({ description: 'False while it is switched off.' }),
+    disabled_reason: nullable(Type.String(), 'Why it is off.'),
+    disabled_at: nullable(Type.String(), 'Since when it is off.'),
+  },
+  { title: 'AgentSwitch' },
+)
+const Reason = Type.Object({ reason: optional(nullable(text(500, 'Why; kept in the log.'))) })
+const switching = {
+  method: 'POST',
+  needs: 'agents:write',
+  tag,
+  params: AgentPath,
+  body: Reason,
+  bodyOptional: true,
+  replies: { 200: Switch },
+} as const
+
+const disable = route({
+  ...switching,
+  path: '/v1/agents/:agent_id/disable',
+  name: 'disableOnceAgent',
+  summary: 'Switch an agent off, at once and everywhere.',
+})
+
+const enable = route({
+  ...switching,
+  path: '/v1/agents/:agent_id/enable',
+  name: 'enableOnceAgent',
+  summary: 'Switch an agent on again.',
+})
+
+const readLog = route({
+  method: 'GET',
+  path: '/v1/agents/:agent_id/logs',
+  needs: 'agents:read',
+  tag,
+  name: 'readOnceAgentLog',
+  summary: 'List the calls of an agent, newest first; for 7 days.',
+  params: AgentPath,
+  query: Type.Object({ limit: withDefault(whole(1, 500, 'Calls at most.'), 100) }),
+  replies: {
+    200: Type.Array(
+      Type.Object(
+        {
+          ts: whole(0, COUNT_MAX, 'When, in seconds of Unix time.'),
+          agent_id: AGENT_ID,
+          tool: Type.String({ description: 'The tool.' }),
+          allowed: Type.Boolean({ description: 'Whether it might be called.' }),
+          decision: Type.String({ description: 'executed or blocked.' }),
+          policy_reason: Type.String({ description: 'Which rule decided.' }),
+          risk_level: Type.String({ description: 'low, medium or high.' }),
+          args_hash: optional(Type.String({ description: 'The same for the same args.' })),
+          spend_usd: dollars('What it cost.'),
+        },
+        { title: 'AgentCall' },
+      ),
+    ),
+  },
+})
+
+const readMetrics = route({
+  method: 'GET',
+  path: '/v1/agents/:agent_id/metrics',
+  needs: 'agents:read',
+  tag,
+  name: 'readOnceAgentMetrics',
+  summary: 'Sums of what an agent did in this hour, this day, or these seven days (UTC).',
+  params: AgentPath,
+  query: Type.Object({ period: withDefault(oneOf(['hour', 'day', 'week'], 'How far back.'), 'day') }),
+  replies: {
+    200: Type.Object({
+      agent_id: AGENT_ID,
+      period: Type.String({ description: 'As asked.' }),
+      total_actions: whole(0, COUNT_MAX, 'Calls that were executed; those that were blocked are not among them.'),
+      blocked_actions: whole(0, COUNT_MAX, 'Calls that were blocked.'),
+      total_spend_usd: dollars('What they cost.'),
+      top_tools: Type.Array(Type.Object({ tool: Type.String(), count: whole(0, COUNT_MAX, 'Calls of it.') }), {
+        description: 'The tools that were called most; 10 at most.',
+      }),
+    }),
+  },
+})
+
+export const AGENT_ROUTES: readonly Route[] = [disable, enable, readLog, readMetrics]
+
+export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, disable, async ({ agent_id, reason }, { projectId, actor }) => {
+    await requireFeature(ctx, projectId, 'kill_switch')
+    return switchWire(await disableAgent(ctx, { projectId, agentId: agent_id, actor, reason: reason ?? null }))
+  })
+  implement(app, enable, async ({ agent_id, reason }, { projectId, actor }) => {
+    await requireFeature(ctx, projectId, 'kill_switch')
+    return switchWire(await enableAgent(ctx, { projectId, agentId: agent_id, actor, reason: reason ?? null }))
+  })
+  implement(app, readLog, async ({ agent_id, limit }, { projectId }) => {
+    await requireFeature(ctx, projectId, 'observability')
+    const from = new Date(Date.now() - LOG_DAYS * 86_400_000).toISOString()
+    return (await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { limit, from })).map(callWire)
+  })
+  implement(app, readMetrics, async ({ agent_id, period }, { projectId }) => {
+    await requireFeature(ctx, projectId, 'observability')
+    const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, sinceOf(period, Date.now()))
+    const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
+    return {
+      agent_id,
+      period,
+      total_actions: total('allowed'),
+      blocked_actions: total('blocked'),
+      total_spend_usd: total('costMicrousd') / 1_000_000,
+      top_tools: tools
+        .filter(({ allowed }) => allowed > 0)
+        .slice(0, TOP_TOOLS)
+        .map(({ tool, allowed }) => ({ tool, count: allowed })),
+    }
+  })
+}
+
+const switchWire = ({ id, enabled, disabledReason, disabledAt }: AgentRow) => ({
+  agent_id: id,
+  is_enabled: enabled,
+  disabled_reason: disabledReason,
+  disabled_at: second(disabledAt),
+})
+
+const HASH_LENGTH = 8
+
+function callWire({ agentId, tool, state, reason, riskLevel, outcome, ...row }: AuthorizationRow) {
+  const allowed = state === 'reserved' || state === 'settled'
+  const erred = outcome === 'failed'
+  return {
+    ts: Math.floor(row.createdAt.getTime() / 1000),
+    agent_id: agentId,
+    tool,
+    allowed,
+    decision: allowed ? 'executed' : 'blocked',
+    policy_reason: erred ? 'tool_error' : reason,
+    risk_level: erred ? 'medium' : riskLevel,
+    ...(row.argsHash !== null && { args_hash: row.argsHash.slice(0, HASH_LENGTH) }),
+    spend_usd: allowed ? row.costMicrousd / 1_000_000 : 0,
+  }
+}

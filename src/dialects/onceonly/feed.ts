@@ -1,0 +1,68 @@
+// The recent feed: what was refused, and what agents did, newest first.
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Ctx } from '#bell/ctx.ts'
+import { jsonObject, optional, whole, withDefault } from '#contract/common.ts'
+import { route } from '#contract/route.ts'
+import { implement } from '#http/implement.ts'
+import { FEED_MAX, type FeedItem, type NewFeedItem } from '#log/recent-feed.ts'
+
+const OFFSET_MAX = 1_000_000
+
+export const listFeed = route({
+  method: 'GET',
+  path: '/v1/events',
+  needs: 'events:read',
+  tag: 'Runs and events',
+  name: 'listRecentEvents',
+  summary: 'List what happened lately, newest first: duplicates, limits, AI work, blocked calls.',
+  description: 'It reaches back 7 days and 200 items. The log of a run is at /v1/runs/{run_id}.',
+  query: Type.Object({
+    limit: withDefault(whole(1, FEED_MAX, 'Items at most.'), 50),
+    offset: withDefault(whole(0, OFFSET_MAX, 'Items to pass over.'), 0),
+  }),
+  replies: {
+    200: Type.Array(
+      Type.Object(
+        {
+          ts: Type.Integer({ description: 'When, in seconds of Unix time.' }),
+          type: Type.String({ description: 'What happened.' }),
+          key: optional(Type.String({ description: 'The key it is about.' })),
+          lease_id: optional(Type.String({ description: 'The lease it is about.' })),
+          meta: optional(jsonObject('What else there is to say.')),
+        },
+        { title: 'FeedItem' },
+      ),
+    ),
+  },
+})
+
+export const FEED_ROUTES = [listFeed]
+
+export function feedRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, listFeed, async ({ limit, offset }, { projectId }) =>
+    (await ctx.feed.read(projectId)).slice(offset, offset + limit).map(itemWire),
+  )
+}
+
+/** Puts an item into the feed. It is no record: it is there a moment later, and nobody waits for it. */
+export const writeFeed = (ctx: Ctx, projectId: string, item: NewFeedItem): void => ctx.feed.write(projectId, item)
+
+const itemWire = (item: FeedItem) => {
+  const meta = item.type === 'policy_blocked' ? blockedMeta(item) : (item.data?.meta as object | undefined)
+  return {
+    ts: Math.floor(item.at / 1000),
+    type: item.type,
+    ...(item.key !== null && { key: item.key }),
+    ...(item.leaseId !== null && { lease_id: item.leaseId }),
+    ...(meta && { meta: meta as Record<string, unknown> }),
+  }
+}
+
+const blockedMeta = ({ agentId, tool, data }: FeedItem) => ({
+  agent_id: agentId,
+  tool,
+  reason: data?.reason,
+  risk_level: data?.risk_level,
+  policy_version: data?.policy_hash,
+})

@@ -1,0 +1,98 @@
+// Policies of agents, over ours: the same rules under other names, in dollars.
+import type { FastifyInstance } from 'fastify'
+import { findAgent, readPolicyHolders } from '#agents/agents.sql.ts'
+import { setPolicy } from '#agents/agents.ts'
+import { policyHash } from '#agents/policy-hash.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import type { Route } from '#contract/route.ts'
+import type { Policy } from '#core/policy.ts'
+import type { KeyCaller } from '#http/caller.ts'
+import { implement } from '#http/implement.ts'
+import { AGENT_ROUTES, agentRoutes } from './agents.ts'
+import { microusd } from './ai.ts'
+import * as contract from './governance-contract.ts'
+import { planOf } from './plans.ts'
+import { type RulesInput, rulesOf } from './policy-templates.ts'
+import { TOOL_ROUTES, toolRoutes } from './tools.ts'
+import { fieldRefusal, onceRefusal } from './wording.ts'
+
+export const ONCEONLY_GOVERNANCE_ROUTES: readonly Route[] = [...contract.POLICY_ROUTES, ...TOOL_ROUTES, ...AGENT_ROUTES]
+
+const POLICIES_MAX = 1_000
+
+export function onceonlyGovernanceRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): void {
+  implement(app, contract.setPolicy, async ({ agent_id, ...rules }, caller, { body }) => {
+    checkAgent(agent_id, body)
+    return put(ctx, caller, agent_id, rules)
+  })
+  implement(app, contract.setPolicyFromTemplate, async ({ agent_id, template, overrides }, caller, { body }) => {
+    checkAgent(agent_id, body)
+    return put(ctx, caller, agent_id, { ...rulesOf(template), ...said(overrides as RulesInput | null | undefined) })
+  })
+  implement(app, contract.listPolicies, async (_, { projectId }) =>
+    (await readPolicyHolders(ctx.reads, projectId, POLICIES_MAX)).map(({ id, policy }) => policyWire(id, policy!)),
+  )
+  implement(app, contract.readPolicy, async ({ agent_id }, { projectId }) => {
+    const agent = await findAgent(ctx.sql, projectId, agent_id)
+    if (!agent?.policy)
+      throw onceRefusal(404, { error: 'policy_not_found', message: `The agent ${agent_id} has no policy.` })
+    return policyWire(agent_id, agent.policy)
+  })
+  toolRoutes(app, ctx)
+  agentRoutes(app, ctx)
+}
+
+/** The body repeats whose policy it is; two that differ are a mistake that must not be guessed about. */
+function checkAgent(agentId: string, body: unknown): void {
+  const said = (body as { agent_id?: string | null }).agent_id
+  if (said != null && said !== agentId)
+    throw fieldRefusal(['body', 'agent_id'], `differs from the agent in the path, ${agentId}`, said)
+}
+
+const said = (rules: RulesInput | null | undefined): RulesInput =>
+  Object.fromEntries(Object.entries(rules ?? {}).filter(([, value]) => value != null))
+
+async function put(ctx: Ctx, { projectId, actor }: KeyCaller, agentId: string, rules: RulesInput) {
+  const plan = await planOf(ctx, projectId)
+  const allowed = plan.features.includes('policies') ? rules : withoutLimits(rules)
+  const policy = (before: Policy | null) => policyOf(allowed, before)
+  const row = await setPolicy(ctx, { projectId, agentId, actor, mode: 'enforce', policy })
+  return policyWire(agentId, row.policy)
+}
+
+const withoutLimits = ({ allowed_tools, blocked_tools }: RulesInput): RulesInput => ({ allowed_tools, blocked_tools })
+
+const unique = (names: readonly string[] | null | undefined): string[] => [...new Set(names ?? [])]
+
+function policyOf(rules: RulesInput, before: Policy | null): Policy {
+  const allowed = unique(rules.allowed_tools)
+  return {
+    allowedTools: allowed.length > 0 ? allowed : null,
+    blockedTools: unique(rules.blocked_tools),
+    // This surface has no word for them, so what was set elsewhere stays: nobody loses a safeguard without saying so.
+    approvalTools: before?.approvalTools ?? [],
+    maxActionsPerHour: rules.max_actions_per_hour ?? null,
+    maxCallsPerToolPerDay: rules.max_calls_per_tool ?? {},
+    maxSpendMicrousdPerDay: rules.max_spend_usd_per_day == null ? null : microusd(rules.max_spend_usd_per_day),
+    pricesMicrousd: Object.fromEntries(
+      (rules.pricing_rules ?? []).map(({ tool, price_usd }) => [tool, microusd(price_usd)]),
+    ),
+  }
+}
+
+function policyWire(agentId: string, policy: Policy) {
+  const { maxActionsPerHour, maxSpendMicrousdPerDay, maxCallsPerToolPerDay, pricesMicrousd } = policy
+  const prices = Object.entries(pricesMicrousd).map(([tool, price]) => ({ tool, price_usd: price / 1_000_000 }))
+  return {
+    agent_id: agentId,
+    policy: {
+      allowed_tools: policy.allowedTools ?? [],
+      blocked_tools: policy.blockedTools,
+      ...(maxActionsPerHour !== null && { max_actions_per_hour: maxActionsPerHour }),
+      ...(maxSpendMicrousdPerDay !== null && { max_spend_usd_per_day: maxSpendMicrousdPerDay / 1_000_000 }),
+      ...(Object.keys(maxCallsPerToolPerDay).length > 0 && { max_calls_per_tool: maxCallsPerToolPerDay }),
+      ...(prices.length > 0 && { pricing_rules: prices }),
+    },
+    policy_version: policyHash(policy),
+  }
+}

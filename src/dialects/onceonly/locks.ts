@@ -1,0 +1,87 @@
+// check-lock: the first caller of a key goes on, all others are told that it was seen.
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Ctx } from '#bell/ctx.ts'
+import { jsonObject, nullable, optional, text, time, whole, YEAR_SECS } from '#contract/common.ts'
+import { route } from '#contract/route.ts'
+import { Refusal, refuse } from '#core/error.ts'
+import { implement } from '#http/implement.ts'
+import { isOutage } from '#http/problems.ts'
+import type { LockAnswer, LockAsked } from '#usage/take-lock.ts'
+import { planOf, ttlWithin } from './plans.ts'
+import { noteUse, overLimit } from './usage.ts'
+
+const METADATA_BYTES_MAX = 2048
+
+export const checkLock = route({
+  method: 'POST',
+  path: '/v1/check-lock',
+  needs: 'runs:write',
+  tag: 'Locks',
+  name: 'checkLock',
+  summary: 'Take a key, unless somebody has it; it expires by itself.',
+  description: `Of all who ask for a key at once exactly one is told \`locked\`. The ttl is brought within the bounds of the
+plan. The header X-OnceOnly-Status says what the body does. While the database is away it answers 503, and the client
+does what it was told to do then; a node that is too busy answers 429, which is no leave to go on.`,
+  body: Type.Object({
+    key: text(256, 'What may be done once.', { minLength: 1 }),
+    ttl: optional(nullable(whole(1, 100 * YEAR_SECS, 'Seconds until the key is free again.'))),
+    metadata: optional(nullable(jsonObject('Kept with the lock.', METADATA_BYTES_MAX))),
+  }),
+  keepsReply: false,
+  replies: {
+    200: Type.Object({
+      success: Type.Boolean({ description: 'Whether the caller was the first.' }),
+      status: Type.String({ description: 'locked or duplicate.' }),
+      key: Type.String(),
+      ttl: Type.Integer({ description: 'Seconds, within the bounds of the plan.' }),
+      first_seen_at: nullable(time('When the key was taken by somebody else.')),
+    }),
+  },
+  refusals: ['overloaded', 'unavailable'],
+})
+
+export const LOCK_ROUTES = [checkLock]
+
+export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, checkLock, async ({ key, ttl, metadata }, { projectId }, { log }, reply) => {
+    const plan = await planOf(ctx, projectId).catch(asOutage(log))
+    const ttlSecs = ttlWithin(plan, ttl ?? undefined)
+    const callsMax = plan.hardStop ? plan.months.make : undefined
+    const answer = await take(ctx, { projectId, key, ttlSecs, metadata: metadata ?? undefined, callsMax }).catch(
+      asOutage(log),
+    )
+    if ('used' in answer) {
+      ctx.feed.write(projectId, {
+        type: 'over_limit',
+        key,
+        meta: { kind: 'make', plan: plan.name, usage: answer.used, limit: plan.months.make },
+      })
+      throw overLimit(plan, 'make', answer.used)
+    }
+    noteUse(ctx, { projectId, plan, kind: 'make' })
+    const { taken, firstSeenAt } = answer
+    reply.header('x-onceonly-status', taken ? 'locked' : 'duplicate')
+    if (!taken) ctx.feed.write(projectId, { type: 'duplicate', key })
+    return {
+      success: taken,
+      status: taken ? 'locked' : 'duplicate',
+      key,
+      ttl: ttlSecs,
+      first_seen_at: taken ? null : firstSeenAt.toISOString(),
+    }
+  })
+}
+
+const take = (ctx: Ctx, asked: LockAsked): Promise<LockAnswer> => ctx.takeLock(asked)
+
+type Log = { error: (about: object, message: string) => void }
+
+/** Clients cannot tell a bug of ours from an outage, and must not be told that there is one: both are answered alike. */
+const asOutage =
+  (log: Log) =>
+  (error: unknown): never => {
+    if (error instanceof Refusal || isOutage(error)) throw error
+    log.error({ err: error }, 'a lock could not be taken')
+    throw refuse('unavailable', { what: 'The lock', retryAfterMs: 1000 })
+  }

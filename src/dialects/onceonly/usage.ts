@@ -1,0 +1,246 @@
+// What a project has used of its plan this month, and what happens past the end of it.
+import type { FastifyInstance } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { Type } from 'typebox'
+import type { Ctx } from '#bell/ctx.ts'
+import { DAY_SECS, flag, oneOf, optional, text, withDefault } from '#contract/common.ts'
+import { type Route, route } from '#contract/route.ts'
+import { PLAN_NAMES, PLANS, type PlanKind } from '#core/plan.ts'
+import { implement } from '#http/implement.ts'
+import { changeNotices } from '#usage/change-notices.ts'
+import {
+  type DayUse,
+  NOTICES,
+  type Notices,
+  readDays,
+  readMonth,
+  readMonthName,
+  readNotices,
+  type Used,
+} from '#usage/plans.sql.ts'
+import { type NamedPlan, planOf, requireFeature } from './plans.ts'
+import { fieldRefusal, onceRefusal } from './wording.ts'
+
+const tag = 'Account and usage'
+const KINDS = ['make', 'ai'] as const
+const DAYS_MAX = 366
+const DAYS = 30
+const DAY_MS = DAY_SECS * 1000
+
+const NOTICE_FIELDS = {
+  email_notifications_enabled: flag('Whether anything is told at all.'),
+  tool_error_notifications_enabled: flag('Whether failures of tools are told.'),
+  run_failure_notifications_enabled: flag('Whether failures of runs are told.'),
+}
+const count = (description: string) => Type.Integer({ description })
+const MONTH = Type.String({ description: 'The month, in UTC.', examples: ['2026-01'] })
+const PLAN = Type.String({ description: 'Name of the plan.' })
+const part = {
+  usage: count('Calls that count against the plan.'),
+  limit: count('So many of them the plan has room for.'),
+  requests_total_month: count('All calls.'),
+  blocked_total_month: count('Calls that were told no: duplicates, and calls past the limit.'),
+}
+const wholePart = Type.Object({
+  ...part,
+  charged_total_month: count('Calls that were charged.'),
+  polling_total_month: count('Calls that only asked how something stands.'),
+})
+
+const getMe = route({
+  method: 'GET',
+  path: '/v1/me',
+  needs: 'any_key',
+  tag,
+  name: 'getAccount',
+  summary: 'Say whose key this is, and what plan that has.',
+  replies: { 200: Type.Object({ plan: PLAN, namespace: Type.String(), key_id: Type.String(), ...NOTICE_FIELDS }) },
+})
+const setNotifications = route({
+  method: 'POST',
+  path: '/v1/me/notifications',
+  needs: 'admin',
+  tag,
+  name: 'setNotifications',
+  summary: 'Say what the people of the project want to be told about. It is kept; no mail is sent from here.',
+  body: Type.Object(Object.fromEntries(NOTICES.map((name) => [name, optional(NOTICE_FIELDS[name])]))),
+  replies: { 200: Type.Object(NOTICE_FIELDS) },
+})
+const getUsage = route({
+  method: 'GET',
+  path: '/v1/usage',
+  needs: 'any_key',
+  tag,
+  name: 'getUsage',
+  summary: 'Read how much of the plan is used this month, of one kind of call.',
+  query: Type.Object({ kind: withDefault(oneOf(KINDS, 'make is locks, ai is leases.'), 'make') }),
+  replies: { 200: Type.Object({ plan: PLAN, month: MONTH, ...part }) },
+})
+const getUsageAll = route({
+  method: 'GET',
+  path: '/v1/usage/all',
+  needs: 'any_key',
+  tag,
+  name: 'getUsageAll',
+  summary: 'Read how much of the plan is used this month.',
+  replies: { 200: Type.Object({ plan: PLAN, month: MONTH, make: wholePart, ai: wholePart }) },
+})
+const day = (description: string) => optional(text(10, description, { pattern: '^\\d{4}-\\d{2}-\\d{2}$' }))
+const sums = Type.Object({
+  requests: Type.Integer(),
+  charged: Type.Integer(),
+  blocked: Type.Integer(),
+  polling: Type.Integer(),
+})
+const getMetrics = route({
+  method: 'GET',
+  path: '/v1/metrics',
+  needs: 'any_key',
+  tag,
+  name: 'getMetrics',
+  summary: 'Read what was used, day by day in UTC, both ends included; the last 30 days when not said.',
+  query: Type.Object({ from_day: day('First day, as YYYY-MM-DD.'), to_day: day('Last day, as YYYY-MM-DD.') }),
+  replies: {
+    200: Type.Object({
+      from_day: Type.String(),
+      to_day: Type.String(),
+      days: Type.Array(Type.Object({ day: Type.String(), make: sums, ai: sums })),
+      totals: Type.Object({ make: sums, ai: sums }),
+    }),
+  },
+})
+
+export const USAGE_ROUTES: readonly Route[] = [getMe, setNotifications, getUsage, getUsageAll, getMetrics]
+
+export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, getMe, async (_, { projectId, keyId }) => ({
+    plan: (await planOf(ctx, projectId)).name,
+    namespace: projectId,
+    key_id: keyId,
+    ...(await readNotices(ctx.sql, projectId)),
+  }))
+  implement(app, setNotifications, (wanted, { projectId, actor }) =>
+    changeNotices(ctx, { projectId, actor, wanted: wanted as Partial<Notices> }),
+  )
+  implement(app, getUsage, async ({ kind }, { projectId }) => {
+    const { plan, month, used } = await monthOf(ctx, projectId)
+    return { plan: plan.name, month, ...partOf(plan, kind as PlanKind, used) }
+  })
+  implement(app, getUsageAll, async (_, { projectId }, _request, reply) => {
+    const { plan, month, used } = await monthOf(ctx, projectId)
+    reply.headers({ 'x-onceonly-plan': plan.name, 'x-onceonly-month': month })
+    const wholeOf = (kind: PlanKind) => ({
+      ...partOf(plan, kind, used),
+      charged_total_month: used[kind].charged,
+      polling_total_month: used[kind].polling,
+    })
+    return { plan: plan.name, month, make: wholeOf('make'), ai: wholeOf('ai') }
+  })
+  implement(app, getMetrics, async ({ from_day, to_day }, { projectId }) => {
+    await requireFeature(ctx, projectId, 'observability')
+    const span = spanOf(from_day, to_day)
+    return { from_day: span.from, to_day: span.to, ...summed(await readDays(ctx.reads, projectId, span)) }
+  })
+}
+
+const NOTHING: Used = { requests: 0, charged: 0, blocked: 0, polling: 0 }
+type Month = { plan: NamedPlan; month: string; used: Record<PlanKind, Used> }
+
+async function monthOf(ctx: Ctx, projectId: string): Promise<Month> {
+  const [plan, month, rows] = await Promise.all([
+    planOf(ctx, projectId),
+    readMonthName(ctx.reads),
+    readMonth(ctx.reads, [projectId]),
+  ])
+  const of = (kind: PlanKind): Used => rows.find((row) => row.kind === kind) ?? NOTHING
+  return { plan, month, used: { make: of('make'), ai: of('ai') } }
+}
+
+const partOf = (plan: NamedPlan, kind: PlanKind, used: Month['used']) => ({
+  usage: used[kind].charged,
+  limit: plan.months[kind],
+  requests_total_month: used[kind].requests,
+  blocked_total_month: used[kind].blocked,
+})
+
+/** For a call past the month of a plan that stops there. */
+export function overLimit(plan: NamedPlan, kind: PlanKind, usage: number) {
+  const next = PLAN_NAMES[PLAN_NAMES.indexOf(plan.name) + 1]
+  return onceRefusal(402, {
+    error: 'payment_required',
+    highlights: next
+      ? [`The plan ${next} has room for ${PLANS[next].months[kind]} calls a month, and goes on past them.`]
+      : [],
+    plan: plan.name,
+    limit: plan.months[kind],
+    usage,
+    // Plans are given by whoever runs the installation; there is nothing to buy.
+    upgrade_url: null,
+  })
+}
+
+/** Plans that go on past their month say so once, in the feed; how far a month is gone is looked at now and then. */
+const LOOK_EVERY_MS = 10_000
+const looked = new WeakMap<Ctx, LRUCache<string, string>>()
+
+export function noteUse(ctx: Ctx, it: { projectId: string; plan: NamedPlan; kind: PlanKind }): void {
+  if (it.plan.hardStop) return
+  let recent = looked.get(ctx)
+  if (!recent) {
+    recent = new LRUCache({ max: 10_000, ttl: LOOK_EVERY_MS })
+    looked.set(ctx, recent)
+  }
+  const name = `${it.kind} ${it.projectId}`
+  if (recent.has(name)) return
+  recent.set(name, '')
+  void tellOver(ctx, it).catch((error: unknown) => ctx.log.warn({ err: error }, 'the use of a plan was not looked at'))
+}
+
+async function tellOver(ctx: Ctx, { projectId, plan, kind }: { projectId: string; plan: NamedPlan; kind: PlanKind }) {
+  const { month, used } = await monthOf(ctx, projectId)
+  const [usage, limit] = [used[kind].charged, plan.months[kind]]
+  if (usage <= limit) return
+  const told = (await ctx.feed.read(projectId)).some(({ type, data }) => {
+    const meta = data?.meta as { month?: string; kind?: string } | undefined
+    return type === 'over_limit' && meta?.month === month && meta.kind === kind
+  })
+  if (!told) ctx.feed.write(projectId, { type: 'over_limit', meta: { kind, plan: plan.name, month, usage, limit } })
+}
+
+function spanOf(fromDay: string | undefined, toDay: string | undefined): { from: string; to: string } {
+  const to = toDay ?? new Date().toISOString().slice(0, 10)
+  const toMs = dayMs('to_day', to)
+  const from = fromDay ?? new Date(toMs - (DAYS - 1) * DAY_MS).toISOString().slice(0, 10)
+  const days = (toMs - dayMs('from_day', from)) / DAY_MS + 1
+  if (days < 1) throw fieldRefusal(['query', 'from_day'], 'must not be after to_day', from)
+  if (days > DAYS_MAX)
+    throw fieldRefusal(['query', 'from_day'], `must not be more than ${DAYS_MAX} days before to_day`, from)
+  return { from, to }
+}
+
+/** A calendar has no 30 February, although its text may look like a day. */
+function dayMs(name: string, text: string): number {
+  const ms = Date.parse(`${text}T00:00:00Z`)
+  if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== text)
+    throw fieldRefusal(['query', name], 'must be a day of the calendar', text)
+  return ms
+}
+
+type Sums = Record<PlanKind, Used>
+const plus = (a: Used, b: Used): Used => ({
+  requests: a.requests + b.requests,
+  charged: a.charged + b.charged,
+  blocked: a.blocked + b.blocked,
+  polling: a.polling + b.polling,
+})
+
+function summed(rows: readonly DayUse[]) {
+  const days = new Map<string, Sums>()
+  const totals: Sums = { make: NOTHING, ai: NOTHING }
+  for (const { day: name, kind, ...used } of rows) {
+    const sumsOfDay = days.get(name) ?? { make: NOTHING, ai: NOTHING }
+    days.set(name, { ...sumsOfDay, [kind]: used })
+    totals[kind as PlanKind] = plus(totals[kind as PlanKind], used)
+  }
+  return { days: [...days].map(([name, sumsOfDay]) => ({ day: name, ...sumsOfDay })), totals }
+}

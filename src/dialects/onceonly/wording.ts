@@ -1,0 +1,100 @@
+// What goes wrong, as OnceOnly's clients read it: `{detail}`, which is a sentence, an object with `error`, or for a 422
+// the list of what is wrong with each field.
+import type { IncomingHttpHeaders } from 'node:http'
+import { Type } from 'typebox'
+import { anyJson } from '#contract/common.ts'
+import { Refusal, type RefusalCode } from '#core/error.ts'
+import type { Surface } from '#http/openapi/openapi.ts'
+import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
+
+export type FieldError = { type: string; loc: readonly (string | number)[]; msg: string; input: unknown }
+export type Detail = string | { error: string; message?: string; [more: string]: unknown } | readonly FieldError[]
+
+export class OnceRefusal extends DialectRefusal {
+  readonly detail: Detail
+  constructor(status: number, detail: Detail) {
+    super(status, codeOf(detail), sentenceOf(detail))
+    this.detail = detail
+  }
+}
+
+/** A refusal in OnceOnly's own words: `detail` is sent as it is. */
+export const onceRefusal = (status: number, detail: Detail): OnceRefusal => new OnceRefusal(status, detail)
+
+/** One field is not what it must be, for rules that a schema cannot say. `loc` begins with body, query or path. */
+export const fieldRefusal = (loc: readonly (string | number)[], msg: string, input: unknown): OnceRefusal =>
+  onceRefusal(422, [{ type: 'value_error', loc, msg: `Value error, ${msg}`, input }])
+
+/** How the OpenAPI document of this dialect introduces itself. */
+export const SURFACE: Surface = {
+  title: 'OnceOnly on Runyard',
+  summary: "OnceOnly's locks, leases, governed calls, runs and events.",
+  description: `Send the key as \`Authorization: Bearer <key>\`. Errors are \`{detail}\`: a sentence, an object with
+\`error\`, or for a 422 the list of what is wrong with each field. A call of an agent that its policy blocks is no error:
+it answers 200 with \`allowed\` false.`,
+  errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, an object, or a list of fields.') }),
+  statusOf: (code) => STATUSES[code] ?? STATUS[code],
+}
+
+const STATUSES: Partial<Record<RefusalCode, number>> = { reserved_type: 422 }
+
+export const wordProblem: Wording = ({ status, error }, { refusal, request }) => {
+  if (!refusal) return say(500, 'Internal Server Error')
+  if (refusal instanceof OnceRefusal) return say(refusal.status, refusal.detail)
+  if (!(refusal instanceof Refusal)) return say(refusal.status, refusal.message)
+  switch (refusal.code) {
+    // Clients tell a key that is missing from one that is no good by status and sentence.
+    case 'unauthorized':
+      return hasCredential(request.headers)
+        ? say(403, 'Invalid API key')
+        : say(401, 'Missing Authorization Bearer token')
+    case 'wrong_credential':
+      return say(403, 'Invalid API key')
+    case 'forbidden':
+      return say(403, { error: 'forbidden', message: refusal.message })
+    case 'invalid':
+      return say(422, fieldsOf(refusal, request.method === 'GET' ? 'query' : 'body'))
+    case 'malformed':
+      return say(422, [
+        { type: 'json_invalid', loc: ['body'], msg: `JSON decode error: ${refusal.message}`, input: {} },
+      ])
+    case 'route_not_found':
+      return say(404, 'Not Found')
+    case 'method_not_allowed':
+      return say(405, 'Method Not Allowed')
+    // So full that it would rather not begin: clients treat a 5xx of a lock as leave to go on, and this is none.
+    case 'overloaded':
+      return say(429, refusal.message)
+    default:
+      return say(STATUSES[refusal.code] ?? status, { error: error.code, message: error.message })
+  }
+}
+
+/** Clients read a 429 as a sentence. */
+const say = (status: number, detail: Detail) => ({
+  status,
+  body: { detail: status === 429 ? sentenceOf(detail) : detail },
+})
+
+const hasCredential = ({ authorization = '', 'x-api-key': apiKey }: IncomingHttpHeaders): boolean =>
+  Boolean(apiKey) || /^Bearer +\S/i.test(authorization)
+
+/** What the readers of bodies found, before any schema was asked. */
+function fieldsOf({ details }: Refusal, where: string): FieldError[] {
+  const { fields = [] } = details as { fields?: { field: string; message: string }[] }
+  return fields.map(({ field, message }) => ({
+    type: 'value_error',
+    loc: [where, ...field.split('.')],
+    msg: `Value error, ${message}`,
+    input: null,
+  }))
+}
+
+const codeOf = (detail: Detail): string =>
+  typeof detail === 'string' ? 'refused' : 'error' in detail ? detail.error : 'invalid'
+
+function sentenceOf(detail: Detail): string {
+  if (typeof detail === 'string') return detail
+  if ('error' in detail) return detail.message ?? detail.error
+  return (detail as readonly FieldError[]).map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
+}

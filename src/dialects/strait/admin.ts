@@ -1,0 +1,138 @@
+// Around Strait's runs: health, counts, batches, keys and projects, over the same actions as ours.
+import type { FastifyInstance } from 'fastify'
+import { createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
+import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { answer, implement } from '#http/implement.ts'
+import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
+import { findRunBody, readRunCounts } from '#run-state/read/read-runs.sql.ts'
+import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
+import { sendEvent } from '#runs/waits/waits.ts'
+import * as contract from './admin-contract.ts'
+import { scopesOf, shownScopes } from './admin-scopes.ts'
+import { countsOf } from './jobs.ts'
+import { checkProjectOfBulk, checkProjectOfRead, createdKey, createdPlace, namePlace, pageOf, shown } from './paging.ts'
+import { filled, straitRun } from './run-wire.ts'
+import { askedBy } from './runs-controls.ts'
+
+type Parts = { ctx: Ctx; checks: () => Promise<{ ok: boolean }[]> }
+
+export const STRAIT_ADMIN_ROUTES = contract.ADMIN_ROUTES
+
+export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
+  operationsRoutes(app, { ctx, checks })
+  batchRoutes(app, ctx)
+  keyRoutes(app, ctx)
+  projectRoutes(app, ctx)
+  implement(app, contract.sendEvent, async ({ event_key, payload = null }, caller) => {
+    const run = await sendEvent(ctx, { ...askedBy(caller), eventKey: event_key, payload })
+    return straitRun(run, await findRunBody(ctx.sql, run.id))
+  })
+}
+
+function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
+  implement(app, contract.getHealth, () => ({ status: 'ok' as const }))
+  implement(app, contract.getReady, async () =>
+    (await checks()).every((check) => check.ok)
+      ? answer(200, { status: 'ok' as const })
+      : answer(503, { status: 'unavailable' as const }),
+  )
+  implement(app, contract.getStats, async ({ project_id }, caller) => {
+    checkProjectOfRead(project_id, caller)
+    return countsOf(await readRunCounts(ctx.sql, caller.projectId))
+  })
+}
+
+const batchWire = (batch: BatchRow) => ({
+  id: batch.id,
+  project_id: batch.projectId,
+  job_id: batch.jobId,
+  item_count: batch.itemCount,
+  created_count: batch.createdCount,
+  created_at: batch.createdAt.toISOString(),
+  ...filled({ created_by: batch.createdBy, finished_at: batch.finishedAt?.toISOString() }),
+})
+
+function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listBatchOperations, async ({ project_id, cursor, ...page }, caller, request, reply) => {
+    checkProjectOfRead(project_id, caller)
+    const limit = shown(page.limit)
+    const after = createdPlace('strait-batches', cursor, 'newest')
+    const rows = await listBatches(ctx.reads, { projectId: caller.projectId, after, limit: limit + 1 })
+    return pageOf(request, reply, { rows, limit, list: 'strait-batches', place: createdKey }).map(batchWire)
+  })
+  implement(app, contract.getBatchOperation, async ({ batch_id }, { projectId }) =>
+    batchWire(await findBatchOr404(ctx, projectId, batch_id)),
+  )
+}
+
+const keyWire = (key: KeyRow) => ({
+  id: key.id,
+  project_id: key.projectId,
+  name: key.name,
+  key_prefix: key.prefix,
+  scopes: shownScopes(key.scopes),
+  created_at: key.createdAt.toISOString(),
+  ...filled({
+    expires_at: key.expiresAt?.toISOString(),
+    revoked_at: key.revokedAt?.toISOString(),
+    last_used_at: key.lastUsedAt?.toISOString(),
+  }),
+})
+
+const DAY_SECS = 86_400
+const GRACE_MINUTES = 60
+
+function keyRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.createKey, async ({ project_id, name, scopes, expires_in_days, environment_id }, caller) => {
+    checkProjectOfBulk(project_id, caller)
+    if (environment_id) throw refuseField('environment_id', 'is not supported by this installation; leave it out')
+    const { row, key } = await createKey(ctx, {
+      ...askedBy(caller),
+      callerScopes: caller.scopes,
+      name,
+      scopes: scopesOf(scopes),
+      expiresInSecs: expires_in_days ? expires_in_days * DAY_SECS : undefined,
+    })
+    return { ...keyWire(row), key }
+  })
+  implement(app, contract.listKeys, async ({ project_id, cursor, ...page }, caller, request, reply) => {
+    checkProjectOfRead(project_id, caller)
+    const limit = shown(page.limit)
+    const after = createdPlace('strait-keys', cursor, 'newest')
+    const rows = await listKeys(ctx.reads, caller.projectId, { after, limit: limit + 1 })
+    return pageOf(request, reply, { rows, limit, list: 'strait-keys', place: createdKey }).map(keyWire)
+  })
+  implement(app, contract.revokeKey, async ({ key_id }, caller) => {
+    await revokeKey(ctx, { ...askedBy(caller), keyId: key_id })
+    return undefined
+  })
+  implement(app, contract.rotateKey, async ({ key_id, grace_period_minutes = GRACE_MINUTES }, caller) => {
+    const { row, key } = await rotateKey(ctx, {
+      ...askedBy(caller),
+      keyId: key_id,
+      graceSecs: grace_period_minutes * 60,
+    })
+    return { ...keyWire(row), key }
+  })
+}
+
+const projectWire = ({ id, name, createdAt }: ProjectRow) => ({ id, name, created_at: createdAt.toISOString() })
+
+function projectRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.createProject, async ({ id, name }, { actor }) => {
+    const { project, key } = await createProject(ctx, { actor, id, name: name ?? id })
+    return { ...projectWire(project), key }
+  })
+  implement(app, contract.listProjects, async ({ cursor, ...page }, _, request, reply) => {
+    const limit = shown(page.limit)
+    const rows = await listProjects(ctx.reads, { after: namePlace('strait-projects', cursor), limit: limit + 1 })
+    return pageOf(request, reply, { rows, limit, list: 'strait-projects', place: ({ id }) => [id] }).map(projectWire)
+  })
+  implement(app, contract.getProject, async ({ project_id }) => {
+    const project = await findProject(ctx.sql, project_id)
+    if (!project) throw refuse('project_not_found', { projectId: project_id })
+    return projectWire(project)
+  })
+}

@@ -1,0 +1,215 @@
+// Triggers of Strait's jobs: one run, or up to 500 as a batch.
+import { createHash } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { type Static, type TProperties, Type } from 'typebox'
+import type { Ctx } from '#bell/ctx.ts'
+import {
+  anyJson,
+  DAY_SECS,
+  flag,
+  INT_MAX,
+  JobPath,
+  metadata,
+  nullable,
+  oneOf,
+  optional,
+  seconds,
+  tags,
+  text,
+  time,
+  uuid,
+  whole,
+} from '#contract/common.ts'
+import { PRIORITY, RETRY_STRATEGIES } from '#contract/job.ts'
+import { type Route, route } from '#contract/route.ts'
+import { IDEMPOTENCY_KEY } from '#contract/runs/run.ts'
+import { canonicalJson } from '#core/canonical.ts'
+import { type Refusal, refuse, refuseField } from '#core/error.ts'
+import { parseTraceparent } from '#core/trace-context.ts'
+import { idempotencyKeyOf, type KeyCaller } from '#http/caller.ts'
+import { answer, implement } from '#http/implement.ts'
+import { itemProblemOf } from '#http/problems.ts'
+import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
+import { type RunRequest, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
+import { tryTriggers } from '#runs/trigger/try-trigger.ts'
+
+const MIB = 1024 * 1024
+const ITEMS_MAX = 500
+const TTL_SECS_MAX = 2_592_000
+const AHEAD_MS_MAX = 30 * DAY_SECS * 1000
+
+/** Closed, as those of jobs are. Strait's debounce and batch windows are not here, and nor are their keys. */
+const closed = <P extends TProperties>(properties: P, title: string) =>
+  Type.Object(properties, { title, additionalProperties: false })
+
+const item = {
+  payload: optional(anyJson('What the run works on.', MIB)),
+  tags: optional(tags("Laid over the job's tags.")),
+  metadata: optional(metadata("Laid over the job's default_run_metadata.")),
+  scheduled_at: optional(nullable(time('Begin at this time; at most 30 days ahead.'))),
+  priority: optional(PRIORITY),
+  ttl_secs: optional(whole(0, TTL_SECS_MAX, "Seconds after which the run expires; 0: as the job's run_ttl_secs says.")),
+  concurrency_key: optional(text(256, 'Runs with the same key share max_concurrency_per_key.')),
+  max_attempts_override: optional(whole(1, 100, "In place of the job's max_attempts.")),
+  timeout_secs_override: optional(whole(1, DAY_SECS, "In place of the job's timeout_secs.")),
+  retry_backoff: optional(oneOf(RETRY_STRATEGIES, "In place of the job's retry_strategy.")),
+  retry_initial_delay_secs: optional(seconds(0, DAY_SECS, 'Delay before the second attempt.')),
+  retry_max_delay_secs: optional(seconds(0, DAY_SECS, 'No delay is longer.')),
+  debug_mode: optional(flag('Mark the run for inspection.')),
+  debounce_key: optional(text(256, 'Not supported: must be empty.')),
+  batch_key: optional(text(256, 'Not supported: must be empty.')),
+}
+const TriggerInput = closed({ ...item, dry_run: optional(flag('Only check: nothing is created.')) }, 'TriggerInput')
+const BulkItem = closed({ ...item, idempotency_key: optional(IDEMPOTENCY_KEY) }, 'BulkTriggerItem')
+type BulkItem = Static<typeof BulkItem>
+
+const RUN_ID = uuid('Id of the run.')
+const HIT = flag('The idempotency key gave back this earlier run.')
+
+const TriggerReply = Type.Object(
+  {
+    id: optional(RUN_ID),
+    status: Type.String({ description: 'State of the run; `valid` for a dry run.' }),
+    payload_hash: Type.String({ description: 'SHA-256 of the payload as canonical JSON, in hexadecimal.' }),
+    idempotency_hit: HIT,
+    dry_run: optional(flag('Nothing was created.')),
+  },
+  { title: 'TriggerReply' },
+)
+
+const trigger = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/trigger',
+  needs: 'runs:trigger',
+  tag: 'Jobs',
+  name: 'triggerRun',
+  summary: 'Trigger a run of a job.',
+  description: 'The header Idempotency-Key makes it safe to repeat: the first run is answered with 200.',
+  params: JobPath,
+  body: TriggerInput,
+  bodyOptional: true,
+  replies: { 201: TriggerReply, 200: TriggerReply },
+  refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'idempotency_mismatch'],
+  // The run itself is the answer to a key that was used.
+  keepsReply: false,
+})
+
+const triggerBulk = route({
+  method: 'POST',
+  path: '/v1/jobs/:job/trigger/bulk',
+  needs: 'runs:trigger',
+  tag: 'Jobs',
+  name: 'triggerRuns',
+  summary: 'Trigger up to 500 runs of a job as a batch.',
+  description: 'An item that is not valid refuses the whole batch, before anything of it is created.',
+  params: JobPath,
+  body: closed(
+    { items: Type.Array(BulkItem, { minItems: 1, maxItems: ITEMS_MAX, description: 'The runs to trigger.' }) },
+    'BulkTriggerInput',
+  ),
+  bodyBytesMax: 16 * MIB,
+  replies: {
+    201: Type.Object(
+      {
+        batch_id: uuid('Id of the batch.'),
+        results: Type.Array(
+          Type.Object({
+            id: nullable(RUN_ID, 'Id of the run; null when there is none.'),
+            status: Type.String({ description: 'State of the run; `failed` when there is none.' }),
+            idempotency_hit: HIT,
+            error: optional(Type.String({ description: 'Why there is no run.' })),
+          }),
+          { description: 'One for each item, in the order of the request.' },
+        ),
+        total: whole(0, INT_MAX, 'Items in the request.'),
+        created: whole(0, INT_MAX, 'Runs that are new.'),
+      },
+      { title: 'BulkTriggerReply' },
+    ),
+  },
+  refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external'],
+})
+
+export const TRIGGER_ROUTES = [trigger, triggerBulk] as const satisfies readonly Route[]
+
+export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, trigger, async ({ job, dry_run, ...input }, caller, request, reply) => {
+    const { traceparent } = request.headers as { traceparent?: string }
+    const asked: RunRequest = {
+      ...requestOf(input, ''),
+      idempotencyKey: idempotencyKeyOf(request),
+      traceparent: parseTraceparent(traceparent) ? traceparent : undefined,
+    }
+    const payload_hash = hashOf(input.payload)
+    if (dry_run) {
+      const [problem] = await tryTriggers(ctx, { ...originOf(caller), job }, [asked])
+      if (problem) throw problem
+      return answer(200, { status: 'valid', payload_hash, idempotency_hit: false, dry_run })
+    }
+    const { run, replayed } = await triggerRun(ctx, job, asked, originOf(caller))
+    const body = { id: run.publicId, status: run.state, payload_hash, idempotency_hit: replayed }
+    if (replayed) reply.header('idempotency-replayed', 'true')
+    return replayed ? answer(200, body) : answer(201, body)
+  })
+  implement(app, triggerBulk, async ({ job, items }, caller, request) => {
+    const asked = items.map((input, index) => ({
+      ...requestOf(input, `items[${index}].`),
+      idempotencyKey: input.idempotency_key,
+    }))
+    const origin = originOf(caller)
+    const problems = await tryTriggers(ctx, { ...origin, job }, asked)
+    problems.forEach((problem, index) => {
+      if (problem) throw ofItem(problem, index)
+    })
+    const batch = { ...origin, job, itemCount: items.length }
+    const { batchId, outcomes } = await triggerBatch(ctx, batch, (batchId) =>
+      triggerRuns(ctx, job, asked, { ...origin, batchId }),
+    )
+    const results = outcomes.map((it) =>
+      it instanceof Error
+        ? { id: null, status: 'failed', idempotency_hit: false, error: itemProblemOf(it, request).message }
+        : { id: it.run.publicId, status: it.run.state, idempotency_hit: it.replayed },
+    )
+    const created = results.filter((it) => it.id !== null && !it.idempotency_hit).length
+    return { batch_id: batchId, results, total: results.length, created }
+  })
+}
+
+const originOf = ({ projectId, actor }: KeyCaller) => ({ projectId, actor, triggeredBy: 'manual' as const })
+
+const hashOf = (payload: unknown): string =>
+  createHash('sha256')
+    .update(canonicalJson(payload ?? null))
+    .digest('hex')
+
+/** What a trigger asks for, in our words. `at` is where it stands in the body, for what is wrong with it. */
+function requestOf(it: Omit<BulkItem, 'idempotency_key'>, at: string): RunRequest {
+  for (const name of ['debounce_key', 'batch_key'] as const)
+    if (it[name]) throw refuseField(`${at}${name}`, 'is not supported by this installation; leave it out')
+  const scheduledAt = it.scheduled_at ? new Date(it.scheduled_at) : undefined
+  if (scheduledAt && scheduledAt.getTime() > Date.now() + AHEAD_MS_MAX)
+    throw refuseField(`${at}scheduled_at`, 'is more than 30 days ahead')
+  const asked = {
+    payload: it.payload,
+    tags: it.tags,
+    metadata: it.metadata,
+    scheduledAt,
+    priority: it.priority,
+    ttlSecs: it.ttl_secs || undefined,
+    concurrencyKey: it.concurrency_key || undefined,
+    maxAttempts: it.max_attempts_override,
+    timeoutSecs: it.timeout_secs_override,
+    retryStrategy: it.retry_backoff,
+    retryInitialDelaySecs: it.retry_initial_delay_secs,
+    retryMaxDelaySecs: it.retry_max_delay_secs,
+    debugMode: it.debug_mode,
+  }
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as RunRequest
+}
+
+/** The same refusal, with the place of the item before the names of its fields. */
+function ofItem(problem: Refusal, index: number): Refusal {
+  if (problem.code !== 'invalid') return problem
+  const { fields } = problem.details as { fields: { field: string; message: string }[] }
+  return refuse('invalid', { fields: fields.map((one) => ({ ...one, field: `items[${index}].${one.field}` })) })
+}

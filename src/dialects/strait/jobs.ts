@@ -1,0 +1,138 @@
+// Strait's jobs, over the same actions as ours.
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { FAILURE_STATES, RUN_STATES, type RunState } from '#core/run.ts'
+import { implement } from '#http/implement.ts'
+import { toWire } from '#http/wire/words.ts'
+import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
+import { type DependencyRow, listDependencies } from '#jobs/dependencies.sql.ts'
+import { addDependency, removeDependency } from '#jobs/job-dependencies.ts'
+import { findJobVersion, firstVersionSince, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
+import { readRunCounts, type StateCount } from '#run-state/read/read-runs.sql.ts'
+import * as contract from './jobs-contract.ts'
+import { TRIGGER_ROUTES, triggerRoutes } from './jobs-trigger.ts'
+import { changesOf, jobWire, newJob, versionWire } from './jobs-wire.ts'
+import {
+  checkProjectOfBulk,
+  checkProjectOfRead,
+  createdKey,
+  createdPlace,
+  numberPlace,
+  pageOf,
+  shown,
+} from './paging.ts'
+import { askedBy } from './runs-controls.ts'
+
+export const STRAIT_JOB_ROUTES = [...contract.JOB_ROUTES, ...TRIGGER_ROUTES]
+
+export function straitJobRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): void {
+  jobRoutes(app, ctx)
+  versionRoutes(app, ctx)
+  dependencyRoutes(app, ctx)
+  triggerRoutes(app, ctx)
+}
+
+function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.createJob, async (input, caller) => {
+    checkProjectOfBulk(input.project_id, caller)
+    const { patch, signingSecret = '' } = changesOf(input)
+    const definition = newJob({ ...patch, name: input.name })
+    return jobWire(await createJob(ctx, { ...askedBy(caller), slug: input.slug, definition, signingSecret }))
+  })
+  implement(app, contract.listJobs, async ({ tag_key, tag_value, ...page }, caller, request, reply) => {
+    checkProjectOfRead(page.project_id, caller)
+    if (tag_value !== undefined && tag_key === undefined) throw refuseField('tag_key', 'is required with tag_value')
+    const limit = shown(page.limit)
+    const rows = await listJobs(ctx.reads, {
+      projectId: caller.projectId,
+      slug: page.slug,
+      tags: tag_key === undefined ? [] : [[tag_key, tag_value]],
+      after: createdPlace('strait-jobs', page.cursor, 'newest'),
+      limit: limit + 1,
+    })
+    return pageOf(request, reply, { rows, limit, list: 'strait-jobs', place: createdKey }).map(jobWire)
+  })
+  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))
+  implement(app, contract.updateJob, async ({ job, ...input }, caller) => {
+    checkProjectOfBulk(input.project_id, caller)
+    return jobWire(await updateJob(ctx, { ...askedBy(caller), job, slug: input.slug, ...changesOf(input) }))
+  })
+  implement(app, contract.deleteJob, async ({ job }, caller) => {
+    await removeJob(ctx, { ...askedBy(caller), job, cancelRuns: false })
+    return undefined
+  })
+  implement(app, contract.pauseJob, async ({ job, reason }, caller) =>
+    jobWire(await pauseJob(ctx, { ...askedBy(caller), job, reason })),
+  )
+  implement(app, contract.resumeJob, async ({ job }, caller) =>
+    jobWire(await resumeJob(ctx, { ...askedBy(caller), job })),
+  )
+  implement(app, contract.cloneJob, async ({ job, slug, name }, caller) => {
+    const { definition, signingSecret, ...old } = await findJobOr404(ctx, caller.projectId, job)
+    const made = await createJob(ctx, {
+      ...askedBy(caller),
+      slug: slug ?? copyOf(old.slug),
+      definition: { ...definition, name: name ?? definition.name },
+      signingSecret,
+    })
+    return jobWire(made)
+  })
+  implement(app, contract.getJobHealth, async ({ job }, { projectId }) => {
+    const { id, definition, pausedAt } = await findJobOr404(ctx, projectId, job)
+    const counts = countsOf(await readRunCounts(ctx.sql, projectId, id))
+    const failed = FAILURE_STATES.reduce((sum, state) => sum + counts[state], 0)
+    const ended = counts.completed + failed
+    return {
+      job_id: id,
+      enabled: definition.enabled,
+      paused: pausedAt !== null,
+      total_runs: Object.values(counts).reduce((sum, n) => sum + n, 0),
+      counts,
+      success_rate: ended === 0 ? null : counts.completed / ended,
+    }
+  })
+}
+
+const SLUG_LENGTH_MAX = 63
+const copyOf = (slug: string): string => `${slug.slice(0, SLUG_LENGTH_MAX - '-copy'.length)}-copy`
+
+/** Counters of several queues and jobs, summed up; every state is there. */
+export function countsOf(rows: readonly StateCount[]): Record<RunState, number> {
+  const counts = Object.fromEntries(RUN_STATES.map((state) => [state, 0])) as Record<RunState, number>
+  for (const { state, n } of rows) counts[state] += n
+  return counts
+}
+
+function versionRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listJobVersions, async ({ job, cursor, ...page }, { projectId }, request, reply) => {
+    const found = await findJobOr404(ctx, projectId, job)
+    const limit = shown(page.limit)
+    const before = await numberPlace('strait-versions', cursor, (time) => firstVersionSince(ctx.reads, found.id, time))
+    const rows = await listJobVersions(ctx.reads, found.id, { before, limit: limit + 1 })
+    const versions = pageOf(request, reply, { rows, limit, list: 'strait-versions', place: (row) => [row.version] })
+    return versions.map((version) => versionWire(version, found))
+  })
+  implement(app, contract.getJobVersion, async ({ job, version }, { projectId }) => {
+    const found = await findJobOr404(ctx, projectId, job)
+    const row = await findJobVersion(ctx.sql, found.id, version)
+    if (!row) throw refuse('version_not_found', { job, version })
+    return versionWire(row, found)
+  })
+}
+
+const dependencyWire = (row: DependencyRow) => toWire(row)
+
+function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.listDependencies, async ({ job }, { projectId }) => {
+    const { id } = await findJobOr404(ctx, projectId, job)
+    return (await listDependencies(ctx.sql, id)).map(dependencyWire)
+  })
+  implement(app, contract.addDependency, async ({ job, depends_on_job_id, condition = 'completed' }, caller) =>
+    dependencyWire(await addDependency(ctx, { ...askedBy(caller), job, dependsOn: depends_on_job_id, condition })),
+  )
+  implement(app, contract.removeDependency, async ({ job, dependency }, caller) => {
+    await removeDependency(ctx, { ...askedBy(caller), job, dependency })
+    return undefined
+  })
+}

@@ -1,0 +1,147 @@
+// A run as Strait shows it: what is empty is left out, and what Strait has no word for is said in the nearest one.
+import { type Static, Type } from 'typebox'
+import { anyJson, flag, INT_MAX, metadata, oneOf, optional, RUN_ID, tags, time, whole } from '#contract/common.ts'
+import { PRIORITY } from '#contract/job.ts'
+import { RUN_STATES, type Trigger } from '#core/run.ts'
+import { runWire } from '#http/wire/run-wire.ts'
+import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
+
+/** Strait's names of where a run comes from; our replays are manual runs there. */
+const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
+export const TRIGGERED_BY = oneOf(STRAIT_TRIGGERS, 'What triggered the run.')
+/** The 13 of Strait, and `paused`. */
+export const STATUS = oneOf(RUN_STATES, 'State of the run.')
+
+const word = (description: string) => Type.String({ description })
+const count = (description: string) => whole(0, INT_MAX, description)
+
+const ExecutionTrace = Type.Object(
+  {
+    queue_wait_ms: optional(count('From being due to being claimed.')),
+    dequeue_ms: optional(count('From the claim to the start of the request.')),
+    connect_ms: optional(count('Name look-up, TCP and TLS.')),
+    ttfb_ms: optional(count('From the request sent to the first byte of the answer.')),
+    transfer_ms: optional(count('From the first byte to the last.')),
+    total_ms: optional(count('From being due to the last byte.')),
+    dispatch_ms: optional(count('Connect, first byte and transfer together.')),
+  },
+  { title: 'ExecutionTrace', description: 'Whole milliseconds; what was not measured is not there.' },
+)
+
+export const JobRun = Type.Object(
+  {
+    id: RUN_ID,
+    job_id: word('Id of the job; empty for a run that somebody else reports.'),
+    project_id: word('Project that the run belongs to.'),
+    status: STATUS,
+    attempt: count('Number of the current or the next attempt; the first is 1.'),
+    payload: optional(anyJson('What the run works on.')),
+    result: optional(anyJson('What the run gave.')),
+    metadata: optional(metadata('Metadata of the run.')),
+    error: optional(word('What went wrong last.')),
+    triggered_by: TRIGGERED_BY,
+    scheduled_at: optional(time('When it was to begin, if it was given a time.')),
+    started_at: optional(time('When the latest attempt began.')),
+    finished_at: optional(time('When the run was over.')),
+    heartbeat_at: optional(time('When its executor was heard of last.')),
+    next_retry_at: optional(time('When the next attempt is due.')),
+    expires_at: optional(time('When it expires unless it has begun.')),
+    parent_run_id: optional(word('The run that spawned this one.')),
+    priority: PRIORITY,
+    idempotency_key: optional(word('The key that it was triggered with.')),
+    job_version: count('Version of the job; the first is 1.'),
+    workflow_step_run_id: optional(word('Never there: this installation has no workflows.')),
+    max_attempts_override: optional(count('Attempts at most, when the trigger said so itself.')),
+    timeout_secs_override: optional(count('Seconds per attempt, when the trigger said so itself.')),
+    retry_backoff: optional(word('Back-off, when the trigger said so itself.')),
+    retry_initial_delay_secs: optional(Type.Number({ description: 'First delay, when the trigger said so itself.' })),
+    retry_max_delay_secs: optional(Type.Number({ description: 'Longest delay, when the trigger said so itself.' })),
+    execution_trace: optional(ExecutionTrace),
+    debug_mode: flag('Marked for inspection.'),
+    continuation_of: optional(word('The run that this one continues.')),
+    lineage_depth: count('How many parents or continuations stand before it.'),
+    tags: optional(tags('Tags of the run.')),
+    job_version_id: optional(word('Id of the version of the job.')),
+    created_by: optional(word('Who triggered it.')),
+    batch_id: optional(word('The batch that it was triggered with.')),
+    concurrency_key: optional(word('Runs with the same key share a limit.')),
+    created_at: time('When the run was triggered.'),
+  },
+  { title: 'JobRun' },
+)
+export type JobRun = Static<typeof JobRun>
+
+/** What a trigger set itself, by the names under which it is kept. */
+type Overrides = {
+  maxAttempts?: number
+  timeoutSecs?: number
+  retryStrategy?: string
+  retryInitialDelaySecs?: number
+  retryMaxDelaySecs?: number
+}
+
+export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
+  const it = runWire(run, body)
+  const own = (run.overrides ?? {}) as Overrides
+  return filled({
+    id: it.id,
+    job_id: it.job_id ?? '',
+    project_id: it.project_id,
+    status: it.status,
+    attempt: it.attempt,
+    payload: body?.payload,
+    result: body?.result,
+    // Names that begin with an underscore are the engine's own.
+    metadata: perhapsMap({ ...it.metadata, ...(run.preset && { _preset_override: run.preset }) }),
+    error: it.error,
+    triggered_by: straitTrigger(run.triggeredBy),
+    scheduled_at: it.scheduled_at,
+    started_at: it.started_at,
+    finished_at: it.finished_at,
+    heartbeat_at: it.heartbeat_at,
+    next_retry_at: it.next_retry_at,
+    expires_at: it.expires_at,
+    parent_run_id: it.parent_run_id,
+    priority: it.priority,
+    idempotency_key: it.idempotency_key,
+    job_version: it.job_version ?? 0,
+    max_attempts_override: own.maxAttempts,
+    timeout_secs_override: own.timeoutSecs,
+    retry_backoff: own.retryStrategy,
+    retry_initial_delay_secs: own.retryInitialDelaySecs,
+    retry_max_delay_secs: own.retryMaxDelaySecs,
+    execution_trace: it.execution_trace && traceOf(it.execution_trace),
+    debug_mode: it.debug_mode,
+    continuation_of: it.continuation_of,
+    lineage_depth: it.lineage_depth,
+    tags: perhapsMap(it.tags),
+    job_version_id: it.job_version_id,
+    created_by: it.created_by.id ?? it.created_by.type,
+    batch_id: it.batch_id,
+    concurrency_key: it.concurrency_key,
+    created_at: it.created_at,
+  }) as JobRun
+}
+
+/** Without what is empty: Strait sends no nulls. */
+export const filled = <T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)) as {
+    [K in keyof T]: NonNullable<T[K]>
+  }
+
+const perhapsMap = (map: Record<string, string>) => (Object.keys(map).length === 0 ? undefined : map)
+
+const straitTrigger = (trigger: Trigger) => (trigger === 'replay' ? 'manual' : trigger)
+
+/** A filter by what Strait shows as the trigger. One of ours has an index to go by, two have not. */
+export const triggersShownAs = (trigger: Trigger | undefined) =>
+  trigger === 'manual' ? { triggers: ['manual', 'replay'] as const } : { triggeredBy: trigger }
+
+function traceOf(trace: Record<string, number | null>) {
+  const whole: Record<string, number> = Object.fromEntries(
+    Object.entries(trace).flatMap(([name, ms]) => (ms === null ? [] : [[name, Math.max(0, Math.round(ms))]])),
+  )
+  // Rounded one by one, its parts would not always add up to it.
+  const { connect_ms = 0, ttfb_ms = 0, transfer_ms = 0 } = whole
+  return { ...whole, ...('dispatch_ms' in whole && { dispatch_ms: connect_ms + ttfb_ms + transfer_ms }) }
+}

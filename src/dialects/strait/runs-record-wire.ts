@@ -1,0 +1,171 @@
+// What a run left behind, as Strait shows it: events, checkpoints, usage, tool calls, outputs and state.
+import { Type } from 'typebox'
+import { anyJson, INT_MAX, jsonObject, optional, RUN_ID, time, whole } from '#contract/common.ts'
+import { RUN_MOVES, transitionOf } from '#core/run.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
+import type { UsageRow } from '#usage/usage.sql.ts'
+import { filled } from './run-wire.ts'
+
+const word = (description: string) => Type.String({ description })
+const big = (description: string) => whole(0, Number.MAX_SAFE_INTEGER, description)
+
+export const RunEvent = Type.Object(
+  {
+    id: word('Id of the event.'),
+    run_id: RUN_ID,
+    type: word('log, state_change, progress, or what its writer called it.'),
+    level: word('debug, info, warn or error.'),
+    message: word('The line.'),
+    data: anyJson('What else there is to say.'),
+    created_at: time('When it was written.'),
+  },
+  { title: 'RunEvent' },
+)
+export const RunCheckpoint = Type.Object(
+  {
+    id: word('Id of the checkpoint.'),
+    run_id: RUN_ID,
+    sequence: whole(1, INT_MAX, 'Number of the checkpoint in its run, from 1.'),
+    source: word('Who wrote it.'),
+    state: anyJson('The state.'),
+    created_at: time('When it was written.'),
+  },
+  { title: 'RunCheckpoint' },
+)
+export const RunUsage = Type.Object(
+  {
+    id: word('Id of the record.'),
+    run_id: RUN_ID,
+    provider: word('Provider of the model.'),
+    model: word('The model.'),
+    prompt_tokens: big('Tokens read.'),
+    completion_tokens: big('Tokens written.'),
+    total_tokens: big('Tokens in all.'),
+    cost_microusd: big('Cost in millionths of a US dollar.'),
+    created_at: time('When it was booked.'),
+  },
+  { title: 'RunUsage' },
+)
+export const RunToolCall = Type.Object(
+  {
+    id: word('Id of the record.'),
+    run_id: RUN_ID,
+    tool_name: word('The tool.'),
+    input: optional(anyJson('What it was given.')),
+    output: optional(anyJson('What it gave.')),
+    duration_ms: optional(big('How long it took.')),
+    status: word('How it ended.'),
+    created_at: time('When it was recorded.'),
+  },
+  { title: 'RunToolCall' },
+)
+export const RunOutput = Type.Object(
+  {
+    id: word('Id of the output.'),
+    run_id: RUN_ID,
+    output_key: word('Its name.'),
+    schema: optional(jsonObject('JSON Schema that the value meets.')),
+    value: anyJson('The output.'),
+    created_at: time('When it was written.'),
+  },
+  { title: 'RunOutput' },
+)
+export const RunState = Type.Object(
+  {
+    run_id: RUN_ID,
+    state_key: word('Name of the value.'),
+    key: word('The same, by the name that the TypeScript client reads.'),
+    value: anyJson('The value.'),
+    updated_at: time('When it was written last.'),
+  },
+  { title: 'RunState' },
+)
+
+const STATE_CHANGE = 'state_change'
+const MOVE_EVENTS = [...new Set(Object.values(RUN_MOVES).map((move) => move.event as string))]
+
+/** Strait has one word for all moves of a run. The names of single ones are taken as well. */
+export const typesNamed = (type: string): string[] => (type === STATE_CHANGE ? [STATE_CHANGE, ...MOVE_EVENTS] : [type])
+
+/** The move that a line of the log tells of. A run that begins does not move, nor one that is only given another time. */
+export function moveOf(row: RunLogRow) {
+  const transition = transitionOf(row.type, row.data)
+  return transition?.from && transition.from !== transition.to
+    ? { from: transition.from, to: transition.to }
+    : undefined
+}
+
+/** Of an event that was written without one. */
+export const DEFAULT_LEVEL = 'info'
+
+/** In the product's words; an object where there is nothing to say. */
+export function dataOf({ type, data }: RunLogRow): unknown {
+  if (type !== 'progress' || typeof data !== 'object' || data === null || !('eta_secs' in data)) return data ?? {}
+  const { eta_secs, ...others } = data
+  return { ...others, eta_seconds: eta_secs }
+}
+
+export function eventWire(row: RunLogRow) {
+  const move = moveOf(row)
+  return filled({
+    // Debug lines are kept for days only and have no id of their own.
+    id: row.id ?? `${row.runId}:${row.sequence}`,
+    run_id: row.runId!,
+    type: move ? STATE_CHANGE : row.type,
+    level: row.level ?? DEFAULT_LEVEL,
+    message: row.message ?? (move ? `${move.from} -> ${move.to}` : ''),
+    data: move ? { ...(row.data as object | null), ...move } : dataOf(row),
+    created_at: row.recordedAt.toISOString(),
+  })
+}
+
+export const checkpointWire = (runId: string, { id, number, source, state, createdAt }: CheckpointRow) => ({
+  id,
+  run_id: runId,
+  sequence: number,
+  source,
+  state,
+  created_at: createdAt.toISOString(),
+})
+
+export const usageWire = (runId: string, row: UsageRow) => ({
+  id: row.id,
+  run_id: runId,
+  provider: row.provider,
+  model: row.model,
+  prompt_tokens: row.promptTokens,
+  completion_tokens: row.completionTokens,
+  total_tokens: row.totalTokens,
+  cost_microusd: row.costMicrousd,
+  created_at: row.createdAt.toISOString(),
+})
+
+export const toolCallWire = (runId: string, row: ToolCallRow) =>
+  filled({
+    id: row.id,
+    run_id: runId,
+    tool_name: row.toolName,
+    input: row.input,
+    output: row.output,
+    duration_ms: row.durationMs === null ? null : Math.round(row.durationMs),
+    status: row.status,
+    created_at: row.createdAt.toISOString(),
+  })
+
+export const outputWire = (runId: string, { id, outputKey, schema, value, createdAt }: OutputRow) => ({
+  id,
+  run_id: runId,
+  output_key: outputKey,
+  ...(schema && { schema }),
+  value,
+  created_at: createdAt.toISOString(),
+})
+
+export const stateWire = (runId: string, { key, value, updatedAt }: ValueRow) => ({
+  run_id: runId,
+  state_key: key,
+  key,
+  value,
+  updated_at: updatedAt.toISOString(),
+})

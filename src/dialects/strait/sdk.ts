@@ -1,0 +1,227 @@
+// Strait's SDK plane: what a running attempt says about itself. A call of an attempt that is replaced, stopped or over
+// is refused by the write itself; only then we look why, as Strait's clients tell these cases apart.
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#bell/ctx.ts'
+import { Refusal, refuse, refuseField } from '#core/error.ts'
+import { isOver } from '#core/run.ts'
+import { idempotencyKeyOf, type RunCaller } from '#http/caller.ts'
+import { implement } from '#http/implement.ts'
+import { attemptOf, errorText } from '#http/routes/attempts.ts'
+import { readRunLog } from '#log/read-log.sql.ts'
+import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import {
+  annotateRun,
+  forgetValue,
+  recordToolCall,
+  recordUsage,
+  reportProgress,
+  setValue,
+  writeCheckpoint,
+  writeChunk,
+  writeLog,
+  writeOutput,
+} from '#runs/attempts/attempt-calls.ts'
+import { findValue } from '#runs/attempts/attempt-writes.sql.ts'
+import { endAttempts } from '#runs/attempts/end-attempts.ts'
+import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { continueRun } from '#runs/control/continue-run.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { awaitKey, spawnRun } from '#runs/control/spawn-run.ts'
+import { waitForEvent } from '#runs/waits/waits.ts'
+import { straitRun } from './run-wire.ts'
+import { pageOfState } from './runs-reads.ts'
+import { checkpointWire, eventWire, outputWire, stateWire, toolCallWire, usageWire } from './runs-record-wire.ts'
+import * as contract from './sdk-contract.ts'
+import * as course from './sdk-course-contract.ts'
+import { straitRefusal } from './wording.ts'
+
+const SDK_VERSION = '1'
+const CAPABILITIES =
+  'log,progress,annotate,heartbeat,checkpoint,usage,tool-call,output,complete,fail,spawn,continue,wait-for-event,state,stream,resources'
+
+export function straitSdkRoutes(app: FastifyInstance, ctx: Ctx): void {
+  // A scope of its own: its answers say what the SDK may rely on.
+  void app.register(async (plane) => {
+    plane.addHook('onSend', async ({ headers }, reply) => {
+      const asked = headers['x-sdk-version']
+      reply.header('x-sdk-version-accepted', typeof asked === 'string' && asked.length <= 64 ? asked : SDK_VERSION)
+      reply.header('x-sdk-capabilities', CAPABILITIES)
+    })
+    writeRoutes(plane, ctx)
+    stateRoutes(plane, ctx)
+    courseRoutes(plane, ctx)
+  })
+}
+
+function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.logRun, async ({ type, level, message, data }, caller) =>
+    written(ctx, caller, writeLog(ctx, attemptOf(caller), { type, level, message, data })),
+  )
+  implement(app, contract.progressRun, async ({ percent, message, step, eta_seconds, eta_secs }, caller) => {
+    const progress = { percent, message, step, etaSecs: eta_seconds ?? eta_secs }
+    return written(ctx, caller, reportProgress(ctx, attemptOf(caller), progress))
+  })
+  implement(app, contract.resourcesRun, async ({ memory_mb, memory_percent, cpu_percent }, caller) => {
+    const data = { memory_mb, memory_percent, cpu_percent }
+    const line = { type: 'resource_sample', level: 'info', message: 'resource sample', data } as const
+    return written(ctx, caller, writeLog(ctx, attemptOf(caller), line))
+  })
+  implement(app, contract.annotateRun, async ({ annotations }, caller) => {
+    await fenced(ctx, caller, annotateRun(ctx, attemptOf(caller), annotations))
+    return runOf(ctx, await findRunOr404(ctx, caller.projectId, caller.runId))
+  })
+  implement(app, contract.heartbeatRun, async (_, caller) => {
+    const { told } = await fenced(ctx, caller, beat(ctx, caller))
+    return { status: 'ok' as const, ...(told && { told: told as 'pause' | 'stop' }) }
+  })
+  implement(app, contract.checkpointRun, async ({ source, state }, caller) =>
+    checkpointWire(caller.runId, await fenced(ctx, caller, writeCheckpoint(ctx, attemptOf(caller), { source, state }))),
+  )
+  implement(app, contract.usageRun, async ({ provider, model, ...used }, caller) => {
+    const { jobId, agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
+    const usage = {
+      provider,
+      model,
+      promptTokens: used.prompt_tokens,
+      completionTokens: used.completion_tokens,
+      totalTokens: used.total_tokens,
+      // A client that knows no price sends none, or 0.
+      costMicrousd: used.cost_microusd || undefined,
+      jobId,
+      agentId,
+    }
+    return usageWire(caller.runId, await fenced(ctx, caller, recordUsage(ctx, attemptOf(caller), usage)))
+  })
+  implement(app, contract.toolCallRun, async ({ tool_name, input, output, duration_ms, status }, caller) => {
+    const call = { toolName: tool_name, input, output, durationMs: duration_ms, status }
+    return toolCallWire(caller.runId, await fenced(ctx, caller, recordToolCall(ctx, attemptOf(caller), call)))
+  })
+  implement(app, contract.outputRun, async ({ output_key, key, schema, value }, caller) => {
+    const outputKey = output_key ?? key
+    if (outputKey === undefined) throw refuseField('output_key', 'is required')
+    const output = { outputKey, schema, value }
+    return outputWire(caller.runId, await fenced(ctx, caller, writeOutput(ctx, attemptOf(caller), output)))
+  })
+  implement(app, contract.streamChunk, async ({ chunk, stream_id, done }, caller) => {
+    await fenced(ctx, caller, writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done }))
+    return { status: 'ok' as const }
+  })
+}
+
+function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.getPayload, async (_, caller) => {
+    const run = await present(ctx, caller)
+    return (await findRunBody(ctx.sql, run.id))?.payload ?? null
+  })
+  implement(app, contract.stateRun, async ({ key, value }, caller) =>
+    stateWire(caller.runId, await fenced(ctx, caller, setValue(ctx, attemptOf(caller), { key, value }))),
+  )
+  implement(app, contract.listStateOfRun, async ({ limit, cursor }, caller, request, reply) =>
+    pageOfState(ctx, { request, reply, limit, cursor }, await present(ctx, caller)),
+  )
+  implement(app, contract.getStateOfRun, async ({ key }, caller) => {
+    const run = await present(ctx, caller)
+    const row = await findValue(ctx.sql, run.id, key)
+    if (!row) throw refuse('value_not_found', { key })
+    return stateWire(caller.runId, row)
+  })
+  implement(app, contract.deleteState, async ({ key }, caller) => {
+    await fenced(ctx, caller, forgetValue(ctx, attemptOf(caller), key))
+    return undefined
+  })
+}
+
+function courseRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, course.completeRun, async ({ result }, caller) => end(ctx, caller, { kind: 'completed', result }))
+  implement(app, course.failRun, async ({ error }, caller) =>
+    end(ctx, caller, { kind: 'failed', error: errorText(error), retryable: false, forGood: true }),
+  )
+  implement(
+    app,
+    course.spawnRun,
+    async ({ job_slug, job_id, project_id, payload, priority, ...waits }, caller, request) => {
+      const job = job_slug ?? job_id
+      if (job === undefined) throw refuseField('job_slug', 'is required')
+      if (project_id !== undefined && project_id !== caller.projectId)
+        throw straitRefusal(403, 'project_id is not the project of this run')
+      const parent = {
+        ...attemptOf(caller),
+        parentRunId: caller.runId,
+        ...(waits.await_completion && { awaitCompletion: { timeoutSecs: waits.await_timeout_secs } }),
+      }
+      const { run } = await fenced(
+        ctx,
+        caller,
+        spawnRun(ctx, job, { payload, priority, idempotencyKey: idempotencyKeyOf(request) }, parent),
+      )
+      return {
+        id: run.publicId,
+        job_id: run.jobId!,
+        project_id: run.projectId,
+        status: run.state,
+        parent_run_id: caller.runId,
+        triggered_by: 'spawn' as const,
+        ...(waits.await_completion && { await_completion: true, await_event_key: awaitKey(run.publicId) }),
+      }
+    },
+  )
+  implement(app, course.continueRun, async ({ payload }, caller) =>
+    runOf(ctx, await fenced(ctx, caller, continueRun(ctx, attemptOf(caller), { payload }))),
+  )
+  implement(app, course.waitForEventRun, async ({ event_key, timeout_secs }, caller) => {
+    const wait = waitForEvent(ctx, attemptOf(caller), { eventKey: event_key, timeoutSecs: timeout_secs })
+    const { waitId, expiresAt } = await fenced(ctx, caller, wait)
+    return { status: 'waiting' as const, event_key, expires_at: expiresAt.toISOString(), trigger_id: waitId }
+  })
+}
+
+const FENCES: ReadonlySet<string> = new Set(['stale_lease', 'run_over', 'wrong_state'])
+
+/** An attempt's write; when the lease refuses it, says what became of the attempt. */
+const fenced = <T>(ctx: Ctx, caller: RunCaller, write: Promise<T>): Promise<T> =>
+  write.catch(async (error: unknown) => {
+    if (!(error instanceof Refusal) || !FENCES.has(error.code)) throw error
+    await present(ctx, caller)
+    throw straitRefusal(409, error.code === 'wrong_state' ? 'run is not executing' : 'run lease is no longer held')
+  })
+
+/** The run of an attempt that is the latest one, of a run that is not over. */
+async function present(ctx: Ctx, { projectId, runId, attempt }: RunCaller): Promise<RunRow> {
+  const run = await findRunOr404(ctx, projectId, runId)
+  if (isOver(run.state)) throw straitRefusal(410, 'run already in terminal state')
+  if (run.attempt !== attempt) throw straitRefusal(401, 'run token is of an earlier attempt')
+  return run
+}
+
+const runOf = async (ctx: Ctx, run: RunRow) => straitRun(run, await findRunBody(ctx.sql, run.id))
+
+async function beat(ctx: Ctx, { runId, leaseToken }: RunCaller) {
+  const [beat] = await beatLeases(ctx.sql, [{ runId, token: leaseToken }])
+  if (!beat) throw refuse('stale_lease', { runId })
+  return beat
+}
+
+/** The line that was just written, as a reader will find it. */
+async function written(ctx: Ctx, caller: RunCaller, write: Promise<{ sequence: number }>) {
+  const { sequence } = await fenced(ctx, caller, write)
+  const page = await readRunLog(ctx.sql, {
+    runId: caller.runId,
+    // It is no older than this request: older partitions need not be looked at.
+    runCreatedAt: new Date(),
+    afterSequence: sequence - 1,
+    limit: 1,
+    deltas: true,
+  })
+  return eventWire(page!.rows[0]!)
+}
+
+type Course =
+  | { kind: 'completed'; result?: unknown }
+  | { kind: 'failed'; error: string; retryable: false; forGood: true }
+
+async function end(ctx: Ctx, caller: RunCaller, how: Course) {
+  const { runId, leaseToken: token, actor } = caller
+  const [ended] = await endAttempts(ctx, [{ ...how, runId, token, actor, evenWaiting: true }])
+  if (ended instanceof Error) await fenced(ctx, caller, Promise.reject(ended))
+  return runOf(ctx, await findRunOr404(ctx, caller.projectId, runId))
+}

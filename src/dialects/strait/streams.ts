@@ -1,0 +1,111 @@
+// Strait's streams: frames of data alone, in the product's shapes. The ids are the run's sequence, so that a client
+// that was cut off goes on where it was; the frame of the end is the last one.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuseField } from '#core/error.ts'
+import { implement } from '#http/implement.ts'
+import type { Live } from '#live/live.ts'
+import { oneLine, type Wire } from '#live/wire.ts'
+import type { RunLogRow } from '#log/read-log.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { filled } from './run-wire.ts'
+import * as contract from './runs-contract.ts'
+import { DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
+
+const CHUNK = 'stream.chunk'
+/** Runs whose wire is remembered. More streams than that work as well, they only share less. */
+const WIRES_MAX = 1_000
+
+type RunWire = Wire<RunLogRow, number>
+
+export function straitStreamRoutes(app: FastifyInstance, { ctx, live }: { ctx: Ctx; live: Live }): void {
+  // A frame names the job, which a line of the log does not: streams of the same run share a wire, and its frames.
+  const wires = new LRUCache<string, RunWire>({ max: WIRES_MAX })
+  const wireOf = (run: RunRow): RunWire => {
+    const known = wires.get(run.id)
+    if (known) return known
+    const wire = runWire(run.jobId)
+    wires.set(run.id, wire)
+    return wire
+  }
+
+  const open = (request: FastifyRequest, reply: FastifyReply, run: RunRow, stream: Opened) => {
+    reply.raw.setHeader('x-request-id', request.id)
+    reply.raw.setHeader('x-api-version', 'v1')
+    live.streamRun(reply.raw, {
+      deltas: true,
+      wire: stream.wire,
+      afterSequence: afterOf(request, stream.afterSequence),
+      projectId: run.projectId,
+      run: { runId: run.id, createdAt: run.createdAt, lastSequence: run.lastSequence },
+    })
+    reply.hijack()
+    return undefined
+  }
+  implement(app, contract.streamRun, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    return open(request, reply, run, { wire: wireOf(run), afterSequence: after_sequence })
+  })
+  implement(app, contract.streamChunks, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
+    const run = await findRunOr404(ctx, projectId, run_id)
+    return open(request, reply, run, { wire: CHUNKS, afterSequence: after_sequence })
+  })
+}
+
+type Opened = { wire: RunWire; afterSequence: number | undefined }
+
+const frame = (sequence: number | null, data: object): string =>
+  `id: ${sequence}\ndata: ${oneLine(JSON.stringify(data))}\n\n`
+/** Frames of data and nothing else: clients split at blank lines and parse what they get. */
+const PLAIN = { opening: '', heartbeat: () => ': keepalive\n\n' } as const
+
+const CHUNKS: RunWire = {
+  ...PLAIN,
+  frame: (row) => (row.type === CHUNK ? frame(row.sequence, chunkOf(row)) : ''),
+}
+
+const runWire = (jobId: string | null): RunWire => ({
+  ...PLAIN,
+  // What a model writes has a stream of its own.
+  frame: (row) => (row.type === CHUNK ? '' : frame(row.sequence, changeOf(row, jobId) ?? eventOf(row))),
+})
+
+function changeOf(row: RunLogRow, jobId: string | null) {
+  const move = moveOf(row)
+  if (!move) return undefined
+  const { error } = (row.data ?? {}) as { error?: unknown }
+  return filled({
+    type: 'status_change',
+    run_id: row.runId,
+    job_id: jobId,
+    project_id: row.projectId,
+    ...move,
+    error,
+    timestamp: row.occurredAt.toISOString(),
+  })
+}
+
+const eventOf = (row: RunLogRow) => ({
+  type: 'event',
+  event_type: row.type,
+  run_id: row.runId,
+  level: row.level ?? DEFAULT_LEVEL,
+  message: row.message ?? '',
+  data: dataOf(row),
+  timestamp: row.occurredAt.toISOString(),
+})
+
+const chunkOf = (row: RunLogRow) => {
+  const { chunk, stream_id, done } = row.data as { chunk: string; stream_id: string; done: boolean }
+  return { type: 'stream_chunk', chunk, stream_id, done, timestamp: row.occurredAt.toISOString() }
+}
+
+/** Last-Event-ID goes first: it is what a client that was cut off has really seen. */
+function afterOf({ headers }: FastifyRequest, afterSequence: number | undefined): number {
+  const id = headers['last-event-id']
+  if (typeof id !== 'string' || id === '') return afterSequence ?? 0
+  if (!/^\d{1,15}$/.test(id)) throw refuseField('Last-Event-ID', 'is not a sequence of this stream')
+  return Number(id)
+}

@@ -1,0 +1,140 @@
+// What goes wrong, as Strait's page shows it: `error` is a sentence, `code` is stable, validation is 400.
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { optional } from '#contract/common.ts'
+import { Refusal, type RefusalCode } from '#core/error.ts'
+import type { Surface } from '#http/openapi/openapi.ts'
+import { DialectRefusal, STATUS, snakeCase, type Wording } from '#http/problems.ts'
+import { neededScope } from './admin-scopes.ts'
+
+/** Statuses and codes that differ from the native ones; the rest go by `CODE_OF_STATUS`. */
+const PRICED: Readonly<Partial<Record<Refusal['code'], { status: number; code: string }>>> = {
+  invalid: { status: 400, code: 'validation_error' },
+  invalid_cursor: { status: 400, code: 'validation_error' },
+  endpoint_refused: { status: 400, code: 'validation_error' },
+  reserved_type: { status: 400, code: 'validation_error' },
+  job_disabled: { status: 400, code: 'bad_request' },
+  job_external: { status: 400, code: 'bad_request' },
+  depth_exceeded: { status: 400, code: 'bad_request' },
+}
+
+const CODE_OF_STATUS: Readonly<Record<number, string>> = {
+  400: 'bad_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  409: 'conflict',
+  410: 'gone',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  422: 'validation_error',
+  429: 'rate_limited',
+  500: 'internal_error',
+  503: 'service_unavailable',
+}
+
+const ErrorResponse = Type.Object(
+  {
+    error: Type.String({ description: 'One sentence for a person.' }),
+    code: Type.String({ description: 'Stable code.' }),
+    details: optional(
+      Type.Array(Type.String(), { description: 'What is wrong with each field, as `field: what is wrong`.' }),
+    ),
+    request_id: Type.String({ description: 'Id of the request, as in the header X-Request-Id.' }),
+  },
+  { title: 'ErrorResponse' },
+)
+
+/** How the OpenAPI document of this dialect introduces itself. */
+export const SURFACE: Surface = {
+  title: 'Strait on Runyard',
+  summary: "Strait's Runs API, its SDK plane, and the jobs and keys that they need.",
+  description: `Lists are bare arrays of 50 items, or \`limit\` up to 100. The header \`Link\` names the next page, and
+\`X-Next-Cursor\` what to send as \`cursor\` for it; a plain RFC 3339 time is taken as a cursor as well. Errors are
+\`{error, code, details?, request_id}\`. Fields that are not known are ignored.`,
+  errorBody: ErrorResponse,
+  statusOf: (code) => PRICED[code]?.status ?? STATUS[code],
+}
+
+/** A refusal in Strait's own words, for rules that Strait has and the native surface words differently. */
+export const straitRefusal = (status: number, sentence: string, code = CODE_OF_STATUS[status] ?? 'bad_request') =>
+  new DialectRefusal(status, code, sentence)
+
+type Words = Partial<Record<RefusalCode, readonly [status: number, sentence: string]>>
+
+/** An action whose refusals this operation words in its own way. */
+export const inWords = <T>(action: Promise<T>, words: Words): Promise<T> =>
+  action.catch((error: unknown) => {
+    const said = error instanceof Refusal ? words[error.code] : undefined
+    throw said ? straitRefusal(...said) : error
+  })
+
+/** On the plane of running attempts the credential is all that there is, and a token is good for its own run alone. */
+function ofSdkPlane(refusal: Refusal, { routeOptions, caller, params }: FastifyRequest): DialectRefusal | undefined {
+  if (routeOptions.config?.route?.needs !== 'run_token') return undefined
+  if (refusal.code === 'wrong_credential') return straitRefusal(401, 'a run token is required')
+  const { run_id } = (params ?? {}) as { run_id?: string }
+  return refusal.code === 'run_not_found' && caller?.kind === 'run' && caller.runId !== run_id
+    ? straitRefusal(403, 'run token does not belong to this run')
+    : undefined
+}
+
+export const wordProblem: Wording = (problem, { refusal: refused, request }) => {
+  if (!refused) return body(500, 'internal_error', 'internal server error', request.id)
+  const refusal = refused instanceof Refusal ? (ofSdkPlane(refused, request) ?? refused) : refused
+  if (refusal instanceof DialectRefusal)
+    return body(refusal.status, refusal.code, refusal.message, request.id, refusal.details)
+  const { status, code } = PRICED[refusal.code] ?? {
+    status: problem.status,
+    code: CODE_OF_STATUS[problem.status] ?? snakeCase(refusal.code),
+  }
+  const details = (problem.error.details?.fields as { field: string; message: string }[] | undefined)?.map(
+    ({ field, message }) => `${field}: ${message}`,
+  )
+  return body(status, code, fieldSentence(refusal, request) ?? sentenceOf(refusal), request.id, details)
+}
+
+const body = (status: number, code: string, error: string, requestId: string, details?: readonly string[]) => ({
+  status,
+  body: { error, code, ...(details && { details }), request_id: requestId },
+})
+
+const QUERY_SENTENCES: Readonly<Record<string, string>> = {
+  limit: 'limit must be a positive integer',
+  status: 'status is invalid',
+}
+
+/** For parameters of lists that the product has a sentence for. */
+function fieldSentence(refusal: Refusal, { method }: FastifyRequest): string | undefined {
+  const { fields = [] } = refusal.details as { fields?: { field: string }[] }
+  return method === 'GET' && fields.length === 1 ? QUERY_SENTENCES[fields[0]!.field] : undefined
+}
+
+/** The product's sentences where its clients know them. */
+function sentenceOf(refusal: Refusal): string {
+  switch (refusal.code) {
+    case 'run_not_found':
+      return 'run not found'
+    case 'job_not_found':
+      return 'job not found'
+    case 'forbidden':
+      return `insufficient permissions: requires ${neededScope((refusal.details as { scope: string }).scope)}`
+    case 'job_disabled':
+      return 'job is disabled'
+    case 'job_paused':
+      return 'job is paused'
+    case 'invalid_cursor':
+      return 'invalid cursor format'
+    case 'run_over':
+      return 'run already in terminal state'
+    case 'wait_not_found':
+      return 'no run is waiting for this event'
+    case 'wait_key_taken':
+      return 'event_key is already in use'
+    case 'checkpoint_not_found':
+      return 'checkpoint not found'
+    default:
+      return refusal.message
+  }
+}

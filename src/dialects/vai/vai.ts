@@ -1,0 +1,22 @@
+// The mount /vai: VirtuousAI's Events API over the log.
+import type { FastifyInstance } from 'fastify'
+import type { Ctx } from '#bell/ctx.ts'
+import { mountDialect } from '../dialect.ts'
+import { checkRequest } from './checks.ts'
+import { VAI_ROUTES } from './contract.ts'
+import { vaiEventRoutes } from './events.ts'
+import { wordProblem } from './wording.ts'
+
+export const vaiRoutes = (ctx: Ctx) =>
+  mountDialect({
+    prefix: '/vai',
+    title: 'VirtuousAI',
+    wording: wordProblem,
+    routes: VAI_ROUTES,
+    mount: (app: FastifyInstance) => {
+      // All that is wrong with a request is told at once, path and query together, by a check of our own.
+      app.setValidatorCompiler(() => (value: unknown) => ({ value }))
+      app.addHook('preHandler', checkRequest)
+      vaiEventRoutes(app, ctx)
+    },
+  })

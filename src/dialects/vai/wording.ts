@@ -1,0 +1,26 @@
+// What goes wrong, as FastAPI says it: `detail` is a sentence, or for a 422 the list of what is wrong with each field.
+import type { RefusalCode } from '#core/error.ts'
+import { DialectRefusal, type Wording } from '#http/problems.ts'
+import type { FieldError } from './checks.ts'
+
+/** One or more parameters are not what they must be. */
+export class BadParameters extends DialectRefusal {
+  readonly errors: readonly FieldError[]
+  constructor(errors: readonly FieldError[]) {
+    super(422, 'validation_error', errors.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
+    this.errors = errors
+  }
+}
+
+const SENTENCES: Partial<Record<RefusalCode, string>> = {
+  route_not_found: 'Not Found',
+  method_not_allowed: 'Method Not Allowed',
+  event_not_found: 'Event not found',
+}
+
+export const wordProblem: Wording = ({ status }, { refusal }) => {
+  if (!refusal) return { status: 500, body: { detail: 'Internal Server Error' } }
+  if (refusal instanceof BadParameters) return { status: 422, body: { detail: refusal.errors } }
+  if (refusal instanceof DialectRefusal) return { status: refusal.status, body: { detail: refusal.message } }
+  return { status, body: { detail: SENTENCES[refusal.code] ?? refusal.message } }
+}

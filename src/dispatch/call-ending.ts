@@ -1,0 +1,55 @@
+// What an HTTP outcome means for the attempt.
+
+import { retryableStatus } from '#core/retry.ts'
+import { retryAfterMs } from '#core/retry-after.ts'
+import { storableJson, storableText } from '#core/storable.ts'
+import type { Failure } from '#runs/attempts/end-attempts.ts'
+import type { CallOutcome } from './http-call.ts'
+
+export type CallEnding =
+  | { kind: 'completed'; result?: unknown }
+  /** 202: the handler finishes later, with its run token. */
+  | { kind: 'handed_over' }
+  /** The lease was taken away, or we are stopping: nothing of the attempt is decided here. */
+  | { kind: 'aborted' }
+  | (Failure & { kind: 'failed' | 'timed_out' })
+
+const BODY_IN_ERROR_MAX = 500
+
+export function callEnding(
+  outcome: CallOutcome,
+  { timeoutSecs, nowMs }: { timeoutSecs: number; nowMs: number },
+): CallEnding {
+  if (outcome.kind === 'failed') return faultEnding(outcome, timeoutSecs)
+  const { status } = outcome
+  if (status === 202) return { kind: 'handed_over' }
+  if (status >= 200 && status < 300) return { kind: 'completed', ...resultOf(outcome) }
+  const said = storableText(outcome.bodyText.slice(0, BODY_IN_ERROR_MAX))
+  const retryAfter = outcome.headers['retry-after']
+  return {
+    kind: 'failed',
+    error: `the endpoint answered ${status}${said ? `: ${said}` : ''}`,
+    errorCode: `http_${status}`,
+    // Redirects are never followed; where they lead may be put right, so they are tried again.
+    retryable: retryableStatus(status) || status < 400,
+    wantedDelayMs: retryAfterMs(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, nowMs),
+  }
+}
+
+function resultOf(outcome: Extract<CallOutcome, { kind: 'response' }>): { result?: unknown } {
+  if (outcome.bodyText.length === 0) return {}
+  return { result: storableJson(outcome.isJson ? outcome.json : outcome.bodyText) }
+}
+
+function faultEnding({ reason, message }: Extract<CallOutcome, { kind: 'failed' }>, timeoutSecs: number): CallEnding {
+  if (reason === 'aborted') return { kind: 'aborted' }
+  if (reason === 'timeout')
+    return { kind: 'timed_out', error: `timed out after ${timeoutSecs} s`, errorCode: 'timeout', retryable: true }
+  // A body that is too large, or a request that cannot be sent, will be so again.
+  return {
+    kind: 'failed',
+    error: message,
+    errorCode: reason,
+    retryable: reason !== 'body_too_large' && reason !== 'malformed',
+  }
+}

@@ -1,0 +1,176 @@
+import type { Socket } from 'node:net'
+import { expect, test, vi } from 'vitest'
+import { caller, fault, post, response } from '#test/support/calls.ts'
+import { closed, closedPort, httpServer, tcpServer } from '#test/support/local-servers.ts'
+
+/** Reads the request, then lets `answer` do its worst. */
+const answering = (answer: (socket: Socket) => void) => tcpServer((socket) => socket.once('data', () => answer(socket)))
+
+test('a handler that hangs is given up in time, and sees its connection close', async () => {
+  const { url, connections } = await answering(() => {})
+  const outcome = fault(await caller().call(post(url, { timeoutMs: 300 })))
+  expect(outcome).toMatchObject({ reason: 'timeout', message: 'no response within 300 ms' })
+  expect(outcome.timings.totalMs).toBeGreaterThan(290)
+  expect(outcome.timings.ttfbMs).toBeGreaterThan(0)
+  expect(outcome.timings.transferMs).toBe(0)
+  await closed(connections[0]!)
+})
+
+test('a body that never ends in time is a timeout, however steadily it trickles', async () => {
+  const { url, connections } = await answering((socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
+    const trickle = setInterval(() => socket.write('1\r\nx\r\n'), 5)
+    socket.once('close', () => clearInterval(trickle))
+  })
+  const outcome = fault(await caller().call(post(url, { timeoutMs: 300 })))
+  expect(outcome.reason).toBe('timeout')
+  expect(outcome.timings.transferMs).toBeGreaterThan(0)
+  await closed(connections[0]!)
+})
+
+test('abort while the handler thinks: told at once, and the server sees the close', async () => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+  const { url, connections } = await answering(() => ask())
+  const abort = new AbortController()
+  const outcome = caller().call(post(url, { signal: abort.signal }))
+  await asked
+  abort.abort()
+  expect(fault(await outcome).reason).toBe('aborted')
+  await closed(connections[0]!)
+})
+
+test('abort in the middle of the body: the server sees the close', async () => {
+  const abort = new AbortController()
+  const { url, connections } = await httpServer((_request, reply) => {
+    reply.write('{"half":', () => abort.abort())
+  })
+  expect(fault(await caller().call(post(url, { signal: abort.signal }))).reason).toBe('aborted')
+  await closed(connections[0]!)
+})
+
+test('abort while connecting ends the attempt itself', async () => {
+  const abort = new AbortController()
+  // Accepts the connection and never begins TLS.
+  const { port, connections } = await tcpServer(() => abort.abort())
+  const outcome = fault(await caller().call(post(`https://127.0.0.1:${port}/`, { signal: abort.signal })))
+  expect(outcome.reason).toBe('aborted')
+  expect(outcome.timings.connectMs).toBeGreaterThan(0)
+  await closed(connections[0]!)
+})
+
+test('a signal that was aborted before the call sends nothing', async () => {
+  const { url, connections } = await httpServer((_request, reply) => reply.end())
+  expect(fault(await caller().call(post(url, { signal: AbortSignal.abort() }))).reason).toBe('aborted')
+  expect(connections).toHaveLength(0)
+})
+
+test('a connection given up before it stood gives its place in the pool back', async () => {
+  const { port, connections } = await tcpServer(() => {})
+  const { call } = caller({ maxConnectionsPerOrigin: 1 })
+  for (let tries = 1; tries <= 3; tries++) {
+    expect(fault(await call(post(`https://127.0.0.1:${port}/`, { timeoutMs: 200 }))).reason).toBe('timeout')
+    expect(connections).toHaveLength(tries)
+  }
+})
+
+test('nobody listening is a connect fault, with the address in the message', async () => {
+  const port = await closedPort()
+  const outcome = fault(await caller().call(post(`http://127.0.0.1:${port}/`)))
+  expect(outcome).toMatchObject({ reason: 'connect', message: `connect ECONNREFUSED 127.0.0.1:${port}` })
+})
+
+test('a name with several dead addresses says what happened at each', async () => {
+  const port = await closedPort()
+  const resolve = async () => [
+    { address: '127.0.0.1', family: 4 },
+    { address: '127.0.0.2', family: 4 },
+  ]
+  const outcome = fault(await caller({ resolve }).call(post(`http://handler.test:${port}/`)))
+  expect(outcome.reason).toBe('connect')
+  expect(outcome.message).toContain('127.0.0.1')
+  expect(outcome.message).toContain('127.0.0.2')
+})
+
+test('a name without an address is a DNS fault', async () => {
+  const resolve = () => Promise.reject(new Error('getaddrinfo ENOTFOUND handler.test'))
+  const outcome = fault(await caller({ resolve }).call(post('http://handler.test/')))
+  expect(outcome).toMatchObject({ reason: 'dns', message: expect.stringContaining('ENOTFOUND') })
+})
+
+test('a resolver that does not answer is bounded by the connect timeout', async () => {
+  const { call } = caller({ resolve: () => new Promise(() => {}), connectTimeoutMs: 40 })
+  const outcome = fault(await call(post('http://handler.test/')))
+  expect(outcome).toMatchObject({ reason: 'connect', message: 'no connection within 40 ms' })
+})
+
+test.each([
+  ['before the headers', ''],
+  ['inside the headers', 'HTTP/1.1 200 OK\r\ncontent-le'],
+  ['before the announced body', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'],
+  ['inside the announced body', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345'],
+  ['between chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n'],
+])('a connection dropped %s is a reset, whether it ends or breaks', async (_when, beginning) => {
+  const ends = await answering((socket) => socket.end(beginning))
+  expect(fault(await caller().call(post(ends.url))).reason).toBe('reset')
+  const breaks = await answering((socket) => socket.write(beginning, () => socket.resetAndDestroy()))
+  expect(fault(await caller().call(post(breaks.url))).reason).toBe('reset')
+})
+
+test('a body without length ends with its connection', async () => {
+  const { url } = await answering((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n[1]'))
+  expect(response(await caller().call(post(url))).json).toEqual([1])
+})
+
+test.each([
+  ['noise', '\x16\x03\x01\x00 not http\r\n\r\n'],
+  ['a status that is none', 'HTTP/1.1 abc OK\r\n\r\n'],
+  ['a chunk size that is none', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n'],
+  ['huge headers', `HTTP/1.1 200 OK\r\nx-big: ${'x'.repeat(65_536)}\r\n\r\n`],
+  ['endless headers', `HTTP/1.1 200 OK\r\n${'x-more: 1234567890\r\n'.repeat(5_000)}`],
+])('%s is a malformed response', async (_what, bytes) => {
+  const { url, connections } = await answering((socket) => socket.write(bytes, 'latin1'))
+  expect(fault(await caller().call(post(url))).reason).toBe('malformed')
+  await closed(connections[0]!)
+})
+
+test('two lengths that differ make no result', async () => {
+  const { url } = await answering((socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12')
+  })
+  expect(await caller().call(post(url))).toMatchObject({ kind: 'failed' })
+})
+
+test.each([
+  ['a line break in a value', { 'x-secret': 'a\r\nx-other: b' }],
+  ['a name with a space', { 'x secret': 'a' }],
+  ['a host of its own', { Host: 'internal' }],
+  ['a connection of its own', { connection: 'close' }],
+  ['a length of its own', { 'content-length': '1' }],
+])('%s is not sent, and costs no place in the pool', async (_what, headers) => {
+  const { url, connections } = await httpServer((_request, reply) => reply.end('{}'))
+  const { call } = caller({ maxConnectionsPerOrigin: 1 })
+  const outcome = fault(await call(post(url, { headers })))
+  expect(outcome.reason).toBe('malformed')
+  expect(outcome.message).not.toContain('x-other')
+  expect(connections).toHaveLength(0)
+  expect(response(await call(post(url))).status).toBe(200)
+})
+
+test('what is not a URL is malformed', async () => {
+  expect(fault(await caller().call(post('no url'))).reason).toBe('malformed')
+})
+
+test('close ends what runs, waits and connects as aborted, and refuses what comes after', async () => {
+  const { url, connections } = await answering(() => {})
+  const made = caller({ maxConnectionsPerOrigin: 1 })
+  const running = made.call(post(url))
+  const waiting = made.call(post(url))
+  const { port, connections: half } = await tcpServer(() => {})
+  const connecting = made.call(post(`https://127.0.0.1:${port}/`))
+  await vi.waitUntil(() => connections.length + half.length === 2)
+  await made.close()
+  for (const call of [running, waiting, connecting, made.call(post(url))])
+    expect(fault(await call).reason).toBe('aborted')
+  await closed(connections[0]!)
+  await closed(half[0]!)
+})

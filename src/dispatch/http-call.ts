@@ -1,0 +1,111 @@
+// Calls handlers over HTTP: pooled connections, every address guarded, every call measured and bounded. A fault
+// of the other side is an outcome, never an exception.
+
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Agent, Client, type Dispatcher, Pool } from 'undici'
+import { type EgressMode, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
+import { CallFault } from './call-fault.ts'
+import { type Dial, makeDial } from './dial.ts'
+import { type CallOutcome, type CallRequest, type Exchange, openExchange } from './exchange.ts'
+
+export type { CallTimings } from './call-clock.ts'
+export type { FaultReason } from './call-fault.ts'
+export type { CallOutcome, CallRequest } from './exchange.ts'
+
+export type Caller = {
+  call(request: CallRequest): Promise<CallOutcome>
+  /** Ends what still runs (as `aborted`) and closes all connections. Wait for the calls first to spare them. */
+  close(): Promise<void>
+}
+
+export type CallerOptions = {
+  egress: EgressMode
+  connectTimeoutMs?: number
+  /** Calls beyond it wait for a free connection; the wait counts towards their `timeoutMs`. */
+  maxConnectionsPerOrigin?: number
+  resolve?: Resolve
+}
+
+const CONNECT_MS_MAX = 10_000
+const CONNECTIONS_PER_ORIGIN_MAX = 256
+const HEADER_BYTES_MAX = 16 * 1_024
+
+// They belong to the connection or are derived from the body; a job's own value would contradict them.
+const OUR_HEADERS = new Set(
+  'accept-encoding connection content-length expect host keep-alive te trailer transfer-encoding upgrade'.split(' '),
+)
+
+export function makeCaller(options: CallerOptions): Caller {
+  const dial = makeDial({ connectTimeoutMs: CONNECT_MS_MAX, ...options })
+  const agent = new Agent({
+    allowH2: false, // One request per connection, so that a connection can be ended with its call.
+    pipelining: 1,
+    connections: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN_MAX,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    // The exchange has one time limit for everything, and undici's timers are half a second coarse.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    factory: (origin, poolOptions) =>
+      new Pool(origin, { ...poolOptions, factory: (url, lineOptions) => new Line(url, lineOptions, dial) }),
+  })
+
+  return {
+    async call(request) {
+      const exchange = openExchange(request)
+      const checked = checkRequest(request, options.egress)
+      if (checked instanceof CallFault) exchange.fail(checked)
+      else if (!exchange.settled) agent.dispatch(dispatchOptions(checked, request), exchange)
+      return exchange.outcome
+    },
+    close: () => agent.destroy(new CallFault('aborted', 'the caller was closed')),
+  }
+}
+
+/** One connection of a pool. It knows whose call it carries, so that the call can measure and end the dial. */
+class Line extends Client {
+  readonly #carried: { exchange?: Exchange }
+
+  constructor(origin: URL, options: Client.Options, dial: Dial) {
+    const carried: { exchange?: Exchange } = {}
+    // A line without a call has no reason to dial, so there is always an exchange here.
+    super(origin, { ...options, connect: (target, done) => dial(target, carried.exchange!, done) })
+    this.#carried = carried
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const exchange = handler as Exchange
+    // It ended while it waited for a free line; "true" tells the pool that this line is still free.
+    if (exchange.settled) return true
+    this.#carried.exchange = exchange
+    return super.dispatch(options, handler)
+  }
+}
+
+/** The URL to call, or the fault of a request that must not, or cannot, be sent. */
+function checkRequest(request: CallRequest, egress: EgressMode): URL | CallFault {
+  const endpoint = inspectEndpoint(request.url, egress)
+  if (!endpoint.ok) {
+    return new CallFault(endpoint.reason === 'malformed_url' ? 'malformed' : 'refused_address', endpoint.message)
+  }
+  // Found out here, because a request that undici itself refuses would keep its line marked as busy.
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (OUR_HEADERS.has(name.toLowerCase())) return new CallFault('malformed', `the header ${name} cannot be set`)
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch (error) {
+      // The value is left out of the message: it may be a secret.
+      return new CallFault('malformed', `the header ${name} cannot be sent`, { cause: error })
+    }
+  }
+  return endpoint.url
+}
+
+const dispatchOptions = (url: URL, { headers, body }: CallRequest): Agent.DispatchOptions => ({
+  origin: url.origin,
+  path: url.pathname + url.search,
+  method: 'POST',
+  // A compressed body could be a thousand times what its bound allows.
+  headers: { ...headers, 'accept-encoding': 'identity' },
+  body,
+})

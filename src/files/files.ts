@@ -1,0 +1,90 @@
+// Files that clients hand to runs, and executors fetch. They are kept until somebody deletes them.
+import { createHash } from 'node:crypto'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import { isUuid, newId } from '#postgres/id.ts'
+import {
+  deleteFile,
+  type FileRow,
+  finishFile,
+  insertChunk,
+  insertFile,
+  readAbandonedFiles,
+  readFileSum,
+  readFiles,
+} from './files.sql.ts'
+
+export const FILE_BYTES_MAX = 128 * 1024 * 1024
+/** Of one project together. */
+const BOUNDS = { filesMax: 100_000, bytesMax: 10 * 1024 * 1024 * 1024 } as const
+/** What an upload holds in memory. */
+const CHUNK_BYTES = 1024 * 1024
+const ABANDONED_MAX = 100
+
+/** With the SHA-256 of its content, in hexadecimal. */
+export type StoredFile = FileRow & { sha256: string }
+
+export type NewFile = { projectId: string; name: string; mimeType: string; content: AsyncIterable<Buffer> }
+
+/** Stores a file as it arrives. One that is too large, or breaks off, leaves nothing behind. */
+export async function storeFile({ sql }: Pick<Ctx, 'sql'>, { content, ...about }: NewFile): Promise<StoredFile> {
+  const { projectId } = about
+  await makeRoom(sql, projectId)
+  const id = newId()
+  await insertFile(sql, { ...about, id })
+  try {
+    const hash = createHash('sha256')
+    let size = 0
+    let number = 0
+    for await (const bytes of inChunks(content)) {
+      size += bytes.length
+      if (size > FILE_BYTES_MAX) throw refuse('too_large', { what: 'The file', bytesMax: FILE_BYTES_MAX })
+      hash.update(bytes)
+      await insertChunk(sql, { fileId: id, number: number++, bytes })
+    }
+    const file = await finishFile(sql, { id, projectId, size }, BOUNDS)
+    if (!file) throw full()
+    return { ...file, sha256: hash.digest('hex') }
+  } catch (error) {
+    await deleteFile(sql, projectId, id)
+    throw error
+  }
+}
+
+/** The files of a project are refused before they are sent where that can be told. */
+async function makeRoom(sql: Ctx['sql'], projectId: string): Promise<void> {
+  for (const id of await readAbandonedFiles(sql, projectId, ABANDONED_MAX)) await deleteFile(sql, projectId, id)
+  const { n, bytes } = await readFileSum(sql, projectId)
+  if (n >= BOUNDS.filesMax || bytes >= BOUNDS.bytesMax) throw full()
+}
+
+const full = () =>
+  refuse('too_large', { what: `What the project keeps in ${BOUNDS.filesMax} files`, bytesMax: BOUNDS.bytesMax })
+
+/** Pieces of any size, as pieces of one size. */
+async function* inChunks(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = []
+  let held = 0
+  for await (const part of content) {
+    parts.push(part)
+    held += part.length
+    if (held < CHUNK_BYTES) continue
+    const all = Buffer.concat(parts)
+    let from = 0
+    for (; all.length - from >= CHUNK_BYTES; from += CHUNK_BYTES) yield all.subarray(from, from + CHUNK_BYTES)
+    parts = [all.subarray(from)]
+    held = all.length - from
+  }
+  if (held > 0) yield Buffer.concat(parts)
+}
+
+export async function findFileOr404({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<FileRow> {
+  const [file] = isUuid(fileId) ? await readFiles(sql, projectId, [fileId]) : []
+  if (!file) throw refuse('file_not_found', { fileId })
+  return file
+}
+
+export async function removeFile({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<void> {
+  const file = await findFileOr404({ sql }, projectId, fileId)
+  await deleteFile(sql, projectId, file.id)
+}

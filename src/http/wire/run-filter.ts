@@ -1,0 +1,54 @@
+// What runs are chosen by, from the words of a list's query or an operation's body to what storage looks for.
+import type { Static, TObject } from 'typebox'
+import type { Ctx } from '#bell/ctx.ts'
+import type { runFilter } from '#contract/runs/run-filter.ts'
+import { refuseField } from '#core/error.ts'
+import { findJobOr404 } from '#jobs/change-jobs.ts'
+import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
+import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { WHOLE } from '../input/field-path.ts'
+import { findFlaws, type ParsedJson, parseJsonText } from '../input/json.ts'
+import { keyValue } from './words.ts'
+
+type Filter = Static<TObject<typeof runFilter>>
+export type AskedRuns = { [Name in keyof Filter]?: Filter[Name] | undefined }
+
+/** `under` is the name of the field that holds the filter, for what is told of its fields. */
+export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRuns, under = ''): Promise<RunConditions> {
+  const { job, status, tag, metadata, payload_contains, parent_run_id, ...rest } = asked
+  return {
+    states: status,
+    jobId: job === undefined ? undefined : (await findJobOr404(ctx, projectId, job)).id,
+    tags: tag?.map(keyValue),
+    metadata: metadata?.map(keyValue),
+    triggeredBy: rest.triggered_by,
+    batchId: rest.batch_id,
+    parentRunId: parent_run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, parent_run_id)).id,
+    correlationId: rest.correlation_id,
+    queue: rest.queue,
+    agentId: rest.agent_id,
+    createdFrom: rest.created_from,
+    createdTo: rest.created_to,
+    payloadContains: payload_contains === undefined ? undefined : jsonOf(payload_contains, `${under}payload_contains`),
+  }
+}
+
+/** JSON in a text, read as strictly as a body, and written anew: PostgreSQL reads numbers that JavaScript does not. */
+export function jsonOf(text: string, field: string): string {
+  let parsed: ParsedJson
+  try {
+    parsed = parseJsonText(text, field)
+  } catch {
+    throw refuseField(field, 'is not JSON')
+  }
+  const [flaw] = parsed.suspect ? findFlaws(parsed.value) : []
+  if (flaw) throw refuseField(flaw.field === WHOLE ? field : `${field}.${flaw.field}`, flaw.message)
+  if (hasVanishing(text)) throw refuseField(field, 'contains a number too close to zero to be kept')
+  return JSON.stringify(parsed.value)
+}
+
+// In a search 1e-20000 is a mistake: what is read of it is zero, which is not what was asked for.
+const hasVanishing = (json: string): boolean =>
+  (json.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/\d[\d.]*(?:[eE][+-]?\d+)?/g) ?? []).some(
+    (number) => Number(number) === 0 && /[1-9]/.test(number.replace(/[eE].*/, '')),
+  )

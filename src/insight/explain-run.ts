@@ -1,0 +1,212 @@
+// Why a run stands where it stands, in a sentence and in fields: for the one who is paged at night.
+
+import { findAgent } from '#agents/agents.sql.ts'
+import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { isOver, type RunState } from '#core/run.ts'
+import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
+import { findJob } from '#jobs/jobs.sql.ts'
+import { countLeases, findQueuePlace } from '#run-state/claim/queue-place.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findLease } from '#runs/attempts/leases.sql.ts'
+import { findWait } from '#runs/waits/waits.sql.ts'
+
+export type WhyReason =
+  | 'over'
+  | 'turn'
+  | 'time'
+  | 'retry'
+  | 'lease'
+  | 'wait'
+  | 'paused'
+  | 'job_paused'
+  | 'concurrency'
+  | 'agent_disabled'
+  | 'external'
+  | 'dead_letter'
+
+export type Why = {
+  reason: WhyReason
+  sentence: string
+  since: Date
+  owner: string | null
+  until: Date | null
+  /** Runs of its lane that are due before it, counted up to a bound. */
+  ahead: number | null
+  details: Record<string, unknown>
+}
+
+/** Counting further than this would cost more than it tells. */
+export const AHEAD_MAX = 1_000
+
+export async function explainRun(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow): Promise<Why> {
+  const base = { since: run.stateSince, owner: null, until: null, ahead: null, details: {} }
+  if (run.state === 'dead_letter') {
+    return {
+      ...base,
+      reason: 'dead_letter',
+      sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive. Last error: ${run.error ?? 'none'}.`,
+      details: { error: run.error, error_code: run.errorCode },
+    }
+  }
+  if (isOver(run.state))
+    return {
+      ...base,
+      reason: 'over',
+      sentence: overSentence(run.state, run),
+      details: { error: run.error, error_code: run.errorCode },
+    }
+  switch (run.state) {
+    case 'delayed':
+      return run.attempt > 1
+        ? {
+            ...base,
+            reason: 'retry',
+            until: run.dueAt,
+            sentence: `Attempt ${run.attempt - 1} of ${run.maxAttempts} failed; attempt ${run.attempt} begins at ${iso(run.dueAt)}.`,
+            details: { error: run.error, error_code: run.errorCode },
+          }
+        : { ...base, reason: 'time', until: run.dueAt, sentence: `It is scheduled for ${iso(run.dueAt)}.` }
+    case 'queued':
+      return explainQueued(ctx, run, base)
+    case 'dequeued':
+    case 'executing':
+      return explainLease(ctx, run, base)
+    case 'paused':
+      return { ...base, reason: 'paused', sentence: 'An operator paused it; it waits for a resume.' }
+    default:
+      return explainWait(ctx, run, base)
+  }
+}
+
+type Base = Omit<Why, 'reason' | 'sentence'>
+
+async function explainWait(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+  const wait = await findWait(ctx.sql, run.id)
+  if (!wait) return { ...base, reason: 'wait', sentence: 'What it waited for has just come.' }
+  const about = { ...base, reason: 'wait' as const, until: wait.expiresAt }
+  switch (wait.kind) {
+    case 'event':
+      return {
+        ...about,
+        sentence: `It waits until somebody sends the event ${wait.eventKey}.`,
+        details: { for: 'event', event_key: wait.eventKey },
+      }
+    case 'child':
+      return {
+        ...about,
+        sentence: `It waits for its child ${wait.childRunId}.`,
+        details: { for: 'child', child_run_id: wait.childRunId },
+      }
+    case 'input': {
+      const pending = (await readInputsOfRuns(ctx.sql, [run.id])).filter((it) => it.state === 'pending')
+      return {
+        ...about,
+        sentence: `It waits until somebody answers: ${pending.map((it) => it.prompt.slice(0, 200)).join(' / ')}`,
+        details: { for: 'input', input_request_ids: pending.map((it) => it.id) },
+      }
+    }
+    case 'dependencies': {
+      const unmet = (await readDependencyStandings(ctx.sql, wait.jobId!, wait.matchKey)).filter((it) => !it.met)
+      const jobs = await Promise.all(unmet.map(async (it) => (await ctx.jobs.ofRun(it.dependsOnJobId)).slug))
+      return {
+        ...about,
+        sentence: `It waits for runs of the jobs ${jobs.join(', ') || 'that its job depends on'}.`,
+        details: { for: 'dependencies', jobs },
+      }
+    }
+  }
+}
+
+async function explainLease(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+  if (run.execution === 'external')
+    return {
+      ...base,
+      reason: 'external',
+      sentence: 'Somebody else executes it and reports its events; nothing is due here.',
+    }
+  const lease = await findLease(ctx.sql, run.id)
+  if (!lease) return { ...base, reason: 'lease', sentence: 'Its attempt has just ended.' }
+  const told = lease.told === 'pause' ? ' It has been told to pause.' : ''
+  const begun =
+    run.state === 'dequeued' ? 'holds it in its buffer' : `executes attempt ${run.attempt} of ${run.maxAttempts}`
+  return {
+    ...base,
+    reason: 'lease',
+    owner: lease.owner,
+    until: lease.expiresAt,
+    sentence: `${lease.owner} ${begun}; last heard of at ${iso(lease.heartbeatAt)}.${told}`,
+    details: {
+      claimed_at: iso(lease.claimedAt),
+      heartbeat_at: iso(lease.heartbeatAt),
+      deadline_at: iso(lease.deadlineAt),
+      told: lease.told,
+    },
+  }
+}
+
+async function explainQueued(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+  const agent = run.agentId === null ? undefined : await findAgent(ctx.sql, run.projectId, run.agentId)
+  if (agent && !agent.enabled) {
+    return {
+      ...base,
+      reason: 'agent_disabled',
+      since: agent.disabledAt!,
+      until: run.expiresAt,
+      sentence: `Its agent ${agent.id} is switched off${agent.disabledReason ? `: ${agent.disabledReason}` : ''}.`,
+      details: { agent_id: agent.id },
+    }
+  }
+  const [job, place] = await Promise.all([
+    findJob(ctx.sql, run.projectId, { id: run.jobId! }),
+    findQueuePlace(ctx.sql, run.id, AHEAD_MAX),
+  ])
+  if (job?.pausedAt) {
+    const reason = job.pauseReason ? `: ${job.pauseReason}` : ''
+    return {
+      ...base,
+      reason: 'job_paused',
+      since: job.pausedAt,
+      sentence: `Its job ${job.slug} is paused${reason}.`,
+      details: { job: job.slug },
+    }
+  }
+  const { maxConcurrency = 0, maxConcurrencyPerKey = 0 } = job?.definition ?? {}
+  const running = await countLeases(ctx.sql, run.jobId!, run.concurrencyKey)
+  if (maxConcurrency > 0 && running.ofJob >= maxConcurrency) {
+    return {
+      ...base,
+      reason: 'concurrency',
+      ahead: place?.ahead ?? null,
+      sentence: `Its job runs ${running.ofJob} at once and may run ${maxConcurrency}.`,
+      details: { max_concurrency: maxConcurrency, running: running.ofJob },
+    }
+  }
+  if (maxConcurrencyPerKey > 0 && run.concurrencyKey && running.ofKey >= maxConcurrencyPerKey) {
+    return {
+      ...base,
+      reason: 'concurrency',
+      ahead: place?.ahead ?? null,
+      sentence: `${running.ofKey} runs with its concurrency key are under way, and ${maxConcurrencyPerKey} may be.`,
+      details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey },
+    }
+  }
+  const ahead = place?.ahead ?? 0
+  const line =
+    ahead === 0
+      ? 'it is next of its kind'
+      : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} of its kind are before it`
+  return {
+    ...base,
+    reason: 'turn',
+    ahead,
+    until: run.expiresAt,
+    sentence: `It waits for its turn in queue ${run.queue}; ${line}.`,
+    details: { queue: run.queue },
+  }
+}
+
+const iso = (at: Date | null): string => at?.toISOString() ?? 'an unknown time'
+
+const overSentence = (state: RunState, run: RunRow): string =>
+  `It is ${state.replaceAll('_', ' ')} since ${iso(run.finishedAt ?? run.stateSince)}${run.error && state !== 'completed' ? `: ${run.error}` : ''}.`

@@ -1,0 +1,213 @@
+// Jobs: created, changed (each change is a version), paused, resumed, deleted. Each change and the event that says so
+// are one transaction.
+
+import { checkEndpoint } from '#access/egress/egress.ts'
+import { schemaProblem } from '#access/schema/json-schema.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import type { JobDefinition } from '#core/job.ts'
+import { OVER_STATES } from '#core/run.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import { isDuplicate, type Sql } from '#postgres/sql.ts'
+import { listRuns } from '#run-state/read/list-runs.sql.ts'
+import { countLiveRuns } from '#run-state/read/read-runs.sql.ts'
+import { cancelRuns } from '#runs/control/cancel-runs.ts'
+import { dropDependencies, lockDependencies, readDependents } from './dependencies.sql.ts'
+import { findJobByIdOrSlug } from './job-cache.ts'
+import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sql.ts'
+import { cronProblem, isTimezone, nextTick } from './schedule.ts'
+
+/** Of people who change one job at the same moment, one is first each time. */
+const TRIES_MAX = 50
+
+type Asked = Cause & { projectId: string }
+
+export async function findJobOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, job: string): Promise<JobRow> {
+  const found = await findJobByIdOrSlug(ctx.sql, projectId, job)
+  if (!found) throw refuse('job_not_found', { job })
+  return found
+}
+
+/** Creates version 1 of a job. `signingSecret` signs what is sent to its endpoint. */
+export async function createJob(
+  ctx: Ctx,
+  asked: Asked & { slug: string; definition: JobDefinition; signingSecret: string },
+): Promise<JobRow> {
+  const { projectId, slug, definition, signingSecret } = asked
+  await checkDefinition(ctx, definition)
+  const id = newId()
+  await change(ctx, asked, { jobId: id, type: 'job.created', data: { slug, version: 1 } }, async (tx) => {
+    const inserted = await insertJob(tx, {
+      id,
+      projectId,
+      slug,
+      versionId: newId(),
+      definition,
+      signingSecret,
+      nextCronAt: nextCron(definition),
+      createdBy: asked.actor.id,
+    })
+    if (!inserted) throw refuse('job_exists', { slug })
+  })
+  return (await findJob(ctx.sql, projectId, { id }))!
+}
+
+type JobChange = {
+  job: string
+  slug?: string | undefined
+  patch: Partial<JobDefinition>
+  /** Not of a version: what an endpoint verifies with is one thing at a time. */
+  signingSecret?: string | undefined
+}
+
+/** Lays `patch` over the job's current version, as a new version; the runs under way keep theirs. */
+export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<JobRow> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const job = await findJobOr404(ctx, asked.projectId, asked.job)
+    const definition = { ...job.definition, ...asked.patch }
+    await checkDefinition(ctx, definition)
+    const slug = asked.slug ?? job.slug
+    if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
+    const version = job.version + 1
+    // A cron that did not change keeps its tick, whatever it is by now: it may fire while we look.
+    const sameCron =
+      definition.cron === job.definition.cron &&
+      definition.timezone === job.definition.timezone &&
+      definition.enabled === job.definition.enabled
+    const nextCronAt = sameCron ? ('as it is' as const) : nextCron(definition)
+    const changes = [...Object.keys(asked.patch), ...(asked.signingSecret === undefined ? [] : ['signingSecret'])]
+    let changed = false
+    await change(
+      ctx,
+      asked,
+      { jobId: job.id, type: 'job.updated', data: { slug, version, fields: changes } },
+      async (tx) => {
+        changed = await changeJob(tx, {
+          id: newId(),
+          jobId: job.id,
+          version,
+          slug,
+          definition,
+          nextCronAt,
+          signingSecret: asked.signingSecret,
+          createdBy: asked.actor.id,
+        })
+        if (!changed) throw new Lost()
+      },
+    ).catch((error: unknown) => {
+      // Another job was given the slug while we looked.
+      if (isDuplicate(error)) throw refuse('job_exists', { slug })
+      if (!(error instanceof Lost)) throw error
+    })
+    ctx.jobs.forget(asked.projectId, asked.job)
+    if (changed) return (await findJob(ctx.sql, asked.projectId, { id: job.id }))!
+  }
+  throw new Error(`job ${asked.job} kept changing while it was being updated`)
+}
+
+/** Somebody else's version came first; ours is made again on top of it. */
+class Lost extends Error {}
+
+/** While a job is paused nothing of it is claimed; new runs wait or are refused, as the job says. */
+export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: string | undefined }): Promise<JobRow> {
+  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  if (!job.pausedAt) {
+    await change(
+      ctx,
+      asked,
+      { jobId: job.id, type: 'job.paused', data: { slug: job.slug, reason: asked.reason ?? null } },
+      async (tx) => {
+        await setPaused(tx, job.id, { reason: asked.reason })
+      },
+    )
+  }
+  return findJobOr404(ctx, asked.projectId, job.id)
+}
+
+export async function resumeJob(ctx: Ctx, asked: Asked & { job: string }): Promise<JobRow> {
+  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  if (job.pausedAt) {
+    await change(ctx, asked, { jobId: job.id, type: 'job.resumed', data: { slug: job.slug } }, async (tx) => {
+      await setPaused(tx, job.id, undefined)
+    })
+  }
+  ctx.ring(['queues'])
+  return findJobOr404(ctx, asked.projectId, job.id)
+}
+
+/** Deletes a job that has no run under way (or cancels those first) and that no other job depends on. Its history stays. */
+export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRuns: boolean }): Promise<void> {
+  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  const live = await countLiveRuns(ctx.sql, asked.projectId, job.id, OVER_STATES)
+  if (live > 0 && !asked.cancelRuns) throw refuse('job_busy', { job: job.slug, runs: live })
+  await change(ctx, asked, { jobId: job.id, type: 'job.deleted', data: { slug: job.slug } }, async (tx) => {
+    await lockDependencies(tx, asked.projectId)
+    const dependents = await readDependents(tx, job.id)
+    // Its dependents would wait for ever, or begin without what they were to wait for.
+    if (dependents.length > 0) throw refuse('job_needed', { job: job.slug, dependents })
+    await deleteJob(tx, job.id)
+    await dropDependencies(tx, job.id)
+  })
+  ctx.jobs.forget(asked.projectId, asked.job)
+  // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
+  await cancelAllOf(ctx, asked, job.id)
+}
+
+async function cancelAllOf(ctx: Ctx, { projectId, actor }: Asked, jobId: string): Promise<void> {
+  for (;;) {
+    const runs = await listRuns(ctx.sql, { projectId, jobId, states: LIVE, order: 'oldest', limit: 500 })
+    if (runs.length === 0) return
+    await cancelRuns(ctx, { projectId, actor, runIds: runs.map((run) => run.publicId), reason: 'the job was deleted' })
+  }
+}
+const LIVE = ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused']
+
+const nextCron = (definition: JobDefinition): Date | undefined =>
+  definition.cron && definition.enabled ? nextTick(definition.cron, definition.timezone, new Date()) : undefined
+
+async function checkDefinition(ctx: Ctx, it: JobDefinition): Promise<void> {
+  if (it.execution === 'http') {
+    if (!it.endpointUrl) throw refuseField('endpoint_url', 'is required when execution is http')
+    const checked = await checkEndpoint(it.endpointUrl, ctx.egress)
+    if (!checked.ok) throw refuseField('endpoint_url', checked.message)
+  } else if (it.endpointUrl) throw refuseField('endpoint_url', `is not used when execution is ${it.execution}`)
+  for (const [field, schema] of [
+    ['payload_schema', it.payloadSchema],
+    ['result_schema', it.resultSchema],
+  ] as const) {
+    const problem = schema && schemaProblem(schema)
+    if (problem) throw refuseField(field, problem)
+  }
+  if (it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0) {
+    throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
+  }
+  if (!isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
+  if (it.cron === null) return
+  if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
+  const problem = cronProblem(it.cron, it.timezone, new Date())
+  if (problem) throw refuseField(problem.field, problem.message)
+}
+
+type Fact = { jobId: string; type: string; data: object }
+
+async function change(ctx: Ctx, asked: Asked, fact: Fact, write: (tx: Sql) => Promise<void>): Promise<void> {
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    await write(tx)
+    await appendEvents(tx, [
+      {
+        projectId: asked.projectId,
+        type: fact.type,
+        actor: asked.actor,
+        correlationId: asked.correlationId,
+        causationId: asked.causationId,
+        resourceType: 'job',
+        resourceId: fact.jobId,
+        data: fact.data,
+      },
+    ])
+  })
+  ctx.ring(['tail', 'timers', 'waits'])
+}

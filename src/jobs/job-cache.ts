@@ -1,0 +1,60 @@
+// Jobs by the words that triggers use for them, and versions by number. A version never changes. A current job may
+// be out of date here, and no harm comes of it: the statement that creates runs compares the version, and says so.
+import { LRUCache } from 'lru-cache'
+import { isUuid } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { findJob, findJobVersion, type JobRow, type JobVersionRow, readJobs } from './jobs.sql.ts'
+
+const JOBS_MAX = 5_000
+
+export type JobCache = {
+  /** By id or slug; undefined when the project has no such job. */
+  find: (projectId: string, job: string) => Promise<JobRow | undefined>
+  forget: (projectId: string, job: string) => void
+  version: (jobId: string, version: number) => Promise<JobVersionRow>
+  /** The job of a run: there is one even when it was deleted since. */
+  ofRun: (jobId: string) => Promise<JobRow>
+}
+
+export function jobCache(sql: Sql): JobCache {
+  const jobs = new LRUCache<string, JobRow>({ max: JOBS_MAX })
+  // Slugs may change, and who works on a run may be told of it a little later.
+  const byId = new LRUCache<string, JobRow>({ max: JOBS_MAX, ttl: 10_000 })
+  const versions = new LRUCache<string, JobVersionRow>({ max: JOBS_MAX })
+  async function ofRun(jobId: string): Promise<JobRow> {
+    const known = byId.get(jobId)
+    if (known) return known
+    const [job] = await readJobs(sql, [jobId])
+    if (!job) throw new Error(`job ${jobId} is missing`)
+    byId.set(jobId, job)
+    return job
+  }
+  return {
+    async find(projectId, job) {
+      const key = `${projectId}/${job}`
+      const known = jobs.get(key)
+      if (known) return known
+      const found = await findJobByIdOrSlug(sql, projectId, job)
+      if (found) jobs.set(key, found)
+      return found
+    },
+    forget: (projectId, job) => void jobs.delete(`${projectId}/${job}`),
+    async version(jobId, version) {
+      const key = `${jobId}/${version}`
+      const known = versions.get(key)
+      if (known) return known
+      const found = await findJobVersion(sql, jobId, version)
+      if (!found) throw new Error(`version ${version} of job ${jobId} is missing`)
+      versions.set(key, found)
+      return found
+    },
+    ofRun,
+  }
+}
+
+/** A slug may look like an id, so what is no id of a job is tried as a slug. */
+export async function findJobByIdOrSlug(sql: Sql, projectId: string, job: string): Promise<JobRow | undefined> {
+  return (
+    (isUuid(job) ? await findJob(sql, projectId, { id: job }) : undefined) ?? findJob(sql, projectId, { slug: job })
+  )
+}

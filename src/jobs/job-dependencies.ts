@@ -1,0 +1,130 @@
+// Jobs that depend on other jobs. A run of one begins only when the latest run of each has ended as wanted; until then
+// it waits, and is looked at whenever one of those ends.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type DependencyCondition, matchKeyOf } from '#core/dependency.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { isUuid } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { newWait } from '#run-state/move/wait-parts.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findJobOr404 } from './change-jobs.ts'
+import {
+  callUpDependents,
+  countDependencies,
+  type DependencyRow,
+  type DependencyStanding,
+  deleteDependency,
+  dependsOn,
+  insertDependency,
+  listDependencies,
+  lockDependencies,
+  readDependencyStandings,
+  rememberLatestEnd,
+} from './dependencies.sql.ts'
+import type { JobRow } from './jobs.sql.ts'
+
+/** More would be a graph that nobody can follow, and every trigger looks at all of them. */
+export const DEPENDENCIES_MAX = 100
+
+type Asked = Cause & { projectId: string; job: string }
+
+/** Makes a job depend on another one. Runs that exist already are not touched. */
+export async function addDependency(
+  ctx: Ctx,
+  asked: Asked & { dependsOn: string; condition: DependencyCondition },
+): Promise<DependencyRow> {
+  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  const target = await findJobOr404(ctx, asked.projectId, asked.dependsOn)
+  if (job.id === target.id) throw refuse('dependency_cycle', { job: job.slug, dependsOn: target.slug })
+  const row = await change(ctx, asked, job, async (tx) => {
+    await lockDependencies(tx, asked.projectId)
+    if (await dependsOn(tx, target.id, job.id))
+      throw refuse('dependency_cycle', { job: job.slug, dependsOn: target.slug })
+    if ((await listDependencies(tx, job.id)).length >= DEPENDENCIES_MAX)
+      throw refuseField(
+        'depends_on_job_id',
+        `would be one more than the ${DEPENDENCIES_MAX} jobs that a job may depend on`,
+      )
+    const added = await insertDependency(tx, { jobId: job.id, dependsOnJobId: target.id, condition: asked.condition })
+    if (!added) throw refuse('dependency_exists', { job: job.slug, dependsOn: target.slug })
+    await rememberLatestEnd(tx, target.id)
+    return { type: 'job.dependency_added', row: added }
+  })
+  // A run may have ended by a statement that began before there was somebody to remember it for.
+  await rememberLatestEnd(ctx.sql, target.id)
+  return row
+}
+
+/** Named by its own id, or by the job that it points at. Runs that wait are looked at again soon. */
+export async function removeDependency(ctx: Ctx, asked: Asked & { dependency: string }): Promise<void> {
+  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  await change(ctx, asked, job, async (tx) => {
+    await lockDependencies(tx, asked.projectId)
+    const removed = isUuid(asked.dependency) ? await deleteDependency(tx, job.id, asked.dependency) : undefined
+    if (!removed) throw refuse('dependency_not_found', { dependency: asked.dependency })
+    return { type: 'job.dependency_removed', row: removed }
+  })
+}
+
+async function change(
+  ctx: Ctx,
+  asked: Asked,
+  job: JobRow,
+  write: (tx: Sql) => Promise<{ type: string; row: DependencyRow }>,
+): Promise<DependencyRow> {
+  const row = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const { type, row } = await write(tx)
+    await countDependencies(tx, job.id)
+    await callUpDependents(tx, job.id)
+    await appendEvents(tx, [
+      {
+        projectId: asked.projectId,
+        type,
+        actor: asked.actor,
+        correlationId: asked.correlationId,
+        causationId: asked.causationId,
+        resourceType: 'job',
+        resourceId: job.id,
+        data: { dependency_id: row.id, depends_on_job_id: row.dependsOnJobId, condition: row.condition },
+      },
+    ])
+    return row
+  })
+  ctx.jobs.forget(asked.projectId, asked.job)
+  ctx.ring(['tail', 'waits'])
+  return row as DependencyRow
+}
+
+/** The dependencies of a run's job, and whether they are met for this run. */
+export async function dependencyStatus(
+  ctx: Pick<Ctx, 'reads'>,
+  run: RunRow,
+): Promise<{ dependencies: DependencyStanding[]; satisfied: boolean }> {
+  const dependencies = run.jobId ? await readDependencyStandings(ctx.reads, run.jobId, matchKeyOf(run)) : []
+  return { dependencies, satisfied: dependencies.every((it) => it.met) }
+}
+
+/**
+ * What a run that is about to begin has to wait for; undefined when nothing. It is looked at again at once: what ends
+ * between this look and the begin of the wait would be missed otherwise.
+ */
+export async function waitOnDependencies(
+  sql: Sql,
+  run: { jobId: string; idempotencyKey?: string | null | undefined; metadata: Record<string, string> } & {
+    timeoutMs?: number | undefined
+  },
+) {
+  const matchKey = matchKeyOf(run)
+  const standings = await readDependencyStandings(sql, run.jobId, matchKey)
+  if (standings.every((it) => it.met)) return undefined
+  return newWait('dependencies', {
+    jobId: run.jobId,
+    ...(matchKey && { matchKey }),
+    checkInMs: 0,
+    timeoutMs: run.timeoutMs,
+  })
+}

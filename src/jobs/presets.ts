@@ -1,0 +1,77 @@
+// Presets: named sets of execution settings that a trigger or a restart may ask for by name.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import type { Preset } from '#core/preset.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import type { RunRequest } from '#runs/trigger/trigger-runs.ts'
+import { countPresets, deletePreset, findPreset, type PresetRow, putPreset } from './presets.sql.ts'
+
+/** Presets of its own that a project may have. */
+export const PRESETS_MAX = 200
+
+type Asked = Cause & { projectId: string }
+
+/** What a preset says about a run's times, for a request that does not say so itself. */
+export const timesOf = (preset: Preset | undefined): Pick<RunRequest, 'timeoutSecs' | 'maxAttempts'> => ({
+  ...(preset?.timeoutSecs != null && { timeoutSecs: preset.timeoutSecs }),
+  ...(preset?.maxAttempts != null && { maxAttempts: preset.maxAttempts }),
+})
+
+/** Where a run with this preset waits, and what it is given; a job that Runyard calls itself has one queue only. */
+export const settingsOf = (preset: Preset): Pick<NewRun, 'preset' | 'queue' | 'environment'> => ({
+  preset: preset.name,
+  queue: preset.queue ?? undefined,
+  environment: preset.environment,
+})
+
+export async function findPresetOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, name: string): Promise<PresetRow> {
+  const preset = await findPreset(ctx.sql, projectId, name)
+  if (!preset) throw refuse('preset_not_found', { preset: name })
+  return preset
+}
+
+/** Makes a preset, or replaces the one of that name; runs that were given the old one keep its settings. */
+export const setPreset = (ctx: Ctx, asked: Asked & { preset: Preset }): Promise<PresetRow> =>
+  change(ctx, asked, { type: 'preset.set', name: asked.preset.name }, async (tx) => {
+    const row = await putPreset(tx, asked.projectId, asked.preset)
+    if ((await countPresets(tx, asked.projectId)) > PRESETS_MAX)
+      throw refuseField('name', `would be one more than the ${PRESETS_MAX} presets that a project may have`)
+    return row
+  })
+
+/** A built-in preset that a project has replaced is there again afterwards. */
+export const removePreset = (ctx: Ctx, asked: Asked & { name: string }): Promise<void> =>
+  change(ctx, asked, { type: 'preset.deleted', name: asked.name }, async (tx) => {
+    if (!(await deletePreset(tx, asked.projectId, asked.name))) throw refuse('preset_not_found', { preset: asked.name })
+  })
+
+async function change<T>(
+  ctx: Ctx,
+  { projectId, actor, correlationId, causationId }: Asked,
+  { type, name }: { type: string; name: string },
+  write: (tx: Sql) => Promise<T>,
+): Promise<T> {
+  const done = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const written = await write(tx)
+    await appendEvents(tx, [
+      {
+        projectId,
+        actor,
+        correlationId,
+        causationId,
+        type,
+        resourceType: 'preset',
+        resourceId: name,
+        data: { preset: name },
+      },
+    ])
+    return written
+  })
+  ctx.ring(['tail'])
+  return done as T
+}

@@ -1,0 +1,120 @@
+// The log of all runs and everything else, in an order that never changes afterwards: for the project feed, webhooks
+// and seals.
+
+import type { Sql } from '#postgres/sql.ts'
+import { cutByBytes, eventColumns, type LogEvent, PAGE_BYTES_MAX } from './event-columns.sql.ts'
+
+/** `readAt` spares the old partitions; without it every partition is looked at once. */
+export type TailCursor = { xid: string; position: number; readAt?: Date }
+export type TailEvent = LogEvent & { xid: string }
+
+export type ReadTail = {
+  after: TailCursor
+  /** Absent: of all projects. */
+  projectIds?: readonly string[]
+  limit: number
+  /** Events looked at in one read, whosever they are: a quiet project's reader has a busy one's events to pass. */
+  scanMax?: number
+  bytesMax?: number
+}
+
+const SCAN_MAX = 5_000
+
+export type TailPage = {
+  events: TailEvent[]
+  /** Everything up to here was looked at. */
+  next: TailCursor
+  more: boolean
+  /** There are committed events that an older transaction, still open, holds back: look again soon. */
+  held: boolean
+}
+
+export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
+  const { after, projectIds, limit, scanMax = projectIds ? SCAN_MAX : limit, bytesMax = PAGE_BYTES_MAX } = read
+  // A transaction may stay open between taking its id and its commit, but not for a day: the server ends it.
+  const recent = after.readAt
+    ? sql`and recorded_at >= ${after.readAt.toISOString()}::timestamptz - interval '1 day'`
+    : sql``
+  // Positions are handed out before commit, so a slow transaction can commit position 7 after 8 was read. Ordering by
+  // transaction, and stopping below the oldest one still open, no reader can skip an event. The price: one long write
+  // transaction, in any database of this server, holds everybody's tail back. So transactions stay short.
+  const rows = await sql<Row[]>`
+    with seen as materialized (
+      select *, row_number() over (order by xid, position) as nth from (
+        select * from events
+        where (xid, position) > (${after.xid}::text::xid8, ${after.position}::bigint)
+          and xid < pg_snapshot_xmin(pg_current_snapshot()) ${recent}
+        order by xid, position limit ${scanMax}::int) scanned
+    ), found as materialized (
+      select ${eventColumns(sql)}, xid, nth from seen
+      ${projectIds ? sql`where project_id = any(${projectIds as string[]}::text[])` : sql``}
+      order by xid, position limit ${limit}::int
+    ), page as (${cutByBytes(sql, 'xid, position', bytesMax)}
+    ), head as materialized (
+      select clock_timestamp() as read_at, pg_snapshot_xmin(pg_current_snapshot())::text as xmin,
+        last.xid::text as last_xid, last.position as last_position, last.recorded_at as last_recorded_at,
+        coalesce(last.nth, 0)::int as seen_count, coalesce(newest.xid >= pg_snapshot_xmin(pg_current_snapshot()), false) as held
+      from (select) one
+      left join (select xid, position, recorded_at, nth from seen order by nth desc limit 1) last on true
+      -- In the order of the index, so that it is one step into it.
+      left join (select xid from events where true ${recent} order by xid desc, position desc limit 1) newest on true
+    )
+    select head.*, page.*, page.xid::text as xid from head left join page on true
+    order by page.nth`
+  return pageOf(rows, limit, scanMax)
+}
+
+type HeadRow = {
+  read_at: Date
+  xmin: string
+  last_xid: string | null
+  last_position: number | null
+  last_recorded_at: Date | null
+  seen_count: number
+  held: boolean
+}
+type FoundRow = TailEvent & {
+  foundCount: number
+  bytesBefore: string | null
+  stored_before: string | null
+  nth: number
+}
+type Row = HeadRow & (FoundRow | { foundCount: null })
+
+function pageOf(rows: readonly Row[], limit: number, scanMax: number): TailPage {
+  const head = rows[0]!
+  const { foundCount, held } = head
+  const events = rows.flatMap((row) => (row.foundCount === null ? [] : [eventOf(row)]))
+  const last = events.at(-1)
+  if (last && (foundCount === limit || events.length < (foundCount ?? 0))) {
+    return { events, next: { xid: last.xid, position: last.position, readAt: last.recordedAt }, more: true, held }
+  }
+  if (head.seen_count === scanMax) {
+    const next = { xid: head.last_xid!, position: head.last_position!, readAt: head.last_recorded_at! }
+    return { events, next, more: true, held }
+  }
+  // All below the oldest open transaction was looked at, so that one is where the next read begins.
+  return { events, next: { xid: head.xmin, position: 0, readAt: head.read_at }, more: false, held }
+}
+
+function eventOf(row: HeadRow & FoundRow): TailEvent {
+  const {
+    read_at: _a,
+    xmin: _b,
+    last_xid: _c,
+    last_position: _d,
+    last_recorded_at: _e,
+    seen_count: _f,
+    held: _g,
+    ...found
+  } = row
+  const { foundCount: _h, bytesBefore: _i, stored_before: _j, nth: _k, ...event } = found
+  return event
+}
+
+/** Where a reader begins that wants only what comes from now on. */
+export async function readTailEnd(sql: Sql): Promise<TailCursor> {
+  const [end] = await sql<{ xid: string; readAt: Date }[]>`
+    select pg_snapshot_xmin(pg_current_snapshot())::text as xid, clock_timestamp() as "readAt"`
+  return { xid: end!.xid, position: 0, readAt: end!.readAt }
+}

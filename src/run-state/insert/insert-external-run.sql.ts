@@ -1,0 +1,38 @@
+// A run that others execute: it begins with its first event, which the caller writes in the same transaction.
+import type { Actor } from '#core/event.ts'
+import { EXTERNAL_QUEUE } from '#core/queue.ts'
+import { countMoves, tally } from '#log/counts/counts.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+
+export type NewExternalRun = {
+  /** Derived from project and `clientId`, so that two first events at once mean the same run. */
+  id: string
+  projectId: string
+  clientId: string
+  actor: Actor
+  correlationId: string
+  agentId?: string | undefined
+}
+
+/** False when the run is there already. */
+export async function insertExternalRun(sql: Sql, run: NewExternalRun): Promise<boolean> {
+  const [row] = await sql`
+    with fresh as (
+      insert into runs (id, project_id, client_id, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id, rank, timeout_secs,
+        max_attempts, agent_id, created_at)
+      values (${run.id}, ${run.projectId}, ${run.clientId}, 'external', ${EXTERNAL_QUEUE}, 'event', ${run.actor.type}, ${run.actor.id}, ${run.correlationId},
+        0, 86400, 1, ${run.agentId ?? null}, date_trunc('milliseconds', clock_timestamp()))
+      on conflict (id) do nothing
+      returning id, project_id, queue, job_id, created_at, 'executing'::text as state, null::text as state_before, null::text as type,
+        null::text as actor_type, null::text as actor_id, created_at as occurred_at
+    ), states as (
+      insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at)
+      select id, project_id, state, 0, created_at, created_at, created_at from fresh
+    ), bodies as (
+      insert into run_bodies (run_id) select id from fresh
+    ), tallied as materialized (${tally(sql, 'fresh')}
+    ), counted as (${countMoves(sql, 'tallied')}
+    )
+    select id from fresh`
+  return row !== undefined
+}

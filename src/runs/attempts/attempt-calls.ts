@@ -1,0 +1,262 @@
+// What a running attempt writes. Each call carries the attempt's lease; a call of an attempt that was replaced or
+// stopped is refused by the statement that would have written it.
+
+import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Actor, Level } from '#core/event.ts'
+import { isEngineType, isOver, type RunState } from '#core/run.ts'
+import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { derivedId, newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { isDebugged, mergeMetadata } from '#run-state/run-marks.sql.ts'
+import { costOfCall } from '#usage/prices.ts'
+import type { UsageRow } from '#usage/usage.sql.ts'
+import {
+  type CheckpointRow,
+  deleteValue,
+  insertCheckpoint,
+  insertToolCall,
+  type OutputRow,
+  putOutput,
+  putValue,
+  type ToolCallRow,
+  type ValueRow,
+} from './attempt-writes.sql.ts'
+
+/** Who writes: the run by its internal id, and the lease that the write is fenced by. */
+export type Attempt = { projectId: string; runId: string; attempt: number; token: string; actor: Actor }
+
+export type Receipt = { id: string | null; position: number | null; sequence: number }
+
+type Fact = Pick<
+  NewEvent,
+  'type' | 'level' | 'message' | 'data' | 'step' | 'tool' | 'durationMs' | 'status' | 'resourceType' | 'resourceId'
+>
+
+const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
+  projectId: it.projectId,
+  runId: it.runId,
+  token: it.token,
+  actor: it.actor,
+  attempt: it.attempt,
+  ...fact,
+})
+
+function written(it: Attempt, appended: Appended): Receipt {
+  if (appended.outcome === 'stale') {
+    const state = appended.state as RunState
+    throw isOver(state) ? refuse('run_over', { runId: it.runId, state }) : refuse('stale_lease', { runId: it.runId })
+  }
+  if (appended.outcome === 'no_run') throw refuse('run_not_found', { runId: it.runId })
+  return { id: appended.id, position: appended.position, sequence: appended.sequence! }
+}
+
+async function append(ctx: Ctx, it: Attempt, fact: Fact): Promise<Receipt> {
+  const receipt = written(it, await ctx.appendEvent(eventOf(it, fact)))
+  ctx.ring([`run:${it.runId}`, 'tail'])
+  return receipt
+}
+
+/** Writes a row together with its event, both or neither, under the lock of the run. */
+async function appendWith<Row>(
+  ctx: Ctx,
+  it: Attempt,
+  fact: Fact,
+  write: (tx: Sql, receipt: Receipt) => Promise<Row>,
+): Promise<Row> {
+  const row = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [appended] = await appendEvents(tx, [eventOf(it, fact)])
+    return write(tx, written(it, appended!))
+  })
+  ctx.ring([`run:${it.runId}`, 'tail'])
+  return row as Row
+}
+
+/** Debug lines are deltas, which are kept for days only, unless the run is in debug mode; all others are events. */
+export async function writeLog(
+  ctx: Ctx,
+  it: Attempt,
+  line: { level: Level; message: string; data?: unknown; type: string },
+): Promise<Receipt> {
+  if (isEngineType(line.type)) throw refuse('reserved_type', { type: line.type })
+  const { type, level, message, data } = line
+  return level === 'debug' && !(await isDebugged(ctx.sql, it.runId))
+    ? appendDelta(ctx, it, { type, level, message, data })
+    : append(ctx, it, { type, level, message, data })
+}
+
+export const writeChunk = (
+  ctx: Ctx,
+  it: Attempt,
+  chunk: { chunk: string; streamId: string; done: boolean },
+): Promise<Receipt> =>
+  appendDelta(ctx, it, {
+    type: 'stream.chunk',
+    data: { chunk: chunk.chunk, stream_id: chunk.streamId, done: chunk.done },
+  })
+
+async function appendDelta(
+  ctx: Ctx,
+  it: Attempt,
+  delta: Pick<Fact, 'type' | 'level' | 'message' | 'data'>,
+): Promise<Receipt> {
+  const sequence = await ctx.appendDelta({ runId: it.runId, token: it.token, ...delta })
+  if (sequence === undefined) throw refuse('stale_lease', { runId: it.runId })
+  ctx.ring([`run:${it.runId}`])
+  return { id: null, position: null, sequence }
+}
+
+type Progress = {
+  percent: number
+  message?: string | undefined
+  step?: string | undefined
+  etaSecs?: number | undefined
+}
+
+export const reportProgress = (
+  ctx: Ctx,
+  it: Attempt,
+  { percent, message, step, etaSecs }: Progress,
+): Promise<Receipt> =>
+  append(ctx, it, {
+    type: 'progress',
+    message,
+    step,
+    data: { percent, ...(step && { step }), ...(etaSecs !== undefined && { eta_secs: etaSecs }) },
+  })
+
+const ANNOTATIONS_MAX = 50
+
+export const annotateRun = (ctx: Ctx, it: Attempt, annotations: Record<string, string>): Promise<void> =>
+  appendWith(ctx, it, { type: 'run.annotated', data: { annotations } }, async (tx) => {
+    const merged = await mergeMetadata(tx, it.runId, annotations, ANNOTATIONS_MAX)
+    if (!merged)
+      throw refuse('invalid', {
+        fields: [{ field: 'annotations', message: `would make more than ${ANNOTATIONS_MAX} keys of metadata` }],
+      })
+  })
+
+export const writeCheckpoint = (
+  ctx: Ctx,
+  it: Attempt,
+  { source, state }: { source: string; state: unknown },
+): Promise<CheckpointRow> => {
+  const id = newId()
+  const about = { resourceType: 'checkpoint', resourceId: id }
+  return appendWith(ctx, it, { type: 'checkpoint.saved', ...about, data: { source } }, (tx) =>
+    insertCheckpoint(tx, { ...it, id, source, state }),
+  )
+}
+
+type ToolCall = {
+  toolName: string
+  input?: unknown
+  output?: unknown
+  durationMs?: number | undefined
+  status: string
+  step?: string | undefined
+}
+
+/** How the statuses that clients write are told in the log; any other one is that of a call that is over. */
+const CALL_ENDS: Readonly<Record<string, 'started' | 'failed'>> = {
+  started: 'started',
+  running: 'started',
+  pending: 'started',
+  failed: 'failed',
+  failure: 'failed',
+  error: 'failed',
+  timed_out: 'failed',
+  timeout: 'failed',
+  canceled: 'failed',
+  cancelled: 'failed',
+}
+
+/** The event says that the tool was called; what went in and out is kept beside it, and fetched when asked for. */
+export const recordToolCall = (ctx: Ctx, it: Attempt, call: ToolCall): Promise<ToolCallRow> =>
+  appendWith(
+    ctx,
+    it,
+    {
+      type: `agent.tool_call.${CALL_ENDS[call.status] ?? 'completed'}`,
+      tool: call.toolName,
+      step: call.step,
+      status: call.status,
+      durationMs: call.durationMs,
+    },
+    (tx, { sequence }) =>
+      insertToolCall(tx, {
+        runId: it.runId,
+        sequence,
+        attempt: it.attempt,
+        toolName: call.toolName,
+        step: call.step ?? null,
+        input: call.input,
+        output: call.output,
+        durationMs: call.durationMs ?? null,
+        status: call.status,
+      }),
+  )
+
+type Usage = {
+  provider: string
+  model: string
+  promptTokens: number
+  completionTokens: number
+  totalTokens?: number | undefined
+  /** Filled in from the price of the model when it is left out. */
+  costMicrousd?: number | undefined
+}
+/** What the sums are kept by. */
+type Spender = { jobId: string | null; agentId: string | null }
+
+export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<UsageRow> {
+  const { provider, model, promptTokens, completionTokens } = usage
+  const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
+  const { costMicrousd, costSource } = await costOfCall(ctx, it.projectId, usage)
+  const data = {
+    provider,
+    model,
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: totalTokens,
+    cost_microusd: costMicrousd,
+    cost_source: costSource,
+  }
+  const { appended, row } = await ctx.bookUsage({
+    event: eventOf(it, { type: 'usage.recorded', data }),
+    usage: { ...usage, totalTokens, costMicrousd, runId: it.runId, projectId: it.projectId },
+  })
+  written(it, appended)
+  ctx.ring([`run:${it.runId}`, 'tail'])
+  return row!
+}
+
+/** A value under a key, checked against its own schema when it brings one. */
+export function writeOutput(
+  ctx: Ctx,
+  it: Attempt,
+  output: { outputKey: string; schema?: object | undefined; value: unknown },
+): Promise<OutputRow> {
+  if (output.schema) {
+    const bad = schemaProblem(output.schema)
+    const fields = bad ? [{ field: 'schema', message: bad }] : problemsUnder(output.schema, output.value, 'value')
+    if (fields.length > 0) throw refuse('invalid', { fields })
+  }
+  const { outputKey, schema, value } = output
+  // One that is written again is the same output.
+  const id = derivedId('output', it.runId, outputKey)
+  const about = { resourceType: 'output', resourceId: id }
+  return appendWith(ctx, it, { type: 'output.written', ...about, data: { output_key: outputKey } }, (tx) =>
+    putOutput(tx, { id, runId: it.runId, outputKey, schema, value }),
+  )
+}
+
+export const setValue = (ctx: Ctx, it: Attempt, { key, value }: { key: string; value: unknown }): Promise<ValueRow> =>
+  appendWith(ctx, it, { type: 'state.set', data: { key } }, (tx) => putValue(tx, { runId: it.runId, key, value }))
+
+export const forgetValue = (ctx: Ctx, it: Attempt, key: string): Promise<void> =>
+  appendWith(ctx, it, { type: 'state.deleted', data: { key } }, async (tx) => {
+    if (!(await deleteValue(tx, it.runId, key))) throw refuse('value_not_found', { key })
+  })

@@ -1,0 +1,172 @@
+// What a running attempt leaves behind besides events and usage: checkpoints, tool calls, outputs, values, deltas.
+// Each is written in the transaction of its event, which the lease fences.
+import { newId } from '#postgres/id.ts'
+import { jsonText } from '#postgres/json.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+
+export type CheckpointRow = {
+  id: string
+  number: number
+  attempt: number
+  source: string
+  state: unknown
+  createdAt: Date
+}
+
+/** The caller holds the lock of the run's row, which makes the numbers gapless. */
+export async function insertCheckpoint(
+  db: Db,
+  it: { id: string; runId: string; attempt: number; source: string; state: unknown },
+): Promise<CheckpointRow> {
+  const [row] = await db<CheckpointRow[]>`
+    with numbered as (update run_states set last_checkpoint = last_checkpoint + 1 where run_id = ${it.runId} returning last_checkpoint)
+    insert into run_checkpoints (id, run_id, number, attempt, source, state)
+    select ${it.id}, ${it.runId}, last_checkpoint, ${it.attempt}, ${it.source}, ${jsonText(it.state ?? null)}::text::jsonb from numbered
+    returning id, number, attempt, source, state, created_at as "createdAt"`
+  return row!
+}
+
+type CheckpointPage = { before?: number | undefined; limit: number }
+
+/** Latest first. */
+export const listCheckpoints = async (
+  db: Db,
+  runId: string,
+  { before, limit }: CheckpointPage,
+): Promise<CheckpointRow[]> => [
+  ...(await db<CheckpointRow[]>`
+    select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints
+    where run_id = ${runId} ${before === undefined ? db`` : db`and number < ${before}`} order by number desc limit ${limit}`),
+]
+
+export async function findCheckpoint(db: Db, runId: string, number: number): Promise<CheckpointRow | undefined> {
+  const [row] = await db<CheckpointRow[]>`
+    select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints where run_id = ${runId} and number = ${number}`
+  return row
+}
+
+export type ToolCallRow = {
+  id: string
+  sequence: number
+  attempt: number
+  toolName: string
+  step: string | null
+  input: unknown
+  output: unknown
+  durationMs: number | null
+  status: string
+  createdAt: Date
+}
+export type NewToolCall = Omit<ToolCallRow, 'id' | 'createdAt'> & { runId: string }
+
+const toolCallColumns = (db: Db) => db`
+  id, sequence, attempt, tool_name as "toolName", step, input, output, duration_ms as "durationMs", status, created_at as "createdAt"`
+
+export async function insertToolCall(db: Db, it: NewToolCall): Promise<ToolCallRow> {
+  const [row] = await db<ToolCallRow[]>`
+    insert into run_tool_calls (id, run_id, sequence, attempt, tool_name, step, input, output, duration_ms, status)
+    values (${newId()}, ${it.runId}, ${it.sequence}, ${it.attempt}, ${it.toolName}, ${it.step}, ${jsonText(it.input)}::text::jsonb,
+      ${jsonText(it.output)}::text::jsonb, ${it.durationMs}, ${it.status})
+    returning ${toolCallColumns(db)}`
+  return row!
+}
+
+/** Bounds of a list that is read in the order of sequences. */
+export type SequencePage = { after: number; limit: number }
+
+export const listToolCalls = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<ToolCallRow[]> => [
+  ...(await db<ToolCallRow[]>`
+    select ${toolCallColumns(db)} from run_tool_calls where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
+]
+
+export type OutputRow = {
+  id: string
+  outputKey: string
+  schema: Record<string, unknown> | null
+  value: unknown
+  createdAt: Date
+}
+
+/** One value per key: a later one replaces it. */
+export async function putOutput(
+  db: Db,
+  it: { id: string; runId: string; outputKey: string; schema: unknown; value: unknown },
+): Promise<OutputRow> {
+  const [row] = await db<OutputRow[]>`
+    insert into run_outputs (id, run_id, output_key, schema, value)
+    values (${it.id}, ${it.runId}, ${it.outputKey}, ${jsonText(it.schema)}::text::jsonb, ${jsonText(it.value ?? null)}::text::jsonb)
+    on conflict (run_id, output_key) do update set schema = excluded.schema, value = excluded.value, created_at = excluded.created_at
+    returning id, output_key as "outputKey", schema, value, created_at as "createdAt"`
+  return row!
+}
+
+/** Bounds of a list that is read in the order of keys. */
+export type KeyPage = { after: string; limit: number }
+
+export const listOutputs = async (db: Db, runId: string, { after, limit }: KeyPage): Promise<OutputRow[]> => [
+  ...(await db<OutputRow[]>`
+    select id, output_key as "outputKey", schema, value, created_at as "createdAt" from run_outputs
+    where run_id = ${runId} and output_key > ${after} order by output_key limit ${limit}`),
+]
+
+export type ValueRow = { key: string; value: unknown; updatedAt: Date }
+
+export async function putValue(db: Db, it: { runId: string; key: string; value: unknown }): Promise<ValueRow> {
+  const [row] = await db<ValueRow[]>`
+    insert into run_values (run_id, key, value) values (${it.runId}, ${it.key}, ${jsonText(it.value ?? null)}::text::jsonb)
+    on conflict (run_id, key) do update set value = excluded.value, updated_at = clock_timestamp()
+    returning key, value, updated_at as "updatedAt"`
+  return row!
+}
+
+export async function findValue(db: Db, runId: string, key: string): Promise<ValueRow | undefined> {
+  const [row] = await db<
+    ValueRow[]
+  >`select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key = ${key}`
+  return row
+}
+
+export const listValues = async (db: Db, runId: string, { after, limit }: KeyPage): Promise<ValueRow[]> => [
+  ...(await db<ValueRow[]>`
+    select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key > ${after} order by key limit ${limit}`),
+]
+
+export async function deleteValue(db: Db, runId: string, key: string): Promise<boolean> {
+  const [row] = await db`delete from run_values where run_id = ${runId} and key = ${key} returning key`
+  return row !== undefined
+}
+
+export type NewDelta = {
+  runId: string
+  token: string
+  type: string
+  level?: string | undefined
+  message?: string | undefined
+  data?: unknown
+}
+
+/**
+ * Appends deltas under the lease; answers each one's sequence, or undefined when the lease is gone. They are committed
+ * like everything else: a number that a reader has seen must not be given out again after a crash.
+ */
+export async function appendDeltas(sql: Sql, deltas: readonly NewDelta[]): Promise<(number | undefined)[]> {
+  const rows = await sql<{ sequence: number | null }[]>`
+    with input as materialized (
+      select * from unnest(${deltas.map((it) => it.runId)}::uuid[], ${deltas.map((it) => it.token)}::uuid[], ${deltas.map((it) => it.type)}::text[],
+        ${deltas.map((it) => it.level ?? null)}::text[], ${deltas.map((it) => it.message ?? null)}::text[], ${deltas.map((it) => jsonText(it.data))}::text[]
+      ) with ordinality as t (run_id, token, type, level, message, data, ord)
+    ), found as materialized (
+      select s.run_id, s.project_id, s.lease_token, s.last_sequence, s.attempt from run_states s
+      where s.run_id in (select run_id from input) order by s.run_id for update of s
+    ), admitted as materialized (
+      select i.*, f.project_id, f.attempt, f.last_sequence + row_number() over (partition by i.run_id order by i.ord) as sequence
+      from input i join found f on f.run_id = i.run_id and f.lease_token = i.token
+    ), numbered as (
+      update run_states s set last_sequence = a.top from (select run_id, max(sequence) as top from admitted group by run_id) a where s.run_id = a.run_id
+    ), written as (
+      insert into deltas (run_id, sequence, project_id, type, attempt, level, message, data)
+      select run_id, sequence, project_id, type, attempt, level, message, data::jsonb from admitted
+    )
+    select a.sequence from input i left join admitted a using (ord) order by i.ord`
+  return rows.map((row) => row.sequence ?? undefined)
+}

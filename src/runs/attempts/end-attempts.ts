@@ -1,0 +1,167 @@
+// How attempts end: completed, failed, timed out, crashed, paused or given back. What follows a failure is decided
+// in core from the run's retry policy; every end is fenced by the attempt's lease.
+
+import { problemsUnder } from '#access/schema/json-schema.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import { afterFailure, type RetryPolicy } from '#core/retry.ts'
+import { isOver, type RunMove, type RunState } from '#core/run.ts'
+import { storableText } from '#core/storable.ts'
+import { moveProblem } from '#run-state/move/move-outcome.ts'
+import type { RunChange } from '#run-state/move/move-runs.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { cancelDescendants } from '../control/cancel-runs.ts'
+
+const EXECUTING: readonly RunState[] = ['executing']
+
+/** Errors are kept for people: what is longer is cut. */
+const ERROR_LENGTH_MAX = 8_192
+
+export type Ending = {
+  runId: string
+  token: string
+  actor: Actor
+  trace?: object
+  /** Only if the lease has run out by then: a heartbeat may have come in between. */
+  onlyExpired?: true
+  /** Said by the attempt itself, which may end its run while that waits; an executor's answer then ends nothing. */
+  evenWaiting?: true
+} & (
+  | { kind: 'completed'; result?: unknown }
+  | { kind: 'paused' | 'returned' }
+  | (Failure & { kind: 'failed' | 'timed_out' | 'crashed' })
+)
+
+export type Failure = {
+  error: string
+  errorCode?: string | undefined
+  retryable: boolean
+  /** What the failed side asked for; counts up to the policy's longest delay. */
+  wantedDelayMs?: number | undefined
+  /** An executor that says "failed, for good" ends the run; what merely cannot be retried is a dead letter. */
+  forGood?: boolean
+}
+
+export type Ended = { state: RunState; attempt: number } | Error
+
+/** Ends attempts, in batches as they come. A stale one gets its refusal and harms no other. */
+export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise<Ended[]> {
+  const looked = new Map<string, RunRow>()
+  // A plain completion, the common case, needs no look at the run.
+  const toLook = endings.filter((it) => it.kind !== 'paused' && !(it.kind === 'completed' && it.result === undefined))
+  if (toLook.length > 0)
+    for (const run of await readRuns(
+      ctx.sql,
+      toLook.map((it) => it.runId),
+    ))
+      looked.set(run.id, run)
+  const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId)).catch(asError)))
+  const topics = new Set(['tail'])
+  endings.forEach((ending, index) => {
+    const end = ended[index]
+    if (end instanceof Error || !end) return
+    topics.add(`run:${ending.runId}`)
+    if (end.state === 'delayed') topics.add('timers')
+    // A slot of concurrency may be free now, and a run that came back may be claimed.
+    const queue = looked.get(ending.runId)?.queue
+    topics.add(queue && end.state === 'queued' ? `queue:${queue}` : 'slots')
+  })
+  ctx.ring(topics)
+  return ended
+}
+
+/** What goes wrong with one is told beside the ends of the others. */
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
+  const change = await changeFor(ctx, ending, run)
+  if (change instanceof Error) return change
+  const changed = await ctx.moveRun(change)
+  // Asking for an end that was reached is a success only under the same lease, and that is gone with the end.
+  if (changed.outcome !== 'moved')
+    return moveProblem(ending.runId, change.move, {
+      ...changed,
+      ...(changed.outcome === 'already' && { outcome: 'stale' }),
+    } as typeof changed)!
+  if (isOver(changed.state) && changed.state !== 'completed')
+    await cancelDescendants(ctx, [ending.runId], { actor: ending.actor })
+  return { state: changed.state, attempt: changed.attempt }
+}
+
+async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<RunChange | Refusal> {
+  const { runId, token, actor, trace, onlyExpired } = ending
+  const base = {
+    runId,
+    token,
+    actor,
+    ...(trace && { trace }),
+    ...(onlyExpired && { onlyExpired }),
+    ...(!ending.evenWaiting && ending.kind !== 'returned' && { from: EXECUTING }),
+  }
+  switch (ending.kind) {
+    case 'completed':
+      return completion(ctx, { ...base, result: ending.result }, run)
+    case 'paused':
+      return { ...base, move: 'pause' }
+    case 'returned':
+      if (run?.told === 'pause' && run.state === 'executing') return { ...base, move: 'pause' }
+      // Its time to live begins anew: it had begun, and waits again through no fault of its own.
+      return { ...base, move: 'giveBack', dueInMs: 0, ...(run?.ttlSecs != null && { ttlMs: run.ttlSecs * 1000 }) }
+    default: {
+      if (!run?.jobId) return refuse('run_not_found', { runId })
+      const policy = await policyOf(ctx, run)
+      return failure(base, { run, policy, ending, random: ctx.random() })
+    }
+  }
+}
+
+type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | 'onlyExpired' | 'from'>
+
+async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
+  if (run?.jobId && base.result !== undefined) {
+    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const fields = definition.resultSchema ? problemsUnder(definition.resultSchema, base.result, 'result') : []
+    if (fields.length > 0) return refuse('invalid', { fields })
+  }
+  return { ...base, move: 'complete' }
+}
+
+type Failed = { run: RunRow; policy: RetryPolicy; ending: Extract<Ending, { error: string }>; random: number }
+
+function failure(base: Base, { run, policy, ending, random }: Failed): RunChange {
+  const after = afterFailure(
+    policy,
+    { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs },
+    random,
+  )
+  const error = storableText(ending.error.slice(0, ERROR_LENGTH_MAX))
+  const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
+  const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }
+  // Whoever paused it wants it to stand still: the next attempt begins with the resume.
+  if (after.kind === 'retry' && run.told === 'pause')
+    return { ...about, move: 'pause', nextAttempt: run.attempt + 1, data: { ...data, failed_attempt: run.attempt } }
+  if (after.kind === 'retry') {
+    return {
+      ...about,
+      move: after.delayMs > 0 ? 'retryLater' : 'retryNow',
+      nextAttempt: run.attempt + 1,
+      dueInMs: after.delayMs,
+      ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+      data: { ...data, failed_attempt: run.attempt, retry_in_ms: after.delayMs },
+    }
+  }
+  return { ...about, move: endMove(ending), data: { ...data, reason: after.reason } }
+}
+
+function endMove(ending: Extract<Ending, { error: string }>): RunMove {
+  if (ending.kind === 'timed_out') return 'timeOut'
+  if (ending.kind === 'crashed') return 'crash'
+  return ending.forGood ? 'fail' : 'bury'
+}
+
+/** The job's policy at the run's version, with what the trigger asked for itself. */
+async function policyOf(ctx: Ctx, run: RunRow): Promise<RetryPolicy> {
+  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  return { ...definition, ...run.overrides, maxAttempts: run.maxAttempts }
+}

@@ -1,0 +1,54 @@
+// Small changes to one run: the debug mark, and freeing its idempotency key.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { freeIdempotencyKey, setDebugMode } from '#run-state/run-marks.sql.ts'
+import { findRunOr404, type Target } from './move-by-hand.ts'
+
+/** Marks a run for inspection, or takes the mark away. */
+export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    if (!(await setDebugMode(tx, run.id, target.debugMode))) return
+    await appendEvents(tx, [
+      { ...fact(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } },
+    ])
+  })
+  ctx.ring([`run:${run.id}`, 'tail'])
+  const [now] = await readRuns(ctx.sql, [run.id])
+  return now!
+}
+
+const HELD_BY_EXECUTION = ['dequeued', 'executing', 'waiting']
+
+/** Frees the idempotency key of a run, so that a new request with it makes a new run; fine when it has none. */
+export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  if (HELD_BY_EXECUTION.includes(run.state)) {
+    throw refuse('wrong_state', {
+      runId: target.runId,
+      state: run.state,
+      needs: ['delayed', 'queued', 'paused', 'over'],
+    })
+  }
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    if (!(await freeIdempotencyKey(tx, run.id))) return
+    await appendEvents(tx, [
+      { ...fact(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } },
+    ])
+  })
+  ctx.ring([`run:${run.id}`, 'tail'])
+  return run
+}
+
+const fact = (run: RunRow, target: Target) => ({
+  projectId: run.projectId,
+  runId: run.id,
+  actor: target.actor,
+  causationId: target.causationId,
+})

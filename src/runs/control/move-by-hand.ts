@@ -1,0 +1,97 @@
+// The moves that an operator makes by hand, one run at a time: reschedule, resume, redrive.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import type { RunMove } from '#core/run.ts'
+import { waitOnDependencies } from '#jobs/job-dependencies.ts'
+import { readJobs } from '#jobs/jobs.sql.ts'
+import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
+import type { RunChange } from '#run-state/move/move-runs.sql.ts'
+import { findRun, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { payloadProblem, scheduleProblem } from '../trigger/prepare-run.ts'
+
+/** A run that somebody names, and who asks. */
+export type Target = Cause & { projectId: string; runId: string }
+
+/** The run of this project with this id, or a refusal that does not tell whether another project has it. */
+export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, runId: string): Promise<RunRow> {
+  const run = await findRun(ctx.sql, projectId, runId)
+  if (!run) throw refuse('run_not_found', { runId })
+  return run
+}
+
+/** A run of a job that was deleted would be queued for ever: nobody claims it. */
+export async function checkJobIsThere(ctx: Ctx, run: RunRow): Promise<void> {
+  const [job] = run.jobId ? await readJobs(ctx.sql, [run.jobId]) : []
+  if (job?.deletedAt) throw refuse('job_not_found', { job: job.slug })
+}
+
+/** Moves a run that was just looked at, tells who watches, and gives it back as the move has left it. */
+export async function moveFound(
+  ctx: Ctx,
+  run: RunRow,
+  move: RunMove,
+  change: Omit<RunChange, 'runId' | 'move'>,
+): Promise<RunRow> {
+  await checkJobIsThere(ctx, run)
+  const changed = await ctx.moveRun({ runId: run.id, move, ...change })
+  const problem = moveProblem(run.publicId, move, changed)
+  if (problem) throw problem
+  ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'timers', 'tail'])
+  const [now] = await readRuns(ctx.sql, [run.id])
+  return changed.outcome === 'moved' ? asMoved(now!, changed) : now!
+}
+
+/** Gives a run that has not begun another time, and its time to live anew. `scheduledAt` in the past by a minute or less is now. */
+export async function rescheduleRun(
+  ctx: Ctx,
+  target: Target & { scheduledAt: Date; payload?: unknown },
+): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const nowMs = Date.now()
+  const problem = scheduleProblem(target, nowMs)
+  if (problem) throw problem
+  if (target.payload !== undefined && run.jobId) {
+    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const bad = payloadProblem(definition, target.payload)
+    if (bad) throw bad
+  }
+  const later = target.scheduledAt.getTime() > nowMs || (await dependsOnOthers(ctx, run))
+  return moveFound(ctx, run, later ? 'reschedule' : 'rescheduleNow', {
+    actor: target.actor,
+    ...(target.causationId && { causationId: target.causationId }),
+    // A moment that has just passed is now, or its time to live would begin in the past.
+    scheduledAt: new Date(Math.max(target.scheduledAt.getTime(), nowMs)),
+    ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+    ...(target.payload !== undefined && { payload: target.payload }),
+    data: { scheduled_at: target.scheduledAt.toISOString() },
+  })
+}
+
+/** A run that has to wait for others is due now, and finds out then what it has to wait for. */
+async function dependsOnOthers(ctx: Ctx, run: RunRow): Promise<boolean> {
+  if (!run.jobId || (await ctx.jobs.ofRun(run.jobId)).dependencies === 0) return false
+  return (await waitOnDependencies(ctx.sql, { ...run, jobId: run.jobId })) !== undefined
+}
+
+/** Queues a paused run again, to go on from its latest checkpoint. */
+export async function resumeRun(ctx: Ctx, target: Target): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  return moveFound(ctx, run, 'resume', requeueing(run, target))
+}
+
+/** The same run again: attempts counted anew, time to live refreshed. */
+export async function redriveRun(ctx: Ctx, target: Target): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  return moveFound(ctx, run, 'redrive', redriving(run, target))
+}
+
+export const redriving = (run: RunRow, cause: Cause) => ({ ...requeueing(run, cause), nextAttempt: 1 })
+
+const requeueing = (run: RunRow, { actor, causationId }: Cause) => ({
+  actor,
+  ...(causationId && { causationId }),
+  dueInMs: 0,
+  ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+})

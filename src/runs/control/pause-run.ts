@@ -1,0 +1,72 @@
+// Pausing: the executor is told, and has the job's grace to checkpoint and settle as paused. If it does not, the
+// reaper takes the lease; either way the run is paused and late writes are refused.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import { isOver } from '#core/run.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { readRuns } from '#run-state/read/read-runs.sql.ts'
+import { tellPause } from '../attempts/leases.sql.ts'
+import { findRunOr404, type Target } from './move-by-hand.ts'
+
+type Pause = Target & {
+  reason?: string | undefined
+  /** Answer when the run has left its executor, or after so long; at once when left out. */
+  waitMs?: number
+}
+
+export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
+  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  if (run.state === 'paused') return run
+  if (run.state !== 'executing' || !run.jobId) {
+    throw isOver(run.state)
+      ? refuse('run_over', { runId: target.runId, state: run.state })
+      : refuse('wrong_state', { runId: target.runId, state: run.state, needs: ['executing'] })
+  }
+  const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+  await ctx.sql
+    .begin(async (transaction) => {
+      const tx = transaction as unknown as Sql
+      await appendEvents(tx, [
+        {
+          projectId: run.projectId,
+          runId: run.id,
+          type: 'run.pause_requested',
+          actor: target.actor,
+          causationId: target.causationId,
+          message: target.reason,
+          data: { grace_secs: definition.pauseGraceSecs },
+        },
+      ])
+      // Told already, or no longer executing: then nothing was requested either.
+      if (!(await tellPause(tx, run.id, definition.pauseGraceSecs))) throw new NotTold()
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof NotTold)) throw error
+    })
+  ctx.ring([`run:${run.id}`, 'leases', 'tail'])
+  return untilLeft(ctx, run.id, target.waitMs ?? 0)
+}
+
+/** Rolls the transaction back. */
+class NotTold extends Error {}
+
+/** How often the run is looked at when nobody rings. */
+const LOOK_EVERY_MS = 500
+
+async function untilLeft(ctx: Ctx, runId: string, waitMs: number): Promise<RunRow> {
+  const endMs = performance.now() + waitMs
+  for (;;) {
+    const listening = ctx.listen([`run:${runId}`])
+    try {
+      const [now] = await readRuns(ctx.sql, [runId])
+      const leftMs = endMs - performance.now()
+      if (now!.state !== 'executing' || leftMs <= 0) return now!
+      await listening.rung(Math.min(leftMs, LOOK_EVERY_MS))
+    } finally {
+      listening.close()
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// A replay is a new run that names the old one; nothing of the old one changes.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import { priorityOf } from '#core/job.ts'
+import { isOver, OVER_STATES } from '#core/run.ts'
+import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findCheckpoint } from '../attempts/attempt-writes.sql.ts'
+import { type Origin, type RunRequest, triggerRun } from '../trigger/trigger-runs.ts'
+import { findRunOr404, type Target } from './move-by-hand.ts'
+
+/** Runs the payload of a run that is over again, or the state of one of its checkpoints, under the job's current version. */
+export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
+  const old = await findRunOr404(ctx, target.projectId, target.runId)
+  const problem = replayProblem(old)
+  if (problem) throw problem
+  const payload =
+    target.fromCheckpoint === undefined ? await payloadOf(ctx, old) : await stateAt(ctx, old, target.fromCheckpoint)
+  const request = replayRequest(old, payload)
+  if (target.fromCheckpoint !== undefined) request.debugMode = true
+  const { run } = await triggerRun(ctx, old.jobId!, request, replayOrigin(old, target))
+  return run
+}
+
+/** Why this run cannot be replayed; undefined when it can. */
+export function replayProblem(old: RunRow): Refusal | undefined {
+  if (!isOver(old.state)) return refuse('wrong_state', { runId: old.publicId, state: old.state, needs: OVER_STATES })
+  return old.jobId ? undefined : refuse('job_external', { job: old.publicId })
+}
+
+/** What a trigger would have to ask for to get the same run again. */
+export const replayRequest = (old: RunRow, payload: unknown): RunRequest => ({
+  ...(old.overrides as RunRequest | null),
+  payload: payload ?? undefined,
+  priority: priorityOf(old.rank),
+  tags: old.tags,
+  metadata: old.metadata,
+  concurrencyKey: old.concurrencyKey || undefined,
+  preset: old.preset ?? undefined,
+  agentId: old.agentId ?? undefined,
+  debugMode: old.debugMode || undefined,
+})
+
+export const replayOrigin = (old: RunRow, { actor, causationId }: Cause): Origin => ({
+  projectId: old.projectId,
+  actor,
+  ...(causationId && { causationId }),
+  correlationId: old.correlationId,
+  triggeredBy: 'replay',
+  replayedFrom: old.id,
+})
+
+async function payloadOf(ctx: Ctx, run: RunRow): Promise<unknown> {
+  const body = await findRunBody(ctx.sql, run.id)
+  if (!body) throw refuse('payload_gone', { runId: run.publicId })
+  return body.payload
+}
+
+async function stateAt(ctx: Ctx, run: RunRow, number: number): Promise<unknown> {
+  const checkpoint = await findCheckpoint(ctx.sql, run.id, number)
+  if (!checkpoint) throw refuse('checkpoint_not_found', { runId: run.publicId, number })
+  return checkpoint.state
+}

@@ -1,0 +1,64 @@
+// A restart: the run is taken from its executor, if it has one, and begins anew: without its checkpoints, and with
+// other settings if a preset is named. Its attempt is the same; late writes of the old executor are refused.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Preset } from '#core/preset.ts'
+import { RUN_MOVES } from '#core/run.ts'
+import { findPresetOr404, timesOf } from '#jobs/presets.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { changeRunSettings, type RunSettings } from '#run-state/run-settings.sql.ts'
+import { requeued } from '../waits/waits.ts'
+import { checkJobIsThere, findRunOr404, type Target } from './move-by-hand.ts'
+
+/** Restarts a run that is executing or paused, optionally with the settings of a preset. */
+export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
+  const { projectId, actor, causationId } = target
+  const run = await findRunOr404(ctx, projectId, target.runId)
+  await checkJobIsThere(ctx, run)
+  const preset = target.preset === undefined ? undefined : await findPresetOr404(ctx, projectId, target.preset)
+  const settings = preset && (await settingsUnder(ctx, run, preset))
+  await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    if (preset) {
+      await changeRunSettings(tx, run.id, settings!)
+    }
+    const [changed] = await moveRuns(tx, [
+      {
+        runId: run.id,
+        move: 'restart',
+        actor,
+        ...(causationId && { causationId }),
+        ...requeued(run),
+        ...(preset && { data: { preset: preset.name } }),
+      },
+    ])
+    // A run that is queued already has nothing to restart, and its settings stay what they were.
+    if (changed!.outcome === 'already')
+      throw refuse('wrong_state', { runId: run.publicId, state: 'queued', needs: RUN_MOVES.restart.from })
+    const problem = moveProblem(run.publicId, 'restart', changed!)
+    if (problem) throw problem
+  })
+  const [now] = await readRuns(ctx.sql, [run.id])
+  ctx.ring([`run:${run.id}`, `queue:${now!.queue}`, 'leases', 'slots', 'tail'])
+  return asMoved(now!, { state: 'queued' })
+}
+
+/** What the preset leaves open is what the job says, not what an earlier preset said. */
+async function settingsUnder(ctx: Ctx, run: RunRow, preset: Preset): Promise<RunSettings> {
+  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  const { timeoutSecs: _, maxAttempts: __, ...others } = run.overrides ?? {}
+  const overrides = { ...others, ...timesOf(preset) }
+  return {
+    preset: preset.name,
+    environment: preset.environment,
+    // What Runyard calls itself waits in one queue, whatever the machine behind its endpoint is.
+    queue: run.execution === 'worker' ? (preset.queue ?? definition.queue) : run.queue,
+    timeoutSecs: preset.timeoutSecs ?? definition.timeoutSecs,
+    maxAttempts: preset.maxAttempts ?? definition.maxAttempts,
+    overrides: Object.keys(overrides).length > 0 ? overrides : null,
+  }
+}

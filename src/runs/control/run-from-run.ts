@@ -1,0 +1,89 @@
+// A run that another one asks for: a child, or a continuation. Both are tied in one transaction under the lock of the
+// one that asks: a cancel of it comes before, and the call is refused, or after, and finds the new run.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import { isOver } from '#core/run.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { prepareRun } from '../trigger/prepare-run.ts'
+import { type Origin, outcomeOf, type RunRequest, type Triggered } from '../trigger/trigger-runs.ts'
+
+const TRIES_MAX = 5
+
+export type RunFromRun = {
+  /** The run that asks, as it was just read. */
+  above: RunRow
+  /** Its lease, when it is that run itself that asks. */
+  token?: string | undefined
+  actor: Actor
+  causationId?: string | undefined
+  job: string
+  request: RunRequest
+  origin: Omit<Origin, 'actor' | 'projectId' | 'correlationId' | 'causationId'>
+  /** The event of the run that asks, which causes the new one. */
+  event: { type: string; data: (created: NewRun, job: JobRow) => object }
+  /** What else happens in the same transaction. */
+  also?: (tx: Sql, created: NewRun) => Promise<void>
+}
+
+export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered> {
+  const { projectId } = it.above
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const job = await ctx.jobs.find(projectId, it.job)
+    if (!job) throw refuse('job_not_found', { job: it.job })
+    const origin: Origin = { ...it.origin, projectId, actor: it.actor, correlationId: it.above.correlationId }
+    const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: Date.now() })
+    if (prepared instanceof Error) throw prepared
+    const inserted = await ctx.sql
+      .begin((tx) => insertUnder(tx as unknown as Sql, it, { prepared, job }))
+      .catch((error: unknown) => {
+        if (error instanceof NotCreated) return error.inserted
+        throw error
+      })
+    // Only now: a second connection, asked for while the first one holds the run above, can be one too many.
+    const triggered = await outcomeOf(ctx, { job, jobName: it.job, run: prepared, inserted: inserted as InsertedRun })
+    if (triggered instanceof Error) throw triggered
+    if (triggered) {
+      const { state, queue } = triggered.run
+      ctx.ring([`run:${it.above.id}`, state === 'queued' ? `queue:${queue}` : 'timers', 'waits', 'slots', 'tail'])
+      return triggered
+    }
+    ctx.jobs.forget(projectId, it.job)
+  }
+  throw new Error(`job ${it.job} kept changing while a run of it was being created from ${it.above.publicId}`)
+}
+
+async function insertUnder(
+  tx: Sql,
+  { above, token, actor, causationId, event, also }: RunFromRun,
+  { prepared, job }: { prepared: NewRun; job: JobRow },
+): Promise<InsertedRun> {
+  const { projectId, publicId } = above
+  const data = event.data(prepared, job)
+  const [asked] = await appendEvents(tx, [
+    { projectId, runId: above.id, token, type: event.type, actor, causationId, data },
+  ])
+  if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: publicId })
+  // The lock is ours now, so what the run is cannot change before the new one is committed.
+  const now = await findRun(tx, projectId, publicId)
+  if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
+  const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
+  // Nothing was created: the event must not say so.
+  if (inserted!.outcome !== 'created') throw new NotCreated(inserted!)
+  await also?.(tx, prepared)
+  return inserted!
+}
+
+/** Rolls the transaction back, and tells what stood in the way of the new run. */
+class NotCreated extends Error {
+  readonly inserted: InsertedRun
+  constructor(inserted: InsertedRun) {
+    super('no run was created')
+    this.inserted = inserted
+  }
+}

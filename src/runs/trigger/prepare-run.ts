@@ -1,0 +1,137 @@
+// From what a trigger asks for to the run that is written: checked against its job, with all defaults filled in.
+import { createHash } from 'node:crypto'
+import { problemsUnder } from '#access/schema/json-schema.ts'
+import { canonicalJson } from '#core/canonical.ts'
+import { DEPENDENCY_KEY } from '#core/dependency.ts'
+import { type Refusal, refuse, refuseField } from '#core/error.ts'
+import { type JobDefinition, rankOf } from '#core/job.ts'
+import { waitOnDependencies } from '#jobs/job-dependencies.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import { findPreset } from '#jobs/presets.sql.ts'
+import { settingsOf, timesOf } from '#jobs/presets.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import type { Origin, RunRequest } from './trigger-runs.ts'
+
+/** How far ahead a run may be scheduled. */
+export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000
+/** How far the clock of a caller may be behind ours before "now" is "in the past". */
+const CLOCK_SKEW_MS = 60_000
+/** Metadata values are this long at most. */
+const DEPENDENCY_KEY_LENGTH_MAX = 1024
+
+type Preparation = { job: JobRow; request: RunRequest; origin: Origin; nowMs: number }
+
+/** Checks a request against its job, fills in what it leaves open, and finds out what the run has to wait for. */
+export async function prepareRun(sql: Sql, it: Preparation): Promise<NewRun | Refusal> {
+  const preset =
+    it.request.preset === undefined ? undefined : await findPreset(sql, it.job.projectId, it.request.preset)
+  if (it.request.preset !== undefined && !preset) return refuse('preset_not_found', { preset: it.request.preset })
+  const run = plainRun({ ...it, request: { ...timesOf(preset), ...it.request } })
+  if (run instanceof Error) return run
+  if (preset) Object.assign(run, settingsOf(preset))
+  // A delayed run is asked when it is due.
+  const delayed = run.scheduledAt !== undefined || (run.delayMs ?? 0) > 0
+  if (it.job.dependencies === 0) return run
+  const wait = delayed
+    ? undefined
+    : await waitOnDependencies(sql, {
+        jobId: run.jobId,
+        idempotencyKey: run.idempotency?.key,
+        metadata: run.metadata,
+        timeoutMs: run.ttlSecs === undefined ? undefined : run.ttlSecs * 1000,
+      })
+  return { ...run, dependencies: it.job.dependencies, wait }
+}
+
+function plainRun({ job, request, origin, nowMs }: Preparation): NewRun | Refusal {
+  const { definition } = job
+  if (definition.execution === 'external') return refuse('job_external', { job: job.slug })
+  const problem = scheduleProblem(request, nowMs) ?? payloadProblem(definition, request.payload)
+  if (problem) return problem
+  const overrides = overridesOf(request)
+  const ttlSecs = request.ttlSecs ?? definition.runTtlSecs ?? undefined
+  return {
+    id: newId(),
+    projectId: job.projectId,
+    jobId: job.id,
+    jobVersion: job.version,
+    actor: origin.actor,
+    causationId: origin.causationId,
+    correlationId: origin.correlationId,
+    triggeredBy: origin.triggeredBy,
+    payload: request.payload,
+    // A moment that has passed by no more than a clock may be wrong is now.
+    scheduledAt: request.scheduledAt && request.scheduledAt.getTime() > nowMs ? request.scheduledAt : undefined,
+    delayMs: request.delaySecs === undefined ? undefined : request.delaySecs * 1000,
+    rank: rankOf(request.priority ?? definition.priority),
+    timeoutSecs: request.timeoutSecs ?? definition.timeoutSecs,
+    maxAttempts: request.maxAttempts ?? definition.maxAttempts,
+    ttlSecs,
+    overrides,
+    tags: { ...definition.tags, ...request.tags },
+    metadata: { ...definition.metadata, ...dependencyKeyOf(request.payload), ...request.metadata },
+    concurrencyKey: request.concurrencyKey,
+    idempotency:
+      request.idempotencyKey === undefined
+        ? undefined
+        : { key: request.idempotencyKey, fingerprint: fingerprintOf(request) },
+    batchId: origin.batchId,
+    agentId: request.agentId,
+    debugMode: request.debugMode,
+    traceparent: request.traceparent,
+    parentRunId: origin.parentRunId,
+    continuationOf: origin.continuationOf,
+    lineageDepth: origin.lineageDepth,
+    replayedFrom: origin.replayedFrom,
+    detached: request.detached || undefined,
+  }
+}
+
+/** A payload may carry the key that ties it to runs of other jobs. */
+function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
+  const key = typeof payload === 'object' && payload !== null && (payload as Record<string, unknown>)[DEPENDENCY_KEY]
+  return typeof key === 'string' && key.length > 0 && key.length <= DEPENDENCY_KEY_LENGTH_MAX
+    ? { [DEPENDENCY_KEY]: key }
+    : undefined
+}
+
+export function scheduleProblem(
+  request: Pick<RunRequest, 'scheduledAt' | 'delaySecs'>,
+  nowMs: number,
+): Refusal | undefined {
+  if (!request.scheduledAt) return undefined
+  if (request.delaySecs !== undefined) return refuseField('delay_secs', 'may not be given together with scheduled_at')
+  const aheadMs = request.scheduledAt.getTime() - nowMs
+  if (aheadMs < -CLOCK_SKEW_MS) return refuseField('scheduled_at', 'is in the past')
+  if (aheadMs > SCHEDULE_AHEAD_MAX_MS) return refuseField('scheduled_at', 'is more than a year ahead')
+  return undefined
+}
+
+export function payloadProblem(definition: JobDefinition, payload: unknown): Refusal | undefined {
+  if (!definition.payloadSchema) return undefined
+  const fields = problemsUnder(definition.payloadSchema, payload ?? null, 'payload')
+  return fields.length > 0 ? refuse('invalid', { fields }) : undefined
+}
+
+const OVERRIDABLE = [
+  'maxAttempts',
+  'timeoutSecs',
+  'retryStrategy',
+  'retryInitialDelaySecs',
+  'retryMaxDelaySecs',
+  'retryDelaysSecs',
+  'ttlSecs',
+] as const satisfies (keyof RunRequest)[]
+
+function overridesOf(request: RunRequest): object | undefined {
+  const given = OVERRIDABLE.filter((name) => request[name] !== undefined)
+  return given.length > 0 ? Object.fromEntries(given.map((name) => [name, request[name]])) : undefined
+}
+
+/** What a second use of an idempotency key is compared by, whatever the order of its keys. */
+const fingerprintOf = (request: RunRequest): string =>
+  createHash('sha256')
+    .update(canonicalJson(request.comparedBy ?? request.payload ?? null))
+    .digest('hex')

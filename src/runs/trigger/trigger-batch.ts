@@ -1,0 +1,34 @@
+// A batch is on record before its first run and closed after its last one: one without an end was cut short.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse } from '#core/error.ts'
+import { type BatchRow, findBatch, finishBatch, insertBatch } from '#jobs/batches.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Origin, Triggered } from './trigger-runs.ts'
+
+type Batch = { job: string; itemCount: number } & Pick<Origin, 'projectId' | 'actor'>
+
+/**
+ * Does `work`, whose runs carry the id that it is given, as one batch. Its outcomes stand for the items, one each;
+ * throws when there is no such job.
+ */
+export async function triggerBatch(
+  ctx: Ctx,
+  { job: jobName, itemCount, projectId, actor }: Batch,
+  work: (batchId: string) => Promise<(Triggered | Error)[]>,
+): Promise<{ batchId: string; outcomes: (Triggered | Error)[] }> {
+  const job = await ctx.jobs.find(projectId, jobName)
+  if (!job) throw refuse('job_not_found', { job: jobName })
+  const batchId = newId()
+  await insertBatch(ctx.sql, { id: batchId, projectId, jobId: job.id, itemCount, createdBy: actor.id })
+  const outcomes = await work(batchId)
+  const created = outcomes.filter((it) => !(it instanceof Error) && !it.replayed).length
+  await finishBatch(ctx.sql, batchId, created)
+  return { batchId, outcomes }
+}
+
+export async function findBatchOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, batchId: string): Promise<BatchRow> {
+  const found = await findBatch(ctx.sql, projectId, batchId)
+  if (!found) throw refuse('batch_not_found', { batchId })
+  return found
+}

@@ -1,0 +1,138 @@
+// Triggering: one path for one run, for a batch, for cron, spawns and replays.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import type { RetryPolicy } from '#core/retry.ts'
+import type { Trigger } from '#core/run.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { newRunRow } from './new-run-row.ts'
+import { prepareRun } from './prepare-run.ts'
+
+export type RunRequest = Partial<RetryPolicy> & {
+  payload?: unknown
+  scheduledAt?: Date | undefined
+  delaySecs?: number | undefined
+  priority?: number | undefined
+  tags?: Record<string, string> | undefined
+  metadata?: Record<string, string> | undefined
+  concurrencyKey?: string | undefined
+  idempotencyKey?: string | undefined
+  /** What a second use of the key is compared by, where the payload differs each time. By default the payload. */
+  comparedBy?: unknown
+  ttlSecs?: number | undefined
+  timeoutSecs?: number | undefined
+  agentId?: string | undefined
+  debugMode?: boolean | undefined
+  /** Goes on when its parent is canceled or fails. */
+  detached?: boolean | undefined
+  /** Name of the settings that it is executed with. */
+  preset?: string | undefined
+  traceparent?: string | undefined
+}
+
+/** Where a run comes from, besides the one who asks for it. */
+export type Origin = Cause & {
+  projectId: string
+  triggeredBy: Trigger
+  batchId?: string
+  parentRunId?: string
+  continuationOf?: string
+  lineageDepth?: number
+  replayedFrom?: string
+}
+
+export type Triggered = { run: RunRow; replayed: boolean }
+
+/** Triggers one run of a job, named by id or slug. */
+export async function triggerRun(ctx: Ctx, job: string, request: RunRequest, origin: Origin): Promise<Triggered> {
+  const [triggered] = await triggerRuns(ctx, job, [request], origin)
+  if (triggered instanceof Error) throw triggered
+  return triggered!
+}
+
+/** Triggers up to 500 runs; one that is refused, or fails, harms no other. Throws only when there is no such job. */
+export async function triggerRuns(
+  ctx: Ctx,
+  jobName: string,
+  requests: readonly RunRequest[],
+  origin: Origin,
+): Promise<(Triggered | Error)[]> {
+  const job = await ctx.jobs.find(origin.projectId, jobName)
+  if (!job) throw refuse('job_not_found', { job: jobName })
+  const trigger = (request: RunRequest) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)
+  // Of several with one key the first is the one that is made.
+  const latest = new Map<string, Promise<unknown>>()
+  const results = await Promise.all(
+    requests.map((request) => {
+      const { idempotencyKey: key } = request
+      if (key === undefined) return trigger(request)
+      const one = (latest.get(key) ?? Promise.resolve()).then(() => trigger(request))
+      latest.set(key, one)
+      return one
+    }),
+  )
+  const queues = new Set(
+    results.flatMap((it) =>
+      it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`],
+    ),
+  )
+  for (const [state, topic] of [
+    ['delayed', 'timers'],
+    ['waiting', 'waits'],
+  ] as const)
+    if (results.some((it) => !(it instanceof Error) && it.run.state === state)) queues.add(topic)
+  ctx.ring([...queues, 'tail'])
+  return results
+}
+
+/** What goes wrong with one is told beside what was done with the others. */
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+type One = { job: JobRow; jobName: string; request: RunRequest; origin: Origin }
+
+async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
+  const { jobName, request, origin } = one
+  let { job } = one
+  // A job may be changed between our look and the insert, and a key freed between the insert and our second look.
+  for (let tries = 0; tries < 5; tries++) {
+    const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: Date.now() })
+    if (prepared instanceof Error) return prepared
+    const inserted = await ctx.insertRun(prepared)
+    const done = await outcomeOf(ctx, { job, jobName, run: prepared, inserted })
+    if (done) return done
+    ctx.jobs.forget(origin.projectId, jobName)
+    const found = await ctx.jobs.find(origin.projectId, jobName)
+    if (!found) return refuse('job_not_found', { job: jobName })
+    job = found
+  }
+  throw new Error(`job ${jobName} kept changing while a run of it was being created`)
+}
+
+type Outcome = { job: JobRow; jobName: string; run: NewRun; inserted: InsertedRun }
+
+/** Undefined: look again. */
+export async function outcomeOf(
+  ctx: Ctx,
+  { job, jobName, run, inserted }: Outcome,
+): Promise<Triggered | Refusal | undefined> {
+  switch (inserted.outcome) {
+    case 'created':
+      return { run: newRunRow(job, run, inserted), replayed: false }
+    case 'key_taken': {
+      if (inserted.fingerprint !== run.idempotency!.fingerprint)
+        return refuse('idempotency_mismatch', { key: run.idempotency!.key })
+      const [first] = await readRuns(ctx.sql, [inserted.runId])
+      return first && { run: first, replayed: true }
+    }
+    case 'job_disabled':
+      return refuse('job_disabled', { job: jobName })
+    case 'job_paused':
+      return refuse('job_paused', { job: jobName })
+    case 'job_changed':
+    case 'job_missing':
+      return undefined
+  }
+}

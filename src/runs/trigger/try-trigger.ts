@@ -1,0 +1,21 @@
+// Triggers that are only tried: what would be refused is told, and nothing is made.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { payloadProblem, scheduleProblem } from './prepare-run.ts'
+import type { RunRequest } from './trigger-runs.ts'
+
+/** What stands in the way of each of these runs. Throws what stands in the way of any run of the job. */
+export async function tryTriggers(
+  ctx: Pick<Ctx, 'sql'>,
+  { projectId, job: jobName }: { projectId: string; job: string },
+  requests: readonly RunRequest[],
+): Promise<(Refusal | undefined)[]> {
+  const job = await findJobOr404(ctx, projectId, jobName)
+  if (!job.definition.enabled) throw refuse('job_disabled', { job: jobName })
+  if (job.pausedAt && job.definition.whenPaused === 'refuse') throw refuse('job_paused', { job: jobName })
+  if (job.definition.execution === 'external') throw refuse('job_external', { job: jobName })
+  const nowMs = Date.now()
+  return requests.map((it) => scheduleProblem(it, nowMs) ?? payloadProblem(job.definition, it.payload))
+}

@@ -1,0 +1,95 @@
+// Whether what a run waits for has come; if so, the run goes on.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { SYSTEM } from '#core/event.ts'
+import { isOver } from '#core/run.ts'
+import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { putValue } from '../attempts/attempt-writes.sql.ts'
+import { awaitKey } from '../control/spawn-run.ts'
+import { findWait, type WaitRow } from './waits.sql.ts'
+import { requeued, wake } from './waits.ts'
+
+/** A child's result beside its end is kept up to this size; a larger one is fetched from the child. */
+const RESULT_BYTES_MAX = 64 * 1024
+
+/** False when the run has to go on waiting. */
+export async function endWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
+  switch (wait.kind) {
+    case 'event':
+    case 'input':
+      // Nothing but the event itself, or the answer, ends it.
+      return false
+    case 'child':
+      return endChildWait(ctx, wait)
+    case 'dependencies':
+      return endDependencyWait(ctx, wait)
+  }
+}
+
+async function endDependencyWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
+  const standings = await readDependencyStandings(ctx.sql, wait.jobId!, wait.matchKey)
+  if (!standings.every((it) => it.met)) return false
+  const [run] = await readRuns(ctx.sql, [wait.runId])
+  if (!run) return false
+  const data = { for: 'dependencies', run_ids: standings.map((it) => it.runId) }
+  const changed = await ctx.moveRun({
+    runId: run.id,
+    move: 'wake',
+    waitId: wait.id,
+    actor: SYSTEM,
+    data,
+    ...requeued(run),
+  })
+  ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'tail'])
+  return changed.outcome === 'moved'
+}
+
+/** How the child ended is left among the parent's values: the next call of its handler finds it there. */
+async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
+  const [child] = await readRuns(ctx.sql, [wait.childRunId!])
+  if (child && !isOver(child.state)) return false
+  const value = child
+    ? await endOf(ctx, child)
+    : { run_id: wait.childRunId, status: null, error: 'it is no longer kept' }
+  const woken = await ctx.sql
+    .begin(async (transaction) => {
+      const tx = transaction as unknown as Sql
+      const key = awaitKey(wait.childRunId!)
+      const [told] = await appendEvents(tx, [
+        { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } },
+      ])
+      // The run is locked now: if it has gone on meanwhile, it is told nothing.
+      if ((await findWait(tx, wait.runId))?.id !== wait.id || told?.outcome !== 'appended') throw new GoneOn()
+      const [run] = await readRuns(tx, [wait.runId])
+      await putValue(tx, { runId: wait.runId, key, value })
+      await wake(tx, run!, {
+        actor: SYSTEM,
+        causationId: told.id,
+        data: { for: 'child', child_run_id: value.run_id, child_status: value.status },
+      })
+      return run
+    })
+    .catch((error: unknown) => {
+      if (error instanceof GoneOn) return undefined
+      throw error
+    })
+  if (woken) ctx.ring([`run:${wait.runId}`, `queue:${(woken as RunRow).queue}`, 'tail'])
+  return woken !== undefined
+}
+
+async function endOf(ctx: Ctx, child: RunRow) {
+  const { result = null } = (await findRunBody(ctx.sql, child.id)) ?? {}
+  const tooLarge = Buffer.byteLength(JSON.stringify(result) ?? 'null') > RESULT_BYTES_MAX
+  return {
+    run_id: child.publicId,
+    status: child.state,
+    ...(child.error !== null && child.state !== 'completed' && { error: child.error }),
+    ...(tooLarge ? { result_omitted: true } : { result }),
+  }
+}
+
+/** Rolls the transaction back. */
+class GoneOn extends Error {}

@@ -1,0 +1,90 @@
+// Runs that wait are looked at when what they wait for may have come, and given up when their time is over.
+
+import type { Ctx } from '#bell/ctx.ts'
+import type { Duty } from '#bell/loop.ts'
+import { SYSTEM } from '#core/event.ts'
+import { cancelDescendants } from '../control/cancel-runs.ts'
+import { endWait } from './end-wait.ts'
+import {
+  dropWait,
+  nextWaitInMs,
+  postponeWaits,
+  readDueWaits,
+  readExpiredWaits,
+  takeJobCalls,
+  type WaitRow,
+} from './waits.sql.ts'
+
+const BATCH_MAX = 200
+/** Looked at side by side: each takes a statement or two, and the engine has few connections. */
+const PARALLEL_MAX = 2
+const RETRY_MS = 1_000
+
+/** Safe on every node at once: a run goes on once, whoever finds out that it may. */
+export const waits = (ctx: Ctx): Duty => ({
+  name: 'waits',
+  everyMs: 5_000,
+  topics: ['waits'],
+  async tick() {
+    const inMs = await nextWaitInMs(ctx.sql)
+    if (inMs === undefined || inMs > 0) return { inMs }
+    const called = await takeJobCalls(ctx.sql, BATCH_MAX)
+    const expired = await readExpiredWaits(ctx.sql, BATCH_MAX)
+    const givenUp = await each(ctx, expired, giveUp)
+    const due = await readDueWaits(ctx.sql, BATCH_MAX)
+    const ended = await each(ctx, due, endWait)
+    const left = due.filter((_, index) => !ended[index])
+    if (left.length > 0) await postponeWaits(ctx.sql, left)
+    // Somebody else may be ending those that are left this very moment.
+    return called > 0 || due.length > 0 || givenUp.includes(true) ? 'again' : { inMs: RETRY_MS }
+  },
+})
+
+/** Each by itself: a wait that cannot be ended is told of, and keeps nobody else waiting. */
+async function each(
+  ctx: Ctx,
+  waits: readonly WaitRow[],
+  act: (ctx: Ctx, wait: WaitRow) => Promise<boolean>,
+): Promise<boolean[]> {
+  const done: boolean[] = []
+  for (let at = 0; at < waits.length; at += PARALLEL_MAX) {
+    const some = waits.slice(at, at + PARALLEL_MAX).map((wait) =>
+      act(ctx, wait).catch(async (error: unknown) => {
+        ctx.log.error(
+          { err: error, runId: wait.runId, wait: wait.kind },
+          'a wait could not be ended; it is tried again',
+        )
+        await dropWait(ctx.sql, wait)
+        return false
+      }),
+    )
+    done.push(...(await Promise.all(some)))
+  }
+  return done
+}
+
+const FOR = {
+  event: (wait: WaitRow) => `the event ${wait.eventKey}`,
+  child: (wait: WaitRow) => `its child ${wait.childRunId}`,
+  dependencies: () => 'the jobs that it depends on',
+  input: () => 'an answer',
+}
+
+async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
+  const { runId } = wait
+  const error = `timed out waiting for ${FOR[wait.kind](wait)}`
+  const changed = await ctx.moveRun({
+    runId,
+    move: 'timeOut',
+    from: ['waiting'],
+    waitId: wait.id,
+    actor: SYSTEM,
+    error,
+    errorCode: 'wait_timeout',
+    data: { error, error_code: 'wait_timeout' },
+  })
+  if (changed.outcome !== 'moved') return false
+  await cancelDescendants(ctx, [runId], { actor: SYSTEM })
+  ctx.ring([`run:${runId}`, 'slots', 'tail'])
+  return true
+}

@@ -1,0 +1,116 @@
+// Runs that wait: for an event that somebody sends, for a child, for the runs that their job depends on. Whoever ends
+// a wait goes through here; a run that goes on is queued again, and its attempt is the same.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import type { Cause } from '#core/event.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import { isDuplicate, type Sql } from '#postgres/sql.ts'
+import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
+import { newWait } from '#run-state/move/wait-parts.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import type { Attempt } from '../attempts/attempt-calls.ts'
+import { insertCheckpoint } from '../attempts/attempt-writes.sql.ts'
+import { findLease } from '../attempts/leases.sql.ts'
+import { findWaitForEvent } from './waits.sql.ts'
+
+/** The source of the checkpoint that an event leaves. */
+export const EVENT_SOURCE = 'event_trigger'
+
+/** Puts an executing run to rest until an event with this key is sent; after `timeoutSecs` it has timed out. */
+export async function waitForEvent(
+  ctx: Ctx,
+  it: Attempt,
+  { eventKey, timeoutSecs }: { eventKey: string; timeoutSecs: number },
+): Promise<{ run: RunRow; waitId: string; expiresAt: Date }> {
+  await refuseWhilePausing(ctx.sql, it.runId)
+  const wait = newWait('event', { eventKey, timeoutMs: timeoutSecs * 1000 })
+  const change: RunChange = {
+    runId: it.runId,
+    move: 'wait',
+    from: ['executing'],
+    token: it.token,
+    actor: it.actor,
+    wait,
+    data: { for: 'event', event_key: eventKey, timeout_secs: timeoutSecs },
+  }
+  const [changed] = await moveRuns(ctx.sql, [change]).catch((error: unknown) => {
+    if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
+    throw error
+  })
+  // A run that waits for something else already does not wait for this.
+  const problem =
+    changed!.outcome === 'already'
+      ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
+      : moveProblem(it.runId, 'wait', changed!)
+  if (problem) throw problem
+  ctx.ring([`run:${it.runId}`, 'waits', 'slots', 'tail'])
+  const [run] = await readRuns(ctx.sql, [it.runId])
+  return { run: run!, waitId: wait.id, expiresAt: new Date(Date.now() + timeoutSecs * 1000) }
+}
+
+/** An attempt that has been told to pause is to stop, and not to rest until something else comes. */
+export async function refuseWhilePausing(sql: Sql, runId: string): Promise<void> {
+  if ((await findLease(sql, runId))?.told === 'pause') throw refuse('pause_requested', { runId })
+}
+
+/** Sends an event to the run that waits for it: its payload becomes the checkpoint that the run goes on from. */
+export async function sendEvent(
+  ctx: Ctx,
+  asked: Cause & { projectId: string; eventKey: string; payload: unknown },
+): Promise<RunRow> {
+  const { projectId, eventKey, actor } = asked
+  const runId = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const wait = await findWaitForEvent(tx, projectId, eventKey)
+    if (!wait) throw refuse('wait_not_found', { eventKey })
+    const [received] = await appendEvents(tx, [
+      {
+        projectId,
+        runId: wait.runId,
+        type: 'event.received',
+        resourceType: 'received_event',
+        resourceId: eventKey,
+        actor,
+        causationId: asked.causationId,
+        data: { event_key: eventKey },
+      },
+    ])
+    // The run is locked now. Two who send at once find one wait: the second of them is told that it is over.
+    const still = await findWaitForEvent(tx, projectId, eventKey)
+    if (still?.id !== wait.id || received?.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
+    const [run] = await readRuns(tx, [wait.runId])
+    const { number } = await insertCheckpoint(tx, {
+      id: newId(),
+      runId: wait.runId,
+      attempt: run!.attempt,
+      source: EVENT_SOURCE,
+      state: asked.payload,
+    })
+    const data = { for: 'event', event_key: eventKey, checkpoint: number }
+    await wake(tx, run!, { actor, causationId: received.id, data })
+    return wait.runId
+  })
+  const [run] = await readRuns(ctx.sql, [runId])
+  ctx.ring([`run:${runId}`, `queue:${run!.queue}`, 'tail'])
+  return asMoved(run!, { state: 'queued' })
+}
+
+/** Queues a run that waits, in a transaction that holds its lock. */
+export async function wake(
+  tx: Sql,
+  run: RunRow,
+  about: Pick<RunChange, 'actor' | 'causationId' | 'data'>,
+): Promise<void> {
+  const [changed] = await moveRuns(tx, [{ runId: run.id, move: 'wake', ...about, ...requeued(run) }])
+  const problem: Refusal | undefined = moveProblem(run.publicId, 'wake', changed!)
+  if (problem) throw problem
+}
+
+/** Its time to live begins anew: it has waited through no fault of its own. */
+export const requeued = (run: RunRow): Pick<RunChange, 'dueInMs' | 'ttlMs'> => ({
+  dueInMs: 0,
+  ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
+})

@@ -1,0 +1,93 @@
+// The duties of a node, started together and stopped in order: nothing new is begun, what is under way may end, and
+// what does not end in time goes back to its queue.
+
+import type { RunTokens } from '#access/run-tokens.ts'
+import { inputs } from '#agents/inputs.duty.ts'
+import { makeAgendas } from '#agents/leases/ai-agendas.duty.ts'
+import { orphans } from '#agents/leases/orphans.duty.ts'
+import { switches } from '#agents/switches.duty.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import { type Duty, type DutyHealth, loop } from '#bell/loop.ts'
+import { operations } from '#bulk/operations.duty.ts'
+import { makeDispatcher } from '#dispatch/dispatcher.ts'
+import { makeCaller } from '#dispatch/http-call.ts'
+import { counters } from '#log/counts/counters.duty.ts'
+import { sealer } from '#log/seals/sealer.duty.ts'
+import type { Claimer } from '#runs/attempts/claimer.ts'
+import { reaper } from '#runs/attempts/reaper.duty.ts'
+import { cron } from '#runs/trigger/cron.duty.ts'
+import { timers } from '#runs/waits/timers.duty.ts'
+import { waits } from '#runs/waits/waits.duty.ts'
+import { type Retention, retention } from './retention.duty.ts'
+
+export type EngineOptions = {
+  claimer: Claimer
+  tokens: RunTokens
+  node: string
+  callsMax: number
+  retention: Retention
+  onTick: (duty: string, outcome: 'ok' | 'failed') => void
+}
+
+export type Engine = {
+  inFlight: () => number
+  health: () => DutyHealth[]
+  stop: (graceMs: number) => Promise<void>
+}
+
+export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
+  const caller = makeCaller({ egress: ctx.egress })
+  const dispatcher = makeDispatcher(ctx, { ...options, caller, owner: options.node })
+  const agendas = makeAgendas(ctx)
+  const health = new Map<string, DutyHealth>()
+  const stopping = new AbortController()
+
+  const run = (duty: Duty, signal: AbortSignal): Promise<void> => {
+    health.set(duty.name, { name: duty.name, everyMs: duty.everyMs, lastSuccessMs: undefined })
+    return loop(duty, {
+      signal,
+      listen: ctx.listen,
+      onSuccess(name) {
+        health.get(name)!.lastSuccessMs = performance.now()
+        options.onTick(name, 'ok')
+      },
+      onError(name, error) {
+        ctx.log.error({ err: error, duty: name }, 'a duty failed; it is tried again')
+        options.onTick(name, 'failed')
+      },
+    })
+  }
+
+  const [dispatch, leases] = dispatcher.duties
+  const duties = [
+    dispatch!,
+    timers(ctx),
+    waits(ctx),
+    inputs(ctx),
+    switches(ctx),
+    reaper(ctx),
+    orphans(ctx),
+    operations(ctx),
+    cron(ctx),
+    counters(ctx),
+    retention(ctx, options.retention),
+    sealer(ctx),
+    ...agendas.duties,
+  ].map((duty) => run(duty, stopping.signal))
+  // Leases are kept alive until the last call has ended.
+  const stoppingBeats = new AbortController()
+  const beats = run(leases!, stoppingBeats.signal)
+
+  return {
+    inFlight: dispatcher.inFlight,
+    health: () => [...health.values()],
+    async stop(graceMs) {
+      stopping.abort()
+      await Promise.all(duties)
+      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs)])
+      stoppingBeats.abort()
+      await beats
+      await caller.close()
+    },
+  }
+}

@@ -1,0 +1,94 @@
+// Deleting what is old, a bounded batch at a time: no statement here holds a lock or a snapshot for long.
+import { FINAL_STATES } from '#core/run.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { deleteLabels } from '#run-state/labels.sql.ts'
+
+/** Runs `work` while this connection holds the named lock; undefined when another node holds it. */
+export async function whileAlone<T>(sql: Sql, name: string, work: () => Promise<T>): Promise<T | undefined> {
+  const connection = await sql.reserve()
+  try {
+    const [row] = await connection<
+      { locked: boolean }[]
+    >`select pg_try_advisory_lock(hashtextextended(${name}, 2)) as locked`
+    if (!row!.locked) return undefined
+    try {
+      return await work()
+    } finally {
+      await connection`select pg_advisory_unlock(hashtextextended(${name}, 2))`
+    }
+  } finally {
+    connection.release()
+  }
+}
+
+/** Empties the bodies of runs that ended more than `days` ago. Returns how many. */
+export async function dropOldPayloads(sql: Sql, days: number, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from run_bodies where run_id in (
+      select s.run_id from run_states s join run_bodies b on b.run_id = s.run_id
+      where s.state = any(${FINAL_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
+      limit ${limit})
+    returning run_id`
+  return rows.length
+}
+
+/** Deletes runs that ended more than `days` ago, with all that they left; their events stay for their own time. */
+export async function deleteOldRuns(sql: Sql, days: number, limit: number): Promise<number> {
+  const rows = await sql`
+    with old as materialized (
+      select s.run_id, s.state as state_before, r.id, r.project_id, r.queue, r.job_id, r.tags, r.metadata, r.created_at
+      from run_states s join runs r on r.id = s.run_id
+      where s.state = any(${FINAL_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
+      limit ${limit} for update of s skip locked
+    ), labels as (${deleteLabels(sql, 'old')}
+    ), bodies as (delete from run_bodies where run_id in (select run_id from old)
+    ), checkpoints as (delete from run_checkpoints where run_id in (select run_id from old)
+    ), calls as (delete from run_tool_calls where run_id in (select run_id from old)
+    ), used as (delete from run_usage where run_id in (select run_id from old)
+    ), summed as (delete from run_usage_sums where run_id in (select run_id from old)
+    ), outputs as (delete from run_outputs where run_id in (select run_id from old)
+    ), kept as (delete from run_values where run_id in (select run_id from old)
+    ), dispatches as (delete from run_dispatches where run_id in (select run_id from old)
+    ), keys as (delete from idempotency_keys where run_id in (select run_id from old)
+    ), asked as (delete from runs where id in (select run_id from old)
+    ), counted as (
+      insert into run_counts as c (project_id, queue, job_id, state, shard, n)
+      select project_id, queue, coalesce(job_id, '00000000-0000-0000-0000-000000000000'), state_before, pg_backend_pid() % 64, -count(*)
+      from old group by 1, 2, 3, 4 order by 1, 2, 3, 4
+      on conflict (project_id, queue, job_id, state, shard) do update set n = c.n + excluded.n
+    )
+    delete from run_states where run_id in (select run_id from old) returning run_id`
+  return rows.length
+}
+
+/** Batches that were triggered more than `days` ago, most of whose runs are gone. */
+export async function deleteOldBatches(sql: Sql, days: number, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from batches where id in (
+      select id from batches where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
+    returning 1`
+  return rows.length
+}
+
+/** Resources that no event has named for so long that none of those that did is kept; partitions end within a week. */
+export async function deleteUnseenResources(sql: Sql, eventsDays: number, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from resources where (project_id, type, id) in (
+      select project_id, type, id from resources where seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day' limit ${limit})
+      -- Asked again of the row as it is when it is locked: an event may have named it meanwhile.
+      and seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day'
+    returning 1`
+  return rows.length
+}
+
+/** Idempotency keys, kept replies and event ids whose time is over. */
+export async function deleteStaleKeys(sql: Sql, limit: number): Promise<number> {
+  const keys = await sql`
+    delete from idempotency_keys where (job_id, key) in (select job_id, key from idempotency_keys where expires_at < now() limit ${limit}) returning 1`
+  const replies = await sql`
+    delete from kept_replies where (project_id, key) in (select project_id, key from kept_replies where expires_at < now() limit ${limit}) returning 1`
+  const ids = await sql`
+    delete from event_ids where (project_id, id) in (
+      select project_id, id from event_ids where recorded_at < now() - interval '90 days' limit ${limit}) returning 1`
+  return Math.max(keys.length, replies.length, ids.length)
+}

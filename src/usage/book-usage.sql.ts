@@ -1,0 +1,76 @@
+// Booking calls of models: each with its event, and added to the sums of its run and of the hour, so that no reader ever
+// adds up history. Many at once: calls of one job add to the same row, and one by one each would wait for the commit of
+// the one before it.
+import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { column } from '#postgres/column.ts'
+import { newId } from '#postgres/id.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
+import { NO_JOB, type UsageRow, usageColumns } from './usage.sql.ts'
+
+export type NewUsage = Omit<UsageRow, 'id' | 'sequence' | 'createdAt'> & {
+  runId: string
+  projectId: string
+  jobId: string | null
+  agentId: string | null
+}
+/** A call and the event that says so, which the lease fences. */
+export type UsageCall = { event: NewEvent; usage: NewUsage }
+/** Without a row when its event was refused. */
+export type BookedCall = { appended: Appended; row: UsageRow | undefined }
+
+/** Books up to 500 calls in one transaction; answers in their order. */
+export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<BookedCall[]> {
+  const booked = await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    // First, since it locks the runs: whoever adds to the sums of a run holds its lock.
+    const appended = await appendEvents(
+      tx,
+      calls.map(({ event }) => event),
+    )
+    const numbered = calls.map(({ usage }, index) => {
+      const it = appended[index]!
+      return it.outcome === 'appended' ? { ...usage, id: newId(), sequence: it.sequence! } : undefined
+    })
+    const rows = await insertUsage(
+      tx,
+      numbered.filter((it) => it !== undefined),
+    )
+    return numbered.map((it, index) => ({ appended: appended[index]!, row: it && rows.get(it.id) }))
+  })
+  return booked as BookedCall[]
+}
+
+type NumberedUsage = NewUsage & { id: string; sequence: number }
+
+/** Rows are added to in the order of their keys, or two statements would wait for each other. */
+async function insertUsage(db: Db, calls: readonly NumberedUsage[]): Promise<Map<string, UsageRow>> {
+  const of = (pick: (call: NumberedUsage) => string | number) => column(calls.map(pick))
+  const rows = await db<UsageRow[]>`
+    with input as materialized (
+      select * from unnest(
+        ${of((it) => it.id)}::uuid[], ${of((it) => it.runId)}::uuid[], ${of((it) => it.sequence)}::bigint[], ${of((it) => it.projectId)}::text[],
+        ${of((it) => it.jobId ?? NO_JOB)}::uuid[], ${of((it) => it.agentId ?? '')}::text[], ${of((it) => it.provider)}::text[], ${of((it) => it.model)}::text[],
+        ${of((it) => it.promptTokens)}::bigint[], ${of((it) => it.completionTokens)}::bigint[], ${of((it) => it.totalTokens)}::bigint[],
+        ${of((it) => it.costMicrousd)}::bigint[]
+      ) as t (id, run_id, sequence, project_id, job_id, agent_id, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
+    ), of_runs as (
+      insert into run_usage_sums as s (run_id, calls, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
+      select run_id, count(*), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens), sum(cost_microusd) from input group by 1 order by 1
+      on conflict (run_id) do update set calls = s.calls + excluded.calls,
+        prompt_tokens = s.prompt_tokens + excluded.prompt_tokens, completion_tokens = s.completion_tokens + excluded.completion_tokens,
+        total_tokens = s.total_tokens + excluded.total_tokens, cost_microusd = s.cost_microusd + excluded.cost_microusd
+    ), of_hours as (
+      insert into usage_hours as u (project_id, hour, job_id, agent_id, provider, model, calls, prompt_tokens, completion_tokens, cost_microusd)
+      select project_id, date_trunc('hour', statement_timestamp(), 'UTC'), job_id, agent_id, provider, model,
+        count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost_microusd)
+      from input
+      group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6
+      on conflict (project_id, hour, job_id, agent_id, provider, model) do update set calls = u.calls + excluded.calls,
+        prompt_tokens = u.prompt_tokens + excluded.prompt_tokens, completion_tokens = u.completion_tokens + excluded.completion_tokens,
+        cost_microusd = u.cost_microusd + excluded.cost_microusd
+    )
+    insert into run_usage (id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
+    select id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd from input
+    returning ${usageColumns(db)}`
+  return new Map(rows.map((row) => [row.id, row]))
+}

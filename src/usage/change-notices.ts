@@ -1,0 +1,31 @@
+// What the people of a project want to be told about.
+
+import type { Ctx } from '#bell/ctx.ts'
+import type { Cause } from '#core/event.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { mergeNotices, type Notices } from './plans.sql.ts'
+
+/** What is not said stays as it is. */
+export async function changeNotices(
+  ctx: Ctx,
+  { projectId, wanted, ...cause }: Cause & { projectId: string; wanted: Partial<Notices> },
+): Promise<Notices> {
+  const notices = await ctx.sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const changed = await mergeNotices(tx, projectId, wanted)
+    await appendEvents(tx, [
+      {
+        ...cause,
+        projectId,
+        type: 'project.notices_set',
+        resourceType: 'project',
+        resourceId: projectId,
+        data: changed,
+      },
+    ])
+    return changed
+  })
+  ctx.ring(['tail'])
+  return notices as Notices
+}

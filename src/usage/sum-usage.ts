@@ -1,0 +1,52 @@
+// Sums of usage over a time, from the sums that are kept by the hour.
+
+import type { Ctx } from '#bell/ctx.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import { findJobByIdOrSlug } from '#jobs/job-cache.ts'
+import { isUuid } from '#postgres/id.ts'
+import { sumUsage, type UsageFilter, type UsageSum } from './usage.sql.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** A leap year by day, or a month by hour: what one answer may span. */
+const SPAN_DAYS_MAX = 366
+const SPAN_DAYS_MAX_BY_HOUR = 31
+const SPAN_DAYS = 30
+/** Groups of one answer. */
+const GROUPS_MAX = 1_000
+
+type Asked = Omit<UsageFilter, 'from' | 'to' | 'jobId' | 'limit'> & {
+  from?: Date | undefined
+  to?: Date | undefined
+  job?: string | undefined
+}
+
+/** Every hour that begins or ends within the time counts whole. */
+export async function readUsageSums(
+  ctx: Ctx,
+  { job, ...asked }: Asked,
+): Promise<{ from: Date; to: Date; sums: UsageSum[]; hasMore: boolean }> {
+  const { from, to } = spanOf(asked)
+  const { groupBy } = asked
+  if (new Set(groupBy).size < groupBy.length) throw refuseField('group_by', 'names the same twice')
+  if (groupBy.includes('day') && groupBy.includes('hour')) throw refuseField('group_by', 'takes day or hour, not both')
+  const jobId = job === undefined ? undefined : await jobIdOf(ctx, asked.projectId, job)
+  const sums = await sumUsage(ctx.reads, { ...asked, from, to, jobId, limit: GROUPS_MAX + 1 })
+  return { from, to, sums: sums.slice(0, GROUPS_MAX), hasMore: sums.length > GROUPS_MAX }
+}
+
+function spanOf({ from, to, groupBy }: Pick<Asked, 'from' | 'to' | 'groupBy'>): { from: Date; to: Date } {
+  const toMs = Math.ceil((to?.getTime() ?? Date.now()) / HOUR_MS) * HOUR_MS
+  const fromMs = from ? Math.floor(from.getTime() / HOUR_MS) * HOUR_MS : toMs - SPAN_DAYS * DAY_MS
+  const daysMax = groupBy.includes('hour') ? SPAN_DAYS_MAX_BY_HOUR : SPAN_DAYS_MAX
+  if (fromMs >= toMs) throw refuseField('from', 'must be before to')
+  if (toMs - fromMs > daysMax * DAY_MS) throw refuseField('from', `must be within ${daysMax} days before to`)
+  return { from: new Date(fromMs), to: new Date(toMs) }
+}
+
+/** A job that was deleted is found by its id still: what it has cost stays. */
+async function jobIdOf(ctx: Ctx, projectId: string, job: string): Promise<string> {
+  const found = await findJobByIdOrSlug(ctx.sql, projectId, job)
+  if (!found && !isUuid(job)) throw refuse('job_not_found', { job })
+  return found?.id ?? job
+}

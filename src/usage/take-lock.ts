@@ -1,0 +1,36 @@
+// Taking a lock, within what the project's plan has room for.
+
+import type { Sql } from '#postgres/sql.ts'
+import { countRefused, type LockRequest, type LockTaken, takeLocks } from './locks.sql.ts'
+import { lockMonths, readMonth } from './plans.sql.ts'
+
+/** `callsMax`: so many calls a month and no more; without it calls are only counted. */
+export type LockAsked = LockRequest & { callsMax?: number | undefined }
+export type LockAnswer = LockTaken | { used: number }
+
+/** Answers up to 500 callers in their order: `used` for those whose month is used up. */
+export async function answerLocks(sql: Sql, asked: readonly LockAsked[]): Promise<LockAnswer[]> {
+  const bounded = asked.filter(({ callsMax }) => callsMax !== undefined).map(({ projectId }) => projectId)
+  if (bounded.length === 0) return takeLocks(sql, asked)
+  const answers = await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    await lockMonths(tx, bounded)
+    const month = await readMonth(tx, [...new Set(bounded)])
+    const used = new Map(month.filter(({ kind }) => kind === 'make').map((it) => [it.projectId, it.charged]))
+    const standing = asked.map(({ projectId, callsMax }) => {
+      const before = used.get(projectId) ?? 0
+      if (callsMax !== undefined && before >= callsMax) return before
+      used.set(projectId, before + 1)
+      return undefined
+    })
+    const admitted = asked.filter((_, index) => standing[index] === undefined)
+    const taken = admitted.length > 0 ? await takeLocks(tx, admitted) : []
+    await countRefused(
+      tx,
+      asked.filter((_, index) => standing[index] !== undefined),
+    )
+    let next = 0
+    return standing.map((before) => (before === undefined ? taken[next++]! : { used: before }))
+  })
+  return answers as LockAnswer[]
+}

@@ -1,0 +1,115 @@
+// What a schedule does after nobody was there to fire it, and how little that costs.
+import { Cron } from 'croner'
+import { describe, expect, test } from 'vitest'
+import { ticksBetween } from '#jobs/schedule.ts'
+import { cron } from '#runs/trigger/cron.duty.ts'
+import { addJob, testYard } from '../../support/yard.ts'
+
+const NEVER = new AbortController().signal
+const DAY_MS = 86_400_000
+
+describe('the ticks between two times', () => {
+  const walked = (expression: string, timezone: string, { from, to, max }: { from: Date; to: Date; max: number }) => {
+    const ticks: Date[] = []
+    const at = new Cron(expression, { timezone, paused: true })
+    for (let tick = at.nextRun(new Date(from.getTime() - 1000)); tick && tick <= to; tick = at.nextRun(tick))
+      if (tick >= from) ticks.push(tick)
+    return ticks.slice(-max)
+  }
+
+  test('are the same as those found by walking forward, also where clocks are changed', () => {
+    const windows = [
+      ['Europe/Berlin', '2026-03-28T20:00:00Z', '2026-03-29T06:00:00Z'],
+      ['Europe/Berlin', '2026-10-24T20:00:00Z', '2026-10-25T06:00:00Z'],
+      ['America/New_York', '2026-03-08T04:00:00Z', '2026-03-08T12:00:00Z'],
+      ['Australia/Lord_Howe', '2026-04-04T10:00:00Z', '2026-04-05T20:00:00Z'],
+      ['UTC', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'],
+    ] as const
+    for (const expression of [
+      '*/15 * * * *',
+      '30 2 * * *',
+      '0 * * * *',
+      '30 1,2,3 * * *',
+      '0 0 * * *',
+      '*/7 */3 * * *',
+    ])
+      for (const [timezone, from, to] of windows)
+        for (const max of [1, 5, 1000]) {
+          const asked = { from: new Date(from), to: new Date(to), max }
+          const name = `${expression} ${timezone} ${from} ${max}`
+          expect(ticksBetween(expression, timezone, asked), name).toEqual(walked(expression, timezone, asked))
+        }
+  })
+
+  test('include both ends, and end before a time that is not reached', () => {
+    const at = (text: string) => new Date(`2026-01-01T${text}Z`)
+    const minutes = (from: string, to: string) =>
+      ticksBetween('* * * * *', 'UTC', { from: at(from), to: at(to), max: 10 }).map((it) => it.toISOString().slice(11))
+    expect(minutes('10:00:00', '10:02:00')).toEqual(['10:00:00.000Z', '10:01:00.000Z', '10:02:00.000Z'])
+    expect(minutes('10:00:00.001', '10:01:59.999')).toEqual(['10:01:00.000Z'])
+    expect(minutes('10:00:30', '10:00:59.999')).toEqual([])
+  })
+
+  test('cost what the last ones cost, however long ago the first one was', () => {
+    const to = new Date('2026-06-15T12:00:00Z')
+    const startMs = performance.now()
+    const ticks = ticksBetween('* * * * * *', 'Europe/Berlin', {
+      from: new Date(to.getTime() - 7 * DAY_MS),
+      to,
+      max: 100,
+    })
+    expect(performance.now() - startMs).toBeLessThan(1000)
+    expect([ticks.length, ticks[0], ticks.at(-1)]).toEqual([100, new Date(to.getTime() - 99_000), to])
+  })
+})
+
+test('a schedule by the second that missed a week catches up at once, as each policy wants', async () => {
+  const { ctx, sql } = await testYard()
+  for (const cronMissedPolicy of ['skip', 'one', 'all'] as const)
+    await addJob(ctx, cronMissedPolicy, { cron: '* * * * * *', cronMissedPolicy })
+  await sql`update jobs set next_cron_at = date_trunc('second', now()) - interval '7 days'`
+  const startMs = performance.now()
+  await cron(ctx).tick(NEVER)
+  expect(performance.now() - startMs).toBeLessThan(10_000)
+  const counts =
+    await sql`select j.slug, count(r.id)::int as n from jobs j left join runs r on r.job_id = j.id group by 1 order by 1`
+  const [all, ...others] = counts.map(({ n }) => n as number)
+  // Seconds that pass meanwhile are ticks as well.
+  expect(all).toBeGreaterThanOrEqual(100)
+  expect(all).toBeLessThan(120)
+  // On time is what is not later than a minute.
+  for (const n of others) {
+    expect(n).toBeGreaterThanOrEqual(60)
+    expect(n).toBeLessThan(80)
+  }
+})
+
+test('a job whose firing fails neither holds up the others nor is tried again at once', async () => {
+  const { ctx, sql } = await testYard()
+  const bad = await addJob(ctx, 'bad', { cron: '0 * * * *' })
+  await addJob(ctx, 'good', { cron: '0 * * * *' })
+  await sql`update jobs set next_cron_at = date_trunc('hour', now()) - case slug when 'bad' then interval '1 hour' else interval '0' end`
+  await sql`create function refuse_bad() returns trigger language plpgsql as
+    $$ begin raise exception 'this job makes no runs'; end $$`
+  await sql.unsafe(`create trigger refuse_bad before insert on runs for each row
+    when (new.job_id = '${bad.id}') execute function refuse_bad()`)
+  await cron(ctx).tick(NEVER)
+  expect([...(await sql`select j.slug from runs r join jobs j on j.id = r.job_id`)]).toEqual([{ slug: 'good' }])
+  expect((await sql`select from jobs where next_cron_at > now()`).length).toBe(2)
+  const [failed] = await sql`select resource_id, level, data from events where type = 'schedule.failed'`
+  expect(failed).toMatchObject({ level: 'error', data: { job: 'bad' } })
+  // What was written before it failed is gone with it.
+  expect((await sql`select from events where type = 'schedule.fired'`).length).toBe(1)
+})
+
+test('a job whose expression cannot be read any more is put off, and told', async () => {
+  const { ctx, sql } = await testYard()
+  const bad = await addJob(ctx, 'bad', { cron: '0 * * * *' })
+  await addJob(ctx, 'good', { cron: '0 * * * *' })
+  await sql`update job_versions set definition = jsonb_set(definition, '{cron}', '"no cron"') where job_id = ${bad.id}`
+  await sql`update jobs set next_cron_at = date_trunc('hour', now()) - case slug when 'bad' then interval '1 hour' else interval '0' end`
+  await cron(ctx).tick(NEVER)
+  expect((await sql`select from runs`).length).toBe(1)
+  expect((await sql`select from jobs where next_cron_at > now()`).length).toBe(2)
+  expect((await sql`select from events where type = 'schedule.failed'`).length).toBe(1)
+})

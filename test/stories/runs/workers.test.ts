@@ -1,0 +1,82 @@
+import { request } from 'node:http'
+import { expect, test } from 'vitest'
+import { httpYard, KEY, until, untilState } from '../../support/http-yard.ts'
+
+test('a worker claims in a buffer, begins, beats, is told to pause, settles as paused, and goes on from its checkpoint', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+  const run = (await call('POST', '/v1/jobs/j/runs', {})).body
+  const [claimed] = (await call('POST', '/v1/workers/claim', { worker_id: 'w', buffer: true })).body.runs
+  const lease = { run_id: run.id, lease_token: claimed.lease_token }
+  expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('dequeued')
+  expect((await call('POST', '/v1/workers/start', { leases: [lease] })).body.results).toEqual([
+    { run_id: run.id, status: 'executing' },
+  ])
+  const beat = () => call('POST', '/v1/workers/heartbeat', { worker_id: 'w', leases: [lease] })
+  expect((await beat()).body.leases).toMatchObject([{ told: 'continue' }])
+  await call('POST', `/v1/runs/${run.id}/pause`)
+  expect((await beat()).body.leases).toMatchObject([{ told: 'pause' }])
+  const token = { key: claimed.run_token }
+  expect((await call('POST', `/v1/runs/${run.id}/checkpoint`, { state: { page: 3 } }, token)).status).toBe(201)
+  expect(
+    (await call('POST', '/v1/workers/settle', { settlements: [{ ...lease, outcome: 'paused' }] })).body.results,
+  ).toEqual([{ run_id: run.id, status: 'paused' }])
+  await call('POST', `/v1/runs/${run.id}/resume`)
+  const [again] = (await call('POST', '/v1/workers/claim', { worker_id: 'w2' })).body.runs
+  expect(again).toMatchObject({ run: { id: run.id, attempt: 1 }, checkpoint: { number: 1, state: { page: 3 } } })
+  // The old lease is of no use any more, for nothing.
+  expect((await beat()).body.leases).toMatchObject([{ told: 'stop' }])
+  expect(
+    (await call('POST', '/v1/workers/settle', { settlements: [{ ...lease, outcome: 'completed' }] })).body.results,
+  ).toMatchObject([{ status: null, error: { code: 'stale_lease' } }])
+  expect((await call('POST', `/v1/runs/${run.id}/log`, { message: 'late' }, token)).status).toBe(409)
+})
+
+test('a settlement names its worker in the log, and a bad one harms no other', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', max_attempts: 1 })
+  await call('POST', '/v1/jobs/j/runs/batch', { items: [{}, {}, {}] })
+  const { runs } = (await call('POST', '/v1/workers/claim', { worker_id: 'ada', limit: 3 })).body
+  const [a, b, c] = runs.map((it: { run: { id: string }; lease_token: string }) => ({
+    run_id: it.run.id,
+    lease_token: it.lease_token,
+  }))
+  const settlements = [
+    { ...a, outcome: 'completed', result: { n: 1 } },
+    { ...b, outcome: 'exploded' },
+    { ...c, outcome: 'failed', error: { message: 'no luck', stack: '…' }, error_code: 'luck' },
+    { run_id: a.run_id, lease_token: b.lease_token, outcome: 'completed' },
+  ]
+  const reply = await call('POST', '/v1/workers/settle', { settlements })
+  expect(
+    reply.body.results.map((it: { status: string | null; error?: { code: string } }) => it.status ?? it.error?.code),
+  ).toEqual(['completed', 'invalid', 'dead_letter', expect.stringMatching(/^(stale_lease|run_over)$/)])
+  expect((await call('GET', `/v1/runs/${c.run_id}`)).body).toMatchObject({ error: 'no luck', error_code: 'luck' })
+  const ended = (await call('GET', `/v1/events?type=run.completed&run_id=${a.run_id}`)).body.data
+  expect(ended).toMatchObject([{ actor_type: 'worker', actor_id: 'ada' }])
+})
+
+test('runs that were claimed for a client that hung up go back to the queue, at no attempt', async () => {
+  const { call, address } = await httpYard()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+  for (let round = 0; round < 5; round++) {
+    const waiting = request(`${address}/v1/workers/claim`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    })
+    waiting.on('error', () => {})
+    waiting.end(JSON.stringify({ worker_id: 'ghost', wait_secs: 30 }))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    waiting.destroy()
+    const run = (await call('POST', '/v1/jobs/j/runs', {})).body
+    const taken = await until(
+      () => call('POST', '/v1/workers/claim', { worker_id: 'w' }),
+      (reply) => reply.body.runs.length === 1,
+      5_000,
+    )
+    expect(taken.body.runs[0].run).toMatchObject({ id: run.id, attempt: 1 })
+    const { lease_token } = taken.body.runs[0]
+    await call('POST', '/v1/workers/settle', { settlements: [{ run_id: run.id, lease_token, outcome: 'completed' }] })
+    await untilState(call, run.id, ['completed'])
+  }
+})

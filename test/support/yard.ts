@@ -1,0 +1,84 @@
+// What tests over storage and actions begin with: a database, a context on it, and jobs made by one line.
+import { pino } from 'pino'
+import { insertProject } from '#access/keys.sql.ts'
+import { newSigningSecret } from '#access/signatures/signature.ts'
+import { type Ctx, makeCtx } from '#bell/ctx.ts'
+import type { Actor } from '#core/event.ts'
+import type { JobDefinition } from '#core/job.ts'
+import { createJob } from '#jobs/change-jobs.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import { makePartitions } from '#log/partitions.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { testDatabase } from './db.ts'
+
+export const TESTER: Actor = { type: 'user', id: 'tester' }
+
+export const DEFINITION: JobDefinition = {
+  name: 'A job',
+  description: '',
+  execution: 'worker',
+  queue: 'default',
+  endpointUrl: null,
+  endpointHeaders: {},
+  payloadSchema: null,
+  resultSchema: null,
+  maxAttempts: 3,
+  retryStrategy: 'fixed',
+  retryInitialDelaySecs: 0,
+  retryMaxDelaySecs: 3600,
+  retryDelaysSecs: [],
+  timeoutSecs: 300,
+  runTtlSecs: null,
+  priority: 0,
+  tags: {},
+  metadata: {},
+  maxConcurrency: 0,
+  maxConcurrencyPerKey: 0,
+  cron: null,
+  timezone: 'UTC',
+  cronPayload: null,
+  cronOverlapPolicy: 'allow',
+  cronMissedPolicy: 'one',
+  whenPaused: 'hold',
+  enabled: true,
+  pauseGraceSecs: 10,
+}
+
+export type Yard = { ctx: Ctx; sql: Sql; url: string; rung: string[] }
+
+/** A context whose rings are kept, in a database of its own with the project `default`. */
+export async function testYard(): Promise<Yard> {
+  const { sql, url } = await testDatabase()
+  await makePartitions(sql)
+  await insertProject(sql, { id: 'default', name: 'Default' })
+  const rung: string[] = []
+  const ctx = makeCtx({
+    sql,
+    reads: sql,
+    ring: (topics) => void rung.push(...topics),
+    // Nobody rings here: waiting is what the tests that need it bring themselves.
+    listen: () => ({ rung: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), close: () => {} }),
+    log: pino({ level: 'silent' }),
+    egress: 'any',
+    random: () => 0.5,
+  })
+  return { ctx, sql, url, rung }
+}
+
+export const addJob = (
+  ctx: Ctx,
+  slug: string,
+  definition: Partial<JobDefinition> = {},
+  projectId = 'default',
+): Promise<JobRow> =>
+  createJob(ctx, {
+    projectId,
+    actor: TESTER,
+    slug,
+    definition: { ...DEFINITION, ...definition },
+    signingSecret: newSigningSecret(),
+  })
+
+/** An empty yard again, jobs kept: for properties, which try many stories and could not have a database for each. */
+export const sweepYard = (sql: Sql) => sql`
+  truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_sums, actor_sums, event_ids, deltas, idempotency_keys, run_checkpoints, waits`

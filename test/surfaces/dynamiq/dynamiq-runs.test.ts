@@ -1,0 +1,316 @@
+import { expect, test } from 'vitest'
+import { offsetOf } from '#dialects/dynamiq/pages.ts'
+import { addApp, background, claim, dynamiqYard, executing, UUID, WHOLE_SECONDS } from '../../support/dynamiq-yard.ts'
+import { until, untilState } from '../../support/http-yard.ts'
+import { httpServer } from '../../support/local-servers.ts'
+
+const error = (code: string, message: string, details?: object) => ({
+  error: { code, message, ...(details && { details }) },
+})
+
+test('a run answers with its end; a real endpoint is given input, user and session', async () => {
+  const { call, native } = await dynamiqYard()
+  const seen: unknown[] = []
+  const { url } = await httpServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    seen.push(JSON.parse(Buffer.concat(chunks).toString()))
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"answer":42}')
+  })
+  const job = await native('POST', '/v1/jobs', { slug: 'agent', execution: 'http', endpoint_url: url })
+  const session_id = '4f0d4d0e-8c8c-4f4e-9f4f-6e1a52f0a001'
+  const done = await call('POST', '/v1/runs', { input: { question: 'why?' }, user_id: 'ada', session_id })
+  expect(done).toMatchObject({
+    status: 200,
+    body: {
+      data: {
+        id: expect.stringMatching(UUID),
+        app_id: job.body.id,
+        status: 'completed',
+        started_at: expect.stringMatching(WHOLE_SECONDS),
+        ended_at: expect.stringMatching(WHOLE_SECONDS),
+        input: { question: 'why?' },
+        output: { answer: 42 },
+        user_id: 'ada',
+        session_id,
+      },
+    },
+  })
+  expect(Object.keys(done.body.data).sort()).toEqual([
+    'app_id',
+    'ended_at',
+    'id',
+    'input',
+    'output',
+    'session_id',
+    'started_at',
+    'status',
+    'user_id',
+  ])
+  expect(JSON.stringify(seen)).toContain('"input":{"question":"why?"}')
+  expect(await call('GET', `/v1/runs/${done.body.data.id}`)).toMatchObject({ status: 200, body: done.body })
+})
+
+test('a run in the background is created and answered at once with 202', async () => {
+  const { call, native } = await dynamiqYard()
+  const app_id = await addApp(native)
+  const made = await call('POST', '/v1/runs', { input: [1, 'two', null], background: true })
+  expect(made).toMatchObject({ status: 202, body: { data: { app_id, status: 'created', input: [1, 'two', null] } } })
+  expect(made.body.data).not.toHaveProperty('output')
+  expect(made.body.data).not.toHaveProperty('ended_at')
+  const path = `/v1/runs/${made.body.data.id}`
+  const statusNow = async () => (await call('GET', path)).body.data.status
+  const { write } = await claim(native)
+  expect(await statusNow()).toBe('started')
+  await write('/complete', { result: null })
+  expect((await call('GET', path)).body.data).toMatchObject({ status: 'completed', output: null })
+})
+
+test('a sync answer comes as well when the run fails, is canceled, or awaits input', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const failing = call('POST', '/v1/runs', { input: 1 })
+  await (await claim(native)).write('/fail', { error: 'no luck', error_code: 'luck' })
+  expect(await failing).toMatchObject({
+    status: 200,
+    body: { data: { status: 'failed', error: { code: 'luck', message: 'no luck' } } },
+  })
+  const canceling = call('POST', '/v1/runs', { input: 1 })
+  await call('POST', `/v1/runs/${(await claim(native)).id}/cancel`)
+  expect((await canceling).body.data).toMatchObject({ status: 'canceled', ended_at: expect.any(String) })
+  const asking = call('POST', '/v1/runs', { input: 1 })
+  await (await claim(native)).write('/input-requests', { kind: 'feedback', prompt: 'Which one?' })
+  expect((await asking).body.data).toMatchObject({
+    status: 'awaiting_input',
+    input_requests: [{ type: 'human_feedback', prompt: 'Which one?', params: {}, editable_params: [] }],
+  })
+})
+
+test('each state of ours has one status', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native, 'app', { pause_grace_secs: 0 })
+  const statusOf = async (id: string) => (await call('GET', `/v1/runs/${id}`)).body.data
+  const { body: delayed } = await native('POST', '/v1/jobs/app/runs', { delay_secs: 1000, payload: { any: 'thing' } })
+  expect(await statusOf(delayed.id)).toMatchObject({ status: 'created', input: { any: 'thing' } })
+  const waiting = await executing(call, native)
+  await waiting.write('/wait-for-event', { event_key: 'k' })
+  const dead = await executing(call, native)
+  await dead.write('/fail', { error: { message: 'again' }, retryable: true })
+  await untilState(native, dead.id, ['dead_letter'])
+  expect(await statusOf(dead.id)).toMatchObject({ status: 'failed', error: { message: expect.any(String) } })
+  const paused = await executing(call, native)
+  await native('POST', `/v1/runs/${paused.id}/pause`, {})
+  await until(
+    () => statusOf(paused.id),
+    (run) => run.status === 'paused',
+    15_000,
+  )
+})
+
+test('which app a run is of: header, parameter, default job, only job, or a clear refusal', async () => {
+  const { call, native } = await dynamiqYard()
+  const none = await call('POST', '/v1/runs', { input: 1, background: true })
+  expect([none.status, none.body.error.details['X-App-Id']]).toEqual([400, expect.stringContaining('has none')])
+  const first = await addApp(native, 'first')
+  const appOf = async (more?: object, path = '/v1/runs') =>
+    (await call('POST', path, { input: 1, background: true }, more)).body.data?.app_id
+  expect(await appOf()).toBe(first)
+  const second = await addApp(native, 'second')
+  const several = await call('POST', '/v1/runs', { input: 1, background: true })
+  expect([several.status, several.body.error.details['X-App-Id']]).toEqual([400, expect.stringContaining('several')])
+  expect(await appOf({ headers: { 'x-app-id': 'second' } })).toBe(second)
+  expect(await appOf({ headers: { 'x-app-id': first } })).toBe(first)
+  expect(await appOf({}, '/v1/runs?app=second')).toBe(second)
+  const differ = await call('POST', '/v1/runs?app=second', { input: 1 }, { headers: { 'x-app-id': 'first' } })
+  expect(differ).toMatchObject({ status: 400, body: { error: { details: { app: expect.any(String) } } } })
+  const unknown = await call('POST', '/v1/runs', { input: 1 }, { headers: { 'x-app-id': 'nobody' } })
+  expect(unknown).toMatchObject({ status: 404, body: error('not_found', 'Not Found') })
+  const byDefault = await addApp(native, 'default')
+  expect(await appOf()).toBe(byDefault)
+  const listed = await call('GET', '/v1/runs', undefined, { headers: { 'x-app-id': 'second' } })
+  expect(listed.body).toMatchObject({ data: [{ app_id: second }, { app_id: second }], pagination: { total_count: 2 } })
+})
+
+test('what is wrong with a new run is 400 with a sentence for each field', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  for (const [body, field] of [
+    [{}, 'input'],
+    [{ input: 1, stream: true, background: true }, 'background'],
+    [{ input: 1, user_id: 7 }, 'user_id'],
+    [{ input: 1, background: 'yes' }, 'background'],
+    [{ input: 1, file_ids: ['nothing'] }, 'file_ids'],
+    [{ input: 1, file_ids: ['4f0d4d0e-8c8c-4f4e-9f4f-6e1a52f0a001'] }, 'file_ids'],
+    [[], ''],
+  ] as const) {
+    const refused = await call('POST', '/v1/runs', body)
+    expect(refused).toMatchObject({ status: 400, body: { error: { code: 'bad_request', message: 'Bad Request' } } })
+    const fields = Object.keys(refused.body.error.details)
+    expect(field === '' ? fields.length : fields).toEqual(field === '' ? 1 : [field])
+  }
+  const broken = await call('POST', '/v1/runs', '{"input":')
+  expect(broken).toMatchObject({
+    status: 400,
+    body: error('bad_request', 'Bad Request', { request: expect.any(String) }),
+  })
+  const lines = await call('POST', '/v1/runs', '{}', { headers: { 'content-type': 'application/x-ndjson' } })
+  expect(lines.status).toBe(415)
+  expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(0)
+})
+
+test('the same idempotency key gives the same run', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const again = (input: unknown) =>
+    call('POST', '/v1/runs', { input, background: true }, { headers: { 'idempotency-key': 'k' } })
+  const first = await again(1)
+  expect((await again(1)).body.data.id).toBe(first.body.data.id)
+  expect(await again(2)).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } })
+})
+
+test('no key is 401, too small a scope 403, and what another project has is 404 like what nobody has', async () => {
+  const { call, native, stranger } = await dynamiqYard()
+  await addApp(native)
+  const id = await background(call)
+  expect(await call('GET', '/v1/runs', undefined, { key: '' })).toMatchObject({
+    status: 401,
+    body: error('unauthorized', 'Unauthorized'),
+  })
+  expect((await call('GET', '/v1/runs', undefined, { key: 'wrong' })).status).toBe(401)
+  const reader = await native('POST', '/v1/keys', { name: 'r', scopes: ['runs:read'] })
+  const refused = await call('POST', '/v1/runs', { input: 1 }, { key: reader.body.key })
+  expect(refused).toMatchObject({ status: 403, body: { error: { code: 'forbidden', message: 'Forbidden' } } })
+  for (const [method, path, body] of [
+    ['GET', ''],
+    ['GET', '/events'],
+    ['GET', '/stream'],
+    ['POST', '/cancel'],
+    ['POST', '/input', { type: 'human_feedback', data: { request_id: id, feedback: 'x' } }],
+  ] as const) {
+    for (const [who, which] of [
+      [stranger, id],
+      [call, '4f0d4d0e-8c8c-4f4e-9f4f-6e1a52f0a001'],
+      [call, 'no-uuid'],
+      [call, 'x'.repeat(300)],
+    ] as const) {
+      expect(await who(method, `/v1/runs/${which}${path}`, body)).toMatchObject({
+        status: 404,
+        body: error('not_found', 'Not Found'),
+      })
+    }
+  }
+  expect((await stranger('GET', '/v1/runs')).body).toMatchObject({ data: [], pagination: { total_count: 0 } })
+  expect((await call('GET', `/v1/runs/${id}`)).body.data.status).toBe('created')
+  expect(await call('GET', '/v1/nothing')).toMatchObject({ status: 404, body: error('not_found', 'Not Found') })
+})
+
+test('a list has numbered pages, the latest first, and the other way round', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const ids: string[] = []
+  for (let n = 0; n < 7; n++) ids.push(await background(call, { input: { n } }))
+  const page = async (query: string) => {
+    const { body } = await call('GET', `/v1/runs${query}`)
+    return [body.data.map((run: { input: { n: number } }) => run.input.n), body.pagination]
+  }
+  const of = (page: number, page_size: number) => ({
+    page,
+    page_size,
+    page_count: Math.ceil(7 / page_size),
+    total_count: 7,
+  })
+  expect(await page('')).toEqual([[6, 5, 4, 3, 2, 1, 0], of(1, 25)])
+  expect(await page('?page_size=3&page=2')).toEqual([[3, 2, 1], of(2, 3)])
+  expect(await page('?page_size=3&page=3&sort=started_at')).toEqual([[6], of(3, 3)])
+  expect(await page('?sort=-started_at&page_size=100')).toEqual([[6, 5, 4, 3, 2, 1, 0], of(1, 100)])
+  expect(await page('?page=9')).toEqual([[], of(9, 25)])
+  expect((await page('?user_id=&session_id='))[0]).toHaveLength(7)
+  for (const [query, field] of [
+    ['page_size=101', 'page_size'],
+    ['page_size=0', 'page_size'],
+    ['page=0', 'page'],
+    ['page=x', 'page'],
+    ['sort=color', 'sort'],
+    ['sort=-started_at,color', 'sort'],
+    ['status=running', 'status[0]'],
+    ['user_id=%00', 'user_id'],
+  ]) {
+    const refused = await call('GET', `/v1/runs?${query}`)
+    expect([refused.status, Object.keys(refused.body.error.details ?? {})]).toEqual([400, [field]])
+  }
+})
+
+test('a list is filtered by statuses, user and session, and counts what it holds', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const find = async (query: string) => {
+    const { body } = await call('GET', `/v1/runs?sort=started_at&${query}`)
+    expect(body.pagination.total_count).toBe(body.data.length)
+    return body.data.map((run: { input: string; status: string }) => `${run.input} ${run.status}`)
+  }
+  const one = { user_id: 'ada', session_id: 's:1' }
+  const asking = await executing(call, native, { input: 'asking', ...one })
+  await asking.write('/input-requests', { kind: 'approval', prompt: 'Yes?' })
+  const besides = await executing(call, native, { input: 'besides', user_id: 'ada' })
+  await besides.write('/input-requests', { kind: 'approval', prompt: 'Yes?', wait: false })
+  await executing(call, native, { input: 'busy', user_id: 'bob' })
+  await (await executing(call, native, { input: 'done', ...one })).write('/complete')
+  await (await executing(call, native, { input: 'lost' })).write('/fail', { error: 'x' })
+  await background(call, { input: 'new', user_id: 'ada' })
+  expect(await find('')).toHaveLength(6)
+  expect(await find('status=awaiting_input')).toEqual(['asking awaiting_input', 'besides awaiting_input'])
+  expect(await find('status=started')).toEqual(['busy started'])
+  expect(await find('status=started&status=awaiting_input')).toHaveLength(3)
+  expect(await find('status=completed&status=failed&status=created')).toEqual([
+    'done completed',
+    'lost failed',
+    'new created',
+  ])
+  expect(await find('status=paused')).toEqual([])
+  expect(await find('user_id=ada')).toHaveLength(4)
+  expect(await find('session_id=s%3A1')).toEqual(['asking awaiting_input', 'done completed'])
+  expect(await find('user_id=ada&session_id=s%3A1&status=completed')).toEqual(['done completed'])
+  expect(await find('user_id=ada&status=awaiting_input')).toEqual(['asking awaiting_input', 'besides awaiting_input'])
+  expect(await find('user_id=ada&status=started')).toEqual([])
+  expect(await find('user_id=nobody')).toEqual([])
+  const { body } = await call('GET', '/v1/runs?status=awaiting_input&page_size=1&page=2')
+  expect(body).toMatchObject({ data: [{ input: 'asking' }], pagination: { page_count: 2, total_count: 2 } })
+})
+
+test('a cancel answers the same before and after the end', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  const id = await background(call)
+  const cancel = (which: string) => call('POST', `/v1/runs/${which}/cancel`)
+  const canceled = { status: 200, body: { message: 'canceled' } }
+  expect(await cancel(id)).toMatchObject(canceled)
+  expect(await cancel(id)).toMatchObject(canceled)
+  const done = await executing(call, native)
+  await done.write('/complete')
+  expect(await cancel(done.id)).toMatchObject(canceled)
+  expect((await call('GET', `/v1/runs/${done.id}`)).body.data.status).toBe('completed')
+  expect((await call('GET', `/v1/runs/${id}`)).body.data.status).toBe('canceled')
+})
+
+test('the document of the mount shows its routes', async () => {
+  const { call } = await dynamiqYard()
+  const { body } = await call('GET', '/openapi.json')
+  expect(Object.keys(body.paths)).toEqual(
+    expect.arrayContaining(['/v1/files', '/v1/runs', '/v1/runs/{run_id}/events', '/v1/runs/{run_id}/stream']),
+  )
+})
+
+test('a node that stops answers who waits for a run with the run as it is', async () => {
+  const { call, native, node } = await dynamiqYard()
+  await addApp(native)
+  const waiting = call('POST', '/v1/runs', { input: 1 })
+  const { id } = await claim(native)
+  await node.close()
+  expect(await waiting).toMatchObject({ status: 200, body: { data: { id, status: 'started' } } })
+})
+
+test('a page far back is refused inside of the list, and empty behind it', () => {
+  expect(offsetOf({ page: 1_000, page_size: 100 }, 200_000)).toBe(99_900)
+  expect(() => offsetOf({ page: 1_001, page_size: 100 }, 200_000)).toThrow('reaches beyond 100000 items')
+  expect(offsetOf({ page: 2_001, page_size: 100 }, 200_000)).toBe(undefined)
+})

@@ -1,0 +1,478 @@
+import { expect, test } from 'vitest'
+import { connect } from '#postgres/sql.ts'
+import { testDatabase } from '../../support/db.ts'
+import { type Call, callerOf, KEY, openNode, until } from '../../support/http-yard.ts'
+import { onceOf, onceYard } from '../../support/once-yard.ts'
+import { startNode } from '../../support/processes.ts'
+import { toolServer } from '../../support/tool-server.ts'
+
+const lease = (call: Call, key: string, more: object = {}) => call('POST', '/ai/lease', { key, ...more })
+const status = (call: Call, key: string) => call('GET', `/ai/status?key=${encodeURIComponent(key)}`)
+const result = (call: Call, key: string) => call('GET', `/ai/result?key=${encodeURIComponent(key)}`)
+const detail = (reply: { body: { detail?: { error?: string } } }) => reply.body.detail?.error
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
+
+/** Lets the lease on a key run out now. */
+async function expire(url: string, key: string, secs = 1): Promise<void> {
+  const sql = connect(url, { max: 1 })
+  await sql`update ai_leases set expires_at = clock_timestamp() - ${secs} * interval '1 s' where key = ${key}`
+  await sql.end()
+}
+
+test('the first to ask for a key acquires it, and others are told to wait', async () => {
+  const { call, stranger } = await onceYard()
+  const first = await lease(call, 'support_chat_001', { ttl: 60 })
+  expect(first.status).toBe(200)
+  expect(first.body).toEqual({
+    ok: true,
+    status: 'acquired',
+    key: 'support_chat_001',
+    ttl: 60,
+    ttl_left: null,
+    lease_id: expect.stringMatching(/^lease_[0-9a-f]{32}$/),
+    version: 1,
+    first_seen_at: expect.stringMatching(ISO),
+    done_at: null,
+    result_hash: null,
+    error_code: null,
+    retry_after_sec: null,
+    usage: 1,
+    limit: 10_000_000,
+    charged: 1,
+  })
+  const second = await lease(call, 'support_chat_001')
+  expect(second.body).toMatchObject({
+    status: 'polling',
+    lease_id: first.body.lease_id,
+    version: 1,
+    retry_after_sec: 5,
+    usage: 1,
+    charged: 0,
+  })
+  expect(second.body.ttl_left).toBeGreaterThan(55)
+  expect((await status(call, 'support_chat_001')).body).toMatchObject({ ok: true, status: 'in_progress', version: 1 })
+  expect((await result(call, 'support_chat_001')).body).toMatchObject({ ok: true, status: 'in_progress', result: null })
+  // Another project has a key of its own.
+  expect((await status(stranger, 'support_chat_001')).status).toBe(404)
+  expect((await lease(stranger, 'support_chat_001')).body.status).toBe('acquired')
+  const usage = (await call('GET', '/usage/all')).body.ai
+  expect(usage).toMatchObject({ usage: 1, requests_total_month: 2, charged_total_month: 1, polling_total_month: 1 })
+})
+
+test('a lease is a run whose timeline and state follow it, as the reference shows', async () => {
+  const { call, native } = await onceYard()
+  const { lease_id } = (await lease(call, 'support_chat_001', { metadata: { run_id: 'run_support_001' } })).body
+  expect((await native('GET', '/v1/runs/run_support_001')).body).toMatchObject({ status: 'executing' })
+  const ended = await call('POST', '/ai/complete', {
+    key: 'support_chat_001',
+    lease_id,
+    result: { answer: 42 },
+    result_hash: 'h42',
+  })
+  expect(ended.body).toEqual({
+    ...{ ok: true, status: 'completed', key: 'support_chat_001', lease_id, version: 1 },
+    ...{ done_at: expect.stringMatching(ISO), result_hash: 'h42', error_code: null },
+  })
+  const timeline = (await call('GET', '/runs/run_support_001')).body
+  const about = { id: expect.any(Number), run_id: 'run_support_001', ts: expect.any(Number), lease_id }
+  expect(timeline).toEqual({
+    run_id: 'run_support_001',
+    total: 2,
+    events: [
+      { ...about, type: 'run_started', status: 'in_progress', data: { key: 'support_chat_001' } },
+      { ...about, type: 'run_finished', status: 'completed' },
+    ],
+  })
+  expect((await call('GET', '/runs?q=run_support_')).body.items).toMatchObject([
+    { run_id: 'run_support_001', last_type: 'run_finished', last_status: 'completed', events_count: 2 },
+  ])
+  const run = (await native('GET', '/v1/runs/run_support_001')).body
+  expect(run).toMatchObject({ status: 'completed' })
+  const feed = (await call('GET', '/events')).body
+  expect(feed).toMatchObject([
+    { type: 'ai_completed', key: 'support_chat_001', lease_id },
+    { type: 'ai_acquired', key: 'support_chat_001', lease_id },
+  ])
+  expect((await result(call, 'support_chat_001')).body).toEqual({
+    ...{ ok: true, status: 'completed', key: 'support_chat_001', result: { answer: 42 } },
+    ...{ result_hash: 'h42', error_code: null, done_at: expect.stringMatching(ISO) },
+  })
+  const again = await lease(call, 'support_chat_001')
+  expect(again.body).toMatchObject({ status: 'completed', charged: 0, usage: 1, retry_after_sec: null, lease_id })
+})
+
+test('what failed or was cancelled reads as failed, with its code, and answers for its key', async () => {
+  const { call, native } = await onceYard()
+  const bad = (await lease(call, 'bad')).body
+  const failed = await call('POST', '/ai/fail', { key: 'bad', lease_id: bad.lease_id, error_code: 'model_overloaded' })
+  expect(failed.body).toMatchObject({ ok: true, status: 'failed', error_code: 'model_overloaded' })
+  expect((await status(call, 'bad')).body).toMatchObject({
+    status: 'failed',
+    error_code: 'model_overloaded',
+    ttl_left: null,
+  })
+  expect((await lease(call, 'bad')).body).toMatchObject({
+    status: 'failed',
+    error_code: 'model_overloaded',
+    charged: 0,
+  })
+  expect((await native('GET', '/v1/runs/bad')).body).toMatchObject({ status: 'failed', error_code: 'model_overloaded' })
+  const dropped = (await lease(call, 'dropped')).body
+  const cancelled = await call('POST', '/ai/cancel', {
+    key: 'dropped',
+    lease_id: dropped.lease_id,
+    reason: 'not needed',
+  })
+  expect(cancelled.body).toMatchObject({ ok: true, status: 'cancelled', error_code: 'cancelled' })
+  expect((await status(call, 'dropped')).body).toMatchObject({ status: 'failed', error_code: 'cancelled' })
+  expect((await native('GET', '/v1/runs/dropped')).body.status).toBe('canceled')
+  expect((await call('GET', '/runs/dropped')).body.events.at(-1)).toMatchObject({
+    ...{ type: 'run_finished', status: 'cancelled', message: 'not needed' },
+    data: { error_code: 'cancelled' },
+  })
+  const types = (await call('GET', '/events')).body.map((it: { type: string }) => it.type)
+  expect(types.filter((type: string) => type === 'ai_failed')).toHaveLength(2)
+})
+
+test('only its holder extends or ends a lease; to say the same twice changes nothing', async () => {
+  const { call } = await onceYard()
+  const { lease_id } = (await lease(call, 'k', { ttl: 60 })).body
+  const held = { key: 'k', lease_id }
+  const wrong = { key: 'k', lease_id: 'lease_of_another' }
+  expect((await call('POST', '/ai/extend', { ...held, ttl: 120 })).body).toEqual({
+    ...{ ok: true, status: 'extended', key: 'k', ttl: 120, lease_id, version: 2 },
+  })
+  expect((await status(call, 'k')).body).toMatchObject({ version: 2 })
+  for (const [path, more] of [
+    ['extend', { ttl: 60 }],
+    ['complete', {}],
+    ['fail', { error_code: 'x' }],
+    ['cancel', {}],
+  ] as const) {
+    const refused = await call('POST', `/ai/${path}`, { ...wrong, ...more })
+    expect([refused.status, detail(refused)]).toEqual([409, 'not_lease_holder'])
+    const unknown = await call('POST', `/ai/${path}`, { ...wrong, key: 'unknown', ...more })
+    expect([unknown.status, detail(unknown)]).toEqual([404, 'lease_not_found'])
+  }
+  expect((await call('POST', '/ai/complete', { ...held, result: { n: 1 } })).status).toBe(200)
+  expect((await call('POST', '/ai/complete', { ...held, result: { n: 2 } })).body.status).toBe('completed')
+  expect((await result(call, 'k')).body.result).toEqual({ n: 1 })
+  const late = await call('POST', '/ai/fail', { ...held, error_code: 'x' })
+  expect([late.status, detail(late)]).toEqual([409, 'lease_over'])
+  expect((await call('POST', '/ai/extend', { ...held, ttl: 60 })).status).toBe(409)
+  expect((await call('GET', '/runs/k')).body.total).toBe(2)
+})
+
+test('of five hundred who ask at once on two nodes exactly one acquires the key', { timeout: 60_000 }, async () => {
+  const { call, url, native } = await onceYard()
+  const other = onceOf(callerOf((await openNode(url)).address))
+  const replies = await Promise.all(Array.from({ length: 500 }, (_, n) => lease(n % 2 ? call : other, 'herd')))
+  const acquired = replies.filter((it) => it.body.status === 'acquired')
+  expect(acquired).toHaveLength(1)
+  expect(replies.filter((it) => it.body.status === 'polling')).toHaveLength(499)
+  expect(new Set(replies.map((it) => it.body.lease_id))).toEqual(new Set([acquired[0]!.body.lease_id]))
+  expect((await call('GET', '/runs/herd')).body.total).toBe(1)
+  expect((await native('GET', '/v1/runs/herd')).body.status).toBe('executing')
+  expect((await call('GET', '/usage?kind=ai')).body).toMatchObject({ usage: 1, requests_total_month: 500 })
+  // And of as many who ask when it has run out, one again.
+  await expire(url, 'herd')
+  const late = await Promise.all(Array.from({ length: 200 }, (_, n) => lease(n % 2 ? call : other, 'herd')))
+  expect(late.filter((it) => it.body.status === 'acquired')).toHaveLength(1)
+})
+
+test('a lease that ran out reads as failed, may be acquired anew, and its timeline tells it', async () => {
+  const { call, url, native } = await onceYard()
+  const old = (await lease(call, 'k')).body
+  await expire(url, 'k')
+  expect((await status(call, 'k')).body).toMatchObject({ status: 'failed', error_code: 'lease_expired' })
+  const next = (await lease(call, 'k')).body
+  expect(next).toMatchObject({ status: 'acquired', version: 1, charged: 1 })
+  expect(next.lease_id).not.toBe(old.lease_id)
+  expect((await call('POST', '/ai/complete', { key: 'k', lease_id: old.lease_id })).status).toBe(409)
+  expect((await call('POST', '/ai/complete', { key: 'k', lease_id: next.lease_id })).status).toBe(200)
+  const { events } = (await call('GET', '/runs/k')).body
+  expect(events.map((it: { type: string; lease_id: string }) => [it.type, it.lease_id])).toEqual([
+    ['run_started', old.lease_id],
+    ['lease_expired', old.lease_id],
+    ['run_started', next.lease_id],
+    ['run_finished', next.lease_id],
+  ])
+  expect((await native('GET', '/v1/runs/k')).body.status).toBe('completed')
+  // Under another run the old one is over.
+  await lease(call, 'two', { metadata: { run_id: 'first' } })
+  await expire(url, 'two')
+  await lease(call, 'two', { metadata: { run_id: 'second' } })
+  expect((await native('GET', '/v1/runs/first')).body.status).toBe('timed_out')
+  expect((await call('GET', '/runs/first')).body.events.at(-1)).toMatchObject({
+    type: 'run_finished',
+    status: 'timed_out',
+  })
+  expect((await native('GET', '/v1/runs/second')).body.status).toBe('executing')
+})
+
+test('its holder may still end a lease that ran out, while nobody else has the key', async () => {
+  const { call, url } = await onceYard()
+  const { lease_id } = (await lease(call, 'k')).body
+  await expire(url, 'k')
+  expect((await call('POST', '/ai/complete', { key: 'k', lease_id, result: {} })).body.status).toBe('completed')
+})
+
+test('after its seven days an answer is forgotten, and the key is new', async () => {
+  const { call, url } = await onceYard()
+  const { lease_id } = (await lease(call, 'k')).body
+  await call('POST', '/ai/complete', { key: 'k', lease_id, result: { n: 1 } })
+  const sql = connect(url, { max: 1 })
+  const [row] = await sql`select extract(epoch from expires_at - now())::int as left from ai_leases where key = 'k'`
+  await sql.end()
+  expect(row!.left).toBeGreaterThan(7 * 86_400 - 60)
+  await expire(url, 'k')
+  expect((await status(call, 'k')).status).toBe(404)
+  expect((await result(call, 'k')).status).toBe(404)
+  expect((await lease(call, 'k')).body).toMatchObject({ status: 'acquired', charged: 1 })
+})
+
+test('a ttl over the longest of the plan is cut to it', async () => {
+  const { call } = await onceYard()
+  expect((await lease(call, 'a', { ttl: 2_000_000_000 })).body.ttl).toBe(30 * 86_400)
+  expect((await lease(call, 'b')).body.ttl).toBe(86_400)
+})
+
+test('a plan that stops at the end of its month answers 402, also when many ask at once', {
+  timeout: 30_000,
+}, async () => {
+  const { call, url } = await onceYard()
+  const sql = connect(url, { max: 1 })
+  await sql`update projects set plan = 'free' where id = 'default'`
+  await sql`insert into plan_usage (project_id, kind, day, shard, requests, charged, blocked, polling)
+    values ('default', 'ai', (now() at time zone 'UTC')::date, 0, 2997, 2997, 0, 0)`
+  await sql.end()
+  const replies = await Promise.all(Array.from({ length: 20 }, (_, n) => lease(call, `k${n}`)))
+  expect(replies.filter((it) => it.status === 200)).toHaveLength(3)
+  const refused = replies.find((it) => it.status === 402)!
+  expect(refused.body.detail).toMatchObject({ error: 'payment_required', plan: 'free', limit: 3000, usage: 3000 })
+  expect((await call('GET', '/usage?kind=ai')).body).toMatchObject({ usage: 3000, blocked_total_month: 17 })
+  // Who only asks how a key stands needs no room.
+  const key = replies.find((it) => it.status === 200)!.body.key
+  expect((await lease(call, key)).body.status).toBe('polling')
+})
+
+test('bad input is refused by field', async () => {
+  const { call } = await onceYard()
+  const bad = async (path: string, body: unknown, loc: unknown[]) => {
+    const reply = await call('POST', path, body)
+    expect([reply.status, reply.body.detail?.[0]?.loc]).toEqual([422, loc])
+  }
+  await bad('/ai/lease', {}, ['body', 'key'])
+  await bad('/ai/lease', { key: '' }, ['body', 'key'])
+  await bad('/ai/lease', { key: 'x'.repeat(257) }, ['body', 'key'])
+  await bad('/ai/lease', { key: 'k', ttl: 0 }, ['body', 'ttl'])
+  await bad('/ai/lease', { key: 'k', metadata: [] }, ['body', 'metadata'])
+  await bad('/ai/lease', { key: 'k', metadata: { run_id: ' ' } }, ['body', 'metadata', 'run_id'])
+  await bad('/ai/complete', { key: 'k' }, ['body', 'lease_id'])
+  await bad('/ai/complete', { key: 'k', lease_id: 'l', result: 'text' }, ['body', 'result'])
+  await bad('/ai/fail', { key: 'k', lease_id: 'l' }, ['body', 'error_code'])
+  await bad('/ai/run', {}, ['body'])
+  await bad('/ai/run', { key: 'k', agent_id: 'a', tool: 't' }, ['body'])
+  await bad('/ai/run', { agent_id: 'a' }, ['body', 'tool'])
+  await bad('/ai/run', { tool: 't' }, ['body', 'agent_id'])
+  await bad('/ai/run', { agent_id: 'a', tool: 't', spend_usd: -1 }, ['body', 'spend_usd'])
+  await bad('/ai/run', { key: 'k', metadata: { actions: [{}] } }, ['body', 'metadata', 'actions', 0, 'tool'])
+  const noKey = await call('GET', '/ai/status')
+  expect([noKey.status, noKey.body.detail[0].loc]).toEqual([422, ['query', 'key']])
+  const unknown = await call('GET', '/ai/result?key=unknown')
+  expect([unknown.status, detail(unknown)]).toEqual([404, 'lease_not_found'])
+  expect((await call('POST', '/ai/lease', { key: 'k' }, { key: 'none' })).status).toBe(403)
+})
+
+// Actions that are executed here ------------------------------------------------------------------------------
+
+const untilDone = (call: Call, key: string, ms?: number) =>
+  until(
+    () => status(call, key),
+    (reply) => reply.body.status !== 'in_progress',
+    ms,
+  )
+
+test('actions of a key are executed in order, and its timeline tells each of them', async () => {
+  const { call, native } = await onceYard()
+  const tool = await toolServer(({ args }) => ({ body: { sent: args.to } }))
+  await call('POST', '/tools', { name: 'send_email', url: tool.url })
+  const metadata = {
+    ...{ run_id: 'run_support_001', agent_id: 'support_bot' },
+    actions: [
+      { tool: 'send_email', args: { to: 'a' }, spend_usd: 0.001 },
+      { tool: 'send_email', args: { to: 'b' }, spend_usd: 0.002 },
+    ],
+  }
+  const started = (await call('POST', '/ai/run', { key: 'support_chat_001', metadata })).body
+  expect(started).toMatchObject({ status: 'acquired', charged: 1 })
+  expect(started).not.toHaveProperty('allowed')
+  expect(started).not.toHaveProperty('decision')
+  expect((await untilDone(call, 'support_chat_001')).body.status).toBe('completed')
+  expect((await result(call, 'support_chat_001')).body.result.actions).toEqual([
+    expect.objectContaining({ tool: 'send_email', ok: true, decision: 'executed', result: { sent: 'a' } }),
+    expect.objectContaining({ tool: 'send_email', ok: true, decision: 'executed', result: { sent: 'b' } }),
+  ])
+  expect(tool.calls.map((it) => it.asked.args.to)).toEqual(['a', 'b'])
+  expect(tool.calls[0]!.asked).toMatchObject({ run_id: 'run_support_001', agent_id: 'support_bot' })
+  const { total, events } = (await call('GET', '/runs/run_support_001')).body
+  expect(total).toBe(8)
+  const about = { run_id: 'run_support_001', tool: 'send_email', agent_id: 'support_bot' }
+  expect(events.slice(0, 5)).toMatchObject([
+    { type: 'run_started', status: 'in_progress', lease_id: started.lease_id, data: { key: 'support_chat_001' } },
+    { ...about, type: 'agent_step', status: 'start', step: 'step_1' },
+    { ...about, type: 'tool_call', status: 'start', step: 'step_1' },
+    {
+      ...about,
+      type: 'tool_result',
+      status: 'ok',
+      step: 'step_1',
+      duration_ms: expect.any(Number),
+      data: { decision: 'executed' },
+    },
+    { ...about, type: 'agent_step', status: 'start', step: 'step_2' },
+  ])
+  expect(events.at(-1)).toMatchObject({ type: 'run_finished', status: 'completed', lease_id: started.lease_id })
+  expect((await native('GET', '/v1/runs/run_support_001')).body.status).toBe('completed')
+  expect((await call('GET', '/agents/support_bot/metrics')).body).toMatchObject({
+    total_actions: 2,
+    total_spend_usd: 0.003,
+  })
+  // To ask again executes nothing again.
+  expect((await call('POST', '/ai/run', { key: 'support_chat_001', metadata })).body.status).toBe('completed')
+  expect(tool.calls).toHaveLength(2)
+})
+
+test('the first action that is blocked or fails ends the run, and those after it are not executed', async () => {
+  const { call, native } = await onceYard()
+  const tool = await toolServer(({ args }) => (args.bad ? { status: 400, body: { no: 1 } } : {}))
+  await call('POST', '/tools', { name: 'act', url: tool.url })
+  await call('POST', '/policies/bot', { blocked_tools: ['delete_user'] })
+  await call('POST', '/tools', { name: 'delete_user', url: tool.url })
+  const run = (key: string, actions: object[]) =>
+    call('POST', '/ai/run', { key, metadata: { agent_id: 'bot', actions } })
+  await run('blocked', [{ tool: 'act' }, { tool: 'delete_user' }, { tool: 'act' }])
+  expect((await untilDone(call, 'blocked')).body).toMatchObject({
+    status: 'failed',
+    error_code: 'tool_explicitly_blocked',
+  })
+  expect((await result(call, 'blocked')).body.result.actions).toMatchObject([
+    { ok: true },
+    { ok: false, decision: 'blocked' },
+  ])
+  await run('erring', [{ tool: 'act', args: { bad: true } }, { tool: 'act' }])
+  expect((await untilDone(call, 'erring')).body).toMatchObject({ status: 'failed', error_code: 'tool_error' })
+  await run('missing', [{ tool: 'nowhere' }])
+  expect((await untilDone(call, 'missing')).body).toMatchObject({ status: 'failed', error_code: 'tool_not_found' })
+  expect((await call('GET', '/runs/missing')).body.events.slice(1)).toMatchObject([
+    { type: 'agent_step', tool: 'nowhere' },
+    { type: 'tool_result', status: 'error', data: { policy_reason: 'tool_not_found' } },
+    { type: 'run_finished', status: 'failed' },
+  ])
+  expect(tool.calls).toHaveLength(2)
+  expect((await native('GET', '/v1/runs/erring')).body).toMatchObject({ status: 'failed', error_code: 'tool_error' })
+  const feed = (await call('GET', '/events')).body
+  expect(feed).toContainEqual(
+    expect.objectContaining({
+      type: 'policy_blocked',
+      meta: {
+        ...{ agent_id: 'bot', tool: 'delete_user', reason: 'tool_explicitly_blocked', risk_level: 'high' },
+        policy_version: expect.stringMatching(/^[0-9a-f]{12}$/),
+      },
+    }),
+  )
+})
+
+test('a dry run judges each action and makes none', async () => {
+  const { call } = await onceYard()
+  const tool = await toolServer(() => ({}))
+  await call('POST', '/tools', { name: 'act', url: tool.url })
+  const actions = [{ tool: 'act' }]
+  await call('POST', '/ai/run', { key: 'dry', metadata: { agent_id: 'bot', actions, dry_run: true } })
+  expect((await untilDone(call, 'dry')).body.status).toBe('completed')
+  expect((await result(call, 'dry')).body.result).toMatchObject({
+    dry_run: true,
+    actions: [{ decision: 'dry_run', ok: true }],
+  })
+  expect(tool.calls).toHaveLength(0)
+  expect((await call('GET', '/agents/bot/metrics')).body.total_actions).toBe(0)
+})
+
+test('a run that is cancelled stops after the action under way', async () => {
+  const { call } = await onceYard()
+  const { promise: free, resolve } = Promise.withResolvers<object>()
+  const tool = await toolServer(() => free)
+  await call('POST', '/tools', { name: 'act', url: tool.url })
+  const actions = [
+    { tool: 'act', args: { n: 1 } },
+    { tool: 'act', args: { n: 2 } },
+  ]
+  const { lease_id } = (await call('POST', '/ai/run', { key: 'k', metadata: { actions } })).body
+  await until(
+    async () => tool.calls.length,
+    (n) => n === 1,
+  )
+  expect((await call('POST', '/ai/cancel', { key: 'k', lease_id })).body.status).toBe('cancelled')
+  resolve({ body: {} })
+  await until(
+    () => call('GET', '/runs/k'),
+    (reply) => reply.body.events.some((it: { type: string }) => it.type === 'tool_result'),
+  )
+  expect((await status(call, 'k')).body).toMatchObject({ status: 'failed', error_code: 'cancelled' })
+  expect(tool.calls).toHaveLength(1)
+})
+
+test('a run without actions has nothing to do, and is completed by who would have executed them', async () => {
+  const { call } = await onceYard()
+  const started = await call('POST', '/ai/run', { key: 'k', ttl: 120, metadata: { task: 'daily_summary' } })
+  expect(started.body.status).toBe('acquired')
+  expect((await untilDone(call, 'k')).body.status).toBe('completed')
+  expect((await result(call, 'k')).body.result).toEqual({ actions: [] })
+  const { events } = (await call('GET', '/runs/k')).body
+  expect(events.map((it: { type: string }) => it.type)).toEqual(['run_started', 'run_finished'])
+})
+
+test('a run whose node is killed goes on at another, repeats nothing that had ended, and is charged once', {
+  timeout: 90_000,
+}, async () => {
+  const { url } = await testDatabase()
+  let killed = false
+  // The second action hangs until the node that made it is dead.
+  const tool = await toolServer(({ args }) => (args.n === 2 && !killed ? { hang: true } : { body: { n: args.n } }))
+  const env = { DATABASE_URL: url, PORT: '0', RUNYARD_EGRESS: 'any', RUNYARD_API_KEY: KEY }
+  const victim = startNode('test/support/node-process.ts', [], { env })
+  const first = onceOf(callerOf((await victim.line(/ready at (\S+)/))[1]!))
+  await first('POST', '/tools', { name: 'act', url: tool.url, timeout_ms: 60_000 })
+  const actions = [1, 2, 3, 4].map((n) => ({ tool: 'act', args: { n }, spend_usd: 0.5 }))
+  await first('POST', '/ai/run', { key: 'k', metadata: { agent_id: 'bot', actions } })
+  await until(
+    async () => tool.calls.length,
+    (n) => n === 2,
+  )
+  killed = true
+  await victim.kill()
+  const second = startNode('test/support/node-process.ts', [], { env })
+  const call = onceOf(callerOf((await second.line(/ready at (\S+)/))[1]!))
+  expect((await untilDone(call, 'k', 40_000)).body.status).toBe('completed')
+  expect(tool.calls.map((it) => it.asked.args.n)).toEqual([1, 2, 2, 3, 4])
+  // A tool that drops repeats by this header made the second call once, too.
+  expect(tool.calls[1]!.headers['idempotency-key']).toBe(tool.calls[2]!.headers['idempotency-key'])
+  expect((await result(call, 'k')).body.result.actions).toHaveLength(4)
+  expect((await call('GET', '/agents/bot/metrics')).body).toMatchObject({ total_actions: 4, total_spend_usd: 2 })
+})
+
+test('a node that is stopped leaves its run to another at once', { timeout: 60_000 }, async () => {
+  const { call, url } = await onceYard({ RUNYARD_ROLES: 'api' })
+  const tool = await toolServer(({ args }, n) => (args.n === 1 && n === 1 ? { hang: true } : {}))
+  await call('POST', '/tools', { name: 'act', url: tool.url, timeout_ms: 60_000 })
+  const stopping = await openNode(url)
+  await call('POST', '/ai/run', { key: 'k', metadata: { actions: [{ tool: 'act', args: { n: 1 } }, { tool: 'act' }] } })
+  await until(
+    async () => tool.calls.length,
+    (n) => n === 1,
+  )
+  await stopping.close()
+  await openNode(url)
+  expect((await untilDone(call, 'k', 8_000)).body.status).toBe('completed')
+  expect(tool.calls).toHaveLength(3)
+})

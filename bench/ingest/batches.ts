@@ -6,7 +6,7 @@ import { BATCH, type BatchEntry, batchOf, repeat } from './repeat.ts'
 
 const CONNECTIONS = 2
 
-const entry = scriptInput<BatchEntry>()
+const entry = await scriptInput<BatchEntry>()
 const clients = Array.from({ length: CONNECTIONS }, () => new Client(entry.url))
 const senders = clients.map((client) => {
   const post = poster(client, entry.key)

@@ -8,7 +8,7 @@ import { scriptInput, scriptOutput } from '../lib/child.ts'
 import { eventOf, RUNS } from './event.ts'
 import { type BatchEntry, repeat, runsOf } from './repeat.ts'
 
-const entry = scriptInput<BatchEntry>()
+const entry = await scriptInput<BatchEntry>()
 const sql = connect(entry.url, { max: 1, name: 'runyard-bench' })
 await sql`drop table if exists raw_events`
 await sql`create table raw_events (like events including defaults including indexes)`

@@ -86,4 +86,4 @@ function refuseOther(error: Error): void {
   if (!error.message.includes('job_exists')) throw error
 }
 
-scriptOutput(await latency(scriptInput<LatencyEntry>()))
+scriptOutput(await latency(await scriptInput<LatencyEntry>()))

@@ -2,10 +2,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { json } from 'node:stream/consumers'
 
 /** Runs a script to its end and gives back the JSON that it printed. A script that takes too long is killed. */
 export async function runScript<T>(path: string, input: unknown, timeoutMs: number): Promise<T> {
-  const child = spawn(process.execPath, [path, JSON.stringify(input)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  // Through stdin: Linux takes no single argument over 128 KiB. A script that ends without reading it says why itself.
+  child.stdin.on('error', () => {})
+  child.stdin.end(JSON.stringify(input))
   const late = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   // A bench that is interrupted leaves none of its scripts behind.
   const kill = () => void child.kill('SIGKILL')
@@ -22,7 +26,7 @@ export async function runScript<T>(path: string, input: unknown, timeoutMs: numb
 }
 
 /** What `runScript` gave to this process. */
-export const scriptInput = <T>(): T => JSON.parse(process.argv[2]!) as T
+export const scriptInput = async <T>(): Promise<T> => (await json(process.stdin)) as T
 
 export function scriptOutput(output: unknown): void {
   process.stdout.write(`${JSON.stringify(output)}\n`)

@@ -89,4 +89,4 @@ function isWhole(text: string): boolean {
   return text.length >= end + 4 + Number(length[1])
 }
 
-scriptOutput(await load(scriptInput<LoadEntry>()))
+scriptOutput(await load(await scriptInput<LoadEntry>()))

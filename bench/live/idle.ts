@@ -32,4 +32,4 @@ async function idle({ url, key, serverPid, streams }: IdleEntry): Promise<Idle> 
 const residentBytes = (pid: number): number =>
   Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) * 1024
 
-scriptOutput(await idle(scriptInput<IdleEntry>()))
+scriptOutput(await idle(await scriptInput<IdleEntry>()))

@@ -56,4 +56,4 @@ async function subscribers(entry: SubscriberEntry): Promise<Delivered> {
   return { deliveries: took.length, latency: tails(took) }
 }
 
-scriptOutput(await subscribers(scriptInput<SubscriberEntry>()))
+scriptOutput(await subscribers(await scriptInput<SubscriberEntry>()))

@@ -31,5 +31,5 @@ async function bullmq({ url }: Entry): Promise<Contestant> {
   }
 }
 
-const entry = scriptInput<Entry>()
+const entry = await scriptInput<Entry>()
 scriptOutput(await contest(await bullmq(entry), entry))

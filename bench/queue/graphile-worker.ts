@@ -37,5 +37,5 @@ async function graphileWorker({ url }: Entry): Promise<Contestant> {
   }
 }
 
-const entry = scriptInput<Entry>()
+const entry = await scriptInput<Entry>()
 scriptOutput(await contest(await graphileWorker(entry), entry))

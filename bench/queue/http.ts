@@ -29,5 +29,5 @@ async function http({ url, key }: HttpEntry): Promise<Contestant> {
   }
 }
 
-const entry = scriptInput<Entry & HttpEntry>()
+const entry = await scriptInput<Entry & HttpEntry>()
 scriptOutput(await contest(await http(entry), entry))

@@ -82,5 +82,5 @@ function refuseErrors(results: readonly unknown[]): void {
   for (const result of results) if (result instanceof Error) throw result
 }
 
-const entry = scriptInput<Entry>()
+const entry = await scriptInput<Entry>()
 scriptOutput(await contest(await inProcess(entry), entry))

@@ -42,5 +42,5 @@ async function pgBoss({ url }: Entry): Promise<Contestant> {
   }
 }
 
-const entry = scriptInput<Entry>()
+const entry = await scriptInput<Entry>()
 scriptOutput(await contest(await pgBoss(entry), entry))

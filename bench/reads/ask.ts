@@ -8,7 +8,7 @@ import { questions, rowsMin } from './questions.ts'
 export type AskEntry = { url: string; key: string; beginMs: number; samples: number; warmUp: number }
 export type Answers = Record<'runs' | 'events' | 'sums', Record<string, ReturnType<typeof tails>>>
 
-const { url, key, beginMs, samples, warmUp } = scriptInput<AskEntry>()
+const { url, key, beginMs, samples, warmUp } = await scriptInput<AskEntry>()
 const client = new Client(url)
 const get = getter(client, key)
 const answers: Answers = { runs: {}, events: {}, sums: {} }

@@ -65,7 +65,8 @@ export const seconds = (minimum: number, maximum: number, description: string) =
 
 export const flag = (description: string) => Type.Boolean({ description })
 
-export const uuid = (description: string) => Type.String({ format: 'uuid', description })
+/** An id of ours; a request may write it in upper case. */
+export const uuid = (description: string) => Type.String({ format: 'uuid', description, 'x-own-id': true })
 
 export const time = (description: string) => Type.String({ format: 'date-time', description })
 
@@ -93,6 +94,13 @@ export const headerMap = (description: string) =>
 
 export const RUN_ID = text(256, 'Id of the run: a UUID, or the string that the client of an external run chose.', {
   minLength: 1,
+})
+/** For what only runs that are executed here can be meant by; a client's own string is kept as it came. */
+export const OWN_RUN_ID = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  description: 'Id of the run.',
+  'x-own-id': true,
 })
 export const RunPath = Type.Object({ run_id: RUN_ID })
 

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { IMPLIED_BY, type Route, type Scope } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
+import { normalizeId } from '#postgres/id.ts'
 import type { Caller, KeyCaller } from './caller.ts'
 
 /** Throws the refusal `unauthorized` when the request has no good credential. */
@@ -36,8 +37,8 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
   if (route.orRunToken === 'of_project') return
   // Another run does not exist for this token, in its own project or elsewhere.
-  const runId = params.run_id
-  if (runId !== caller.runId) throw refuse('run_not_found', { runId: runId ?? '' })
+  const runId = params.run_id ?? ''
+  if (normalizeId(runId) !== caller.runId) throw refuse('run_not_found', { runId })
 }
 
 /** Whether a key has a scope; `admin` has all that stay within its project. */

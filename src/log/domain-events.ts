@@ -7,6 +7,7 @@ import { countKinds } from './counts/count-events.sql.ts'
 import { findPlace } from './counts/event-places.ts'
 import type { LogEvent } from './event-columns.sql.ts'
 import type { EventFilter, Thing } from './event-filter.sql.ts'
+import { findChain } from './find-event.sql.ts'
 import { countListed, listEvents } from './list-events.sql.ts'
 import { findResources } from './resources.sql.ts'
 
@@ -74,8 +75,10 @@ export async function listEventsAbout(
 }
 
 /** Of a whole chain of causes, oldest first. */
-export const listEventsOfChain = (ctx: Ctx, projectId: string, correlationId: string, page: Numbered) =>
-  pageOf(ctx, { projectId, correlationId, named: true }, 'oldest first', page)
+export async function listEventsOfChain(ctx: Ctx, projectId: string, correlationId: string, page: Numbered) {
+  const chain = await findChain(ctx.reads, projectId, correlationId)
+  return pageOf(ctx, { projectId, correlationId: chain, named: true }, 'oldest first', page)
+}
 
 async function pageOf(
   { reads }: Ctx,

@@ -1,7 +1,7 @@
 // Which events: filters that all hold together, and the ways along indexes that lead to them.
 
 import { instant } from '#core/time-units.ts'
-import { isUuid } from '#postgres/id.ts'
+import { isUuid, normalizeId } from '#postgres/id.ts'
 import type { Fragment, Sql } from '#postgres/sql.ts'
 
 export type Thing = { type: string; id: string } | { runId: string }
@@ -67,7 +67,8 @@ function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
   if (runId !== undefined) parts.push(sql`run_id = ${runId}::uuid`)
   if (agentId !== undefined) parts.push(sql`agent_id = ${agentId}`)
   if (actorType !== undefined) parts.push(sql`actor_type = ${actorType}`)
-  if (actorId !== undefined) parts.push(sql`actor_id = ${actorId}`)
+  // Most actors have an id of ours, but workers choose their names.
+  if (actorId !== undefined) parts.push(isOneOf(sql, sql`actor_id`, [...new Set([actorId, normalizeId(actorId)])]))
   // The index by actor leaves these two out, and is used only where the statement itself says that it does, too.
   if (actorType !== undefined && actorType !== 'system' && actorType !== 'worker') {
     parts.push(sql`actor_type not in ('system', 'worker')`)

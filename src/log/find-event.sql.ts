@@ -1,6 +1,7 @@
 // One event by its id. No index holds every id, since each append would pay for it: an id that a client gave is in
 // event_ids, and one that a server made holds its time, where a few block ranges can have it.
 import { column } from '#postgres/column.ts'
+import { normalizeId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { eventColumns, type LogEvent } from './event-columns.sql.ts'
 
@@ -26,6 +27,19 @@ export async function findEvent(sql: Sql, projectId: string, id: string): Promis
   const [anywhere] = await sql<LogEvent[]>`
     select ${eventColumns(sql)} from events where project_id = ${projectId} and id = ${id}::uuid`
   return anywhere
+}
+
+/**
+ * The chain that a caller means: a client's own word for one as it was written, or else an id of ours, which may come
+ * in upper case.
+ */
+export async function findChain(sql: Sql, projectId: string, word: string): Promise<string> {
+  const id = normalizeId(word)
+  if (id === word) return word
+  const [row] = await sql<{ known: boolean }[]>`
+    select exists (select from runs where project_id = ${projectId} and correlation_id = ${word})
+      or exists (select from events where project_id = ${projectId} and correlation_id = ${word} and run_id is null) as known`
+  return row!.known ? word : id
 }
 
 /** An append may wait as long; what is farther away is not looked for by those who write. */

@@ -31,6 +31,9 @@ export function newId(): string {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const isUuid = (text: string): boolean => UUID.test(text)
 
+/** An id as it is stored. What is no UUID is not an id of ours, and stays as its client wrote it. */
+export const normalizeId = (text: string): string => (isUuid(text) ? text.toLowerCase() : text)
+
 /** A UUID version 5: the same for the same names, so that a client's own string needs no look-up table. */
 export function derivedId(...names: string[]): string {
   const hash = createHash('sha1')

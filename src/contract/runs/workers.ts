@@ -9,6 +9,7 @@ import {
   ItemError,
   metadata,
   nullable,
+  OWN_RUN_ID,
   oneOf,
   optional,
   RUN_ID,
@@ -103,11 +104,11 @@ export const claimRuns = route({
   refusals: ['overloaded'],
 })
 
-const Lease = body({ run_id: RUN_ID, lease_token: LEASE_TOKEN }, { title: 'Lease' })
+const Lease = body({ run_id: OWN_RUN_ID, lease_token: LEASE_TOKEN }, { title: 'Lease' })
 
 export const SettleResult = Type.Object(
   {
-    run_id: nullable(Type.String(), 'Id of the run, as it was given.'),
+    run_id: nullable(Type.String(), 'Id of the run; null when the item named none.'),
     status: nullable(oneOf(RUN_STATES, ''), 'State of the run now; null when it was refused.'),
     error: optional(ItemError),
   },
@@ -164,7 +165,7 @@ export const heartbeatWorker = route({
 
 export const Settlement = body(
   {
-    run_id: RUN_ID,
+    run_id: OWN_RUN_ID,
     lease_token: LEASE_TOKEN,
     outcome: oneOf(
       ['completed', 'failed', 'paused', 'returned'],

@@ -3,6 +3,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import { textFlaw } from '#http/input/json.ts'
+import { OWN_ID } from '#http/input/own-ids.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
 
 const ERRORS_MAX = 50
@@ -15,6 +16,7 @@ const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: true }))
 function withWords(ajv: Ajv2020): Ajv2020 {
   ajv.addFormat('date-time', true)
   ajv.addFormat('uuid', true)
+  ajv.addKeyword(OWN_ID)
   return ajv.addKeyword({
     keyword: 'x-bytes-max',
     schemaType: 'number',

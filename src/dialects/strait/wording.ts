@@ -5,6 +5,7 @@ import { optional } from '#contract/common.ts'
 import { Refusal, type RefusalCode } from '#core/error.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
 import { DialectRefusal, STATUS, snakeCase, type Wording } from '#http/problems.ts'
+import { normalizeId } from '#postgres/id.ts'
 import { neededScope } from './admin-scopes.ts'
 
 /** Statuses and codes that differ from the native ones; the rest go by `CODE_OF_STATUS`. */
@@ -75,7 +76,7 @@ function ofSdkPlane(refusal: Refusal, { routeOptions, caller, params }: FastifyR
   if (routeOptions.config?.route?.needs !== 'run_token') return undefined
   if (refusal.code === 'wrong_credential') return straitRefusal(401, 'a run token is required')
   const { run_id } = (params ?? {}) as { run_id?: string }
-  return refusal.code === 'run_not_found' && caller?.kind === 'run' && caller.runId !== run_id
+  return refusal.code === 'run_not_found' && caller?.kind === 'run' && caller.runId !== normalizeId(run_id ?? '')
     ? straitRefusal(403, 'run token does not belong to this run')
     : undefined
 }

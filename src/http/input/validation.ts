@@ -5,6 +5,7 @@ import type { TSchema } from 'typebox'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
 import { pointerPath, WHOLE } from './field-path.ts'
 import { textFlaw } from './json.ts'
+import { OWN_ID } from './own-ids.ts'
 
 const PROBLEMS_MAX = 50
 
@@ -24,6 +25,7 @@ function withWords(ajv: Ajv2020): Ajv2020 {
   ajv.addFormat('date-time', isTime)
   ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
   ajv.addKeyword({ keyword: 'x-comma-list', schemaType: 'boolean' })
+  ajv.addKeyword(OWN_ID)
   ajv.addKeyword({
     keyword: 'x-bytes-max',
     schemaType: 'number',

@@ -5,8 +5,8 @@ export type JsonSchema = Record<string, unknown>
 const ONE_BELOW = new Set(['items', 'additionalProperties', 'propertyNames'])
 const LIST_BELOW = new Set(['anyOf', 'oneOf', 'allOf'])
 const MAP_BELOW = new Set(['properties'])
-// A word between contract and server about the form of a query.
-const INTERNAL = new Set(['x-comma-list'])
+// Words between contract and server about the form of what comes in.
+const INTERNAL = new Set(['x-comma-list', 'x-own-id'])
 
 export function componentsOf() {
   const schemas: Record<string, JsonSchema> = {}

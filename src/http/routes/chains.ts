@@ -5,6 +5,7 @@ import { treeOf, withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
 import { listLinks } from '#log/event-links.sql.ts'
+import { findChain } from '#log/find-event.sql.ts'
 import { listEvents } from '#log/list-events.sql.ts'
 import { implement } from '../implement.ts'
 import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../wire/cursor.ts'
@@ -19,7 +20,7 @@ export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {
     const after = decodeCursor('chain', cursor, [TIME, WHOLE])
     const rows = await listEvents(ctx.reads, {
       projectId,
-      correlationId: correlation_id,
+      correlationId: await findChain(ctx.reads, projectId, correlation_id),
       order: 'oldest first',
       after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
       limit: limit + 1,
@@ -32,13 +33,14 @@ export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   implement(app, contract.readChainTree, async ({ correlation_id }, { projectId }) => {
-    const links = await listLinks(ctx.reads, { projectId, correlationId: correlation_id }, TREE_MAX + 1)
+    const correlationId = await findChain(ctx.reads, projectId, correlation_id)
+    const links = await listLinks(ctx.reads, { projectId, correlationId }, TREE_MAX + 1)
     if (links.length === 0) throw refuse('correlation_not_found', { correlationId: correlation_id })
     const shown = links.slice(0, TREE_MAX)
     const firstOf = new Map(shown.flatMap(({ runId, sequence, id }) => (runId && sequence === 1 ? [[runId, id]] : [])))
     const tree = treeOf(withRunCauses(shown, ({ runId }) => firstOf.get(runId!)))
     return {
-      correlation_id,
+      correlation_id: correlationId,
       data: tree.map(({ event, depth, parentId }) => ({
         ...toWire(event),
         actor_type: event.actorType as ActorType,

@@ -5,9 +5,12 @@ import * as contract from '#contract/events.ts'
 import { refuse } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
 import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
-import { findEvent } from '#log/find-event.sql.ts'
+import type { EventFilter } from '#log/event-filter.sql.ts'
+import { findChain, findEvent } from '#log/find-event.sql.ts'
 import { listEvents } from '#log/list-events.sql.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
+import { findResources } from '#log/resources.sql.ts'
+import { normalizeId } from '#postgres/id.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { appendReport, appendReports, type Report, type Reporter } from '#runs/report/append-log.ts'
 import { implement } from '../implement.ts'
@@ -47,13 +50,11 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       const rows = await listEvents(ctx.reads, {
         projectId,
         types: type,
-        resource:
-          resource_type === undefined
-            ? undefined
-            : { types: [resource_type], id: resource_type === 'run' ? undefined : resource_id },
+        ...(await aboutWhat(ctx, projectId, resource_type, resource_id)),
         actorType: rest.actor_type,
         actorId: rest.actor_id,
-        correlationId: rest.correlation_id,
+        correlationId:
+          rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
         runId: ofRun === undefined ? undefined : (await findRunOr404(ctx, projectId, ofRun)).id,
         agentId: rest.agent_id,
         occurredFrom: dateOf(rest.occurred_from),
@@ -129,6 +130,21 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       }
     },
   )
+}
+
+/** A thing by its kind and id; an id of ours may come in upper case. */
+async function aboutWhat(
+  { reads }: Ctx,
+  projectId: string,
+  type: string | undefined,
+  id: string | undefined,
+): Promise<Pick<EventFilter, 'resource' | 'things'>> {
+  if (type === undefined) return {}
+  // Events of a run are found by their run.
+  if (type === 'run' || id === undefined) return { resource: { types: [type] } }
+  const uuid = normalizeId(id)
+  if (uuid === id) return { resource: { types: [type], id } }
+  return { things: (await findResources(reads, projectId, uuid)).filter((thing) => thing.type === type) }
 }
 
 type Result = {

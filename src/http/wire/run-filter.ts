@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { runFilter } from '#contract/runs/run-filter.ts'
 import { refuseField } from '#core/error.ts'
 import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { findChain } from '#log/find-event.sql.ts'
 import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { WHOLE } from '../input/field-path.ts'
@@ -24,7 +25,8 @@ export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRun
     triggeredBy: rest.triggered_by,
     batchId: rest.batch_id,
     parentRunId: parent_run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, parent_run_id)).id,
-    correlationId: rest.correlation_id,
+    correlationId:
+      rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
     queue: rest.queue,
     agentId: rest.agent_id,
     createdFrom: rest.created_from,

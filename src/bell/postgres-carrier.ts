@@ -1,6 +1,7 @@
 // Rings through PostgreSQL: one connection per process that listens and notifies, and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
+import { sessionSettings } from '#postgres/session-settings.ts'
 import type { Carrier, CarrierOptions } from './bell.ts'
 
 const CHANNEL = 'runyard_bell'
@@ -71,8 +72,7 @@ async function openLine(url: string, hear: (payload: string) => void): Promise<L
     // The driver's own `listen` opens a second connection, and does not tell when it loses it.
     ...{ onnotify: (_channel: string, payload: string) => hear(payload) },
     connection: {
-      application_name: 'runyard-bell',
-      statement_timeout: 10_000,
+      ...sessionSettings({ name: 'runyard-bell', statementTimeoutMs: 10_000, plans: 'once' }),
       // A notification takes a transaction id, and its commit would wait for the disk.
       synchronous_commit: 'off',
     },

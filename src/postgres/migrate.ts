@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type postgres from 'postgres'
+import { SEARCH_PATH } from './session-settings.ts'
 
 export type MigrateOptions = { log?: (line: string) => void; dir?: string }
 export type Migration = { name: string; text: string; checksum: string }
@@ -26,6 +27,7 @@ export async function migrate(
   const session = await sql.reserve()
   try {
     await refuseOldServer(session)
+    await refuseOtherSchema(session)
     // Waiting for another process's migrations, and building an index, may take as long as they take.
     await session.unsafe('set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0')
     await session`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
@@ -102,6 +104,23 @@ async function applyPending(
 async function refuseOldServer(session: postgres.ISql): Promise<void> {
   const [row] = await session<{ version: number }[]>`select current_setting('server_version_num')::int as version`
   refuseOldVersion(row?.version ?? 0)
+}
+
+/**
+ * Sessions set their own search path, and an installation may have relied on one of its role: an empty place beside
+ * its tables would look like lost data.
+ */
+async function refuseOtherSchema(session: postgres.ISql): Promise<void> {
+  const [other] = await session<{ schema: string }[]>`
+    select schemaname as schema from pg_tables
+    where tablename = 'run_states' and schemaname not like 'pg\\_%' and to_regclass('run_states') is null
+      and current_setting('search_path') = ${SEARCH_PATH}
+    order by schemaname limit 1`
+  if (!other) return
+  throw new Error(
+    `The tables of Runyard are in the schema ${other.schema}, which this session does not look at. Add ` +
+      `?search_path=${encodeURIComponent(other.schema)} to DATABASE_URL (or ?search_path=public, to begin anew beside them).`,
+  )
 }
 
 async function apply(session: postgres.ISql, { name, text, checksum }: Migration): Promise<void> {

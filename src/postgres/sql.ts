@@ -1,5 +1,6 @@
 // The connection to PostgreSQL, and the few words that every other file of this room needs.
 import postgres from 'postgres'
+import { sessionSettings } from './session-settings.ts'
 
 export type Sql = postgres.Sql
 /** A pool or a transaction: a function that takes it cannot reach outside of what it was given. */
@@ -32,20 +33,7 @@ export function connect(
       // Positions, sequences and counts stay far below 2^53, where a number is exact.
       bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number },
     },
-    connection: {
-      application_name: name,
-      statement_timeout: statementTimeoutMs,
-      lock_timeout: 10_000,
-      idle_in_transaction_session_timeout: 30_000,
-      TimeZone: 'UTC',
-      // Seals hash numbers as they are written out: an operator's default for it must not change what they say.
-      extra_float_digits: 1,
-      // The queue and the leases are empty one moment and full the next. A plan that was made for an empty table walks
-      // it whole, and is kept; once in a while that cost the tenfold. Every statement here has an index to go by.
-      enable_seqscan: 'off',
-      // The statements that move runs are long, and planning one anew costs more than running it.
-      plan_cache_mode: plans === 'once' ? 'force_generic_plan' : 'auto',
-    },
+    connection: sessionSettings({ name, statementTimeoutMs, plans }),
   })
 }
 

@@ -1,8 +1,10 @@
-// Projects and their keys. A key is shown once, when it is made.
+// Projects and their keys. A key is shown once, when it is made. Whoever hands out a right holds it: that is asked here, of
+// the key as the database has it, so that no route and no dialect can forget to.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
+import { holdsScope } from '#core/scopes.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -10,6 +12,7 @@ import { setPlan } from '#usage/plans.sql.ts'
 import { hashKey, newApiKey, shownPrefix } from './api-keys.ts'
 import {
   endKey,
+  findAskingKey,
   findKey,
   findProject,
   insertKey,
@@ -21,20 +24,18 @@ import {
 } from './keys.sql.ts'
 
 type Asked = Cause & { projectId: string }
-type KeyRequest = Pick<NewKey, 'name' | 'scopes' | 'rateLimitPerMinute' | 'expiresInSecs'>
+type KeyRequest = Pick<NewKey, 'name' | 'scopes' | 'rateLimitPerMinute' | 'expiresInSecs' | 'expiresAt'>
 
-/** Makes a key; nobody can give a scope that they lack. */
-export async function createKey(
-  ctx: Ctx,
-  asked: Asked & KeyRequest & { callerScopes: ReadonlySet<string> },
-): Promise<{ row: KeyRow; key: string }> {
-  // What an admin may do ends with the project; the other projects are for the one who runs the installation.
-  const mayGive = (scope: string) =>
-    asked.callerScopes.has(scope) || (asked.callerScopes.has('admin') && scope !== 'projects')
-  const lacking = asked.scopes.find((scope) => !mayGive(scope))
-  if (lacking) throw refuse('forbidden', { scope: lacking })
+/** Makes a key that may do, last and be used no more than the one that asks. */
+export async function createKey(ctx: Ctx, asked: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
   return transact(ctx, async (tx) => {
-    const made = await makeKey(tx, asked)
+    const giver = await findGiver(tx, asked)
+    const made = await makeKey(tx, {
+      ...asked,
+      rateLimitPerMinute: asked.rateLimitPerMinute ?? giver.rateLimitPerMinute,
+      expiresAt: giver.expiresAt,
+    })
+    checkGift(giver, made.row)
     await audit(tx, asked, {
       type: 'api_key.created',
       keyId: made.row.id,
@@ -54,7 +55,7 @@ export async function revokeKey(ctx: Ctx, asked: Asked & { keyId: string }): Pro
   ctx.ring(['keys'])
 }
 
-/** A new key like an old one, which goes on working for a grace. */
+/** A new key like an old one, with its end; the old one goes on working for a grace. */
 export async function rotateKey(
   ctx: Ctx,
   asked: Asked & { keyId: string; graceSecs: number },
@@ -62,12 +63,11 @@ export async function rotateKey(
   const made = await transact(ctx, async (tx) => {
     const old = await findKey(tx, asked.projectId, asked.keyId)
     if (!old || old.revokedAt) throw refuse('key_not_found', { keyId: asked.keyId })
-    const next = await makeKey(tx, {
-      ...asked,
-      name: old.name,
-      scopes: old.scopes,
-      rateLimitPerMinute: old.rateLimitPerMinute ?? undefined,
-    })
+    checkGift(await findGiver(tx, asked), old)
+    if (old.rotatedTo) throw refuse('key_not_rotatable', { keyId: old.id, reason: 'has been rotated' })
+    if (old.expired) throw refuse('key_not_rotatable', { keyId: old.id, reason: 'has expired' })
+    const { name, scopes, rateLimitPerMinute, expiresAt } = old
+    const next = await makeKey(tx, { ...asked, name, scopes, rateLimitPerMinute, expiresAt })
     await endKey(tx, old.id, { graceSecs: asked.graceSecs, rotatedTo: next.row.id })
     await audit(tx, asked, {
       type: 'api_key.rotated',
@@ -80,7 +80,7 @@ export async function rotateKey(
   return made
 }
 
-/** A project with its first key, which may do everything in it. */
+/** A project with its first key, which may do everything in it: to be given by those who may do as much in theirs. */
 export async function createProject(
   ctx: Ctx,
   asked: Cause & { id: string; name: string },
@@ -88,7 +88,11 @@ export async function createProject(
   return transact(ctx, async (tx) => {
     const project = await insertProject(tx, asked)
     if (!project) throw refuse('project_exists', { projectId: asked.id })
-    const { key } = await makeKey(tx, { ...asked, projectId: asked.id, name: 'first key', scopes: ['admin'] })
+    const giver = await findGiver(tx, asked)
+    const { rateLimitPerMinute, expiresAt } = giver
+    const first = { name: 'first key', scopes: ['admin'], rateLimitPerMinute, expiresAt }
+    const { row, key } = await makeKey(tx, { ...asked, ...first, projectId: asked.id })
+    checkGift(giver, row)
     await appendEvents(tx, [
       {
         ...why(asked),
@@ -122,9 +126,31 @@ export async function changePlan(ctx: Ctx, asked: Asked & { plan: string }): Pro
   })
 }
 
+/** The key in whose name a right is given. Nobody else gives any: not a running attempt, not a duty. */
+async function findGiver(tx: Sql, { actor }: Cause): Promise<KeyRow> {
+  if (actor.type !== 'api_key' || actor.id === null) throw refuse('wrong_credential', { needs: 'an API key' })
+  const giver = await findAskingKey(tx, actor.id)
+  if (!giver) throw refuse('unauthorized', { reason: 'The API key has expired or was revoked.' })
+  return giver
+}
+
+type Rights = Pick<KeyRow, 'scopes' | 'rateLimitPerMinute' | 'expiresAt'>
+
+/** Nobody gives what they lack: a scope, a longer life, a higher limit. */
+function checkGift(giver: Rights, given: Rights): void {
+  const held = new Set(giver.scopes)
+  const lacking = given.scopes.find((scope) => !holdsScope(held, scope))
+  if (lacking) throw refuse('forbidden', { scope: lacking })
+  const { expiresAt, rateLimitPerMinute } = giver
+  if (expiresAt && (!given.expiresAt || given.expiresAt > expiresAt))
+    throw refuse('exceeds_own_rights', { what: `a key that ends after its own end, ${expiresAt.toISOString()}` })
+  if (rateLimitPerMinute !== null && (given.rateLimitPerMinute ?? Number.POSITIVE_INFINITY) > rateLimitPerMinute)
+    throw refuse('exceeds_own_rights', { what: `a key with more than its own ${rateLimitPerMinute} requests a minute` })
+}
+
 async function makeKey(tx: Sql, it: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
   const key = newApiKey()
-  const { projectId, name, scopes, rateLimitPerMinute, expiresInSecs } = it
+  const { projectId, name, scopes, rateLimitPerMinute, expiresInSecs, expiresAt } = it
   const row = await insertKey(tx, {
     id: newId(),
     projectId,
@@ -134,6 +160,7 @@ async function makeKey(tx: Sql, it: Asked & KeyRequest): Promise<{ row: KeyRow; 
     scopes,
     rateLimitPerMinute,
     expiresInSecs,
+    expiresAt,
     createdBy: it.actor.id,
   })
   return { row: row!, key }

@@ -38,8 +38,10 @@ export type NewKey = {
   prefix: string
   hash: Buffer
   scopes: readonly string[]
-  rateLimitPerMinute?: number | undefined
+  rateLimitPerMinute?: number | null | undefined
+  /** Never, when neither is given. */
   expiresInSecs?: number | undefined
+  expiresAt?: Date | null | undefined
   createdBy: string | null
 }
 
@@ -48,7 +50,7 @@ export async function insertKey(sql: Db, key: NewKey): Promise<KeyRow | undefine
   const [row] = await sql<KeyRow[]>`
     insert into api_keys (id, project_id, name, prefix, hash, scopes, rate_limit_per_minute, expires_at, created_by)
     values (${key.id}, ${key.projectId}, ${key.name}, ${key.prefix}, ${key.hash}, ${key.scopes as string[]}, ${key.rateLimitPerMinute ?? null},
-      now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s', ${key.createdBy})
+      coalesce(now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s', ${key.expiresAt?.toISOString() ?? null}::timestamptz), ${key.createdBy})
     on conflict (hash) do nothing returning ${columns(sql)}`
   return row
 }
@@ -63,10 +65,23 @@ export async function insertFirstKey(sql: Sql, key: NewKey): Promise<boolean> {
   return made as boolean
 }
 
-export async function findKey(sql: Db, projectId: string, keyId: string): Promise<KeyRow | undefined> {
-  const [row] = await sql<
-    KeyRow[]
-  >`select ${columns(sql)} from api_keys where project_id = ${projectId} and id = ${keyId} for update`
+/** Locks the key, so that of two rotations the second sees the first. `expired`: by the database's clock. */
+export async function findKey(
+  tx: Sql,
+  projectId: string,
+  keyId: string,
+): Promise<(KeyRow & { expired: boolean }) | undefined> {
+  const [row] = await tx<(KeyRow & { expired: boolean })[]>`
+    select ${columns(tx)}, coalesce(expires_at <= now(), false) as expired
+    from api_keys where project_id = ${projectId} and id = ${keyId} for update`
+  return row
+}
+
+/** The key that asks, as it is now, whatever a node remembers of it; undefined when it is no longer valid. */
+export async function findAskingKey(tx: Sql, keyId: string): Promise<KeyRow | undefined> {
+  const [row] = await tx<KeyRow[]>`
+    select ${columns(tx)} from api_keys
+    where id = ${keyId} and revoked_at is null and (expires_at is null or expires_at > now())`
   return row
 }
 

@@ -1,6 +1,7 @@
 // Who may do what: projects, API keys, and what a key says about itself.
 import { Type } from 'typebox'
 import { PLAN_NAMES } from '#core/plan.ts'
+import { SCOPES } from '#core/scopes.ts'
 import {
   body,
   DAY_SECS,
@@ -18,7 +19,7 @@ import {
   whole,
   withDefault,
 } from './common.ts'
-import { route, SCOPES } from './route.ts'
+import { route } from './route.ts'
 
 const tag = 'Access'
 const RATE_PER_MINUTE_MAX = 1_000_000
@@ -67,12 +68,12 @@ export const createProject = route({
   needs: 'projects',
   tag,
   name: 'createProject',
-  summary: 'Create a project, and its first key, which has the scope admin.',
+  summary: 'Create a project, and its first key, which has the scope admin; the key that asks needs that scope too.',
   body: body({ id: PROJECT_ID, name: optional(text(255, 'Name for people; the id when left out.', { minLength: 1 })) }),
   replies: {
     201: Type.Object({ ...Project.properties, key: secret }, { title: 'NewProject' }),
   },
-  refusals: ['project_exists'],
+  refusals: ['project_exists', 'exceeds_own_rights'],
 })
 
 export const listProjects = route({
@@ -119,6 +120,9 @@ export const createKey = route({
   tag,
   name: 'createKey',
   summary: "Make a key of the caller's project; nobody can give a scope that they lack.",
+  description:
+    'The end and the rate limit of the key that asks hold for what it makes as well: they are taken over where the ' +
+    'call names none, and cannot be exceeded.',
   body: body({
     name: key.name,
     scopes: Type.Array(SCOPE, {
@@ -131,6 +135,7 @@ export const createKey = route({
     rate_limit_per_minute: optional(whole(1, RATE_PER_MINUTE_MAX, 'Requests per minute at most.')),
   }),
   replies: { 201: NewKey },
+  refusals: ['exceeds_own_rights'],
 })
 
 export const listKeys = route({
@@ -163,14 +168,17 @@ export const rotateKey = route({
   needs: 'keys',
   tag,
   name: 'rotateKey',
-  summary: 'Make a new key like this one; the old one ends after a grace.',
+  summary: 'Make a new key like this one, with the same end; the old one ends after a grace.',
+  description:
+    'The key that asks must hold every scope of this one. A key that has expired, or that was rotated and is in its ' +
+    'grace, is not rotated again.',
   params: KEY_PATH,
   body: body({
     grace_secs: withDefault(seconds(0, 7 * DAY_SECS, 'Seconds that the old key still works.'), 3600),
   }),
   bodyOptional: true,
   replies: { 201: NewKey },
-  refusals: ['key_not_found'],
+  refusals: ['key_not_found', 'key_not_rotatable', 'exceeds_own_rights'],
 })
 
 export const getMe = route({

@@ -2,39 +2,16 @@
 // the SDK's types and the CLI's help are all read from it.
 import type { Static, TSchema } from 'typebox'
 import type { RefusalCode } from '#core/error.ts'
-
-/** What a key may do. `admin` implies all within its project; `projects` reaches beyond it, and is implied by none. A run token has none of these: it may call the routes whose `needs` is 'run_token'. */
-export const SCOPES = [
-  'runs:read',
-  'runs:write',
-  'runs:trigger',
-  'runs:redrive',
-  'stats:read',
-  'jobs:read',
-  'jobs:write',
-  'events:read',
-  'events:write',
-  'agents:read',
-  'agents:write',
-  'workers',
-  'keys',
-  'admin',
-  'projects',
-] as const
-export type Scope = (typeof SCOPES)[number]
-
-/** Scopes for one thing alone, each with the wider one that implies it. */
-export const IMPLIED_BY: Partial<Record<Scope, Scope>> = {
-  'runs:trigger': 'runs:write',
-  'runs:redrive': 'runs:write',
-  'stats:read': 'runs:read',
-}
+import type { Scope } from '#core/scopes.ts'
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Fastify's notation: `/v1/runs/:run_id`. */
   path: `/${string}`
-  /** The scope of the key; 'any_key' for all keys; 'run_token' for what a running attempt may call; 'nothing' for open routes. */
+  /**
+   * The scope of the key; 'any_key' for all keys; 'run_token' for what a running attempt may call, whose token has no
+   * scopes; 'nothing' for open routes.
+   */
   needs: Scope | 'any_key' | 'run_token' | 'nothing'
   /** Beside keys of that scope, the token of the very run that the path names is accepted; or that of any run of the project. */
   orRunToken?: true | 'of_project'

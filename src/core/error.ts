@@ -12,6 +12,7 @@ const REFUSALS = {
   invalid_cursor: (_: object) => 'The cursor is not one that this list gave out.',
   unauthorized: (it: { reason: string }) => it.reason,
   forbidden: (it: { scope: string }) => `This key lacks the scope ${it.scope}.`,
+  exceeds_own_rights: (it: { what: string }) => `This key may not give ${it.what}.`,
   wrong_credential: (it: { needs: string }) => `This call needs ${it.needs}.`,
   rate_limited: (it: { limit: string; retryAfterMs: number }) =>
     `Over the limit of ${it.limit}; try again in ${Math.ceil(it.retryAfterMs / 1000)} s.`,
@@ -22,6 +23,8 @@ const REFUSALS = {
   project_not_found: (it: { projectId: string }) => `There is no project ${it.projectId}.`,
   project_exists: (it: { projectId: string }) => `There is a project ${it.projectId} already.`,
   key_not_found: (it: { keyId: string }) => `There is no API key ${it.keyId}.`,
+  key_not_rotatable: (it: { keyId: string; reason: 'has expired' | 'has been rotated' }) =>
+    `API key ${it.keyId} ${it.reason} already; rotate the key that is in use.`,
   job_not_found: (it: { job: string }) => `There is no job ${it.job}.`,
   job_exists: (it: { slug: string }) => `There is a job with the slug ${it.slug} already.`,
   version_not_found: (it: { job: string; version: number }) => `Job ${it.job} has no version ${it.version}.`,

@@ -1,9 +1,10 @@
 // Lets a request through to its route, or not: who calls, what they may, how often. It runs before the body is read.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { IMPLIED_BY, type Route, type Scope } from '#contract/route.ts'
+import type { Route } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
+import { holdsScope } from '#core/scopes.ts'
 import { normalizeId } from '#postgres/id.ts'
-import type { Caller, KeyCaller } from './caller.ts'
+import type { Caller } from './caller.ts'
 
 /** Throws the refusal `unauthorized` when the request has no good credential. */
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
@@ -31,7 +32,8 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   const { needs } = route
   if (caller.kind === 'key') {
     if (needs === 'run_token') throw refuse('wrong_credential', { needs: 'the token of a running attempt' })
-    if (needs !== 'any_key' && needs !== 'nothing' && !holds(caller, needs)) throw refuse('forbidden', { scope: needs })
+    if (needs !== 'any_key' && needs !== 'nothing' && !holdsScope(caller.scopes, needs))
+      throw refuse('forbidden', { scope: needs })
     return
   }
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
@@ -40,12 +42,6 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   const runId = params.run_id ?? ''
   if (normalizeId(runId) !== caller.runId) throw refuse('run_not_found', { runId })
 }
-
-/** Whether a key has a scope; `admin` has all that stay within its project. */
-export const holds = (caller: KeyCaller, scope: string): boolean =>
-  caller.scopes.has(scope) ||
-  (scope in IMPLIED_BY && caller.scopes.has(IMPLIED_BY[scope as Scope]!)) ||
-  (caller.scopes.has('admin') && scope !== 'projects')
 
 function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {
   if (!standing) return

@@ -127,6 +127,7 @@ export const createKey = route({
     environment_id: optional(nullable(text(64, 'Not supported: must be empty.'))),
   }),
   replies: { 201: NewApiKey },
+  refusals: ['exceeds_own_rights'],
 })
 export const listKeys = route({
   method: 'GET',
@@ -156,14 +157,14 @@ export const rotateKey = route({
   needs: 'keys',
   tag: 'Access',
   name: 'rotateKey',
-  summary: 'Make a new key like this one; the old one ends after a grace.',
+  summary: 'Make a new key like this one, with the same end; the old one ends after a grace.',
   params: KEY_PATH,
   body: bodyOf({
     grace_period_minutes: optional(whole(0, GRACE_MINUTES_MAX, 'Minutes that the old key still works; 60 by itself.')),
   }),
   bodyOptional: true,
   replies: { 201: NewApiKey },
-  refusals: ['key_not_found'],
+  refusals: ['key_not_found', 'key_not_rotatable', 'exceeds_own_rights'],
 })
 
 const PROJECT_ID = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Id of the project.' })
@@ -184,7 +185,7 @@ export const createProject = route({
     org_id: optional(nullable(text(256, 'Of no effect.'))),
   }),
   replies: { 201: Type.Object({ ...project, key: SECRET }, { title: 'NewProject' }) },
-  refusals: ['project_exists'],
+  refusals: ['project_exists', 'exceeds_own_rights'],
 })
 export const listProjects = route({
   method: 'GET',

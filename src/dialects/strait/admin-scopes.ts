@@ -1,6 +1,6 @@
 // Strait's scopes and ours. Where ours is the wider one, the key is given it, and its reply says so: what is shown
 // are all of Strait's scopes that the key has, not those that were asked for.
-import { IMPLIED_BY, type Scope } from '#contract/route.ts'
+import { IMPLIED_BY, type Scope } from '#core/scopes.ts'
 
 const OURS: Readonly<Record<string, Scope>> = {
   'jobs:read': 'jobs:read',

@@ -90,7 +90,6 @@ function keyRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (environment_id) throw refuseField('environment_id', 'is not supported by this installation; leave it out')
     const { row, key } = await createKey(ctx, {
       ...askedBy(caller),
-      callerScopes: caller.scopes,
       name,
       scopes: scopesOf(scopes),
       expiresInSecs: expires_in_days ? expires_in_days * DAY_SECS : undefined,

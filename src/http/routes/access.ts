@@ -3,9 +3,9 @@ import { changePlan, createKey, createProject, revokeKey, rotateKey } from '#acc
 import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/access.ts'
-import type { Scope } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
 import type { PlanName } from '#core/plan.ts'
+import type { Scope } from '#core/scopes.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
@@ -37,7 +37,6 @@ export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { row, key } = await createKey(ctx, {
       projectId: caller.projectId,
       actor: caller.actor,
-      callerScopes: caller.scopes,
       name,
       scopes,
       rateLimitPerMinute: rate_limit_per_minute,

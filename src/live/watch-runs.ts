@@ -152,7 +152,7 @@ function known(one: Watched, after: number, read: Awaited<ReturnType<typeof read
   const { rows, more, state, lastSequence } = read
   if (more) return { rows, next: rows.at(-1)!.sequence!, more, over: false }
   // Numbers that have no row belong to what is not read here, or is no longer kept.
-  const next = Math.max(after, lastSequence)
-  one.known = Math.max(one.known, next)
-  return { rows, next, more, over: isOver(state) }
+  // A run that has fewer numbers than were seen is that of a server which lagged, and took over: they are given out anew.
+  one.known = lastSequence < after ? lastSequence : Math.max(one.known, lastSequence)
+  return { rows, next: lastSequence, more, over: isOver(state) }
 }

@@ -92,9 +92,13 @@ export async function readLastSequences(sql: Sql, runIds: readonly string[]): Pr
   return new Map(rows.map((row) => [row.run_id, row.last_sequence]))
 }
 
-/** Which transactions are visible now. As long as that does not change, nothing that is committed is new. */
+/**
+ * Which transactions are visible now. As long as that does not change, nothing that is committed is new. With the start
+ * of the server, since one that crashed gives ids of transactions out again.
+ */
 export async function readVisible(sql: Sql): Promise<string> {
-  const [row] = await sql<{ visible: string }[]>`select pg_current_snapshot()::text as visible`
+  const [row] = await sql<{ visible: string }[]>`
+    select concat(pg_current_snapshot(), ' since ', pg_postmaster_start_time()) as visible`
   return row!.visible
 }
 

@@ -77,6 +77,36 @@ test('who begins at the end gets only what comes', async () => {
   expect(events.map((event) => event.data)).toEqual([{ mark: 2 }])
 })
 
+test("a reader's place is that of an event, whatever ids of transactions were used for nothing", async () => {
+  const { sql } = await testDatabase()
+  await prepareLog(sql)
+  expect(await readTailEnd(sql)).toMatchObject({ xid: '0', position: 0 })
+  await note(sql, 1)
+  const { events, next } = await readAll(sql, { after: BEGINNING, limit: 10 })
+  const { xid, position } = events[0]!
+  for (let i = 0; i < 5; i++) await sql`select pg_current_xact_id()`
+  await awaitTail(sql)
+  expect(next).toMatchObject({ xid, position })
+  expect(await readTailEnd(sql)).toMatchObject({ xid, position })
+  expect((await readAll(sql, { after: next, limit: 10 })).next).toMatchObject({ xid, position })
+})
+
+test('a place that the log has lost, by a failover or a copy that was restored, is taken back to its end', async () => {
+  const { sql } = await testDatabase()
+  await prepareLog(sql)
+  await note(sql, 1)
+  const end = await vi.waitFor(async () => {
+    const found = await readTailEnd(sql)
+    expect(found.position).toBeGreaterThan(0)
+    return found
+  }, 10_000)
+  const lost = { xid: String(BigInt(end.xid) + 1_000_000n), position: end.position + 5 }
+  const { next, events } = await readAll(sql, { after: lost, limit: 10 })
+  expect([events, next.xid, next.position]).toEqual([[], end.xid, end.position])
+  await note(sql, 2)
+  expect((await readAll(sql, { after: next, limit: 10 })).events.map((event) => event.data)).toEqual([{ mark: 2 }])
+})
+
 test('with transactions of all lengths on many connections, every event comes once, in an order that stays', {
   timeout: 60_000,
 }, async () => {

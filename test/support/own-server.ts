@@ -1,0 +1,74 @@
+// A PostgreSQL server of a test's own, which may be crashed, copied and started again. It is the embedded one, or that
+// of the folder in RUNYARD_TEST_POSTGRES, such as Debian's /usr/lib/postgresql/15.
+
+import { randomUUID } from 'node:crypto'
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inject, onTestFinished } from 'vitest'
+import { type Account, findAccount, isRoot } from '#postgres/embedded/account.ts'
+import { type Binaries, findBinaries, usableBinaries } from '#postgres/embedded/binaries.ts'
+import { makeCluster } from '#postgres/embedded/initdb.ts'
+import { launch } from '#postgres/embedded/launch.ts'
+import { findServer } from '#postgres/embedded/pidfile.ts'
+import { urlOf } from '#postgres/embedded/presence.ts'
+import { isAlive } from '#postgres/embedded/process-table.ts'
+import type { Settings } from '#postgres/embedded/settings.ts'
+import { stopServer } from '#postgres/embedded/stop.ts'
+import { until } from './http-yard.ts'
+
+const PASSWORD = 'of-a-test'
+
+export type OwnServer = {
+  folder: string
+  account: Account | undefined
+  binaries: Binaries
+  /** Of a database on it; before the first start, or while it is down, of where it was. */
+  url(database?: string): string
+  /** On the port that it had before. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** SIGKILL ends the server without any farewell; SIGQUIT is what an operator calls an immediate shutdown. */
+  crash(signal: 'SIGKILL' | 'SIGQUIT'): Promise<void>
+}
+
+/** In `folder` when a copy of another server's data is there; else a new one. It is not started yet. */
+export async function ownServer(settings: Settings = {}, folder?: string): Promise<OwnServer> {
+  const account = isRoot() ? await findAccount() : undefined
+  const binaries = await binariesFor(account)
+  const home = join(inject('testRoot'), `server-${randomUUID().slice(0, 8)}`)
+  await mkdir(home)
+  await chmod(home, 0o711)
+  const data = folder ?? join(home, 'postgres')
+  if (!folder) await makeCluster({ folder: data, password: PASSWORD, account, binaries })
+  let port: number | undefined
+  onTestFinished(async () => {
+    await stopServer(data, binaries)
+    await rm(home, { recursive: true, force: true, maxRetries: 5 })
+    await rm(data, { recursive: true, force: true, maxRetries: 5 })
+  })
+  return {
+    folder: data,
+    account,
+    binaries,
+    url: (database = 'postgres') => urlOf(port!, PASSWORD, database),
+    async start() {
+      const logFile = join(home, 'log')
+      port = (await launch({ folder: data, logFile, account, binaries, port, settings, log: () => {} })).port
+    },
+    stop: () => stopServer(data, binaries),
+    async crash(signal) {
+      const { pid } = (await findServer(data))!
+      process.kill(pid, signal)
+      await until(
+        () => isAlive(pid),
+        (alive) => !alive,
+      )
+    },
+  }
+}
+
+async function binariesFor(account: Account | undefined): Promise<Binaries> {
+  const folder = process.env.RUNYARD_TEST_POSTGRES
+  if (folder) return { folder, version: '', major: '' }
+  return usableBinaries(findBinaries(), { account, sharedDir: '/var/lib/runyard', log: () => {} })
+}

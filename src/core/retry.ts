@@ -20,17 +20,19 @@ type Failure = {
   /** 1-based number of the attempt that failed. */
   attempt: number
   retryable: boolean
-  /** What the endpoint asked for (Retry-After); it counts up to the policy's longest delay. */
+  /** What the executor asked for in place of the policy's delay. */
   wantedDelayMs?: number | undefined
+  /** What the endpoint asked for (Retry-After). It makes the delay longer and never shorter. */
+  retryAfterMs?: number | undefined
 }
 
 /** What to do after a failure. `random` is in [0, 1). */
 export function afterFailure(policy: RetryPolicy, failure: Failure, random: number): AfterFailure {
   if (!failure.retryable) return { kind: 'giveUp', reason: 'not_retryable' }
   if (failure.attempt >= policy.maxAttempts) return { kind: 'giveUp', reason: 'attempts_exhausted' }
-  const maxMs = policy.retryMaxDelaySecs * 1000
-  if (failure.wantedDelayMs !== undefined) return { kind: 'retry', delayMs: Math.min(maxMs, failure.wantedDelayMs) }
-  return { kind: 'retry', delayMs: Math.round(Math.min(maxMs, delayMs(policy, failure.attempt, random))) }
+  const ownMs = failure.wantedDelayMs ?? delayMs(policy, failure.attempt, random)
+  const wantedMs = Math.max(ownMs, failure.retryAfterMs ?? 0)
+  return { kind: 'retry', delayMs: Math.round(Math.min(policy.retryMaxDelaySecs * 1000, wantedMs)) }
 }
 
 function delayMs(policy: RetryPolicy, attempt: number, random: number): number {

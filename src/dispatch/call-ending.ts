@@ -32,7 +32,7 @@ export function callEnding(
     errorCode: `http_${status}`,
     // Redirects are never followed; where they lead may be put right, so they are tried again.
     retryable: retryableStatus(status) || status < 400,
-    wantedDelayMs: retryAfterMs(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, nowMs),
+    retryAfterMs: retryAfterMs(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, nowMs),
   }
 }
 

@@ -180,7 +180,13 @@ export const Settlement = body(
     ),
     error_code: optional(text(128, 'With failed: stable code of what went wrong.', { minLength: 1 })),
     retryable: withDefault(flag('With failed: whether another attempt may help.'), true),
-    retry_in_secs: optional(seconds(0, YEAR_SECS, 'With failed: retry after this many seconds, whatever the policy.')),
+    retry_in_secs: optional(
+      seconds(
+        0,
+        YEAR_SECS,
+        "With failed: retry after this many seconds instead of the policy's delay; retry_max_delay_secs is the most.",
+      ),
+    ),
   },
   {
     title: 'Settlement',

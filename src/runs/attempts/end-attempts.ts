@@ -37,8 +37,10 @@ export type Failure = {
   error: string
   errorCode?: string | undefined
   retryable: boolean
-  /** What the failed side asked for; counts up to the policy's longest delay. */
+  /** What the executor asked for in place of the policy's delay; counts up to its longest. */
   wantedDelayMs?: number | undefined
+  /** What the endpoint asked for; makes the policy's delay longer, up to its longest. */
+  retryAfterMs?: number | undefined
   /** An executor that says "failed, for good" ends the run; what merely cannot be retried is a dead letter. */
   forGood?: boolean
 }
@@ -130,11 +132,8 @@ async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promis
 type Failed = { run: RunRow; policy: RetryPolicy; ending: Extract<Ending, { error: string }>; random: number }
 
 function failure(base: Base, { run, policy, ending, random }: Failed): RunChange {
-  const after = afterFailure(
-    policy,
-    { attempt: run.attempt, retryable: ending.retryable, wantedDelayMs: ending.wantedDelayMs },
-    random,
-  )
+  const { retryable, wantedDelayMs, retryAfterMs } = ending
+  const after = afterFailure(policy, { attempt: run.attempt, retryable, wantedDelayMs, retryAfterMs }, random)
   const error = storableText(ending.error.slice(0, ERROR_LENGTH_MAX))
   const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
   const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }

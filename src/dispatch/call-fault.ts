@@ -41,6 +41,12 @@ export function asFault(error: Error): CallFault {
   return new CallFault(malformed ? 'malformed' : (REASONS[code] ?? 'reset'), error.message || code, { cause: error })
 }
 
+/** The fault behind an error between the head of a response and its body. The same head would be refused again. */
+export const asHeadFault = (error: Error): CallFault =>
+  error instanceof CallFault
+    ? error
+    : new CallFault('malformed', `the head of the response cannot be read: ${error.message}`, { cause: error })
+
 /** The fault behind an error from before the connection stood. */
 export function asDialFault(error: Error, phase: 'connect' | 'tls'): CallFault {
   if (error instanceof CallFault) return error

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { type CallTimings, startClock } from './call-clock.ts'
-import { asFault, CallFault, type FaultReason } from './call-fault.ts'
+import { asFault, asHeadFault, CallFault, type FaultReason } from './call-fault.ts'
 import type { Dialling } from './dial.ts'
 import { boundedBody, decodeBody } from './response-body.ts'
 
@@ -36,7 +36,13 @@ export type CallOutcome =
 
 /** undici's handler for one request, which also watches its own connection being made. */
 export type Exchange = Dispatcher.DispatchHandler &
-  Dialling & { readonly settled: boolean; readonly outcome: Promise<CallOutcome>; fail(fault: CallFault): void }
+  Dialling & {
+    readonly settled: boolean
+    readonly outcome: Promise<CallOutcome>
+    /** The head of the response has come, whole; what is wrong before its body begins is wrong with the head. */
+    onHead(): void
+    fail(fault: CallFault): void
+  }
 
 type Response = Omit<Extract<CallOutcome, { kind: 'response' }>, 'kind' | 'timings'>
 
@@ -104,17 +110,17 @@ export function openExchange(request: CallRequest): Exchange {
     },
     onRequestSent: () => clock.requestSent(),
     onResponseStarted: () => clock.firstByte(),
-    onResponseError: (_controller, error) => fail(asFault(error)),
-    ...receiveResponse(request.resultBytesMax, { respond, stop }),
+    ...receiveResponse(request.resultBytesMax, { respond, stop, fail }),
   }
 }
 
 /** The half of the handler that takes the response in and says what it amounts to. */
 function receiveResponse(
   bytesMax: number,
-  end: { respond(response: Response): void; stop(fault: CallFault): void },
-): Pick<Dispatcher.DispatchHandler, 'onResponseStart' | 'onResponseData' | 'onResponseEnd'> {
+  end: { respond(response: Response): void; stop(fault: CallFault): void; fail(fault: CallFault): void },
+): Pick<Exchange, 'onHead' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'> {
   const body = boundedBody(bytesMax)
+  let headCame = false
   let status = 0
   let headers: Record<string, string> = {}
 
@@ -130,22 +136,29 @@ function receiveResponse(
   }
 
   return {
+    onHead() {
+      headCame = true
+    },
     onResponseStart(_controller, statusCode, received) {
       if (statusCode < 200) return // The response proper is still to come.
       status = statusCode
       headers = flatten(received)
-      if (!isSuccess(status)) return
-      const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
-      if (encoding !== 'identity') {
-        end.stop(new CallFault('malformed', `the body is encoded as ${encoding}, although identity was asked for`))
-      } else if (Number(headers['content-length']) > bytesMax) tooLarge()
+      if (isSuccess(status) && status !== NO_CONTENT && Number(headers['content-length']) > bytesMax) tooLarge()
     },
     onResponseData(_controller, chunk) {
-      if (!body.add(chunk)) tooLarge()
+      const encoding = headers['content-encoding']?.trim().toLowerCase() || 'identity'
+      // Judged now that there is a body: a response without one may name the encoding that it would have had.
+      if (isSuccess(status) && encoding !== 'identity')
+        end.stop(new CallFault('malformed', `the body is encoded as ${encoding}, although identity was asked for`))
+      else if (!body.add(chunk)) tooLarge()
     },
+    onResponseError: (_controller, error) => end.fail(headCame && status === 0 ? asHeadFault(error) : asFault(error)),
     onResponseEnd: () => respond(false),
   }
 }
+
+/** It has no body, whatever its headers say. */
+const NO_CONTENT = 204
 
 const isSuccess = (status: number) => status >= 200 && status < 300
 

@@ -133,11 +133,20 @@ test.each([
   await closed(connections[0]!)
 })
 
-test('two lengths that differ make no result', async () => {
-  const { url } = await answering((socket) => {
-    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12')
-  })
-  expect(await caller().call(post(url))).toMatchObject({ kind: 'failed' })
+test.each([
+  ['two lengths that differ', 'content-length: 1\r\ncontent-length: 2\r\n\r\n12'],
+  ['a length beside chunks', 'content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n'],
+  ['a bad header after the length', 'content-length: 2\r\nx bad: 1\r\n\r\n12'],
+])('%s make no result, and the same head would make none the next time', async (_what, rest) => {
+  const { url } = await answering((socket) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`))
+  expect(fault(await caller().call(post(url))).reason).toBe('malformed')
+})
+
+test('another protocol that nobody asked for is malformed', async () => {
+  const { url } = await answering((socket) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),
+  )
+  expect(fault(await caller().call(post(url))).reason).toBe('malformed')
 })
 
 test.each([

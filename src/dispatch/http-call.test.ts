@@ -46,6 +46,46 @@ test.each([202, 204, 304, 400, 408, 429, 500, 503])('status %i is a response, no
   expect(outcome.headers['retry-after']).toBe('7')
 })
 
+test.each([
+  ['204 with an encoding', 'HTTP/1.1 204 No Content\r\ncontent-encoding: gzip\r\n\r\n'],
+  ['204 with a length', 'HTTP/1.1 204 No Content\r\ncontent-length: 99999999\r\n\r\n'],
+  ['an empty body with an encoding', 'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 0\r\n\r\n'],
+  [
+    'no chunk with an encoding',
+    'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
+])('%s is judged as what it is: a success without a body', async (_what, bytes) => {
+  const { url } = await tcpServer((socket) => socket.once('data', () => socket.write(bytes)))
+  expect(response(await caller().call(post(url)))).toMatchObject({ bodyText: '', isJson: false })
+})
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+const HINTS = 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'
+const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]'
+test.each([
+  ['a 100 Continue that nobody asked for', CONTINUE + ANSWER],
+  ['several of them, and hints between them', CONTINUE + HINTS + CONTINUE + ANSWER],
+  ['a length that is given twice', ANSWER.replace('\r\n\r\n', '\r\ncontent-length: 3\r\n\r\n')],
+  ['a length that is a list of equal ones', ANSWER.replace(': 3', ': 3, 3')],
+])('%s loses no answer, in whatever pieces it comes', async (_what, bytes) => {
+  let calls = 0
+  const { url, connections } = await tcpServer((socket) => {
+    socket.on('data', async () => {
+      const size = [bytes.length, 1, 7][calls++] ?? 40
+      for (let at = 0; at < bytes.length; at += size) {
+        socket.write(bytes.slice(at, at + size))
+        await after(size < bytes.length ? 1 : 0)
+      }
+    })
+  })
+  const { call } = caller()
+  for (let n = 1; n <= 4; n++) {
+    expect(response(await call(post(url)))).toMatchObject({ status: 200, json: [1] })
+    expect(calls).toBe(n)
+  }
+  expect(connections).toHaveLength(1)
+})
+
 test('a redirect is a response, and where it points is left alone', async () => {
   const target = await httpServer((_request, reply) => reply.end())
   const outcome = response(

@@ -1,12 +1,14 @@
 // Calls handlers over HTTP: pooled connections, every address guarded, every call measured and bounded. A fault
 // of the other side is an outcome, never an exception.
 
-import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { Socket } from 'node:net'
 import { Agent, Client, type Dispatcher, Pool } from 'undici'
 import { type EgressMode, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
+import { headerProblem } from '#access/egress/headers.ts'
 import { CallFault } from './call-fault.ts'
 import { type Dial, makeDial } from './dial.ts'
 import { type CallOutcome, type CallRequest, type Exchange, openExchange } from './exchange.ts'
+import { type Heads, mendHeads } from './mend-heads.ts'
 
 export type { CallTimings } from './call-clock.ts'
 export type { FaultReason } from './call-fault.ts'
@@ -29,11 +31,6 @@ export type CallerOptions = {
 const CONNECT_MS_MAX = 10_000
 const CONNECTIONS_PER_ORIGIN_MAX = 256
 const HEADER_BYTES_MAX = 16 * 1_024
-
-// They belong to the connection or are derived from the body; a job's own value would contradict them.
-const OUR_HEADERS = new Set(
-  'accept-encoding connection content-length expect host keep-alive te trailer transfer-encoding upgrade'.split(' '),
-)
 
 export function makeCaller(options: CallerOptions): Caller {
   const dial = makeDial({ connectTimeoutMs: CONNECT_MS_MAX, ...options })
@@ -61,14 +58,27 @@ export function makeCaller(options: CallerOptions): Caller {
   }
 }
 
+type Carried = { exchange?: Exchange; heads?: Heads }
+
 /** One connection of a pool. It knows whose call it carries, so that the call can measure and end the dial. */
 class Line extends Client {
-  readonly #carried: { exchange?: Exchange }
+  readonly #carried: Carried
 
   constructor(origin: URL, options: Client.Options, dial: Dial) {
-    const carried: { exchange?: Exchange } = {}
+    const carried: Carried = {}
+    const connected = (socket: Socket) => {
+      carried.heads = mendHeads(socket, { headBytesMax: HEADER_BYTES_MAX, onHead: () => carried.exchange!.onHead() })
+    }
     // A line without a call has no reason to dial, so there is always an exchange here.
-    super(origin, { ...options, connect: (target, done) => dial(target, carried.exchange!, done) })
+    super(origin, {
+      ...options,
+      connect: (target, done) =>
+        dial(target, carried.exchange!, (...[error, socket]) => {
+          if (error) return done(error, null)
+          connected(socket as Socket)
+          done(null, socket)
+        }),
+    })
     this.#carried = carried
   }
 
@@ -77,6 +87,7 @@ class Line extends Client {
     // It ended while it waited for a free line; "true" tells the pool that this line is still free.
     if (exchange.settled) return true
     this.#carried.exchange = exchange
+    this.#carried.heads?.expect()
     return super.dispatch(options, handler)
   }
 }
@@ -89,14 +100,8 @@ function checkRequest(request: CallRequest, egress: EgressMode): URL | CallFault
   }
   // Found out here, because a request that undici itself refuses would keep its line marked as busy.
   for (const [name, value] of Object.entries(request.headers)) {
-    if (OUR_HEADERS.has(name.toLowerCase())) return new CallFault('malformed', `the header ${name} cannot be set`)
-    try {
-      validateHeaderName(name)
-      validateHeaderValue(name, value)
-    } catch (error) {
-      // The value is left out of the message: it may be a secret.
-      return new CallFault('malformed', `the header ${name} cannot be sent`, { cause: error })
-    }
+    const problem = headerProblem(name, value)
+    if (problem) return new CallFault('malformed', `the header ${name} cannot be sent: ${problem}`)
   }
   return endpoint.url
 }

@@ -69,7 +69,9 @@ const fields = {
   endpoint_url: nullable(
     text(2048, 'Where Runyard posts the payload: required for http, refused for other executions.', { minLength: 1 }),
   ),
-  endpoint_headers: headerMap('Headers sent to the endpoint. Values that look like secrets are masked in answers.'),
+  endpoint_headers: headerMap(
+    'Headers sent to the endpoint; those that Runyard sends itself, such as Content-Type, Webhook-Id and X-Run-Id, win over them. Values that look like secrets are masked in answers.',
+  ),
   payload_schema: nullable(
     jsonObject('JSON Schema that payloads must meet; 64 KiB at most. Null for none.', JSON_SCHEMA_BYTES_MAX),
   ),

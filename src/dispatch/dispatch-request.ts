@@ -13,8 +13,17 @@ const STRAIT_CHECKPOINT_HEADER_BYTES_MAX = 64 * 1024
 const ERROR_HEADER_LENGTH_MAX = 1024
 const ENVIRONMENT_HEADER_BYTES_MAX = 4 * 1024
 
+/** Ours whether they are sent this time or not: a handler must not take a job's own value for what we say. */
+const OURS = new Set(
+  'content-type user-agent x-run-id x-job-id x-attempt x-run-token traceparent x-preset x-environment x-checkpoint-number x-checkpoint-at x-last-checkpoint x-previous-error'.split(
+    ' ',
+  ),
+)
+
 type Parts = {
   run: ClaimedRun
+  /** Of this call alone: receivers drop repeats by it, and a retry or a redrive is no repeat. */
+  dispatchId: string
   definition: JobDefinition
   signingSecret: string
   runToken: string
@@ -22,37 +31,40 @@ type Parts = {
   nowMs: number
 }
 
-export function dispatchRequest({ run, definition, signingSecret, runToken, traceparent, nowMs }: Parts): {
-  headers: Record<string, string>
-  body: string
-} {
+export function dispatchRequest(parts: Parts): { headers: Record<string, string>; body: string } {
+  const { run, dispatchId, definition, signingSecret, runToken, traceparent, nowMs } = parts
   // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
   const body = JSON.stringify(run.payload ?? {})
-  const id = run.clientId ?? run.runId
   const strait = definition.signature === 'strait'
-  return {
-    body,
-    headers: {
-      ...definition.endpointHeaders,
-      'content-type': 'application/json',
-      'user-agent': 'Runyard/1',
-      'x-run-id': id,
-      'x-job-id': run.jobId,
-      'x-attempt': String(run.attempt),
-      'x-run-token': runToken,
-      traceparent,
-      ...presetHeaders(run),
-      ...checkpointHeaders(run.checkpoint, strait ? STRAIT_CHECKPOINT_HEADER_BYTES_MAX : CHECKPOINT_HEADER_BYTES_MAX),
-      ...(run.attempt > 1 &&
-        run.previousError !== null && {
-          'x-previous-error': headerText(run.previousError).slice(0, ERROR_HEADER_LENGTH_MAX),
-        }),
-      ...(strait
-        ? straitSignatureHeaders({ secret: signingSecret, body, nowMs })
-        : // One id per attempt: a receiver that drops repeats must still take the retry.
-          signatureHeaders({ secret: signingSecret, id: `${run.runId}_${run.attempt}`, body, nowMs })),
-    },
+  const ours: Record<string, string> = {
+    'content-type': 'application/json',
+    'user-agent': 'Runyard/1',
+    'x-run-id': run.clientId ?? run.runId,
+    'x-job-id': run.jobId,
+    'x-attempt': String(run.attempt),
+    'x-run-token': runToken,
+    traceparent,
+    ...presetHeaders(run),
+    ...checkpointHeaders(run.checkpoint, strait ? STRAIT_CHECKPOINT_HEADER_BYTES_MAX : CHECKPOINT_HEADER_BYTES_MAX),
+    ...(run.attempt > 1 &&
+      run.previousError !== null && {
+        'x-previous-error': headerTextWithin(run.previousError, ERROR_HEADER_LENGTH_MAX),
+      }),
+    ...(strait
+      ? straitSignatureHeaders({ secret: signingSecret, body, nowMs })
+      : signatureHeaders({ secret: signingSecret, id: dispatchId, body, nowMs })),
   }
+  return { body, headers: { ...withoutOurs(definition.endpointHeaders, ours), ...ours } }
+}
+
+/** Each name once, in whatever case it is written: the last one counts, as it does in an object. */
+function withoutOurs(theirs: Record<string, string>, ours: Record<string, string>): Record<string, string> {
+  const byName = new Map<string, [name: string, value: string]>()
+  for (const [name, value] of Object.entries(theirs)) {
+    const plain = name.toLowerCase()
+    if (!OURS.has(plain) && !Object.hasOwn(ours, plain)) byName.set(plain, [name, value])
+  }
+  return Object.fromEntries(byName.values())
 }
 
 function checkpointHeaders(checkpoint: ClaimedRun['checkpoint'], bytesMax: number): Record<string, string> {
@@ -75,3 +87,14 @@ function presetHeaders({ preset, environment }: ClaimedRun): Record<string, stri
 /** Headers carry printable ASCII: everything else is written as JSON escapes, which a JSON parser reads back. */
 const headerText = (text: string): string =>
   text.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/** As much of the text as a header of this length holds. Cut between characters: half an escape cannot be read back. */
+function headerTextWithin(text: string, lengthMax: number): string {
+  let fitting = ''
+  for (const character of text) {
+    const written = headerText(character)
+    if (fitting.length + written.length > lengthMax) break
+    fitting += written
+  }
+  return fitting
+}

@@ -7,6 +7,7 @@ import type { Duty } from '#bell/loop.ts'
 import { Refusal } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
+import { newId } from '#postgres/id.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import type { Claimer, ClaimRequest } from '#runs/attempts/claimer.ts'
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
@@ -87,6 +88,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     const { traceparent } = span
     const { headers, body } = dispatchRequest({
       run,
+      dispatchId: newId(),
       definition,
       signingSecret,
       runToken,

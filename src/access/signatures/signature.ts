@@ -12,8 +12,8 @@ export type SignatureHeaders = {
 }
 
 /**
- * The headers that sign `body`. `id` must be the same for every delivery of the same message, since receivers
- * drop duplicates by it. It may not hold a full stop, which is what separates the parts that are signed.
+ * The headers that sign `body`. Receivers drop duplicates by `id`, so two messages must never share one. It may not hold
+ * a full stop, which is what separates the parts that are signed.
  */
 export function signatureHeaders(message: {
   secret: string

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { MASK, maskHeaders, maskUrl, secretsOf, withoutSecrets } from './mask.ts'
+import {
+  MASK,
+  maskHeaders,
+  maskUrl,
+  maskValues,
+  secretsOf,
+  unmaskHeaders,
+  unmaskValues,
+  withoutSecrets,
+} from './mask.ts'
 
 test('headers whose names sound like secrets are masked, whatever their case; all others stay', () => {
   const secret = [
@@ -40,4 +49,17 @@ test('a secret that comes back in an answer is taken out, in whole or without it
     `you sent ${MASK} and ${MASK}, and ${MASK} alone`,
   )
   expect(withoutSecrets('text/html', secrets)).toBe('text/html')
+})
+
+test('what was masked comes back as it was, and names that a prototype has are names like others', () => {
+  const headers = { authorization: 'Bearer x', Link: '<https://u:p@h/>; rel=next', 'x-team': MASK }
+  expect(unmaskHeaders(maskHeaders(headers), headers)).toEqual({ values: headers })
+  const values = { TOKEN: 't', constructor: 'c', toString: 's', link: MASK }
+  expect(unmaskValues(maskValues(values), values)).toEqual({ values })
+  expect(unmaskValues({ __proto__TOKEN: MASK }, {})).toMatchObject({
+    problem: expect.stringContaining('__proto__TOKEN'),
+  })
+  expect(unmaskHeaders({ constructor: 'c', toString: 's' }, {})).toEqual({
+    values: { constructor: 'c', toString: 's' },
+  })
 })

@@ -16,16 +16,56 @@ const isSecretName = (name: string): boolean => SECRET_NAME.test(name)
 
 /** Values of headers that look like secrets are for the endpoint alone. */
 export const maskHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      isSecretName(name) ? MASK : ADDRESS_NAME.test(name) ? maskUrl(value) : value,
-    ]),
-  )
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shownHeader(name, value)]))
+
+const shownHeader = (name: string, value: string): string =>
+  isSecretName(name) ? MASK : ADDRESS_NAME.test(name) ? maskUrl(value) : value
+const hidesOfHeader = (name: string): boolean => isSecretName(name) || ADDRESS_NAME.test(name)
 
 /** Values by name, such as an environment: those that look like secrets are for the executor alone. */
 export const maskValues = (values: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isSecretName(name) ? MASK : value]))
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shownValue(name, value)]))
+
+const shownValue = (name: string, value: string): string => (isSecretName(name) ? MASK : value)
+
+type Values = Readonly<Record<string, string>>
+export type Unmasked = { values: Record<string, string> } | { problem: string }
+
+/**
+ * Headers as they came back from somebody who was shown the masked ones: what is still masked is what is kept. A mask
+ * with nothing behind it is a problem, told after the name of the field: kept, it would be sent as the secret.
+ */
+export function unmaskHeaders(sent: Values, kept: Values): Unmasked {
+  const byName = new Map(Object.entries(kept).map(([name, value]) => [name.toLowerCase(), value]))
+  return unmask(sent, { keptOf: (name) => byName.get(name.toLowerCase()), shown: shownHeader, hides: hidesOfHeader })
+}
+
+/** The same for values by name. */
+export const unmaskValues = (sent: Values, kept: Values): Unmasked =>
+  unmask(sent, {
+    keptOf: (name) => (Object.hasOwn(kept, name) ? kept[name] : undefined),
+    shown: shownValue,
+    hides: isSecretName,
+  })
+
+type Masking = {
+  keptOf: (name: string) => string | undefined
+  shown: (name: string, value: string) => string
+  /** Whether something of a value under this name may be masked. */
+  hides: (name: string) => boolean
+}
+
+function unmask(sent: Values, { keptOf, shown, hides }: Masking): Unmasked {
+  const values: [name: string, value: string][] = []
+  for (const [name, value] of Object.entries(sent)) {
+    const kept = keptOf(name)
+    if (kept !== undefined && value === shown(name, kept)) values.push([name, kept])
+    else if (hides(name) && value.includes(MASK) && value === shown(name, value))
+      return { problem: `has a mask under ${JSON.stringify(name)} and no value behind it: send the value` }
+    else values.push([name, value])
+  }
+  return { values: Object.fromEntries(values) }
+}
 
 const USER_INFORMATION = /(\/\/)[^/?#\s<>"]*@/g
 const PARAMETER = /([?&#;])([^=&#;?\s<>"]+)=([^&#;\s<>"]*)/g

@@ -1,7 +1,9 @@
 // Jobs: created, changed (each change is a version), paused, resumed, deleted. Each change and the event that says so
 // are one transaction.
-
+import { isDeepStrictEqual } from 'node:util'
 import { checkEndpoint } from '#access/egress/egress.ts'
+import { headersProblem } from '#access/egress/headers.ts'
+import { unmaskHeaders } from '#access/mask.ts'
 import { schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -35,7 +37,8 @@ export async function createJob(
   ctx: Ctx,
   asked: Asked & { slug: string; definition: JobDefinition; signingSecret: string },
 ): Promise<JobRow> {
-  const { projectId, slug, definition, signingSecret } = asked
+  const { projectId, slug, signingSecret } = asked
+  const definition = withSecretsKept(asked.definition, {})
   await checkDefinition(ctx, definition)
   const id = newId()
   await change(ctx, asked, { jobId: id, type: 'job.created', data: { slug, version: 1 } }, async (tx) => {
@@ -66,8 +69,8 @@ type JobChange = {
 export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<JobRow> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const job = await findJobOr404(ctx, asked.projectId, asked.job)
-    const definition = { ...job.definition, ...asked.patch }
-    await checkDefinition(ctx, definition)
+    const definition = { ...job.definition, ...withSecretsKept(asked.patch, job.definition.endpointHeaders) }
+    await checkDefinition(ctx, definition, job.definition)
     const slug = asked.slug ?? job.slug
     if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
     const version = job.version + 1
@@ -167,27 +170,48 @@ const LIVE = ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused']
 const nextCron = (definition: JobDefinition): Date | undefined =>
   definition.cron && definition.enabled ? nextTick(definition.cron, definition.timezone, new Date()) : undefined
 
-async function checkDefinition(ctx: Ctx, it: JobDefinition): Promise<void> {
-  if (it.execution === 'http') {
-    if (!it.endpointUrl) throw refuseField('endpoint_url', 'is required when execution is http')
-    const checked = await checkEndpoint(it.endpointUrl, ctx.egress)
-    if (!checked.ok) throw refuseField('endpoint_url', checked.message)
-  } else if (it.endpointUrl) throw refuseField('endpoint_url', `is not used when execution is ${it.execution}`)
-  for (const [field, schema] of [
-    ['payload_schema', it.payloadSchema],
-    ['result_schema', it.resultSchema],
+/**
+ * Checks what is new beside `before`: what was right once, such as a cron that has fired, is no reason to refuse another
+ * change. What is being enabled is checked whole.
+ */
+async function checkDefinition(ctx: Ctx, it: JobDefinition, before?: JobDefinition): Promise<void> {
+  const isNew = (...fields: (keyof JobDefinition)[]) =>
+    !before || (it.enabled && !before.enabled) || fields.some((field) => !isDeepStrictEqual(it[field], before[field]))
+  if (isNew('execution', 'endpointUrl')) await checkEndpointOf(ctx, it)
+  const wrongHeaders = isNew('endpointHeaders') && headersProblem(it.endpointHeaders)
+  if (wrongHeaders) throw refuseField('endpoint_headers', wrongHeaders)
+  for (const [field, name] of [
+    ['payload_schema', 'payloadSchema'],
+    ['result_schema', 'resultSchema'],
   ] as const) {
-    const problem = schema && schemaProblem(schema)
+    const problem = it[name] && isNew(name) && schemaProblem(it[name])
     if (problem) throw refuseField(field, problem)
   }
-  if (it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0) {
+  if (isNew('retryStrategy', 'retryDelaysSecs') && it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0)
     throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
-  }
-  if (!isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
-  if (it.cron === null) return
+  if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
+  if (it.cron === null || !isNew('cron', 'timezone', 'execution')) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
   const problem = cronProblem(it.cron, it.timezone, new Date())
   if (problem) throw refuseField(problem.field, problem.message)
+}
+
+async function checkEndpointOf(ctx: Ctx, { execution, endpointUrl }: JobDefinition): Promise<void> {
+  if (execution !== 'http') {
+    if (endpointUrl) throw refuseField('endpoint_url', `is not used when execution is ${execution}`)
+    return
+  }
+  if (!endpointUrl) throw refuseField('endpoint_url', 'is required when execution is http')
+  const checked = await checkEndpoint(endpointUrl, ctx.egress)
+  if (!checked.ok) throw refuseField('endpoint_url', checked.message)
+}
+
+/** A client that sends back what it was shown does not change the secrets that were masked in it. */
+function withSecretsKept<T extends Partial<JobDefinition>>(sent: T, kept: JobDefinition['endpointHeaders']): T {
+  if (!sent.endpointHeaders) return sent
+  const unmasked = unmaskHeaders(sent.endpointHeaders, kept)
+  if ('problem' in unmasked) throw refuseField('endpoint_headers', unmasked.problem)
+  return { ...sent, endpointHeaders: unmasked.values }
 }
 
 type Fact = { jobId: string; type: string; data: object }

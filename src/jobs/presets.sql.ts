@@ -1,6 +1,6 @@
 // Presets of a project. One of its own takes the place of the built-in one of the same name.
 import { MACHINE_PRESETS, type Preset } from '#core/preset.ts'
-import type { Db } from '#postgres/sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 
 /** `updatedAt` is null for one that is built in. */
 export type PresetRow = Preset & { updatedAt: Date | null }
@@ -25,6 +25,10 @@ export async function listPresets(sql: Db, projectId: string): Promise<PresetRow
   const replaced = new Set(own.map((preset) => preset.name))
   return [...MACHINE_PRESETS.filter((preset) => !replaced.has(preset.name)).map(builtIn), ...own]
 }
+
+/** Until the transaction ends nobody else sets a preset of this project. */
+export const lockPresets = (tx: Sql, projectId: string) =>
+  tx`select from projects where id = ${projectId} for no key update`
 
 export async function putPreset(sql: Db, projectId: string, it: Preset): Promise<PresetRow> {
   const [row] = await sql<PresetRow[]>`

@@ -1,5 +1,6 @@
 // Presets: named sets of execution settings that a trigger or a restart may ask for by name.
 
+import { unmaskValues } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
@@ -8,7 +9,7 @@ import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import type { RunRequest } from '#runs/trigger/trigger-runs.ts'
-import { countPresets, deletePreset, findPreset, type PresetRow, putPreset } from './presets.sql.ts'
+import { countPresets, deletePreset, findPreset, lockPresets, type PresetRow, putPreset } from './presets.sql.ts'
 
 /** Presets of its own that a project may have. */
 export const PRESETS_MAX = 200
@@ -37,7 +38,12 @@ export async function findPresetOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, 
 /** Makes a preset, or replaces the one of that name; runs that were given the old one keep its settings. */
 export const setPreset = (ctx: Ctx, asked: Asked & { preset: Preset }): Promise<PresetRow> =>
   change(ctx, asked, { type: 'preset.set', name: asked.preset.name }, async (tx) => {
-    const row = await putPreset(tx, asked.projectId, asked.preset)
+    await lockPresets(tx, asked.projectId)
+    const before = await findPreset(tx, asked.projectId, asked.preset.name)
+    // Sent back as it was shown, it keeps the secrets that were masked in it.
+    const unmasked = unmaskValues(asked.preset.environment, before?.environment ?? {})
+    if ('problem' in unmasked) throw refuseField('environment', unmasked.problem)
+    const row = await putPreset(tx, asked.projectId, { ...asked.preset, environment: unmasked.values })
     if ((await countPresets(tx, asked.projectId)) > PRESETS_MAX)
       throw refuseField('name', `would be one more than the ${PRESETS_MAX} presets that a project may have`)
     return row

@@ -29,8 +29,9 @@ export async function findToolOr404(ctx: Pick<Ctx, 'sql'>, name: ToolName): Prom
  */
 export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | undefined> {
   const { projectId, name, scopeId, settings, secret } = asked
-  const checked = await checkEndpoint(settings.url, ctx.egress)
-  if (!checked.ok) throw refuseField('url', checked.message)
+  const known = await findTool(ctx.sql, asked)
+  // What was allowed when it was set is no reason to refuse another change, least of all switching the tool off.
+  if (settings.url !== known?.url || (settings.enabled && !known.enabled)) await checkUrl(ctx, settings.url)
   return change(ctx, asked, async (tx) => {
     const count = await lockTools(tx, projectId)
     const before = await findTool(tx, asked)
@@ -49,13 +50,22 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
   })
 }
 
-export const toggleTool = async (ctx: Ctx, asked: Asked & { enabled: boolean }): Promise<ToolRow> =>
-  (await change(ctx, asked, async (tx) => {
+async function checkUrl(ctx: Ctx, url: string): Promise<void> {
+  const checked = await checkEndpoint(url, ctx.egress)
+  if (!checked.ok) throw refuseField('url', checked.message)
+}
+
+export async function toggleTool(ctx: Ctx, asked: Asked & { enabled: boolean }): Promise<ToolRow> {
+  const known = await findToolOr404(ctx, asked)
+  if (asked.enabled && !known.enabled) await checkUrl(ctx, known.url)
+  const row = await change(ctx, asked, async (tx) => {
     await lockTools(tx, asked.projectId)
     const before = await findToolOr404({ sql: tx }, asked)
     const row = await putTool(tx, { ...before, enabled: asked.enabled })
     return { row, type: asked.enabled ? 'tool.enabled' : 'tool.disabled' }
-  }))!
+  })
+  return row!
+}
 
 export async function removeTool(ctx: Ctx, asked: Asked): Promise<void> {
   await change(ctx, asked, async (tx) => {

@@ -28,6 +28,8 @@ export type Config = Readonly<{
   rateLimitPerMinute: number
   shutdownGraceMs: number
   eventOutcomes: Endings
+  /** How long an external run may be silent before it ends; null for ever. */
+  externalSilenceSecs: number | null
   retention: Readonly<{
     eventsDays: number | null
     deltasDays: number | null
@@ -69,8 +71,15 @@ export const SETTINGS = {
   RUNYARD_SHUTDOWN_GRACE_MS: ['10000', 'how long calls under way may take after SIGTERM'],
   RUNYARD_KEEP_EVENTS_DAYS: ['90', 'days that events are kept; 0 for ever'],
   RUNYARD_KEEP_DELTAS_DAYS: ['3', 'days that stream chunks and debug logs are kept; 0 for ever'],
-  RUNYARD_KEEP_PAYLOADS_DAYS: ['30', 'days that payloads and results of ended runs are kept; 0 for ever'],
-  RUNYARD_KEEP_RUNS_DAYS: ['90', 'days that ended runs are kept; 0 for ever'],
+  RUNYARD_KEEP_PAYLOADS_DAYS: [
+    '30',
+    'days that payloads and results of ended runs are kept, those of dead letters as long as their runs; 0 for ever',
+  ],
+  RUNYARD_KEEP_RUNS_DAYS: ['90', 'days that ended runs and dead letters are kept; 0 for ever'],
+  RUNYARD_EXTERNAL_SILENCE_SECS: [
+    '604800',
+    'seconds without an event after which a run that others report ends as timed out; 0 never',
+  ],
   RUNYARD_EVENT_OUTCOMES: [
     '',
     'what endings of event types tell, beyond the usual ones, e.g. shipped=success,rejected=failure,expired=neutral',
@@ -122,6 +131,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       statementTimeoutMs: whole('RUNYARD_STATEMENT_TIMEOUT_MS', 100, 3_600_000),
     }),
     dispatchCallsMax: whole('RUNYARD_DISPATCH_MAX', 1, 10_000),
+    externalSilenceSecs: whole('RUNYARD_EXTERNAL_SILENCE_SECS', 0, 31_536_000) || null,
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),

@@ -98,6 +98,7 @@ export async function startNode({
       node: config.node,
       callsMax: config.dispatchCallsMax,
       retention: config.retention,
+      externalSilenceSecs: config.externalSilenceSecs,
       onTick: metrics.dutyEnded,
     })
   }

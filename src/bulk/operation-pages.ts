@@ -9,7 +9,8 @@ import type { Sql } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { PAGE_MAX } from '#runs/control/cancel-matching.ts'
-import { afterCancel, canceling } from '#runs/control/cancel-runs.ts'
+import { afterCancel } from '#runs/control/cancel-runs.ts'
+import { dismissing, endingByHand } from '#runs/control/end-by-hand.ts'
 import { moveEach, type Writer, within } from '#runs/control/move-each.ts'
 import { redrivingOf, ringsOfRedriven } from '#runs/control/redrive-runs.ts'
 import { type Replayed, replayPage, ringsOfReplays } from '#runs/control/replay-runs.ts'
@@ -31,13 +32,17 @@ type Act = {
 
 const ACTS: Record<OperationKind, Act> = {
   cancel: {
-    write: (writer, runs, asked) => moveEach(writer, runs, canceling(asked)),
+    write: (writer, runs, asked) => moveEach(writer, runs, endingByHand(asked)),
     // Should this be interrupted, the engine finds the orphans.
     follow: (ctx, runs, done, asked) => afterCancel(ctx, withoutProblem(runs, done), asked),
   },
   redrive: {
     write: (writer, runs, asked) => moveEach(writer, runs, redrivingOf(asked)),
     follow: async (ctx, runs, done) => ctx.ring(ringsOfRedriven(withoutProblem(runs, done))),
+  },
+  dismiss: {
+    write: (writer, runs, asked) => moveEach(writer, runs, dismissing(asked)),
+    follow: (ctx, runs, done, asked) => afterCancel(ctx, withoutProblem(runs, done), asked),
   },
   replay: {
     write: replayPage,

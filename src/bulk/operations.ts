@@ -4,7 +4,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { type OperationKind, ORDER_OF, STATES_FOR } from '#core/operation.ts'
+import { NAMEABLE_FOR, type OperationKind, ORDER_OF, STATES_FOR } from '#core/operation.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -102,8 +102,8 @@ const eventOf = ({ id, projectId }: OperationRow, what: string, { actor, correla
 /** The conditions with the states that this kind of operation is for. */
 function narrowed({ kind, conditions }: OperationRequest): RunConditions {
   const { states } = conditions
-  const possible: readonly string[] = STATES_FOR[kind]
-  const wanted = states?.length ? states.filter((state) => possible.includes(state)) : possible
+  const possible: readonly string[] = NAMEABLE_FOR[kind]
+  const wanted = states?.length ? states.filter((state) => possible.includes(state)) : STATES_FOR[kind]
   if (wanted.length === 0)
     throw refuseField('filter.status', `must name a state that a ${kind} is for: ${possible.join(', ')}`)
   return { ...conditions, states: wanted }

@@ -48,6 +48,7 @@ const MOVES = {
   restart: { from: ['executing', 'paused'], to: 'queued', event: 'run.restarted' },
   // By hand.
   redrive: { from: ['dead_letter'], to: 'queued', event: 'run.redriven' },
+  dismiss: { from: ['dead_letter'], to: 'failed', event: 'run.dismissed' },
   cancel: {
     from: ['queued', 'executing', 'delayed', 'dequeued', 'waiting', 'paused'],
     to: 'canceled',
@@ -63,7 +64,7 @@ export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).s
 
 /**
  * Over: nothing will happen to the run by itself any more. A dead letter is over (streams close, a cancel is
- * refused) although an operator may still redrive it.
+ * refused) although an operator may still redrive or dismiss it.
  */
 export const isOver = (state: RunState): boolean => isFinal(state) || state === 'dead_letter'
 

@@ -45,7 +45,7 @@ export async function explainRun(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow): P
     return {
       ...base,
       reason: 'dead_letter',
-      sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive. Last error: ${run.error ?? 'none'}.`,
+      sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive or a dismissal. Last error: ${run.error ?? 'none'}.`,
       details: { error: run.error, error_code: run.errorCode },
     }
   }

@@ -15,6 +15,7 @@ import { counters } from '#log/counts/counters.duty.ts'
 import { sealer } from '#log/seals/sealer.duty.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
 import { reaper } from '#runs/attempts/reaper.duty.ts'
+import { silence } from '#runs/report/silence.duty.ts'
 import { cron } from '#runs/trigger/cron.duty.ts'
 import { timers } from '#runs/waits/timers.duty.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
@@ -26,6 +27,7 @@ export type EngineOptions = {
   node: string
   callsMax: number
   retention: Retention
+  externalSilenceSecs: number | null
   onTick: (duty: string, outcome: 'ok' | 'failed') => void
 }
 
@@ -71,6 +73,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     cron(ctx),
     counters(ctx),
     retention(ctx, options.retention),
+    silence(ctx, options.externalSilenceSecs),
     sealer(ctx),
     ...agendas.duties,
   ].map((duty) => run(duty, stopping.signal))

@@ -8,6 +8,7 @@ import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
 import {
   deleteOldBatches,
+  deleteOldDecisions,
   deleteOldRuns,
   deleteStaleKeys,
   deleteUnseenResources,
@@ -43,13 +44,24 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
   ]
   if (dropped.length > 0) ctx.log.info({ dropped }, 'dropped old partitions')
-  const counts = { payloads: 0, runs: 0, batches: 0, operations: 0, keys: 0, resources: 0, locks: 0, use: 0 }
+  const counts = {
+    payloads: 0,
+    runs: 0,
+    batches: 0,
+    operations: 0,
+    decisions: 0,
+    keys: 0,
+    resources: 0,
+    locks: 0,
+    use: 0,
+  }
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
     const payloads = keep.payloadsDays === null ? 0 : await dropOldPayloads(ctx.sql, keep.payloadsDays, BATCH_MAX)
     const runs = keep.runsDays === null ? 0 : await deleteOldRuns(ctx.sql, keep.runsDays, BATCH_MAX)
     const batches = keep.runsDays === null ? 0 : await deleteOldBatches(ctx.sql, keep.runsDays, BATCH_MAX)
     const operations = keep.runsDays === null ? 0 : await deleteOldOperations(ctx.sql, keep.runsDays, BATCH_MAX)
+    const decisions = keep.runsDays === null ? 0 : await deleteOldDecisions(ctx.sql, keep.runsDays, BATCH_MAX)
     const keys = await deleteStaleKeys(ctx.sql, BATCH_MAX)
     const resources = keep.eventsDays === null ? 0 : await deleteUnseenResources(ctx.sql, keep.eventsDays, BATCH_MAX)
     const locks = await deleteExpiredLocks(ctx.sql, BATCH_MAX)
@@ -58,11 +70,12 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     counts.runs += runs
     counts.batches += batches
     counts.operations += operations
+    counts.decisions += decisions
     counts.keys += keys
     counts.resources += resources
     counts.locks += locks
     counts.use += use
-    more = Math.max(payloads, runs, batches, operations, keys, resources, locks, use) === BATCH_MAX
+    more = Math.max(payloads, runs, batches, operations, decisions, keys, resources, locks, use) === BATCH_MAX
     if (!more) break
   }
   if (Object.values(counts).some((count) => count > 0)) ctx.log.info(counts, 'swept what is old')

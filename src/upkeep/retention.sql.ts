@@ -1,5 +1,5 @@
 // Deleting what is old, a bounded batch at a time: no statement here holds a lock or a snapshot for long.
-import { FINAL_STATES } from '#core/run.ts'
+import { FINAL_STATES, OVER_STATES } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { deleteLabels } from '#run-state/labels.sql.ts'
 
@@ -21,7 +21,10 @@ export async function whileAlone<T>(sql: Sql, name: string, work: () => Promise<
   }
 }
 
-/** Empties the bodies of runs that ended more than `days` ago. Returns how many. */
+/**
+ * Empties the bodies of runs that ended more than `days` ago. Returns how many. Dead letters keep theirs as long as they
+ * are there, or a redrive would run them without a payload.
+ */
 export async function dropOldPayloads(sql: Sql, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from run_bodies where run_id in (
@@ -32,13 +35,13 @@ export async function dropOldPayloads(sql: Sql, days: number, limit: number): Pr
   return rows.length
 }
 
-/** Deletes runs that ended more than `days` ago, with all that they left; their events stay for their own time. */
+/** Deletes runs that were over more than `days` ago, with all that they left; their events stay for their own time. */
 export async function deleteOldRuns(sql: Sql, days: number, limit: number): Promise<number> {
   const rows = await sql`
     with old as materialized (
       select s.run_id, s.state as state_before, r.id, r.project_id, r.queue, r.job_id, r.tags, r.metadata, r.created_at
       from run_states s join runs r on r.id = s.run_id
-      where s.state = any(${FINAL_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
+      where s.state = any(${OVER_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
       limit ${limit} for update of s skip locked
     ), labels as (${deleteLabels(sql, 'old')}
     ), bodies as (delete from run_bodies where run_id in (select run_id from old)
@@ -48,6 +51,7 @@ export async function deleteOldRuns(sql: Sql, days: number, limit: number): Prom
     ), summed as (delete from run_usage_sums where run_id in (select run_id from old)
     ), outputs as (delete from run_outputs where run_id in (select run_id from old)
     ), kept as (delete from run_values where run_id in (select run_id from old)
+    ), asked_for as (delete from input_requests where run_id in (select run_id from old)
     ), dispatches as (delete from run_dispatches where run_id in (select run_id from old)
     ), keys as (delete from idempotency_keys where run_id in (select run_id from old)
     ), asked as (delete from runs where id in (select run_id from old)
@@ -68,6 +72,21 @@ export async function deleteOldBatches(sql: Sql, days: number, limit: number): P
       select id from batches where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
     returning 1`
   return rows.length
+}
+
+/** Decisions about calls, and questions that belong to no run, of more than `days` ago; sums of calls are kept apart. */
+export async function deleteOldDecisions(sql: Sql, days: number, limit: number): Promise<number> {
+  const decisions = await sql`
+    delete from authorizations where id in (
+      select id from authorizations
+      where created_at < now() - ${days}::float8 * interval '1 day' and state <> 'asked' order by created_at limit ${limit})
+    returning 1`
+  const questions = await sql`
+    delete from input_requests where id in (
+      select id from input_requests
+      where answered_at < now() - ${days}::float8 * interval '1 day' and run_id is null order by answered_at limit ${limit})
+    returning 1`
+  return Math.max(decisions.length, questions.length)
 }
 
 /** Resources that no event has named for so long that none of those that did is kept; partitions end within a week. */

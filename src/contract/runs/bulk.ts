@@ -79,12 +79,13 @@ export const startOperation = route({
   needs: 'runs:write',
   tag,
   name: 'startOperation',
-  summary: 'Cancel, replay or redrive all runs of a filter, however many; answers at once, and goes on by itself.',
+  summary:
+    'Cancel, replay, redrive or dismiss all runs of a filter, however many; answers at once, and goes on by itself.',
   description:
     'The filter has the fields of the list of runs, and all must hold; for all runs of the project it is `{"all": true}`, ' +
     'and an empty one is refused. Only runs that are in a state for it when it comes to them are looked at, and none that ' +
-    'were triggered after it began. Cancel and replay go from the newest to the oldest, redrive from the oldest. A cancel ' +
-    'reaches children as well. With `dry_run` nothing is done, and the answer is 200 with how many runs there are.',
+    'were triggered after it began. Cancel and replay go from the newest to the oldest, redrive and dismiss ' +
+    'from the oldest. A cancel reaches children as well, and dismisses dead letters only if `status` names them. With `dry_run` nothing is done, and the answer is 200 with how many runs there are.',
   body: body({
     kind: KIND,
     filter: body(

@@ -14,8 +14,10 @@ export const cancelRun = route({
   needs: 'runs:write',
   tag,
   name: 'cancelRun',
-  summary: 'Cancel a run and its children, in whatever state they are.',
-  description: 'A request in flight is aborted and a worker is told to stop. Cancelling a canceled run is no error.',
+  summary: 'Cancel a run and its children, or dismiss a dead letter.',
+  description:
+    'A request in flight is aborted and a worker is told to stop. Cancelling a canceled run is no error. A dead letter ' +
+    'becomes `failed`, keeps its error, and cannot be redriven any more.',
   params: RunPath,
   body: Reason,
   bodyOptional: true,
@@ -183,7 +185,7 @@ export const cancelRuns = route({
   needs: 'runs:write',
   tag,
   name: 'cancelRuns',
-  summary: 'Cancel up to 500 runs, with one result each.',
+  summary: 'Cancel up to 500 runs, or dismiss those that are dead letters, with one result each.',
   body: body({ run_ids: RunIds, reason: optional(text(500, 'Why; kept in the log.')) }),
   replies: {
     200: Type.Object(
@@ -191,7 +193,8 @@ export const cancelRuns = route({
         results: Type.Array(RunResult, { description: 'One for each id, in the order of the request.' }),
         total: whole(0, 500, 'Ids in the request.'),
         canceled: whole(0, 500, 'Runs that are canceled.'),
-        failed: whole(0, 500, 'Runs that could not be canceled.'),
+        dismissed: whole(0, 500, 'Dead letters that were dismissed: their status is `failed`.'),
+        failed: whole(0, 500, 'Runs that could not be canceled or dismissed.'),
       },
       { title: 'CancelResult' },
     ),

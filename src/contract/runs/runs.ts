@@ -114,7 +114,7 @@ export const listDeadLetters = route({
   needs: 'runs:read',
   tag,
   name: 'listDeadLetters',
-  summary: 'List the dead letters: runs whose attempts are used up, kept for a redrive.',
+  summary: 'List the dead letters: runs whose retries are exhausted, kept until they are redriven or dismissed.',
   query: query({
     job: optional(JOB),
     queue: optional(QUEUE),

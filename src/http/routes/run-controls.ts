@@ -3,7 +3,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/runs/run-controls.ts'
 import { type Refusal, refuseField } from '#core/error.ts'
 import type { RunState } from '#core/run.ts'
-import { cancelRun, cancelRuns } from '#runs/control/cancel-runs.ts'
+import { endRun, endRuns } from '#runs/control/end-by-hand.ts'
 import { debugRun, resetIdempotencyKey } from '#runs/control/mark-run.ts'
 import { redriveRun, rescheduleRun, resumeRun } from '#runs/control/move-by-hand.ts'
 import { pauseRun } from '#runs/control/pause-run.ts'
@@ -17,7 +17,7 @@ import { runWire } from '../wire/run-wire.ts'
 
 export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.cancelRun, async ({ run_id, reason }, caller) =>
-    runWire(await cancelRun(ctx, { ...askedBy(caller), runId: run_id, reason })),
+    runWire(await endRun(ctx, { ...askedBy(caller), runId: run_id, reason })),
   )
   implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) =>
     runWire(
@@ -55,8 +55,9 @@ export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return { results, total, redriven: total - failed, failed }
   })
   implement(app, contract.cancelRuns, async ({ run_ids, reason }, caller) => {
-    const { results, total, failed } = summed(await cancelRuns(ctx, { ...askedBy(caller), runIds: run_ids, reason }))
-    return { results, total, canceled: total - failed, failed }
+    const { results, total, failed } = summed(await endRuns(ctx, { ...askedBy(caller), runIds: run_ids, reason }))
+    const dismissed = results.filter((it) => it.status === 'failed' && !it.error).length
+    return { results, total, canceled: total - failed - dismissed, dismissed, failed }
   })
 }
 

@@ -119,7 +119,8 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         expires_at = case when f.ttl_ms is null then s.expires_at
           else coalesce(f.scheduled_at, clock_timestamp() + coalesce(f.due_in_ms, 0) * interval '1 ms') + f.ttl_ms * interval '1 ms' end,
         started_at = case when f.to_state = 'executing' then clock_timestamp() when f.to_state in ('queued', 'delayed') then null else s.started_at end,
-        finished_at = case when f.to_state = any(${OVER_STATES as string[]}::text[]) then clock_timestamp() end,
+        -- A dead letter that is dismissed finished when its last attempt did.
+        finished_at = case when f.to_state = any(${OVER_STATES as string[]}::text[]) then coalesce(s.finished_at, clock_timestamp()) end,
         error = case when f.error is not null then f.error when f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted') then null else s.error end,
         error_code = case when f.error is not null then f.error_code when f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted') then null else s.error_code end
       from found f

@@ -1,0 +1,53 @@
+// External runs end by the reports of others. One that nobody has reported for long is not executing any more, whatever
+// its last event said, and ends here.
+
+import type { Ctx } from '#bell/ctx.ts'
+import type { Duty } from '#bell/loop.ts'
+import { SYSTEM } from '#core/event.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { lockSilentRuns } from '#run-state/silent-runs.sql.ts'
+import { cancelDescendants } from '../control/cancel-runs.ts'
+
+const BATCH_MAX = 500
+const LOOK_MS_MIN = 1_000
+const LOOK_MS_MAX = 600_000
+
+/** Safe on every node at once: each looks at runs that no other has locked. */
+export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
+  name: 'silence',
+  everyMs: Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, (silenceSecs ?? Number.POSITIVE_INFINITY) * 100)),
+  async tick() {
+    if (silenceSecs === null) return { inMs: undefined }
+    const { looked, ended } = (await ctx.sql.begin((tx) => endSilent(tx as unknown as Sql, silenceSecs))) as Looked
+    if (ended.length > 0) {
+      ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs ended that nobody reported any more')
+      await cancelDescendants(ctx, ended, { actor: SYSTEM })
+      ctx.ring([...ended.map((id) => `run:${id}`), 'waits', 'tail'])
+    }
+    return looked === BATCH_MAX ? 'again' : { inMs: undefined }
+  },
+})
+
+type Looked = { looked: number; ended: string[] }
+
+async function endSilent(tx: Sql, silenceSecs: number): Promise<Looked> {
+  const { looked, silent } = await lockSilentRuns(tx, silenceSecs, BATCH_MAX)
+  const error = `no event was reported for ${silenceSecs} s`
+  const moved =
+    silent.length === 0
+      ? []
+      : await moveRuns(
+          tx,
+          silent.map((runId) => ({
+            runId,
+            move: 'timeOut',
+            actor: SYSTEM,
+            error,
+            errorCode: 'silent',
+            message: error,
+            data: { silence_secs: silenceSecs },
+          })),
+        )
+  return { looked, ended: silent.filter((_, index) => moved[index]!.outcome === 'moved') }
+}

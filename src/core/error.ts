@@ -40,6 +40,7 @@ const REFUSALS = {
   run_over: (it: { runId: string; state: string }) => `Run ${it.runId} is ${it.state} already.`,
   wrong_state: (it: { runId: string; state: string; needs: readonly string[] }) =>
     `Run ${it.runId} is ${it.state}; this needs ${it.needs.join(' or ')}.`,
+  run_external: (it: { runId: string }) => `Run ${it.runId} is executed elsewhere; only its executor can do that.`,
   stale_lease: (it: { runId: string }) =>
     `The lease on run ${it.runId} is no longer held: another attempt or a stop replaced it.`,
   depth_exceeded: (it: { depthMax: number }) => `Runs may be nested or continued ${it.depthMax} deep at most.`,

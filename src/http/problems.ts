@@ -43,6 +43,7 @@ export const STATUS = {
   pause_requested: 409,
   run_over: 409,
   wrong_state: 409,
+  run_external: 409,
   stale_lease: 409,
   payload_gone: 409,
   depth_exceeded: 409,

@@ -52,7 +52,7 @@ export const pauseRun = route({
   body: Reason,
   bodyOptional: true,
   replies: { 200: Run },
-  refusals: ['run_not_found', 'run_over', 'wrong_state'],
+  refusals: ['run_not_found', 'run_over', 'run_external', 'wrong_state'],
 })
 
 export const resumeRun = route({
@@ -81,7 +81,7 @@ export const restartRun = route({
   body: body({ preset: optional(text(63, 'Name of a preset; see /v1/presets.', { minLength: 1 })) }),
   bodyOptional: true,
   replies: { 200: Run },
-  refusals: ['run_not_found', 'run_over', 'wrong_state', 'preset_not_found'],
+  refusals: ['run_not_found', 'run_over', 'run_external', 'wrong_state', 'preset_not_found'],
 })
 
 export const replayRun = route({
@@ -105,6 +105,7 @@ export const replayRun = route({
     'job_not_found',
     'job_paused',
     'job_disabled',
+    'job_external',
   ],
 })
 

@@ -3,7 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import type { RunMove } from '#core/run.ts'
+import { isOver, type RunMove } from '#core/run.ts'
 import { waitOnDependencies } from '#jobs/job-dependencies.ts'
 import { readJobs } from '#jobs/jobs.sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
@@ -25,6 +25,12 @@ export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, run
 export async function checkJobIsThere(ctx: Ctx, run: RunRow): Promise<void> {
   const [job] = run.jobId ? await readJobs(ctx.sql, [run.jobId]) : []
   if (job?.deletedAt) throw refuse('job_not_found', { job: job.slug })
+}
+
+/** What a control would take from an executor here; an external run has none that we could tell. */
+export function checkIsOurs({ execution, state, publicId: runId }: RunRow): void {
+  if (execution !== 'external') return
+  throw isOver(state) ? refuse('run_over', { runId, state }) : refuse('run_external', { runId })
 }
 
 /** Moves a run that was just looked at, tells who watches, and gives it back as the move has left it. */

@@ -9,7 +9,7 @@ import type { Sql } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { tellPause } from '../attempts/leases.sql.ts'
-import { findRunOr404, type Target } from './move-by-hand.ts'
+import { checkIsOurs, findRunOr404, type Target } from './move-by-hand.ts'
 
 type Pause = Target & {
   reason?: string | undefined
@@ -20,6 +20,7 @@ type Pause = Target & {
 export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
   if (run.state === 'paused') return run
+  checkIsOurs(run)
   if (run.state !== 'executing' || !run.jobId) {
     throw isOver(run.state)
       ? refuse('run_over', { runId: target.runId, state: run.state })

@@ -12,12 +12,13 @@ import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { changeRunSettings, type RunSettings } from '#run-state/run-settings.sql.ts'
 import { requeued } from '../waits/waits.ts'
-import { checkJobIsThere, findRunOr404, type Target } from './move-by-hand.ts'
+import { checkIsOurs, checkJobIsThere, findRunOr404, type Target } from './move-by-hand.ts'
 
 /** Restarts a run that is executing or paused, optionally with the settings of a preset. */
 export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
   const { projectId, actor, causationId } = target
   const run = await findRunOr404(ctx, projectId, target.runId)
+  checkIsOurs(run)
   await checkJobIsThere(ctx, run)
   const preset = target.preset === undefined ? undefined : await findPresetOr404(ctx, projectId, target.preset)
   const settings = preset && (await settingsUnder(ctx, run, preset))

@@ -1,7 +1,9 @@
 // One node: database, bell, engine and server, opened in this order and closed in the reverse one. main.ts runs
 // one per process; tests run several.
+
 import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
+import { egressOf } from '#access/egress/egress.ts'
 import { sharedSecret } from '#access/keys.sql.ts'
 import { makeRateLimiter } from '#access/rate-limit.ts'
 import { runTokens } from '#access/run-tokens.ts'
@@ -9,13 +11,17 @@ import { hangBell } from '#bell/bell.ts'
 import { makeCtx } from '#bell/ctx.ts'
 import { listenTo } from '#bell/listening.ts'
 import { outcomePatterns } from '#core/outcome.ts'
+import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
+import { postOf } from '#dispatch/post.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
 import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
+import { outcomesOf } from '#log/outcomes.ts'
+import { feedCacheOf, feedOf } from '#log/recent-feed.ts'
 import { redisCache } from '#log/recent-feed-cache.ts'
 import { newId } from '#postgres/id.ts'
 import { migrate } from '#postgres/migrate.ts'
@@ -77,10 +83,12 @@ export async function startNode({
     ring: bell.ring,
     listen: listenTo(bell),
     log,
-    egress: config.egress,
-    post: caller.call,
-    outcomes: outcomePatterns(config.eventOutcomes),
-    ...(feedCache && { feedCache }),
+    given: [
+      egressOf.given(config.egress),
+      postOf.given(caller.call),
+      outcomesOf.given(outcomePatterns(config.eventOutcomes)),
+      ...(feedCache ? [feedCacheOf.given(feedCache)] : []),
+    ],
   }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
@@ -104,6 +112,16 @@ export async function startNode({
   }
 
   const stopping = new AbortController()
+  const surface = {
+    ctx,
+    claimer: makeClaimer(ctx, metrics.queueWaited),
+    tokens,
+    live,
+    metrics,
+    stopping: stopping.signal,
+    checks: () => healthChecks(apiSql, engine?.health() ?? []),
+    api: config.roles.has('api'),
+  }
   const app = buildServer({
     log,
     authenticate: authenticator.authenticate,
@@ -111,16 +129,8 @@ export async function startNode({
       limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
     routes: [
       ...(config.tracing ? [traceRequests] : []),
-      nativeRoutes({
-        ctx,
-        claimer: makeClaimer(ctx, metrics.queueWaited),
-        tokens,
-        live,
-        metrics,
-        stopping: stopping.signal,
-        checks: () => healthChecks(apiSql, engine?.health() ?? []),
-        api: config.roles.has('api'),
-      }),
+      nativeRoutes(surface),
+      ...(surface.api ? [dialectRoutes(surface)] : []),
     ],
   })
   await app.listen({ port: config.port, host: config.host })
@@ -137,7 +147,7 @@ export async function startNode({
     stopForgetting()
     await authenticator.close()
     await limiter.close()
-    await Promise.all([ctx.feed.close(), engineCtx.feed.close()])
+    await Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()])
     await bell.close()
     await stopTracing?.()
     await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])

@@ -1,6 +1,8 @@
 // Runyard as the peers are used: as a library in the process of the one who works. Every run keeps its row and three
 // events.
+
 import { pino } from 'pino'
+import { egressOf } from '../../src/access/egress/egress.ts'
 import { hangBell } from '../../src/bell/bell.ts'
 import { makeCtx } from '../../src/bell/ctx.ts'
 import { listenTo } from '../../src/bell/listening.ts'
@@ -31,7 +33,7 @@ async function inProcess({ url }: Entry): Promise<Contestant> {
     ring: bell.ring,
     listen: listenTo(bell),
     log: pino({ level: 'silent' }),
-    egress: 'any',
+    given: [egressOf.given('any')],
   })
   await createJob(ctx, { projectId: PROJECT, slug: 'bench', actor, signingSecret: 'none', definition: JOB })
   const claimer = makeClaimer(ctx)

@@ -2,11 +2,13 @@
 // blocked, its queued runs are held, its running ones are paused.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, runTopic } from '#bell/topics.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { holdRuns, readRunsToStop, releaseRuns } from './agent-switch.sql.ts'
 import { type AgentRow, findAgent, insertPolicy, lockAgents, type PolicyRow, setSwitch } from './agents.sql.ts'
 
@@ -42,7 +44,7 @@ export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | n
     queues = await releaseRuns(tx, asked)
     return { type: 'agent.enabled', data: { reason: asked.reason ?? null } }
   })
-  ctx.ring(queues.map((queue) => `queue:${queue}`))
+  ctx.ring(queues.map((queue) => queueTopic(queue)))
   return findAgentOr404(ctx, asked.projectId, asked.agentId)
 }
 
@@ -91,7 +93,7 @@ export async function enforceSwitches(ctx: Ctx): Promise<void> {
     const runs = await readRunsToStop(ctx.sql, STEP_MAX)
     const changed = await Promise.all(
       runs.map(({ runId, state }) =>
-        ctx.moveRun({
+        moveRun(ctx, {
           runId,
           // What has not begun goes back to the queue, where it is held.
           move: state === 'dequeued' ? 'giveBack' : 'pause',
@@ -101,7 +103,7 @@ export async function enforceSwitches(ctx: Ctx): Promise<void> {
         }),
       ),
     )
-    if (runs.length > 0) ctx.ring(['leases', 'slots', 'switches', 'tail', ...runs.map(({ runId }) => `run:${runId}`)])
+    if (runs.length > 0) ctx.ring(['leases', 'slots', 'switches', 'tail', ...runs.map(({ runId }) => runTopic(runId))])
     if (runs.length < STEP_MAX || changed.every((it) => it.outcome !== 'moved')) break
   }
 }

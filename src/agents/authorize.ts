@@ -2,6 +2,8 @@
 // row, many to a transaction: calls at the same time never get more than the policy allows.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { batched } from '#bell/part.ts'
+import { runTopic } from '#bell/topics.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import {
@@ -16,6 +18,7 @@ import {
   type Standing,
 } from '#core/policy.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { type AgentRow, lockAgents } from './agents.sql.ts'
@@ -67,14 +70,29 @@ const APPROVAL_SECS = 24 * 3600
 
 /** Decides about one call, and reserves what it costs. */
 export async function authorizeCall(ctx: Ctx, call: CallRequest): Promise<Decision> {
-  const decision = await ctx.authorize(call)
-  ctx.ring(['tail', ...(call.runId ? [`run:${call.runId}`] : []), ...(decision.inputRequestId ? ['inputs'] : [])])
+  const decision = await decideCall(ctx, call)
+  ctx.ring([
+    'tail',
+    ...(call.runId ? [runTopic(call.runId)] : []),
+    ...(decision.inputRequestId ? (['inputs'] as const) : []),
+  ])
   return decision
 }
 
+const decideCall = batched<CallRequest, Decision>(
+  'The queue of authorizations',
+  async (ctx, calls) => {
+    const decided = await decideCalls(ctx.sql, calls)
+    const blocked = calls.filter((_, index) => decided[index]!.decision === 'blocked')
+    if (blocked.length > 0) feedOf(ctx).changed(new Set(blocked.map((it) => it.projectId)))
+    return decided
+  },
+  { parallel: 1 }, // Two would mostly wait for the lock of the same agent.
+)
+
 /** Decides about up to 500 calls in one transaction, in their order. */
-export async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Decision[]> {
-  const decided = await sql.begin(async (transaction) => {
+async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Decision[]> {
+  return (await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const agents = await lockAgents(tx, calls)
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
@@ -98,12 +116,10 @@ export async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Prom
       ),
     ])
     return made.map((it) => it.decision)
-  })
-  return decided as Decision[]
+  })) as Decision[]
 }
 
 type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; asked?: NewInputRequest }
-
 const nameOf = (it: { projectId: string; agentId: string }): string => JSON.stringify([it.projectId, it.agentId])
 
 /** The sums of the agents of a batch, which each decision adds to. */

@@ -3,11 +3,13 @@
 
 import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, runTopic } from '#bell/topics.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
+import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
@@ -205,13 +207,13 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
       await decideApproval(tx, row, { approved: end.answer?.approved === true, actor, causationId })
     return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
   })) as Next
-  ctx.feed.changed([row.projectId])
+  feedOf(ctx).changed([row.projectId])
   if (next?.failed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
   ctx.ring([
     'inputs',
     'tail',
-    ...(row.runUuid ? [`run:${row.runUuid}`] : []),
-    ...(next ? [`queue:${next.queue}`, 'leases', 'slots'] : []),
+    ...(row.runUuid ? [runTopic(row.runUuid)] : []),
+    ...(next ? ([queueTopic(next.queue), 'leases', 'slots'] as const) : []),
   ])
 }
 

@@ -2,7 +2,8 @@ import postgres from 'postgres'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { testDatabase } from '#test/support/db.ts'
 import { redisMissing, testRedis } from '#test/support/redis.ts'
-import { type Bell, hangBell, type Rung, TOPIC } from './bell.ts'
+import { type Bell, hangBell, type Rung } from './bell.ts'
+import { runTopic, type Topic } from './topics.ts'
 
 type Way = {
   /** A bell of one process; `lines` is what it logged. */
@@ -48,7 +49,7 @@ async function throughRedis(): Promise<Way> {
 }
 
 /** Everything that one topic's listener heard. */
-function hearAll(bell: Bell, topic: string): Rung[] {
+function hearAll(bell: Bell, topic: Topic): Rung[] {
   const heard: Rung[] = []
   bell.listen(topic, (rung) => void heard.push(rung))
   return heard
@@ -62,11 +63,11 @@ describe.each([
     test("wake this process's listeners of the topic before `ring` returns, once, and no others", async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
-      const [one, two, far] = [hearAll(bell, TOPIC.run('1')), hearAll(bell, TOPIC.run('2')), hearAll(other, 'far')]
-      bell.ring([TOPIC.run('1')])
+      const [one, two, far] = [hearAll(bell, `run:1`), hearAll(bell, `run:2`), hearAll(other, 'queue:far')]
+      bell.ring([`run:1`])
       expect([one, two]).toEqual([['named'], []])
       // What was rung before has come back to this process by the time that a later ring is heard elsewhere.
-      bell.ring(['far'])
+      bell.ring(['queue:far'])
       await vi.waitFor(() => expect(far).toHaveLength(1))
       expect([one, two]).toEqual([['named'], []])
     })
@@ -74,8 +75,8 @@ describe.each([
     test('wake the listeners of the topic in other processes', async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
-      const [wanted, unwanted] = [hearAll(other, TOPIC.queue('a')), hearAll(other, TOPIC.queue('b'))]
-      bell.ring([TOPIC.queue('a'), TOPIC.tail])
+      const [wanted, unwanted] = [hearAll(other, `queue:a`), hearAll(other, `queue:b`)]
+      bell.ring([`queue:a`, 'tail'])
       await vi.waitFor(() => expect(wanted).toEqual(['named']))
       expect(unwanted).toEqual([])
     })
@@ -83,24 +84,24 @@ describe.each([
     test('that are more than one message can name make everyone look', async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
-      const heard = hearAll(other, 'unrelated')
-      bell.ring(Array.from({ length: 5_000 }, (_, i) => TOPIC.run(String(i))))
+      const heard = hearAll(other, 'queue:unrelated')
+      bell.ring(Array.from({ length: 5_000 }, (_, i) => runTopic(String(i))))
       await vi.waitFor(() => expect(heard).toEqual(['look']))
     })
 
     test('lost with a connection are made up for: everyone looks when it is back, and is told so once', async () => {
       const { hang, breakOff, restore } = await way()
       const [{ bell, lines }, { bell: other }] = [await hang(), await hang()]
-      const heard = hearAll(other, TOPIC.tail)
+      const heard = hearAll(other, 'tail')
       await breakOff()
       await vi.waitFor(() => expect(lines).toHaveLength(1))
-      for (let i = 0; i < 50; i++) bell.ring([TOPIC.tail])
+      for (let i = 0; i < 50; i++) bell.ring(['tail'])
       await restore()
       await vi.waitFor(() => expect(heard).toContain('look'), { timeout: 10_000 })
       await vi.waitFor(() => expect(lines).toHaveLength(2), { timeout: 10_000 })
       // From then on rings arrive as they did before. The other process may still be on its way back.
       await vi.waitFor(() => {
-        bell.ring([TOPIC.tail])
+        bell.ring(['tail'])
         expect(heard).toContain('named')
       }, 10_000)
       expect(lines).toHaveLength(2)
@@ -110,10 +111,10 @@ describe.each([
       const { hang } = await way()
       const { bell } = await hang()
       const wake = vi.fn()
-      const unlisten = bell.listen('a', wake)
-      const still = hearAll(bell, 'a')
+      const unlisten = bell.listen('queue:a', wake)
+      const still = hearAll(bell, 'queue:a')
       unlisten()
-      bell.ring(['a'])
+      bell.ring(['queue:a'])
       expect([wake.mock.calls.length, still]).toEqual([0, ['named']])
     })
   })
@@ -124,11 +125,11 @@ test('a bell hangs although Redis is away, and finds it later', { skip: redisMis
   await redis.kill()
   const { bell, lines } = await hangOne({ url: '', redisUrl: redis.url })
   const { bell: other } = await hangOne({ url: '', redisUrl: redis.url })
-  const heard = hearAll(other, 'a')
+  const heard = hearAll(other, 'queue:a')
   expect(lines).toHaveLength(1)
   await redis.start()
   await vi.waitFor(() => {
-    bell.ring(['a'])
+    bell.ring(['queue:a'])
     expect(heard).toContain('named')
   }, 10_000)
 })
@@ -141,15 +142,15 @@ test('ten thousand commits are a few notifications, and the first leaves at once
   onTestFinished(() => ear.end({ timeout: 1 }))
   await ear.listen('runyard_bell', (payload) => void payloads.push(payload))
   const { bell: other } = await hangOne({ url })
-  const heard = hearAll(other, TOPIC.run('last'))
+  const heard = hearAll(other, `run:last`)
 
   const beganMs = performance.now()
   for (let commit = 0; commit < 10_000; commit++) {
-    bell.ring([TOPIC.run(String(commit % 100)), TOPIC.tail])
+    bell.ring([runTopic(String(commit % 100)), 'tail'])
     // As commits do, they come over many turns of the event loop.
     if (commit % 100 === 0) await new Promise(setImmediate)
   }
-  bell.ring([TOPIC.run('last')])
+  bell.ring([`run:last`])
   await vi.waitFor(() => expect(heard).toEqual(['named']))
   const tookMs = performance.now() - beganMs
   await vi.waitFor(() => expect(payloads.at(-1)).toBeDefined())

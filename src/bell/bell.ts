@@ -1,19 +1,9 @@
 // Rings tell every process "something was committed, look again". A ring carries hints where to look, never data:
 // whoever hears one reads the database. So a ring that is lost costs time, up to the listener's own slow tick.
+import type { CarrierOptions } from './carrier.ts'
 import { postgresCarrier } from './postgres-carrier.ts'
 import { redisCarrier } from './redis-carrier.ts'
-
-/** Where to look. The hash is what travels, so two topics may sometimes wake each other's listeners. */
-export const TOPIC = {
-  /** This run's log grew. */
-  run: (runId: string) => `run:${runId}`,
-  /** A run of this queue may be claimable. */
-  queue: (name: string) => `queue:${name}`,
-  /** The lease on this run was taken away. */
-  lease: (runId: string) => `lease:${runId}`,
-  /** Some event was committed. */
-  tail: 'tail',
-} as const
+import type { Topic } from './topics.ts'
 
 /** `named`: this topic rang. `look`: rings may have been lost, or there were too many to name; it may be nothing. */
 export type Rung = 'named' | 'look'
@@ -22,23 +12,10 @@ export type Wake = (rung: Rung) => void
 
 export type Bell = {
   /** After the commit, and never within the transaction. Listeners of this process are woken before it returns. */
-  ring(topics: Iterable<string>): void
+  ring(topics: readonly Topic[] | ReadonlySet<Topic>): void
   /** Returns the function that ends it. */
-  listen(topic: string, wake: Wake): () => void
+  listen(topic: Topic, wake: Wake): () => void
   close(): Promise<void>
-}
-
-/** How rings get to other processes. */
-export type Carrier = {
-  /** Rejects when the ring did not go out; never waits for a connection to come back. */
-  send(payload: string): Promise<void>
-  close(): Promise<void>
-}
-export type CarrierOptions = {
-  hear: (payload: string) => void
-  /** Listening again after an interruption: what was rung in between is lost. */
-  restored: () => void
-  log: (line: string) => void
 }
 
 export type BellOptions = { url: string; redisUrl?: string | undefined; log: (line: string) => void }

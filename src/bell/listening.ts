@@ -1,5 +1,7 @@
 // Waiting for rings: for loops that look, then wait until there may be something new.
+
 import type { Bell } from './bell.ts'
+import type { Topic } from './topics.ts'
 
 export type Listening = {
   /** Resolves at the first ring since the listening began, or after `ms`, or when `signal` is aborted. */
@@ -10,7 +12,7 @@ export type Listening = {
 /** Listen before looking: a ring that comes in between is kept, and ends the next wait at once. */
 export const listenTo =
   (bell: Pick<Bell, 'listen'>) =>
-  (topics: readonly string[]): Listening => {
+  (topics: readonly Topic[]): Listening => {
     let heard = false
     let wake: (() => void) | undefined
     const stops = topics.map((topic) =>

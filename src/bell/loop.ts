@@ -1,5 +1,7 @@
 // The engine ticks: a duty is a function that does a bounded piece of work and says whether there is more.
+
 import type { Listening } from './listening.ts'
+import type { Topic } from './topics.ts'
 
 /** 'again' at once; or how many milliseconds from now, at the latest the loop's own period. */
 export type Next = 'again' | { inMs: number | undefined }
@@ -9,14 +11,14 @@ export type Duty = {
   everyMs: number
   tick: (signal: AbortSignal) => Promise<Next>
   /** Rings that end the waiting early. */
-  topics?: readonly string[]
+  topics?: readonly Topic[]
 }
 
 export type DutyHealth = { name: string; lastSuccessMs: number | undefined; everyMs: number }
 
 type LoopOptions = {
   signal: AbortSignal
-  listen: (topics: readonly string[]) => Listening
+  listen: (topics: readonly Topic[]) => Listening
   onError: (name: string, error: unknown) => void
   onSuccess: (name: string) => void
 }

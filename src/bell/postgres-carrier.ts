@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { sessionSettings } from '#postgres/session-settings.ts'
-import type { Carrier, CarrierOptions } from './bell.ts'
+import type { Carrier, CarrierOptions } from './carrier.ts'
 
 const CHANNEL = 'runyard_bell'
 const RETRY_MS_MIN = 100

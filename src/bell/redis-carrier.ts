@@ -1,7 +1,7 @@
 // Rings through Redis or Valkey: one connection that subscribes, one that publishes. While Redis is away nothing
 // stops: listeners fall back to their slow ticks.
 import { Redis } from 'ioredis'
-import type { Carrier, CarrierOptions } from './bell.ts'
+import type { Carrier, CarrierOptions } from './carrier.ts'
 
 // Two installations on one Redis wake each other now and then, which is harmless: a ring is only a hint.
 const CHANNEL = 'runyard:bell'

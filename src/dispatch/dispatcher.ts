@@ -7,6 +7,8 @@ import type { Duty } from '#bell/loop.ts'
 import { Refusal } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
+import { appendEvent } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import type { Claimer, ClaimRequest } from '#runs/attempts/claimer.ts'
@@ -75,8 +77,8 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
   async function dispatch(run: ClaimedRun, signal: AbortSignal): Promise<void> {
     const claimedAtMs = performance.now()
     const [{ definition }, job] = await Promise.all([
-      ctx.jobs.version(run.jobId, run.jobVersion),
-      ctx.jobs.ofRun(run.jobId),
+      jobsOf(ctx).version(run.jobId, run.jobVersion),
+      jobsOf(ctx).ofRun(run.jobId),
     ])
     const { signingSecret } = job
     const { runId, projectId, attempt, token, timeoutSecs } = run
@@ -117,7 +119,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
   async function handOver(run: ClaimedRun, trace: object): Promise<void> {
     const held = await handOverLease(ctx.sql, run, `handler of ${run.runId}`)
     if (!held) return
-    await ctx.appendEvent({
+    await appendEvent(ctx, {
       projectId: run.projectId,
       runId: run.runId,
       token: run.token,

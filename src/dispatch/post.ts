@@ -1,5 +1,7 @@
 // How an action calls an endpoint. The caller itself is the engine's; a node gives it to the actions that need one.
 
+import { part } from '#bell/part.ts'
+
 export type PostRequest = {
   url: string
   headers: Record<string, string>
@@ -16,8 +18,9 @@ export type PostOutcome =
 
 export type Post = (request: PostRequest) => Promise<PostOutcome>
 
-export const noWayOut: Post = async () => ({
+/** Calls an endpoint, guarded and bounded. A fault of the other side is an outcome, never an exception. */
+export const postOf = part<Post>(() => async () => ({
   kind: 'failed',
   reason: 'aborted',
-  message: 'nothing is called from here',
-})
+  message: 'this context has no HTTP client',
+}))

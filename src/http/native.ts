@@ -2,10 +2,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { dynamiqRoutes } from '#dialects/dynamiq/dynamiq.ts'
-import { onceonlyRoutes } from '#dialects/onceonly/onceonly.ts'
-import { straitRoutes } from '#dialects/strait/strait.ts'
-import { vaiRoutes } from '#dialects/vai/vai.ts'
 import type { Live } from '#live/live.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
 import { keepReplies } from './kept-replies.ts'
@@ -75,8 +71,4 @@ export const nativeRoutes =
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     docsRoutes(app)
-    straitRoutes({ ctx, live, tokens, checks })(app)
-    vaiRoutes(ctx)(app)
-    onceonlyRoutes({ ctx })(app)
-    dynamiqRoutes({ ctx, live, stopping })(app)
   }

@@ -4,6 +4,7 @@ import { maskHeaders, maskUrl } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { JobDefinition } from '#core/job.ts'
 import { type DispatchRow, listDispatches } from '#dispatch/dispatches.sql.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobVersionRow } from '#jobs/jobs.sql.ts'
 import type { LogDelta, LogEvent } from '#log/event-columns.sql.ts'
 import { findRunBody, type RunBody, type RunRow, readLineage } from '#run-state/read/read-runs.sql.ts'
@@ -66,7 +67,7 @@ export type DebugBundle = {
   truncated: string[]
 }
 
-export async function readDebugBundle(ctx: Pick<Ctx, 'sql' | 'reads' | 'jobs'>, run: RunRow): Promise<DebugBundle> {
+export async function readDebugBundle(ctx: Ctx, run: RunRow): Promise<DebugBundle> {
   const { reads } = ctx
   const { id } = run
   const bounds = BUNDLE_BOUNDS
@@ -77,7 +78,7 @@ export async function readDebugBundle(ctx: Pick<Ctx, 'sql' | 'reads' | 'jobs'>, 
     findUsageTotals(reads, id),
     listDispatches(reads, id),
     readLineage(reads, id, bounds.lineage.depth),
-    run.jobId === null || run.jobVersion === null ? undefined : ctx.jobs.version(run.jobId, run.jobVersion),
+    run.jobId === null || run.jobVersion === null ? undefined : jobsOf(ctx).version(run.jobId, run.jobVersion),
     readLatestEvents(reads, run, bounds.events),
     readLatestDeltas(reads, run, bounds.deltas),
     readLatestCheckpoints(reads, id, bounds.checkpoints),

@@ -5,6 +5,7 @@ import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { findJob } from '#jobs/jobs.sql.ts'
 import { countLeases, findQueuePlace } from '#run-state/claim/queue-place.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -39,7 +40,7 @@ export type Why = {
 /** Counting further than this would cost more than it tells. */
 export const AHEAD_MAX = 1_000
 
-export async function explainRun(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow): Promise<Why> {
+export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
   const base = { since: run.stateSince, owner: null, until: null, ahead: null, details: {} }
   if (run.state === 'dead_letter') {
     return {
@@ -81,7 +82,7 @@ export async function explainRun(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow): P
 
 type Base = Omit<Why, 'reason' | 'sentence'>
 
-async function explainWait(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   const wait = await findWait(ctx.sql, run.id)
   if (!wait) return { ...base, reason: 'wait', sentence: 'What it waited for has just come.' }
   const about = { ...base, reason: 'wait' as const, until: wait.expiresAt }
@@ -108,7 +109,7 @@ async function explainWait(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Ba
     }
     case 'dependencies': {
       const unmet = (await readDependencyStandings(ctx.sql, wait.jobId!, wait.matchKey)).filter((it) => !it.met)
-      const jobs = await Promise.all(unmet.map(async (it) => (await ctx.jobs.ofRun(it.dependsOnJobId)).slug))
+      const jobs = await Promise.all(unmet.map(async (it) => (await jobsOf(ctx).ofRun(it.dependsOnJobId)).slug))
       return {
         ...about,
         sentence: `It waits for runs of the jobs ${jobs.join(', ') || 'that its job depends on'}.`,
@@ -118,7 +119,7 @@ async function explainWait(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Ba
   }
 }
 
-async function explainLease(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+async function explainLease(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   if (run.execution === 'external')
     return {
       ...base,
@@ -145,7 +146,7 @@ async function explainLease(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: B
   }
 }
 
-async function explainQueued(ctx: Pick<Ctx, 'sql' | 'jobs'>, run: RunRow, base: Base): Promise<Why> {
+async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   const agent = run.agentId === null ? undefined : await findAgent(ctx.sql, run.projectId, run.agentId)
   if (agent && !agent.enabled) {
     return {

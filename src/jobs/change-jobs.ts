@@ -1,7 +1,7 @@
 // Jobs: created, changed (each change is a version), paused, resumed, deleted. Each change and the event that says so
 // are one transaction.
 import { isDeepStrictEqual } from 'node:util'
-import { checkEndpoint } from '#access/egress/egress.ts'
+import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { headersProblem } from '#access/egress/headers.ts'
 import { unmaskHeaders } from '#access/mask.ts'
 import { schemaProblem } from '#access/schema/json-schema.ts'
@@ -17,7 +17,7 @@ import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { countLiveRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelRuns } from '#runs/control/cancel-runs.ts'
 import { dropDependencies, lockDependencies, readDependents } from './dependencies.sql.ts'
-import { findJobByIdOrSlug } from './job-cache.ts'
+import { findJobByIdOrSlug, jobsOf } from './job-cache.ts'
 import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sql.ts'
 import { cronProblem, isTimezone, nextTick } from './schedule.ts'
 
@@ -104,7 +104,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
       if (isDuplicate(error)) throw refuse('job_exists', { slug })
       if (!(error instanceof Lost)) throw error
     })
-    ctx.jobs.forget(asked.projectId, asked.job)
+    jobsOf(ctx).forget(asked.projectId, asked.job)
     if (changed) return (await findJob(ctx.sql, asked.projectId, { id: job.id }))!
   }
   throw new Error(`job ${asked.job} kept changing while it was being updated`)
@@ -153,7 +153,7 @@ export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRu
     await deleteJob(tx, job.id)
     await dropDependencies(tx, job.id)
   })
-  ctx.jobs.forget(asked.projectId, asked.job)
+  jobsOf(ctx).forget(asked.projectId, asked.job)
   // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
   await cancelAllOf(ctx, asked, job.id)
 }
@@ -202,7 +202,7 @@ async function checkEndpointOf(ctx: Ctx, { execution, endpointUrl }: JobDefiniti
     return
   }
   if (!endpointUrl) throw refuseField('endpoint_url', 'is required when execution is http')
-  const checked = await checkEndpoint(endpointUrl, ctx.egress)
+  const checked = await checkEndpoint(endpointUrl, egressOf(ctx))
   if (!checked.ok) throw refuseField('endpoint_url', checked.message)
 }
 

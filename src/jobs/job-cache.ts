@@ -1,6 +1,7 @@
 // Jobs by the words that triggers use for them, and versions by number. A version never changes. A current job may
 // be out of date here, and no harm comes of it: the statement that creates runs compares the version, and says so.
 import { LRUCache } from 'lru-cache'
+import { part } from '#bell/part.ts'
 import { isUuid } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { findJob, findJobVersion, type JobRow, type JobVersionRow, readJobs } from './jobs.sql.ts'
@@ -16,7 +17,9 @@ export type JobCache = {
   ofRun: (jobId: string) => Promise<JobRow>
 }
 
-export function jobCache(sql: Sql): JobCache {
+export const jobsOf = part<JobCache>(({ sql }) => jobCache(sql))
+
+function jobCache(sql: Sql): JobCache {
   const jobs = new LRUCache<string, JobRow>({ max: JOBS_MAX })
   // Slugs may change, and who works on a run may be told of it a little later.
   const byId = new LRUCache<string, JobRow>({ max: JOBS_MAX, ttl: 10_000 })

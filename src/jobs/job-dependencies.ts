@@ -24,6 +24,7 @@ import {
   readDependencyStandings,
   rememberLatestEnd,
 } from './dependencies.sql.ts'
+import { jobsOf } from './job-cache.ts'
 import type { JobRow } from './jobs.sql.ts'
 
 /** More would be a graph that nobody can follow, and every trigger looks at all of them. */
@@ -94,7 +95,7 @@ async function change(
     ])
     return row
   })
-  ctx.jobs.forget(asked.projectId, asked.job)
+  jobsOf(ctx).forget(asked.projectId, asked.job)
   ctx.ring(['tail', 'waits'])
   return row as DependencyRow
 }

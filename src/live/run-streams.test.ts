@@ -1,6 +1,5 @@
 import { connect as dial, type Socket } from 'node:net'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { TOPIC } from '#bell/bell.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { suiteDatabase, testDatabase } from '#test/support/db.ts'
@@ -58,12 +57,12 @@ async function step(node: StreamNode, run: LogRun, times = 1): Promise<void> {
     sql,
     Array.from({ length: times }, () => run),
   )
-  node.bell.ring([TOPIC.run(run.runId)])
+  node.bell.ring([`run:${run.runId}`])
 }
 
 async function end(node: StreamNode, run: LogRun): Promise<void> {
   await moveRun(sql, run.runId, 'cancel')
-  node.bell.ring([TOPIC.run(run.runId)])
+  node.bell.ring([`run:${run.runId}`])
 }
 
 describe("a run's stream", () => {
@@ -132,7 +131,7 @@ describe("a run's stream", () => {
     await startRun(sql, ownJob)
     const before = follow(node, run)
     await moveRun(sql, run.runId, 'bury')
-    node.bell.ring([TOPIC.run(run.runId)])
+    node.bell.ring([`run:${run.runId}`])
     expect(await before.ended).toBe('ended')
     expect(before.frames.at(-1)!.event).toBe('run.dead_lettered')
 
@@ -153,7 +152,7 @@ describe("a run's stream", () => {
     await vi.waitFor(() => expect(client.ids()).toEqual([2, 3]))
     await step(node, run)
     await addChunks(sql, run.runId, ['c'])
-    node.bell.ring([TOPIC.run(run.runId)])
+    node.bell.ring([`run:${run.runId}`])
     await vi.waitFor(() => expect(client.ids()).toEqual([2, 3, 5]))
     await end(node, run)
     expect(await client.ended).toBe('ended')
@@ -170,7 +169,7 @@ describe("a run's stream", () => {
     const client = follow(node, run)
     await vi.waitFor(() => expect(client.ids()).toEqual([1]))
     await sql`delete from run_states where run_id = ${run.runId}`
-    node.bell.ring([TOPIC.run(run.runId)])
+    node.bell.ring([`run:${run.runId}`])
     expect(await client.ended).toBe('ended')
   })
 })
@@ -271,7 +270,7 @@ describe('nothing is lost', () => {
     await vi.waitFor(() => expect(client.ids()).toEqual([1]))
     await admin`alter table events rename to events_elsewhere`
     await admin`update run_states set last_sequence = last_sequence` // Something to look at.
-    node.bell.ring([TOPIC.run(run.runId)])
+    node.bell.ring([`run:${run.runId}`])
     // Reads fail slowly, and ticks in between look at what can be looked at.
     await admin`create view events as select * from events_elsewhere where (select 1 / length(pg_sleep(0.1)::text)) > 0`
     await vi.waitFor(() => expect(lines.join()).toContain('cannot be read'))
@@ -299,7 +298,7 @@ describe('nothing is lost', () => {
             own,
             Array.from({ length: 1 + Math.floor(Math.random() * 8) }, () => run),
           )
-        nodes[writer % 2]!.bell.ring([TOPIC.run(run.runId)])
+        nodes[writer % 2]!.bell.ring([`run:${run.runId}`])
       }
     }
     const readAll = async () => {
@@ -323,7 +322,7 @@ describe('nothing is lost', () => {
     const reading = Promise.all(Array.from({ length: 10 }, readAll))
     await Promise.all(writers.map(write))
     await moveRuns(sql, [{ runId: run.runId, move: 'complete', actor: ACTOR }])
-    nodes[0]!.bell.ring([TOPIC.run(run.runId)])
+    nodes[0]!.bell.ring([`run:${run.runId}`])
     const [last] = await sql<{ n: number }[]>`select last_sequence as n from run_states where run_id = ${run.runId}`
     for (const seen of await reading) expect(seen).toEqual(to(last!.n))
     await Promise.all(writers.map((own) => own.end({ timeout: 1 })))

@@ -1,5 +1,4 @@
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { TOPIC } from '#bell/bell.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { awaitTail, testDatabase } from '#test/support/db.ts'
@@ -52,7 +51,7 @@ test('a feed tells what is committed from when it began, of its own project and 
   await note(sql, 1)
   await note(sql, 2, { projectId: 'other' })
   await note(sql, 3, { type: 'wanted' })
-  node.bell.ring([TOPIC.tail])
+  node.bell.ring(['tail'])
   await vi.waitFor(() => expect([all.marks(), some.marks(), other.marks()]).toEqual([[1, 3], [3], [2]]), 10_000)
   expect(JSON.parse(all.frames[0]!.data)).toMatchObject({ projectId: PROJECT, type: 'noted' })
 })
@@ -65,7 +64,7 @@ test('what a transaction holds back that rings for nobody is told soon after its
   await sql.begin(async (tx) => {
     await tx`select pg_current_xact_id()`
     await note(sql, 1)
-    node.bell.ring([TOPIC.tail])
+    node.bell.ring(['tail'])
     await expect.poll(() => sql`select from events`).toHaveLength(1)
   })
   await vi.waitFor(() => expect(client.marks()).toEqual([1]), 10_000)
@@ -80,7 +79,7 @@ test('followers of several projects share their reads', async () => {
   const tell = async (mark: number) => {
     await note(sql, mark)
     await note(sql, mark, { projectId: 'other' })
-    node.bell.ring([TOPIC.tail])
+    node.bell.ring(['tail'])
     for (const client of clients) await vi.waitFor(() => expect(client.marks().at(-1)).toBe(mark), 10_000)
   }
   // They began at places of their own, and are at the same one from their first common read on.
@@ -101,7 +100,7 @@ test('a heartbeat moves the place on, so that a client of few events does not co
     for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) text += piece
   })().catch(() => {})
   await note(sql, 1)
-  node.bell.ring([TOPIC.tail])
+  node.bell.ring(['tail'])
   vi.advanceTimersByTime(15_000)
   await vi.waitFor(() => expect(text).toMatch(/id: \d+-\d+\n: heartbeat\n\n/))
   const lastEventId = /id: (\d+-\d+)\n/.exec(text)![1]
@@ -124,7 +123,7 @@ test('clients that are cut anywhere get every event once and in one order, while
         await note(tx as unknown as Sql, writer * 1_000 + i)
         if (Math.random() < 0.5) await tx`select pg_sleep(${Math.random() / 50})`
       })
-      nodes[writer % 2]!.bell.ring([TOPIC.tail])
+      nodes[writer % 2]!.bell.ring(['tail'])
     }
   }
   const readAll = async () => {

@@ -1,7 +1,7 @@
 // The runs that are followed in this process. A ring names its run, so only that run's followers read; a slow tick
 // asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
 
-import { type Bell, type Rung, TOPIC } from '#bell/bell.ts'
+import type { Bell, Rung } from '#bell/bell.ts'
 import { isOver } from '#core/run.ts'
 import { type RunLogPage, type RunLogRow, readLastSequences, readRunLog, readVisible } from '#log/read-log.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -55,7 +55,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       watch: makeWatch({ read, keyOf, unwatched }),
       known: -1,
       failed: false,
-      unlisten: bell.listen(TOPIC.run(runId), hear),
+      unlisten: bell.listen(`run:${runId}`, hear),
     }
     function hear(rung: Rung): void {
       if (rung === 'named') one.watch.ring()

@@ -1,6 +1,6 @@
 // The log of whole projects, followed live. All followers of all projects here share one reader: the log's order does
 // not know projects, so that a reader of one passes the events of all of them anyway.
-import { type Rung, TOPIC } from '#bell/bell.ts'
+import type { Rung } from '#bell/bell.ts'
 import { readTail, type TailCursor, type TailEvent } from '#log/tail.sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 import { PAGE, TICK_MS, type WatchOptions } from './watch-runs.ts'
@@ -90,7 +90,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
     watched.set(projectId, watch)
     // A read underway does not know of this project, and must not be shared with its followers.
     all.ring()
-    unlisten ??= bell.listen(TOPIC.tail, hear)
+    unlisten ??= bell.listen('tail', hear)
     timer ??= setInterval(ringAll, tickMs)
     return watch
   }

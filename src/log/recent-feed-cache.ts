@@ -1,7 +1,7 @@
 // The last answer of each project's feed, in Redis: a list of 200 items at most. It is never the truth: every write to
 // the feed makes a new version, and a list of another version than the newest is read from the log again.
 import { Redis } from 'ioredis'
-import type { FeedItem } from './recent-feed.ts'
+import type { FeedItem } from './read-feed.sql.ts'
 
 export type RecentCache = {
   /** The items, or the version that items which are read after this may be kept under; undefined: they may not. */

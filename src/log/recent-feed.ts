@@ -1,24 +1,12 @@
 // The recent feed of a project: what it was told no about, and what its agents did lately. It is a view of the log,
 // with a bound of its own; Redis, where there is one, keeps the last answer for those who ask again and again.
 
+import { part } from '#bell/part.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { appendEvents, type NewEvent } from './append-events.sql.ts'
+import { aboutOf, EVENT_OF, FEED_MAX, type FeedItem, type FeedType, KEPT_DAYS, readFeed } from './read-feed.sql.ts'
 import { noCache, type RecentCache } from './recent-feed-cache.ts'
 
-/** The words of the feed, and the event of the log that each stands for. */
-const EVENT_OF = {
-  duplicate: 'lock.refused',
-  over_limit: 'plan.exceeded',
-  ai_acquired: 'ai.acquired',
-  ai_completed: 'ai.completed',
-  ai_failed: 'ai.failed',
-  policy_blocked: 'policy.blocked',
-} as const
-export type FeedType = keyof typeof EVENT_OF
-const FEED_OF = new Map(Object.entries(EVENT_OF).map(([word, type]) => [type as string, word as FeedType]))
-
-export const FEED_MAX = 200
-const KEPT_DAYS = 7
 /** While there is much to write, each write waits this long for more. */
 const REST_MS = 1_000
 /** Projects whose items wait to be written at once; beyond it the feed, which is no record, goes without. */
@@ -33,17 +21,6 @@ export type NewFeedItem = {
   /** When it happened, where that is not now. */
   at?: Date
 }
-/** `at` is in milliseconds of Unix time. */
-export type FeedItem = {
-  at: number
-  type: FeedType
-  key: string | null
-  leaseId: string | null
-  agentId: string | null
-  tool: string | null
-  data: Record<string, unknown> | null
-}
-
 export type RecentFeed = {
   /** Newest first, 200 at most. */
   read: (projectId: string) => Promise<FeedItem[]>
@@ -54,8 +31,16 @@ export type RecentFeed = {
   close: () => Promise<void>
 }
 
-/** What such an event is about. A client may write an event of the same type; at OnceOnly it is about nothing but its run. */
-const aboutOf = (type: string): string => (type === EVENT_OF.policy_blocked ? 'agent' : type.split('.', 1)[0]!)
+/** Where the recent feed is kept at hand; without a cache it is read from the log each time. */
+export const feedCacheOf = part<RecentCache>(() => noCache)
+
+/** What a project was told no about lately, and what its agents did. */
+export const feedOf = part<RecentFeed>((ctx) =>
+  recentFeed(ctx.sql, {
+    cache: feedCacheOf(ctx),
+    onFailure: (error) => ctx.log.warn({ err: error }, 'items of the recent feed were lost'),
+  }),
+)
 
 /** The event of the log that is an item of the feed, for those who write it in a transaction of their own. */
 export const feedEvent = (projectId: string, { type, key, leaseId, meta, at }: NewFeedItem): NewEvent => ({
@@ -68,7 +53,7 @@ export const feedEvent = (projectId: string, { type, key, leaseId, meta, at }: N
   data: { ...(key !== undefined && { key }), ...(meta && { meta }) },
 })
 
-export function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}): RecentFeed {
+function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}): RecentFeed {
   let waiting = new Map<string, NewFeedItem[]>()
   let writing: Promise<void> | undefined
   let resting = false
@@ -107,7 +92,7 @@ export function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions
       await settle()
       const known = await cache.read(projectId)
       if ('items' in known) return freshOf(known.items)
-      const items = await readFromLog(sql, projectId)
+      const items = await readFeed(sql, projectId)
       cache.keep(projectId, { items, version: known.version })
       return items
     },
@@ -137,26 +122,3 @@ type FeedOptions = { cache?: RecentCache | undefined; onFailure?: (error: unknow
 /** What was kept a moment ago may have come of age since. */
 const freshOf = (items: readonly FeedItem[]): FeedItem[] =>
   items.filter(({ at }) => at > Date.now() - KEPT_DAYS * 86_400_000)
-
-async function readFromLog(sql: Sql, projectId: string): Promise<FeedItem[]> {
-  const types = [...FEED_OF.keys()]
-  // The newest of each type are the first of their part of an index; a scan by time would pass over everything else.
-  const rows = await sql<(Omit<FeedItem, 'type' | 'at'> & { type: string; at: Date })[]>`
-    select e.* from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about) cross join lateral (
-      select occurred_at as at, type, data->>'key' as key, lease_id as "leaseId", agent_id as "agentId", tool, data, position
-      from events
-      where project_id = ${projectId} and type = wanted.type and resource_type = wanted.about
-        and occurred_at > clock_timestamp() - ${KEPT_DAYS} * interval '1 day'
-        and recorded_at > clock_timestamp() - ${KEPT_DAYS + 1} * interval '1 day'
-      order by occurred_at desc, position desc limit ${FEED_MAX}
-    ) e order by e.at desc, e.position desc limit ${FEED_MAX}`
-  return rows.map(({ at, type, key, leaseId, agentId, tool, data }) => ({
-    at: at.getTime(),
-    type: FEED_OF.get(type)!,
-    key,
-    leaseId,
-    agentId,
-    tool,
-    data,
-  }))
-}

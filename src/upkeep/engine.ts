@@ -1,6 +1,7 @@
 // The duties of a node, started together and stopped in order: nothing new is begun, what is under way may end, and
 // what does not end in time goes back to its queue.
 
+import { egressOf } from '#access/egress/egress.ts'
 import type { RunTokens } from '#access/run-tokens.ts'
 import { inputs } from '#agents/inputs.duty.ts'
 import { makeAgendas } from '#agents/leases/ai-agendas.duty.ts'
@@ -38,7 +39,7 @@ export type Engine = {
 }
 
 export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
-  const caller = makeCaller({ egress: ctx.egress })
+  const caller = makeCaller({ egress: egressOf(ctx) })
   const dispatcher = makeDispatcher(ctx, { ...options, caller, owner: options.node })
   const agendas = makeAgendas(ctx)
   const health = new Map<string, DutyHealth>()

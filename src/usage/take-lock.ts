@@ -1,5 +1,6 @@
 // Taking a lock, within what the project's plan has room for.
 
+import { batched } from '#bell/part.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { countRefused, type LockRequest, type LockTaken, takeLocks } from './locks.sql.ts'
 import { lockMonths, readMonth } from './plans.sql.ts'
@@ -8,8 +9,18 @@ import { lockMonths, readMonth } from './plans.sql.ts'
 export type LockAsked = LockRequest & { callsMax?: number | undefined }
 export type LockAnswer = LockTaken | { used: number }
 
+/** Takes a lock, together with the locks that others ask for meanwhile. */
+export const takeLock = batched<LockAsked, LockAnswer>(
+  'The queue of locks',
+  ({ sql }, asked) => answerLocks(sql, asked),
+  {
+    // A statement costs much more than a row of it: one at a time answers more callers than two half as large.
+    parallel: 1,
+  },
+)
+
 /** Answers up to 500 callers in their order: `used` for those whose month is used up. */
-export async function answerLocks(sql: Sql, asked: readonly LockAsked[]): Promise<LockAnswer[]> {
+async function answerLocks(sql: Sql, asked: readonly LockAsked[]): Promise<LockAnswer[]> {
   const bounded = asked.filter(({ callsMax }) => callsMax !== undefined).map(({ projectId }) => projectId)
   if (bounded.length === 0) return takeLocks(sql, asked)
   const answers = await sql.begin(async (transaction) => {

@@ -1,7 +1,7 @@
 // What a crash of PostgreSQL takes back, and what streams make of it.
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
-import { hangBell, TOPIC } from '#bell/bell.ts'
+import { hangBell } from '#bell/bell.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { type Call, callerOf, KEY, openNode, until } from '../support/http-yard.ts'
 import { type OwnServer, ownServer } from '../support/own-server.ts'
@@ -94,7 +94,7 @@ test('after five crashes of PostgreSQL open and resumed project streams have eve
     await untilSeen()
     const own = connect(url, { max: 1, name: 'runyard-test' })
     await burnIds(own, 400)
-    bell.ring([TOPIC.tail])
+    bell.ring(['tail'])
     await untilLooked(own)
     await server.crash(signal)
     await own.end({ timeout: 1 })

@@ -1,8 +1,10 @@
 // Each of these was once true: found by attacking the engine, and kept from coming back.
+
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { orphans } from '#agents/leases/orphans.duty.ts'
 import { removeJob, updateJob } from '#jobs/change-jobs.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { findRun } from '#run-state/read/read-runs.sql.ts'
 import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { endAttempts } from '#runs/attempts/end-attempts.ts'
@@ -230,7 +232,7 @@ test('what a cancel that was interrupted left below a canceled run is canceled',
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, origin)
   const child = await spawnRun(ctx, 'j', {}, { projectId: 'default', actor: TESTER, parentRunId: run.publicId })
-  await ctx.moveRun({ runId: run.id, move: 'cancel', actor: TESTER })
+  await moveRun(ctx, { runId: run.id, move: 'cancel', actor: TESTER })
   await orphans(ctx).tick(NEVER)
   expect((await findRun(sql, 'default', child.run.id))!.state).toBe('canceled')
 })

@@ -1,5 +1,7 @@
 // What tests of the mount /onceonly begin with: a node, and the clients of two projects.
+
 import { pino } from 'pino'
+import { egressOf } from '#access/egress/egress.ts'
 import { makeCtx } from '#bell/ctx.ts'
 import { connect } from '#postgres/sql.ts'
 import { appendReports } from '#runs/report/append-log.ts'
@@ -35,7 +37,7 @@ export async function makeReports(url: string, runId: string, count: number): Pr
     ring: () => {},
     listen: () => ({ rung: async () => {}, close: () => {} }),
     log: pino({ level: 'silent' }),
-    egress: 'any',
+    given: [egressOf.given('any')],
   })
   const reporter = { projectId: 'default', actor: { type: 'system', id: null } } as const
   for (let at = 0; at < count; at += 500) {

@@ -1,5 +1,7 @@
 // What tests over storage and actions begin with: a database, a context on it, and jobs made by one line.
+
 import { pino } from 'pino'
+import { egressOf } from '#access/egress/egress.ts'
 import { insertProject } from '#access/keys.sql.ts'
 import { newSigningSecret } from '#access/signatures/signature.ts'
 import { type Ctx, makeCtx } from '#bell/ctx.ts'
@@ -59,7 +61,7 @@ export async function testYard(): Promise<Yard> {
     // Nobody rings here: waiting is what the tests that need it bring themselves.
     listen: () => ({ rung: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), close: () => {} }),
     log: pino({ level: 'silent' }),
-    egress: 'any',
+    given: [egressOf.given('any')],
     random: () => 0.5,
   })
   return { ctx, sql, url, rung }

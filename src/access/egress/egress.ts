@@ -3,10 +3,14 @@
 
 import { lookup as lookupName } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
+import { part } from '#bell/part.ts'
 import { addressRange } from './address.ts'
 
 /** `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. */
 export type EgressMode = 'public' | 'any'
+
+/** Where this node's calls may go; public addresses only, unless the node says otherwise. */
+export const egressOf = part<EgressMode>(() => 'public')
 
 export type ResolvedAddress = { address: string; family: number }
 /** All addresses of a name. Tests give their own. */

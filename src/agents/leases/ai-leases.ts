@@ -2,13 +2,16 @@
 // run that others can follow: the lease's row and what the run's log says of it change in one transaction.
 
 import type { Ctx } from '#bell/ctx.ts'
+import type { Topic } from '#bell/topics.ts'
+import { runTopic } from '#bell/topics.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import type { RunMove } from '#core/run.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
-import { type FeedType, feedEvent } from '#log/recent-feed.ts'
+import type { FeedType } from '#log/read-feed.sql.ts'
+import { feedEvent, feedOf } from '#log/recent-feed.ts'
 import { derivedId, newId } from '#postgres/id.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
@@ -241,9 +244,9 @@ const about = (lease: LeaseRow, actor: Actor): Omit<NewEvent, 'type'> => ({
 const inFeed = ({ projectId, key, leaseId }: LeaseRow, type: FeedType): NewEvent =>
   feedEvent(projectId, { type, key, leaseId })
 
-function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly string[]): void {
-  ctx.feed.changed([projectId])
-  ctx.ring([`run:${runId}`, 'tail', ...topics])
+function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly Topic[]): void {
+  feedOf(ctx).changed([projectId])
+  ctx.ring([runTopic(runId), 'tail', ...topics])
 }
 
 /** Forgets answers whose time is over, and ends the runs of holders that never came back; answers how many leases. */

@@ -3,8 +3,10 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
+import { runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { readOrphans } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 
@@ -18,7 +20,7 @@ export const orphans = (ctx: Ctx): Duty => ({
     const ids = await readOrphans(ctx.sql, OVER_STATES, BATCH_MAX)
     await Promise.all(
       ids.map((runId) =>
-        ctx.moveRun({
+        moveRun(ctx, {
           runId,
           move: 'cancel',
           actor: SYSTEM,
@@ -29,7 +31,7 @@ export const orphans = (ctx: Ctx): Duty => ({
     )
     if (ids.length > 0) {
       await cancelDescendants(ctx, ids, { actor: SYSTEM })
-      ctx.ring([...ids.map((id) => `run:${id}`), 'leases', 'tail'])
+      ctx.ring([...ids.map((id) => runTopic(id)), 'leases', 'tail'])
     }
     return ids.length === BATCH_MAX ? 'again' : { inMs: undefined }
   },

@@ -1,6 +1,7 @@
 // A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
 
 import type { Ctx } from '#bell/ctx.ts'
+import type { Topic } from '#bell/topics.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { isForbidden, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
@@ -114,7 +115,7 @@ async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promis
 }
 
 const nameOf = ({ projectId, agentId, tool }: ToolCall) => ({ projectId, agentId, tool })
-const topicOf = (name: CallName): string => `call:${name.projectId}:${name.agentId}:${name.tool}:${name.key}`
+const topicOf = (name: CallName): Topic => `call:${name.projectId}:${name.agentId}:${name.tool}:${name.key}`
 
 type Claim = { name: CallName; token: string; tool: ToolRow; takeOver: boolean }
 

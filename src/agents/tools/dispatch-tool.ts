@@ -4,6 +4,7 @@ import { onceSignatureHeaders } from '#access/signatures/once-signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { isWithinDepth, storableJson, storableText } from '#core/storable.ts'
 import type { PostOutcome } from '#dispatch/post.ts'
+import { postOf } from '#dispatch/post.ts'
 import type { ToolRow } from './tools.sql.ts'
 
 export type ToolRequest = {
@@ -53,7 +54,7 @@ function tryOnce(
     call_id: callId,
     ...(runRef !== undefined && { run_id: runRef }),
   })
-  return ctx.post({
+  return postOf(ctx)({
     url: tool.url,
     headers: {
       'content-type': 'application/json',

@@ -1,6 +1,6 @@
 // Tools that agents call through us: endpoints with a name, for all agents of a project or for one.
 
-import { checkEndpoint } from '#access/egress/egress.ts'
+import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { maskUrl } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -51,7 +51,7 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
 }
 
 async function checkUrl(ctx: Ctx, url: string): Promise<void> {
-  const checked = await checkEndpoint(url, ctx.egress)
+  const checked = await checkEndpoint(url, egressOf(ctx))
   if (!checked.ok) throw refuseField('url', checked.message)
 }
 

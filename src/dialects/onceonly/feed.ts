@@ -5,7 +5,8 @@ import type { Ctx } from '#bell/ctx.ts'
 import { jsonObject, optional, whole, withDefault } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
 import { implement } from '#http/implement.ts'
-import { FEED_MAX, type FeedItem, type NewFeedItem } from '#log/recent-feed.ts'
+import { FEED_MAX, type FeedItem } from '#log/read-feed.sql.ts'
+import { feedOf, type NewFeedItem } from '#log/recent-feed.ts'
 
 const OFFSET_MAX = 1_000_000
 
@@ -41,12 +42,12 @@ export const FEED_ROUTES = [listFeed]
 
 export function feedRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, listFeed, async ({ limit, offset }, { projectId }) =>
-    (await ctx.feed.read(projectId)).slice(offset, offset + limit).map(itemWire),
+    (await feedOf(ctx).read(projectId)).slice(offset, offset + limit).map(itemWire),
   )
 }
 
 /** Puts an item into the feed. It is no record: it is there a moment later, and nobody waits for it. */
-export const writeFeed = (ctx: Ctx, projectId: string, item: NewFeedItem): void => ctx.feed.write(projectId, item)
+export const writeFeed = (ctx: Ctx, projectId: string, item: NewFeedItem): void => feedOf(ctx).write(projectId, item)
 
 const itemWire = (item: FeedItem) => {
   const meta = item.type === 'policy_blocked' ? blockedMeta(item) : (item.data?.meta as object | undefined)

@@ -1,4 +1,5 @@
 // check-lock: the first caller of a key goes on, all others are told that it was seen.
+
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
@@ -7,7 +8,9 @@ import { route } from '#contract/route.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import { implement } from '#http/implement.ts'
 import { isOutage } from '#http/problems.ts'
+import { feedOf } from '#log/recent-feed.ts'
 import type { LockAnswer, LockAsked } from '#usage/take-lock.ts'
+import { takeLock } from '#usage/take-lock.ts'
 import { planOf, ttlWithin } from './plans.ts'
 import { noteUse, overLimit } from './usage.ts'
 
@@ -52,7 +55,7 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
       asOutage(log),
     )
     if ('used' in answer) {
-      ctx.feed.write(projectId, {
+      feedOf(ctx).write(projectId, {
         type: 'over_limit',
         key,
         meta: { kind: 'make', plan: plan.name, usage: answer.used, limit: plan.months.make },
@@ -62,7 +65,7 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
     noteUse(ctx, { projectId, plan, kind: 'make' })
     const { taken, firstSeenAt } = answer
     reply.header('x-onceonly-status', taken ? 'locked' : 'duplicate')
-    if (!taken) ctx.feed.write(projectId, { type: 'duplicate', key })
+    if (!taken) feedOf(ctx).write(projectId, { type: 'duplicate', key })
     return {
       success: taken,
       status: taken ? 'locked' : 'duplicate',
@@ -73,7 +76,7 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-const take = (ctx: Ctx, asked: LockAsked): Promise<LockAnswer> => ctx.takeLock(asked)
+const take = (ctx: Ctx, asked: LockAsked): Promise<LockAnswer> => takeLock(ctx, asked)
 
 type Log = { error: (about: object, message: string) => void }
 

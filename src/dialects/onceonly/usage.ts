@@ -1,4 +1,5 @@
 // What a project has used of its plan this month, and what happens past the end of it.
+
 import type { FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
@@ -7,6 +8,7 @@ import { DAY_SECS, flag, oneOf, optional, text, withDefault } from '#contract/co
 import { type Route, route } from '#contract/route.ts'
 import { PLAN_NAMES, PLANS, type PlanKind } from '#core/plan.ts'
 import { implement } from '#http/implement.ts'
+import { feedOf } from '#log/recent-feed.ts'
 import { changeNotices } from '#usage/change-notices.ts'
 import {
   type DayUse,
@@ -200,11 +202,11 @@ async function tellOver(ctx: Ctx, { projectId, plan, kind }: { projectId: string
   const { month, used } = await monthOf(ctx, projectId)
   const [usage, limit] = [used[kind].charged, plan.months[kind]]
   if (usage <= limit) return
-  const told = (await ctx.feed.read(projectId)).some(({ type, data }) => {
+  const told = (await feedOf(ctx).read(projectId)).some(({ type, data }) => {
     const meta = data?.meta as { month?: string; kind?: string } | undefined
     return type === 'over_limit' && meta?.month === month && meta.kind === kind
   })
-  if (!told) ctx.feed.write(projectId, { type: 'over_limit', meta: { kind, plan: plan.name, month, usage, limit } })
+  if (!told) feedOf(ctx).write(projectId, { type: 'over_limit', meta: { kind, plan: plan.name, month, usage, limit } })
 }
 
 function spanOf(fromDay: string | undefined, toDay: string | undefined): { from: string; to: string } {

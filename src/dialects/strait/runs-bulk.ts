@@ -1,9 +1,11 @@
 // What Strait's API does to many runs at once.
+
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { asMoved } from '#run-state/move/move-outcome.ts'
 import { idsOf, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelMatching } from '#runs/control/cancel-matching.ts'
@@ -45,7 +47,7 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     checkProjectOfBulk(project_id, caller)
     if ([job_id, batch_id, triggered_by, status].every((filter) => filter === undefined))
       throw straitRefusal(400, 'at least one filter is required')
-    const job = job_id === undefined ? undefined : await ctx.jobs.find(caller.projectId, job_id)
+    const job = job_id === undefined ? undefined : await jobsOf(ctx).find(caller.projectId, job_id)
     // A filter that nothing can meet.
     if (job_id !== undefined && !job) return summed([])
     const filter = {

@@ -1,9 +1,11 @@
 // What Strait's API does to one run.
+
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import type { KeyCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { cancelRun } from '#runs/control/cancel-runs.ts'
 import { debugRun, resetIdempotencyKey } from '#runs/control/mark-run.ts'
@@ -109,6 +111,6 @@ export const askedBy = ({ projectId, actor }: KeyCaller) => ({ projectId, actor 
 
 async function pauseWaitMs(ctx: Ctx, run: RunRow): Promise<number> {
   if (!run.jobId || run.jobVersion === null) return 0
-  const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion)
+  const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion)
   return Math.min(definition.pauseGraceSecs * 1000 + PAUSE_MARGIN_MS, PAUSE_WAIT_MAX_MS)
 }

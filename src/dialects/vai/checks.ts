@@ -4,15 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { textFlaw } from '#http/input/json.ts'
 import { type Parse, parseInteger, parseOneOf, parseTime, parseUuid } from './pydantic.ts'
-import { BadParameters } from './wording.ts'
-
-export type FieldError = {
-  type: string
-  loc: readonly ['path' | 'query', string]
-  msg: string
-  input: string
-  ctx?: Record<string, unknown>
-}
+import { BadParameters, type FieldError } from './wording.ts'
 
 export async function checkRequest(request: FastifyRequest): Promise<void> {
   const { params, query } = request.routeOptions.config.route ?? {}

@@ -1,4 +1,5 @@
 // The six reads, in the words of this surface.
+
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { withRunCauses } from '#core/causes.ts'
@@ -14,7 +15,8 @@ import {
 } from '#log/domain-events.ts'
 import type { LogEvent } from '#log/event-columns.sql.ts'
 import { findEvent } from '#log/find-event.sql.ts'
-import { readFirstEvents } from '#log/first-events.ts'
+import { readFirstEvents } from '#log/first-events.sql.ts'
+import { outcomesOf } from '#log/outcomes.ts'
 import { resourceUuid } from '#log/resources.sql.ts'
 import * as contract from './contract.ts'
 import { type ResourceType, shownAs } from './resource-types.ts'
@@ -52,7 +54,7 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
     shown(await listEventsAbout(ctx, resource_id, { projectId, ofKind: ofKind(resource_type) }, asked), asked),
   )
   implement(app, contract.statsByActor, async (asked, { projectId }) => ({
-    actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX, ctx.outcomes),
+    actors: await countByActor(ctx.reads, { projectId, ...spanOf(asked), named: true }, ACTORS_MAX, outcomesOf(ctx)),
   }))
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
     const row = await findEvent(ctx.reads, projectId, event_id)

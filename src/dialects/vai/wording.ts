@@ -1,7 +1,14 @@
 // What goes wrong, as FastAPI says it: `detail` is a sentence, or for a 422 the list of what is wrong with each field.
 import type { RefusalCode } from '#core/error.ts'
 import { DialectRefusal, type Wording } from '#http/problems.ts'
-import type { FieldError } from './checks.ts'
+
+export type FieldError = {
+  type: string
+  loc: readonly ['path' | 'query', string]
+  msg: string
+  input: string
+  ctx?: Record<string, unknown>
+}
 
 /** One or more parameters are not what they must be. */
 export class BadParameters extends DialectRefusal {

@@ -8,6 +8,7 @@ import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
 import type { EventFilter } from '#log/event-filter.sql.ts'
 import { findChain, findEvent } from '#log/find-event.sql.ts'
 import { listEvents } from '#log/list-events.sql.ts'
+import { outcomesOf } from '#log/outcomes.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findResources } from '#log/resources.sql.ts'
 import { normalizeId } from '#postgres/id.ts'
@@ -93,7 +94,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       ctx.reads,
       { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) },
       limit,
-      ctx.outcomes,
+      outcomesOf(ctx),
     )
     return {
       data: rows.map(({ actorType, actorId, total, successes, failures }) => ({

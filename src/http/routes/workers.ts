@@ -1,13 +1,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { runTopic } from '#bell/topics.ts'
 import * as contract from '#contract/runs/workers.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { priorityOf } from '#core/job.ts'
 import type { RunState } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { readOwnRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
@@ -60,7 +63,7 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     const results = await Promise.all(
       leases.map(async ({ run_id, lease_token }) => {
         if (!own.has(run_id)) return problemResult(run_id, refuse('run_not_found', { runId: run_id }))
-        const changed = await ctx.moveRun({
+        const changed = await moveRun(ctx, {
           runId: run_id,
           move: 'start',
           token: lease_token,
@@ -70,7 +73,7 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
         return problem ? problemResult(run_id, problem) : { run_id, status: 'executing' as const }
       }),
     )
-    ctx.ring([...leases.map(({ run_id }) => `run:${run_id}`), 'tail'])
+    ctx.ring([...leases.map(({ run_id }) => runTopic(run_id)), 'tail'])
     return { results }
   })
 
@@ -122,7 +125,7 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
   }
 
   async function claimedWire(run: ClaimedRun, { leaseSecs, owner }: { leaseSecs: number; owner: string }) {
-    const { slug } = await ctx.jobs.ofRun(run.jobId)
+    const { slug } = await jobsOf(ctx).ofRun(run.jobId)
     const timeoutMs = run.timeoutSecs * 1000
     const { runId, projectId, attempt, token } = run
     return {

@@ -3,20 +3,25 @@
 
 import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { batched } from '#bell/part.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor, Level } from '#core/event.ts'
 import { isEngineType, isOver, type RunState } from '#core/run.ts'
+import { appendEvent } from '#log/append-event.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { derivedId, newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { isDebugged, mergeMetadata } from '#run-state/run-marks.sql.ts'
+import { type BookedCall, bookUsage, type UsageCall } from '#usage/book-usage.sql.ts'
 import { costOfCall } from '#usage/prices.ts'
 import type { UsageRow } from '#usage/usage.sql.ts'
 import {
+  appendDeltas,
   type CheckpointRow,
   deleteValue,
   insertCheckpoint,
   insertToolCall,
+  type NewDelta,
   type OutputRow,
   putOutput,
   putValue,
@@ -28,6 +33,11 @@ import {
 export type Attempt = { projectId: string; runId: string; attempt: number; token: string; actor: Actor }
 
 export type Receipt = { id: string | null; position: number | null; sequence: number }
+
+const writeDelta = batched<NewDelta, number | undefined>('The queue of deltas', ({ sql }, deltas) =>
+  appendDeltas(sql, deltas),
+)
+const bookCall = batched<UsageCall, BookedCall>('The queue of usage', ({ sql }, calls) => bookUsage(sql, calls))
 
 type Fact = Pick<
   NewEvent,
@@ -53,7 +63,7 @@ function written(it: Attempt, appended: Appended): Receipt {
 }
 
 async function append(ctx: Ctx, it: Attempt, fact: Fact): Promise<Receipt> {
-  const receipt = written(it, await ctx.appendEvent(eventOf(it, fact)))
+  const receipt = written(it, await appendEvent(ctx, eventOf(it, fact)))
   ctx.ring([`run:${it.runId}`, 'tail'])
   return receipt
 }
@@ -102,7 +112,7 @@ async function appendDelta(
   it: Attempt,
   delta: Pick<Fact, 'type' | 'level' | 'message' | 'data'>,
 ): Promise<Receipt> {
-  const sequence = await ctx.appendDelta({ runId: it.runId, token: it.token, ...delta })
+  const sequence = await writeDelta(ctx, { runId: it.runId, token: it.token, ...delta })
   if (sequence === undefined) throw refuse('stale_lease', { runId: it.runId })
   ctx.ring([`run:${it.runId}`])
   return { id: null, position: null, sequence }
@@ -224,7 +234,7 @@ export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender)
     cost_microusd: costMicrousd,
     cost_source: costSource,
   }
-  const { appended, row } = await ctx.bookUsage({
+  const { appended, row } = await bookCall(ctx, {
     event: eventOf(it, { type: 'usage.recorded', data }),
     usage: { ...usage, totalTokens, costMicrousd, runId: it.runId, projectId: it.projectId },
   })

@@ -1,6 +1,7 @@
 // Claims for executors, ours and others': at once what there is, or as soon as there is something.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, runTopic } from '#bell/topics.ts'
 import type { Actor } from '#core/event.ts'
 import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns, type Lane } from '#run-state/claim/claim-runs.sql.ts'
 
@@ -50,7 +51,7 @@ export function makeClaimer(
     for (let looks = 1; ; looks++) {
       const { runs, contended } = await look(request, place)
       for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)
-      if (runs.length > 0) ctx.ring([...runs.map((run) => `run:${run.runId}`), 'tail'])
+      if (runs.length > 0) ctx.ring([...runs.map((run) => runTopic(run.runId)), 'tail'])
       const unseen = contended || after.get(place) !== undefined
       if (runs.length === 0 && unseen && looks < LOOKS_MAX) continue
       return { runs, limitedLeft: (limited.get(place) ?? []).length > 0, lookAgain: runs.length === 0 && unseen }
@@ -79,7 +80,7 @@ export function makeClaimer(
     claim,
     async claimOrWait(request, waitMs, signal) {
       const untilMs = performance.now() + waitMs
-      const topics = request.queues.map((queue) => `queue:${queue}`)
+      const topics = request.queues.map(queueTopic)
       for (;;) {
         // 'slots' matters only to those who have seen a job that stands still for want of one.
         const listening = ctx.listen([...topics, 'queues'])

@@ -3,12 +3,15 @@
 
 import { problemsUnder } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import type { Topic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { afterFailure, type RetryPolicy } from '#core/retry.ts'
 import { isOver, type RunMove, type RunState } from '#core/run.ts'
 import { storableText } from '#core/storable.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
@@ -59,7 +62,7 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
     ))
       looked.set(run.id, run)
   const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId)).catch(asError)))
-  const topics = new Set(['tail'])
+  const topics = new Set<Topic>(['tail'])
   endings.forEach((ending, index) => {
     const end = ended[index]
     if (end instanceof Error || !end) return
@@ -79,7 +82,7 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
   const change = await changeFor(ctx, ending, run)
   if (change instanceof Error) return change
-  const changed = await ctx.moveRun(change)
+  const changed = await moveRun(ctx, change)
   // Asking for an end that was reached is a success only under the same lease, and that is gone with the end.
   if (changed.outcome !== 'moved')
     return moveProblem(ending.runId, change.move, {
@@ -122,7 +125,7 @@ type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | '
 
 async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
   if (run?.jobId && base.result !== undefined) {
-    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
     const fields = definition.resultSchema ? problemsUnder(definition.resultSchema, base.result, 'result') : []
     if (fields.length > 0) return refuse('invalid', { fields })
   }
@@ -161,6 +164,6 @@ function endMove(ending: Extract<Ending, { error: string }>): RunMove {
 
 /** The job's policy at the run's version, with what the trigger asked for itself. */
 async function policyOf(ctx: Ctx, run: RunRow): Promise<RetryPolicy> {
-  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  const { definition } = await jobsOf(ctx).version(run.jobId!, run.jobVersion!)
   return { ...definition, ...run.overrides, maxAttempts: run.maxAttempts }
 }

@@ -1,8 +1,10 @@
 // Cancelling: in every state that is not over, with all that the run has spawned, at any depth.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { runTopic } from '#bell/topics.ts'
 import type { Cause } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { doNamed } from '#run-state/read/named-runs.ts'
 import { type RunRow, readLiveDescendants, readRuns } from '#run-state/read/read-runs.sql.ts'
@@ -60,7 +62,7 @@ export const canceling =
 /** Tells who watches or executes runs that were canceled, and cancels what is below them. */
 export async function afterCancel(ctx: Ctx, canceled: readonly RunRow[], cause: Cause): Promise<void> {
   if (canceled.length === 0) return
-  ctx.ring([...canceled.map((run) => `run:${run.id}`), 'leases', 'slots', 'waits', 'tail'])
+  ctx.ring([...canceled.map((run) => runTopic(run.id)), 'leases', 'slots', 'waits', 'tail'])
   const { actor, causationId } = cause
   await cancelDescendants(
     ctx,
@@ -81,10 +83,10 @@ export async function cancelDescendants(ctx: Ctx, runIds: readonly string[], cau
       const page = ids.slice(at, at + PAGE_MAX)
       await Promise.all(
         page.map((runId) =>
-          ctx.moveRun({ runId, move: 'cancel', ...cause, error: 'parent run canceled', errorCode: 'parent_canceled' }),
+          moveRun(ctx, { runId, move: 'cancel', ...cause, error: 'parent run canceled', errorCode: 'parent_canceled' }),
         ),
       )
-      ctx.ring([...page.map((id) => `run:${id}`), 'leases', 'tail'])
+      ctx.ring([...page.map((id) => runTopic(id)), 'leases', 'tail'])
     }
   }
   throw new Error(`runs below ${runIds.join()} kept appearing while they were being canceled`)

@@ -4,9 +4,11 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { isOver, type RunMove } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { waitOnDependencies } from '#jobs/job-dependencies.ts'
 import { readJobs } from '#jobs/jobs.sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { findRun, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { payloadProblem, scheduleProblem } from '../trigger/prepare-run.ts'
@@ -41,7 +43,7 @@ export async function moveFound(
   change: Omit<RunChange, 'runId' | 'move'>,
 ): Promise<RunRow> {
   await checkJobIsThere(ctx, run)
-  const changed = await ctx.moveRun({ runId: run.id, move, ...change })
+  const changed = await moveRun(ctx, { runId: run.id, move, ...change })
   const problem = moveProblem(run.publicId, move, changed)
   if (problem) throw problem
   ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'timers', 'tail'])
@@ -59,7 +61,7 @@ export async function rescheduleRun(
   const problem = scheduleProblem(target, nowMs)
   if (problem) throw problem
   if (target.payload !== undefined && run.jobId) {
-    const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+    const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
     const bad = payloadProblem(definition, target.payload)
     if (bad) throw bad
   }
@@ -77,7 +79,7 @@ export async function rescheduleRun(
 
 /** A run that has to wait for others is due now, and finds out then what it has to wait for. */
 async function dependsOnOthers(ctx: Ctx, run: RunRow): Promise<boolean> {
-  if (!run.jobId || (await ctx.jobs.ofRun(run.jobId)).dependencies === 0) return false
+  if (!run.jobId || (await jobsOf(ctx).ofRun(run.jobId)).dependencies === 0) return false
   return (await waitOnDependencies(ctx.sql, { ...run, jobId: run.jobId })) !== undefined
 }
 

@@ -5,8 +5,10 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
 import type { RunState } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
+import { insertRun } from '#run-state/insert/insert-run.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { moveRuns, type RunChange, type RunChanged } from '#run-state/move/move-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
@@ -19,8 +21,8 @@ export type Writer = {
 
 export const grouped = (ctx: Ctx): Writer => ({
   sql: ctx.sql,
-  move: (changes) => Promise.all(changes.map(ctx.moveRun)),
-  insert: (runs) => Promise.all(runs.map(ctx.insertRun)),
+  move: (changes) => Promise.all(changes.map((change) => moveRun(ctx, change))),
+  insert: (runs) => Promise.all(runs.map((run) => insertRun(ctx, run))),
 })
 
 /** Up to 500 at a time. */

@@ -4,6 +4,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -26,7 +27,7 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
       ? refuse('run_over', { runId: target.runId, state: run.state })
       : refuse('wrong_state', { runId: target.runId, state: run.state, needs: ['executing'] })
   }
-  const { definition } = await ctx.jobs.version(run.jobId, run.jobVersion!)
+  const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
   await ctx.sql
     .begin(async (transaction) => {
       const tx = transaction as unknown as Sql

@@ -1,6 +1,7 @@
 // Many dead letters at once: those that are named, or the oldest of a job.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
 import type { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { findJobOr404 } from '#jobs/change-jobs.ts'
@@ -45,9 +46,9 @@ export const redrivingOf =
   (cause: Cause) =>
   (run: RunRow): RunChange => ({ runId: run.id, move: 'redrive', ...redriving(run, cause) })
 
-export const ringsOfRedriven = (runs: readonly RunRow[]): string[] => [
-  ...runs.map((run) => `run:${run.id}`),
-  ...new Set(runs.map((run) => `queue:${run.queue}`)),
+export const ringsOfRedriven = (runs: readonly RunRow[]): Topic[] => [
+  ...runs.map((run) => runTopic(run.id)),
+  ...new Set(runs.map((run) => queueTopic(run.queue))),
   'timers',
   'tail',
 ]

@@ -1,6 +1,7 @@
 // Many replays at once, in a few statements however many they are.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, type Topic } from '#bell/topics.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { RunState } from '#core/run.ts'
@@ -32,10 +33,10 @@ export const replayRuns = (ctx: Ctx, many: Many): Promise<Answered<Replayed>[]> 
     return replayed
   })
 
-export const ringsOfReplays = (replayed: readonly Replayed[]): Set<string> =>
-  new Set([
+export const ringsOfReplays = (replayed: readonly Replayed[]): Set<Topic> =>
+  new Set<Topic>([
     ...replayed.flatMap(({ replay }) =>
-      replay ? [replay.state === 'queued' ? `queue:${replay.queue}` : 'waits'] : [],
+      replay ? [replay.state === 'queued' ? queueTopic(replay.queue) : 'waits'] : [],
     ),
     'tail',
   ])

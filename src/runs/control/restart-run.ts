@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Preset } from '#core/preset.ts'
 import { RUN_MOVES } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { findPresetOr404, timesOf } from '#jobs/presets.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
@@ -50,7 +51,7 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
 
 /** What the preset leaves open is what the job says, not what an earlier preset said. */
 async function settingsUnder(ctx: Ctx, run: RunRow, preset: Preset): Promise<RunSettings> {
-  const { definition } = await ctx.jobs.version(run.jobId!, run.jobVersion!)
+  const { definition } = await jobsOf(ctx).version(run.jobId!, run.jobVersion!)
   const { timeoutSecs: _, maxAttempts: __, ...others } = run.overrides ?? {}
   const overrides = { ...others, ...timesOf(preset) }
   return {

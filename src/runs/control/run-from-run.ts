@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -34,7 +35,7 @@ export type RunFromRun = {
 export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered> {
   const { projectId } = it.above
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const job = await ctx.jobs.find(projectId, it.job)
+    const job = await jobsOf(ctx).find(projectId, it.job)
     if (!job) throw refuse('job_not_found', { job: it.job })
     const origin: Origin = { ...it.origin, projectId, actor: it.actor, correlationId: it.above.correlationId }
     const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: Date.now() })
@@ -53,7 +54,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
       ctx.ring([`run:${it.above.id}`, state === 'queued' ? `queue:${queue}` : 'timers', 'waits', 'slots', 'tail'])
       return triggered
     }
-    ctx.jobs.forget(projectId, it.job)
+    jobsOf(ctx).forget(projectId, it.job)
   }
   throw new Error(`job ${it.job} kept changing while a run of it was being created from ${it.above.publicId}`)
 }

@@ -2,9 +2,11 @@
 // ending moves its state as well. What the engine itself states, nobody else may.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { runTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
+import { appendEvent } from '#log/append-event.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { readCorrelations } from '#log/find-event.sql.ts'
 import { refusedByServer } from '#postgres/group-commit.ts'
@@ -12,6 +14,7 @@ import { derivedId, isUuid } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 
@@ -39,13 +42,13 @@ async function appendOne(ctx: Ctx, { projectId, actor }: Reporter, report: Repor
   const event: NewEvent = { ...rest, projectId, actor }
   if (publicId === undefined) {
     if (isEngineType(event.type)) return refuse('reserved_type', { type: event.type })
-    const reported = reportedAs(await ctx.appendEvent(event), null)
+    const reported = reportedAs(await appendEvent(ctx, event), null)
     ctx.ring(['tail'])
     return reported!
   }
   if (isEngineType(event.type)) return appendEnding(ctx, event, publicId)
   for (const runId of likelyIds(projectId, publicId)) {
-    const reported = reportedAs(await ctx.appendEvent({ ...event, runId }), publicId)
+    const reported = reportedAs(await appendEvent(ctx, { ...event, runId }), publicId)
     if (!reported) continue
     ctx.ring([`run:${runId}`, 'tail'])
     return reported
@@ -116,7 +119,7 @@ async function appendTogether(ctx: Ctx, reporter: Reporter, reports: readonly Re
     return { ...rest, projectId, actor, runId: stored }
   })
   const appended = await appendEvents(ctx.sql, events).catch(asError)
-  ctx.ring([...new Set(events.flatMap((event) => (event.runId ? [`run:${event.runId}`] : []))), 'tail'])
+  ctx.ring([...new Set(events.flatMap((event) => (event.runId ? [runTopic(event.runId)] : []))), 'tail'])
   // Nothing is known, and nothing would be known of a second try.
   if (appended instanceof Error && !refusedByServer(appended)) return reports.map(() => appended)
   const answers = reports.map((report, index) =>
@@ -180,7 +183,7 @@ async function endExternal(
   { run, move, event }: { run: RunRow; move: RunMove; event: NewEvent },
 ): Promise<Reported | Refusal> {
   const failed = move !== 'complete'
-  const changed = await ctx.moveRun({
+  const changed = await moveRun(ctx, {
     runId: run.id,
     move,
     actor: event.actor,

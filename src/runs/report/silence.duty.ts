@@ -3,6 +3,7 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
+import { runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
@@ -23,7 +24,7 @@ export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
     if (ended.length > 0) {
       ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs ended that nobody reported any more')
       await cancelDescendants(ctx, ended, { actor: SYSTEM })
-      ctx.ring([...ended.map((id) => `run:${id}`), 'waits', 'tail'])
+      ctx.ring([...ended.map((id) => runTopic(id)), 'waits', 'tail'])
     }
     return looked === BATCH_MAX ? 'again' : { inMs: undefined }
   },

@@ -3,6 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { type BatchRow, findBatch, finishBatch, insertBatch } from '#jobs/batches.sql.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import { newId } from '#postgres/id.ts'
 import type { Origin, Triggered } from './trigger-runs.ts'
 
@@ -17,7 +18,7 @@ export async function triggerBatch(
   { job: jobName, itemCount, projectId, actor }: Batch,
   work: (batchId: string) => Promise<(Triggered | Error)[]>,
 ): Promise<{ batchId: string; outcomes: (Triggered | Error)[] }> {
-  const job = await ctx.jobs.find(projectId, jobName)
+  const job = await jobsOf(ctx).find(projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
   const batchId = newId()
   await insertBatch(ctx.sql, { id: batchId, projectId, jobId: job.id, itemCount, createdBy: actor.id })

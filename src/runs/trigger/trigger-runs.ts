@@ -1,11 +1,14 @@
 // Triggering: one path for one run, for a batch, for cron, spawns and replays.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic, type Topic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { RetryPolicy } from '#core/retry.ts'
 import type { Trigger } from '#core/run.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
+import { insertRun } from '#run-state/insert/insert-run.ts'
 import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { newRunRow } from './new-run-row.ts'
@@ -60,7 +63,7 @@ export async function triggerRuns(
   requests: readonly RunRequest[],
   origin: Origin,
 ): Promise<(Triggered | Error)[]> {
-  const job = await ctx.jobs.find(origin.projectId, jobName)
+  const job = await jobsOf(ctx).find(origin.projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
   const trigger = (request: RunRequest) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)
   // Of several with one key the first is the one that is made.
@@ -74,9 +77,9 @@ export async function triggerRuns(
       return one
     }),
   )
-  const queues = new Set(
+  const queues = new Set<Topic>(
     results.flatMap((it) =>
-      it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [`queue:${it.run.queue}`],
+      it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [queueTopic(it.run.queue)],
     ),
   )
   for (const [state, topic] of [
@@ -100,11 +103,11 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   for (let tries = 0; tries < 5; tries++) {
     const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: Date.now() })
     if (prepared instanceof Error) return prepared
-    const inserted = await ctx.insertRun(prepared)
+    const inserted = await insertRun(ctx, prepared)
     const done = await outcomeOf(ctx, { job, jobName, run: prepared, inserted })
     if (done) return done
-    ctx.jobs.forget(origin.projectId, jobName)
-    const found = await ctx.jobs.find(origin.projectId, jobName)
+    jobsOf(ctx).forget(origin.projectId, jobName)
+    const found = await jobsOf(ctx).find(origin.projectId, jobName)
     if (!found) return refuse('job_not_found', { job: jobName })
     job = found
   }

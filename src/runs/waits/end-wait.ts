@@ -6,6 +6,7 @@ import { isOver } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
 import { awaitKey } from '../control/spawn-run.ts'
@@ -35,7 +36,7 @@ async function endDependencyWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const [run] = await readRuns(ctx.sql, [wait.runId])
   if (!run) return false
   const data = { for: 'dependencies', run_ids: standings.map((it) => it.runId) }
-  const changed = await ctx.moveRun({
+  const changed = await moveRun(ctx, {
     runId: run.id,
     move: 'wake',
     waitId: wait.id,

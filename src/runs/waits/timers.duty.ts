@@ -2,8 +2,10 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
+import { queueTopic, runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { waitOnDependencies } from '#jobs/job-dependencies.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
@@ -24,16 +26,16 @@ export const timers = (ctx: Ctx): Duty => ({
     const gone = new Set(expired)
     await Promise.all([
       ...expired.map((runId) =>
-        ctx.moveRun({ runId, move: 'expire', actor: SYSTEM, error: 'run expired', errorCode: 'expired' }),
+        moveRun(ctx, { runId, move: 'expire', actor: SYSTEM, error: 'run expired', errorCode: 'expired' }),
       ),
       ...due.filter(({ id }) => !gone.has(id)).map((run) => begin(ctx, run)),
     ])
     if (expired.length > 0) await cancelDescendants(ctx, expired, { actor: SYSTEM })
     if (due.length + expired.length > 0) {
       ctx.ring([
-        ...new Set(due.map(({ queue }) => `queue:${queue}`)),
-        ...due.map(({ id }) => `run:${id}`),
-        ...expired.map((id) => `run:${id}`),
+        ...new Set(due.map(({ queue }) => queueTopic(queue))),
+        ...due.map(({ id }) => runTopic(id)),
+        ...expired.map((id) => runTopic(id)),
         'waits',
         'tail',
       ])
@@ -43,7 +45,7 @@ export const timers = (ctx: Ctx): Duty => ({
 })
 
 async function begin(ctx: Ctx, due: DueRun): Promise<unknown> {
-  return ctx.moveRun((due.dependent && (await waiting(ctx, due.id))) || { runId: due.id, move: 'due', actor: SYSTEM })
+  return moveRun(ctx, (due.dependent && (await waiting(ctx, due.id))) || { runId: due.id, move: 'due', actor: SYSTEM })
 }
 
 /** Undefined when there is nothing to wait for. */

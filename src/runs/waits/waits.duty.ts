@@ -3,6 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { SYSTEM } from '#core/event.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 import { endWait } from './end-wait.ts'
 import {
@@ -73,7 +74,7 @@ const FOR = {
 async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const { runId } = wait
   const error = `timed out waiting for ${FOR[wait.kind](wait)}`
-  const changed = await ctx.moveRun({
+  const changed = await moveRun(ctx, {
     runId,
     move: 'timeOut',
     from: ['waiting'],

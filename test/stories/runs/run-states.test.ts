@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
 import { RUN_MOVES, RUN_STATES, type RunMove, type RunState } from '#core/run.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
+import { moveRun } from '#run-state/move/move-run.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { listRuns } from '#run-state/read/list-runs.sql.ts'
@@ -157,7 +158,7 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
           },
         )
       else if (it.do === 'beat') await beatLeases(ctx.sql, [claim])
-      else if (it.do === 'start') await ctx.moveRun({ ...base, move: 'start' })
+      else if (it.do === 'start') await moveRun(ctx, { ...base, move: 'start' })
       else if (it.do === 'complete') await endAttempts(ctx, [{ ...base, kind: 'completed', result: { ok: true } }])
       else if (it.do === 'giveBack') await endAttempts(ctx, [{ ...base, kind: 'returned' }])
       else if (it.do === 'settlePaused') await endAttempts(ctx, [{ ...base, kind: 'paused' }])

@@ -1,6 +1,7 @@
 // The only reader of the environment: read once, checked, and handed on as one frozen value.
 import { hostname } from 'node:os'
-import type { EgressMode } from '#access/egress/egress.ts'
+import { parseAllowList } from '#access/egress/allow-list.ts'
+import type { Egress } from '#access/egress/egress.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
 
 export type Config = Readonly<{
@@ -10,7 +11,7 @@ export type Config = Readonly<{
   redisUrl: string | undefined
   dataDir: string
   apiKey: string | undefined
-  egress: EgressMode
+  egress: Egress
   demo: boolean
   logLevel: string
   /** Set when traces are exported; the exporter reads the other OTEL_* variables itself. */
@@ -58,6 +59,10 @@ export const SETTINGS = {
   RUNYARD_EGRESS: [
     '',
     '`public`: endpoints must have public addresses; `any`: private ones too; empty: any with RUNYARD_DEMO, else public',
+  ],
+  RUNYARD_EGRESS_ALLOW: [
+    '',
+    'private places that endpoints may have beside public ones: hosts and networks, e.g. hooks.lan,*.svc.cluster.local,10.0.0.0/8',
   ],
   RUNYARD_DEMO: ['off', '`on`: run the example agent once'],
   RUNYARD_ROLES: ['api,engine', 'what this node does'],
@@ -118,7 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     redisUrl: text('REDIS_URL') || undefined,
     dataDir: text('RUNYARD_DATA_DIR'),
     apiKey: keyOf(text('RUNYARD_API_KEY')),
-    egress: oneOf('RUNYARD_EGRESS', ['public', 'any', '']) || (demo ? 'any' : 'public'),
+    egress: egressFrom(oneOf('RUNYARD_EGRESS', ['public', 'any', '']), { allow: text('RUNYARD_EGRESS_ALLOW'), demo }),
     demo,
     logLevel: oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
     tracing: text('OTEL_EXPORTER_OTLP_ENDPOINT') ? Object.freeze({ service: text('OTEL_SERVICE_NAME') }) : undefined,
@@ -142,6 +147,17 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       runsDays: days('RUNYARD_KEEP_RUNS_DAYS'),
     }),
   })
+}
+
+function egressFrom(mode: 'public' | 'any' | '', { allow, demo }: { allow: string; demo: boolean }): Egress {
+  if (allow === '') return mode || (demo ? 'any' : 'public')
+  if (mode === 'any')
+    throw new Error('RUNYARD_EGRESS_ALLOW does nothing beside RUNYARD_EGRESS=any; leave one of them out')
+  try {
+    return parseAllowList(allow)
+  } catch (error) {
+    throw new Error(`RUNYARD_EGRESS_ALLOW ${(error as Error).message}`, { cause: error })
+  }
 }
 
 /** A key that is easily guessed would open everything. */

@@ -76,6 +76,8 @@ function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting):
   if (key && config.apiKey === undefined) lines.push(`  Key            ${key}${keyIsNew ? '  (new)' : ''}`)
   if (config.egress === 'any')
     lines.push('  Egress         any: jobs may call private addresses (RUNYARD_EGRESS=public refuses them)')
+  else if (config.egress !== 'public')
+    lines.push('  Egress         public addresses, and what RUNYARD_EGRESS_ALLOW lists')
   if (demoRunId) {
     lines.push('  Follow the run of the example agent with')
     lines.push(

@@ -4,7 +4,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { buildConnector } from 'undici'
-import { type EgressMode, guardedLookup, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
+import { type Egress, guardedLookup, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
 import { asDialFault, CallFault } from './call-fault.ts'
 
 /** What waits for the connection. */
@@ -14,7 +14,7 @@ export type Dial = (target: buildConnector.Options, waiting: Dialling, done: bui
 
 const TCP_KEEP_ALIVE_MS = 60_000
 
-export function makeDial(options: { egress: EgressMode; connectTimeoutMs: number; resolve?: Resolve }): Dial {
+export function makeDial(options: { egress: Egress; connectTimeoutMs: number; resolve?: Resolve }): Dial {
   const { egress, connectTimeoutMs } = options
   const lookup = guardedLookup(egress, options.resolve)
 

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { Agent, Client, type Dispatcher, Pool } from 'undici'
-import { type EgressMode, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
+import { type Egress, inspectEndpoint, type Resolve } from '#access/egress/egress.ts'
 import { headerProblem } from '#access/egress/headers.ts'
 import { CallFault } from './call-fault.ts'
 import { type Dial, makeDial } from './dial.ts'
@@ -21,7 +21,7 @@ export type Caller = {
 }
 
 export type CallerOptions = {
-  egress: EgressMode
+  egress: Egress
   connectTimeoutMs?: number
   /** Calls beyond it wait for a free connection; the wait counts towards their `timeoutMs`. */
   maxConnectionsPerOrigin?: number
@@ -93,7 +93,7 @@ class Line extends Client {
 }
 
 /** The URL to call, or the fault of a request that must not, or cannot, be sent. */
-function checkRequest(request: CallRequest, egress: EgressMode): URL | CallFault {
+function checkRequest(request: CallRequest, egress: Egress): URL | CallFault {
   const endpoint = inspectEndpoint(request.url, egress)
   if (!endpoint.ok) {
     return new CallFault(endpoint.reason === 'malformed_url' ? 'malformed' : 'refused_address', endpoint.message)

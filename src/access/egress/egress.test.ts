@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkEndpoint, type EgressError, type EgressMode, guardedLookup, type Resolve } from './egress.ts'
+import { checkEndpoint, type Egress, type EgressError, guardedLookup, type Resolve } from './egress.ts'
 
 const PUBLIC = { address: '8.8.8.8', family: 4 }
 const answering = (...addresses: string[]): Resolve => {
@@ -10,7 +10,7 @@ const answering = (...addresses: string[]): Resolve => {
 const neverAsked: Resolve = async (hostname) => {
   throw new Error(`${hostname} should not have been looked up`)
 }
-const reasonOf = async (url: string, mode: EgressMode = 'public', resolve = neverAsked) => {
+const reasonOf = async (url: string, mode: Egress = 'public', resolve = neverAsked) => {
   const checked = await checkEndpoint(url, mode, { resolve })
   return checked.ok ? 'ok' : checked.reason
 }
@@ -229,7 +229,7 @@ function spellings(address: number): string[] {
 
 describe('guardedLookup', () => {
   type Answer = { error: EgressError | null; address: string | LookupAddress[]; family: number | undefined }
-  const ask = (mode: EgressMode, resolve: Resolve, options: { all?: boolean; family?: number | 'IPv4' | 'IPv6' }) =>
+  const ask = (mode: Egress, resolve: Resolve, options: { all?: boolean; family?: number | 'IPv4' | 'IPv6' }) =>
     new Promise<Answer>((told) => {
       guardedLookup(mode, resolve)('a.test', options, (error, address, family) => {
         told({ error: error as EgressError | null, address, family })

@@ -5,12 +5,17 @@ import { lookup as lookupName } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import { part } from '#bell/part.ts'
 import { addressRange } from './address.ts'
+import { type AllowList, isListedAddress, isListedName } from './allow-list.ts'
+import { isMetadataName } from './metadata-names.ts'
 
-/** `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. */
-export type EgressMode = 'public' | 'any'
+/**
+ * `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. A list: what
+ * is public, and what the list names.
+ */
+export type Egress = 'public' | 'any' | AllowList
 
 /** Where this node's calls may go; public addresses only, unless the node says otherwise. */
-export const egressOf = part<EgressMode>(() => 'public')
+export const egressOf = part<Egress>(() => 'public')
 
 export type ResolvedAddress = { address: string; family: number }
 /** All addresses of a name. Tests give their own. */
@@ -39,7 +44,6 @@ const CLOSED_PORTS = new Set(
   '0 22 23 25 53 110 143 445 465 587 1433 1521 3306 3389 5432 5672 6379 11211 27017'.split(' '),
 )
 
-const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])
 // Names that mean "this machine" or "this network" wherever they are asked for, even if they resolve to
 // something public today.
 const PRIVATE_NAME = /(^|\.)(localhost|localdomain|ip6-localhost|ip6-loopback|internal|local|home\.arpa)$/
@@ -54,21 +58,21 @@ export class EgressError extends Error {
   }
 }
 
-/** Whether a job may be given this endpoint. In mode `public` every address it has now must be public. */
+/** Whether a job may be given this endpoint. Every address that it has now must be allowed. */
 export async function checkEndpoint(
   text: string,
-  mode: EgressMode,
+  egress: Egress,
   { resolve = systemResolve }: { resolve?: Resolve } = {},
 ): Promise<EndpointCheck> {
-  const checked = inspectEndpoint(text, mode)
-  // In mode `any` the name may belong to a network that is not up yet; the dial decides.
-  if (!checked.ok || mode === 'any' || isIP(bareHostname(checked.url)) !== 0) return checked
-
+  const checked = inspectEndpoint(text, egress)
+  if (!checked.ok) return checked
   const hostname = bareHostname(checked.url)
+  // A name that is trusted may belong to a network that is not up yet; the dial decides.
+  if (isIP(hostname) !== 0 || isTrusted(hostname, egress)) return checked
   try {
     const addresses = await within(RESOLVE_MS_MAX, resolve(hostname))
-    const refused = firstRefused(addresses, mode)
-    if (refused) return refuse(refused.reason, `${hostname} resolves to ${refused.text}`)
+    const refused = firstRefused(addresses, { egress, hostname })
+    if (refused) return refuse(refused.reason, `${hostname} ${refused.text}`)
     if (addresses.length > 0) return checked
   } catch (error) {
     return refuse('unresolvable', `${hostname} does not resolve: ${messageOf(error)}`)
@@ -77,7 +81,7 @@ export async function checkEndpoint(
 }
 
 /** All that can be told about an endpoint without asking the network. The dial repeats it before each call. */
-export function inspectEndpoint(text: string, mode: EgressMode): EndpointCheck {
+export function inspectEndpoint(text: string, egress: Egress): EndpointCheck {
   if (text.length > URL_LENGTH_MAX) return refuse('too_long', `the URL is longer than ${URL_LENGTH_MAX} characters`)
   // Parsers disagree about these characters (one drops a tab, another turns \ into /), and a URL that two
   // parsers read differently is how a check gets around.
@@ -93,17 +97,19 @@ export function inspectEndpoint(text: string, mode: EgressMode): EndpointCheck {
   // percent-encoding and Unicode digits have all become a dotted IPv4 address.
   const hostname = bareHostname(url)
   if (isIP(hostname) !== 0) {
-    const refused = firstRefused([{ address: hostname, family: 0 }], mode)
-    if (refused) return refuse(refused.reason, `the host is ${refused.text}`)
+    const refused = firstRefused([{ address: hostname, family: 0 }], { egress, hostname })
+    if (refused) return refuse(refused.reason, `the host ${refused.text}`)
   } else {
     const labels = hostname.split('.')
     if (hostname.length > HOSTNAME_LENGTH_MAX || labels.some((label) => label.length === 0 || label.length > 63)) {
       return refuse('malformed_url', 'the host is not a name')
     }
-    if (METADATA_NAMES.has(hostname)) return refuse('metadata', `${hostname} is a cloud metadata service`)
-    if (mode === 'public' && PRIVATE_NAME.test(hostname)) return refuse('private_name', `${hostname} is a private name`)
+    if (isMetadataName(hostname)) return refuse('metadata', `${hostname} is a cloud metadata service`)
+    if (isPrivateName(hostname, egress) && !hasNetworks(egress))
+      return refuse('private_name', `${hostname} is a private name${MAY_BE_LISTED}`)
   }
-  if (mode === 'public' && CLOSED_PORTS.has(url.port)) return refuse('port', `port ${url.port} is not for HTTP`)
+  if (egress !== 'any' && CLOSED_PORTS.has(url.port))
+    return refuse('port', `port ${url.port} is not for HTTP; only RUNYARD_EGRESS=any opens it`)
   return { ok: true, url }
 }
 
@@ -112,9 +118,9 @@ export function inspectEndpoint(text: string, mode: EgressMode): EndpointCheck {
  * checked, so a name that changes its answer cannot slip past. A host that is an address never reaches a
  * `lookup`; callers check it with `inspectEndpoint`.
  */
-export function guardedLookup(mode: EgressMode, resolve: Resolve = systemResolve): LookupFunction {
+export function guardedLookup(egress: Egress, resolve: Resolve = systemResolve): LookupFunction {
   return (hostname, options, done) => {
-    resolveChecked(hostname, mode, resolve).then(
+    resolveChecked(hostname, egress, resolve).then(
       (checked) => {
         const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : (options.family ?? 0)
         const usable = checked.filter((address) => family === 0 || address.family === family)
@@ -127,30 +133,54 @@ export function guardedLookup(mode: EgressMode, resolve: Resolve = systemResolve
   }
 }
 
-async function resolveChecked(hostname: string, mode: EgressMode, resolve: Resolve): Promise<ResolvedAddress[]> {
-  if (METADATA_NAMES.has(withoutDot(hostname))) {
+async function resolveChecked(hostname: string, egress: Egress, resolve: Resolve): Promise<ResolvedAddress[]> {
+  if (isMetadataName(withoutDot(hostname))) {
     throw new EgressError('refused_address', `${hostname} is a cloud metadata service`)
   }
   const addresses = await resolve(hostname).catch((error: unknown) => {
     throw new EgressError('dns', `${hostname} does not resolve: ${messageOf(error)}`, { cause: error })
   })
   // One forbidden address refuses the whole name: it would be enough to wait until it is the one tried.
-  const refused = firstRefused(addresses, mode)
-  if (refused) throw new EgressError('refused_address', `${hostname} resolves to ${refused.text}`)
+  const refused = firstRefused(addresses, { egress, hostname: withoutDot(hostname) })
+  if (refused) throw new EgressError('refused_address', `${hostname} ${refused.text}`)
   if (addresses.length === 0) throw new EgressError('dns', `${hostname} has no address`)
   return addresses.map(({ address }) => ({ address, family: isIP(address) }))
 }
 
-function firstRefused(addresses: readonly ResolvedAddress[], mode: EgressMode) {
+const MAY_BE_LISTED = '; the operator may list it in RUNYARD_EGRESS_ALLOW'
+
+type Asked = { egress: Egress; hostname: string }
+type Refused = { reason: EndpointRefusal; text: string }
+
+/** What is wrong with the first of these addresses that is not allowed, after the name of what has it. */
+function firstRefused(addresses: readonly ResolvedAddress[], { egress, hostname }: Asked): Refused | undefined {
+  const trusted = isTrusted(hostname, egress)
   for (const { address } of addresses) {
     const range = addressRange(address)
-    if (range === 'metadata') return { reason: 'metadata', text: `${address}, a cloud metadata service` } as const
-    if (mode === 'public' && range !== 'public') {
-      return { reason: 'private_address', text: `${address}, which is not public (${range})` } as const
-    }
+    const verb = address === hostname ? 'is' : 'resolves to'
+    if (range === 'metadata') return { reason: 'metadata', text: `${verb} ${address}, a cloud metadata service` }
+    if (trusted || (typeof egress === 'object' && isListedAddress(address, egress))) continue
+    if (range !== 'public')
+      return { reason: 'private_address', text: `${verb} ${address}, which is not public (${range})${MAY_BE_LISTED}` }
+    // It means a place of this network and led to another one: the name is no longer what the list was made for.
+    if (isPrivateName(hostname, egress))
+      return {
+        reason: 'private_name',
+        text: `is a private name outside of the networks that are allowed${MAY_BE_LISTED}`,
+      }
   }
   return undefined
 }
+
+/** Whether this name is allowed wherever it leads, short of a metadata service. */
+const isTrusted = (hostname: string, egress: Egress): boolean =>
+  egress === 'any' || (typeof egress === 'object' && isListedName(hostname, egress))
+
+const isPrivateName = (hostname: string, egress: Egress): boolean =>
+  PRIVATE_NAME.test(hostname) && !isTrusted(hostname, egress)
+
+/** With networks on the list it is for the addresses of a private name to say whether it is allowed. */
+const hasNetworks = (egress: Egress): boolean => typeof egress === 'object' && egress.networks.length > 0
 
 /** The hostname as a resolver takes it: an IPv6 address without its brackets, a name without its last dot. */
 const bareHostname = (url: URL) => withoutDot(url.hostname.replace(/^\[(.*)\]$/, '$1'))

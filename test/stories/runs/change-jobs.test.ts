@@ -46,6 +46,22 @@ test('a job whose endpoint is no longer allowed may be changed and disabled, and
   expect(fieldsOf(await now('PATCH', '/v1/jobs/inside', { enabled: true }))).toEqual(['endpoint_url'])
 })
 
+test('an endpoint in a private place is refused with the setting that would allow it, and allowed with it', async () => {
+  const job = { slug: 'j', execution: 'http', endpoint_url: 'http://127.0.0.1:9000/' }
+  const { call, url, node } = await httpYard({ RUNYARD_EGRESS: 'public' })
+  const refused = await call('POST', '/v1/jobs', job)
+  expect(fieldsOf(refused)).toEqual(['endpoint_url'])
+  expect(refused.body.error.message).toContain('RUNYARD_EGRESS_ALLOW')
+  await node.close() // It would dispatch as strictly as it checks.
+  const listed = callerOf((await openNode(url, { RUNYARD_EGRESS: '', RUNYARD_EGRESS_ALLOW: '127.0.0.0/8' })).address)
+  const server = await httpServer((_request, response) => response.writeHead(200).end())
+  expect((await listed('POST', '/v1/jobs', { ...job, endpoint_url: server.url })).status).toBe(201)
+  const run = await listed('POST', '/v1/jobs/j/runs', {})
+  await untilState(listed, run.body.id, ['completed'])
+  const elsewhere = await listed('POST', '/v1/jobs', { ...job, slug: 'k', endpoint_url: 'http://192.168.0.1/' })
+  expect(fieldsOf(elsewhere)).toEqual(['endpoint_url'])
+})
+
 test('a tool whose address is no longer allowed may be changed and switched off, and not on again', async () => {
   const { call, url } = await httpYard()
   const tool = { name: 'act', url: 'http://127.0.0.1:9000/' }

@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
 import { type Cause, SYSTEM } from '#core/event.ts'
 import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
+import { instantText } from '#postgres/instant.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -95,7 +96,7 @@ async function movePage(ctx: Ctx, tx: Sql, operation: OperationRow): Promise<{ r
   return { runs, done }
 }
 
-const placeOf = ({ createdAt, id }: RunRow): RunPlace => ({ createdAt: createdAt.toISOString(), id })
+const placeOf = ({ createdAt, id }: RunRow): RunPlace => ({ createdAt: instantText(createdAt), id })
 
 const problemOf = (run: RunRow, problem: Refusal | undefined): OperationProblem[] =>
   problem ? [{ runId: run.publicId, code: problem.code, message: problem.message }] : []
@@ -122,7 +123,7 @@ function filterOf({
     projectId,
     createdTo: isEarlier ? createdTo : runsBefore.toISOString(),
     order: ORDER_OF[kind],
-    after: afterCreatedAt && afterId ? { createdAt: afterCreatedAt.toISOString(), id: afterId } : undefined,
+    after: afterCreatedAt && afterId ? { createdAt: instantText(afterCreatedAt), id: afterId } : undefined,
   }
 }
 

@@ -1,5 +1,6 @@
 // The connection to PostgreSQL, and the few words that every other file of this room needs.
 import postgres from 'postgres'
+import { instantText, parseInstant } from './instant.ts'
 import { sessionSettings } from './session-settings.ts'
 
 export type Sql = postgres.Sql
@@ -32,6 +33,13 @@ export function connect(
     types: {
       // Positions, sequences and counts stay far below 2^53, where a number is exact.
       bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number },
+      // With its microseconds, which cursors carry: the driver's own would cut them off, in texts that it sends too.
+      date: {
+        to: 1184,
+        from: [1082, 1114, 1184],
+        serialize: (value: Date | string) => (value instanceof Date ? instantText(value) : value),
+        parse: parseInstant,
+      },
     },
     connection: sessionSettings({ name, statementTimeoutMs, plans }),
   })

@@ -7,7 +7,7 @@ import { refuse } from '#core/error.ts'
 import type { PlanName } from '#core/plan.ts'
 import type { Scope } from '#core/scopes.ts'
 import { implement } from '../implement.ts'
-import { createdCursor, decodeCursor, encodeCursor, pageOf, TEXT } from '../wire/cursor.ts'
+import { createdCursor, createdKey, decodeCursor, encodeCursor, pageOf, TEXT } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
 
 const DAY_SECS = 86_400
@@ -48,7 +48,7 @@ export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
     const rows = await listKeys(ctx.sql, projectId, { after: createdCursor('keys', cursor), limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: keyWire,
-      cursor: (key) => encodeCursor('keys', [key.createdAt.toISOString(), key.id]),
+      cursor: (key) => encodeCursor('keys', createdKey(key)),
     })
   })
   implement(app, contract.revokeKey, async ({ key_id }, { projectId, actor }) => {

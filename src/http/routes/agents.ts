@@ -20,7 +20,7 @@ import type { Actor } from '#core/event.ts'
 import type { Policy } from '#core/policy.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { createdCursor, decodeCursor, encodeCursor, INT, pageOf, TEXT } from '../wire/cursor.ts'
+import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf, TEXT } from '../wire/cursor.ts'
 import { fromWire, toWire } from '../wire/words.ts'
 
 const SPEND_ROWS_MAX = 10_000
@@ -117,7 +117,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     const rows = await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { after, limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: authorizationWire,
-      cursor: (row) => encodeCursor('agent-log', [row.createdAt.toISOString(), row.id]),
+      cursor: (row) => encodeCursor('agent-log', createdKey(row)),
     })
   })
   implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {

@@ -5,7 +5,7 @@ import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
 import { findJobOr404 } from '#jobs/change-jobs.ts'
 import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
 import { implement } from '../implement.ts'
-import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
 
 export function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -15,7 +15,7 @@ export function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
     const rows = await listBatches(ctx.reads, { projectId, jobId, after, limit: limit + 1 })
     return pageOf(rows, limit, {
       wire: (row: BatchRow) => toWire(row),
-      cursor: (row) => encodeCursor('batches', [row.createdAt.toISOString(), row.id]),
+      cursor: (row) => encodeCursor('batches', createdKey(row)),
     })
   })
   implement(app, contract.getBatch, async ({ batch_id }, { projectId }) =>

@@ -7,7 +7,7 @@ import { refuseField } from '#core/error.ts'
 import { replayRuns } from '#runs/control/replay-runs.ts'
 import { answer, implement } from '../implement.ts'
 import { itemProblem } from '../problems.ts'
-import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { runConditions } from '../wire/run-filter.ts'
 import { iso, toWire } from '../wire/words.ts'
 
@@ -28,7 +28,7 @@ export function bulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     const page = { after: createdCursor('operations', cursor), limit: limit + 1 }
     return pageOf(await listOperations(ctx.reads, projectId, page), limit, {
       wire: operationWire,
-      cursor: (row) => encodeCursor('operations', [row.createdAt.toISOString(), row.id]),
+      cursor: (row) => encodeCursor('operations', createdKey(row)),
     })
   })
   implement(app, contract.getOperation, async ({ operation_id }, { projectId }) =>

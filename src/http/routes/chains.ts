@@ -7,6 +7,7 @@ import type { ActorType } from '#core/event.ts'
 import { listLinks } from '#log/event-links.sql.ts'
 import { findChain } from '#log/find-event.sql.ts'
 import { listEvents } from '#log/list-events.sql.ts'
+import { instantText } from '#postgres/instant.ts'
 import { implement } from '../implement.ts'
 import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../wire/cursor.ts'
 import { eventWire } from '../wire/event-wire.ts'
@@ -28,7 +29,7 @@ export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (rows.length === 0 && !after) throw refuse('correlation_not_found', { correlationId: correlation_id })
     return pageOf(rows, limit, {
       wire: eventWire,
-      cursor: (row) => encodeCursor('chain', [row.occurredAt.toISOString(), row.position]),
+      cursor: (row) => encodeCursor('chain', [instantText(row.occurredAt), row.position]),
     })
   })
 

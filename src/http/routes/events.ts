@@ -12,6 +12,7 @@ import { outcomesOf } from '#log/outcomes.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findResources } from '#log/resources.sql.ts'
 import { normalizeId } from '#postgres/id.ts'
+import { instantText } from '#postgres/instant.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { appendReport, appendReports, type Report, type Reporter } from '#runs/report/append-log.ts'
 import { implement } from '../implement.ts'
@@ -66,7 +67,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       })
       return pageOf(rows, limit, {
         wire: eventWire,
-        cursor: (row) => encodeCursor(list, [row.occurredAt.toISOString(), row.position]),
+        cursor: (row) => encodeCursor(list, [instantText(row.occurredAt), row.position]),
       })
     },
   )

@@ -5,7 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/inputs.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
-import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { iso } from '../wire/words.ts'
 import { attemptOf } from './attempts.ts'
 
@@ -65,7 +65,7 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
     const rows = await listInputRequests(ctx.reads, { ...filter, after, limit: filter.limit + 1 })
     return pageOf(rows, filter.limit, {
       wire: inputWire,
-      cursor: (row) => encodeCursor(list, [row.createdAt.toISOString(), row.id]),
+      cursor: (row) => encodeCursor(list, createdKey(row)),
     })
   }
 }

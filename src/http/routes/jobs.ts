@@ -8,7 +8,7 @@ import type { JobDefinition } from '#core/job.ts'
 import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
 import { implement } from '../implement.ts'
-import { createdCursor, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
+import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
 import { fromWire, keyValue, toWire } from '../wire/words.ts'
 
 const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) })
@@ -43,7 +43,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
     return pageOf(rows, limit, {
       wire: jobWire,
-      cursor: (job) => encodeCursor('jobs', [job.createdAt.toISOString(), job.id]),
+      cursor: (job) => encodeCursor('jobs', createdKey(job)),
     })
   })
   implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))

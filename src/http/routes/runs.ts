@@ -13,7 +13,7 @@ import { type Triggered, triggerRun, triggerRuns } from '#runs/trigger/trigger-r
 import { idempotencyKeyOf, type KeyCaller } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblemOf } from '../problems.ts'
-import { createdCursor, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { runConditions } from '../wire/run-filter.ts'
 import { runRequest } from '../wire/run-request.ts'
 import { runWire, whyWire } from '../wire/run-wire.ts'
@@ -134,7 +134,7 @@ const originOf = (caller: KeyCaller, { correlation_id, causation_id }: RunInput)
 
 const runPage = (list: string) => ({
   wire: (row: RunRow) => runWire(row),
-  cursor: (row: RunRow) => encodeCursor(list, [row.createdAt.toISOString(), row.id]),
+  cursor: (row: RunRow) => encodeCursor(list, createdKey(row)),
 })
 
 async function pageOfRuns(

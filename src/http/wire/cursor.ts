@@ -2,6 +2,7 @@
 // item with its tie-breaker, so that rows sharing a timestamp are neither lost nor repeated.
 import { INT_MAX } from '#contract/common.ts'
 import { refuse } from '#core/error.ts'
+import { instantText } from '#postgres/instant.ts'
 import { isTime } from '../input/validation.ts'
 
 export type CursorPart = string | number
@@ -41,6 +42,12 @@ export const WHOLE = wholeUpTo(Number.MAX_SAFE_INTEGER)
 export const INT = wholeUpTo(INT_MAX)
 
 export const TEXT = /^[^\0]{0,1024}$/s
+
+/** The place of a row in a list by creation time, ties by id. */
+export const createdKey = (row: { createdAt: Date; id: string }): readonly CursorPart[] => [
+  instantText(row.createdAt),
+  row.id,
+]
 
 /** The cursor of a list by creation time, ties by id. */
 export function createdCursor(list: string, cursor: string | undefined): { createdAt: string; id: string } | undefined {

@@ -21,10 +21,10 @@ export async function insertExternalRun(sql: Sql, run: NewExternalRun): Promise<
       insert into runs (id, project_id, client_id, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id, rank, timeout_secs,
         max_attempts, agent_id, created_at)
       values (${run.id}, ${run.projectId}, ${run.clientId}, 'external', ${EXTERNAL_QUEUE}, 'event', ${run.actor.type}, ${run.actor.id}, ${run.correlationId},
-        0, 86400, 1, ${run.agentId ?? null}, date_trunc('milliseconds', clock_timestamp()))
+        0, 86400, 1, ${run.agentId ?? null}, clock_timestamp())
       on conflict (id) do nothing
       returning id, project_id, queue, job_id, created_at, 'executing'::text as state, null::text as state_before, null::text as type,
-        null::text as actor_type, null::text as actor_id, created_at as occurred_at
+        null::text as actor_type, null::text as actor_id, date_trunc('milliseconds', created_at) as occurred_at
     ), states as (
       insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at)
       select id, project_id, state, 0, created_at, created_at, created_at from fresh

@@ -82,12 +82,13 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
       select i.*, j.execution, case when j.execution = 'http' then ${HTTP_QUEUE} else coalesce(more->>'queue', j.queue) end as queue,
         case when coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms') > i.created_at then 'delayed'
           when more ? 'wait' then 'waiting' else 'queued' end as state,
-        coalesce(scheduled_at, i.created_at + delay_ms * interval '1 ms', i.created_at) as due_at,
+        coalesce(scheduled_at, date_trunc('milliseconds', i.created_at + coalesce(delay_ms, 0) * interval '1 ms')) as due_at,
         case when j.id is null then 'job_missing' when j.version <> i.job_version or j.dependencies <> coalesce((more->>'dependencies')::int, 0) then 'job_changed' when not j.enabled then 'job_disabled'
           when j.paused_at is not null and j.when_paused = 'refuse' then 'job_paused' end as problem
       from (
-        -- "offset 0": the clock is read once for each run, not once for each use.
-        select *, date_trunc('milliseconds', clock_timestamp()) as created_at from input offset 0
+        -- "offset 0": the clock is read once for each run, not once for each use. No two runs of a statement share a
+        -- time, so that those of a batch can be told apart by it.
+        select *, clock_timestamp() + ord * interval '1 microsecond' as created_at from input offset 0
       ) i left join jobs j on j.id = i.job_id and j.project_id = i.project_id and j.deleted_at is null
     ), keyed as (
       -- A key whose time is over is taken over; one that lives stays, and its run is the answer.
@@ -97,7 +98,7 @@ export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<Ins
       where k.expires_at < clock_timestamp()
       returning run_id
     ), fresh as not materialized (
-      select *, null::text as state_before, 'run.created'::text as type, created_at as occurred_at, id as run_id, more->>'wait' as wait
+      select *, null::text as state_before, 'run.created'::text as type, date_trunc('milliseconds', created_at) as occurred_at, id as run_id, more->>'wait' as wait
       from judged where problem is null and (key is null or exists (select from keyed where keyed.run_id = judged.id))
     ), asked as (
       insert into runs (id, project_id, job_id, job_version, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id,

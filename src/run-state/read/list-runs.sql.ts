@@ -1,5 +1,6 @@
 // Lists of runs: any filters together, by creation time, ties by id. See decision 0010.
 import { HTTP_QUEUE } from '#core/queue.ts'
+import { instantText } from '#postgres/instant.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
 import { besideRun, type RunRow, runColumns } from './read-runs.sql.ts'
@@ -16,6 +17,8 @@ export type RunFilter = {
   /** Any of these, for a surface that has one word for several. */
   triggers?: readonly string[] | undefined
   batchId?: string | undefined
+  /** Who executes it. */
+  execution?: string | undefined
   parentRunId?: string | undefined
   correlationId?: string | undefined
   queue?: string | undefined
@@ -73,10 +76,10 @@ export async function listRunsPage(sql: Db, filter: RunFilter): Promise<RunPage>
     ${filter.order === 'newest' ? sql`order by page.created_at desc, page.id desc` : sql`order by page.created_at, page.id`}`
   const rows = found.filter((row) => row.id !== null).map(({ endedAt, endedId, ...row }) => row)
   const { endedAt, endedId } = found[0]!
-  if (endedAt) return { rows, next: { createdAt: endedAt.toISOString(), id: endedId } }
+  if (endedAt) return { rows, next: { createdAt: instantText(endedAt), id: endedId } }
   if (rows.length <= filter.limit) return { rows, next: undefined }
   const { createdAt, id } = rows[filter.limit - 1]!
-  return { rows: rows.slice(0, filter.limit), next: { createdAt: createdAt.toISOString(), id } }
+  return { rows: rows.slice(0, filter.limit), next: { createdAt: instantText(createdAt), id } }
 }
 
 const inOrder = (sql: Db, { order }: RunFilter): Fragment =>
@@ -161,7 +164,7 @@ function conditions(sql: Db, it: RunFilter): Fragment {
   return sql`
     r.project_id = ${it.projectId} ${equal('job_id', it.jobId)} ${equal('batch_id', it.batchId)}
     ${equal('parent_run_id', it.parentRunId)} ${equal('correlation_id', it.correlationId)} ${equal('agent_id', it.agentId)}
-    ${equal('queue', it.queue)} ${equal('triggered_by', it.triggeredBy)} ${oneOf(sql`r.triggered_by`, it.triggers)} ${joined(sql, labels)}
+    ${equal('queue', it.queue)} ${equal('execution', it.execution)} ${equal('triggered_by', it.triggeredBy)} ${oneOf(sql`r.triggered_by`, it.triggers)} ${joined(sql, labels)}
     ${oneOf(sql`(select state from run_states where run_id = r.id)`, it.states)}
     ${it.payloadContains === undefined ? sql`` : sql`and (select payload from run_bodies where run_id = r.id) @> ${it.payloadContains}::text::jsonb`}`
 }

@@ -71,11 +71,20 @@ export const readLatestCheckpoints = (sql: Sql, runId: string, bounds: Bounds): 
   )
 
 /** The latest ones, in the order of their sequence. */
-export async function readLatestToolCalls(sql: Sql, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> {
+export const readLatestToolCalls = async (sql: Sql, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
+  oldestFirst(await readToolCalls(sql, runId, { order: 'sequence desc', bounds }))
+
+/** The first ones, in the order of their sequence. */
+export const readFirstToolCalls = (sql: Sql, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
+  readToolCalls(sql, runId, { order: 'sequence', bounds })
+
+type OfToolCalls = { order: 'sequence' | 'sequence desc'; bounds: Bounds }
+
+function readToolCalls(sql: Sql, runId: string, { order, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
   const found = sql`
     select id, sequence, attempt, tool_name as "toolName", step, input, output, duration_ms as "durationMs", status, created_at as "createdAt"
-    from run_tool_calls where run_id = ${runId} order by sequence desc limit ${bounds.limit + 1}::int`
-  return oldestFirst(await readWithin(sql, { found, order: 'sequence desc', sized: ['input', 'output'] }, bounds))
+    from run_tool_calls where run_id = ${runId} order by ${sql.unsafe(order)} limit ${bounds.limit + 1}::int`
+  return readWithin(sql, { found, order, sized: ['input', 'output'] }, bounds)
 }
 
 /** By key. */

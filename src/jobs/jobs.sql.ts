@@ -166,13 +166,6 @@ export const listJobVersions = async (
     order by version desc limit ${page.limit}`),
 ]
 
-/** The first version made at that time or later; one above the latest when there is none. */
-export async function firstVersionSince(sql: Db, jobId: string, time: string): Promise<number> {
-  const [row] = await sql<{ version: number }[]>`
-    select coalesce(max(version), 0) + 1 as version from job_versions where job_id = ${jobId} and created_at < ${time}::timestamptz`
-  return row!.version
-}
-
 /** Versions never change, so the answer may be kept for ever. */
 export async function findJobVersion(sql: Db, jobId: string, version: number): Promise<JobVersionRow | undefined> {
   const [row] = await sql<

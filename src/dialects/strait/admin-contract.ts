@@ -4,10 +4,25 @@ import { anyJson, DAY_SECS, INT_MAX, nullable, oneOf, optional, text, time, uuid
 import { type Route, route } from '#contract/route.ts'
 import { STRAIT_SCOPES } from './admin-scopes.ts'
 import { RunCounts } from './jobs-schemas.ts'
-import { bodyOf, paging, perhapsOfProject, query } from './paging.ts'
+import { bodyOf, ofProject, paging, query } from './paging.ts'
 import { JobRun } from './run-wire.ts'
 
-const Health = Type.Object({ status: oneOf(['ok', 'unavailable'], 'Whether it works.') }, { title: 'Health' })
+const Health = Type.Object({ status: oneOf(['ok'], 'It answers.') }, { title: 'Health' })
+const UP = oneOf(['up', 'down'], 'Whether it works.')
+const Readiness = Type.Object(
+  {
+    status: UP,
+    components: Type.Array(
+      Type.Object({
+        name: Type.String({ description: 'The database, or a duty of this node.' }),
+        status: UP,
+        latency_ms: optional(whole(0, Number.MAX_SAFE_INTEGER, 'How long the database took to answer.')),
+        error: optional(Type.String({ description: 'What is wrong.' })),
+      }),
+    ),
+  },
+  { title: 'Readiness' },
+)
 
 export const getHealth = route({
   method: 'GET',
@@ -25,7 +40,7 @@ export const getReady = route({
   tag: 'Operations',
   name: 'getReady',
   summary: 'The database can be reached and all duties have succeeded lately; 503 when not.',
-  replies: { 200: Health, 503: Health },
+  replies: { 200: Readiness, 503: Readiness },
 })
 export const getStats = route({
   method: 'GET',
@@ -34,7 +49,7 @@ export const getStats = route({
   tag: 'Operations',
   name: 'getStats',
   summary: 'Count the runs of the project by state; from counters, however many there are.',
-  query: query(perhapsOfProject),
+  query: query(ofProject),
   replies: { 200: RunCounts },
 })
 
@@ -59,7 +74,7 @@ export const listBatchOperations = route({
   tag: 'Runs',
   name: 'listBatchOperations',
   summary: 'List bulk triggers, newest first.',
-  query: query({ ...perhapsOfProject, ...paging }),
+  query: query({ ...ofProject, ...paging }),
   replies: { 200: Type.Array(BatchOperation) },
   refusals: ['invalid_cursor'],
 })
@@ -75,6 +90,26 @@ export const getBatchOperation = route({
   refusals: ['batch_not_found'],
 })
 
+const EventTrigger = Type.Object(
+  {
+    id: uuid('Id of the wait, which the run was told as trigger_id.'),
+    event_key: Type.String({ description: 'Key of the event.' }),
+    project_id: Type.String({ description: 'Project of the run.' }),
+    source_type: oneOf(['job_run'], 'Who waited.'),
+    job_run_id: Type.String({ description: 'The run that waited.' }),
+    status: oneOf(['received'], 'The event was taken, and the run goes on.'),
+    response_payload: optional(anyJson('What the run goes on with.')),
+    timeout_secs: whole(0, INT_MAX, 'How long it would have waited at most.'),
+    requested_at: time('When it began to wait.'),
+    received_at: time('When the event came.'),
+    expires_at: optional(time('When the wait would have ended.')),
+    trigger_type: oneOf(['event'], 'What it waited for.'),
+    sent_by: optional(Type.String({ description: 'Id of the actor who sent the event.' })),
+    run: JobRun,
+  },
+  { title: 'EventTrigger' },
+)
+
 export const sendEvent = route({
   method: 'POST',
   path: '/v1/events/:event_key/send',
@@ -85,7 +120,7 @@ export const sendEvent = route({
   params: Type.Object({ event_key: text(512, 'Key of the event.', { minLength: 1 }) }),
   body: bodyOf({ payload: optional(anyJson('What the run goes on with.')) }),
   bodyOptional: true,
-  replies: { 200: JobRun },
+  replies: { 200: EventTrigger },
   refusals: ['wait_not_found'],
 })
 
@@ -103,7 +138,24 @@ const apiKey = {
   revoked_at: optional(time('When it was revoked.')),
   last_used_at: optional(time('When it was used last.')),
 }
-const ApiKey = Type.Object(apiKey, { title: 'ApiKey' })
+const ApiKey = Type.Object(
+  {
+    ...apiKey,
+    replaced_by_key_id: optional(uuid('The key that it was rotated to.')),
+    grace_expires_at: optional(time('When the grace of a rotated key ends.')),
+  },
+  { title: 'ApiKey' },
+)
+const RotatedApiKey = Type.Object(
+  {
+    ...apiKey,
+    key: SECRET,
+    old_key_id: uuid('The key that it takes the place of.'),
+    new_key_id: uuid('The new key; the same as id.'),
+    grace_expires_at: time('Until then the old key still works.'),
+  },
+  { title: 'RotatedApiKey' },
+)
 const NewApiKey = Type.Object({ ...apiKey, key: SECRET }, { title: 'NewApiKey' })
 const GRACE_MINUTES_MAX = (7 * DAY_SECS) / 60
 
@@ -116,7 +168,7 @@ export const createKey = route({
   name: 'createKey',
   summary: "Make a key of the caller's project; nobody can give a scope that they lack.",
   body: bodyOf({
-    ...perhapsOfProject,
+    ...ofProject,
     name: NAME,
     scopes: Type.Array(oneOf(STRAIT_SCOPES, 'A scope.'), {
       minItems: 1,
@@ -136,7 +188,7 @@ export const listKeys = route({
   tag: 'Access',
   name: 'listKeys',
   summary: "List the keys of the caller's project, newest first.",
-  query: query({ ...perhapsOfProject, ...paging }),
+  query: query({ ...ofProject, ...paging }),
   replies: { 200: Type.Array(ApiKey) },
   refusals: ['invalid_cursor'],
 })
@@ -163,12 +215,18 @@ export const rotateKey = route({
     grace_period_minutes: optional(whole(0, GRACE_MINUTES_MAX, 'Minutes that the old key still works; 60 by itself.')),
   }),
   bodyOptional: true,
-  replies: { 201: NewApiKey },
+  replies: { 201: RotatedApiKey },
   refusals: ['key_not_found', 'key_not_rotatable', 'exceeds_own_rights'],
 })
 
 const PROJECT_ID = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Id of the project.' })
-const project = { id: PROJECT_ID, name: NAME, created_at: time('When it was created.') }
+const project = {
+  id: PROJECT_ID,
+  org_id: Type.String({ description: 'There is one organization here: `default`.' }),
+  name: NAME,
+  created_at: time('When it was created.'),
+  updated_at: time('The same: a project does not change.'),
+}
 const Project = Type.Object(project, { title: 'Project' })
 
 export const createProject = route({

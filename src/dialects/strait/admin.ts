@@ -1,22 +1,25 @@
 // Around Strait's runs: health, counts, batches, keys and projects, over the same actions as ours.
 import type { FastifyInstance } from 'fastify'
 import { createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
-import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
+import { findKey, findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { answer, implement } from '#http/implement.ts'
+import type { Check } from '#http/routes/operations.ts'
+import { createdKey } from '#http/wire/cursor.ts'
 import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
+import { instantText } from '#postgres/instant.ts'
 import { findRunBody, readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
 import { sendEvent } from '#runs/waits/waits.ts'
 import * as contract from './admin-contract.ts'
 import { scopesOf, shownScopes } from './admin-scopes.ts'
 import { countsOf } from './jobs.ts'
-import { checkProjectOfBulk, checkProjectOfRead, createdKey, createdPlace, namePlace, pageOf, shown } from './paging.ts'
+import { checkProjectOfBulk, checkProjectOfRead, createdPlace, namePlace, pageOf, shown, untied } from './paging.ts'
 import { filled, straitRun } from './run-wire.ts'
 import { askedBy } from './runs-controls.ts'
 
-type Parts = { ctx: Ctx; checks: () => Promise<{ ok: boolean }[]> }
+type Parts = { ctx: Ctx; checks: () => Promise<Check[]> }
 
 export const STRAIT_ADMIN_ROUTES = contract.ADMIN_ROUTES
 
@@ -26,23 +29,45 @@ export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts):
   keyRoutes(app, ctx)
   projectRoutes(app, ctx)
   implement(app, contract.sendEvent, async ({ event_key, payload = null }, caller) => {
-    const run = await sendEvent(ctx, { ...askedBy(caller), eventKey: event_key, payload })
-    return straitRun(run, await findRunBody(ctx.sql, run.id))
+    const { run, wait } = await sendEvent(ctx, { ...askedBy(caller), eventKey: event_key, payload })
+    const { id, projectId, createdAt, expiresAt } = wait
+    return {
+      id,
+      event_key,
+      project_id: projectId,
+      source_type: 'job_run' as const,
+      job_run_id: run.publicId,
+      status: 'received' as const,
+      timeout_secs: expiresAt ? Math.round((expiresAt.getTime() - createdAt.getTime()) / 1000) : 0,
+      requested_at: createdAt.toISOString(),
+      received_at: new Date().toISOString(),
+      trigger_type: 'event' as const,
+      ...filled({ response_payload: payload, expires_at: expiresAt?.toISOString(), sent_by: caller.actor.id }),
+      run: straitRun(run, await findRunBody(ctx.sql, run.id)),
+    }
   })
 }
 
 function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
   implement(app, contract.getHealth, () => ({ status: 'ok' as const }))
-  implement(app, contract.getReady, async () =>
-    (await checks()).every((check) => check.ok)
-      ? answer(200, { status: 'ok' as const })
-      : answer(503, { status: 'unavailable' as const }),
-  )
+  implement(app, contract.getReady, async () => {
+    const components = (await checks()).map(componentOf)
+    return components.every(({ status }) => status === 'up')
+      ? answer(200, { status: 'up' as const, components })
+      : answer(503, { status: 'down' as const, components })
+  })
   implement(app, contract.getStats, async ({ project_id }, caller) => {
     checkProjectOfRead(project_id, caller)
     return countsOf(await readRunCounts(ctx.sql, caller.projectId))
   })
 }
+
+/** Of the database its age is how long it took to answer; a duty has no latency. */
+const componentOf = ({ name, ok, age_ms }: Check) => ({
+  name,
+  status: ok ? ('up' as const) : ('down' as const),
+  ...(ok ? name === 'database' && age_ms !== null && { latency_ms: age_ms } : { error: `${name} is not working` }),
+})
 
 const batchWire = (batch: BatchRow) => ({
   id: batch.id,
@@ -50,17 +75,18 @@ const batchWire = (batch: BatchRow) => ({
   job_id: batch.jobId,
   item_count: batch.itemCount,
   created_count: batch.createdCount,
-  created_at: batch.createdAt.toISOString(),
+  created_at: instantText(batch.createdAt),
   ...filled({ created_by: batch.createdBy, finished_at: batch.finishedAt?.toISOString() }),
 })
 
 function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listBatchOperations, async ({ project_id, cursor, ...page }, caller, request, reply) => {
     checkProjectOfRead(project_id, caller)
-    const limit = shown(page.limit)
     const after = createdPlace('strait-batches', cursor, 'newest')
-    const rows = await listBatches(ctx.reads, { projectId: caller.projectId, after, limit: limit + 1 })
-    return pageOf(request, reply, { rows, limit, list: 'strait-batches', place: createdKey }).map(batchWire)
+    const found = await untied(shown(page.limit), (limit) =>
+      listBatches(ctx.reads, { projectId: caller.projectId, after, limit }),
+    )
+    return pageOf(request, reply, { ...found, list: 'strait-batches', place: createdKey }).map(batchWire)
   })
   implement(app, contract.getBatchOperation, async ({ batch_id }, { projectId }) =>
     batchWire(await findBatchOr404(ctx, projectId, batch_id)),
@@ -73,12 +99,18 @@ const keyWire = (key: KeyRow) => ({
   name: key.name,
   key_prefix: key.prefix,
   scopes: shownScopes(key.scopes),
-  created_at: key.createdAt.toISOString(),
+  created_at: instantText(key.createdAt),
   ...filled({
     expires_at: key.expiresAt?.toISOString(),
     revoked_at: key.revokedAt?.toISOString(),
     last_used_at: key.lastUsedAt?.toISOString(),
   }),
+})
+
+/** A key in a list also says what has become of it. */
+const listedKeyWire = (key: KeyRow) => ({
+  ...keyWire(key),
+  ...(key.rotatedTo && filled({ replaced_by_key_id: key.rotatedTo, grace_expires_at: key.expiresAt?.toISOString() })),
 })
 
 const DAY_SECS = 86_400
@@ -98,10 +130,9 @@ function keyRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.listKeys, async ({ project_id, cursor, ...page }, caller, request, reply) => {
     checkProjectOfRead(project_id, caller)
-    const limit = shown(page.limit)
     const after = createdPlace('strait-keys', cursor, 'newest')
-    const rows = await listKeys(ctx.reads, caller.projectId, { after, limit: limit + 1 })
-    return pageOf(request, reply, { rows, limit, list: 'strait-keys', place: createdKey }).map(keyWire)
+    const found = await untied(shown(page.limit), (limit) => listKeys(ctx.reads, caller.projectId, { after, limit }))
+    return pageOf(request, reply, { ...found, list: 'strait-keys', place: createdKey }).map(listedKeyWire)
   })
   implement(app, contract.revokeKey, async ({ key_id }, caller) => {
     await revokeKey(ctx, { ...askedBy(caller), keyId: key_id })
@@ -113,11 +144,20 @@ function keyRoutes(app: FastifyInstance, ctx: Ctx): void {
       keyId: key_id,
       graceSecs: grace_period_minutes * 60,
     })
-    return { ...keyWire(row), key }
+    const old = await findKey(ctx.sql, caller.projectId, key_id)
+    // Rotated a moment ago, so that it has an end.
+    const grace_expires_at = old!.expiresAt!.toISOString()
+    return { ...keyWire(row), key, old_key_id: key_id, new_key_id: row.id, grace_expires_at }
   })
 }
 
-const projectWire = ({ id, name, createdAt }: ProjectRow) => ({ id, name, created_at: createdAt.toISOString() })
+const projectWire = ({ id, name, createdAt }: ProjectRow) => ({
+  id,
+  org_id: 'default',
+  name,
+  created_at: createdAt.toISOString(),
+  updated_at: createdAt.toISOString(),
+})
 
 function projectRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.createProject, async ({ id, name }, { actor }) => {

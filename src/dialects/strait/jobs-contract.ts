@@ -1,10 +1,11 @@
 // The routes of Strait's jobs. Paths begin behind /strait.
 import { Type } from 'typebox'
-import { INT_MAX, JOB, JobPath, oneOf, optional, text, uuid, whole } from '#contract/common.ts'
+import { INT_MAX, JOB, JobPath, oneOf, optional, text, uuid, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
+import { WINDOWS } from './jobs-health.ts'
 import { fields, Job, JobDependency, JobHealth, JobInput, JobPatch, JobVersion } from './jobs-schemas.ts'
-import { bodyOf, paging, perhapsOfProject, query } from './paging.ts'
+import { bodyOf, ofProject, paging, query } from './paging.ts'
 
 const tag = 'Jobs'
 const read = { method: 'GET', needs: 'jobs:read', tag } as const
@@ -28,7 +29,7 @@ export const listJobs = route({
   name: 'listJobs',
   summary: 'List jobs, newest first.',
   query: query({
-    ...perhapsOfProject,
+    ...ofProject,
     slug: optional(text(63, 'The job of this slug only.')),
     tag_key: optional(text(64, 'Jobs that carry this tag.', { minLength: 1 })),
     tag_value: optional(text(256, 'With tag_key: and with this value.')),
@@ -110,8 +111,9 @@ export const getJobHealth = route({
   ...read,
   path: '/v1/jobs/:job/health',
   name: 'getJobHealth',
-  summary: 'Count the runs of a job by state; from counters, however many there are.',
+  summary: 'Say how the runs of a job have ended lately, and how long they took.',
   params: JobPath,
+  query: query({ window: withDefault(oneOf(WINDOWS, 'The span to look at.'), '7d') }),
   replies: { 200: JobHealth },
   refusals: ['job_not_found'],
 })

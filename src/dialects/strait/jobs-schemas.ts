@@ -9,7 +9,6 @@ import {
   nullable,
   oneOf,
   optional,
-  seconds,
   tags,
   text,
   time,
@@ -20,7 +19,8 @@ import {
 import { JOB_VERSION, QUEUE, RETRY_STRATEGIES } from '#contract/job.ts'
 import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
 import { RUN_STATES } from '#core/run.ts'
-import { perhapsOfProject } from './paging.ts'
+import { HEALTH_BOUND, WINDOWS } from './jobs-health.ts'
+import { ofProject } from './paging.ts'
 
 const SECRET = nullable(text(4096, 'Signs what is sent to the endpoint. Never shown again.'))
 
@@ -66,11 +66,11 @@ export const fields = {
   max_concurrency: whole(0, 100_000, 'Runs executing at once; 0 is unlimited.'),
   max_concurrency_per_key: whole(0, 100_000, 'The same for each concurrency_key.'),
   retry_strategy: oneOf(RETRY_STRATEGIES, 'How the delay between attempts grows; exponential by itself.'),
-  retry_delays_secs: Type.Array(seconds(0, DAY_SECS, 'Seconds.'), { maxItems: 100, description: 'For custom.' }),
+  retry_delays_secs: Type.Array(whole(0, DAY_SECS, 'Seconds.'), { maxItems: 100, description: 'For custom.' }),
   enabled: flag('A disabled job takes no runs.'),
 }
 const unshown = {
-  ...perhapsOfProject,
+  ...ofProject,
   endpoint_signing_secret: optional(SECRET),
   webhook_secret: optional(SECRET),
 }
@@ -160,17 +160,27 @@ export const RunCounts = Type.Object(
   { title: 'RunCounts', description: 'Runs by state.' },
 )
 
+const measure = (description: string) => Type.Number({ description })
 export const JobHealth = Type.Object(
   {
     job_id: uuid('Id of the job.'),
+    window: oneOf(WINDOWS, 'The span that is looked at.'),
+    since: time('When it begins.'),
+    total_runs: COUNT,
+    completed_runs: COUNT,
+    failed_runs: whole(0, Number.MAX_SAFE_INTEGER, 'Runs; dead letters are among them.'),
+    timed_out_runs: COUNT,
+    crashed_runs: COUNT,
+    canceled_runs: COUNT,
+    expired_runs: COUNT,
+    success_rate: measure('Completed runs among all of these, in percent; 0 without any.'),
+    avg_duration_secs: measure('Average of the latest attempts, in seconds.'),
+    p95_duration_secs: measure('95 of 100 took no longer.'),
+    p99_duration_secs: measure('99 of 100 took no longer.'),
+    health_score: measure('0 to 100: seven tenths success, three tenths how even the durations are; -1 without runs.'),
     enabled: flag('Whether it takes runs.'),
     paused: flag('Whether it is paused.'),
-    total_runs: COUNT,
     counts: RunCounts,
-    success_rate: nullable(
-      Type.Number({ minimum: 0, maximum: 1 }),
-      'Completed runs among those that completed or failed; null when there is neither.',
-    ),
   },
-  { title: 'JobHealth' },
+  { title: 'JobHealth', description: `${HEALTH_BOUND} \`counts\` are of all runs that are kept.` },
 )

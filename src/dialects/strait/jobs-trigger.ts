@@ -13,7 +13,6 @@ import {
   nullable,
   oneOf,
   optional,
-  seconds,
   tags,
   text,
   time,
@@ -22,16 +21,18 @@ import {
 } from '#contract/common.ts'
 import { PRIORITY, RETRY_STRATEGIES } from '#contract/job.ts'
 import { type Route, route } from '#contract/route.ts'
-import { IDEMPOTENCY_KEY } from '#contract/runs/run.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { parseTraceparent } from '#core/trace-context.ts'
 import { idempotencyKeyOf, type KeyCaller } from '#http/caller.ts'
 import { answer, implement } from '#http/implement.ts'
 import { itemProblemOf } from '#http/problems.ts'
+import { findJobOr404 } from '#jobs/change-jobs.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
 import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
 import { type RunRequest, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
 import { tryTriggers } from '#runs/trigger/try-trigger.ts'
+import { filled } from './run-wire.ts'
 
 const MIB = 1024 * 1024
 const ITEMS_MAX = 500
@@ -53,26 +54,51 @@ const item = {
   max_attempts_override: optional(whole(1, 100, "In place of the job's max_attempts.")),
   timeout_secs_override: optional(whole(1, DAY_SECS, "In place of the job's timeout_secs.")),
   retry_backoff: optional(oneOf(RETRY_STRATEGIES, "In place of the job's retry_strategy.")),
-  retry_initial_delay_secs: optional(seconds(0, DAY_SECS, 'Delay before the second attempt.')),
-  retry_max_delay_secs: optional(seconds(0, DAY_SECS, 'No delay is longer.')),
+  retry_initial_delay_secs: optional(whole(0, DAY_SECS, 'Delay before the second attempt.')),
+  retry_max_delay_secs: optional(whole(0, DAY_SECS, 'No delay is longer.')),
   debug_mode: optional(flag('Mark the run for inspection.')),
   debounce_key: optional(text(256, 'Not supported: must be empty.')),
   batch_key: optional(text(256, 'Not supported: must be empty.')),
 }
-const TriggerInput = closed({ ...item, dry_run: optional(flag('Only check: nothing is created.')) }, 'TriggerInput')
-const BulkItem = closed({ ...item, idempotency_key: optional(IDEMPOTENCY_KEY) }, 'BulkTriggerItem')
+const keyed = { ...item, idempotency_key: optional(text(256, 'As the header Idempotency-Key; "" is none.')) }
+const TriggerInput = closed({ ...keyed, dry_run: optional(flag('Only check: nothing is created.')) }, 'TriggerInput')
+const BulkItem = closed(keyed, 'BulkTriggerItem')
 type BulkItem = Static<typeof BulkItem>
 
 const RUN_ID = uuid('Id of the run.')
 const HIT = flag('The idempotency key gave back this earlier run.')
 
+/** What a dry run says of the run that there would be. */
+const dryRun = {
+  dry_run: optional(flag('Nothing was created.')),
+  job: optional(
+    Type.Object(
+      {
+        id: uuid('Id of the job.'),
+        name: Type.String({ description: 'Its name.' }),
+        slug: Type.String({ description: 'Its slug.' }),
+        execution_mode: oneOf(['http', 'worker', 'external'], 'Who executes it.'),
+        queue: optional(Type.String({ description: 'Its queue.' })),
+        timeout_secs: whole(1, INT_MAX, 'Seconds that one attempt may take.'),
+        max_attempts: whole(1, INT_MAX, 'Attempts in all.'),
+        version: whole(1, INT_MAX, 'The version that the run would have.'),
+        version_id: uuid('Id of that version.'),
+      },
+      { title: 'DryRunJob' },
+    ),
+  ),
+  payload: optional(anyJson('What the run would work on.')),
+  scheduled_at: optional(time('When it would begin, if it was given a time.')),
+  expires_at: optional(time('When it would expire, if it would.')),
+}
+
 const TriggerReply = Type.Object(
   {
     id: optional(RUN_ID),
-    status: Type.String({ description: 'State of the run; `valid` for a dry run.' }),
+    status: optional(Type.String({ description: 'State of the run.' })),
     payload_hash: Type.String({ description: 'SHA-256 of the payload as canonical JSON, in hexadecimal.' }),
     idempotency_hit: HIT,
-    dry_run: optional(flag('Nothing was created.')),
+    ...dryRun,
   },
   { title: 'TriggerReply' },
 )
@@ -114,7 +140,7 @@ const triggerBulk = route({
         batch_id: uuid('Id of the batch.'),
         results: Type.Array(
           Type.Object({
-            id: nullable(RUN_ID, 'Id of the run; null when there is none.'),
+            id: optional(RUN_ID),
             status: Type.String({ description: 'State of the run; `failed` when there is none.' }),
             idempotency_hit: HIT,
             error: optional(Type.String({ description: 'Why there is no run.' })),
@@ -133,18 +159,19 @@ const triggerBulk = route({
 export const TRIGGER_ROUTES = [trigger, triggerBulk] as const satisfies readonly Route[]
 
 export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, trigger, async ({ job, dry_run, ...input }, caller, request, reply) => {
+  implement(app, trigger, async ({ job, dry_run, idempotency_key, ...input }, caller, request, reply) => {
     const { traceparent } = request.headers as { traceparent?: string }
     const asked: RunRequest = {
       ...requestOf(input, ''),
-      idempotencyKey: idempotencyKeyOf(request),
+      idempotencyKey: idempotencyKeyOf(request, idempotency_key || undefined),
       traceparent: parseTraceparent(traceparent) ? traceparent : undefined,
     }
     const payload_hash = hashOf(input.payload)
     if (dry_run) {
       const [problem] = await tryTriggers(ctx, { ...originOf(caller), job }, [asked])
       if (problem) throw problem
-      return answer(200, { status: 'valid', payload_hash, idempotency_hit: false, dry_run })
+      const found = await findJobOr404(ctx, caller.projectId, job)
+      return answer(200, { ...foreseen(found, asked), payload_hash, idempotency_hit: false, dry_run })
     }
     const { run, replayed } = await triggerRun(ctx, job, asked, originOf(caller))
     const body = { id: run.publicId, status: run.state, payload_hash, idempotency_hit: replayed }
@@ -154,7 +181,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, triggerBulk, async ({ job, items }, caller, request) => {
     const asked = items.map((input, index) => ({
       ...requestOf(input, `items[${index}].`),
-      idempotencyKey: input.idempotency_key,
+      idempotencyKey: input.idempotency_key || undefined,
     }))
     const origin = originOf(caller)
     const problems = await tryTriggers(ctx, { ...origin, job }, asked)
@@ -167,11 +194,33 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
     )
     const results = outcomes.map((it) =>
       it instanceof Error
-        ? { id: null, status: 'failed', idempotency_hit: false, error: itemProblemOf(it, request).message }
+        ? { status: 'failed', idempotency_hit: false, error: itemProblemOf(it, request).message }
         : { id: it.run.publicId, status: it.run.state, idempotency_hit: it.replayed },
     )
-    const created = results.filter((it) => it.id !== null && !it.idempotency_hit).length
+    const created = results.filter((it) => it.id !== undefined && !it.idempotency_hit).length
     return { batch_id: batchId, results, total: results.length, created }
+  })
+}
+
+/** What would come of a trigger. */
+function foreseen({ id, slug, version, versionId, definition }: JobRow, asked: RunRequest) {
+  const ttlSecs = asked.ttlSecs ?? definition.runTtlSecs
+  const beginsMs = asked.scheduledAt?.getTime() ?? Date.now()
+  return filled({
+    job: {
+      id,
+      name: definition.name,
+      slug,
+      execution_mode: definition.execution,
+      queue: definition.queue,
+      timeout_secs: asked.timeoutSecs ?? definition.timeoutSecs,
+      max_attempts: asked.maxAttempts ?? definition.maxAttempts,
+      version,
+      version_id: versionId,
+    },
+    payload: asked.payload,
+    scheduled_at: asked.scheduledAt?.toISOString(),
+    expires_at: ttlSecs === null ? undefined : new Date(beginsMs + ttlSecs * 1000).toISOString(),
   })
 }
 

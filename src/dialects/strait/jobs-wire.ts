@@ -2,8 +2,10 @@
 import { refuseField } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
 import type { JobRow, JobVersionRow } from '#jobs/jobs.sql.ts'
+import { instantText } from '#postgres/instant.ts'
 import { type Job, type JobPatch, type JobVersion, NOT_HONOURED } from './jobs-schemas.ts'
-import { filled } from './run-wire.ts'
+import { numberedTime } from './paging.ts'
+import { filled, wholeSecs } from './run-wire.ts'
 
 /** What a job of Strait is when its creator says nothing of it. */
 const NEW_JOB: Omit<JobDefinition, 'name'> = {
@@ -126,7 +128,7 @@ const shownDefinition = (it: JobDefinition) => ({
   max_concurrency: it.maxConcurrency,
   max_concurrency_per_key: it.maxConcurrencyPerKey,
   retry_strategy: it.retryStrategy,
-  retry_delays_secs: it.retryDelaysSecs,
+  retry_delays_secs: it.retryDelaysSecs.map(wholeSecs),
   enabled: it.enabled,
   version_policy: 'pin' as const,
 })
@@ -144,7 +146,7 @@ export const jobWire = (job: JobRow): Job => ({
     pause_reason: job.pauseReason,
     next_run_at: job.nextCronAt?.toISOString(),
   }),
-  created_at: job.createdAt.toISOString(),
+  created_at: instantText(job.createdAt),
   updated_at: job.updatedAt.toISOString(),
 })
 
@@ -155,6 +157,6 @@ export const versionWire = (version: JobVersionRow, job: JobRow): JobVersion => 
   slug: job.slug,
   version: version.version,
   ...shownDefinition(version.definition),
-  created_at: version.createdAt.toISOString(),
+  created_at: numberedTime(version.createdAt, version.version),
   ...filled({ created_by: version.createdBy }),
 })

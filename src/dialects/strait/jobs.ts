@@ -2,26 +2,22 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
-import { FAILURE_STATES, RUN_STATES, type RunState } from '#core/run.ts'
+import { RUN_STATES, type RunState } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
+import { createdKey } from '#http/wire/cursor.ts'
 import { toWire } from '#http/wire/words.ts'
+import { readJobHealth } from '#insight/job-health.sql.ts'
 import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { type DependencyRow, listDependencies } from '#jobs/dependencies.sql.ts'
 import { addDependency, removeDependency } from '#jobs/job-dependencies.ts'
-import { findJobVersion, firstVersionSince, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
+import { findJobVersion, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
 import { readRunCounts, type StateCount } from '#run-state/read/read-runs.sql.ts'
+import { versionFrom } from '#run-state/read/run-places.sql.ts'
 import * as contract from './jobs-contract.ts'
+import { healthOf, WINDOW_SECS } from './jobs-health.ts'
 import { TRIGGER_ROUTES, triggerRoutes } from './jobs-trigger.ts'
 import { changesOf, jobWire, newJob, versionWire } from './jobs-wire.ts'
-import {
-  checkProjectOfBulk,
-  checkProjectOfRead,
-  createdKey,
-  createdPlace,
-  numberPlace,
-  pageOf,
-  shown,
-} from './paging.ts'
+import { checkProjectOfBulk, checkProjectOfRead, createdPlace, numberPlace, pageOf, shown, untied } from './paging.ts'
 import { askedBy } from './runs-controls.ts'
 
 export const STRAIT_JOB_ROUTES = [...contract.JOB_ROUTES, ...TRIGGER_ROUTES]
@@ -43,15 +39,14 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listJobs, async ({ tag_key, tag_value, ...page }, caller, request, reply) => {
     checkProjectOfRead(page.project_id, caller)
     if (tag_value !== undefined && tag_key === undefined) throw refuseField('tag_key', 'is required with tag_value')
-    const limit = shown(page.limit)
-    const rows = await listJobs(ctx.reads, {
+    const filter = {
       projectId: caller.projectId,
       slug: page.slug,
-      tags: tag_key === undefined ? [] : [[tag_key, tag_value]],
+      tags: tag_key === undefined ? [] : [[tag_key, tag_value] satisfies [string, string | undefined]],
       after: createdPlace('strait-jobs', page.cursor, 'newest'),
-      limit: limit + 1,
-    })
-    return pageOf(request, reply, { rows, limit, list: 'strait-jobs', place: createdKey }).map(jobWire)
+    }
+    const found = await untied(shown(page.limit), (limit) => listJobs(ctx.reads, { ...filter, limit }))
+    return pageOf(request, reply, { ...found, list: 'strait-jobs', place: createdKey }).map(jobWire)
   })
   implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))
   implement(app, contract.updateJob, async ({ job, ...input }, caller) => {
@@ -78,18 +73,17 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
     return jobWire(made)
   })
-  implement(app, contract.getJobHealth, async ({ job }, { projectId }) => {
+  implement(app, contract.getJobHealth, async ({ job, window }, { projectId }) => {
     const { id, definition, pausedAt } = await findJobOr404(ctx, projectId, job)
-    const counts = countsOf(await readRunCounts(ctx.sql, projectId, id))
-    const failed = FAILURE_STATES.reduce((sum, state) => sum + counts[state], 0)
-    const ended = counts.completed + failed
+    const health = await readJobHealth(ctx.reads, id, WINDOW_SECS[window])
     return {
       job_id: id,
+      window,
+      since: health.since.toISOString(),
+      ...healthOf(health),
       enabled: definition.enabled,
       paused: pausedAt !== null,
-      total_runs: Object.values(counts).reduce((sum, n) => sum + n, 0),
-      counts,
-      success_rate: ended === 0 ? null : counts.completed / ended,
+      counts: countsOf(await readRunCounts(ctx.reads, projectId, id)),
     }
   })
 }
@@ -108,7 +102,7 @@ function versionRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listJobVersions, async ({ job, cursor, ...page }, { projectId }, request, reply) => {
     const found = await findJobOr404(ctx, projectId, job)
     const limit = shown(page.limit)
-    const before = await numberPlace('strait-versions', cursor, (time) => firstVersionSince(ctx.reads, found.id, time))
+    const before = await numberPlace('strait-versions', cursor, (moment) => versionFrom(ctx.reads, found.id, moment))
     const rows = await listJobVersions(ctx.reads, found.id, { before, limit: limit + 1 })
     const versions = pageOf(request, reply, { rows, limit, list: 'strait-versions', place: (row) => [row.version] })
     return versions.map((version) => versionWire(version, found))

@@ -1,45 +1,61 @@
 // Strait's lists are bare arrays. The next page is named by `Link` and `X-Next-Cursor`; a cursor is an opaque one of
 // ours, which loses no row at the border of two pages, or the plain time that the product's own clients send.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type TProperties, Type } from 'typebox'
+import { type TObjectOptions, type TProperties, Type } from 'typebox'
 import { optional, text, withDefault } from '#contract/common.ts'
 import { isTime } from '#http/input/validation.ts'
 import { type CursorPart, createdCursor, decodeCursor, encodeCursor, TEXT, WHOLE } from '#http/wire/cursor.ts'
+import { instantText } from '#postgres/instant.ts'
+import type { Moment } from '#run-state/read/run-places.sql.ts'
 import { straitRefusal } from './wording.ts'
 
 const LIMIT_MAX = 100
+const PAGE_SIZE = 50
 
-/** A query string; what Strait does not know in one it ignores. */
-export const query = <P extends TProperties>(properties: P) => Type.Object(properties)
+/** A query string. A parameter that is not known is refused: a filter that is passed over shows, or cancels, too much. */
+export const query = <P extends TProperties>(properties: P, more: TObjectOptions = {}) =>
+  Type.Object(properties, { ...more, additionalProperties: false })
 /** A body; what Strait does not know in one it ignores. */
 export const bodyOf = <P extends TProperties>(properties: P) => Type.Object(properties)
 
 export const paging = {
   limit: withDefault(
     Type.Integer({ minimum: 1, description: `Items on a page at most; above ${LIMIT_MAX} it is ${LIMIT_MAX}.` }),
-    50,
+    PAGE_SIZE,
   ),
   cursor: optional(text(512, 'X-Next-Cursor of the page before, or the created_at of its last item.')),
 }
 
-/** Which project is meant. It never widens what a key may see. */
-const PROJECT_ID = text(256, 'The project of the key.', { minLength: 1 })
-export const ofProject = { project_id: PROJECT_ID }
-export const perhapsOfProject = { project_id: optional(PROJECT_ID) }
+/** Of lists under a run: no client of the product reads our cursors, so the whole list is the answer by itself. */
+export const wholeList = {
+  limit: optional(
+    Type.Integer({
+      minimum: 1,
+      description: `Items on a page at most; above ${LIMIT_MAX} it is ${LIMIT_MAX}. Without limit and cursor the whole list is the answer, up to what a debug bundle holds.`,
+    }),
+  ),
+  cursor: paging.cursor,
+}
+
+/** Which project is meant: that of the key, named or not. It never widens what a key may see. */
+export const ofProject = { project_id: optional(text(256, 'The project of the key; the same when left out or empty.')) }
 
 /** For reads: what is in another project is not there. */
 export function checkProjectOfRead(projectId: string | undefined, caller: { projectId: string }): void {
-  if (projectId !== undefined && projectId !== caller.projectId) throw straitRefusal(404, 'project not found')
+  if (projectId && projectId !== caller.projectId) throw straitRefusal(404, 'project not found')
 }
 
 /** For calls that change many things: a key does not reach beyond its project. */
 export function checkProjectOfBulk(projectId: string | undefined, caller: { projectId: string }): void {
-  if (projectId !== undefined && projectId !== caller.projectId)
-    throw straitRefusal(403, 'project_id is not the project of this key')
+  if (projectId && projectId !== caller.projectId) throw straitRefusal(403, 'project_id is not the project of this key')
 }
 
 /** As many as are read for a page: one more than it shows tells that there is another. */
-export const shown = (limit: number): number => Math.min(limit, LIMIT_MAX)
+export const shown = (limit: number = PAGE_SIZE): number => Math.min(limit, LIMIT_MAX)
+
+/** Whether the whole of a list under a run is asked for, and no page of it. */
+export const isWhole = ({ limit, cursor }: { limit?: number | undefined; cursor?: string | undefined }): boolean =>
+  limit === undefined && !cursor
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
@@ -52,17 +68,62 @@ export function createdPlace(
 ): { createdAt: string; id: string } | undefined {
   if (cursor === undefined || cursor === '') return undefined
   if (!isTime(cursor)) return createdCursor(list, cursor)
-  return { createdAt: cursor, id: order === 'newest' ? FIRST_ID : LAST_ID }
+  if (order === 'newest') return { createdAt: cursor, id: FIRST_ID }
+  // A client that knows milliseconds alone has seen what is in that one.
+  const isCoarse = !/\.\d{4}/.test(cursor)
+  return { createdAt: isCoarse ? `${new Date(cursor).toISOString().slice(0, -1)}999Z` : cursor, id: LAST_ID }
+}
+
+/** So many rows of one time are put on one page, beyond its limit. */
+const TIES_MAX = 1_000
+
+/**
+ * Reads a page that does not end among rows of one time: a client that goes on from that time would lose the others.
+ * The limit that comes back is that of this page.
+ */
+export async function untied<Row extends { createdAt: Date }>(
+  limit: number,
+  read: (count: number) => Promise<Row[]>,
+): Promise<{ rows: Row[]; limit: number }> {
+  const rows = await read(limit + 1)
+  if (!isTied(rows, limit)) return { rows, limit }
+  const more = await read(limit + 1 + TIES_MAX)
+  let end = limit
+  while (isTied(more, end)) end++
+  return { rows: more, limit: end }
+}
+
+const isTied = (rows: readonly { createdAt: Date }[], end: number): boolean =>
+  rows[end] !== undefined && instantText(rows[end - 1]!.createdAt) === instantText(rows[end]!.createdAt)
+
+const DIGITS = 6
+const NUMBERS = 10 ** DIGITS
+
+/**
+ * The time of a record of a list that goes by number. Many records share a millisecond, so the digits below it are
+ * the number's own: a client that goes on from a time means one record by it.
+ */
+export const numberedTime = (at: Date, number: number): string =>
+  `${at.toISOString().slice(0, -1)}${String(number % NUMBERS).padStart(DIGITS, '0')}Z`
+
+/** A plain time as a cursor; `digits` are of the number that it was made with. */
+function momentOf(cursor: string): Moment {
+  const fraction = /\.(\d+)/.exec(cursor)?.[1] ?? ''
+  return {
+    time: new Date(cursor).toISOString(),
+    // Clients leave out zeros at the end.
+    ...(fraction.length > 3 && { digits: Number(fraction.padEnd(3 + DIGITS, '0').slice(3)), digitsOf: NUMBERS }),
+  }
 }
 
 /** The place of a list by number. For a plain time, `numberAt` finds the number that stands there. */
 export async function numberPlace(
   list: string,
   cursor: string | undefined,
-  numberAt: (time: string) => Promise<number | undefined>,
+  numberAt: (moment: Moment) => Promise<number | undefined>,
 ): Promise<number | undefined> {
   if (cursor === undefined || cursor === '') return undefined
-  if (isTime(cursor)) return numberAt(cursor)
+  if (isTime(cursor)) return numberAt(momentOf(cursor))
   return Number(decodeCursor(list, cursor, [WHOLE])![0])
 }
 
@@ -96,8 +157,3 @@ export function nameNext(request: FastifyRequest, reply: FastifyReply, cursor: s
   params.set('cursor', cursor)
   reply.header('link', `<${path}?${params}>; rel="next"`).header('x-next-cursor', cursor)
 }
-
-export const createdKey = (row: { createdAt: Date; id: string }): readonly CursorPart[] => [
-  row.createdAt.toISOString(),
-  row.id,
-]

@@ -4,16 +4,20 @@ import { anyJson, flag, INT_MAX, metadata, oneOf, optional, RUN_ID, tags, time, 
 import { PRIORITY } from '#contract/job.ts'
 import { RUN_STATES, type Trigger } from '#core/run.ts'
 import { runWire } from '#http/wire/run-wire.ts'
+import { instantText } from '#postgres/instant.ts'
 import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
 
 /** Strait's names of where a run comes from; our replays are manual runs there. */
-const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
+export const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
 export const TRIGGERED_BY = oneOf(STRAIT_TRIGGERS, 'What triggered the run.')
 /** The 13 of Strait, and `paused`. */
 export const STATUS = oneOf(RUN_STATES, 'State of the run.')
 
 const word = (description: string) => Type.String({ description })
 const count = (description: string) => whole(0, INT_MAX, description)
+
+/** Where there is nothing to say but that it was done. */
+export const OK = Type.Object({ status: oneOf(['ok'], 'Done.') }, { title: 'OK' })
 
 const ExecutionTrace = Type.Object(
   {
@@ -54,8 +58,8 @@ export const JobRun = Type.Object(
     max_attempts_override: optional(count('Attempts at most, when the trigger said so itself.')),
     timeout_secs_override: optional(count('Seconds per attempt, when the trigger said so itself.')),
     retry_backoff: optional(word('Back-off, when the trigger said so itself.')),
-    retry_initial_delay_secs: optional(Type.Number({ description: 'First delay, when the trigger said so itself.' })),
-    retry_max_delay_secs: optional(Type.Number({ description: 'Longest delay, when the trigger said so itself.' })),
+    retry_initial_delay_secs: optional(count('First delay, when the trigger said so itself.')),
+    retry_max_delay_secs: optional(count('Longest delay, when the trigger said so itself.')),
     execution_trace: optional(ExecutionTrace),
     debug_mode: flag('Marked for inspection.'),
     continuation_of: optional(word('The run that this one continues.')),
@@ -108,8 +112,8 @@ export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
     max_attempts_override: own.maxAttempts,
     timeout_secs_override: own.timeoutSecs,
     retry_backoff: own.retryStrategy,
-    retry_initial_delay_secs: own.retryInitialDelaySecs,
-    retry_max_delay_secs: own.retryMaxDelaySecs,
+    retry_initial_delay_secs: wholeSecs(own.retryInitialDelaySecs),
+    retry_max_delay_secs: wholeSecs(own.retryMaxDelaySecs),
     execution_trace: it.execution_trace && traceOf(it.execution_trace),
     debug_mode: it.debug_mode,
     continuation_of: it.continuation_of,
@@ -119,9 +123,12 @@ export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
     created_by: it.created_by.id ?? it.created_by.type,
     batch_id: it.batch_id,
     concurrency_key: it.concurrency_key,
-    created_at: it.created_at,
+    created_at: instantText(run.createdAt),
   }) as JobRun
 }
+
+/** Clients read whole numbers; natively a delay may be a part of a second, and is shown as no shorter than it is. */
+export const wholeSecs = <S extends number | undefined>(secs: S) => (secs === undefined ? secs : Math.ceil(secs)) as S
 
 /** Without what is empty: Strait sends no nulls. */
 export const filled = <T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } =>

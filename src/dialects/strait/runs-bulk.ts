@@ -6,6 +6,7 @@ import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
+import { isUuid } from '#postgres/id.ts'
 import { asMoved } from '#run-state/move/move-outcome.ts'
 import { idsOf, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelMatching } from '#runs/control/cancel-matching.ts'
@@ -23,6 +24,8 @@ import { straitRefusal } from './wording.ts'
 const error = 'canceled by user (bulk)'
 const CANCEL_IDS_MAX = 100
 const CANCEL_MATCHING_MAX = 10_000
+/** Dead letters that are redriven when nobody says how many. */
+const REDRIVE_OLDEST = 100
 
 export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.cancelRuns, async ({ run_ids, ids }, caller) => {
@@ -45,16 +48,18 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.cancelMatching, async ({ project_id, job_id, batch_id, triggered_by, status }, caller) => {
     checkProjectOfBulk(project_id, caller)
-    if ([job_id, batch_id, triggered_by, status].every((filter) => filter === undefined))
+    // Clients send all four, and "" for those that they do not mean.
+    if (![job_id, batch_id, triggered_by, status].some(Boolean))
       throw straitRefusal(400, 'at least one filter is required')
-    const job = job_id === undefined ? undefined : await jobsOf(ctx).find(caller.projectId, job_id)
+    if (batch_id && !isUuid(batch_id)) throw refuseField('batch_id', 'must be a uuid')
+    const job = job_id ? await jobsOf(ctx).find(caller.projectId, job_id) : undefined
     // A filter that nothing can meet.
-    if (job_id !== undefined && !job) return summed([])
+    if (job_id && !job) return summed([])
     const filter = {
       jobId: job?.id,
-      batchId: batch_id,
-      ...triggersShownAs(triggered_by),
-      states: status && [status],
+      batchId: batch_id || undefined,
+      ...triggersShownAs(triggered_by || undefined),
+      states: status ? [status] : undefined,
     }
     const done = await cancelMatching(ctx, { ...askedBy(caller), filter, max: CANCEL_MATCHING_MAX, error })
     return summed(done.map(resultOf))
@@ -70,13 +75,15 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     )
   })
   implement(app, contract.redriveRuns, async ({ run_ids, project_id, limit }, caller) => {
-    if ((run_ids === undefined) === (project_id === undefined))
-      throw straitRefusal(400, 'provide either run_ids or project_id')
+    // Clients send all three: an empty list, an empty text and 0 are what they do not mean.
+    const ids = run_ids ?? []
+    if (ids.length > 0 === Boolean(project_id)) throw straitRefusal(400, 'provide either run_ids or project_id')
     checkProjectOfBulk(project_id, caller)
     const asked = askedBy(caller)
-    const done = run_ids
-      ? await redriveRuns(ctx, { ...asked, runIds: deadLettersOf(await readNamed(ctx, caller.projectId, run_ids)) })
-      : await redriveOldest(ctx, { ...asked, limit })
+    const done =
+      ids.length > 0
+        ? await redriveRuns(ctx, { ...asked, runIds: deadLettersOf(await readNamed(ctx, caller.projectId, ids)) })
+        : await redriveOldest(ctx, { ...asked, limit: limit || REDRIVE_OLDEST })
     const moved = done.flatMap((it) =>
       it.problem ? [] : idsOf(caller.projectId, it.runId).map((id) => ({ id, state: 'queued' as const })),
     )

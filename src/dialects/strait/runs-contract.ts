@@ -1,15 +1,20 @@
 // The reads of Strait's Runs API, as routes of this dialect. Paths begin behind /strait.
 import { Type } from 'typebox'
-import { flag, optional, RunPath, text, uuid, whole } from '#contract/common.ts'
+import { commaList, flag, oneOf, optional, RunPath, text, uuid, whole } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
+import { RUN_STATES } from '#core/run.ts'
 import { JobDependency } from './jobs-schemas.ts'
-import { ofProject, paging, query } from './paging.ts'
+import { ofProject, paging, query, wholeList } from './paging.ts'
 import { JobRun, STATUS, TRIGGERED_BY } from './run-wire.ts'
 import { RunCheckpoint, RunEvent, RunOutput, RunState, RunToolCall, RunUsage } from './runs-record-wire.ts'
 
 const tag = 'Runs'
 const read = { needs: 'runs:read', tag } as const
-const listed = { params: RunPath, query: query(paging), refusals: ['run_not_found', 'invalid_cursor'] } as const
+const listed = { params: RunPath, query: query(wholeList), refusals: ['run_not_found', 'invalid_cursor'] } as const
+const STATUSES = optional(commaList(STATUS, RUN_STATES.length, 'Runs in any of these states.'))
+
+/** The older spelling of filters by tags and metadata. */
+const BRACKETED = '^(?:tags|metadata)\\[.+\\]$'
 
 export const listRuns = route({
   ...read,
@@ -17,18 +22,25 @@ export const listRuns = route({
   path: '/v1/runs',
   name: 'listRuns',
   summary: 'List runs, newest first; all filters must hold.',
-  query: query({
-    ...ofProject,
-    status: optional(STATUS),
-    metadata_key: optional(text(128, 'Runs whose metadata has this key.', { minLength: 1 })),
-    metadata_value: optional(text(1024, 'And this value under it.')),
-    tag_key: optional(text(64, 'Runs that have a tag with this key.', { minLength: 1 })),
-    tag_value: optional(text(256, 'And this value under it.')),
-    triggered_by: optional(TRIGGERED_BY),
-    batch_id: optional(uuid('Runs of one batch.')),
-    payload_contains: optional(text(8192, 'JSON object that the payload must contain.', { minLength: 1 })),
-    ...paging,
-  }),
+  description: 'A parameter that is not known is refused. Also taken: `tags[key]=value` and `metadata[key]=value`.',
+  query: query(
+    {
+      ...ofProject,
+      status: optional(STATUS),
+      statuses: STATUSES,
+      'statuses[]': STATUSES,
+      execution_mode: optional(oneOf(['http', 'worker'], 'Runs that are executed in this way.')),
+      metadata_key: optional(text(128, 'Runs whose metadata has this key.', { minLength: 1 })),
+      metadata_value: optional(text(1024, 'And this value under it.')),
+      tag_key: optional(text(64, 'Runs that have a tag with this key.', { minLength: 1 })),
+      tag_value: optional(text(256, 'And this value under it.')),
+      triggered_by: optional(TRIGGERED_BY),
+      batch_id: optional(uuid('Runs of one batch.')),
+      payload_contains: optional(text(8192, 'JSON object that the payload must contain.', { minLength: 1 })),
+      ...paging,
+    },
+    { patternProperties: { [BRACKETED]: { description: 'One tag, or one entry of the metadata.' } } },
+  ),
   replies: { 200: Type.Array(JobRun) },
   refusals: ['invalid_cursor'],
 })
@@ -85,7 +97,7 @@ export const listEvents = route({
   query: query({
     level: optional(text(32, 'Only events of this level.', { minLength: 1 })),
     type: optional(text(128, 'Only events of this type.', { minLength: 1 })),
-    ...paging,
+    ...wholeList,
   }),
   replies: { 200: Type.Array(RunEvent) },
   refusals: ['run_not_found', 'invalid_cursor'],

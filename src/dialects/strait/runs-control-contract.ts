@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import {
   anyJson,
+  body,
   flag,
   INT_MAX,
   nullable,
@@ -10,13 +11,13 @@ import {
   RunPath,
   text,
   time,
-  uuid,
   whole,
   withDefault,
 } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { RUN_STATES } from '#core/run.ts'
 import { bodyOf, ofProject, query } from './paging.ts'
-import { JobRun, STATUS, TRIGGERED_BY } from './run-wire.ts'
+import { JobRun, OK, STRAIT_TRIGGERS } from './run-wire.ts'
 import * as reads from './runs-contract.ts'
 
 const tag = 'Runs'
@@ -26,8 +27,8 @@ const RUN_REPLY = { 200: JobRun } as const
 const ACCEPTED = { 202: JobRun } as const
 
 /** Each id has a result of its own, so one that is nobody's is no error of the request. */
-const ids = (countMax: number) =>
-  Type.Array(text(256, 'Id of a run.'), { minItems: 1, maxItems: countMax, description: 'Ids of the runs.' })
+const ids = (countMax: number, countMin = 1) =>
+  Type.Array(text(256, 'Id of a run.'), { minItems: countMin, maxItems: countMax, description: 'Ids of the runs.' })
 
 /** Longer than is taken, so that the refusal of a long list can be in the product's own words. */
 const LONG_IDS = Type.Array(text(256, 'Id of a run.'), {
@@ -151,7 +152,7 @@ export const debugRun = route({
   params: RunPath,
   body: bodyOf({ debug_mode: withDefault(flag('Whether the run is marked.'), false) }),
   bodyOptional: true,
-  replies: { 200: null },
+  replies: { 200: OK },
   refusals: ['run_not_found'],
 })
 
@@ -193,11 +194,12 @@ export const cancelMatching = route({
   name: 'cancelMatching',
   summary: 'Cancel all runs that match the filters and are not over; 10,000 at most.',
   query: query(ofProject),
-  body: bodyOf({
-    job_id: optional(text(64, 'Runs of this job.', { minLength: 1 })),
-    batch_id: optional(uuid('Runs of this batch.')),
-    triggered_by: optional(TRIGGERED_BY),
-    status: optional(STATUS),
+  description: 'An empty filter is none. A filter that is not known is refused: passed over, it would cancel too much.',
+  body: body({
+    job_id: optional(text(64, 'Runs of this job.')),
+    batch_id: optional(text(64, 'Runs of this batch, a UUID.')),
+    triggered_by: optional(oneOf([...STRAIT_TRIGGERS, ''], 'Runs that were triggered in this way.')),
+    status: optional(oneOf([...RUN_STATES, ''], 'Runs in this state.')),
   }),
   bodyOptional: true,
   replies: { 200: BulkCancelResponse },
@@ -222,9 +224,9 @@ export const redriveRuns = route({
   name: 'redriveRuns',
   summary: 'Queue dead-lettered runs again: those that are named, or the oldest of the project.',
   body: bodyOf({
-    run_ids: optional(ids(500)),
-    project_id: optional(text(256, 'The project of the key.', { minLength: 1 })),
-    limit: withDefault(whole(1, 500, 'With project_id: how many.'), 100),
+    run_ids: optional(nullable(ids(500, 0))),
+    ...ofProject,
+    limit: withDefault(whole(0, 500, 'With project_id: how many; 0 is 100.'), 0),
   }),
   bodyOptional: true,
   replies: {

@@ -103,7 +103,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.debugRun, async ({ run_id, debug_mode }, caller) => {
     await debugRun(ctx, { ...askedBy(caller), runId: run_id, debugMode: debug_mode })
-    return undefined
+    return { status: 'ok' as const }
   })
 }
 

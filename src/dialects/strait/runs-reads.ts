@@ -4,49 +4,31 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
 import { implement } from '#http/implement.ts'
 import { textFlaw } from '#http/input/json.ts'
-import { encodeCursor } from '#http/wire/cursor.ts'
+import { createdKey, encodeCursor } from '#http/wire/cursor.ts'
 import { jsonOf } from '#http/wire/run-filter.ts'
-import { type DebugBundle, readDebugBundle } from '#insight/debug-bundle.ts'
+import { BUNDLE_BOUNDS, type DebugBundle, readDebugBundle } from '#insight/debug-bundle.ts'
 import { dependencyStatus } from '#jobs/job-dependencies.ts'
-import { readRunLog } from '#log/read-log.sql.ts'
-import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
+import { instantText } from '#postgres/instant.ts'
+import { listRunsPage, type RunFilter, type RunPage, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import { findRunBody, type RunRow, readLineage } from '#run-state/read/read-runs.sql.ts'
 import { readRunBodies } from '#run-state/read/run-bodies.sql.ts'
-import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#run-state/read/run-places.sql.ts'
-import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#runs/attempts/attempt-writes.sql.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
-import { listLatestUsage } from '#usage/usage.sql.ts'
-import {
-  checkProjectOfRead,
-  createdKey,
-  createdPlace,
-  nameNext,
-  namePlace,
-  numberPlace,
-  pageOf,
-  shown,
-} from './paging.ts'
+import { checkProjectOfRead, createdPlace, isWhole, nameNext, pageOf, shown, untied } from './paging.ts'
 import { straitRun, triggersShownAs } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
-import {
-  checkpointWire,
-  DEFAULT_LEVEL,
-  eventWire,
-  outputWire,
-  stateWire,
-  toolCallWire,
-  typesNamed,
-  usageWire,
-} from './runs-record-wire.ts'
+import { CHUNK, checkpointWire, eventWire, outputWire, toolCallWire, usageWire } from './runs-record-wire.ts'
 import { straitRefusal } from './wording.ts'
 
 const LINEAGE_DEPTH_MAX = 50
 /** Each looks at 5,000 runs at most. */
 const LOOKS_MAX = 10
-/** Chunks have a stream of their own, and there may be thousands of them between two events. */
-const CHUNK = 'stream.chunk'
 
-type Asked = { request: FastifyRequest; reply: FastifyReply; limit: number; cursor?: string | undefined }
+type Asked = {
+  request: FastifyRequest
+  reply: FastifyReply
+  limit?: number | undefined
+  cursor?: string | undefined
+}
 
 export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listRuns, async ({ project_id, limit, cursor, ...asked }, caller, request, reply) => {
@@ -55,7 +37,8 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     const filter: Conditions = {
       projectId: caller.projectId,
       order: 'newest',
-      states: asked.status && [asked.status],
+      states: statesOf(asked),
+      execution: asked.execution_mode,
       ...triggersShownAs(asked.triggered_by),
       batchId: asked.batch_id,
       metadata: [...pairOf('metadata', metadata_key, metadata_value), ...bracketed(request, 'metadata')],
@@ -76,13 +59,17 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listChildren, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
     const parent = await findRunOr404(ctx, projectId, run_id)
     const filter: Conditions = { projectId, order: 'oldest', parentRunId: parent.id }
-    return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-children', filter })
+    const asked = { request, reply, limit, cursor }
+    const whole = isWhole(asked) ? BUNDLE_BOUNDS.children.limit : undefined
+    return pageOfRuns(ctx, asked, { list: 'strait-children', filter, whole })
   })
   implement(app, contract.listLineage, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
     const run = await findRunOr404(ctx, projectId, run_id)
     const after = createdPlace('strait-lineage', cursor, 'oldest')
-    const rows = (await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)).filter((row) => isBeyond(row, after))
-    return runsPage(ctx, { request, reply, limit: shown(limit), cursor }, { list: 'strait-lineage', rows })
+    const chain = await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)
+    const rows = after ? chain.filter((row) => isBeyond(row, after)) : chain
+    const page = isWhole({ limit, cursor }) ? rows.length : shown(limit)
+    return runsPage(ctx, { request, reply, limit: page }, { list: 'strait-lineage', rows })
   })
   implement(app, contract.getDependencyStatus, async ({ run_id }, { projectId }) => {
     const run = await findRunOr404(ctx, projectId, run_id)
@@ -115,94 +102,38 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       outputs: bundle.outputs.map((row) => outputWire(id, row)),
     }
   })
-  straitRecordRoutes(app, ctx)
 }
 
 /** Debug lines are among the others, as in the list of events; what a model writes is not. */
 const eventsOf = ({ events, deltas }: DebugBundle) =>
   [...events, ...deltas.filter((row) => row.type !== CHUNK)].sort((a, b) => a.sequence! - b.sequence!)
 
-function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, contract.listEvents, async ({ run_id, level, type, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const limit = shown(asked.limit)
-    const list = 'strait-events'
-    const page = await readRunLog(ctx.reads, {
-      runId: run.id,
-      runCreatedAt: run.createdAt,
-      afterSequence: (await numberPlace(list, asked.cursor, (time) => logUpTo(ctx.reads, run.id, time))) ?? 0,
-      limit: limit + 1,
-      deltas: true,
-      level,
-      defaultLevel: DEFAULT_LEVEL,
-      types: type === undefined ? undefined : typesNamed(type),
-      exceptTypes: [CHUNK],
-    })
-    const { rows = [], more = false } = page ?? {}
-    return pageOf(request, reply, { rows, limit, more, list, place: (row) => [row.sequence!] }).map(eventWire)
-  })
-  implement(app, contract.listCheckpoints, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const limit = shown(asked.limit)
-    const list = 'strait-checkpoints'
-    const before = await numberPlace(list, asked.cursor, (time) => checkpointFrom(ctx.reads, run.id, time))
-    const rows = await listCheckpoints(ctx.reads, run.id, { before, limit: limit + 1 })
-    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.number] })
-    return page.map((row) => checkpointWire(run.publicId, row))
-  })
-  implement(app, contract.listUsage, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const limit = shown(asked.limit)
-    const list = 'strait-usage'
-    const before = await numberPlace(list, asked.cursor, (time) => usageFrom(ctx.reads, run.id, time))
-    const rows = await listLatestUsage(ctx.reads, run.id, { before, limit: limit + 1 })
-    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.sequence] })
-    return page.map((row) => usageWire(run.publicId, row))
-  })
-  implement(app, contract.listToolCalls, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const limit = shown(asked.limit)
-    const list = 'strait-tool-calls'
-    const after = (await numberPlace(list, asked.cursor, (time) => toolCallsUpTo(ctx.reads, run.id, time))) ?? 0
-    const rows = await listToolCalls(ctx.reads, run.id, { after, limit: limit + 1 })
-    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.sequence] })
-    return page.map((row) => toolCallWire(run.publicId, row))
-  })
-  implement(app, contract.listOutputs, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    const limit = shown(asked.limit)
-    const list = 'strait-outputs'
-    const rows = await listOutputs(ctx.reads, run.id, { after: namePlace(list, asked.cursor) ?? '', limit: limit + 1 })
-    const page = pageOf(request, reply, { rows, limit, list, place: (row) => [row.outputKey] })
-    return page.map((row) => outputWire(run.publicId, row))
-  })
-  implement(app, contract.listState, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
-    return pageOfState(ctx, { request, reply, ...asked }, run)
-  })
-}
-
-export async function pageOfState(ctx: Ctx, { request, reply, limit, cursor }: Asked, run: RunRow) {
-  const list = 'strait-state'
-  const rows = await listValues(ctx.reads, run.id, { after: namePlace(list, cursor) ?? '', limit: shown(limit) + 1 })
-  const page = pageOf(request, reply, { rows, limit: shown(limit), list, place: (row) => [row.key] })
-  return page.map((row) => stateWire(run.publicId, row))
-}
-
 type Conditions = Omit<RunFilter, 'limit' | 'after'>
 
-async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter }: { list: string; filter: Conditions }) {
-  const limit = shown(asked.limit)
+/** `whole` is how many runs are shown at once where the whole list was asked for. */
+type List = { list: string; filter: Conditions; whole?: number | undefined }
+
+async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter, whole }: List) {
   const after = createdPlace(list, asked.cursor, filter.order)
+  let beyond: RunPlace | undefined
+  const { rows, limit } = await untied(whole ?? shown(asked.limit), async (count) => {
+    const found = await lookFor(ctx, { ...filter, after, limit: count })
+    beyond = found.next
+    return found.rows
+  })
+  return runsPage(ctx, { ...asked, limit }, { list, rows, beyond: rows.length <= limit ? beyond : undefined })
+}
+
+/** A filter that finds little is looked for in a bounded number of runs; the next page goes on where this one stopped. */
+async function lookFor(ctx: Ctx, filter: RunFilter): Promise<RunPage> {
   const rows: RunRow[] = []
-  let place: RunPlace | undefined = after
-  // A filter that finds little is looked for in a bounded number of runs; the next page goes on where this one stopped.
-  for (let looks = 0; looks < LOOKS_MAX && rows.length <= limit && (looks === 0 || place); looks++) {
-    const page = await listRunsPage(ctx.reads, { ...filter, after: place, limit: limit + 1 - rows.length })
+  let next = filter.after
+  for (let looks = 0; looks < LOOKS_MAX && rows.length < filter.limit && (looks === 0 || next); looks++) {
+    const page = await listRunsPage(ctx.reads, { ...filter, after: next, limit: filter.limit - rows.length })
     rows.push(...page.rows)
-    place = page.next
+    next = page.next
   }
-  return runsPage(ctx, { ...asked, limit }, { list, rows, beyond: rows.length <= limit ? place : undefined })
+  return { rows, next }
 }
 
 type FoundRuns = {
@@ -213,7 +144,11 @@ type FoundRuns = {
 }
 
 /** Runs with their bodies. Where those are huge the page is shorter than was asked for, and says that there is more. */
-async function runsPage(ctx: Ctx, { request, reply, limit }: Asked, { list, rows, beyond }: FoundRuns) {
+async function runsPage(
+  ctx: Ctx,
+  { request, reply, limit }: Asked & { limit: number },
+  { list, rows, beyond }: FoundRuns,
+) {
   const ids = rows.slice(0, limit).map((row) => row.id)
   const { bodies, within } = await readRunBodies(ctx.reads, ids)
   const page = pageOf(request, reply, { rows, limit: within, list, place: createdKey })
@@ -230,10 +165,26 @@ export async function runsWithBodies(ctx: Ctx, rows: readonly RunRow[]) {
   return rows.map((row) => straitRun(row, bodies.get(row.id)))
 }
 
-const isBeyond = (row: RunRow, place: { createdAt: string; id: string } | undefined): boolean => {
-  if (!place) return true
-  const apart = row.createdAt.getTime() - Date.parse(place.createdAt)
-  return apart > 0 || (apart === 0 && row.id > place.id)
+function isBeyond(row: RunRow, place: RunPlace): boolean {
+  const at = instantText(row.createdAt)
+  return isLater(at, place.createdAt) || (!isLater(place.createdAt, at) && row.id > place.id)
+}
+
+/** Times in any form of RFC 3339, to the microsecond. */
+function isLater(one: string, other: string): boolean {
+  const apartMs = Math.trunc(Date.parse(one)) - Math.trunc(Date.parse(other))
+  return apartMs > 0 || (apartMs === 0 && microsOf(one) > microsOf(other))
+}
+
+const microsOf = (time: string): number => Number((/\.(\d+)/.exec(time)?.[1] ?? '').padEnd(6, '0').slice(3, 6))
+
+type AskedStates = { status?: string; statuses?: string[]; 'statuses[]'?: string[] }
+
+function statesOf({ status, statuses = [], 'statuses[]': others = [] }: AskedStates): string[] | undefined {
+  const several = [...statuses, ...others]
+  if (status !== undefined && several.length > 0)
+    throw straitRefusal(400, 'status and statuses cannot be combined', 'validation_error')
+  return status === undefined ? several : [status]
 }
 
 type Pair = [key: string, value: string | undefined]

@@ -5,6 +5,7 @@ import { RUN_MOVES, transitionOf } from '#core/run.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
 import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
 import type { UsageRow } from '#usage/usage.sql.ts'
+import { numberedTime } from './paging.ts'
 import { filled } from './run-wire.ts'
 
 const word = (description: string) => Type.String({ description })
@@ -82,6 +83,9 @@ export const RunState = Type.Object(
   { title: 'RunState' },
 )
 
+/** Chunks have a stream of their own, and there may be thousands of them between two events. */
+export const CHUNK = 'stream.chunk'
+
 const STATE_CHANGE = 'state_change'
 const MOVE_EVENTS = [...new Set(Object.values(RUN_MOVES).map((move) => move.event as string))]
 
@@ -116,7 +120,7 @@ export function eventWire(row: RunLogRow) {
     level: row.level ?? DEFAULT_LEVEL,
     message: row.message ?? (move ? `${move.from} -> ${move.to}` : ''),
     data: move ? { ...(row.data as object | null), ...move } : dataOf(row),
-    created_at: row.recordedAt.toISOString(),
+    created_at: numberedTime(row.recordedAt, row.sequence!),
   })
 }
 
@@ -126,7 +130,7 @@ export const checkpointWire = (runId: string, { id, number, source, state, creat
   sequence: number,
   source,
   state,
-  created_at: createdAt.toISOString(),
+  created_at: numberedTime(createdAt, number),
 })
 
 export const usageWire = (runId: string, row: UsageRow) => ({
@@ -138,7 +142,7 @@ export const usageWire = (runId: string, row: UsageRow) => ({
   completion_tokens: row.completionTokens,
   total_tokens: row.totalTokens,
   cost_microusd: row.costMicrousd,
-  created_at: row.createdAt.toISOString(),
+  created_at: numberedTime(row.createdAt, row.sequence),
 })
 
 export const toolCallWire = (runId: string, row: ToolCallRow) =>
@@ -150,7 +154,7 @@ export const toolCallWire = (runId: string, row: ToolCallRow) =>
     output: row.output,
     duration_ms: row.durationMs === null ? null : Math.round(row.durationMs),
     status: row.status,
-    created_at: row.createdAt.toISOString(),
+    created_at: numberedTime(row.createdAt, row.sequence),
   })
 
 export const outputWire = (runId: string, { id, outputKey, schema, value, createdAt }: OutputRow) => ({

@@ -19,8 +19,8 @@ import {
 import { EVENT_TYPE, LEVEL } from '#contract/event.ts'
 import { route } from '#contract/route.ts'
 import { FENCED } from '#contract/runs/executor.ts'
-import { bodyOf, paging, query } from './paging.ts'
-import { JobRun } from './run-wire.ts'
+import { bodyOf, query, wholeList } from './paging.ts'
+import { JobRun, OK } from './run-wire.ts'
 import { RunCheckpoint, RunEvent, RunOutput, RunState, RunToolCall, RunUsage } from './runs-record-wire.ts'
 
 const tag = 'Running attempt'
@@ -30,7 +30,6 @@ const COST_MAX = 1_000_000_000_000
 const VALUE_BYTES_MAX = 64 * 1024
 const KEY = text(256, 'Name of the value.', { minLength: 1 })
 const KeyPath = Type.Object({ run_id: RUN_ID, key: KEY })
-const OK = Type.Object({ status: oneOf(['ok'], 'Done.') }, { title: 'OK' })
 
 export const getPayload = route({
   ...attempt,
@@ -73,12 +72,16 @@ export const progressRun = route({
   replies: { 201: RunEvent },
 })
 
+export const ANNOTATIONS = metadata('Merged into the metadata.')
+
 export const annotateRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/annotate',
   name: 'annotateRun',
   summary: "Lay annotations over the run's metadata.",
-  body: bodyOf({ annotations: metadata('Merged into the metadata; 50 keys at most in all.') }),
+  description: 'The body holds them under `annotations`, or is the map itself. 50 keys at most in all.',
+  bodyAs: 'given',
+  body: Type.Object({}, { additionalProperties: true, description: '`{annotations: {key: text}}`, or `{key: text}`.' }),
   replies: { 200: JobRun },
 })
 
@@ -174,7 +177,7 @@ export const listStateOfRun = route({
   path: '/sdk/v1/runs/:run_id/state',
   name: 'getStateByRunId',
   summary: 'List the values that the run keeps, by key.',
-  query: query(paging),
+  query: query(wholeList),
   replies: { 200: Type.Array(RunState) },
 })
 

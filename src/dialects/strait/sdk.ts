@@ -1,11 +1,13 @@
 // Strait's SDK plane: what a running attempt says about itself. A call of an attempt that is replaced, stopped or over
 // is refused by the write itself; only then we look why, as Strait's clients tell these cases apart.
 import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import { idempotencyKeyOf, type RunCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
+import { checkOf } from '#http/input/validation.ts'
 import { attemptOf, errorText } from '#http/routes/attempts.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -29,7 +31,7 @@ import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { awaitKey, spawnRun } from '#runs/control/spawn-run.ts'
 import { waitForEvent } from '#runs/waits/waits.ts'
 import { straitRun } from './run-wire.ts'
-import { pageOfState } from './runs-reads.ts'
+import { pageOfState } from './runs-record-reads.ts'
 import { checkpointWire, eventWire, outputWire, stateWire, toolCallWire, usageWire } from './runs-record-wire.ts'
 import * as contract from './sdk-contract.ts'
 import * as course from './sdk-course-contract.ts'
@@ -66,8 +68,8 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
     const line = { type: 'resource_sample', level: 'info', message: 'resource sample', data } as const
     return written(ctx, caller, writeLog(ctx, attemptOf(caller), line))
   })
-  implement(app, contract.annotateRun, async ({ annotations }, caller) => {
-    await fenced(ctx, caller, annotateRun(ctx, attemptOf(caller), annotations))
+  implement(app, contract.annotateRun, async ({ given }, caller) => {
+    await fenced(ctx, caller, annotateRun(ctx, attemptOf(caller), annotationsOf(given)))
     return runOf(ctx, await findRunOr404(ctx, caller.projectId, caller.runId))
   })
   implement(app, contract.heartbeatRun, async (_, caller) => {
@@ -106,6 +108,18 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
     await fenced(ctx, caller, writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done }))
     return { status: 'ok' as const }
   })
+}
+
+const checkBare = checkOf(contract.ANNOTATIONS)
+const checkNamed = checkOf(Type.Object({ annotations: contract.ANNOTATIONS }))
+
+/** Some clients send the map under a name, and some send it bare. */
+function annotationsOf(given: Record<string, unknown>): Record<string, string> {
+  const { annotations } = given
+  const isNamed = (typeof annotations === 'object' && annotations !== null) || Object.keys(given).length === 0
+  const fields = isNamed ? checkNamed(given) : checkBare(given)
+  if (fields) throw refuse('invalid', { fields })
+  return (isNamed ? annotations : given) as Record<string, string>
 }
 
 function stateRoutes(app: FastifyInstance, ctx: Ctx): void {

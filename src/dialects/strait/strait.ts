@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import type { Check } from '#http/routes/operations.ts'
 import type { Live } from '#live/live.ts'
 import { mountDialect } from '../dialect.ts'
 import { STRAIT_ADMIN_ROUTES, straitAdminRoutes } from './admin.ts'
@@ -10,12 +11,13 @@ import { straitBulkRoutes } from './runs-bulk.ts'
 import { RUN_ROUTES } from './runs-control-contract.ts'
 import { straitControlRoutes } from './runs-controls.ts'
 import { straitReadRoutes } from './runs-reads.ts'
+import { straitRecordRoutes } from './runs-record-reads.ts'
 import { straitSdkRoutes } from './sdk.ts'
 import { SDK_ROUTES } from './sdk-course-contract.ts'
 import { straitStreamRoutes } from './streams.ts'
 import { SURFACE, wordProblem } from './wording.ts'
 
-export type StraitParts = { ctx: Ctx; live: Live; tokens: RunTokens; checks: () => Promise<{ ok: boolean }[]> }
+export type StraitParts = { ctx: Ctx; live: Live; tokens: RunTokens; checks: () => Promise<Check[]> }
 
 export const straitRoutes = (parts: StraitParts) =>
   mountDialect({
@@ -29,6 +31,7 @@ export const straitRoutes = (parts: StraitParts) =>
         reply.header('x-api-version', 'v1')
       })
       straitReadRoutes(app, parts.ctx)
+      straitRecordRoutes(app, parts.ctx)
       straitControlRoutes(app, parts.ctx)
       straitBulkRoutes(app, parts.ctx)
       straitStreamRoutes(app, parts)

@@ -12,9 +12,8 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { filled } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
-import { DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
+import { CHUNK, DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
 
-const CHUNK = 'stream.chunk'
 /** Runs whose wire is remembered. More streams than that work as well, they only share less. */
 const WIRES_MAX = 1_000
 

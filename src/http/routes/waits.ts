@@ -13,9 +13,10 @@ export function waitRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { run, waitId, expiresAt } = await waitForEvent(ctx, attemptOf(caller), asked)
     return { status: run.state, wait_id: waitId, event_key, expires_at: expiresAt.toISOString() }
   })
-  implement(app, contract.sendEvent, async ({ event_key, payload }, { projectId, actor }) =>
-    runWire(await sendEvent(ctx, { projectId, actor, eventKey: event_key, payload: payload ?? null })),
-  )
+  implement(app, contract.sendEvent, async ({ event_key, payload = null }, { projectId, actor }) => {
+    const { run } = await sendEvent(ctx, { projectId, actor, eventKey: event_key, payload })
+    return runWire(run)
+  })
   implement(app, contract.continueRun, async ({ payload }, caller) =>
     runWire(await continueRun(ctx, attemptOf(caller), { payload })),
   )

@@ -14,7 +14,7 @@ import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
 import { insertCheckpoint } from '../attempts/attempt-writes.sql.ts'
 import { findLease } from '../attempts/leases.sql.ts'
-import { findWaitForEvent } from './waits.sql.ts'
+import { findWaitForEvent, type WaitRow } from './waits.sql.ts'
 
 /** The source of the checkpoint that an event leaves. */
 export const EVENT_SOURCE = 'event_trigger'
@@ -60,9 +60,9 @@ export async function refuseWhilePausing(sql: Sql, runId: string): Promise<void>
 export async function sendEvent(
   ctx: Ctx,
   asked: Cause & { projectId: string; eventKey: string; payload: unknown },
-): Promise<RunRow> {
+): Promise<{ run: RunRow; wait: WaitRow }> {
   const { projectId, eventKey, actor } = asked
-  const runId = await ctx.sql.begin(async (transaction) => {
+  const ended = await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     const wait = await findWaitForEvent(tx, projectId, eventKey)
     if (!wait) throw refuse('wait_not_found', { eventKey })
@@ -91,11 +91,12 @@ export async function sendEvent(
     })
     const data = { for: 'event', event_key: eventKey, checkpoint: number }
     await wake(tx, run!, { actor, causationId: received.id, data })
-    return wait.runId
+    return wait
   })
-  const [run] = await readRuns(ctx.sql, [runId])
-  ctx.ring([`run:${runId}`, `queue:${run!.queue}`, 'tail'])
-  return asMoved(run!, { state: 'queued' })
+  const wait = ended as WaitRow
+  const [run] = await readRuns(ctx.sql, [wait.runId])
+  ctx.ring([`run:${wait.runId}`, `queue:${run!.queue}`, 'tail'])
+  return { run: asMoved(run!, { state: 'queued' }), wait }
 }
 
 /** Queues a run that waits, in a transaction that holds its lock. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { callerOf, openNode, until } from '../../support/http-yard.ts'
 import { straitOf, straitYard } from '../../support/strait-yard.ts'
 
+const RFC3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 const ZERO = '00000000-0000-0000-0000-000000000000'
 
 test('health and readiness are open to everybody', async () => {
@@ -12,7 +13,9 @@ test('health and readiness are open to everybody', async () => {
     () => fetch(`${address}/strait/health/ready`),
     ({ status }) => status === 200,
   )
-  expect(await ready.json()).toEqual({ status: 'ok' })
+  const { status, components } = (await ready.json()) as { status: string; components: object[] }
+  expect(status).toBe('up')
+  expect(components).toContainEqual({ name: 'database', status: 'up', latency_ms: expect.any(Number) })
 })
 
 test('stats count the runs of the project in every state, from counters', async () => {
@@ -51,7 +54,25 @@ test('an event sent to a run that waits for it wakes that run; to nobody, it is 
   expect([waiting.status, waiting.body.status]).toEqual([200, 'waiting'])
   expect((await stranger('POST', '/v1/events/paid%3A7/send', { payload: 1 })).status).toBe(404)
   const sent = await call('POST', '/v1/events/paid%3A7/send', { payload: { sum: 9 } })
-  expect([sent.status, sent.body]).toMatchObject([200, { id: run.id, status: 'queued' }])
+  expect([sent.status, sent.body]).toEqual([
+    200,
+    {
+      id: waiting.body.trigger_id,
+      event_key: 'paid:7',
+      project_id: 'default',
+      source_type: 'job_run',
+      job_run_id: run.id,
+      status: 'received',
+      response_payload: { sum: 9 },
+      timeout_secs: 60,
+      requested_at: RFC3339,
+      received_at: RFC3339,
+      expires_at: RFC3339,
+      trigger_type: 'event',
+      sent_by: expect.any(String),
+      run: expect.objectContaining({ id: run.id, status: 'queued' }),
+    },
+  ])
   const again = await call('POST', '/v1/events/paid%3A7/send', { payload: { sum: 9 } })
   expect([again.status, again.body]).toEqual([
     404,
@@ -124,9 +145,21 @@ test('keys are listed page by page, revoked, and rotated with a grace', async ()
   const rotated = await call('POST', `/v1/api-keys/${two.id}/rotate`, { grace_period_minutes: 5 })
   expect([rotated.status, rotated.body.scopes]).toEqual([201, ['jobs:read']])
   expect(rotated.body.key).not.toBe(two.key)
+  expect(rotated.body).toMatchObject({
+    old_key_id: two.id,
+    new_key_id: rotated.body.id,
+    project_id: 'default',
+    name: 'two',
+    key_prefix: rotated.body.key.slice(0, rotated.body.key_prefix.length),
+  })
   for (const { key } of [two, rotated.body]) expect((await withKey(key)('GET', '/v1/jobs')).status).toBe(200)
   const { body: listed } = await call('GET', '/v1/api-keys')
   const old = listed.find((it: { id: string }) => it.id === two.id)
+  expect(old).toMatchObject({
+    replaced_by_key_id: rotated.body.new_key_id,
+    grace_expires_at: rotated.body.grace_expires_at,
+    expires_at: rotated.body.grace_expires_at,
+  })
   const minutes = (Date.parse(old.expires_at) - Date.now()) / 60_000
   expect(minutes).toBeGreaterThan(4)
   expect(minutes).toBeLessThanOrEqual(5)
@@ -188,7 +221,14 @@ test('projects are created with their first key, by those who may', async () => 
   const made = await call('POST', '/v1/projects', { id: 'third', org_id: 'acme', name: 'Third' })
   expect([made.status, made.body]).toEqual([
     201,
-    { id: 'third', name: 'Third', created_at: expect.any(String), key: expect.any(String) },
+    {
+      id: 'third',
+      org_id: 'default',
+      name: 'Third',
+      created_at: RFC3339,
+      updated_at: RFC3339,
+      key: expect.any(String),
+    },
   ])
   const first = await withKey(made.body.key)('POST', '/v1/jobs', { name: 'a', slug: 'a', execution_mode: 'worker' })
   expect([first.status, first.body.project_id]).toEqual([201, 'third'])
@@ -197,7 +237,9 @@ test('projects are created with their first key, by those who may', async () => 
   const page = await call('GET', '/v1/projects?limit=2')
   expect(page.body.map((it: { id: string }) => it.id)).toEqual(['default', 'other'])
   const rest = await call('GET', `/v1/projects?limit=2&cursor=${page.headers.get('x-next-cursor')}`)
-  expect(rest.body).toEqual([{ id: 'third', name: 'Third', created_at: expect.any(String) }])
+  expect(rest.body).toEqual([
+    { id: 'third', org_id: 'default', name: 'Third', created_at: RFC3339, updated_at: RFC3339 },
+  ])
   expect((await call('GET', '/v1/projects/third')).body).toEqual(rest.body[0])
   expect((await call('GET', '/v1/projects/fourth')).body).toMatchObject({ code: 'not_found' })
   for (const [method, path, body] of [

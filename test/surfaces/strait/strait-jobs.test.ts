@@ -377,7 +377,23 @@ test('a dry run is checked and creates nothing', async () => {
   const tried = await call('POST', `/v1/jobs/${job.id}/trigger`, { payload: 1, dry_run: true })
   expect([tried.status, tried.body]).toEqual([
     200,
-    { status: 'valid', payload_hash: sha256('1'), idempotency_hit: false, dry_run: true },
+    {
+      dry_run: true,
+      job: {
+        id: job.id,
+        name: job.name,
+        slug: job.slug,
+        execution_mode: 'worker',
+        queue: 'default',
+        timeout_secs: 300,
+        max_attempts: 3,
+        version: 1,
+        version_id: job.version_id,
+      },
+      payload: 1,
+      payload_hash: sha256('1'),
+      idempotency_hit: false,
+    },
   ])
   expect((await call('GET', `/v1/jobs/${job.id}/health`)).body.total_runs).toBe(0)
 })
@@ -403,7 +419,7 @@ test('a bulk trigger is a batch on record, with a result for each item', async (
         { id: expect.any(String), status: 'queued', idempotency_hit: false },
         { id: first.id, status: 'queued', idempotency_hit: true },
         { id: expect.any(String), status: 'delayed', idempotency_hit: false },
-        { id: null, status: 'failed', idempotency_hit: false, error: expect.stringContaining('key c') },
+        { status: 'failed', idempotency_hit: false, error: expect.stringContaining('key c') },
       ],
       total: 4,
       created: 2,
@@ -457,7 +473,13 @@ test('a batch may be larger than a single run, and each of its payloads as large
 test('the health of a job counts its runs, and the share that succeeds', async () => {
   const { call, native } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', { ...JOB, max_attempts: 1 })
-  expect((await call('GET', '/v1/jobs/sum/health')).body).toMatchObject({ total_runs: 0, success_rate: null })
+  expect((await call('GET', '/v1/jobs/sum/health')).body).toMatchObject({
+    window: '7d',
+    total_runs: 0,
+    success_rate: 0,
+    avg_duration_secs: 0,
+    health_score: -1,
+  })
   await call('POST', '/v1/jobs/sum/trigger/bulk', { items: Array(5).fill({}) })
   const claimed = await native('POST', '/v1/workers/claim', { worker_id: 'w', limit: 4 })
   await native('POST', '/v1/workers/settle', {
@@ -467,8 +489,26 @@ test('the health of a job counts its runs, and the share that succeeds', async (
       ...(index === 0 ? { outcome: 'failed', error: 'no' } : { outcome: 'completed' }),
     })),
   })
-  const { body } = await call('GET', `/v1/jobs/${job.id}/health`)
-  expect(body).toMatchObject({ job_id: job.id, enabled: true, paused: false, total_runs: 5, success_rate: 0.75 })
+  const { body } = await call('GET', `/v1/jobs/${job.id}/health?window=1h`)
+  expect(body).toMatchObject({
+    job_id: job.id,
+    window: '1h',
+    enabled: true,
+    paused: false,
+    total_runs: 4,
+    completed_runs: 3,
+    failed_runs: 1,
+    timed_out_runs: 0,
+    crashed_runs: 0,
+    canceled_runs: 0,
+    expired_runs: 0,
+    success_rate: 75,
+  })
+  expect(Date.now() - Date.parse(body.since)).toBeLessThan(3_700_000)
+  expect(body.p99_duration_secs).toBeGreaterThanOrEqual(body.p95_duration_secs)
+  expect(body.health_score).toBeGreaterThanOrEqual(52.5)
+  const odd = await call('GET', `/v1/jobs/${job.id}/health?window=2d`)
+  expect([odd.status, odd.body.code]).toEqual([400, 'validation_error'])
   expect(body.counts).toMatchObject({ completed: 3, dead_letter: 1, queued: 1, executing: 0, paused: 0 })
 })
 

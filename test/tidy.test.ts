@@ -145,6 +145,13 @@ test('the environment is read in config.ts only', () => {
   expect(readers.map(({ path }) => path)).toEqual([])
 })
 
+test('schemas of clients have one door', () => {
+  // The two others check requests against our own contract.
+  const doors = [/^src\/access\/schema\//, /^src\/http\/input\//, /^src\/dialects\/onceonly\/checks\.ts$/]
+  const found = product.filter(({ path, text }) => /from 'ajv/.test(text) && !doors.some((may) => may.test(path)))
+  expect(found.map(({ path }) => path)).toEqual([])
+})
+
 test('no file is longer than a reader can hold in mind', () => {
   const long = product
     .map(({ path, text }) => ({ path, lines: text.split('\n').length }))

@@ -55,7 +55,7 @@ export type Question = {
 
 /** Asks on behalf of a running attempt; with `wait` the run rests until all that it asks is answered. */
 export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
-  checkQuestion(question)
+  await checkQuestion(it.projectId, question)
   const id = newId()
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
@@ -115,31 +115,24 @@ async function rest(tx: Sql, it: Attempt): Promise<void> {
   if (problem) throw problem
 }
 
-function checkQuestion({
-  kind,
-  schema,
-  params,
-  editableParams,
-  onExpiry,
-  defaultAnswer,
-  expiresInSecs,
-}: Question): void {
+async function checkQuestion(projectId: string, question: Question): Promise<void> {
+  const { kind, schema, params, editableParams, onExpiry, defaultAnswer, expiresInSecs } = question
   if (schema) {
     if (kind === 'approval') throw refuseField('schema', 'goes with feedback only')
-    const problem = schemaProblem(schema)
+    const problem = await schemaProblem(schema, projectId)
     if (problem) throw refuseField('schema', problem)
   }
   const unknown = editableParams.find((name) => !Object.hasOwn(params, name))
   if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
   if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
     throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
-  if (defaultAnswer) checkAnswer({ kind, schema, params, editableParams }, defaultAnswer, 'default.')
+  if (defaultAnswer) await checkAnswer({ projectId, kind, schema, params, editableParams }, defaultAnswer, 'default.')
 }
 
-type Asked = Pick<InputRow, 'kind' | 'schema' | 'params' | 'editableParams'>
+type Asked = Pick<InputRow, 'projectId' | 'kind' | 'schema' | 'params' | 'editableParams'>
 
 /** Throws what is wrong with an answer to this question. */
-export function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): void {
+export async function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): Promise<void> {
   if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
   if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
   // A form sends back all that it was shown: only what is different was edited.
@@ -149,7 +142,9 @@ export function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): voi
       !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(asked.params[name])),
   )?.[0]
   if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
-  const fields = asked.schema ? problemsUnder(asked.schema, answer.feedback, `${prefix}feedback`) : []
+  const { projectId, schema } = asked
+  const about = { projectId, value: answer.feedback, name: `${prefix}feedback` }
+  const fields = schema ? await problemsUnder({ ...about, schema }) : []
   if (fields.length > 0) throw refuse('invalid', { fields })
 }
 
@@ -159,7 +154,7 @@ export async function answerInput(
   asked: Cause & { projectId: string; requestId: string; answer: InputAnswer },
 ): Promise<InputRow> {
   const row = await findInputOr404(ctx, asked.projectId, asked.requestId)
-  checkAnswer(row, asked.answer)
+  await checkAnswer(row, asked.answer)
   // What was not edited is part of the answer too: whoever reads it need not look at the question.
   const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
   await endInput(ctx, row, { state: 'answered', answer, by: asked.actor }, asked.actor)

@@ -8,6 +8,17 @@ export const isStorableText = (text: string): boolean => !text.includes('\u0000'
 export const storableText = (text: string): string =>
   isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', REPLACEMENT)
 
+/**
+ * The beginning of a text, in a form that PostgreSQL can store. The only way to shorten a text that is kept or sent on:
+ * a cut may go through the middle of a character, so it comes first, and what it leaves is made storable afterwards.
+ */
+export function cutText(text: string, lengthMax: number): string {
+  if (text.length <= lengthMax) return storableText(text)
+  // Half of a surrogate pair is left out, not replaced.
+  const isHalf = /[\ud800-\udbff]/.test(text.charAt(lengthMax - 1)) && /[\udc00-\udfff]/.test(text.charAt(lengthMax))
+  return storableText(text.slice(0, isHalf ? lengthMax - 1 : lengthMax))
+}
+
 /** The value with every string in it storable; the same value when all are. */
 export function storableJson(value: unknown): unknown {
   if (typeof value === 'string') return storableText(value)

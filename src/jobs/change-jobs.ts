@@ -39,7 +39,7 @@ export async function createJob(
 ): Promise<JobRow> {
   const { projectId, slug, signingSecret } = asked
   const definition = withSecretsKept(asked.definition, {})
-  await checkDefinition(ctx, definition)
+  await checkDefinition(ctx, projectId, definition)
   const id = newId()
   await change(ctx, asked, { jobId: id, type: 'job.created', data: { slug, version: 1 } }, async (tx) => {
     const inserted = await insertJob(tx, {
@@ -70,7 +70,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const job = await findJobOr404(ctx, asked.projectId, asked.job)
     const definition = { ...job.definition, ...withSecretsKept(asked.patch, job.definition.endpointHeaders) }
-    await checkDefinition(ctx, definition, job.definition)
+    await checkDefinition(ctx, asked.projectId, definition, job.definition)
     const slug = asked.slug ?? job.slug
     if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
     const version = job.version + 1
@@ -174,7 +174,7 @@ const nextCron = (definition: JobDefinition): Date | undefined =>
  * Checks what is new beside `before`: what was right once, such as a cron that has fired, is no reason to refuse another
  * change. What is being enabled is checked whole.
  */
-async function checkDefinition(ctx: Ctx, it: JobDefinition, before?: JobDefinition): Promise<void> {
+async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, before?: JobDefinition): Promise<void> {
   const isNew = (...fields: (keyof JobDefinition)[]) =>
     !before || (it.enabled && !before.enabled) || fields.some((field) => !isDeepStrictEqual(it[field], before[field]))
   if (isNew('execution', 'endpointUrl')) await checkEndpointOf(ctx, it)
@@ -184,7 +184,7 @@ async function checkDefinition(ctx: Ctx, it: JobDefinition, before?: JobDefiniti
     ['payload_schema', 'payloadSchema'],
     ['result_schema', 'resultSchema'],
   ] as const) {
-    const problem = it[name] && isNew(name) && schemaProblem(it[name])
+    const problem = it[name] && isNew(name) && (await schemaProblem(it[name], projectId))
     if (problem) throw refuseField(field, problem)
   }
   if (isNew('retryStrategy', 'retryDelaysSecs') && it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0)

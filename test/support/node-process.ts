@@ -12,3 +12,23 @@ const node = await startNode({
 })
 process.stdout.write(`ready at ${node.address}\n`)
 process.on('SIGTERM', () => void node.close().then(() => process.exit(0)))
+
+// Asked by a line, it tells how long its event loop was held up since the line before: the most processor time that was
+// used between two turns. Unlike what a clock says, that is the same on a machine with other things to do.
+const usedMs = (): number => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+let longestMs = 0
+process.stdin.once('data', () => {
+  let lastMs = usedMs()
+  setInterval(() => {
+    const nowMs = usedMs()
+    longestMs = Math.max(longestMs, nowMs - lastMs)
+    lastMs = nowMs
+  }, 1)
+})
+process.stdin.on('data', () => {
+  process.stdout.write(`held up for ${longestMs.toFixed(1)} ms\n`)
+  longestMs = 0
+})

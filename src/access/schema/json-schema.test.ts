@@ -1,33 +1,39 @@
 import { describe, expect, test } from 'vitest'
-import { problemsUnder, schemaProblem } from './json-schema.ts'
+import * as door from './json-schema.ts'
 
-const timed = <T>(work: () => T): { ms: number; value: T } => {
+const schemaProblem = (schema: object) => door.schemaProblem(schema, 'p1')
+const problemsUnder = (schema: object, value: unknown, name: string) =>
+  door.problemsUnder({ projectId: 'p1', schema, value, name })
+
+async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; value: T }> {
   const startMs = performance.now()
-  const value = work()
+  const value = await work()
   return { value, ms: performance.now() - startMs }
 }
 
 describe('patterns', () => {
-  test('take time in proportion to the text, whatever they are', () => {
+  test('take time in proportion to the text, whatever they are', async () => {
     for (const pattern of ['^(a+)+$', '^(a|aa)+$', '^(a|a?)+$', '^([a-z]+)*$'])
       for (const schema of [{ pattern }, { patternProperties: { [pattern]: false } }]) {
         const text = `${'a'.repeat(28)}!`
-        expect(schemaProblem(schema)).toBeUndefined()
-        const { ms } = timed(() => problemsUnder(schema, 'pattern' in schema ? text : { [text]: 1 }, 'payload'))
+        expect(await schemaProblem(schema)).toBeUndefined()
+        const { ms } = await timed(() => problemsUnder(schema, 'pattern' in schema ? text : { [text]: 1 }, 'payload'))
         expect(ms, pattern).toBeLessThan(500)
       }
-    expect(problemsUnder({ pattern: '^(a+)+$' }, `${'a'.repeat(28)}!`, 'payload')).toMatchObject([{ field: 'payload' }])
+    expect(await problemsUnder({ pattern: '^(a+)+$' }, `${'a'.repeat(28)}!`, 'payload')).toMatchObject([
+      { field: 'payload' },
+    ])
   })
 
-  test('with many repetitions are not tried on a long text', () => {
+  test('with many repetitions are not tried on a long text', async () => {
     const text = 'abbab'.repeat(200_000)
-    const { ms, value } = timed(() => problemsUnder({ pattern: '^[ab]*a[ab]{900}[c-d]$' }, text, 'payload'))
+    const { ms, value } = await timed(() => problemsUnder({ pattern: '^[ab]*a[ab]{900}[c-d]$' }, text, 'payload'))
     expect(ms).toBeLessThan(5000)
     expect(value).toMatchObject([{ field: 'payload', message: 'is too long for the patterns of its schema' }])
-    expect(problemsUnder({ pattern: '^[a-z]+$' }, text, 'payload')).toEqual([])
+    expect(await problemsUnder({ pattern: '^[a-z]+$' }, text, 'payload')).toEqual([])
   })
 
-  test('mean what they mean in JavaScript', () => {
+  test('mean what they mean in JavaScript', async () => {
     const cases: [string, string, boolean][] = [
       ['^\\d{4}-\\d\\d$', '2026-01', true],
       ['^\\d{4}-\\d\\d$', '2026-01\n', false],
@@ -40,31 +46,31 @@ describe('patterns', () => {
       ['\\bfoo\\b', 'a foo', true],
     ]
     for (const [pattern, text, matches] of cases) {
-      expect(schemaProblem({ pattern }), pattern).toBeUndefined()
-      expect(problemsUnder({ pattern }, text, 'payload').length === 0, pattern).toBe(matches)
+      expect(await schemaProblem({ pattern }), pattern).toBeUndefined()
+      expect((await problemsUnder({ pattern }, text, 'payload')).length === 0, pattern).toBe(matches)
     }
   })
 
-  test('of one schema are told apart', () => {
+  test('of one schema are told apart', async () => {
     const schema = { allOf: [{ pattern: '^a' }, { pattern: 'b$' }] }
-    expect(problemsUnder(schema, 'ab', 'payload')).toEqual([])
-    expect(problemsUnder(schema, 'ac', 'payload')).toHaveLength(1)
-    expect(problemsUnder(schema, 'cb', 'payload')).toHaveLength(1)
+    expect(await problemsUnder(schema, 'ab', 'payload')).toEqual([])
+    expect(await problemsUnder(schema, 'ac', 'payload')).toHaveLength(1)
+    expect(await problemsUnder(schema, 'cb', 'payload')).toHaveLength(1)
   })
 
-  test('that need more than that are refused in so many words', () => {
+  test('that need more than that are refused in so many words', async () => {
     for (const pattern of ['(?=a)b', '(?<!a)b', '(a)\\1', 'a{5000}', '(', 'a'.repeat(5000)]) {
-      expect(schemaProblem({ pattern }), pattern).toMatch(/pattern/)
-      expect(schemaProblem({ properties: { a: { patternProperties: { [pattern]: true } } } }), pattern).toMatch(
+      expect(await schemaProblem({ pattern }), pattern).toMatch(/pattern/)
+      expect(await schemaProblem({ properties: { a: { patternProperties: { [pattern]: true } } } }), pattern).toMatch(
         /pattern/,
       )
     }
-    expect(schemaProblem({ pattern: '(?=a)b' })).toMatch(/look-around/)
+    expect(await schemaProblem({ pattern: '(?=a)b' })).toMatch(/look-around/)
   })
 })
 
 describe('references', () => {
-  test('that lead back without having taken anything are refused', () => {
+  test('that lead back without having taken anything are refused', async () => {
     const circles = [
       { $ref: '#' },
       { allOf: [{ $ref: '#' }] },
@@ -74,31 +80,31 @@ describe('references', () => {
         $defs: { a: { $ref: '#/$defs/b' }, b: { anyOf: [{ type: 'null', not: {} }, { $ref: '#/$defs/a' }] } },
       },
     ]
-    for (const schema of circles) expect(schemaProblem(schema), JSON.stringify(schema)).toMatch(/circle/)
+    for (const schema of circles) expect(await schemaProblem(schema), JSON.stringify(schema)).toMatch(/circle/)
   })
 
-  test('of a tree to itself are taken', () => {
+  test('of a tree to itself are taken', async () => {
     const tree = {
       type: 'object',
       properties: { value: {}, children: { type: 'array', items: { $ref: '#' } } },
       required: ['value'],
     }
-    expect(schemaProblem(tree)).toBeUndefined()
-    expect(problemsUnder(tree, { value: 1, children: [{ value: 2 }] }, 'payload')).toEqual([])
-    expect(problemsUnder(tree, { value: 1, children: [{}] }, 'payload')).toMatchObject([
+    expect(await schemaProblem(tree)).toBeUndefined()
+    expect(await problemsUnder(tree, { value: 1, children: [{ value: 2 }] }, 'payload')).toEqual([])
+    expect(await problemsUnder(tree, { value: 1, children: [{}] }, 'payload')).toMatchObject([
       { field: 'payload.children.0' },
     ])
   })
 
-  test('in a circle that only some values enter are told of such a value', () => {
+  test('in a circle that only some values enter are told of such a value', async () => {
     const schema = JSON.parse('{"if":{"const":"x"},"then":{"$ref":"#"}}')
-    expect(problemsUnder(schema, 'y', 'payload')).toEqual([])
-    expect(problemsUnder(schema, 'x', 'payload')).toEqual([
+    expect(await problemsUnder(schema, 'y', 'payload')).toEqual([])
+    expect(await problemsUnder(schema, 'x', 'payload')).toEqual([
       { field: 'payload', message: 'is nested deeper than its schema can be checked' },
     ])
   })
 
-  test('that double the work with each step are cut off', () => {
+  test('that double the work with each step are cut off', async () => {
     const $defs = Object.fromEntries(
       Array.from({ length: 40 }, (_, i) => [
         `d${i}`,
@@ -108,30 +114,30 @@ describe('references', () => {
     const fold = { properties: { a: { allOf: [{ $ref: '#' }, { $ref: '#' }] } } }
     let nested: unknown = {}
     for (let depth = 0; depth < 60; depth++) nested = { a: nested }
-    expect(timed(() => schemaProblem({ $ref: '#/$defs/d0', $defs })).ms).toBeLessThan(5000)
-    const { ms, value } = timed(() => problemsUnder(fold, nested, 'payload'))
+    expect((await timed(() => schemaProblem({ $ref: '#/$defs/d0', $defs }))).ms).toBeLessThan(5000)
+    const { ms, value } = await timed(() => problemsUnder(fold, nested, 'payload'))
     expect(ms).toBeLessThan(5000)
     expect(value).toMatchObject([{ field: 'payload' }])
   })
 })
 
-test('schemas nested without end are refused', () => {
+test('schemas nested without end are refused', async () => {
   let schema: object = {}
   for (let depth = 0; depth < 5000; depth++) schema = { items: schema }
-  expect(schemaProblem(schema)).toMatch(/nested/)
+  expect(await schemaProblem(schema)).toMatch(/nested/)
 })
 
-test('a schema that has become unusable refuses values instead of throwing', () => {
-  expect(problemsUnder({ pattern: '(?=a)b' }, 'b', 'payload')).toMatchObject([{ field: 'payload' }])
+test('a schema that has become unusable refuses values instead of throwing', async () => {
+  expect(await problemsUnder({ pattern: '(?=a)b' }, 'b', 'payload')).toMatchObject([{ field: 'payload' }])
 })
 
-test('long lists of different items are compared quickly', () => {
+test('long lists of different items are compared quickly', async () => {
   const list = Array.from({ length: 100_000 }, (_, i) => ({ i }))
-  const { ms, value } = timed(() => problemsUnder({ uniqueItems: true }, list, 'payload'))
+  const { ms, value } = await timed(() => problemsUnder({ uniqueItems: true }, list, 'payload'))
   expect(value).toEqual([])
   expect(ms).toBeLessThan(5000)
   expect(
-    problemsUnder(
+    await problemsUnder(
       { uniqueItems: true },
       [
         { a: 1, b: [2] },
@@ -140,6 +146,36 @@ test('long lists of different items are compared quickly', () => {
       'payload',
     ),
   ).toHaveLength(1)
-  expect(problemsUnder({ uniqueItems: true }, [1, '1', [1], null, 'null'], 'payload')).toEqual([])
-  expect(problemsUnder({ uniqueItems: false }, [1, 1], 'payload')).toEqual([])
+  expect(await problemsUnder({ uniqueItems: true }, [1, '1', [1], null, 'null'], 'payload')).toEqual([])
+  expect(await problemsUnder({ uniqueItems: false }, [1, 1], 'payload')).toEqual([])
+})
+
+test('multiples are those of the numbers as they are written', async () => {
+  const cases: [value: number, divisor: number, is: boolean][] = [
+    [19.99, 0.01, true],
+    [0.07, 0.01, true],
+    [1.1, 0.1, true],
+    [19.995, 0.01, false],
+    [1e-9, 0.01, false],
+    [1e300, 1e-300, true],
+    [1e300, 0.3, false],
+    [7, 2, false],
+    [-8, 2, true],
+    [0, 0.01, true],
+    [5e-324, 1e308, false],
+  ]
+  for (const [value, multipleOf, is] of cases)
+    expect((await problemsUnder({ multipleOf }, value, 'payload')).length === 0, `${value} of ${multipleOf}`).toBe(is)
+})
+
+test('an object is never the same item as a list of its parts', async () => {
+  expect(await problemsUnder({ uniqueItems: true }, [{ a: 1 }, [['a', 1]], ['object', ['a', 1]]], 'payload')).toEqual(
+    [],
+  )
+})
+
+test('a schema with what Ajv alone knows is refused, and what only looks like it is taken', async () => {
+  expect(await schemaProblem({ $async: true })).toMatch(/\$async/)
+  expect(await schemaProblem({ items: [], prefixItems: [{ $async: true }] })).toMatch(/\$async/)
+  expect(await schemaProblem({ const: { $async: true }, properties: { $async: {} } })).toBeUndefined()
 })

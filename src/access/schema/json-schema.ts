@@ -1,187 +1,111 @@
-// JSON Schema of payloads, results and outputs: draft 2020-12, as jobs and outputs bring it. Strangers write both the
-// schema and the value, and both are checked on the one thread there is: whatever they say, a check has to end soon.
-import { _, type CodeKeywordDefinition, type KeywordCxt } from 'ajv'
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import * as ref from 'ajv/dist/vocabularies/core/ref.js'
-import * as dynamicRef from 'ajv/dist/vocabularies/dynamic/dynamicRef.js'
-import addFormats from 'ajv-formats'
+// JSON Schema of payloads, results, outputs and forms: draft 2020-12, as jobs and outputs bring it. Strangers write both
+// the schema and the value, so no check may hold up others. All of it begins in a thread of its own (schema-pool.ts);
+// a schema that was compiled there quickly is compiled here too, and a value is checked under it here as long as that
+// takes few steps. This is the only door: nothing else compiles what a client brought.
 import { LRUCache } from 'lru-cache'
-import { RE2JS, RE2JSException } from 're2js'
 import type { FieldProblem } from '#core/error.ts'
+import { isWithinDepth } from '#core/storable.ts'
+import { checkValue } from './schema-check.ts'
+import { type Compiled, compileSchema } from './schema-compile.ts'
+import { schemaPool } from './schema-pool.ts'
+import type { SchemaAnswer, SchemaTask } from './schema-thread.ts'
+import { isTooNested, TOO_NESTED } from './schema-walk.ts'
 
-const COMPILED_MAX = 1_000
-/** Problems told of one value at most: a list of a million wrong items is one mistake. */
-const PROBLEMS_MAX = 20
-/** How deep the JSON of a schema may be nested: it is compiled, and checked itself, by recursion. */
-const NESTING_MAX = 100
-/** References followed in one check at most: two at each step of a nested value double the work with each step. */
-const STEPS_MAX = 1_000_000
-const PATTERN_LENGTH_MAX = 1_000
-/** Instructions of a compiled pattern: the time for a text is at worst its length times this. */
-const PATTERN_SIZE_MAX = 2_000
-/** Characters times instructions in one check at most. At its worst that takes two seconds, and mostly next to none. */
-const PATTERN_WORK_MAX = 50_000_000
-const PATTERNS_MAX = 5_000
+/** Longer than this a check does not take, whatever is in it. */
+const CPU_MS_MAX = 2_000
+const WALL_MS_MAX = 10_000
+const THREADS = 2
+/** What is checked without a thread: a millisecond or two. */
+const STEPS_HERE_MAX = 50_000
+const WEIGHT_HERE_MAX = 2_000
+const COMPILE_HERE_MS_MAX = 10
 
-const compiled = new LRUCache<string, ValidateFunction>({ max: COMPILED_MAX })
-const patterns = new LRUCache<string, Pattern>({ max: PATTERNS_MAX })
+/** Values that are nested deeper cannot be written out for a thread. */
+const VALUE_NESTING_MAX = 1_000
 
-type Pattern = { test: (text: string) => boolean }
+/** Of a compiled schema, per character of its text, and besides. */
+const BYTES_PER_CHARACTER = 50
+const BYTES_EACH = 20_000
+const KEPT_BYTES_MAX = 64 * 1024 * 1024
 
-class TooManySteps extends Error {}
+/** A schema that a thread has looked at. */
+type Known = { unusable?: string | undefined; text: string; here?: Compiled | undefined }
 
-// One check runs at a time, and to its end, so that one counter serves all.
-let steps = 0
-let patternWork = 0
-
-function startCount(): void {
-  steps = 0
-  patternWork = 0
-}
-
-function step(): void {
-  if (++steps > STEPS_MAX) throw new TooManySteps('takes more steps to check than a schema may')
-}
-
-function compile(schema: object): ValidateFunction {
-  if (isNestedBeyond(schema, NESTING_MAX)) throw new Error(`it is nested more than ${NESTING_MAX} deep`)
-  const text = JSON.stringify(schema)
-  const known = compiled.get(text)
-  if (known) return known
-  // An instance of its own for each: two jobs may use the same $id for different schemas.
-  const ajv = new Ajv2020({
-    strict: false,
-    allErrors: false,
-    validateFormats: true,
-    logger: false,
-    // A schema that refers a thousand times to a large part of itself must not become a thousand copies of its code.
-    inlineRefs: false,
-    code: { regExp: linearPattern },
-  })
-  addFormats.default(ajv)
-  for (const definition of [ref.default, dynamicRef.default] as unknown as CodeKeywordDefinition[])
-    ajv.removeKeyword(String(definition.keyword)).addKeyword(counted(definition))
-  ajv.removeKeyword('uniqueItems').addKeyword({
-    keyword: 'uniqueItems',
-    type: 'array',
-    schemaType: 'boolean',
-    validate: (wanted: boolean, items: unknown[]) => !wanted || areDifferent(items),
-    error: { message: 'must NOT have duplicate items' },
-  })
-  startCount()
-  const validate = ajv.compile(schema)
-  compiled.set(text, validate)
-  return validate
-}
-
-/** The same keyword, each use of which counts as a step. Only references make more work than the schema is long. */
-const counted = (definition: CodeKeywordDefinition): CodeKeywordDefinition => ({
-  ...definition,
-  code(cxt: KeywordCxt, ruleType?: string) {
-    cxt.gen.code(_`${cxt.gen.scopeValue('func', { ref: step })}()`)
-    definition.code(cxt, ruleType)
-  },
-})
-
-// JavaScript's own engine tries every way to match, which an unlucky pattern makes exponential. RE2 reads the text
-// once; what it cannot do in linear time it refuses.
-function linearPattern(pattern: string): Pattern {
-  const known = patterns.get(pattern)
-  if (known) return known
-  const fail = (why: string) => new Error(`the pattern ${JSON.stringify(pattern.slice(0, 80))} ${why}`)
-  if (pattern.length > PATTERN_LENGTH_MAX) throw fail(`is longer than ${PATTERN_LENGTH_MAX} characters`)
-  let made: RE2JS
-  try {
-    made = RE2JS.compile(RE2JS.translateRegExp(pattern))
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error
-    throw fail(
-      `is not supported: patterns are those of RE2, without look-around and back-references (${error.message})`,
-    )
-  }
-  if (made.programSize() > PATTERN_SIZE_MAX) throw fail('is too large once its repetitions are written out')
-  const size = made.programSize()
-  const counting = {
-    test(text: string) {
-      patternWork += text.length * size
-      if (patternWork > PATTERN_WORK_MAX) throw new TooManySteps('is too long for the patterns of its schema')
-      return made.test(text)
-    },
-    // Ajv tells the patterns of a schema apart by their text.
-    toString: () => pattern,
-  }
-  patterns.set(pattern, counting)
-  return counting
-}
-linearPattern.code = 'linearPattern'
-
-// Comparing each item with each other takes minutes for a payload of a megabyte.
-function areDifferent(items: readonly unknown[]): boolean {
-  const seen = new Set<unknown>()
-  for (const item of items) {
-    // A text of its own stands for each list and object; texts are marked, so that none is taken for one of those.
-    const key = typeof item === 'string' ? `"${item}` : typeof item === 'object' ? canonical(item) : item
-    if (seen.has(key)) return false
-    seen.add(key)
-  }
-  return true
-}
-
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_name, at: unknown) =>
-    typeof at === 'object' && at !== null && !Array.isArray(at)
-      ? Object.entries(at).sort(([a], [b]) => (a < b ? -1 : 1))
-      : at,
-  )
-
-function isNestedBeyond(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return depth === 0 || Object.values(value).some((below) => isNestedBeyond(below, depth - 1))
-}
-
-// One of each type: a reference that leads back to itself without taking anything of the value does so for one of them.
-const PROBES = [null, true, 0, '', [], {}]
+const sizeOf = ({ text, here }: Known): number => text.length * (here ? BYTES_PER_CHARACTER : 2) + BYTES_EACH
+const known = new LRUCache<string, Known>({ maxSize: KEPT_BYTES_MAX, sizeCalculation: sizeOf })
+/** Nobody changes a schema that was read, so that its text need be made once. */
+const texts = new WeakMap<object, string>()
+const pool = schemaPool({ threads: THREADS, cpuMsMax: CPU_MS_MAX, wallMsMax: WALL_MS_MAX })
 
 /** Why this is no JSON Schema, or none that can be checked; undefined when it is one. */
-export function schemaProblem(schema: object): string | undefined {
-  let validate: ValidateFunction
-  try {
-    validate = compile(schema)
-  } catch (error) {
-    return `is no JSON Schema that can be used: ${error instanceof Error ? error.message : String(error)}`
-  }
-  for (const probe of PROBES) {
-    try {
-      startCount()
-      validate(probe)
-    } catch (error) {
-      if (error instanceof RangeError) return 'refers to itself in a circle: no value could ever be checked'
-      if (error instanceof TooManySteps) return error.message
-      throw error
-    }
-  }
-  return undefined
+export async function schemaProblem(schema: object, projectId: string): Promise<string | undefined> {
+  const text = textOf(schema)
+  if (text === undefined) return TOO_NESTED
+  const found = known.get(text)
+  if (found) return found.unusable
+  const answer = await ask(projectId, { schemaText: text })
+  return answer === 'too_long' ? 'takes too long to be compiled' : answer.unusable
 }
 
-/** What is wrong with `value` under `schema`, each problem named by its field below `name`; empty when nothing is. */
-export function problemsUnder(schema: object, value: unknown, name: string): FieldProblem[] {
-  let validate: ValidateFunction
+type Check = {
+  /** Whose it is: projects take turns. */
+  projectId: string
+  schema: object
+  value: unknown
+  /** What the value is called in the problems told of it. */
+  name: string
+}
+
+/** What is wrong with the value, each problem named by its field below `name`; empty when nothing is. */
+export async function problemsUnder({ projectId, schema, value, name }: Check): Promise<FieldProblem[]> {
+  const schemaText = textOf(schema)
+  if (schemaText === undefined) return [unusableProblem(name, TOO_NESTED)]
+  const found = known.get(schemaText)
+  if (found?.unusable !== undefined) return [unusableProblem(name, found.unusable)]
+  const here = found?.here && problemsHere(found.here, value, name)
+  if (here) return here
+  if (!isWithinDepth(value, VALUE_NESTING_MAX)) return [{ field: name, message: 'is nested too deeply to be checked' }]
+  const answer = await ask(projectId, { schemaText, value: { text: JSON.stringify(value), name } })
+  if (answer === 'too_long') return [{ field: name, message: 'takes too long to check under its schema' }]
+  return answer.unusable === undefined ? answer.problems : [unusableProblem(name, answer.unusable)]
+}
+
+/** Undefined: it is nested too deeply to have one. */
+function textOf(schema: object): string | undefined {
+  const known = texts.get(schema)
+  if (known !== undefined) return known
+  if (isTooNested(schema)) return undefined
+  const text = JSON.stringify(schema)
+  texts.set(schema, text)
+  return text
+}
+
+/** Undefined: it takes a thread to say. */
+function problemsHere(compiled: Compiled, value: unknown, name: string): FieldProblem[] | undefined {
   try {
-    validate = compile(schema)
-  } catch (error) {
-    return [{ field: name, message: `cannot be checked, as its schema is not usable: ${(error as Error).message}` }]
+    return checkValue(compiled, { value, name, stepsMax: STEPS_HERE_MAX })
+  } catch {
+    // Mostly the steps were too few. Whatever else it was, the thread says it in words.
+    return undefined
   }
-  try {
-    startCount()
-    if (validate(value)) return []
-  } catch (error) {
-    if (error instanceof RangeError)
-      return [{ field: name, message: 'is nested deeper than its schema can be checked' }]
-    if (error instanceof TooManySteps) return [{ field: name, message: error.message }]
-    throw error
-  }
-  return (validate.errors ?? []).slice(0, PROBLEMS_MAX).map((error) => ({
-    field: `${name}${error.instancePath.replaceAll('/', '.')}`,
-    message: error.message ?? 'is invalid',
-  }))
+}
+
+const unusableProblem = (field: string, why: string): FieldProblem => ({
+  field,
+  message: `cannot be checked, as its schema ${why}`,
+})
+
+async function ask(projectId: string, task: SchemaTask): Promise<SchemaAnswer | 'too_long'> {
+  const answer = await pool.run(projectId, task)
+  const text = task.schemaText
+  if (answer === 'too_long' || known.has(text)) return answer
+  const { unusable, compileMs } = answer
+  known.set(text, { text, unusable, here: unusable === undefined ? compiledHere(text, compileMs) : undefined })
+  return answer
+}
+
+function compiledHere(text: string, compileMs: number): Compiled | undefined {
+  if (compileMs > COMPILE_HERE_MS_MAX) return undefined
+  const compiled = compileSchema(JSON.parse(text) as object, text)
+  return compiled.countable && compiled.weight <= WEIGHT_HERE_MAX ? compiled : undefined
 }

@@ -30,7 +30,7 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
       throw refuseField('type', `must be ${typeOf(question)}, which is what the run asks for`)
     const answer = answerOf(question, data)
     // Before anything is done: a paused run is not resumed by an answer that is refused.
-    await inWords(async () => checkAnswer(question, answer))
+    await inWords(() => checkAnswer(question, answer))
     if (run.state === 'paused') await resumeRun(ctx, { projectId, actor, runId: run_id }).catch(unless('wrong_state'))
     await inWords(() => answerInput(ctx, { projectId, actor, requestId: question.id, answer }))
     return { message: 'ok' as const }

@@ -4,7 +4,7 @@
 import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
-import { refuse } from '#core/error.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import type { Actor, Level } from '#core/event.ts'
 import { isEngineType, isOver, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
@@ -244,17 +244,19 @@ export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender)
 }
 
 /** A value under a key, checked against its own schema when it brings one. */
-export function writeOutput(
+export async function writeOutput(
   ctx: Ctx,
   it: Attempt,
   output: { outputKey: string; schema?: object | undefined; value: unknown },
 ): Promise<OutputRow> {
-  if (output.schema) {
-    const bad = schemaProblem(output.schema)
-    const fields = bad ? [{ field: 'schema', message: bad }] : problemsUnder(output.schema, output.value, 'value')
+  const { outputKey, schema, value } = output
+  if (schema) {
+    const { projectId } = it
+    const bad = await schemaProblem(schema, projectId)
+    if (bad) throw refuseField('schema', bad)
+    const fields = await problemsUnder({ projectId, schema, value, name: 'value' })
     if (fields.length > 0) throw refuse('invalid', { fields })
   }
-  const { outputKey, schema, value } = output
   // One that is written again is the same output.
   const id = derivedId('output', it.runId, outputKey)
   const about = { resourceType: 'output', resourceId: id }

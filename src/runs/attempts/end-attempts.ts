@@ -126,7 +126,9 @@ type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | '
 async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
   if (run?.jobId && base.result !== undefined) {
     const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
-    const fields = definition.resultSchema ? problemsUnder(definition.resultSchema, base.result, 'result') : []
+    const { projectId } = run
+    const { resultSchema: schema } = definition
+    const fields = schema ? await problemsUnder({ projectId, schema, value: base.result, name: 'result' }) : []
     if (fields.length > 0) return refuse('invalid', { fields })
   }
   return { ...base, move: 'complete' }

@@ -62,7 +62,7 @@ export async function rescheduleRun(
   if (problem) throw problem
   if (target.payload !== undefined && run.jobId) {
     const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
-    const bad = payloadProblem(definition, target.payload)
+    const bad = await payloadProblem({ projectId: target.projectId, definition }, target.payload)
     if (bad) throw bad
   }
   const later = target.scheduledAt.getTime() > nowMs || (await dependsOnOthers(ctx, run))

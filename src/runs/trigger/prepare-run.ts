@@ -28,7 +28,7 @@ export async function prepareRun(sql: Sql, it: Preparation): Promise<NewRun | Re
   const preset =
     it.request.preset === undefined ? undefined : await findPreset(sql, it.job.projectId, it.request.preset)
   if (it.request.preset !== undefined && !preset) return refuse('preset_not_found', { preset: it.request.preset })
-  const run = plainRun({ ...it, request: { ...timesOf(preset), ...it.request } })
+  const run = await plainRun({ ...it, request: { ...timesOf(preset), ...it.request } })
   if (run instanceof Error) return run
   if (preset) Object.assign(run, settingsOf(preset))
   // A delayed run is asked when it is due.
@@ -45,10 +45,10 @@ export async function prepareRun(sql: Sql, it: Preparation): Promise<NewRun | Re
   return { ...run, dependencies: it.job.dependencies, wait }
 }
 
-function plainRun({ job, request, origin, nowMs }: Preparation): NewRun | Refusal {
+async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<NewRun | Refusal> {
   const { definition } = job
   if (definition.execution === 'external') return refuse('job_external', { job: job.slug })
-  const problem = scheduleProblem(request, nowMs) ?? payloadProblem(definition, request.payload)
+  const problem = scheduleProblem(request, nowMs) ?? (await payloadProblem(job, request.payload))
   if (problem) return problem
   const overrides = overridesOf(request)
   const ttlSecs = request.ttlSecs ?? definition.runTtlSecs ?? undefined
@@ -109,9 +109,13 @@ export function scheduleProblem(
   return undefined
 }
 
-export function payloadProblem(definition: JobDefinition, payload: unknown): Refusal | undefined {
-  if (!definition.payloadSchema) return undefined
-  const fields = problemsUnder(definition.payloadSchema, payload ?? null, 'payload')
+export async function payloadProblem(
+  { projectId, definition }: { projectId: string; definition: Pick<JobDefinition, 'payloadSchema'> },
+  payload: unknown,
+): Promise<Refusal | undefined> {
+  const { payloadSchema: schema } = definition
+  if (!schema) return undefined
+  const fields = await problemsUnder({ projectId, schema, value: payload ?? null, name: 'payload' })
   return fields.length > 0 ? refuse('invalid', { fields }) : undefined
 }
 

@@ -17,5 +17,5 @@ export async function tryTriggers(
   if (job.pausedAt && job.definition.whenPaused === 'refuse') throw refuse('job_paused', { job: jobName })
   if (job.definition.execution === 'external') throw refuse('job_external', { job: jobName })
   const nowMs = Date.now()
-  return requests.map((it) => scheduleProblem(it, nowMs) ?? payloadProblem(job.definition, it.payload))
+  return Promise.all(requests.map(async (it) => scheduleProblem(it, nowMs) ?? (await payloadProblem(job, it.payload))))
 }

@@ -1,0 +1,46 @@
+// The patterns of schemas. JavaScript's own engine backtracks, which an unlucky pattern makes exponential. RE2 reads the
+// text once, and refuses what cannot be matched in linear time.
+import { LRUCache } from 'lru-cache'
+import { RE2JS, RE2JSException } from 're2js'
+import { chargePattern } from './schema-steps.ts'
+
+const LENGTH_MAX = 1_000
+/** Instructions of a compiled pattern: the time for a text is at worst its length times this. */
+const SIZE_MAX = 2_000
+/** Instructions of all patterns that are kept. */
+const KEPT_SIZE_MAX = 500_000
+
+type Pattern = { test: (text: string) => boolean; size: number }
+
+const patterns = new LRUCache<string, Pattern>({ maxSize: KEPT_SIZE_MAX, sizeCalculation: ({ size }) => size + 10 })
+
+/** What Ajv compiles the patterns of a schema with; throws what is wrong with one. */
+export function linearPattern(pattern: string): Pattern {
+  const known = patterns.get(pattern)
+  if (known) return known
+  const fail = (why: string) => new Error(`the pattern ${JSON.stringify(pattern.slice(0, 80))} ${why}`)
+  if (pattern.length > LENGTH_MAX) throw fail(`is longer than ${LENGTH_MAX} characters`)
+  let made: RE2JS
+  try {
+    made = RE2JS.compile(RE2JS.translateRegExp(pattern))
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) throw error
+    throw fail(
+      `is not supported: patterns are those of RE2, without look-around and back-references (${error.message})`,
+    )
+  }
+  const size = made.programSize()
+  if (size > SIZE_MAX) throw fail('is too large once its repetitions are written out')
+  const counting = {
+    size,
+    test(text: string) {
+      chargePattern(text.length * size)
+      return made.test(text)
+    },
+    // Ajv tells the patterns of a schema apart by their text.
+    toString: () => pattern,
+  }
+  patterns.set(pattern, counting)
+  return counting
+}
+linearPattern.code = 'linearPattern'

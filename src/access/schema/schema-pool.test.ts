@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { schemaPool } from './schema-pool.ts'
+
+const QUICK = { schemaText: '{"type":"object"}', value: { text: '[]', name: 'payload' } }
+/** It takes seconds to compile. */
+const properties = (count: number, from = 0) =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`a${from + i}`, { type: 'object', properties: { b: { maxLength: 5 } } }]),
+  )
+const ENDLESS = { schemaText: JSON.stringify({ properties: properties(6_000) }) }
+
+test('a check that takes too long is ended, and the next one finds a thread', async () => {
+  const pool = schemaPool({ threads: 1, cpuMsMax: 200, wallMsMax: 60_000 })
+  expect(await pool.run('p1', ENDLESS)).toBe('too_long')
+  expect(await pool.run('p1', QUICK)).toMatchObject({ problems: [{ field: 'payload', message: 'must be object' }] })
+})
+
+test('a check that waits for the processor of a busy machine is ended all the same, at last', async () => {
+  const pool = schemaPool({ threads: 1, cpuMsMax: 60_000, wallMsMax: 300 })
+  expect(await pool.run('p1', ENDLESS)).toBe('too_long')
+})
+
+test('a project that asks for much makes only itself wait', async () => {
+  const pool = schemaPool({ threads: 2, cpuMsMax: 60_000, wallMsMax: 60_000 })
+  const done: string[] = []
+  const ask = (projectId: string, task: Parameters<typeof pool.run>[1]) =>
+    pool.run(projectId, task).then(() => done.push(projectId))
+  const flood = Array.from({ length: 6 }, (_, i) =>
+    ask('greedy', { schemaText: JSON.stringify({ properties: properties(300, i) }) }),
+  )
+  await ask('modest', QUICK)
+  expect(done.filter((it) => it === 'greedy').length).toBeLessThan(6)
+  await Promise.all(flood)
+})
+
+test('what waits is bounded for each project, and the next one is told so', async () => {
+  const pool = schemaPool({ threads: 1, cpuMsMax: 200, wallMsMax: 60_000 })
+  const asked = Array.from({ length: 2_000 }, () => pool.run('p1', QUICK))
+  expect(() => pool.run('p1', QUICK)).toThrow(/full/)
+  const other = pool.run('p2', QUICK)
+  await Promise.all([...asked, other])
+})

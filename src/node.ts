@@ -51,7 +51,13 @@ export async function startNode({
   log = pino({ level: config.logLevel }),
 }: NodeOptions): Promise<Node> {
   const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
-  const apiSql = connect(databaseUrl, { max: apiConnections, name: 'runyard-api', statementTimeoutMs })
+  const say = (line: string) => log.info(line)
+  const apiSql = connect(databaseUrl, {
+    max: apiConnections,
+    name: 'runyard-api',
+    statementTimeoutMs,
+    log: (line) => log.warn(line),
+  })
   const readSql = connect(databaseUrl, {
     max: readConnections,
     name: 'runyard-reads',
@@ -60,7 +66,6 @@ export async function startNode({
   })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
   const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
-  const say = (line: string) => log.info(line)
   await migrate(apiSql, { log: say })
   const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
     dataDir: config.dataDir,

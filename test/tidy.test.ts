@@ -152,6 +152,12 @@ test('schemas of clients have one door', () => {
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
+test('the driver of PostgreSQL is used where its connections are guarded, and nowhere else', () => {
+  const guarded = ['src/postgres/line.ts', 'src/postgres/sql.ts']
+  const users = product.filter(({ path, text }) => !guarded.includes(path) && /\bpostgres\(/.test(text))
+  expect(users.map((file) => file.path)).toEqual([])
+})
+
 test('no file is longer than a reader can hold in mind', () => {
   const long = product
     .map(({ path, text }) => ({ path, lines: text.split('\n').length }))

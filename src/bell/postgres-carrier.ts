@@ -1,7 +1,7 @@
 // Rings through PostgreSQL: one connection per process that listens and notifies, and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises'
-import postgres from 'postgres'
 import { sessionSettings } from '#postgres/session-settings.ts'
+import { openSession } from '#postgres/sql.ts'
 import type { Carrier, CarrierOptions } from './carrier.ts'
 
 const CHANNEL = 'runyard_bell'
@@ -9,7 +9,7 @@ const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 2_000
 /** A connection that a firewall forgot looks alive for many minutes; an answer that does not come tells. */
 const PROBE_EVERY_MS = 15_000
-const PROBE_MAX_MS = 5_000
+const STATEMENT_MS = 5_000
 
 /** Resolves when it listens for the first time; rejects when that fails. */
 export async function postgresCarrier(url: string, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
@@ -60,37 +60,27 @@ export async function postgresCarrier(url: string, { hear, restored, log }: Carr
 type Line = { notify(payload: string): Promise<unknown>; lost: Promise<void>; end(): Promise<void> }
 
 async function openLine(url: string, hear: (payload: string) => void): Promise<Line> {
-  const { promise: lost, resolve: lose } = Promise.withResolvers<void>()
-  const sql = postgres(url, {
-    max: 1,
-    idle_timeout: 0,
-    max_lifetime: null,
-    connect_timeout: 10,
-    fetch_types: false,
-    onnotice: () => {},
-    onclose: () => lose(),
-    // The driver's own `listen` opens a second connection, and does not tell when it loses it.
-    ...{ onnotify: (_channel: string, payload: string) => hear(payload) },
-    connection: {
-      ...sessionSettings({ name: 'runyard-bell', statementTimeoutMs: 10_000, plans: 'once' }),
+  const session = await openSession({
+    url,
+    settings: {
+      ...sessionSettings({ name: 'runyard-bell', statementTimeoutMs: STATEMENT_MS, plans: 'once' }),
       // A notification takes a transaction id, and its commit would wait for the disk.
       synchronous_commit: 'off',
     },
+    limitMs: STATEMENT_MS,
+    onNotify: hear,
   })
-  const probe = setInterval(() => {
-    const late = setTimeout(lose, PROBE_MAX_MS)
-    void sql`select 1`.catch(lose).finally(() => clearTimeout(late))
-  }, PROBE_EVERY_MS)
+  // One that is not answered in time ends the connection, which is how its loss is noticed.
+  const probe = setInterval(() => void session`select 1`.catch(() => {}), PROBE_EVERY_MS)
   const end = () => {
     clearInterval(probe)
-    lose()
-    return sql.end({ timeout: 0 }).catch(() => {})
+    return session.release()
   }
   try {
-    await sql.unsafe(`listen ${CHANNEL}`)
+    await session.unsafe(`listen ${CHANNEL}`)
   } catch (error) {
     await end()
     throw error
   }
-  return { notify: (payload) => sql`select pg_notify(${CHANNEL}, ${payload})`, lost, end }
+  return { notify: (payload) => session`select pg_notify(${CHANNEL}, ${payload})`, lost: session.lost, end }
 }

@@ -203,9 +203,10 @@ const LOST = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
 ])
-// Classes of SQLSTATE: 08 connection, 53 out of resources, 57 stopped or cut off by the operator or a timeout, 58 trouble
-// of the machine; and single codes: deadlock, serialisation, lock and idle timeouts, a server that only reads.
-const LOST_SQLSTATE = /^(?:08|53|57|58)|^(?:40001|40P01|55P03|25P03|25P04|25006)$/
+// Classes of SQLSTATE: 08 connection, 28 and 3D a connection that is refused, 53 out of resources, 57 stopped or cut off
+// by the operator or a timeout, 58 trouble of the machine; and single codes: deadlock, serialisation, lock and idle
+// timeouts, a server that only reads.
+const LOST_SQLSTATE = /^(?:08|28|3D|53|57|58)|^(?:40001|40P01|55P03|25P03|25P04|25006)$/
 
 /** The database is away, or so busy that a statement was cut off: the same request may succeed in a moment. */
 export function isOutage(error: unknown): boolean {

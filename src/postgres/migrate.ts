@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type postgres from 'postgres'
 import { SEARCH_PATH } from './session-settings.ts'
+import { openUnhurried } from './sql.ts'
 
 export type MigrateOptions = { log?: (line: string) => void; dir?: string }
 export type Migration = { name: string; text: string; checksum: string }
@@ -23,20 +24,17 @@ export async function migrate(
   { log = () => {}, dir = MIGRATIONS_DIR }: MigrateOptions = {},
 ): Promise<void> {
   const migrations = await readMigrations(dir)
-  // The lock belongs to a session, so all of this has to happen in one.
-  const session = await sql.reserve()
+  // The lock belongs to a session, so all of this has to happen in one; and waiting for another process's
+  // migrations, or building an index, may take as long as it takes.
+  const session = await openUnhurried(sql)
   try {
     await refuseOldServer(session)
     await refuseOtherSchema(session)
-    // Waiting for another process's migrations, and building an index, may take as long as they take.
-    await session.unsafe('set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0')
     await session`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     await applyPending(session, migrations, log)
   } finally {
-    // On a broken connection these fail, and then the server has let go of the lock by itself.
-    await session`select pg_advisory_unlock(${MIGRATE_LOCK_KEY})`.catch(() => {})
-    await session.unsafe('reset all').catch(() => {})
-    session.release()
+    // The server lets go of the lock with the session.
+    await session.release()
   }
 }
 

@@ -1,6 +1,8 @@
-// The connection to PostgreSQL, and the few words that every other file of this room needs.
+// The connection to PostgreSQL, and the few words that every other file needs of it. Statements are written as the
+// driver's templates are; what executes them is ours (pool.ts, line.ts).
 import postgres from 'postgres'
-import { instantText, parseInstant } from './instant.ts'
+import { DRIVER, isLineLoss, type Line, type LineOptions, lineError, openLine, type Statement } from './line.ts'
+import { makePool, type Pool } from './pool.ts'
 import { sessionSettings } from './session-settings.ts'
 
 export type Sql = postgres.Sql
@@ -11,38 +13,153 @@ export type ConnectOptions = {
   /** Connections at most; small on purpose, an idle backend costs every snapshot. */
   max?: number
   name?: string
-  /** A statement that takes longer is cut off by the server; 0 for none. */
+  /** A statement that takes longer is cut off by the server, or by us when the server does not; 0 for none. */
   statementTimeoutMs?: number
   /** `once`: each statement has one plan, made without its values; `each`: a plan for the values of each call. */
   plans?: 'once' | 'each'
+  log?: (line: string) => void
 }
+
+/** Lets the server's own limit come first: its answer says more, and its connection can be kept. */
+const SERVER_FIRST_MS = 500
 
 export function connect(
   url: string,
-  { max = 4, name = 'runyard', statementTimeoutMs = 30_000, plans = 'once' }: ConnectOptions = {},
+  { max = 4, name = 'runyard', statementTimeoutMs = 30_000, plans = 'once', log }: ConnectOptions = {},
 ): Sql {
-  return postgres(url, {
-    max,
-    onnotice: () => {},
-    connect_timeout: 10,
-    // The default grows to 20 s: a database that is back after a restart would be left alone for as long.
-    backoff: (tries: number) => Math.min(1, 0.05 * 2 ** tries) * (0.5 + Math.random()),
-    idle_timeout: 0,
-    max_lifetime: null,
-    transform: { undefined: null },
-    types: {
-      // Positions, sequences and counts stay far below 2^53, where a number is exact.
-      bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number },
-      // With its microseconds, which cursors carry: the driver's own would cut them off, in texts that it sends too.
-      date: {
-        to: 1184,
-        from: [1082, 1114, 1184],
-        serialize: (value: Date | string) => (value instanceof Date ? instantText(value) : value),
-        parse: parseInstant,
+  const to = {
+    url,
+    settings: sessionSettings({ name, statementTimeoutMs, plans }),
+    limitMs: statementTimeoutMs > 0 ? statementTimeoutMs + SERVER_FIRST_MS : undefined,
+  }
+  const pool = makePool({ ...to, linesMax: max, log })
+  const sql = Object.assign(
+    tagOf((statement) => pool.submit(statement)),
+    {
+      begin: (...asked: [Work] | [string, Work]) => inTransaction(pool, asked),
+      reserve: async () => {
+        const line = await pool.acquire(performance.now())
+        return sessionOn(line, async () => pool.release(line))
       },
+      end: ({ timeout }: { timeout?: number } = {}) => pool.end(timeout === undefined ? undefined : timeout * 1000),
     },
-    connection: sessionSettings({ name, statementTimeoutMs, plans }),
+  ) as unknown as Sql
+  const patient = { statement_timeout: '0', lock_timeout: '0', idle_in_transaction_session_timeout: '0' }
+  unhurried.set(sql, () => openSession({ url, settings: { ...to.settings, ...patient } }))
+  return sql
+}
+
+const unhurried = new WeakMap<Sql, () => Promise<Session>>()
+
+/** A connection of its own to the same database, whose statements may take as long as they take: for migrations. */
+export const openUnhurried = (sql: Sql): Promise<Session> => unhurried.get(sql)!()
+
+/** One connection, until `release` or until it is lost. */
+export type Session = Db & { release: () => Promise<void>; lost: Promise<void> }
+
+export async function openSession(options: LineOptions): Promise<Session> {
+  const line = await openLine(options)
+  return sessionOn(line, line.end)
+}
+
+function sessionOn(line: Line, release: () => Promise<void>): Session {
+  let released = false
+  const tag = tagOf((statement) => (released ? statement.reject(isOver()) : line.run(statement)))
+  return Object.assign(tag, {
+    lost: line.lost,
+    async release() {
+      if (released) return
+      released = true
+      await release()
+    },
+  }) as unknown as Session
+}
+
+/** Writes statements and pieces of them, and never connects. */
+const write = postgres('postgres://nowhere', DRIVER)
+
+type Tag = Pick<Sql, 'unsafe' | 'json' | 'array' | 'typed' | 'types'>
+
+/** The driver's template functions, with an executor of ours. */
+function tagOf(run: (statement: Statement) => void): Tag {
+  const adopt = <T>(made: T): T => {
+    if (made instanceof Promise) (made as unknown as Statement).handler = run
+    return made
+  }
+  const { json, array, typed, types } = write
+  const tag = (...written: Parameters<Sql>) => adopt(write(...written))
+  const unsafe: Tag['unsafe'] = (...written) => adopt(write.unsafe(...written))
+  return Object.assign(tag, { unsafe, json, array, typed, types })
+}
+
+type Work = (transaction: postgres.TransactionSql) => unknown
+const isOver = () => lineError('TRANSACTION_OVER', 'the transaction of this statement is over')
+
+/** Times that a transaction is begun at most: a line may turn out to be lost at its first statement. */
+const BEGINS_MAX = 3
+
+async function inTransaction(pool: Pool, asked: [Work] | [string, Work]): Promise<unknown> {
+  const [mode, work] = asked.length === 1 ? ['', asked[0]] : asked
+  const line = await beginOn(pool, `begin ${mode}`)
+  try {
+    const result = await inScope(line, work)
+    await tell(line, 'commit')
+    return result
+  } catch (error) {
+    if (!line.isLost()) await tell(line, 'rollback').catch((cause: Error) => line.cut(cause))
+    throw error
+  } finally {
+    pool.release(line)
+  }
+}
+
+async function beginOn(pool: Pool, begin: string): Promise<Line> {
+  const beganMs = performance.now()
+  for (let tries = 1; ; tries++) {
+    const line = await pool.acquire(beganMs)
+    try {
+      await tell(line, begin, beganMs)
+      return line
+    } catch (error) {
+      pool.release(line)
+      if (tries === BEGINS_MAX || !isLineLoss(error)) throw error
+    }
+  }
+}
+
+const tell = (line: Line, text: string, beganMs = performance.now()): Promise<unknown> =>
+  tagOf((statement) => line.run(statement, beganMs))
+    .unsafe(text)
+    .execute()
+
+/** Runs `work` with statements that end with it. One that failed fails the whole, caught or not: PostgreSQL would. */
+async function inScope(line: Line, work: Work, depth = 0): Promise<unknown> {
+  let failed: { error: unknown } | undefined
+  let over = false
+  const tag = tagOf((statement) => {
+    if (over) return statement.reject(isOver())
+    statement.catch((error: unknown) => {
+      failed ??= { error }
+    })
+    line.run(statement)
   })
+  const savepoint = async (inner: Work) => {
+    await tag.unsafe(`savepoint s${depth}`)
+    try {
+      return await inScope(line, inner, depth + 1)
+    } catch (error) {
+      await tag.unsafe(`rollback to s${depth}`)
+      throw error
+    }
+  }
+  try {
+    const result = await work(Object.assign(tag, { savepoint }) as unknown as postgres.TransactionSql)
+    const all = Array.isArray(result) ? await Promise.all(result) : result
+    if (failed) throw failed.error
+    return all
+  } finally {
+    over = true
+  }
 }
 
 /** A piece of a statement. */

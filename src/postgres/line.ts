@@ -1,0 +1,176 @@
+// One connection to PostgreSQL: opened, used, lost or closed, and never opened again. The driver can open a connection
+// anew by itself; we do not let it, because it takes leftovers along: bytes of the old connection that it then sends
+// first, a statement of a transaction that is gone, a write to a socket that is not there. See decision 0017.
+import net from 'node:net'
+import postgres from 'postgres'
+import { ARRAY_TYPES } from './array-types.ts'
+import { keepDeadlines } from './deadlines.ts'
+import { instantText, parseInstant } from './instant.ts'
+
+/** The driver's query: a promise, with what it is executed by and how it is failed from outside. */
+export type Statement = Promise<unknown> & {
+  handler: (statement: Statement) => void
+  reject: (error: unknown) => void
+}
+
+export type LineOptions = {
+  url: string
+  settings: Readonly<Record<string, string>>
+  /** How long a statement may take as seen from here, whatever became of the server; undefined for ever. */
+  limitMs?: number | undefined
+  /** How long the opening may take. */
+  openMs?: number
+  /** Which host of several is tried first. */
+  firstHost?: number
+  onNotify?: (payload: string) => void
+}
+
+export type Line = {
+  /** `beganMs`: when its caller began to wait, if that was not now. */
+  run(statement: Statement, beganMs?: number): void
+  /** Statements under way. */
+  load(): number
+  /** When the oldest of them began. */
+  oldestMs(): number | undefined
+  isLost(): boolean
+  lost: Promise<void>
+  /** Called after every statement, when it was answered or failed. */
+  onSettled: (() => void) | undefined
+  /** Ends it at once; what is under way fails. */
+  cut(error: Error): void
+  /** Takes leave of the server. What is under way may end for a second. */
+  end(): Promise<void>
+}
+
+/** Options of the driver that make a statement what it is; the same wherever one is written or executed. */
+export const DRIVER = {
+  max: 1,
+  fetch_types: false,
+  idle_timeout: 0,
+  max_lifetime: null,
+  onnotice: () => {},
+  transform: { undefined: null },
+  types: {
+    // Positions, sequences and counts stay far below 2^53, where a number is exact.
+    bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number },
+    // With its microseconds, which cursors carry: the driver's own would cut them off, in texts that it sends too.
+    date: {
+      to: 1184,
+      from: [1082, 1114, 1184],
+      serialize: (value: Date | string) => (value instanceof Date ? instantText(value) : value),
+      parse: parseInstant,
+    },
+    ...ARRAY_TYPES,
+  },
+}
+
+const OPEN_MS = 5_000
+const LEAVE_SECS = 1
+
+/** An error of the connection, named as the driver names its own. */
+export const lineError = (code: string, message: string): Error => Object.assign(new Error(message), { code })
+/** The connection went while it was asked; one that was silent for too long is no reason to ask again. */
+export const isLineLoss = (error: unknown): boolean =>
+  /^(CONNECTION_|ECONN|EPIPE|57P0)/.test(String((error as { code?: unknown }).code))
+const isClosed = () => lineError('CONNECTION_CLOSED', 'the connection to PostgreSQL is lost')
+
+/** Resolves when the server takes statements. */
+export async function openLine(options: LineOptions): Promise<Line> {
+  const { url, settings, limitMs, openMs = OPEN_MS } = options
+  const lost = Promise.withResolvers<void>()
+  const underway = keepDeadlines<Statement>(limitMs, (statement) => {
+    const late = lineError('CONNECT_TIMEOUT', `PostgreSQL has not answered a statement for ${limitMs} ms`)
+    statement.reject(late)
+    cut(late)
+  })
+  let sockets: Sockets | undefined
+  let isLost = false
+
+  function cut(error: Error): void {
+    if (isLost) return
+    isLost = true
+    for (const statement of underway.items()) {
+      underway.delete(statement)
+      statement.reject(error)
+    }
+    sockets?.destroy()
+    lost.resolve()
+    line.onSettled?.()
+  }
+
+  const driver = postgres(url, {
+    ...DRIVER,
+    connect_timeout: openMs / 1000,
+    connection: settings,
+    onclose: () => cut(isClosed()),
+    // The driver's own `listen` opens a second connection, and does not tell when it loses it.
+    ...{ onnotify: (_channel: string, payload: string) => options.onNotify?.(payload) },
+    ...{
+      socket: (where: Where) => {
+        sockets ??= socketsOf(where, options.firstHost ?? 0)
+        const socket = sockets.next()
+        // Throwing tells the driver; what it has queued meanwhile it would forget.
+        if (!socket) cut(isClosed())
+        if (!socket) throw isClosed()
+        return socket
+      },
+    },
+  })
+  const execute = (driver`` as unknown as Statement).handler
+
+  const line: Line = {
+    run(statement, beganMs = performance.now()) {
+      if (isLost) return statement.reject(isClosed())
+      underway.add(statement, beganMs)
+      const settled = () => {
+        underway.delete(statement)
+        line.onSettled?.()
+      }
+      statement.then(settled, settled)
+      execute(statement)
+    },
+    load: underway.size,
+    oldestMs: underway.oldestMs,
+    isLost: () => isLost,
+    lost: lost.promise,
+    onSettled: undefined,
+    cut,
+    async end() {
+      await driver.end({ timeout: LEAVE_SECS })
+      cut(isClosed())
+    },
+  }
+  try {
+    const first = driver`select` as unknown as Statement
+    first.handler = (it) => line.run(it)
+    await first
+    return line
+  } catch (error) {
+    cut(error as Error)
+    // A name with several addresses fails with all of their errors, in one that says little by itself.
+    if (error instanceof AggregateError) throw lineError('CONNECTION_CLOSED', error.errors.map(String).join('; '))
+    throw error
+  }
+}
+
+type Where = { host: string[]; port: number[]; path: string | false }
+type Sockets = { next(): net.Socket | undefined; destroy(): void }
+
+/** One socket for each host, and none after that: a second one for the same would be another connection. */
+function socketsOf({ host, port, path }: Where, firstHost: number): Sockets {
+  let made = 0
+  let socket: net.Socket | undefined
+  return {
+    next() {
+      if (made >= host.length) return undefined
+      const at = (firstHost + made++) % host.length
+      socket = new net.Socket()
+      socket.setNoDelay(true)
+      if (path) socket.connect(path)
+      else socket.connect(port[at % port.length]!, host[at]!)
+      // The driver asks for the host's certificate by this name.
+      return Object.assign(socket, { host: host[at], port: port[at % port.length] })
+    },
+    destroy: () => void socket?.destroy(),
+  }
+}

@@ -4,6 +4,7 @@ import { startEmbedded } from '#postgres/embedded/server.ts'
 import { type Config, readConfig, SETTINGS } from './config.ts'
 import { startDemo } from './demo.ts'
 import { startNode } from './node.ts'
+import { unknownSettings } from './unknown-settings.ts'
 
 const HELP = `Runyard: a control plane for the runs of AI agents and background jobs.
 
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   if (process.argv.includes('--help') || process.argv.includes('-h')) return void process.stdout.write(HELP)
   const config = readConfig(process.env)
   const log = pino({ level: config.logLevel })
+  for (const unknown of unknownSettings(process.env)) log.warn(unknown)
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) })

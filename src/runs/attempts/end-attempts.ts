@@ -15,6 +15,7 @@ import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
+import { logEnding } from './log-ending.ts'
 
 const EXECUTING: readonly RunState[] = ['executing']
 
@@ -64,8 +65,10 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
   const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId)).catch(asError)))
   const topics = new Set<Topic>(['tail'])
   endings.forEach((ending, index) => {
-    const end = ended[index]
-    if (end instanceof Error || !end) return
+    const end = ended[index]!
+    // A refusal ended nothing, and whoever asked is told.
+    if (end instanceof Error) return
+    logEnding(ctx.log, ending, { ended: end, run: looked.get(ending.runId) })
     topics.add(`run:${ending.runId}`)
     if (end.state === 'delayed') topics.add('timers')
     // A slot of concurrency may be free now, and a run that came back may be claimed.

@@ -1,0 +1,25 @@
+// One line in the log for the end of each attempt: what failed must be found without asking the database.
+import type { Logger } from 'pino'
+import { isOver, type RunState } from '#core/run.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+
+const ERROR_LENGTH_MAX = 300
+
+type How = { runId: string; kind: string; error?: string; errorCode?: string | undefined }
+type Told = { ended: { state: RunState; attempt: number }; run: RunRow | undefined }
+
+/** What went well is told at level debug: there may be thousands of it in a second. */
+export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, { ended, run }: Told): void {
+  const { state } = ended
+  const ofRun = run && { projectId: run.projectId, job: run.jobSlug, maxAttempts: run.maxAttempts }
+  const about = { runId, ...ofRun, attempt: run?.attempt ?? ended.attempt, state }
+  if (error === undefined) {
+    log.debug(about, `an attempt ended: ${kind}`)
+    return
+  }
+  // By characters, so that none is cut in half.
+  const beginning = [...error.slice(0, ERROR_LENGTH_MAX * 2)].slice(0, ERROR_LENGTH_MAX).join('')
+  const failure = { ...about, errorCode, error: beginning }
+  if (isOver(state)) log.warn(failure, `an attempt failed, and its run ended: ${state}`)
+  else log.info(failure, `an attempt failed; its run goes on: ${state}`)
+}

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { SETTINGS } from './config.ts'
+import { unknownSettings } from './unknown-settings.ts'
+
+test.each([
+  ['RUNYARD_EGRES', 'RUNYARD_EGRESS'],
+  ['RUNYARD_ERGESS', 'RUNYARD_EGRESS'],
+  ['RUNYARD_KEEP_EVENT_DAY', 'RUNYARD_KEEP_EVENTS_DAYS'],
+  ['RUNYARD_DATADIR', 'RUNYARD_DATA_DIR'],
+  ['runyard_demo', 'RUNYARD_DEMO'],
+  ['RUNYARD_PORT', 'PORT'],
+  ['RUNYARD_DATABASE_URL', 'DATABASE_URL'],
+])('%s is told, with %s as what was meant', (name, meant) => {
+  expect(unknownSettings({ [name]: 'sesame' })).toEqual([
+    `${name} is not a setting of Runyard and is ignored; did you mean ${meant}?`,
+  ])
+})
+
+test('one that is like none is told without a guess, and those that are known are not told', () => {
+  expect(unknownSettings({ RUNYARD_COLOUR_OF_THE_CONSOLE: 'blue' })).toEqual([
+    'RUNYARD_COLOUR_OF_THE_CONSOLE is not a setting of Runyard and is ignored; see --help for those that there are',
+  ])
+  const known = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, '']))
+  expect(unknownSettings({ ...known, RUNYARD_URL: '', RUNYARD_TEST_POSTGRES: '', PATH: '', RUNYARDS: '' })).toEqual([])
+})

@@ -1,0 +1,59 @@
+// Settings in the environment that Runyard does not know: a misspelt one would otherwise be ignored without a word.
+import { SETTINGS } from './config.ts'
+
+const PREFIX = 'RUNYARD_'
+
+/** What clients, the example agent and tests read; it may well be set where a node is started. */
+const OF_OTHERS = /^RUNYARD_(?:URL|QUEUE|LEASE_SECS|TEST_\w*)$/
+
+/** Changes of a letter, and letters swapped, that a typing mistake may have. */
+const MISTAKES_MAX = 3
+const NAME_LENGTH_MAX = 100
+const TOLD_MAX = 20
+
+/** A sentence for each, without its value, which may be a secret; the first twenty. */
+export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env)
+    .filter((name) => name.toUpperCase().startsWith(PREFIX) && !Object.hasOwn(SETTINGS, name) && !OF_OTHERS.test(name))
+    .sort()
+    .slice(0, TOLD_MAX)
+    .map((name) => {
+      const meant = nearest(name.toUpperCase().slice(0, NAME_LENGTH_MAX))
+      const advice = meant ? `did you mean ${meant}?` : 'see --help for those that there are'
+      return `${name.slice(0, NAME_LENGTH_MAX)} is not a setting of Runyard and is ignored; ${advice}`
+    })
+}
+
+/** The setting with the fewest mistakes in it. Those that have no prefix are often given one. */
+function nearest(name: string): string | undefined {
+  const [best] = Object.keys(SETTINGS)
+    .map((setting) => {
+      const written = setting.startsWith(PREFIX) ? setting : PREFIX + setting
+      return { setting, mistakes: mistakesIn(name, written) }
+    })
+    .filter(({ mistakes, setting }) => mistakes <= Math.min(MISTAKES_MAX, Math.floor(setting.length / 3)))
+    .sort((a, b) => a.mistakes - b.mistakes)
+  return best?.setting
+}
+
+/** The optimal string alignment distance: letters left out, added, changed, or swapped with their neighbour. */
+function mistakesIn(typed: string, meant: string): number {
+  let before: number[] = []
+  let above = Array.from({ length: meant.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= typed.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= meant.length; column++) {
+      const isSame = typed[row - 1] === meant[column - 1]
+      const isSwapped = typed[row - 1] === meant[column - 2] && typed[row - 2] === meant[column - 1]
+      current[column] = Math.min(
+        above[column]! + 1,
+        current[column - 1]! + 1,
+        above[column - 1]! + (isSame ? 0 : 1),
+        isSwapped ? before[column - 2]! + 1 : Number.POSITIVE_INFINITY,
+      )
+    }
+    before = above
+    above = current
+  }
+  return above[meant.length]!
+}

@@ -42,7 +42,7 @@ export type Config = Readonly<{
 export const ROLES = ['api', 'engine'] as const
 export type Role = (typeof ROLES)[number]
 
-/** Every setting with its default and what it is for: `--help` and the README are made of this. */
+/** Every setting with its default and what it is for: `--help` and docs/configuration.md are made of this. */
 export const SETTINGS = {
   PORT: ['8080', 'port to listen on'],
   HOST: ['127.0.0.1', 'address to listen on; 0.0.0.0 for all'],

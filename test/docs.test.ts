@@ -1,11 +1,22 @@
-import { readFileSync } from 'node:fs'
+// The documents say what the code does: what can be compared is compared here.
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { REFUSAL_CODES } from '#core/error.ts'
 import { runDiagram, runMovesTable } from '#core/run-diagram.ts'
 import { STATUS } from '#http/problems.ts'
+import { apiSurface } from '../scripts/api-surface.ts'
+import {
+  CONFIGURATION_PAGE,
+  configurationPage,
+  DECISIONS_PAGE,
+  decisionsPage,
+  RELEASED_SURFACE,
+} from '../scripts/docs.ts'
 import { SETTINGS } from '../src/config.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
+const PAGES = globSync('{*.md,docs/**/*.md,bench/*.md,examples/**/*.md}')
 
 test('docs/run-states.md shows the table as it is', () => {
   const page = read('docs/run-states.md')
@@ -18,7 +29,71 @@ test('docs/errors.md names every code with its status', () => {
   for (const code of REFUSAL_CODES) expect(page, code).toContain(`| \`${code}\` | ${STATUS[code]} |`)
 })
 
-test('the README names every setting', () => {
-  const page = read('README.md')
-  for (const name of Object.keys(SETTINGS)) expect(page, name).toContain(`\`${name}\``)
+test('the pages that `npm run docs` writes are as it writes them', () => {
+  expect(read(CONFIGURATION_PAGE)).toBe(configurationPage())
+  expect(read(DECISIONS_PAGE)).toBe(decisionsPage())
+})
+
+test('every setting that a page names exists', () => {
+  const named = PAGES.filter((path) => path !== 'CHANGELOG.md').flatMap((path) =>
+    [...read(path).matchAll(/\bRUNYARD_[A-Z_]+[A-Z]\b/g)].map((found) => `${path}: ${found[0]}`),
+  )
+  // A test's own switch, and settings of the example agent.
+  const known = new Set([...Object.keys(SETTINGS), 'RUNYARD_TEST_REQUIRE', 'RUNYARD_URL', 'RUNYARD_QUEUE'])
+  expect(named.filter((it) => !known.has(it.split(': ')[1]!))).toEqual([])
+})
+
+test('links between pages lead somewhere', () => {
+  const broken = PAGES.flatMap((path) =>
+    [...read(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)/g)]
+      .map((found) => found[1]!)
+      .filter((target) => !existsSync(join(dirname(path), target)))
+      .map((target) => `${path} links to ${target}`),
+  )
+  expect(broken).toEqual([])
+})
+
+test('docs/architecture.md names every room, and no room, file or topic that the code does not have', () => {
+  const page = read('docs/architecture.md')
+  const rooms = [...new Set(globSync('src/*/**/*.ts').map((path) => path.split('/')[1]!))]
+  for (const room of rooms) expect(page, `the room ${room}`).toMatch(new RegExp(`^  ${room}/ `, 'm'))
+  const drawn = [...page.matchAll(/^ {2}([a-z-]+)\/ /gm)].map((found) => found[1]!)
+  expect(drawn.filter((room) => !rooms.includes(room))).toEqual([])
+
+  const files = new Set([...globSync('{src,test}/**/*.ts')].map((path) => path.split('/').at(-1)!))
+  const named = [...page.matchAll(/`(?:[\w./-]+\/)?([\w-]+(?:\.(?:sql|duty|test))?\.ts)`/g)].map((found) => found[1]!)
+  expect(named.filter((file) => !files.has(file))).toEqual([])
+
+  const topics = read('src/bell/topics.ts')
+  const rings = /\*\*Rings\.\*\*[^.]*topics \(([^)]*)\)/s.exec(page)?.[1] ?? ''
+  const rung = [...rings.matchAll(/`([a-z-]+):?…?`/g)].map((found) => found[1]!)
+  expect(rung.length).toBeGreaterThan(5)
+  for (const topic of rung) expect(topics, topic).toMatch(new RegExp(`'${topic}'|\`${topic}:`))
+})
+
+test('every decision has a title, a date and a status', () => {
+  for (const path of globSync('docs/decisions/0*.md')) {
+    const page = read(path)
+    const number = /\/(\d{4})-/.exec(path)![1]!
+    expect(page, path).toMatch(new RegExp(`^# ${number}: `))
+    expect(page, path).toMatch(/^Date: \d{4}-\d{2}-\d{2} · Status: (accepted|superseded by \d{4})/m)
+  }
+})
+
+// Add a line only with a "Breaking" entry in the CHANGELOG.
+const BROKEN_ON_PURPOSE: string[] = []
+
+test('the API still has everything that the last release promised', () => {
+  const now = new Set(apiSurface())
+  const released = read(RELEASED_SURFACE).trim().split('\n')
+  expect(released.filter((fact) => !now.has(fact) && !BROKEN_ON_PURPOSE.includes(fact))).toEqual([])
+  const operations = new Set(released.filter((fact) => fact.split(' ').length === 2))
+  const demanded = [...now].filter(
+    (fact) =>
+      fact.endsWith('(required)') &&
+      operations.has(fact.split(' ', 2).join(' ')) &&
+      !released.includes(fact) &&
+      !BROKEN_ON_PURPOSE.includes(fact),
+  )
+  expect(demanded, 'newly required fields break clients').toEqual([])
 })

@@ -3,10 +3,12 @@
 import { findAgent } from '#agents/agents.sql.ts'
 import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { HTTP_QUEUE } from '#core/queue.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { findJob } from '#jobs/jobs.sql.ts'
+import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
 import { countLeases, findQueuePlace } from '#run-state/claim/queue-place.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findLease } from '#runs/attempts/leases.sql.ts'
@@ -15,6 +17,7 @@ import { findWait } from '#runs/waits/waits.sql.ts'
 export type WhyReason =
   | 'over'
   | 'turn'
+  | 'no_worker'
   | 'time'
   | 'retry'
   | 'lease'
@@ -192,6 +195,8 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey },
     }
   }
+  const unasked = await explainUnasked(ctx, run, { ...base, ahead: place?.ahead ?? null, until: run.expiresAt })
+  if (unasked) return unasked
   const ahead = place?.ahead ?? 0
   const line =
     ahead === 0
@@ -204,6 +209,28 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
     until: run.expiresAt,
     sentence: `It waits for its turn in queue ${run.queue}; ${line}.`,
     details: { queue: run.queue },
+  }
+}
+
+/** A worker that polls asks more often than this. */
+const SILENCE_MS_MAX = 60_000
+
+/** Undefined when somebody asks for the runs of its queue, or is busy with some of them. */
+async function explainUnasked(
+  ctx: Pick<Ctx, 'sql'>,
+  { queue, projectId }: RunRow,
+  base: Base,
+): Promise<Why | undefined> {
+  const isDispatched = queue === HTTP_QUEUE
+  const last = await readLastAsked(ctx.sql, { queue, projectId: isDispatched ? undefined : projectId })
+  if (last.isWorkedOn || last.agoMs < SILENCE_MS_MAX) return undefined
+  const who = isDispatched ? 'No node with the role engine dispatches runs' : `No worker claims from queue ${queue}`
+  const since = last.at ? `the last one asked at ${iso(last.at)}` : 'none has asked within a day'
+  return {
+    ...base,
+    reason: 'no_worker',
+    sentence: `${who}: ${since}.`,
+    details: { queue, asked_at: last.at ? iso(last.at) : null },
   }
 }
 

@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
+import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
 import {
@@ -54,6 +55,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     resources: 0,
     locks: 0,
     use: 0,
+    claimers: 0,
   }
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
@@ -66,6 +68,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     const resources = keep.eventsDays === null ? 0 : await deleteUnseenResources(ctx.sql, keep.eventsDays, BATCH_MAX)
     const locks = await deleteExpiredLocks(ctx.sql, BATCH_MAX)
     const use = await deleteOldUse(ctx.sql, BATCH_MAX)
+    const claimers = await deleteSilentClaimers(ctx.sql, BATCH_MAX)
     counts.payloads += payloads
     counts.runs += runs
     counts.batches += batches
@@ -75,7 +78,8 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     counts.resources += resources
     counts.locks += locks
     counts.use += use
-    more = Math.max(payloads, runs, batches, operations, decisions, keys, resources, locks, use) === BATCH_MAX
+    counts.claimers += claimers
+    more = Math.max(payloads, runs, batches, operations, decisions, keys, resources, locks, use, claimers) === BATCH_MAX
     if (!more) break
   }
   if (Object.values(counts).some((count) => count > 0)) ctx.log.info(counts, 'swept what is old')

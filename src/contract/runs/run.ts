@@ -156,6 +156,7 @@ export const RunList = listOf(Run, 'RunList')
 export const RUN_REASONS = [
   'over',
   'turn',
+  'no_worker',
   'time',
   'retry',
   'lease',

@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
 import type { Actor } from '#core/event.ts'
 import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns, type Lane } from '#run-state/claim/claim-runs.sql.ts'
+import { makeAskingTeller } from './tell-asking.ts'
 
 /** How long a ring may be lost before somebody looks anyway. */
 const FALLBACK_MS = 2_000
@@ -38,16 +39,18 @@ const LOOKS_MAX = 8
 
 /** `waited` is told of each claimed run how long it was due. */
 export function makeClaimer(
-  ctx: Pick<Ctx, 'sql' | 'ring' | 'listen'>,
+  ctx: Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log'>,
   waited: (queue: string, seconds: number) => void = () => {},
 ): Claimer {
   let turn = 0
+  const tellAsking = makeAskingTeller(ctx)
   const after = new Map<string, Lane | undefined>()
   /** Jobs with a limit that were seen waiting in a place. */
   const limited = new Map<string, readonly string[]>()
 
   async function claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const place = `${request.projectId} ${request.queues.join()}`
+    tellAsking({ projectId: request.projectId, queues: request.queues })
     for (let looks = 1; ; looks++) {
       const { runs, contended } = await look(request, place)
       for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)

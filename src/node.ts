@@ -23,10 +23,12 @@ import { goLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
 import { feedCacheOf, feedOf } from '#log/recent-feed.ts'
 import { redisCache } from '#log/recent-feed-cache.ts'
+import { databaseClock } from '#postgres/clock.ts'
 import { newId } from '#postgres/id.ts'
 import { migrate } from '#postgres/migrate.ts'
 import { connect } from '#postgres/sql.ts'
 import { makeClaimer } from '#runs/attempts/claimer.ts'
+import { requireHeld } from '#runs/attempts/fence.ts'
 import { type Engine, startEngine } from '#upkeep/engine.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
@@ -73,7 +75,8 @@ export async function startNode({
     keepKey,
   })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
-  const tokens = runTokens(tokenSecret)
+  const clock = await databaseClock(apiSql)
+  const tokens = runTokens(tokenSecret, clock)
   const feedCache =
     config.redisUrl === undefined
       ? undefined
@@ -87,6 +90,7 @@ export async function startNode({
     reads: readSql,
     ring: bell.ring,
     listen: listenTo(bell),
+    nowMs: clock.nowMs,
     log,
     given: [
       egressOf.given(config.egress),
@@ -130,6 +134,7 @@ export async function startNode({
   const app = buildServer({
     log,
     authenticate: authenticator.authenticate,
+    fence: (caller) => requireHeld(ctx, caller),
     rateLimit: (caller) =>
       limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
     routes: [
@@ -155,6 +160,7 @@ export async function startNode({
     await Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()])
     await bell.close()
     await stopTracing?.()
+    clock.close()
     await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
   }
   return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }

@@ -4,7 +4,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
 import { runTopic } from '#bell/topics.ts'
-import { refuse } from '#core/error.ts'
+import type { Refusal } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import {
   costOf,
@@ -22,15 +22,9 @@ import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { type AgentRow, lockAgents } from './agents.sql.ts'
-import {
-  type AuthorizationRow,
-  insertAuthorizations,
-  type NewAuthorization,
-  readToday,
-  settleAuthorization,
-  type Today,
-} from './authorizations.sql.ts'
+import { insertAuthorizations, type NewAuthorization, readToday, type Today } from './authorizations.sql.ts'
 import { insertInputRequests, type NewInputRequest } from './input-requests.sql.ts'
+import { lockCallers } from './lock-callers.ts'
 import { policyHash } from './policy-hash.ts'
 
 export type CallRequest = {
@@ -42,6 +36,8 @@ export type CallRequest = {
   argsHash?: string | undefined
   /** Internal id of the run that makes the call. */
   runId?: string | undefined
+  /** The lease of that run, when its attempt makes the call by itself: it must be held when the decision is made. */
+  leaseToken?: string | undefined
   /**
    * Correlation id of that run, when its log tells of the call in words of its own: the decision then stands beside the
    * log, in the same chain.
@@ -83,18 +79,21 @@ const decideCall = batched<CallRequest, Decision>(
   'The queue of authorizations',
   async (ctx, calls) => {
     const decided = await decideCalls(ctx.sql, calls)
-    const blocked = calls.filter((_, index) => decided[index]!.decision === 'blocked')
+    const isBlocked = (it: Decision | Refusal): boolean => 'decision' in it && it.decision === 'blocked'
+    const blocked = calls.filter((_, index) => isBlocked(decided[index]!))
     if (blocked.length > 0) feedOf(ctx).changed(new Set(blocked.map((it) => it.projectId)))
     return decided
   },
   { parallel: 1 }, // Two would mostly wait for the lock of the same agent.
 )
 
-/** Decides about up to 500 calls in one transaction, in their order. */
-async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Decision[]> {
+/** Decides about up to 500 calls in one transaction, in their order; a call of an attempt that lost its run is refused. */
+async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
   return (await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    const agents = await lockAgents(tx, calls)
+    const agents = await lockAgents(tx, all)
+    const problems = await lockCallers(tx, all)
+    const calls = all.filter((_, index) => !problems[index])
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
     const today = await readToday(
       tx,
@@ -102,6 +101,7 @@ async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Dec
     )
     const book = makeBook(agents, today)
     const made = calls.map((call) => book.decide(call))
+    if (made.length === 0) return problems
     const asked = made.flatMap((it) => it.asked ?? [])
     // Sent together: the lock of the agents is held for as long as this takes.
     await Promise.all([
@@ -115,8 +115,9 @@ async function decideCalls(sql: Sql, calls: readonly CallRequest[]): Promise<Dec
         made.flatMap((it) => it.events),
       ),
     ])
-    return made.map((it) => it.decision)
-  })) as Decision[]
+    const decisions = made.map((it) => it.decision)
+    return problems.map((problem) => problem ?? decisions.shift()!)
+  })) as (Decision | Refusal)[]
 }
 
 type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; asked?: NewInputRequest }
@@ -224,7 +225,8 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
   }
 }
 
-const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
+/** Where the log tells of a call: in its run, or beside it in the same chain. */
+export const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
   chain !== undefined ? { correlationId: chain } : runId ? { runId } : {}
 
 const approvalOf = (
@@ -255,45 +257,4 @@ function shownArgs(args: unknown): Record<string, unknown> {
   const bytes = Buffer.byteLength(JSON.stringify(args))
   if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
   return typeof args === 'object' && !Array.isArray(args) ? (args as Record<string, unknown>) : { args }
-}
-
-/** Books what a call really cost, and how it ended. */
-export async function settleCall(
-  ctx: Ctx,
-  it: {
-    projectId: string
-    authorizationId: string
-    actor: Actor
-    costMicrousd?: number | undefined
-    outcome: 'succeeded' | 'failed'
-    /** As for the decision. */
-    chain?: string | undefined
-  },
-): Promise<AuthorizationRow> {
-  const settled = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
-    const row = await settleAuthorization(tx, it.projectId, {
-      id: it.authorizationId,
-      costMicrousd: it.costMicrousd,
-      outcome: it.outcome,
-    })
-    if (!row) return undefined
-    await appendEvents(tx, [
-      {
-        projectId: it.projectId,
-        type: it.outcome === 'succeeded' ? 'agent.action.completed' : 'agent.action.failed',
-        actor: it.actor,
-        resourceType: 'agent',
-        resourceId: row.agentId,
-        agentId: row.agentId,
-        tool: row.tool,
-        ...placeOf({ runId: row.runId ?? undefined, chain: it.chain }),
-        data: { authorization_id: row.id, cost_microusd: row.costMicrousd },
-      },
-    ])
-    return row
-  })
-  if (!settled) throw refuse('authorization_not_reserved', { authorizationId: it.authorizationId })
-  ctx.ring(['tail'])
-  return settled as AuthorizationRow
 }

@@ -41,7 +41,7 @@ const REFUSALS = {
   wrong_state: (it: { runId: string; state: string; needs: readonly string[] }) =>
     `Run ${it.runId} is ${it.state}; this needs ${it.needs.join(' or ')}.`,
   run_external: (it: { runId: string }) => `Run ${it.runId} is executed elsewhere; only its executor can do that.`,
-  stale_lease: (it: { runId: string }) =>
+  stale_lease: (it: { runId: string; latestAttempt?: number }) =>
     `The lease on run ${it.runId} is no longer held: another attempt or a stop replaced it.`,
   depth_exceeded: (it: { depthMax: number }) => `Runs may be nested or continued ${it.depthMax} deep at most.`,
   idempotency_mismatch: (it: { key: string }) => `The idempotency key ${it.key} was used with a different request.`,

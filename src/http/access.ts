@@ -4,7 +4,7 @@ import type { Route } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
 import { holdsScope } from '#core/scopes.ts'
 import { normalizeId } from '#postgres/id.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, RunCaller } from './caller.ts'
 
 /** Throws the refusal `unauthorized` when the request has no good credential. */
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
@@ -13,9 +13,12 @@ export type Authenticate = (request: FastifyRequest) => Promise<Caller>
 export type RateLimit = (caller: Caller, route: Route) => Promise<RateLimitStanding | undefined>
 export type RateLimitStanding = { limit: number; remaining: number; resetMs: number }
 
-export type AccessOptions = { authenticate: Authenticate; rateLimit?: RateLimit }
+/** Throws when the attempt of a run token no longer holds its run: no route of the contract is reached with such a one. */
+export type FenceAttempt = (caller: RunCaller) => Promise<void>
 
-export function checkAccess({ authenticate, rateLimit }: AccessOptions) {
+export type AccessOptions = { authenticate: Authenticate; fence: FenceAttempt; rateLimit?: RateLimit }
+
+export function checkAccess({ authenticate, fence, rateLimit }: AccessOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const route = request.routeOptions.config?.route
     // Paths that are no route of the contract bring their own checks: dialects, the documents, unknown paths.
@@ -24,6 +27,7 @@ export function checkAccess({ authenticate, rateLimit }: AccessOptions) {
     request.caller = caller
     if (rateLimit) showStanding(reply, await rateLimit(caller, route))
     admit(caller, route, request.params as Record<string, string>)
+    if (caller.kind === 'run') await fence(caller)
   }
 }
 

@@ -37,6 +37,7 @@ export function testServer(mount: (app: FastifyInstance) => void, options: Fixtu
       if (request.headers.authorization === 'none') throw refuse('unauthorized', { reason: 'Send an API key.' })
       return caller
     },
+    fence: async () => {},
     routes: [mount],
     ...rest,
   })

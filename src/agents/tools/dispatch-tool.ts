@@ -60,7 +60,7 @@ function tryOnce(
       'content-type': 'application/json',
       'user-agent': 'Runyard/1',
       'idempotency-key': callId,
-      ...onceSignatureHeaders({ secret: tool.secret, body, nowMs: Date.now() }),
+      ...onceSignatureHeaders({ secret: tool.secret, body, nowMs: ctx.nowMs() }),
     },
     body,
     timeoutMs: tool.timeoutMs,

@@ -1,10 +1,8 @@
-// Strait's SDK plane: what a running attempt says about itself. A call of an attempt that is replaced, stopped or over
-// is refused by the write itself; only then we look why, as Strait's clients tell these cases apart.
+// Strait's SDK plane: what a running attempt says about itself.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
-import { Refusal, refuse, refuseField } from '#core/error.ts'
-import { isOver } from '#core/run.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import { idempotencyKeyOf, type RunCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { checkOf } from '#http/input/validation.ts'
@@ -57,27 +55,27 @@ export function straitSdkRoutes(app: FastifyInstance, ctx: Ctx): void {
 
 function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.logRun, async ({ type, level, message, data }, caller) =>
-    written(ctx, caller, writeLog(ctx, attemptOf(caller), { type, level, message, data })),
+    lineOf(ctx, caller, await writeLog(ctx, attemptOf(caller), { type, level, message, data })),
   )
   implement(app, contract.progressRun, async ({ percent, message, step, eta_seconds, eta_secs }, caller) => {
     const progress = { percent, message, step, etaSecs: eta_seconds ?? eta_secs }
-    return written(ctx, caller, reportProgress(ctx, attemptOf(caller), progress))
+    return lineOf(ctx, caller, await reportProgress(ctx, attemptOf(caller), progress))
   })
   implement(app, contract.resourcesRun, async ({ memory_mb, memory_percent, cpu_percent }, caller) => {
     const data = { memory_mb, memory_percent, cpu_percent }
     const line = { type: 'resource_sample', level: 'info', message: 'resource sample', data } as const
-    return written(ctx, caller, writeLog(ctx, attemptOf(caller), line))
+    return lineOf(ctx, caller, await writeLog(ctx, attemptOf(caller), line))
   })
   implement(app, contract.annotateRun, async ({ given }, caller) => {
-    await fenced(ctx, caller, annotateRun(ctx, attemptOf(caller), annotationsOf(given)))
+    await annotateRun(ctx, attemptOf(caller), annotationsOf(given))
     return runOf(ctx, await findRunOr404(ctx, caller.projectId, caller.runId))
   })
   implement(app, contract.heartbeatRun, async (_, caller) => {
-    const { told } = await fenced(ctx, caller, beat(ctx, caller))
+    const { told } = await beat(ctx, caller)
     return { status: 'ok' as const, ...(told && { told: told as 'pause' | 'stop' }) }
   })
   implement(app, contract.checkpointRun, async ({ source, state }, caller) =>
-    checkpointWire(caller.runId, await fenced(ctx, caller, writeCheckpoint(ctx, attemptOf(caller), { source, state }))),
+    checkpointWire(caller.runId, await writeCheckpoint(ctx, attemptOf(caller), { source, state })),
   )
   implement(app, contract.usageRun, async ({ provider, model, ...used }, caller) => {
     const { jobId, agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
@@ -92,20 +90,20 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
       jobId,
       agentId,
     }
-    return usageWire(caller.runId, await fenced(ctx, caller, recordUsage(ctx, attemptOf(caller), usage)))
+    return usageWire(caller.runId, await recordUsage(ctx, attemptOf(caller), usage))
   })
   implement(app, contract.toolCallRun, async ({ tool_name, input, output, duration_ms, status }, caller) => {
     const call = { toolName: tool_name, input, output, durationMs: duration_ms, status }
-    return toolCallWire(caller.runId, await fenced(ctx, caller, recordToolCall(ctx, attemptOf(caller), call)))
+    return toolCallWire(caller.runId, await recordToolCall(ctx, attemptOf(caller), call))
   })
   implement(app, contract.outputRun, async ({ output_key, key, schema, value }, caller) => {
     const outputKey = output_key ?? key
     if (outputKey === undefined) throw refuseField('output_key', 'is required')
     const output = { outputKey, schema, value }
-    return outputWire(caller.runId, await fenced(ctx, caller, writeOutput(ctx, attemptOf(caller), output)))
+    return outputWire(caller.runId, await writeOutput(ctx, attemptOf(caller), output))
   })
   implement(app, contract.streamChunk, async ({ chunk, stream_id, done }, caller) => {
-    await fenced(ctx, caller, writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done }))
+    await writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done })
     return { status: 'ok' as const }
   })
 }
@@ -123,24 +121,20 @@ function annotationsOf(given: Record<string, unknown>): Record<string, string> {
 }
 
 function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, contract.getPayload, async (_, caller) => {
-    const run = await present(ctx, caller)
-    return (await findRunBody(ctx.sql, run.id))?.payload ?? null
-  })
+  implement(app, contract.getPayload, async (_, caller) => (await findRunBody(ctx.sql, caller.runId))?.payload ?? null)
   implement(app, contract.stateRun, async ({ key, value }, caller) =>
-    stateWire(caller.runId, await fenced(ctx, caller, setValue(ctx, attemptOf(caller), { key, value }))),
+    stateWire(caller.runId, await setValue(ctx, attemptOf(caller), { key, value })),
   )
   implement(app, contract.listStateOfRun, async ({ limit, cursor }, caller, request, reply) =>
-    pageOfState(ctx, { request, reply, limit, cursor }, await present(ctx, caller)),
+    pageOfState(ctx, { request, reply, limit, cursor }, await findRunOr404(ctx, caller.projectId, caller.runId)),
   )
   implement(app, contract.getStateOfRun, async ({ key }, caller) => {
-    const run = await present(ctx, caller)
-    const row = await findValue(ctx.sql, run.id, key)
+    const row = await findValue(ctx.sql, caller.runId, key)
     if (!row) throw refuse('value_not_found', { key })
     return stateWire(caller.runId, row)
   })
   implement(app, contract.deleteState, async ({ key }, caller) => {
-    await fenced(ctx, caller, forgetValue(ctx, attemptOf(caller), key))
+    await forgetValue(ctx, attemptOf(caller), key)
     return undefined
   })
 }
@@ -163,11 +157,7 @@ function courseRoutes(app: FastifyInstance, ctx: Ctx): void {
         parentRunId: caller.runId,
         ...(waits.await_completion && { awaitCompletion: { timeoutSecs: waits.await_timeout_secs } }),
       }
-      const { run } = await fenced(
-        ctx,
-        caller,
-        spawnRun(ctx, job, { payload, priority, idempotencyKey: idempotencyKeyOf(request) }, parent),
-      )
+      const { run } = await spawnRun(ctx, job, { payload, priority, idempotencyKey: idempotencyKeyOf(request) }, parent)
       return {
         id: run.publicId,
         job_id: run.jobId!,
@@ -180,31 +170,13 @@ function courseRoutes(app: FastifyInstance, ctx: Ctx): void {
     },
   )
   implement(app, course.continueRun, async ({ payload }, caller) =>
-    runOf(ctx, await fenced(ctx, caller, continueRun(ctx, attemptOf(caller), { payload }))),
+    runOf(ctx, await continueRun(ctx, attemptOf(caller), { payload })),
   )
   implement(app, course.waitForEventRun, async ({ event_key, timeout_secs }, caller) => {
-    const wait = waitForEvent(ctx, attemptOf(caller), { eventKey: event_key, timeoutSecs: timeout_secs })
-    const { waitId, expiresAt } = await fenced(ctx, caller, wait)
+    const asked = { eventKey: event_key, timeoutSecs: timeout_secs }
+    const { waitId, expiresAt } = await waitForEvent(ctx, attemptOf(caller), asked)
     return { status: 'waiting' as const, event_key, expires_at: expiresAt.toISOString(), trigger_id: waitId }
   })
-}
-
-const FENCES: ReadonlySet<string> = new Set(['stale_lease', 'run_over', 'wrong_state'])
-
-/** An attempt's write; when the lease refuses it, says what became of the attempt. */
-const fenced = <T>(ctx: Ctx, caller: RunCaller, write: Promise<T>): Promise<T> =>
-  write.catch(async (error: unknown) => {
-    if (!(error instanceof Refusal) || !FENCES.has(error.code)) throw error
-    await present(ctx, caller)
-    throw straitRefusal(409, error.code === 'wrong_state' ? 'run is not executing' : 'run lease is no longer held')
-  })
-
-/** The run of an attempt that is the latest one, of a run that is not over. */
-async function present(ctx: Ctx, { projectId, runId, attempt }: RunCaller): Promise<RunRow> {
-  const run = await findRunOr404(ctx, projectId, runId)
-  if (isOver(run.state)) throw straitRefusal(410, 'run already in terminal state')
-  if (run.attempt !== attempt) throw straitRefusal(401, 'run token is of an earlier attempt')
-  return run
 }
 
 const runOf = async (ctx: Ctx, run: RunRow) => straitRun(run, await findRunBody(ctx.sql, run.id))
@@ -216,12 +188,11 @@ async function beat(ctx: Ctx, { runId, leaseToken }: RunCaller) {
 }
 
 /** The line that was just written, as a reader will find it. */
-async function written(ctx: Ctx, caller: RunCaller, write: Promise<{ sequence: number }>) {
-  const { sequence } = await fenced(ctx, caller, write)
+async function lineOf(ctx: Ctx, caller: RunCaller, { sequence }: { sequence: number }) {
   const page = await readRunLog(ctx.sql, {
     runId: caller.runId,
     // It is no older than this request: older partitions need not be looked at.
-    runCreatedAt: new Date(),
+    runCreatedAt: new Date(ctx.nowMs()),
     afterSequence: sequence - 1,
     limit: 1,
     deltas: true,
@@ -236,6 +207,6 @@ type Course =
 async function end(ctx: Ctx, caller: RunCaller, how: Course) {
   const { runId, leaseToken: token, actor } = caller
   const [ended] = await endAttempts(ctx, [{ ...how, runId, token, actor, evenWaiting: true }])
-  if (ended instanceof Error) await fenced(ctx, caller, Promise.reject(ended))
+  if (ended instanceof Error) throw ended
   return runOf(ctx, await findRunOr404(ctx, caller.projectId, runId))
 }

@@ -75,6 +75,16 @@ export const inWords = <T>(action: Promise<T>, words: Words): Promise<T> =>
 function ofSdkPlane(refusal: Refusal, { routeOptions, caller, params }: FastifyRequest): DialectRefusal | undefined {
   if (routeOptions.config?.route?.needs !== 'run_token') return undefined
   if (refusal.code === 'wrong_credential') return straitRefusal(401, 'a run token is required')
+  if (caller?.kind === 'run') {
+    if (refusal.code === 'run_over') return straitRefusal(410, 'run already in terminal state')
+    if (refusal.code === 'wrong_state') return straitRefusal(409, 'run is not executing')
+    if (refusal.code === 'stale_lease') {
+      const { latestAttempt = caller.attempt } = refusal.details as { latestAttempt?: number }
+      return latestAttempt === caller.attempt
+        ? straitRefusal(409, 'run lease is no longer held')
+        : straitRefusal(401, 'run token is of an earlier attempt')
+    }
+  }
   const { run_id } = (params ?? {}) as { run_id?: string }
   return refusal.code === 'run_not_found' && caller?.kind === 'run' && caller.runId !== normalizeId(run_id ?? '')
     ? straitRefusal(403, 'run token does not belong to this run')

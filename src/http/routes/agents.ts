@@ -9,8 +9,9 @@ import {
   sumAgent,
   sumSpend,
 } from '#agents/authorizations.sql.ts'
-import { authorizeCall, type CallRequest, type Decision, settleCall } from '#agents/authorize.ts'
+import { authorizeCall, type CallRequest, type Decision } from '#agents/authorize.ts'
 import { hashOfArgs } from '#agents/policy-hash.ts'
+import { settleCall } from '#agents/settle-call.ts'
 import { tryPolicy } from '#agents/try-policy.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as agents from '#contract/agents.ts'
@@ -77,7 +78,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOf(rows, limit, { wire: versionWire, cursor: (row) => encodeCursor('policies', [row.version]) })
   })
   implement(app, agents.tryPolicy, async ({ agent_id, policy, days }, { projectId }) => {
-    const asked = { projectId, agentId: agent_id, policy: fromWire(policy) as Policy, days, nowMs: Date.now() }
+    const asked = { projectId, agentId: agent_id, policy: fromWire(policy) as Policy, days, nowMs: ctx.nowMs() }
     const { newlyStopped, newlyAllowed, samples, ...trial } = await tryPolicy(ctx, asked)
     return { ...trial, newly_stopped: newlyStopped, newly_allowed: newlyAllowed, samples: samples.map(toWire) }
   })
@@ -85,11 +86,12 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     const runId = run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, run_id)).id
     return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
   })
-  implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId }) => {
+  implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
     const run = await findRunOr404(ctx, projectId, runId)
     // A run that acts for no agent is held to the policy of its job's name.
     const agentId = run.agentId ?? run.jobSlug ?? runId
-    return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId, runId, ...callOf(call) }))
+    const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }
+    return decisionWire(await authorizeCall(ctx, asked))
   })
   implement(app, authorizations.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)
@@ -98,12 +100,12 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   const settled = async (
     { authorization_id, outcome, cost_microusd }: Settlement,
-    { projectId, actor }: { projectId: string; actor: Actor },
+    { projectId, actor, leaseToken }: { projectId: string; actor: Actor; leaseToken?: string },
     isTheirs: (row: AuthorizationRow) => boolean,
   ) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)
     if (!row || !isTheirs(row)) throw refuse('authorization_not_found', { authorizationId: authorization_id })
-    const asked = { projectId, actor, authorizationId: row.id, outcome, costMicrousd: cost_microusd }
+    const asked = { projectId, actor, leaseToken, authorizationId: row.id, outcome, costMicrousd: cost_microusd }
     return authorizationWire(await settleCall(ctx, asked))
   }
   implement(app, authorizations.settleCall, ({ agent_id, ...settlement }, caller) =>
@@ -121,7 +123,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
   })
   implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {
-    const since = sinceOf(period, Date.now())
+    const since = sinceOf(period, ctx.nowMs())
     const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, since)
     const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
     return {
@@ -135,7 +137,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
   implement(app, authorizations.agentSpend, async ({ agent_id, from, to }, { projectId }) => {
-    const end = dayOf(to === undefined ? Date.now() + DAY_MS : Date.parse(to))
+    const end = dayOf(to === undefined ? ctx.nowMs() + DAY_MS : Date.parse(to))
     const begin = dayOf(from === undefined ? end - 31 * DAY_MS : Date.parse(from))
     if (end - begin > 366 * DAY_MS) throw refuseField('from', 'is more than a year before to')
     const rows = await sumSpend(ctx.reads, projectId, {

@@ -1,0 +1,22 @@
+// The runs in which governed calls are made: locked before the sums of agents, by whoever decides and whoever settles.
+import type { Refusal } from '#core/error.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { lockStandings } from '#runs/attempts/fence.sql.ts'
+import { fenceProblem } from '#runs/attempts/fence.ts'
+
+type Caller = {
+  projectId: string
+  runId?: string | undefined
+  leaseToken?: string | undefined
+  chain?: string | undefined
+}
+
+/** Locks the runs that calls are made in, whose logs will tell of them; says which calls their runs no longer make. */
+export async function lockCallers(tx: Sql, calls: readonly Caller[]): Promise<(Refusal | undefined)[]> {
+  const runIds = calls.filter((it) => it.chain === undefined).flatMap((it) => it.runId ?? [])
+  if (runIds.length === 0) return calls.map(() => undefined)
+  const standings = new Map((await lockStandings(tx, runIds)).map((it) => [it.runId, it]))
+  return calls.map(({ projectId, runId, leaseToken }) =>
+    runId && leaseToken ? fenceProblem({ projectId, runId, leaseToken }, standings.get(runId)) : undefined,
+  )
+}

@@ -1,0 +1,22 @@
+// The fence of executors: a token counts for as long as its attempt holds the run. Every call that carries one passes
+// here before its route; what it writes is fenced by the lease once more, in the statement or transaction that writes.
+import { batched } from '#bell/part.ts'
+import { type Refusal, refuse } from '#core/error.ts'
+import { isOver } from '#core/run.ts'
+import { readStandings, type Standing } from './fence.sql.ts'
+
+/** A run, and the lease under which somebody calls in its name. */
+export type Held = { projectId: string; runId: string; leaseToken: string }
+
+/** Throws the refusal of a caller whose attempt no longer holds its run; executors that call often share one look. */
+export const requireHeld = batched<Held, undefined>('The queue of attempts', async (ctx, all) => {
+  const found = await readStandings(ctx.sql, [...new Set(all.map((it) => it.runId))])
+  const standings = new Map(found.map((it) => [it.runId, it]))
+  return all.map((held) => fenceProblem(held, standings.get(held.runId)))
+})
+
+export function fenceProblem({ projectId, runId, leaseToken }: Held, now: Standing | undefined): Refusal | undefined {
+  if (now?.projectId !== projectId) return refuse('run_not_found', { runId })
+  if (isOver(now.state)) return refuse('run_over', { runId, state: now.state })
+  return now.token === leaseToken ? undefined : refuse('stale_lease', { runId, latestAttempt: now.attempt })
+}

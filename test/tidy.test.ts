@@ -103,6 +103,16 @@ test('core touches nothing outside itself', () => {
   expect(impure.map(({ path }) => path)).toEqual([])
 })
 
+/** Where a node's own clock is the right one: its ids and its own files, and a client that has no database. */
+const OWN_CLOCK = [/^src\/sdk\//, /^src\/postgres\/(embedded\/|id\.ts$)/, /^src\/bell\/ctx\.ts$/]
+
+test("what is kept, shown or checked elsewhere is told by the database's clock", () => {
+  const asking = product.filter(
+    ({ path, text }) => !OWN_CLOCK.some((one) => one.test(path)) && /\bDate\.now\b|new Date\(\)/.test(code(text)),
+  )
+  expect(asking.map(({ path }) => path)).toEqual([])
+})
+
 test('SQL stands only in files that say so, and in the rooms of the driver', () => {
   const written = /\b(sql|db|tx|transaction|session|connection|admin|reads)[<`]|\.unsafe\(/
   const found = product.filter(

@@ -1,9 +1,10 @@
 // Run tokens: what a running attempt shows with each call. A token names run, attempt and lease; the lease decides
 // whether it still counts, so a token needs no revocation list.
 import { createSigner, createVerifier } from 'fast-jwt'
+import type { Clock } from '#postgres/clock.ts'
 
 export type RunClaims = { runId: string; projectId: string; attempt: number; leaseToken: string; owner: string }
-type Wire = { sub: string; prj: string; att: number; lse: string; own: string }
+type Wire = { sub: string; prj: string; att: number; lse: string; own: string; iat: number; exp: number }
 
 /** A handler may still say how it ended when its time is just over; the lease tells whether that counts. */
 const LEEWAY_SECS = 60
@@ -15,17 +16,29 @@ export type RunTokens = {
   verify: (token: string) => RunClaims | undefined
 }
 
-export function runTokens(secret: string): RunTokens {
+/** Another node checks what this one signs, so both times are the database's. */
+export function runTokens(secret: string, { nowMs }: Pick<Clock, 'nowMs'>): RunTokens {
+  const nowSecs = () => Math.floor(nowMs() / 1000)
   const signer = createSigner({ key: secret, algorithm: 'HS256' })
-  const verifier = createVerifier({ key: secret, algorithms: ['HS256'], cache: CACHE_MAX })
+  const verifier = createVerifier({
+    key: secret,
+    algorithms: ['HS256'],
+    cache: CACHE_MAX,
+    // The library would ask this machine's clock.
+    ignoreExpiration: true,
+    ignoreNotBefore: true,
+  })
   return {
     sign({ runId, projectId, attempt, leaseToken, owner }, timeoutSecs) {
-      const wire: Wire = { sub: runId, prj: projectId, att: attempt, lse: leaseToken, own: owner }
-      return signer({ ...wire, exp: Math.floor(Date.now() / 1000) + timeoutSecs + LEEWAY_SECS })
+      const iat = nowSecs()
+      const exp = iat + timeoutSecs + LEEWAY_SECS
+      const wire: Wire = { sub: runId, prj: projectId, att: attempt, lse: leaseToken, own: owner, iat, exp }
+      return signer(wire)
     },
     verify(token) {
       try {
-        const { sub, prj, att, lse, own } = verifier(token) as Wire
+        const { sub, prj, att, lse, own, exp } = verifier(token) as Wire
+        if (!(exp > nowSecs())) return undefined
         return { runId: sub, projectId: prj, attempt: att, leaseToken: lse, owner: own }
       } catch {
         return undefined

@@ -16,6 +16,8 @@ export type Ctx = {
   log: Logger
   /** In [0, 1). */
   random: () => number
+  /** The database's clock. A node's own clock may be hours off, and is asked for nothing that is kept or shown. */
+  nowMs: () => number
   /** The parts of this context, each under the function that returns it. */
   parts: Map<unknown, unknown>
 }
@@ -25,12 +27,15 @@ export type GivenPart = readonly [part: unknown, value: unknown]
 
 export type CtxParts = Pick<Ctx, 'sql' | 'reads' | 'ring' | 'listen' | 'log'> & {
   random?: () => number
+  /** By default this process's clock. */
+  nowMs?: () => number
   /** Parts that the node makes itself, e.g. because they hold settings or connections. */
   given?: readonly GivenPart[]
 }
 
-export const makeCtx = ({ random = Math.random, given = [], ...ways }: CtxParts): Ctx => ({
+export const makeCtx = ({ random = Math.random, nowMs = Date.now, given = [], ...ways }: CtxParts): Ctx => ({
   ...ways,
   random,
+  nowMs,
   parts: new Map(given),
 })

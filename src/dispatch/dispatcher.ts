@@ -95,7 +95,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
       signingSecret,
       runToken,
       traceparent,
-      nowMs: Date.now(),
+      nowMs: ctx.nowMs(),
     })
     const dequeueMs = performance.now() - claimedAtMs
     const outcome = await caller.call({
@@ -110,7 +110,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     const trace = traceOf(outcome, dequeueMs)
     if (run.debugMode)
       await recordDispatch(ctx, { run, owner, url: definition.endpointUrl!, headers, body, outcome, trace })
-    const ending = callEnding(outcome, { timeoutSecs, nowMs: Date.now() })
+    const ending = callEnding(outcome, { timeoutSecs, nowMs: ctx.nowMs() })
     if (ending.kind === 'aborted') return
     if (ending.kind === 'handed_over') return handOver(run, trace)
     await settle({ ...ending, runId, token, actor, trace })

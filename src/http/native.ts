@@ -46,7 +46,7 @@ export const nativeRoutes =
   ({ ctx, claimer, tokens, live, metrics, stopping, checks, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     watchRequests(app, metrics)
-    operationsRoutes(app, { sql: ctx.sql, metrics, checks })
+    operationsRoutes(app, { ...ctx, metrics, checks })
     if (!api) return
     keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)

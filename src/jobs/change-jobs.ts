@@ -49,7 +49,7 @@ export async function createJob(
       versionId: newId(),
       definition,
       signingSecret,
-      nextCronAt: nextCron(definition),
+      nextCronAt: nextCron(ctx, definition),
       createdBy: asked.actor.id,
     })
     if (!inserted) throw refuse('job_exists', { slug })
@@ -79,7 +79,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
       definition.cron === job.definition.cron &&
       definition.timezone === job.definition.timezone &&
       definition.enabled === job.definition.enabled
-    const nextCronAt = sameCron ? ('as it is' as const) : nextCron(definition)
+    const nextCronAt = sameCron ? ('as it is' as const) : nextCron(ctx, definition)
     const changes = [...Object.keys(asked.patch), ...(asked.signingSecret === undefined ? [] : ['signingSecret'])]
     let changed = false
     await change(
@@ -167,8 +167,10 @@ async function cancelAllOf(ctx: Ctx, { projectId, actor }: Asked, jobId: string)
 }
 const LIVE = ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused']
 
-const nextCron = (definition: JobDefinition): Date | undefined =>
-  definition.cron && definition.enabled ? nextTick(definition.cron, definition.timezone, new Date()) : undefined
+const nextCron = (ctx: Ctx, definition: JobDefinition): Date | undefined =>
+  definition.cron && definition.enabled
+    ? nextTick(definition.cron, definition.timezone, new Date(ctx.nowMs()))
+    : undefined
 
 /**
  * Checks what is new beside `before`: what was right once, such as a cron that has fired, is no reason to refuse another
@@ -192,7 +194,7 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
   if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
   if (it.cron === null || !isNew('cron', 'timezone', 'execution')) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
-  const problem = cronProblem(it.cron, it.timezone, new Date())
+  const problem = cronProblem(it.cron, it.timezone, new Date(ctx.nowMs()))
   if (problem) throw refuseField(problem.field, problem.message)
 }
 

@@ -38,6 +38,7 @@ export const feedCacheOf = part<RecentCache>(() => noCache)
 export const feedOf = part<RecentFeed>((ctx) =>
   recentFeed(ctx.sql, {
     cache: feedCacheOf(ctx),
+    nowMs: ctx.nowMs,
     onFailure: (error) => ctx.log.warn({ err: error }, 'items of the recent feed were lost'),
   }),
 )
@@ -53,7 +54,7 @@ export const feedEvent = (projectId: string, { type, key, leaseId, meta, at }: N
   data: { ...(key !== undefined && { key }), ...(meta && { meta }) },
 })
 
-function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}): RecentFeed {
+function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions): RecentFeed {
   let waiting = new Map<string, NewFeedItem[]>()
   let writing: Promise<void> | undefined
   let resting = false
@@ -91,7 +92,7 @@ function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}):
       // Whoever was just told no, and asks here, finds it.
       await settle()
       const known = await cache.read(projectId)
-      if ('items' in known) return freshOf(known.items)
+      if ('items' in known) return freshOf(known.items, nowMs())
       const items = await readFeed(sql, projectId)
       cache.keep(projectId, { items, version: known.version })
       return items
@@ -103,7 +104,7 @@ function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}):
         items = []
         waiting.set(projectId, items)
       }
-      items.push({ ...item, at: new Date() })
+      items.push({ ...item, at: new Date(nowMs()) })
       // What would not be shown any more need not be written either.
       if (items.length > FEED_MAX) items.shift()
       // Else whoever is writing comes back for it.
@@ -117,8 +118,8 @@ function recentFeed(sql: Sql, { cache = noCache, onFailure }: FeedOptions = {}):
   }
 }
 
-type FeedOptions = { cache?: RecentCache | undefined; onFailure?: (error: unknown) => void }
+type FeedOptions = { nowMs: () => number; cache?: RecentCache | undefined; onFailure?: (error: unknown) => void }
 
 /** What was kept a moment ago may have come of age since. */
-const freshOf = (items: readonly FeedItem[]): FeedItem[] =>
-  items.filter(({ at }) => at > Date.now() - KEPT_DAYS * 86_400_000)
+const freshOf = (items: readonly FeedItem[], nowMs: number): FeedItem[] =>
+  items.filter(({ at }) => at > nowMs - KEPT_DAYS * 86_400_000)

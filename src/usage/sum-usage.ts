@@ -26,7 +26,7 @@ export async function readUsageSums(
   ctx: Ctx,
   { job, ...asked }: Asked,
 ): Promise<{ from: Date; to: Date; sums: UsageSum[]; hasMore: boolean }> {
-  const { from, to } = spanOf(asked)
+  const { from, to } = spanOf(asked, ctx.nowMs())
   const { groupBy } = asked
   if (new Set(groupBy).size < groupBy.length) throw refuseField('group_by', 'names the same twice')
   if (groupBy.includes('day') && groupBy.includes('hour')) throw refuseField('group_by', 'takes day or hour, not both')
@@ -35,8 +35,11 @@ export async function readUsageSums(
   return { from, to, sums: sums.slice(0, GROUPS_MAX), hasMore: sums.length > GROUPS_MAX }
 }
 
-function spanOf({ from, to, groupBy }: Pick<Asked, 'from' | 'to' | 'groupBy'>): { from: Date; to: Date } {
-  const toMs = Math.ceil((to?.getTime() ?? Date.now()) / HOUR_MS) * HOUR_MS
+function spanOf(
+  { from, to, groupBy }: Pick<Asked, 'from' | 'to' | 'groupBy'>,
+  nowMs: number,
+): { from: Date; to: Date } {
+  const toMs = Math.ceil((to?.getTime() ?? nowMs) / HOUR_MS) * HOUR_MS
   const fromMs = from ? Math.floor(from.getTime() / HOUR_MS) * HOUR_MS : toMs - SPAN_DAYS * DAY_MS
   const daysMax = groupBy.includes('hour') ? SPAN_DAYS_MAX_BY_HOUR : SPAN_DAYS_MAX
   if (fromMs >= toMs) throw refuseField('from', 'must be before to')

@@ -119,12 +119,12 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, readLog, async ({ agent_id, limit }, { projectId }) => {
     await requireFeature(ctx, projectId, 'observability')
-    const from = new Date(Date.now() - LOG_DAYS * 86_400_000).toISOString()
+    const from = new Date(ctx.nowMs() - LOG_DAYS * 86_400_000).toISOString()
     return (await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { limit, from })).map(callWire)
   })
   implement(app, readMetrics, async ({ agent_id, period }, { projectId }) => {
     await requireFeature(ctx, projectId, 'observability')
-    const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, sinceOf(period, Date.now()))
+    const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, sinceOf(period, ctx.nowMs()))
     const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
     return {
       agent_id,

@@ -140,7 +140,7 @@ export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, getMetrics, async ({ from_day, to_day }, { projectId }) => {
     await requireFeature(ctx, projectId, 'observability')
-    const span = spanOf(from_day, to_day)
+    const span = spanOf(ctx, from_day, to_day)
     return { from_day: span.from, to_day: span.to, ...summed(await readDays(ctx.reads, projectId, span)) }
   })
 }
@@ -209,8 +209,8 @@ async function tellOver(ctx: Ctx, { projectId, plan, kind }: { projectId: string
   if (!told) feedOf(ctx).write(projectId, { type: 'over_limit', meta: { kind, plan: plan.name, month, usage, limit } })
 }
 
-function spanOf(fromDay: string | undefined, toDay: string | undefined): { from: string; to: string } {
-  const to = toDay ?? new Date().toISOString().slice(0, 10)
+function spanOf(ctx: Ctx, fromDay: string | undefined, toDay: string | undefined): { from: string; to: string } {
+  const to = toDay ?? new Date(ctx.nowMs()).toISOString().slice(0, 10)
   const toMs = dayMs('to_day', to)
   const from = fromDay ?? new Date(toMs - (DAYS - 1) * DAY_MS).toISOString().slice(0, 10)
   const days = (toMs - dayMs('from_day', from)) / DAY_MS + 1

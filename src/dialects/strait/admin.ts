@@ -40,7 +40,7 @@ export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts):
       status: 'received' as const,
       timeout_secs: expiresAt ? Math.round((expiresAt.getTime() - createdAt.getTime()) / 1000) : 0,
       requested_at: createdAt.toISOString(),
-      received_at: new Date().toISOString(),
+      received_at: new Date(ctx.nowMs()).toISOString(),
       trigger_type: 'event' as const,
       ...filled({ response_payload: payload, expires_at: expiresAt?.toISOString(), sent_by: caller.actor.id }),
       run: straitRun(run, await findRunBody(ctx.sql, run.id)),

@@ -162,7 +162,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, trigger, async ({ job, dry_run, idempotency_key, ...input }, caller, request, reply) => {
     const { traceparent } = request.headers as { traceparent?: string }
     const asked: RunRequest = {
-      ...requestOf(input, ''),
+      ...requestOf(ctx, input, ''),
       idempotencyKey: idempotencyKeyOf(request, idempotency_key || undefined),
       traceparent: parseTraceparent(traceparent) ? traceparent : undefined,
     }
@@ -171,7 +171,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
       const [problem] = await tryTriggers(ctx, { ...originOf(caller), job }, [asked])
       if (problem) throw problem
       const found = await findJobOr404(ctx, caller.projectId, job)
-      return answer(200, { ...foreseen(found, asked), payload_hash, idempotency_hit: false, dry_run })
+      return answer(200, { ...foreseen(ctx, found, asked), payload_hash, idempotency_hit: false, dry_run })
     }
     const { run, replayed } = await triggerRun(ctx, job, asked, originOf(caller))
     const body = { id: run.publicId, status: run.state, payload_hash, idempotency_hit: replayed }
@@ -180,7 +180,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, triggerBulk, async ({ job, items }, caller, request) => {
     const asked = items.map((input, index) => ({
-      ...requestOf(input, `items[${index}].`),
+      ...requestOf(ctx, input, `items[${index}].`),
       idempotencyKey: input.idempotency_key || undefined,
     }))
     const origin = originOf(caller)
@@ -203,9 +203,9 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
 }
 
 /** What would come of a trigger. */
-function foreseen({ id, slug, version, versionId, definition }: JobRow, asked: RunRequest) {
+function foreseen(ctx: Ctx, { id, slug, version, versionId, definition }: JobRow, asked: RunRequest) {
   const ttlSecs = asked.ttlSecs ?? definition.runTtlSecs
-  const beginsMs = asked.scheduledAt?.getTime() ?? Date.now()
+  const beginsMs = asked.scheduledAt?.getTime() ?? ctx.nowMs()
   return filled({
     job: {
       id,
@@ -232,11 +232,11 @@ const hashOf = (payload: unknown): string =>
     .digest('hex')
 
 /** What a trigger asks for, in our words. `at` is where it stands in the body, for what is wrong with it. */
-function requestOf(it: Omit<BulkItem, 'idempotency_key'>, at: string): RunRequest {
+function requestOf(ctx: Ctx, it: Omit<BulkItem, 'idempotency_key'>, at: string): RunRequest {
   for (const name of ['debounce_key', 'batch_key'] as const)
     if (it[name]) throw refuseField(`${at}${name}`, 'is not supported by this installation; leave it out')
   const scheduledAt = it.scheduled_at ? new Date(it.scheduled_at) : undefined
-  if (scheduledAt && scheduledAt.getTime() > Date.now() + AHEAD_MS_MAX)
+  if (scheduledAt && scheduledAt.getTime() > ctx.nowMs() + AHEAD_MS_MAX)
     throw refuseField(`${at}scheduled_at`, 'is more than 30 days ahead')
   const asked = {
     payload: it.payload,

@@ -66,7 +66,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) => {
     // Any past time means now; only our own clients are told when theirs is one.
-    const scheduledAt = new Date(Math.max(Date.parse(scheduled_at), Date.now()))
+    const scheduledAt = new Date(Math.max(Date.parse(scheduled_at), ctx.nowMs()))
     const found = await inWords(findRunOr404(ctx, caller.projectId, run_id), { run_not_found: NOT_RESCHEDULABLE })
     // Natively the time of a next attempt may be moved as well.
     if (found.startedAt || found.attempt > 1) throw straitRefusal(...NOT_RESCHEDULABLE)

@@ -21,7 +21,7 @@ export function debugRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.getDebugBundle, async ({ run_id, format }, { projectId }, request) => {
     const run = await findRunOr404(ctx, projectId, run_id)
-    const madeAt = new Date()
+    const madeAt = new Date(ctx.nowMs())
     const bundle = bundleWire(await readDebugBundle(ctx, run), madeAt)
     if ((format ?? wantedFormat(request)) === 'json') return bundle
     return new Download(`${fileNameOf(`runyard-run-${run.publicId}`)}.zip`, zipOf(bundleFiles(bundle), madeAt))

@@ -8,11 +8,16 @@ import { implement } from '../implement.ts'
 import type { Metrics } from '../metrics.ts'
 
 export type Check = { name: string; ok: boolean; age_ms: number | null }
-export type OperationsParts = { sql: Sql; metrics: Metrics; checks: () => Promise<Check[]> }
+export type OperationsParts = {
+  sql: Sql
+  nowMs: () => number
+  metrics: Metrics
+  checks: () => Promise<Check[]>
+}
 
 const LANES_MAX = 1_000
 
-export function operationsRoutes(app: FastifyInstance, { sql, metrics, checks }: OperationsParts): void {
+export function operationsRoutes(app: FastifyInstance, { sql, nowMs, metrics, checks }: OperationsParts): void {
   implement(app, contract.getLive, () => ({ status: 'ok' as const }))
   implement(app, contract.getReady, async () => {
     const all = await checks()
@@ -36,7 +41,7 @@ export function operationsRoutes(app: FastifyInstance, { sql, metrics, checks }:
     }
     const ageOf = new Map(ages.map(({ queue, oldestAgeMs }) => [queue, oldestAgeMs]))
     return {
-      as_of: new Date().toISOString(),
+      as_of: new Date(nowMs()).toISOString(),
       runs,
       queues: [...queues].map(([queue, of]) => ({
         queue,

@@ -47,7 +47,7 @@ export function sealRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   implement(app, contract.exportEvents, ({ from, to }, { projectId }) => {
-    const span = { from: new Date(from), to: to === undefined ? new Date() : new Date(to) }
+    const span = { from: new Date(from), to: to === undefined ? new Date(ctx.nowMs()) : new Date(to) }
     if (span.to <= span.from) throw refuseField('to', 'must be after from')
     if (span.to.getTime() - span.from.getTime() > contract.EXPORT_DAYS_MAX * DAY_SECS * 1000)
       throw refuseField('to', `must not be more than ${contract.EXPORT_DAYS_MAX} days after from`)

@@ -57,7 +57,7 @@ export async function rescheduleRun(
   target: Target & { scheduledAt: Date; payload?: unknown },
 ): Promise<RunRow> {
   const run = await findRunOr404(ctx, target.projectId, target.runId)
-  const nowMs = Date.now()
+  const nowMs = ctx.nowMs()
   const problem = scheduleProblem(target, nowMs)
   if (problem) throw problem
   if (target.payload !== undefined && run.jobId) {

@@ -73,19 +73,21 @@ export async function replayPage(writer: Writer, runs: readonly RunRow[], cause:
 
 type Preparation = { payloadOf: ReadonlyMap<RunRow, unknown>; cause: Cause }
 
+/** A replay is due at once, so there is no time in it to be held against this one. */
+const NEVER_SCHEDULED = 0
+
 async function prepareAll(
   { sql }: Writer,
   runs: readonly RunRow[],
   { payloadOf, cause }: Preparation,
 ): Promise<Map<RunRow, NewRun | Refusal>> {
   const jobs = new Map((await readJobs(sql, [...new Set(runs.map((run) => run.jobId!))])).map((job) => [job.id, job]))
-  const nowMs = Date.now()
   const prepared = await Promise.all(
     runs.map((old) => {
       const job = jobs.get(old.jobId!)
       if (!job || job.deletedAt) return refuse('job_not_found', { job: old.jobSlug ?? old.jobId! })
       const request = replayRequest(old, payloadOf.get(old))
-      return prepareRun(sql, { job, request, origin: replayOrigin(old, cause), nowMs })
+      return prepareRun(sql, { job, request, origin: replayOrigin(old, cause), nowMs: NEVER_SCHEDULED })
     }),
   )
   return new Map(runs.map((old, index) => [old, prepared[index]!]))

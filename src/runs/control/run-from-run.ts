@@ -38,7 +38,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
     const job = await jobsOf(ctx).find(projectId, it.job)
     if (!job) throw refuse('job_not_found', { job: it.job })
     const origin: Origin = { ...it.origin, projectId, actor: it.actor, correlationId: it.above.correlationId }
-    const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: Date.now() })
+    const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) throw prepared
     const inserted = await ctx.sql
       .begin((tx) => insertUnder(tx as unknown as Sql, it, { prepared, job }))

@@ -101,7 +101,7 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   let { job } = one
   // A job may be changed between our look and the insert, and a key freed between the insert and our second look.
   for (let tries = 0; tries < 5; tries++) {
-    const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: Date.now() })
+    const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) return prepared
     const inserted = await insertRun(ctx, prepared)
     const done = await outcomeOf(ctx, { job, jobName, run: prepared, inserted })

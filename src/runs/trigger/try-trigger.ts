@@ -8,7 +8,7 @@ import type { RunRequest } from './trigger-runs.ts'
 
 /** What stands in the way of each of these runs. Throws what stands in the way of any run of the job. */
 export async function tryTriggers(
-  ctx: Pick<Ctx, 'sql'>,
+  ctx: Pick<Ctx, 'sql' | 'nowMs'>,
   { projectId, job: jobName }: { projectId: string; job: string },
   requests: readonly RunRequest[],
 ): Promise<(Refusal | undefined)[]> {
@@ -16,6 +16,6 @@ export async function tryTriggers(
   if (!job.definition.enabled) throw refuse('job_disabled', { job: jobName })
   if (job.pausedAt && job.definition.whenPaused === 'refuse') throw refuse('job_paused', { job: jobName })
   if (job.definition.execution === 'external') throw refuse('job_external', { job: jobName })
-  const nowMs = Date.now()
+  const nowMs = ctx.nowMs()
   return Promise.all(requests.map(async (it) => scheduleProblem(it, nowMs) ?? (await payloadProblem(job, it.payload))))
 }

@@ -48,7 +48,7 @@ export async function waitForEvent(
   if (problem) throw problem
   ctx.ring([`run:${it.runId}`, 'waits', 'slots', 'tail'])
   const [run] = await readRuns(ctx.sql, [it.runId])
-  return { run: run!, waitId: wait.id, expiresAt: new Date(Date.now() + timeoutSecs * 1000) }
+  return { run: run!, waitId: wait.id, expiresAt: new Date(ctx.nowMs() + timeoutSecs * 1000) }
 }
 
 /** An attempt that has been told to pause is to stop, and not to rest until something else comes. */

@@ -1,6 +1,9 @@
-// Ready means: the database answers, and every duty of this node has succeeded lately.
+// Ready means: the database answers, and every duty of this node has succeeded lately. How far feeds and seals are behind
+// the log is told beside it: no other node would do better, so that it takes none out of service.
 import type { DutyHealth } from '#bell/loop.ts'
 import type { Check } from '#http/routes/operations.ts'
+import { readLogLag } from '#log/server/lag.sql.ts'
+import { SEALS_LATE_MS, TAIL_LATE_MS } from '#log/server/log-watch.duty.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { isReachable } from '#postgres/sql.ts'
 
@@ -21,5 +24,16 @@ export async function healthChecks(sql: Sql, duties: readonly DutyHealth[]): Pro
       const ok = ageMs <= Math.max(LATE_MS_MIN, everyMs * TICKS_MISSED_MAX)
       return { name, ok, age_ms: lastSuccessMs === undefined ? null : Math.round(ageMs) }
     }),
+    ...(reachable ? await logChecks(sql) : []),
+  ]
+}
+
+async function logChecks(sql: Sql): Promise<Check[]> {
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), DATABASE_MS_MAX).unref())
+  const lag = await Promise.race([readLogLag(sql).catch(() => undefined), late])
+  if (!lag) return []
+  return [
+    { name: 'tail', ok: lag.tailMs <= TAIL_LATE_MS, age_ms: Math.round(lag.tailMs), advisory: true },
+    { name: 'seals', ok: lag.sealsMs <= SEALS_LATE_MS, age_ms: Math.round(lag.sealsMs), advisory: true },
   ]
 }

@@ -10,6 +10,7 @@ const HELP = `Runyard: a control plane for the runs of AI agents and background 
 
   npm start             start, with an embedded PostgreSQL unless DATABASE_URL is set
   npm start -- --help   this text
+  npm start -- --restored  once after a copy of the data folder was put back: see docs/backup.md
   npm start -- --trace  when a start fails, where
 
 Settings (environment):
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
     databaseUrl: config.databaseUrl ?? embedded!.url,
     keepKey: embedded !== undefined,
     log,
+    restored: process.argv.includes('--restored') ? 'restored' : undefined,
   }).catch(async (error: unknown) => {
     await embedded?.stop()
     throw explained(error, config)

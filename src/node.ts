@@ -23,6 +23,7 @@ import { goLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
 import { feedCacheOf, feedOf } from '#log/recent-feed.ts'
 import { redisCache } from '#log/recent-feed-cache.ts'
+import { recognizeServer } from '#log/server/recognize-server.ts'
 import { databaseClock } from '#postgres/clock.ts'
 import { newId } from '#postgres/id.ts'
 import { migrate } from '#postgres/migrate.ts'
@@ -44,13 +45,21 @@ export type Node = {
   close: () => Promise<void>
 }
 
-export type NodeOptions = { config: Config; databaseUrl: string; keepKey: boolean; log?: Logger }
+export type NodeOptions = {
+  config: Config
+  databaseUrl: string
+  keepKey: boolean
+  log?: Logger
+  /** The operator put a copy of the database back: see docs/backup.md. */
+  restored?: 'restored' | undefined
+}
 
 export async function startNode({
   config,
   databaseUrl,
   keepKey,
   log = pino({ level: config.logLevel }),
+  restored,
 }: NodeOptions): Promise<Node> {
   const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
   const say = (line: string) => log.info(line)
@@ -69,6 +78,7 @@ export async function startNode({
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
   const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
   await migrate(apiSql, { log: say })
+  await recognizeServer(apiSql, { log, restored })
   const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
     dataDir: config.dataDir,
     apiKey: config.apiKey,

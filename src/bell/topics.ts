@@ -29,6 +29,8 @@ export type Topic =
   | 'operations'
   /** A key was made, rotated or revoked. */
   | 'keys'
+  /** Rung by nobody: who listens is woken when rings may have been lost, as after a failover. */
+  | 'server'
 
 export const runTopic = (runId: string): Topic => `run:${runId}`
 export const queueTopic = (queue: string): Topic => `queue:${queue}`

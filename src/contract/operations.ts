@@ -1,7 +1,7 @@
 // What operators and their tools ask: is it alive, is it ready, how is it doing.
 import { Type } from 'typebox'
 import { RUN_STATES } from '#core/run.ts'
-import { flag, jsonObject, nullable, oneOf, time, whole } from './common.ts'
+import { flag, jsonObject, nullable, oneOf, optional, time, whole } from './common.ts'
 import { route } from './route.ts'
 
 const tag = 'Operations'
@@ -22,11 +22,19 @@ const Readiness = Type.Object(
     status: oneOf(['ready', 'not_ready'], 'Whether this node should be sent requests.'),
     checks: Type.Array(
       Type.Object({
-        name: Type.String({ description: 'What is checked: the database, or a duty of the engine.' }),
+        name: Type.String({
+          description:
+            'What is checked: the database, a duty of the engine, or how far project feeds (`tail`) and seals (`seals`) ' +
+            'are behind the log.',
+        }),
         ok: flag('Whether it has succeeded lately.'),
-        age_ms: nullable(whole(0, COUNT_MAX, ''), 'Milliseconds since it last succeeded; null: not yet.'),
+        age_ms: nullable(
+          whole(0, COUNT_MAX, ''),
+          'Milliseconds since it last succeeded; null: not yet. Of `tail` and `seals`, the age of the oldest event that waits.',
+        ),
+        advisory: optional(flag('True for what is told and does not make the node unready.')),
       }),
-      { description: 'One for each thing that must work.' },
+      { description: 'One for each thing that must work, and those that are told beside them.' },
     ),
   },
   { title: 'Readiness' },

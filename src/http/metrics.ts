@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { readLogLag } from '#log/server/lag.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
 import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
@@ -61,6 +62,16 @@ export function makeMetrics({
     labelNames: ['queue'],
     registers,
   })
+  const tailLag = new Gauge({
+    name: 'runyard_log_tail_lag_seconds',
+    help: 'Age of the oldest committed event that project feeds cannot tell yet, since an older transaction is open.',
+    registers,
+  })
+  const sealLag = new Gauge({
+    name: 'runyard_log_seal_lag_seconds',
+    help: 'Age of the oldest event that is not sealed; above three minutes sealing stands still.',
+    registers,
+  })
   new Gauge({
     name: 'runyard_dispatches_in_flight',
     help: 'HTTP dispatches of this node under way.',
@@ -81,7 +92,13 @@ export function makeMetrics({
   let readAtMs = 0
   let reading: Promise<void> | undefined
   async function read(): Promise<void> {
-    const [counts, ages] = await Promise.all([readRunCounts(sql), readOldestDue(sql, { lanesMax: LANES_MAX })])
+    const [counts, ages, lag] = await Promise.all([
+      readRunCounts(sql),
+      readOldestDue(sql, { lanesMax: LANES_MAX }),
+      readLogLag(sql),
+    ])
+    tailLag.set(lag.tailMs / 1000)
+    sealLag.set(lag.sealsMs / 1000)
     const sums = new Map<string, { queue: string; state: string; n: number }>()
     for (const { queue, state, n } of counts) {
       const key = `${queue} ${state}`

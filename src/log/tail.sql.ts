@@ -43,7 +43,7 @@ export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
       select *, row_number() over (order by xid, position) as nth from (
         select * from events
         where (xid, position) > (${after.xid}::text::xid8, ${after.position}::bigint)
-          and xid < pg_snapshot_xmin(pg_current_snapshot()) ${recent}
+          and xid < log_xid(pg_snapshot_xmin(pg_current_snapshot())) ${recent}
         order by xid, position limit ${scanMax}::int) scanned
     ), found as materialized (
       select ${eventColumns(sql)}, xid, nth from seen
@@ -53,7 +53,7 @@ export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
     ), head as materialized (
       select clock_timestamp() as read_at,
         last.xid::text as last_xid, last.position as last_position, last.recorded_at as last_recorded_at,
-        coalesce(last.nth, 0)::int as seen_count, coalesce(newest.xid >= pg_snapshot_xmin(pg_current_snapshot()), false) as held,
+        coalesce(last.nth, 0)::int as seen_count, coalesce(newest.xid >= log_xid(pg_snapshot_xmin(pg_current_snapshot())), false) as held,
         newest.xid::text as newest_xid, newest.position as newest_position,
         coalesce((newest.xid, newest.position) < (${after.xid}::text::xid8, ${after.position}::bigint), false) as is_beyond
       from (select) one
@@ -132,7 +132,7 @@ export async function readTailEnd(sql: Sql): Promise<TailCursor> {
   const [end] = await sql<{ xid: string | null; position: number | null; readAt: Date }[]>`
     select newest.xid::text as xid, newest.position, clock_timestamp() as "readAt" from (select) one
     left join (
-      select xid, position from events where xid < pg_snapshot_xmin(pg_current_snapshot())
+      select xid, position from events where xid < log_xid(pg_snapshot_xmin(pg_current_snapshot()))
       order by xid desc, position desc limit 1) newest on true`
   const { xid, position, readAt } = end!
   return { xid: xid ?? LOG_BEGINNING.xid, position: position ?? LOG_BEGINNING.position, readAt }

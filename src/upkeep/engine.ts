@@ -14,6 +14,7 @@ import { makeDispatcher } from '#dispatch/dispatcher.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
 import { counters } from '#log/counts/counters.duty.ts'
 import { sealer } from '#log/seals/sealer.duty.ts'
+import { logWatch } from '#log/server/log-watch.duty.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
 import { reaper } from '#runs/attempts/reaper.duty.ts'
 import { silence } from '#runs/report/silence.duty.ts'
@@ -76,6 +77,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     retention(ctx, options.retention),
     silence(ctx, options.externalSilenceSecs),
     sealer(ctx),
+    logWatch(ctx),
     ...agendas.duties,
   ].map((duty) => run(duty, stopping.signal))
   // Leases are kept alive until the last call has ended.

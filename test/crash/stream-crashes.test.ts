@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { hangBell } from '#bell/bell.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { type Call, callerOf, KEY, openNode, until } from '../support/http-yard.ts'
-import { type OwnServer, ownServer } from '../support/own-server.ts'
+import { type OwnServer, ownServer } from '../support/servers/own-server.ts'
 import { type Frame, watch } from '../support/sse-client.ts'
 
 const CRASHES = ['SIGKILL', 'SIGQUIT', 'SIGKILL', 'SIGQUIT', 'SIGKILL'] as const

@@ -41,7 +41,7 @@ export async function awaitBlocked(sql: postgres.Sql): Promise<void> {
 
 /** Until all that was written is before the tail's end: any transaction of the server, and other tests have theirs, may hold it back. */
 export async function awaitTail(sql: postgres.Sql): Promise<void> {
-  const held = () => sql`select from events where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
+  const held = () => sql`select from events where xid >= log_xid(pg_snapshot_xmin(pg_current_snapshot())) limit 1`
   await expect.poll(async () => (await held()).length, { timeout: 10_000, interval: 20 }).toBe(0)
 }
 

@@ -9,7 +9,7 @@ export async function sealAll(sql: Sql): Promise<void> {
   await until(
     async () => {
       const [row] = await sql<{ held: boolean }[]>`
-        select exists (select from events where xid >= pg_snapshot_xmin(pg_current_snapshot())) as held`
+        select exists (select from events where xid >= log_xid(pg_snapshot_xmin(pg_current_snapshot()))) as held`
       return row!.held
     },
     (held) => !held,

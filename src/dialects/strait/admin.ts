@@ -51,7 +51,8 @@ export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts):
 function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
   implement(app, contract.getHealth, () => ({ status: 'ok' as const }))
   implement(app, contract.getReady, async () => {
-    const components = (await checks()).map(componentOf)
+    // A component that is behind without making the node unready is none to the product.
+    const components = (await checks()).filter((check) => !check.advisory).map(componentOf)
     return components.every(({ status }) => status === 'up')
       ? answer(200, { status: 'up' as const, components })
       : answer(503, { status: 'down' as const, components })

@@ -7,7 +7,7 @@ import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { implement } from '../implement.ts'
 import type { Metrics } from '../metrics.ts'
 
-export type Check = { name: string; ok: boolean; age_ms: number | null }
+export type Check = { name: string; ok: boolean; age_ms: number | null; advisory?: boolean }
 export type OperationsParts = {
   sql: Sql
   nowMs: () => number
@@ -15,14 +15,16 @@ export type OperationsParts = {
   checks: () => Promise<Check[]>
 }
 
+/** Whether all that must work does. */
+export const isReady = (checks: readonly Check[]): boolean => checks.every((check) => check.ok || check.advisory)
+
 const LANES_MAX = 1_000
 
 export function operationsRoutes(app: FastifyInstance, { sql, nowMs, metrics, checks }: OperationsParts): void {
   implement(app, contract.getLive, () => ({ status: 'ok' as const }))
   implement(app, contract.getReady, async () => {
     const all = await checks()
-    const ready = all.every((check) => check.ok)
-    return ready
+    return isReady(all)
       ? ({ status: 200, body: { status: 'ready', checks: all } } as const)
       : ({ status: 503, body: { status: 'not_ready', checks: all } } as const)
   })

@@ -8,7 +8,7 @@ import { microseconds } from './seals.sql.ts'
 
 // A transaction below the oldest one still open has ended, so that nothing will ever be added below it (storage/tail.ts).
 // Asked for in the very statement that reads: an older answer would be too low and harmless, a younger one would not.
-const unchangeable = (sql: Db) => sql`xid < pg_snapshot_xmin(pg_current_snapshot())`
+const unchangeable = (sql: Db) => sql`xid < log_xid(pg_snapshot_xmin(pg_current_snapshot()))`
 
 const isAfter = (sql: Db, { xid, position }: Place) => sql`(xid, position) > (${xid}::text::xid8, ${position}::bigint)`
 
@@ -100,7 +100,7 @@ export async function countUnreachable(sql: Db, projectId: string, after: Place)
   const [row] = await sql<{ n: number }[]>`
     select count(*)::int as n from (
       select from events
-      where ${isAfter(sql, after)} and xid >= pg_snapshot_xmax(pg_current_snapshot()) and project_id = ${projectId}
+      where ${isAfter(sql, after)} and xid >= log_xid(pg_snapshot_xmax(pg_current_snapshot())) and project_id = ${projectId}
       limit ${WINDOW_EVENTS_MAX}) found`
   return row!.n
 }

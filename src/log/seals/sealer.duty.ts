@@ -10,8 +10,9 @@ export const sealer = (ctx: Ctx): Duty => ({
   everyMs: 10_000,
   async tick() {
     const { outcome, dueInMs } = await sealNextWindow(ctx)
-    // After a dump was restored on another server. To fail would take the node out of service for it.
-    if (outcome === 'ahead') ctx.log.error('the log cannot be sealed: see "Moving to another server" in docs/seals.md')
+    // On a server that does not tell which one it is. To fail would take the node out of service for it.
+    if (outcome === 'ahead')
+      ctx.log.error('the log cannot be sealed: see "Servers that do not say who they are" in docs/backup.md')
     return outcome === 'sealed' ? 'again' : { inMs: dueInMs }
   },
 })

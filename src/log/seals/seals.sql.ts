@@ -38,7 +38,7 @@ export async function lockSealedLog(tx: Db): Promise<SealedLog | undefined> {
     select pg_try_advisory_xact_lock(hashtextextended('sealer', 5)) as locked`
   if (!lock!.locked) return undefined
   const [row] = await tx<SealedLog[]>`
-    select xid::text, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) as ahead from sealed_log`
+    select xid::text, position, xid >= log_xid(pg_snapshot_xmax(pg_current_snapshot())) as ahead from sealed_log`
   return row!
 }
 

@@ -2,7 +2,7 @@
 // of the folder in RUNYARD_TEST_POSTGRES, such as Debian's /usr/lib/postgresql/15.
 
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
 import { type Account, findAccount, isRoot } from '#postgres/embedded/account.ts'
@@ -14,7 +14,7 @@ import { urlOf } from '#postgres/embedded/presence.ts'
 import { isAlive } from '#postgres/embedded/process-table.ts'
 import type { Settings } from '#postgres/embedded/settings.ts'
 import { stopServer } from '#postgres/embedded/stop.ts'
-import { until } from './http-yard.ts'
+import { until } from '../http-yard.ts'
 
 const PASSWORD = 'of-a-test'
 
@@ -31,13 +31,22 @@ export type OwnServer = {
   crash(signal: 'SIGKILL' | 'SIGQUIT'): Promise<void>
 }
 
-/** In `folder` when a copy of another server's data is there; else a new one. It is not started yet. */
-export async function ownServer(settings: Settings = {}, folder?: string): Promise<OwnServer> {
+export type Of = {
+  /** A copy of another server's data; without it the server is new. */
+  folder?: string | undefined
+  /** The folder with its `bin`, where that is another version's. */
+  binaries?: string | undefined
+}
+
+/** It is not started yet. */
+export async function ownServer(settings: Settings = {}, of: Of = {}): Promise<OwnServer> {
   const account = isRoot() ? await findAccount() : undefined
-  const binaries = await binariesFor(account)
+  const binaries = await binariesFor(account, of.binaries ?? process.env.RUNYARD_TEST_POSTGRES)
+  const { folder } = of
   const home = join(inject('testRoot'), `server-${randomUUID().slice(0, 8)}`)
   await mkdir(home)
   await chmod(home, 0o711)
+  if (account) await chown(home, account.uid, account.gid)
   const data = folder ?? join(home, 'postgres')
   if (!folder) await makeCluster({ folder: data, password: PASSWORD, account, binaries })
   let port: number | undefined
@@ -67,8 +76,7 @@ export async function ownServer(settings: Settings = {}, folder?: string): Promi
   }
 }
 
-async function binariesFor(account: Account | undefined): Promise<Binaries> {
-  const folder = process.env.RUNYARD_TEST_POSTGRES
+async function binariesFor(account: Account | undefined, folder: string | undefined): Promise<Binaries> {
   if (folder) return { folder, version: '', major: '' }
   return usableBinaries(findBinaries(), { account, sharedDir: '/var/lib/runyard', log: () => {} })
 }

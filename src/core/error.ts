@@ -3,6 +3,14 @@
 
 export type FieldProblem = { field: string; message: string }
 
+/** What became of a lease that is not held any more. */
+export type LostLease = 'expired' | 'timed_out' | 'replaced'
+const LOST: Readonly<Record<LostLease, string>> = {
+  expired: 'expired before it was renewed or settled; the run goes on without that attempt',
+  timed_out: 'ended when its attempt timed out; the run goes on without that attempt',
+  replaced: 'is no longer held: another attempt or a stop replaced it',
+}
+
 const REFUSALS = {
   malformed: (it: { reason: string; position?: number; line?: number; column?: number }) => it.reason,
   invalid: (it: { fields: FieldProblem[] }) => it.fields.map((one) => `${one.field} ${one.message}`).join('; '),
@@ -41,8 +49,8 @@ const REFUSALS = {
   wrong_state: (it: { runId: string; state: string; needs: readonly string[] }) =>
     `Run ${it.runId} is ${it.state}; this needs ${it.needs.join(' or ')}.`,
   run_external: (it: { runId: string }) => `Run ${it.runId} is executed elsewhere; only its executor can do that.`,
-  stale_lease: (it: { runId: string; latestAttempt?: number }) =>
-    `The lease on run ${it.runId} is no longer held: another attempt or a stop replaced it.`,
+  stale_lease: (it: { runId: string; lost?: LostLease; latestAttempt?: number }) =>
+    `The lease on run ${it.runId} ${LOST[it.lost ?? 'replaced']}.`,
   depth_exceeded: (it: { depthMax: number }) => `Runs may be nested or continued ${it.depthMax} deep at most.`,
   idempotency_mismatch: (it: { key: string }) => `The idempotency key ${it.key} was used with a different request.`,
   idempotency_in_progress: (it: { key: string }) =>

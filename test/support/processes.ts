@@ -29,9 +29,13 @@ const LINE_MAX_MS = 20_000
 const PRINTED_MAX = 1_000_000
 
 /** Runs a TypeScript file with the Node of this test run. It and its group are gone when the test is finished. */
-export function startNode(file: string, args: string[] = [], options: NodeProcessOptions = {}): NodeProcess {
+export const startNode = (file: string, args: string[] = [], options: NodeProcessOptions = {}): NodeProcess =>
+  startProgram(process.execPath, [file, ...args], options)
+
+/** The same for any program. */
+export function startProgram(program: string, args: string[], options: NodeProcessOptions = {}): NodeProcess {
   const { env, cwd, account } = options
-  const child = spawn(process.execPath, [file, ...args], {
+  const child = spawn(program, args, {
     stdio: 'pipe',
     detached: true, // A process group of its own, so that it can be ended with all that it started in it.
     env: { ...process.env, ...env },
@@ -39,7 +43,7 @@ export function startNode(file: string, args: string[] = [], options: NodeProces
     ...(account ? { uid: account.uid, gid: account.gid } : {}),
   })
   const pid = child.pid
-  if (pid === undefined) throw new Error(`${process.execPath} ${file} could not be started`)
+  if (pid === undefined) throw new Error(`${program} could not be started`)
   const ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals)
 
   let printed = ''

@@ -16,6 +16,7 @@ import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 import { logEnding } from './log-ending.ts'
+import { tellLosses } from './lost-lease.ts'
 
 const EXECUTING: readonly RunState[] = ['executing']
 
@@ -76,7 +77,7 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
     topics.add(queue && end.state === 'queued' ? `queue:${queue}` : 'slots')
   })
   ctx.ring(topics)
-  return ended
+  return tellLosses(ctx.sql, ended)
 }
 
 /** What goes wrong with one is told beside the ends of the others. */

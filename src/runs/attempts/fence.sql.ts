@@ -2,9 +2,18 @@
 import type { RunState } from '#core/run.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 
-export type Standing = { runId: string; projectId: string; state: RunState; attempt: number; token: string | null }
+export type Standing = {
+  runId: string
+  projectId: string
+  state: RunState
+  attempt: number
+  token: string | null
+  /** Of its latest attempt that ended, until it completes or begins anew. */
+  errorCode: string | null
+}
 
-const columns = (sql: Db) => sql`run_id as "runId", project_id as "projectId", state, attempt, lease_token as token`
+const columns = (sql: Db) =>
+  sql`run_id as "runId", project_id as "projectId", state, attempt, lease_token as token, error_code as "errorCode"`
 
 export const readStandings = async (sql: Db, runIds: readonly string[]): Promise<Standing[]> => [
   ...(await sql<Standing[]>`

@@ -4,6 +4,7 @@ import { batched } from '#bell/part.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import { readStandings, type Standing } from './fence.sql.ts'
+import { lossOf } from './lost-lease.ts'
 
 /** A run, and the lease under which somebody calls in its name. */
 export type Held = { projectId: string; runId: string; leaseToken: string }
@@ -18,5 +19,6 @@ export const requireHeld = batched<Held, undefined>('The queue of attempts', asy
 export function fenceProblem({ projectId, runId, leaseToken }: Held, now: Standing | undefined): Refusal | undefined {
   if (now?.projectId !== projectId) return refuse('run_not_found', { runId })
   if (isOver(now.state)) return refuse('run_over', { runId, state: now.state })
-  return now.token === leaseToken ? undefined : refuse('stale_lease', { runId, latestAttempt: now.attempt })
+  if (now.token === leaseToken) return undefined
+  return refuse('stale_lease', { runId, lost: lossOf(now), latestAttempt: now.attempt })
 }

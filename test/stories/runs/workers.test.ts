@@ -80,3 +80,35 @@ test('runs that were claimed for a client that hung up go back to the queue, at 
     await untilState(call, run.id, ['completed'])
   }
 })
+
+test('a lease that merely ran out says so, and one that a restart replaced says that', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/jobs', {
+    slug: 'j',
+    execution: 'worker',
+    retry_strategy: 'fixed',
+    retry_initial_delay_secs: 0,
+  })
+  const { body: run } = await call('POST', '/v1/jobs/j/runs', {})
+  const claim = async (lease_secs: number) => {
+    const [claimed] = (await call('POST', '/v1/workers/claim', { worker_id: 'w', lease_secs, wait_secs: 20 })).body.runs
+    return { run_id: run.id, lease_token: claimed.lease_token, outcome: 'completed' }
+  }
+  const settle = async (late: object) =>
+    (await call('POST', '/v1/workers/settle', { settlements: [late] })).body.results[0].error
+  const slept = await claim(5)
+  await untilState(call, run.id, ['queued', 'delayed'], 20_000)
+  const ranOut = {
+    code: 'stale_lease',
+    message: `The lease on run ${run.id} expired before it was renewed or settled; the run goes on without that attempt.`,
+    details: { run_id: run.id, lost: 'expired', latest_attempt: 2 },
+  }
+  expect(await settle(slept)).toEqual(ranOut)
+  const second = await claim(60)
+  expect(await settle(slept)).toEqual(ranOut)
+  await call('POST', `/v1/runs/${run.id}/restart`, {})
+  expect(await settle(second)).toMatchObject({
+    message: expect.stringContaining('another attempt or a stop replaced it'),
+    details: { lost: 'replaced' },
+  })
+})

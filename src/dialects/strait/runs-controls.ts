@@ -81,7 +81,11 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.pauseRun, async ({ run_id }, caller) => {
     const waitMs = await pauseWaitMs(ctx, await findRunOr404(ctx, caller.projectId, run_id))
     const paused = pauseRun(ctx, { ...askedBy(caller), runId: run_id, waitMs })
-    const run = await inWords(paused, { run_over: NOT_EXECUTING, wrong_state: NOT_EXECUTING })
+    const run = await inWords(paused, {
+      run_over: NOT_EXECUTING,
+      wrong_state: NOT_EXECUTING,
+      run_external: NOT_EXECUTING,
+    })
     // It ended, or was stopped by somebody else, before it could be paused.
     if (run.state !== 'paused' && run.state !== 'executing') throw straitRefusal(409, 'failed to pause run')
     return shown(run)
@@ -97,6 +101,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     const run = await inWords(restarted, {
       preset_not_found: [400, 'invalid machine_preset'],
       run_over: NOT_RESTARTABLE,
+      run_external: NOT_RESTARTABLE,
       wrong_state: NOT_RESTARTABLE,
     })
     return shown(run)

@@ -19,8 +19,10 @@ import {
   insertProject,
   type KeyRow,
   type NewKey,
+  type ProjectChange,
   type ProjectRow,
   revokeKey as revoke,
+  updateProject,
 } from './keys.sql.ts'
 
 type Asked = Cause & { projectId: string }
@@ -83,7 +85,7 @@ export async function rotateKey(
 /** A project with its first key, which may do everything in it: to be given by those who may do as much in theirs. */
 export async function createProject(
   ctx: Ctx,
-  asked: Cause & { id: string; name: string },
+  asked: Cause & { id: string; name: string; maxSpendMicrousdPerDay?: number | null | undefined },
 ): Promise<{ project: ProjectRow; key: string }> {
   return transact(ctx, async (tx) => {
     const project = await insertProject(tx, asked)
@@ -104,6 +106,25 @@ export async function createProject(
       },
     ])
     return { project, key }
+  })
+}
+
+/** Changes what a project is called, or what it may spend. */
+export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectChange }): Promise<ProjectRow> {
+  return transact(ctx, async (tx) => {
+    const project = await updateProject(tx, asked.projectId, asked.change)
+    if (!project) throw refuse('project_not_found', { projectId: asked.projectId })
+    await appendEvents(tx, [
+      {
+        ...why(asked),
+        projectId: asked.projectId,
+        type: 'project.changed',
+        resourceType: 'project',
+        resourceId: asked.projectId,
+        data: { name: project.name, max_spend_microusd_per_day: project.maxSpendMicrousdPerDay },
+      },
+    ])
+    return project
   })
 }
 

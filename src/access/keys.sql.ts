@@ -113,18 +113,41 @@ export const endKey = (
 export const touchKeys = (sql: Db, keyIds: readonly string[]) =>
   sql`update api_keys set last_used_at = now() where id = any(${keyIds as string[]}::uuid[])`
 
-export type ProjectRow = { id: string; name: string; plan: string; createdAt: Date }
+export type ProjectRow = {
+  id: string
+  name: string
+  plan: string
+  maxSpendMicrousdPerDay: number | null
+  createdAt: Date
+}
 
 /** Undefined when the id is taken. */
-export async function insertProject(sql: Db, project: { id: string; name: string }): Promise<ProjectRow | undefined> {
+const projectColumns = (sql: Db) =>
+  sql`id, name, plan, max_spend_microusd_per_day as "maxSpendMicrousdPerDay", created_at as "createdAt"`
+
+type NewProject = { id: string; name: string; maxSpendMicrousdPerDay?: number | null | undefined }
+
+export async function insertProject(sql: Db, it: NewProject): Promise<ProjectRow | undefined> {
   const [row] = await sql<ProjectRow[]>`
-    insert into projects (id, name) values (${project.id}, ${project.name})
-    on conflict (id) do nothing returning id, name, plan, created_at as "createdAt"`
+    insert into projects (id, name, max_spend_microusd_per_day) values (${it.id}, ${it.name}, ${it.maxSpendMicrousdPerDay ?? null})
+    on conflict (id) do nothing returning ${projectColumns(sql)}`
+  return row
+}
+
+export type ProjectChange = Partial<Pick<ProjectRow, 'name' | 'maxSpendMicrousdPerDay'>>
+
+/** What is left out stays; undefined when there is no such project. */
+export async function updateProject(sql: Db, id: string, change: ProjectChange): Promise<ProjectRow | undefined> {
+  const { name, maxSpendMicrousdPerDay: budget } = change
+  const [row] = await sql<ProjectRow[]>`
+    update projects set name = coalesce(${name ?? null}, name),
+      max_spend_microusd_per_day = ${budget === undefined ? sql`max_spend_microusd_per_day` : sql`${budget}::bigint`}
+    where id = ${id} returning ${projectColumns(sql)}`
   return row
 }
 
 export async function findProject(sql: Db, id: string): Promise<ProjectRow | undefined> {
-  const [row] = await sql<ProjectRow[]>`select id, name, plan, created_at as "createdAt" from projects where id = ${id}`
+  const [row] = await sql<ProjectRow[]>`select ${projectColumns(sql)} from projects where id = ${id}`
   return row
 }
 
@@ -133,7 +156,7 @@ export const listProjects = async (
   page: { after?: string | undefined; limit: number },
 ): Promise<ProjectRow[]> => [
   ...(await sql<ProjectRow[]>`
-    select id, name, plan, created_at as "createdAt" from projects
+    select ${projectColumns(sql)} from projects
     where ${page.after === undefined ? sql`true` : sql`id > ${page.after}`} order by id limit ${page.limit}`),
 ]
 

@@ -47,16 +47,18 @@ export type AgentName = { projectId: string; agentId: string }
 export async function lockAgents(tx: Sql, names: readonly AgentName[]): Promise<AgentRow[]> {
   const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
   const [projects, ids] = [column(distinct.map((it) => it.projectId)), column(distinct.map((it) => it.agentId))]
-  const lock = () => tx<AgentRow[]>`
-    select ${columns(tx)} from agents
-    where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
-    order by project_id, id for update`
-  const found = await lock()
-  if (found.length === distinct.length) return [...found]
-  await tx`
-    insert into agents (project_id, id) select * from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
-    order by 1, 2 on conflict do nothing`
-  return [...(await lock())]
+  // Those that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
+  const [, found] = await Promise.all([
+    tx`
+      insert into agents (project_id, id) select * from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
+      where not exists (select from agents a where (a.project_id, a.id) = (t.project_id, t.id))
+      order by project_id collate "C", id collate "C" on conflict do nothing`,
+    tx<AgentRow[]>`
+      select ${columns(tx)} from agents
+      where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
+      order by project_id, id for update`,
+  ])
+  return [...found]
 }
 
 export const setSwitch = (tx: Sql, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`

@@ -1,4 +1,5 @@
 // Decisions about calls of agents, and the sums that they are made from. Who decides holds the lock of the agent.
+import { type Cost, costFrom } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
@@ -18,7 +19,7 @@ export type AuthorizationRow = {
   observed: PolicyReason | null
   policyVersion: number
   argsHash: string | null
-  costMicrousd: number
+  cost: Cost
   hour: Date
   outcome: string | null
   createdAt: Date
@@ -26,34 +27,25 @@ export type AuthorizationRow = {
 }
 
 const columns = (sql: Db) => sql`
-  id, project_id as "projectId", agent_id as "agentId", tool, run_id as "runId", state, reason, risk_level as "riskLevel", observed,
-  policy_version as "policyVersion", args_hash as "argsHash", cost_microusd as "costMicrousd", hour, outcome, created_at as "createdAt",
-  settled_at as "settledAt"`
+  a.id, a.project_id as "projectId", a.agent_id as "agentId", a.tool, a.run_id as "runId", a.state, a.reason, a.risk_level as "riskLevel", a.observed,
+  a.policy_version as "policyVersion", a.args_hash as "argsHash", a.cost_microusd as microusd, a.cost_picousd as picousd, a.hour, a.outcome,
+  a.created_at as "createdAt", a.settled_at as "settledAt"`
 
-/** What agents did today, by hour and tool; with the moment, the hour and the day that it is now by the database's clock. */
-export type Today = { now: Date; hour: Date; sums: TodaySum[] }
-export type TodaySum = {
-  projectId: string
-  agentId: string
-  hour: Date
-  tool: string
-  allowed: number
-  costMicrousd: number
-}
+type Kept = Omit<AuthorizationRow, 'cost'> & Cost
+const rowOf = ({ microusd, picousd, ...row }: Kept): AuthorizationRow => ({ ...row, cost: { microusd, picousd } })
+
+/** How many calls agents made on a day, by hour and tool. */
+export type DayCalls = { projectId: string; agentId: string; hour: Date; tool: string; allowed: number }
 
 /** Each agent is named once. */
-export async function readToday(tx: Sql, agents: readonly AgentName[]): Promise<Today> {
-  const rows = await tx<(TodaySum & { now: Date; thisHour: Date })[]>`
-    select clock.now, clock.hour as "thisHour", h.project_id as "projectId", h.agent_id as "agentId", h.hour, h.tool, h.allowed,
-      h.cost_microusd as "costMicrousd"
-    from (select date_trunc('milliseconds', clock_timestamp()) as now, date_trunc('hour', clock_timestamp(), 'UTC') as hour,
-      date_trunc('day', clock_timestamp(), 'UTC') as day) clock
-    left join unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
-      as a (project_id, agent_id) on true
-    left join lateral (select * from agent_hours where project_id = a.project_id and agent_id = a.agent_id and hour >= clock.day offset 0) h on true`
-  const [first] = rows
-  return { now: first!.now, hour: first!.thisHour, sums: rows.filter((row) => row.projectId !== null) }
-}
+export const readCalls = async (tx: Sql, agents: readonly AgentName[], day: string): Promise<DayCalls[]> => [
+  ...(await tx<DayCalls[]>`
+    select h.project_id as "projectId", h.agent_id as "agentId", h.hour, h.tool, h.allowed
+    from unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
+      as a (project_id, agent_id)
+    cross join lateral (select * from agent_hours where project_id = a.project_id and agent_id = a.agent_id
+      and hour >= ${day}::timestamptz offset 0) h`),
+]
 
 export type NewAuthorization = Omit<AuthorizationRow, 'outcome' | 'settledAt' | 'createdAt'> & { createdAt: Date }
 
@@ -64,49 +56,72 @@ export const insertAuthorizations = (tx: Sql, rows: readonly NewAuthorization[])
       ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.tool))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
       ${column(rows.map((it) => it.state))}::text[], ${column(rows.map((it) => it.reason))}::text[], ${column(rows.map((it) => it.riskLevel))}::text[],
       ${column(rows.map((it) => it.observed))}::text[], ${column(rows.map((it) => it.policyVersion))}::int[], ${column(rows.map((it) => it.argsHash))}::text[],
-      ${column(rows.map((it) => it.costMicrousd))}::bigint[], ${column(rows.map((it) => it.hour.toISOString()))}::timestamptz[],
-      ${column(rows.map((it) => it.createdAt.toISOString()))}::timestamptz[]
-    ) as t (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, hour, created_at)
+      ${column(rows.map((it) => it.cost.microusd))}::bigint[], ${column(rows.map((it) => it.cost.picousd))}::bigint[],
+      ${column(rows.map((it) => it.hour.toISOString()))}::timestamptz[], ${column(rows.map((it) => it.createdAt.toISOString()))}::timestamptz[]
+    ) as t (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, cost_picousd,
+      hour, created_at)
   ), summed as (
-    insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd)
+    insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
     select project_id, agent_id, hour, tool, count(*) filter (where state = 'reserved'), count(*) filter (where state = 'blocked'),
-      coalesce(sum(cost_microusd) filter (where state = 'reserved'), 0)
+      coalesce(sum(cost_microusd) filter (where state = 'reserved'), 0), coalesce(sum(cost_picousd) filter (where state = 'reserved'), 0)
     from input group by 1, 2, 3, 4 order by 1, 2, 3, 4
     on conflict (project_id, agent_id, hour, tool) do update set allowed = h.allowed + excluded.allowed, blocked = h.blocked + excluded.blocked,
-      cost_microusd = h.cost_microusd + excluded.cost_microusd
+      cost_microusd = h.cost_microusd + excluded.cost_microusd, cost_picousd = h.cost_picousd + excluded.cost_picousd
   )
-  insert into authorizations (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, hour, created_at)
-  select id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, hour, created_at from input`
+  insert into authorizations (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd,
+    cost_picousd, hour, created_at)
+  select id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, cost_picousd, hour,
+    created_at
+  from input`
 
 export async function findAuthorization(sql: Db, projectId: string, id: string): Promise<AuthorizationRow | undefined> {
-  const [row] = await sql<AuthorizationRow[]>`
-    select ${columns(sql)} from authorizations where id = ${id} and project_id = ${projectId}`
-  return row
+  const [row] = await sql<Kept[]>`
+    select ${columns(sql)} from authorizations a where a.id = ${id} and a.project_id = ${projectId}`
+  return row && rowOf(row)
 }
 
-export type Settlement = { id: string; costMicrousd: number | undefined; outcome: string }
+export type Settlement = { authorizationId: string; projectId: string; cost?: Cost | undefined; outcome: string }
+export type Reserved = Pick<AuthorizationRow, 'id' | 'projectId' | 'agentId' | 'tool' | 'runId' | 'cost'> & {
+  day: string
+}
 
-/** Books what a reserved call really cost; undefined when it is not reserved (any more). The sums follow. */
-export async function settleAuthorization(
-  tx: Sql,
-  projectId: string,
-  it: Settlement,
-): Promise<AuthorizationRow | undefined> {
-  const [row] = await tx<AuthorizationRow[]>`
-    with held as materialized (
-      select id, project_id, agent_id, hour, tool, cost_microusd from authorizations
-      where id = ${it.id} and project_id = ${projectId} and state = 'reserved' for update
+/** Those of these calls that are reserved, locked in one order, with the day (UTC) that they are charged to. */
+export async function lockReserved(tx: Sql, calls: readonly Settlement[]): Promise<Reserved[]> {
+  const rows = await tx<(Omit<Reserved, 'cost'> & Cost)[]>`
+    select id, project_id as "projectId", agent_id as "agentId", tool, run_id as "runId", cost_microusd as microusd, cost_picousd as picousd,
+      (hour at time zone 'UTC')::date::text as day
+    from authorizations
+    where (id, project_id) in (select * from unnest(${column(calls.map((it) => it.authorizationId))}::uuid[], ${column(calls.map((it) => it.projectId))}::text[]))
+      and state = 'reserved'
+    order by id for update`
+  return rows.map(({ microusd, picousd, ...row }) => ({ ...row, cost: { microusd, picousd } }))
+}
+
+/** Books what reserved calls really cost; those that are not reserved (any more) are absent. The sums follow. */
+export async function settleAuthorizations(tx: Sql, calls: readonly Settlement[]): Promise<AuthorizationRow[]> {
+  const rows = await tx<Kept[]>`
+    with input as materialized (
+      select * from unnest(${column(calls.map((it) => it.authorizationId))}::uuid[], ${column(calls.map((it) => it.projectId))}::text[],
+        ${column(calls.map((it) => it.cost?.microusd))}::bigint[], ${column(calls.map((it) => it.cost?.picousd))}::bigint[],
+        ${column(calls.map((it) => it.outcome))}::text[]
+      ) as t (id, project_id, microusd, picousd, outcome)
+    ), held as materialized (
+      select a.id, a.project_id, a.agent_id, a.hour, a.tool, a.cost_microusd, a.cost_picousd, i.outcome,
+        coalesce(i.microusd, a.cost_microusd) as microusd, coalesce(i.picousd, a.cost_picousd) as picousd
+      from input i join authorizations a using (id, project_id) where a.state = 'reserved'
+    ), differences as (
+      select project_id, agent_id, hour, tool, sum(microusd - cost_microusd) as microusd, sum(picousd - cost_picousd) as picousd
+      from held where (microusd, picousd) <> (cost_microusd, cost_picousd) group by 1, 2, 3, 4
     ), summed as (
-      update agent_hours h set cost_microusd = h.cost_microusd + coalesce(${it.costMicrousd ?? null}, held.cost_microusd) - held.cost_microusd
-      from held where h.project_id = held.project_id and h.agent_id = held.agent_id and h.hour = held.hour and h.tool = held.tool
+      -- Nobody else is at these sums: the budget of their agent is locked by whoever changes them.
+      update agent_hours h set cost_microusd = h.cost_microusd + d.microusd, cost_picousd = h.cost_picousd + d.picousd
+      from differences d where h.project_id = d.project_id and h.agent_id = d.agent_id and h.hour = d.hour and h.tool = d.tool
     )
-    update authorizations a set state = 'settled', outcome = ${it.outcome}, settled_at = clock_timestamp(),
-      cost_microusd = coalesce(${it.costMicrousd ?? null}, a.cost_microusd)
+    update authorizations a set state = 'settled', outcome = held.outcome, settled_at = clock_timestamp(),
+      cost_microusd = held.microusd, cost_picousd = held.picousd
     from held where a.id = held.id
-    returning a.id, a.project_id as "projectId", a.agent_id as "agentId", a.tool, a.run_id as "runId", a.state, a.reason, a.risk_level as "riskLevel",
-      a.observed, a.policy_version as "policyVersion", a.args_hash as "argsHash", a.cost_microusd as "costMicrousd", a.hour, a.outcome,
-      a.created_at as "createdAt", a.settled_at as "settledAt"`
-  return row
+    returning ${columns(tx)}`
+  return rows.map(rowOf)
 }
 
 /** Decides about a call that a person was asked about: it counts from now on, or was never made. */
@@ -120,14 +135,15 @@ export const decideAsked = (
   with decided as (
     update authorizations set state = ${it.state}, reason = ${it.reason}, risk_level = ${it.riskLevel}, observed = ${it.observed},
       policy_version = ${it.policyVersion}, hour = ${it.hour.toISOString()}
-    where id = ${it.id} and state = 'asked' returning project_id, agent_id, hour, tool, cost_microusd
+    where id = ${it.id} and state = 'asked' returning project_id, agent_id, hour, tool, cost_microusd, cost_picousd
   )
-  insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd)
+  insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
   select project_id, agent_id, hour, tool, ${it.state === 'reserved' ? 1 : 0}, ${it.state === 'reserved' ? 0 : 1},
-    case when ${it.state === 'reserved'}::boolean then cost_microusd else 0 end
+    case when ${it.state === 'reserved'}::boolean then cost_microusd else 0 end,
+    case when ${it.state === 'reserved'}::boolean then cost_picousd else 0 end
   from decided
   on conflict (project_id, agent_id, hour, tool) do update set allowed = h.allowed + excluded.allowed, blocked = h.blocked + excluded.blocked,
-    cost_microusd = h.cost_microusd + excluded.cost_microusd`
+    cost_microusd = h.cost_microusd + excluded.cost_microusd, cost_picousd = h.cost_picousd + excluded.cost_picousd`
 
 export type AuthorizationPage = {
   after?: { createdAt: string; id: string } | undefined
@@ -140,23 +156,32 @@ export const listAuthorizations = async (
   sql: Db,
   { projectId, agentId }: AgentName,
   { after, limit, from }: AuthorizationPage,
-): Promise<AuthorizationRow[]> => [
-  ...(await sql<AuthorizationRow[]>`
-    select ${columns(sql)} from authorizations
+): Promise<AuthorizationRow[]> =>
+  (
+    await sql<Kept[]>`
+    select ${columns(sql)} from authorizations a
     where project_id = ${projectId} and agent_id = ${agentId}
       ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
       ${from === undefined ? sql`` : sql`and created_at >= ${from}::timestamptz`}
-    order by created_at desc, id desc limit ${limit}`),
-]
+    order by created_at desc, id desc limit ${limit}`
+  ).map(rowOf)
 
-export type AgentSum = { tool: string; allowed: number; blocked: number; costMicrousd: number }
+export type AgentSum = { tool: string; allowed: number; blocked: number; cost: Cost }
+type Summed<Row> = Omit<Row, 'cost'> & Cost
+const withCost = <Row extends Cost>({ microusd, picousd, ...row }: Row) => ({
+  ...row,
+  cost: costFrom(microusd, picousd),
+})
 
 /** Sums by tool from an hour on, the busiest first. */
 export const sumAgent = async (sql: Db, { projectId, agentId }: AgentName, fromHour: Date): Promise<AgentSum[]> => [
-  ...(await sql<AgentSum[]>`
-    select tool, sum(allowed)::bigint as allowed, sum(blocked)::bigint as blocked, sum(cost_microusd)::bigint as "costMicrousd"
+  ...(
+    await sql<Summed<AgentSum>[]>`
+    select tool, sum(allowed)::bigint as allowed, sum(blocked)::bigint as blocked, sum(cost_microusd)::bigint as microusd,
+      sum(cost_picousd)::bigint as picousd
     from agent_hours where project_id = ${projectId} and agent_id = ${agentId} and hour >= ${fromHour.toISOString()}::timestamptz
-    group by tool order by sum(allowed) desc, tool`),
+    group by tool order by sum(allowed) desc, tool`
+  ).map(withCost),
 ]
 
 export type SpendSum = {
@@ -165,7 +190,7 @@ export type SpendSum = {
   day: Date
   allowed: number
   blocked: number
-  costMicrousd: number
+  cost: Cost
 }
 
 /** Spend by agent, tool and day; agents and days in order. */
@@ -174,11 +199,13 @@ export const sumSpend = async (
   projectId: string,
   { agentId, from, to, limit }: { agentId?: string | undefined; from: string; to: string; limit: number },
 ): Promise<SpendSum[]> => [
-  ...(await sql<SpendSum[]>`
+  ...(
+    await sql<Summed<SpendSum>[]>`
     select agent_id as "agentId", tool, date_trunc('day', hour, 'UTC') as day, sum(allowed)::bigint as allowed, sum(blocked)::bigint as blocked,
-      sum(cost_microusd)::bigint as "costMicrousd"
+      sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
     from agent_hours
     where project_id = ${projectId} ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}
       and hour >= ${from}::timestamptz and hour < ${to}::timestamptz
-    group by 1, 2, 3 order by 1, 3, 2 limit ${limit}`),
+    group by 1, 2, 3 order by 1, 3, 2 limit ${limit}`
+  ).map(withCost),
 ]

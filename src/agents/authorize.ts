@@ -4,35 +4,38 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
 import { runTopic } from '#bell/topics.ts'
+import type { Cost } from '#core/cost.ts'
 import type { Refusal } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import {
   costOf,
   isObserved,
   judge,
-  NO_POLICY,
   type Policy,
   type PolicyReason,
   type RiskLevel,
   riskOf,
-  type Standing,
+  wholePolicy,
 } from '#core/policy.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
+import { chargeSpent, type Moment, readMoment } from '#usage/ledger.sql.ts'
 import { type AgentRow, lockAgents } from './agents.sql.ts'
-import { insertAuthorizations, type NewAuthorization, readToday, type Today } from './authorizations.sql.ts'
+import { insertAuthorizations, type NewAuthorization } from './authorizations.sql.ts'
+import { costWords, placeOf } from './decision-words.ts'
 import { insertInputRequests, type NewInputRequest } from './input-requests.sql.ts'
 import { lockCallers } from './lock-callers.ts'
 import { policyHash } from './policy-hash.ts'
+import { chargesOf, lockStandings, type Standings } from './standing.ts'
 
 export type CallRequest = {
   projectId: string
   agentId: string
   tool: string
   /** Undefined: what the policy says that it costs. */
-  costMicrousd?: number | undefined
+  cost?: Cost | undefined
   argsHash?: string | undefined
   /** Internal id of the run that makes the call. */
   runId?: string | undefined
@@ -56,7 +59,7 @@ export type Decision = {
   /** What would have blocked it, if its policy were not only observed. */
   observed: PolicyReason | null
   policyVersion: number
-  costMicrousd: number
+  cost: Cost
   /** The request that a person has to answer first. */
   inputRequestId: string | null
 }
@@ -91,15 +94,12 @@ const decideCall = batched<CallRequest, Decision>(
 async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
   return (await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    const agents = await lockAgents(tx, all)
+    const [agents, moment] = await Promise.all([lockAgents(tx, all), readMoment(tx)])
+    // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
+    const standings = await lockStandings(tx, all, moment)
     const problems = await lockCallers(tx, all)
     const calls = all.filter((_, index) => !problems[index])
-    // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
-    const today = await readToday(
-      tx,
-      agents.map((agent) => ({ projectId: agent.projectId, agentId: agent.id })),
-    )
-    const book = makeBook(agents, today)
+    const book = makeBook(agents, moment, standings)
     const made = calls.map((call) => book.decide(call))
     if (made.length === 0) return problems
     const asked = made.flatMap((it) => it.asked ?? [])
@@ -108,6 +108,10 @@ async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Deci
       insertAuthorizations(
         tx,
         made.map((it) => it.row),
+      ),
+      chargeSpent(
+        tx,
+        made.flatMap(({ row }) => (row.state === 'reserved' ? chargesOf(row, moment.day) : [])),
       ),
       asked.length > 0 && insertInputRequests(tx, asked),
       appendEvents(
@@ -124,45 +128,24 @@ type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; ask
 const nameOf = (it: { projectId: string; agentId: string }): string => JSON.stringify([it.projectId, it.agentId])
 
 /** The sums of the agents of a batch, which each decision adds to. */
-function makeBook(agents: readonly AgentRow[], today: Today): { decide: (call: CallRequest) => Made } {
-  const byName = new Map(
-    agents.map((agent) => [
-      nameOf({ projectId: agent.projectId, agentId: agent.id }),
-      { agent, actions: 0, spend: 0, calls: new Map<string, number>() },
-    ]),
-  )
-  for (const sum of today.sums) {
-    const one = byName.get(nameOf(sum))!
-    if (sum.hour.getTime() === today.hour.getTime()) one.actions += sum.allowed
-    one.spend += sum.costMicrousd
-    one.calls.set(sum.tool, (one.calls.get(sum.tool) ?? 0) + sum.allowed)
-  }
+function makeBook(agents: readonly AgentRow[], moment: Moment, standings: Standings) {
+  const byName = new Map(agents.map((agent) => [nameOf({ projectId: agent.projectId, agentId: agent.id }), agent]))
   return {
-    decide(call) {
-      const one = byName.get(nameOf(call))!
-      const policy = one.agent.policy ?? NO_POLICY
-      const costMicrousd = costOf(policy, call.tool, call.costMicrousd)
-      const standing: Standing = {
-        enabled: one.agent.enabled,
-        actionsThisHour: one.actions,
-        callsOfToolToday: one.calls.get(call.tool) ?? 0,
-        spendTodayMicrousd: one.spend,
-      }
-      const judged = judge(policy, standing, { tool: call.tool, costMicrousd })
-      const made = makeDecision(call, { agent: one.agent, judged, costMicrousd, today })
-      if (made.row.state === 'reserved') {
-        one.actions++
-        one.spend += costMicrousd
-        one.calls.set(call.tool, standing.callsOfToolToday + 1)
-      }
+    decide(call: CallRequest): Made {
+      const agent = byName.get(nameOf(call))!
+      const policy = wholePolicy(agent.policy)
+      const cost = costOf(policy, call.tool, call.cost)
+      const judged = judge(policy, standings.of(agent, call), { tool: call.tool, cost })
+      const made = makeDecision(call, { agent, judged, cost, moment })
+      if (made.row.state === 'reserved') standings.add(call, cost)
       return made
     },
   }
 }
 
-type Judged = { agent: AgentRow; judged: PolicyReason; costMicrousd: number; today: Today }
+type Judged = { agent: AgentRow; judged: PolicyReason; cost: Cost; moment: Moment }
 
-function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }: Judged): Made {
+function makeDecision(call: CallRequest, { agent, judged, cost, moment }: Judged): Made {
   const observing = isObserved(agent.policyMode, judged)
   const reason = observing ? 'ok' : judged
   const decision = reason === 'ok' ? 'allowed' : reason === 'approval_required' ? 'asked' : 'blocked'
@@ -174,7 +157,7 @@ function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }:
     riskLevel: riskOf(reason),
     observed: observing ? judged : null,
     policyVersion: agent.policyVersion,
-    costMicrousd,
+    cost,
   }
   const row: NewAuthorization = {
     ...about,
@@ -185,8 +168,8 @@ function makeDecision(call: CallRequest, { agent, judged, costMicrousd, today }:
     runId: call.runId ?? null,
     state: decision === 'allowed' ? 'reserved' : decision,
     argsHash: call.argsHash ?? null,
-    hour: today.hour,
-    createdAt: today.now,
+    hour: moment.hour,
+    createdAt: moment.now,
   }
   return {
     decision: { ...about, authorizationId: id, decision, inputRequestId },
@@ -201,7 +184,7 @@ const EVENT_OF = { reserved: 'policy.allowed', blocked: 'policy.blocked', asked:
 type About = { inputRequestId: string | null; policy: Policy | null }
 
 function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, policy }: About): NewEvent {
-  const { id, state, tool, reason, riskLevel, observed, policyVersion, argsHash, costMicrousd } = row
+  const { id, state, tool, reason, riskLevel, observed, policyVersion, argsHash, cost } = row
   return {
     projectId: call.projectId,
     type: observed ? 'policy.observed' : EVENT_OF[state as keyof typeof EVENT_OF],
@@ -217,17 +200,13 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
       reason: observed ?? reason,
       risk_level: riskLevel,
       policy_version: policyVersion,
-      cost_microusd: costMicrousd,
+      ...costWords(cost),
       ...(state === 'blocked' && { policy_hash: policyHash(policy) }),
       ...(argsHash && { args_hash: argsHash }),
       ...(inputRequestId && { input_request_id: inputRequestId }),
     },
   }
 }
-
-/** Where the log tells of a call: in its run, or beside it in the same chain. */
-export const placeOf = ({ runId, chain }: Pick<CallRequest, 'runId' | 'chain'>) =>
-  chain !== undefined ? { correlationId: chain } : runId ? { runId } : {}
 
 const approvalOf = (
   call: CallRequest,

@@ -1,40 +1,48 @@
 // What becomes of a call when a person has approved or refused it. It was not counted while they thought about it, so
 // it is held against the limits now.
 import type { Actor } from '#core/event.ts'
-import { isObserved, judge, NO_POLICY, type PolicyReason, riskOf } from '#core/policy.ts'
+import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { lockAgents } from './agents.sql.ts'
-import { decideAsked, findAuthorization, readToday } from './authorizations.sql.ts'
+import { chargeSpent, type Moment, readMoment } from '#usage/ledger.sql.ts'
+import { type AgentRow, lockAgents } from './agents.sql.ts'
+import { decideAsked, findAuthorization } from './authorizations.sql.ts'
+import { costWords } from './decision-words.ts'
 import type { InputRow } from './input-requests.sql.ts'
 import { policyHash } from './policy-hash.ts'
-import { standingOf } from './standing.ts'
+import { chargesOf, lockStandings, type Standings } from './standing.ts'
+
+type Approving = { agent: AgentRow; standings: Standings; moment: Moment }
+
+/**
+ * The agent's row and the budgets that its call is charged to are locked before the run's, as by everybody who decides.
+ * Undefined for a request that is no approval of a call.
+ */
+export async function lockForApproval(tx: Sql, row: InputRow): Promise<Approving | undefined> {
+  const call = row.authorizationId ? await findAuthorization(tx, row.projectId, row.authorizationId) : undefined
+  if (!call) return undefined
+  const [[agent], moment] = await Promise.all([lockAgents(tx, [call]), readMoment(tx)])
+  return { agent: agent!, moment, standings: await lockStandings(tx, [call], moment) }
+}
 
 type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }
 
-/** The agent's row is locked before the run's, as by everybody who decides: the caller has done so. */
 export async function decideApproval(
   tx: Sql,
   row: InputRow,
-  { approved, actor, causationId }: Answered,
+  { agent, standings, moment, approved, actor, causationId }: Approving & Answered,
 ): Promise<void> {
   const call = await findAuthorization(tx, row.projectId, row.authorizationId!)
   if (call?.state !== 'asked') return
-  const name = { projectId: call.projectId, agentId: call.agentId }
-  const [agent] = await lockAgents(tx, [name])
-  const today = await readToday(tx, [name])
-  const judged = judge(
-    { ...(agent!.policy ?? NO_POLICY), approvalTools: [] },
-    standingOf(agent, today, call.tool),
-    call,
-  )
-  const observing = isObserved(agent!.policyMode, judged)
+  const judged = judge({ ...wholePolicy(agent.policy), approvalTools: [] }, standings.of(agent, call), call)
+  const observing = isObserved(agent.policyMode, judged)
   const reason: PolicyReason = !approved ? 'approval_denied' : observing ? 'ok' : judged
   const state = !approved ? 'denied' : reason === 'ok' ? 'reserved' : 'blocked'
-  const { policyVersion } = agent!
+  const { policyVersion } = agent
   const riskLevel = riskOf(reason)
   const observed = approved && observing ? judged : null
-  await decideAsked(tx, { id: call.id, state, reason, riskLevel, observed, policyVersion, hour: today.hour })
+  await decideAsked(tx, { id: call.id, state, reason, riskLevel, observed, policyVersion, hour: moment.hour })
+  if (state === 'reserved') await chargeSpent(tx, chargesOf(call, moment.day))
   await appendEvents(tx, [
     {
       projectId: call.projectId,
@@ -51,8 +59,8 @@ export async function decideApproval(
         reason: observed ?? reason,
         risk_level: riskLevel,
         policy_version: policyVersion,
-        cost_microusd: call.costMicrousd,
-        ...(state !== 'reserved' && { policy_hash: policyHash(agent!.policy) }),
+        ...costWords(call.cost),
+        ...(state !== 'reserved' && { policy_hash: policyHash(agent.policy) }),
       },
     },
   ])

@@ -21,8 +21,7 @@ import { putValue } from '#runs/attempts/attempt-writes.sql.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 import { findWait } from '#runs/waits/waits.sql.ts'
 import { refuseWhilePausing, wake } from '#runs/waits/waits.ts'
-import { lockAgents } from './agents.sql.ts'
-import { decideApproval, placeOfAsked } from './decide-approval.ts'
+import { decideApproval, lockForApproval, placeOfAsked } from './decide-approval.ts'
 import {
   countPending,
   endInputRequest,
@@ -180,7 +179,7 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
   const next = (await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     // The agent, then the run, then the request, as everybody who locks several: the run's event takes the run's lock.
-    if (row.authorizationId) await lockAgents(tx, [{ projectId: row.projectId, agentId: row.agentId! }])
+    const approving = await lockForApproval(tx, row)
     const [told] = await appendEvents(tx, [
       {
         projectId: row.projectId,
@@ -198,8 +197,8 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
     if (state !== 'pending') throw refuse('input_over', { inputRequestId: row.id, state: state ?? 'gone' })
     await endInputRequest(tx, row.id, end)
     const causationId = told!.outcome === 'appended' ? told!.id : undefined
-    if (row.authorizationId)
-      await decideApproval(tx, row, { approved: end.answer?.approved === true, actor, causationId })
+    if (approving)
+      await decideApproval(tx, row, { ...approving, approved: end.answer?.approved === true, actor, causationId })
     return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
   })) as Next
   feedOf(ctx).changed([row.projectId])

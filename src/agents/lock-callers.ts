@@ -1,4 +1,5 @@
-// The runs in which governed calls are made: locked before the sums of agents, by whoever decides and whoever settles.
+// The runs in which governed calls are made: locked after budgets and before the sums of agents, by whoever decides and
+// whoever settles.
 import type { Refusal } from '#core/error.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { lockStandings } from '#runs/attempts/fence.sql.ts'

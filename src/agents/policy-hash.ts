@@ -3,11 +3,18 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '#core/canonical.ts'
 import { NO_POLICY, type Policy } from '#core/policy.ts'
 
-export const policyHash = (policy: Policy | null): string =>
-  createHash('sha256')
-    .update(canonicalJson(policy ?? NO_POLICY))
+export function policyHash(policy: Policy | null): string {
+  const { maxSpendMicrousdPerRun, overBudget, ...rules } = policy ?? NO_POLICY
+  // Rules that came later count only where they say something: what was there before keeps its name.
+  const later = {
+    ...(maxSpendMicrousdPerRun != null && { maxSpendMicrousdPerRun }),
+    ...(overBudget != null && overBudget !== 'block' && { overBudget }),
+  }
+  return createHash('sha256')
+    .update(canonicalJson({ ...rules, ...later }))
     .digest('hex')
     .slice(0, 12)
+}
 
 /** What a call is recognised by in the log, where its args themselves do not belong. */
 export const hashOfArgs = (args: unknown): string => createHash('sha256').update(canonicalJson(args)).digest('hex')

@@ -1,55 +1,94 @@
-// What a call that was allowed really cost, booked once it is over.
+// What calls really cost, in place of what was reserved for them.
 import type { Ctx } from '#bell/ctx.ts'
-import { refuse } from '#core/error.ts'
+import { batched } from '#bell/part.ts'
+import type { Cost } from '#core/cost.ts'
+import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { type AuthorizationRow, findAuthorization, settleAuthorization } from './authorizations.sql.ts'
-import { placeOf } from './authorize.ts'
+import { type Charge, chargeSpent, lockSpent, payersOf } from '#usage/ledger.sql.ts'
+import { type AuthorizationRow, lockReserved, type Reserved, settleAuthorizations } from './authorizations.sql.ts'
+import { costWords, placeOf } from './decision-words.ts'
 import { lockCallers } from './lock-callers.ts'
+import { chargesOf } from './standing.ts'
+
+export type CallSettlement = {
+  projectId: string
+  authorizationId: string
+  actor: Actor
+  /** Undefined: what was reserved. */
+  cost?: Cost | undefined
+  outcome: 'succeeded' | 'failed'
+  /** As for the decision. */
+  chain?: string | undefined
+  leaseToken?: string | undefined
+}
+
+const settle = batched<CallSettlement, AuthorizationRow>(
+  'The queue of settlements',
+  (ctx, calls) => settleCalls(ctx.sql, calls),
+  { parallel: 1, keyOf: (call) => call.authorizationId },
+)
 
 /** Books what a call really cost, and how it ended. */
-export async function settleCall(
-  ctx: Ctx,
-  it: {
-    projectId: string
-    authorizationId: string
-    actor: Actor
-    costMicrousd?: number | undefined
-    outcome: 'succeeded' | 'failed'
-    /** As for the decision. */
-    chain?: string | undefined
-    leaseToken?: string | undefined
-  },
-): Promise<AuthorizationRow> {
-  const settled = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
-    const { runId } = (await findAuthorization(tx, it.projectId, it.authorizationId)) ?? {}
-    // The run before the sums, as whoever decides.
-    const [problem] = await lockCallers(tx, [{ ...it, runId: runId ?? undefined }])
-    if (problem) throw problem
-    const row = await settleAuthorization(tx, it.projectId, {
-      id: it.authorizationId,
-      costMicrousd: it.costMicrousd,
-      outcome: it.outcome,
-    })
-    if (!row) return undefined
-    await appendEvents(tx, [
-      {
-        projectId: it.projectId,
-        type: it.outcome === 'succeeded' ? 'agent.action.completed' : 'agent.action.failed',
-        actor: it.actor,
-        resourceType: 'agent',
-        resourceId: row.agentId,
-        agentId: row.agentId,
-        tool: row.tool,
-        ...placeOf({ runId: row.runId ?? undefined, chain: it.chain }),
-        data: { authorization_id: row.id, cost_microusd: row.costMicrousd },
-      },
-    ])
-    return row
-  })
-  if (!settled) throw refuse('authorization_not_reserved', { authorizationId: it.authorizationId })
+export async function settleCall(ctx: Ctx, it: CallSettlement): Promise<AuthorizationRow> {
+  const settled = await settle(ctx, it)
   ctx.ring(['tail'])
-  return settled as AuthorizationRow
+  return settled
 }
+
+/** Settles up to 500 calls in one transaction, none twice; says which are refused. */
+async function settleCalls(sql: Sql, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
+  const settled = await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const reserved = new Map((await lockReserved(tx, all)).map((it) => [it.id, it]))
+    // Budgets before runs, and before the sums of agents, as everybody who locks several.
+    await lockSpent(
+      tx,
+      [...reserved.values()].flatMap((it) => payersOf(it, it.day)),
+    )
+    const problems = await lockCallers(
+      tx,
+      all.map((it) => ({ ...it, runId: reserved.get(it.authorizationId)?.runId ?? undefined })),
+    )
+    const calls = all.filter((it, index) => reserved.has(it.authorizationId) && !problems[index])
+    await chargeSpent(
+      tx,
+      calls.flatMap((it) => differencesOf(reserved.get(it.authorizationId)!, it.cost)),
+    )
+    const rows = new Map((await settleAuthorizations(tx, calls)).map((row) => [row.id, row]))
+    await appendEvents(
+      tx,
+      calls.map((it) => eventOf(it, rows.get(it.authorizationId)!)),
+    )
+    return all.map(
+      ({ authorizationId }, index) =>
+        problems[index] ?? rows.get(authorizationId) ?? refuse('authorization_not_reserved', { authorizationId }),
+    )
+  })
+  return settled as (AuthorizationRow | Refusal)[]
+}
+
+/** What was reserved is taken back, and what it cost is charged: to the day that it was reserved on. */
+function differencesOf(reserved: Reserved, cost: Cost | undefined): Charge[] {
+  const difference = minus(cost ?? reserved.cost, reserved.cost)
+  const isNone = difference.microusd === 0 && difference.picousd === 0
+  return isNone ? [] : chargesOf({ ...reserved, cost: difference }, reserved.day)
+}
+
+const minus = (one: Cost, other: Cost): Cost => ({
+  microusd: one.microusd - other.microusd,
+  picousd: one.picousd - other.picousd,
+})
+
+const eventOf = (it: CallSettlement, row: AuthorizationRow): NewEvent => ({
+  projectId: it.projectId,
+  type: it.outcome === 'succeeded' ? 'agent.action.completed' : 'agent.action.failed',
+  actor: it.actor,
+  resourceType: 'agent',
+  resourceId: row.agentId,
+  agentId: row.agentId,
+  tool: row.tool,
+  ...placeOf({ runId: row.runId, chain: it.chain }),
+  data: { authorization_id: row.id, ...costWords(row.cost) },
+})

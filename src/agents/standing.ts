@@ -1,16 +1,87 @@
-// How an agent stands: what it has done that its policy counts.
+// How agents stand: what they have done that their policies count, and what was spent of the budgets they are charged to.
+import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
 import type { Standing } from '#core/policy.ts'
+import type { Sql } from '#postgres/sql.ts'
+import {
+  type Charge,
+  lockSpent,
+  type Moment,
+  payerKey,
+  payersOf,
+  readProjectBudgets,
+  readSpent,
+} from '#usage/ledger.sql.ts'
+import { spendOf } from '#usage/spend.ts'
 import type { AgentRow } from './agents.sql.ts'
-import type { Today } from './authorizations.sql.ts'
+import { type DayCalls, readCalls } from './authorizations.sql.ts'
 
-/** From the sums of this agent alone. An agent that nobody has heard of is on. */
-export function standingOf(agent: AgentRow | undefined, { sums, hour }: Today, tool: string): Standing {
+type Call = { projectId: string; agentId: string; tool: string; runId?: string | null | undefined }
+
+/** Sums of a day, which those who decide about many calls add to. */
+export type Standings = {
+  /** An agent that nobody has heard of is on. */
+  of: (agent: AgentRow | undefined, call: Call) => Standing
+  add: (call: Call, cost: Cost) => void
+}
+
+/** For who decides: nobody else charges anything to their budgets until the transaction ends. The agents are locked. */
+export const lockStandings = (tx: Sql, calls: readonly Call[], moment: Moment): Promise<Standings> =>
+  standingsOf(tx, calls, moment, lockSpent)
+
+/** For who only looks. */
+export const readStandings = (sql: Sql, calls: readonly Call[], moment: Moment): Promise<Standings> =>
+  standingsOf(sql, calls, moment, readSpent)
+
+async function standingsOf(
+  sql: Sql,
+  calls: readonly Call[],
+  { day, hour }: Moment,
+  read: typeof readSpent,
+): Promise<Standings> {
+  const agents = [...new Map(calls.map((call) => [agentKey(call), call])).values()]
+  const [spent, counts, budgets] = await Promise.all([
+    read(
+      sql,
+      calls.flatMap((call) => payersOf(call, day)),
+    ),
+    readCalls(sql, agents, day),
+    readProjectBudgets(
+      sql,
+      calls.map((it) => it.projectId),
+    ),
+  ])
+  const { ofTool, ofHour } = countedBy(counts, hour)
+  const bump = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
   return {
-    enabled: agent?.enabled ?? true,
-    actionsThisHour: total(sums.filter((it) => it.hour.getTime() === hour.getTime()).map((it) => it.allowed)),
-    callsOfToolToday: total(sums.filter((it) => it.tool === tool).map((it) => it.allowed)),
-    spendTodayMicrousd: total(sums.map((it) => it.costMicrousd)),
+    of: (agent, call) => ({
+      enabled: agent?.enabled ?? true,
+      actionsThisHour: ofHour.get(agentKey(call)) ?? 0,
+      callsOfToolToday: ofTool.get(toolKey(call)) ?? 0,
+      spend: spendOf(call, { spent, budgets, day }),
+    }),
+    add(call, cost) {
+      bump(ofHour, agentKey(call))
+      bump(ofTool, toolKey(call))
+      for (const payer of payersOf(call, day).map(payerKey))
+        spent.set(payer, addCosts(spent.get(payer) ?? NO_COST, cost))
+    },
   }
 }
 
-const total = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+function countedBy(counts: readonly DayCalls[], hour: Date) {
+  const ofTool = new Map<string, number>()
+  const ofHour = new Map<string, number>()
+  for (const sum of counts) {
+    ofTool.set(toolKey(sum), (ofTool.get(toolKey(sum)) ?? 0) + sum.allowed)
+    if (sum.hour.getTime() !== hour.getTime()) continue
+    ofHour.set(agentKey(sum), (ofHour.get(agentKey(sum)) ?? 0) + sum.allowed)
+  }
+  return { ofTool, ofHour }
+}
+
+const agentKey = ({ projectId, agentId }: Omit<Call, 'tool'>): string => JSON.stringify([projectId, agentId])
+const toolKey = ({ projectId, agentId, tool }: Call): string => JSON.stringify([projectId, agentId, tool])
+
+/** What a call of a tool is charged to. */
+export const chargesOf = (call: Call & { cost: Cost }, day: string): Charge[] =>
+  payersOf(call, day).map((payer) => ({ ...payer, tools: call.cost }))

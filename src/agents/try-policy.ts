@@ -2,11 +2,14 @@
 // have found if the policy had been in force.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { judge, type Policy, type PolicyReason } from '#core/policy.ts'
+import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
+import { costOf, judge, NO_SPEND, type Policy, type PolicyReason } from '#core/policy.ts'
+import { readModelCosts, readModelHours } from '#usage/usage.sql.ts'
 import { type AuthorizationRow, listAuthorizations } from './authorizations.sql.ts'
 
 const CALLS_MAX = 10_000
 const SAMPLES_MAX = 20
+const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
 export type Trial = {
@@ -30,7 +33,8 @@ export async function tryPolicy(
     .reverse()
     // That the agent was switched off is no news of any policy.
     .filter((call) => call.reason !== 'agent_disabled')
-  const judged = judgeAll(it.policy, calls)
+  const booked = await readBooked(ctx, it, { calls, from })
+  const judged = judgeAll(it.policy, calls, booked)
   const stopped = new Map<PolicyReason, number>()
   for (const reason of judged) if (reason !== 'ok') stopped.set(reason, (stopped.get(reason) ?? 0) + 1)
   const other = calls.flatMap((call, index) => {
@@ -52,21 +56,53 @@ export async function tryPolicy(
 
 const wasAllowed = ({ state }: AuthorizationRow): boolean => state === 'reserved' || state === 'settled'
 
-function judgeAll(policy: Policy, calls: readonly AuthorizationRow[]): PolicyReason[] {
-  let [hour, day] = [0, 0]
-  let [actions, spend] = [0, 0]
+/** What models cost meanwhile: of the agent, or of one run. In the order of their times. */
+type Booked = { atMs: number; cost: Cost; runId?: string }
+
+/** Of an agent, hour by hour: it counts from the end of its hour. Of runs, where the policy has a limit for them, call by call. */
+async function readBooked(
+  ctx: Pick<Ctx, 'reads'>,
+  { projectId, agentId, policy }: { projectId: string; agentId: string; policy: Policy },
+  { calls, from }: { calls: readonly AuthorizationRow[]; from: string },
+): Promise<Booked[]> {
+  const runIds = policy.maxSpendMicrousdPerRun == null ? [] : calls.flatMap(({ runId }) => runId ?? [])
+  const [hours, ofRuns] = await Promise.all([
+    readModelHours(ctx.reads, { projectId, agentId, from }),
+    readModelCosts(ctx.reads, [...new Set(runIds)], CALLS_MAX),
+  ])
+  return [
+    ...hours.map(({ hour, cost }) => ({ atMs: hour.getTime() + HOUR_MS - 1, cost })),
+    ...ofRuns.map(({ runId, createdAt, cost }) => ({ atMs: createdAt.getTime(), cost, runId })),
+  ].sort((one, other) => one.atMs - other.atMs)
+}
+
+function judgeAll(policy: Policy, calls: readonly AuthorizationRow[], booked: readonly Booked[]): PolicyReason[] {
+  let [hour, day, at] = [0, 0, 0]
+  let [actions, agent] = [0, NO_COST]
   let ofTool = new Map<string, number>()
-  return calls.map(({ createdAt, tool, costMicrousd: cost }) => {
-    const costMicrousd = policy.pricesMicrousd[tool] ?? cost
-    const atMs = createdAt.getTime()
-    if (Math.floor(atMs / 3_600_000) !== hour) [hour, actions] = [Math.floor(atMs / 3_600_000), 0]
-    if (Math.floor(atMs / DAY_MS) !== day) [day, spend, ofTool] = [Math.floor(atMs / DAY_MS), 0, new Map()]
+  const ofRun = new Map<string, Cost>()
+  const addToRun = (runId: string, cost: Cost) => ofRun.set(runId, addCosts(ofRun.get(runId) ?? NO_COST, cost))
+  const comeTo = (atMs: number) => {
+    if (Math.floor(atMs / HOUR_MS) !== hour) [hour, actions] = [Math.floor(atMs / HOUR_MS), 0]
+    if (Math.floor(atMs / DAY_MS) !== day) [day, agent, ofTool] = [Math.floor(atMs / DAY_MS), NO_COST, new Map()]
+  }
+  return calls.map(({ createdAt, tool, runId, cost: kept }) => {
+    for (; at < booked.length && booked[at]!.atMs < createdAt.getTime(); at++) {
+      const { atMs, cost, runId: run } = booked[at]!
+      comeTo(atMs)
+      if (run === undefined) agent = addCosts(agent, cost)
+      else addToRun(run, cost)
+    }
+    comeTo(createdAt.getTime())
+    const cost = Object.hasOwn(policy.pricesMicrousd, tool) ? costOf(policy, tool, undefined) : kept
+    const run = runId === null ? null : (ofRun.get(runId) ?? NO_COST)
     const callsOfToolToday = ofTool.get(tool) ?? 0
-    const standing = { enabled: true, actionsThisHour: actions, callsOfToolToday, spendTodayMicrousd: spend }
-    const reason = judge(policy, standing, { tool, costMicrousd })
+    const spend = { ...NO_SPEND, agent, run }
+    const reason = judge(policy, { enabled: true, actionsThisHour: actions, callsOfToolToday, spend }, { tool, cost })
     if (reason === 'ok') {
       actions++
-      spend += costMicrousd
+      agent = addCosts(agent, cost)
+      if (runId !== null) addToRun(runId, cost)
       ofTool.set(tool, callsOfToolToday + 1)
     }
     return reason

@@ -34,8 +34,20 @@ const PLAN = oneOf(PLAN_NAMES, 'What the mount /onceonly lets the project use; a
 const PROJECT_PATH = Type.Object({ project_id: PROJECT_ID })
 const KEY_PATH = Type.Object({ key_id: uuid('Id of the key.') })
 
+const BUDGET = nullable(
+  whole(0, Number.MAX_SAFE_INTEGER, ''),
+  'What all agents of the project may spend together per day (UTC), on tools and models, in millionths of a US dollar; ' +
+    'null: no limit.',
+)
+
 export const Project = Type.Object(
-  { id: PROJECT_ID, name: PROJECT_NAME, plan: PLAN, created_at: time('When the project was created.') },
+  {
+    id: PROJECT_ID,
+    name: PROJECT_NAME,
+    plan: PLAN,
+    max_spend_microusd_per_day: BUDGET,
+    created_at: time('When the project was created.'),
+  },
   { title: 'Project' },
 )
 
@@ -69,7 +81,11 @@ export const createProject = route({
   tag,
   name: 'createProject',
   summary: 'Create a project, and its first key, which has the scope admin; the key that asks needs that scope too.',
-  body: body({ id: PROJECT_ID, name: optional(text(255, 'Name for people; the id when left out.', { minLength: 1 })) }),
+  body: body({
+    id: PROJECT_ID,
+    name: optional(text(255, 'Name for people; the id when left out.', { minLength: 1 })),
+    max_spend_microusd_per_day: optional(BUDGET),
+  }),
   replies: {
     201: Type.Object({ ...Project.properties, key: secret }, { title: 'NewProject' }),
   },
@@ -96,6 +112,19 @@ export const getProject = route({
   name: 'getProject',
   summary: 'Read a project.',
   params: PROJECT_PATH,
+  replies: { 200: Project },
+  refusals: ['project_not_found'],
+})
+
+export const changeProject = route({
+  method: 'PATCH',
+  path: '/v1/projects/:project_id',
+  needs: 'projects',
+  tag,
+  name: 'changeProject',
+  summary: 'Change the name or the budget of a project; what is left out stays.',
+  params: PROJECT_PATH,
+  body: body({ name: optional(PROJECT_NAME), max_spend_microusd_per_day: optional(BUDGET) }),
   replies: { 200: Project },
   refusals: ['project_not_found'],
 })

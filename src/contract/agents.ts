@@ -1,6 +1,6 @@
 // Agents: each has a switch and a policy.
 import { Type } from 'typebox'
-import { POLICY_MODES, POLICY_REASONS } from '#core/policy.ts'
+import { OVER_BUDGET_ACTIONS, POLICY_MODES, POLICY_REASONS } from '#core/policy.ts'
 import {
   body,
   flag,
@@ -57,13 +57,40 @@ export const Policy = body(
       null,
     ),
     max_calls_per_tool_per_day: withDefault(perTool('Calls of a tool per day (UTC).', INT_MAX), {}),
-    max_spend_microusd_per_day: withDefault(nullable(microusd('Spend per day (UTC)'), 'Null: no limit.'), null),
+    max_spend_microusd_per_day: withDefault(
+      nullable(microusd('Spend on tools and models per day (UTC)'), 'Null: no limit.'),
+      null,
+    ),
+    max_spend_microusd_per_run: withDefault(
+      nullable(microusd('Spend of one run on tools and models'), 'Null: no limit.'),
+      null,
+    ),
+    over_budget: withDefault(
+      oneOf(
+        OVER_BUDGET_ACTIONS,
+        'What becomes of a running attempt that has gone over a budget. block: its next call is blocked. pause, cancel: ' +
+          'it is told to stop as well, and its run is paused or canceled.',
+      ),
+      'block',
+    ),
     prices_microusd: withDefault(perTool('What a call of a tool costs when the caller does not say.', COST_MAX), {}),
   },
   { title: 'Policy' },
 )
 
 const MODE = oneOf(POLICY_MODES, 'enforce: what it forbids is blocked. observe: it is only told, in the log.')
+
+/** Beside what was booked, when that has overdrawn a budget. */
+export const OverBudget = Type.Object(
+  {
+    reason: REASON,
+    limit_microusd: microusd('What may be spent'),
+    spent_microusd: whole(0, COUNT_MAX, 'What was spent by then, in millionths of a US dollar.'),
+    action: oneOf(OVER_BUDGET_ACTIONS, 'As the policy says; pause and cancel: the attempt was told to stop.'),
+    observed: flag('True when the policy is only observed: the next call is not blocked.'),
+  },
+  { title: 'OverBudget', description: 'The budget that is overdrawn; absent when none is.' },
+)
 
 export const Agent = Type.Object(
   {

@@ -23,6 +23,7 @@ import {
 } from './common.ts'
 import { route } from './route.ts'
 import { FENCED } from './runs/executor.ts'
+import { LedgerTotals } from './usage.ts'
 
 const tag = 'Agents'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
@@ -160,6 +161,13 @@ const sums = {
   cost_microusd: whole(0, COUNT_MAX, 'What is reserved or booked, in millionths of a US dollar.'),
 }
 
+const modelSums = {
+  provider: Type.String({ description: 'Provider of the model.' }),
+  model: Type.String({ description: 'The model.' }),
+  calls: whole(0, COUNT_MAX, 'Calls of it.'),
+  cost_microusd: whole(0, COUNT_MAX, 'What they cost, in millionths of a US dollar.'),
+}
+
 export const agentMetrics = route({
   method: 'GET',
   path: '/v1/agents/:agent_id/metrics',
@@ -178,6 +186,10 @@ export const agentMetrics = route({
         period: Type.String({ description: 'As asked.' }),
         since: time('From when on.'),
         ...sums,
+        cost_microusd: whole(0, COUNT_MAX, 'What tools and models cost, in millionths of a US dollar.'),
+        tools_microusd: whole(0, COUNT_MAX, 'What tools cost of that, calls that are reserved included.'),
+        models_microusd: whole(0, COUNT_MAX, 'What models cost of that.'),
+        models: Type.Array(Type.Object(modelSums), { description: 'By model, the costliest first.' }),
         tools: Type.Array(Type.Object({ tool: TOOL, ...sums }), { description: 'By tool, the busiest first.' }),
       },
       { title: 'AgentMetrics' },
@@ -191,7 +203,8 @@ export const agentSpend = route({
   needs: 'agents:read',
   tag,
   name: 'agentSpend',
-  summary: 'Sum up spend by agent, tool and day.',
+  summary: 'Sum up spend on tools and models, by agent and day.',
+  description: 'The same ledger as GET /v1/usage: `totals` of the same time are the same there.',
   query: query({
     agent_id: optional(AGENT),
     from: optional(time('From the day of this time on; 30 days ago when left out.')),
@@ -201,9 +214,15 @@ export const agentSpend = route({
     200: Type.Object(
       {
         data: Type.Array(Type.Object({ agent_id: AGENT, tool: TOOL, day: time('Begin of the day (UTC).'), ...sums }), {
-          description: 'By agent, day and tool, in this order.',
+          description: 'What tools cost, by agent, day and tool, in this order.',
         }),
-        truncated: flag('True when there are more than 10,000 rows: ask for less time, or one agent.'),
+        models: Type.Array(Type.Object({ agent_id: AGENT, day: time('Begin of the day (UTC).'), ...modelSums }), {
+          description: 'What models cost, by agent, day and model, in this order.',
+        }),
+        totals: LedgerTotals,
+        truncated: flag(
+          'True when there are more than 10,000 rows of tools, or of models: ask for less time, or one agent.',
+        ),
       },
       { title: 'Spend' },
     ),

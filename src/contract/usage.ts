@@ -34,6 +34,17 @@ const sums = {
   cost_microusd: whole(0, COUNT_MAX, 'Cost in millionths of a US dollar.'),
 }
 
+/** One ledger, whichever way it is asked for. */
+const ledger = {
+  tools_microusd: whole(0, COUNT_MAX, 'What calls of tools cost, those that are reserved included.'),
+  models_microusd: whole(0, COUNT_MAX, 'What calls of models cost.'),
+  cost_microusd: whole(0, COUNT_MAX, 'Both together.'),
+}
+export const LedgerTotals = Type.Object(ledger, {
+  title: 'LedgerTotals',
+  description: 'What was spent in the whole time, in millionths of a US dollar, each rounded once to the nearest one.',
+})
+
 export const UsageTotals = Type.Object(
   { ...sums, total_tokens: whole(0, COUNT_MAX, 'Tokens in all.') },
   { title: 'UsageTotals', description: 'Sums over all calls of the run, whichever page this is.' },
@@ -66,7 +77,12 @@ const UsageSum = Type.Object(
     hour: optional(time('Beginning of the hour.')),
     job_id: optional(nullable(Type.String(), 'Id of the job; null for runs without one.')),
     job_slug: optional(nullable(Type.String(), 'Slug of the job.')),
-    agent_id: optional(nullable(Type.String(), 'The agent; null for runs of none.')),
+    agent_id: optional(
+      nullable(
+        Type.String(),
+        'The agent that it was charged to: of the run, or else the one with the name of its job; null for calls that were booked before that was known.',
+      ),
+    ),
     provider: optional(Type.String({ description: 'Provider of the model.' })),
     model: optional(Type.String({ description: 'The model.' })),
     ...sums,
@@ -103,6 +119,11 @@ export const sumUsage = route({
         to: time('End of the last hour.'),
         data: Type.Array(UsageSum, { description: 'One for each group that has any calls.' }),
         has_more: flag('True when there are more than 1,000 groups.'),
+        totals: nullable(
+          Type.Object(ledger),
+          'All that was spent in this time, on tools too, as /v1/spend has it; null with a filter by job, provider or ' +
+            'model, which calls of tools do not have.',
+        ),
       },
       { title: 'UsageSums' },
     ),

@@ -1,7 +1,12 @@
 // What an agent may do: a pure decision about one call of a tool, from its policy and what it has done so far.
+import { addCosts, type Cost, costOfMicrousd, isAbove, NO_COST } from './cost.ts'
 
 export const POLICY_MODES = ['enforce', 'observe'] as const
 export type PolicyMode = (typeof POLICY_MODES)[number]
+
+/** What becomes of a running attempt that has gone over a budget; its next call is blocked in any case. */
+export const OVER_BUDGET_ACTIONS = ['block', 'pause', 'cancel'] as const
+export type OverBudgetAction = (typeof OVER_BUDGET_ACTIONS)[number]
 
 export type Policy = {
   /** Names of tools; one that ends in * stands for all that begin so. Null: every tool that is not blocked. */
@@ -12,7 +17,10 @@ export type Policy = {
   /** Null, here and below: no limit. Hours and days are those of UTC. */
   maxActionsPerHour: number | null
   maxCallsPerToolPerDay: Record<string, number>
+  /** Of tools and models together, here and below. */
   maxSpendMicrousdPerDay: number | null
+  maxSpendMicrousdPerRun: number | null
+  overBudget: OverBudgetAction
   /** What a call of a tool costs when the caller does not say. */
   pricesMicrousd: Record<string, number>
 }
@@ -24,8 +32,13 @@ export const NO_POLICY: Policy = {
   maxActionsPerHour: null,
   maxCallsPerToolPerDay: {},
   maxSpendMicrousdPerDay: null,
+  maxSpendMicrousdPerRun: null,
+  overBudget: 'block',
   pricesMicrousd: {},
 }
+
+/** One that was written before a rule was known has nothing to say about it. */
+export const wholePolicy = (kept: Policy | null | undefined): Policy => ({ ...NO_POLICY, ...kept })
 
 export const POLICY_REASONS = [
   'ok',
@@ -35,6 +48,8 @@ export const POLICY_REASONS = [
   'max_actions_per_hour_exceeded',
   'max_calls_per_tool_exceeded',
   'max_spend_usd_per_day_exceeded',
+  'max_spend_usd_per_run_exceeded',
+  'project_max_spend_usd_per_day_exceeded',
   'approval_required',
   'approval_denied',
 ] as const
@@ -42,15 +57,19 @@ export type PolicyReason = (typeof POLICY_REASONS)[number]
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const
 export type RiskLevel = (typeof RISK_LEVELS)[number]
 
-/** What the agent has done: actions in this hour, calls of this tool and spend on this day. */
+/** What was spent, by whose budget it is charged to: of the agent and the project on this day, of the run, if there is one. */
+export type Spend = { agent: Cost; run: Cost | null; project: Cost; projectMaxMicrousd: number | null }
+export const NO_SPEND: Spend = { agent: NO_COST, run: null, project: NO_COST, projectMaxMicrousd: null }
+
+/** What the agent has done: actions in this hour, calls of this tool on this day, and what was spent. */
 export type Standing = {
   enabled: boolean
   actionsThisHour: number
   callsOfToolToday: number
-  spendTodayMicrousd: number
+  spend: Spend
 }
 
-export type ToolCall = { tool: string; costMicrousd: number }
+export type ToolCall = { tool: string; cost: Cost }
 
 const RISK: Readonly<Record<PolicyReason, RiskLevel>> = {
   ok: 'low',
@@ -60,32 +79,57 @@ const RISK: Readonly<Record<PolicyReason, RiskLevel>> = {
   max_actions_per_hour_exceeded: 'medium',
   max_calls_per_tool_exceeded: 'medium',
   max_spend_usd_per_day_exceeded: 'high',
+  max_spend_usd_per_run_exceeded: 'high',
+  project_max_spend_usd_per_day_exceeded: 'high',
   approval_required: 'medium',
   approval_denied: 'high',
 }
 export const riskOf = (reason: PolicyReason): RiskLevel => RISK[reason]
 
 /** The first rule that stands in the way, the gravest first; 'ok' when none does. */
-export function judge(policy: Policy, standing: Standing, { tool, costMicrousd }: ToolCall): PolicyReason {
+export function judge(policy: Policy, standing: Standing, { tool, cost }: ToolCall): PolicyReason {
   if (!standing.enabled) return 'agent_disabled'
+  const budget = overBudget(policy, standing.spend, cost)
+  // Before the rules of the policy, which may be only observed.
+  if (budget?.reason === 'project_max_spend_usd_per_day_exceeded') return budget.reason
   if (names(policy.blockedTools, tool)) return 'tool_explicitly_blocked'
   if (policy.allowedTools && !names(policy.allowedTools, tool)) return 'tool_not_in_allowed_list'
   if (over(standing.actionsThisHour + 1, policy.maxActionsPerHour)) return 'max_actions_per_hour_exceeded'
-  if (over(standing.callsOfToolToday + 1, policy.maxCallsPerToolPerDay[tool])) return 'max_calls_per_tool_exceeded'
-  if (over(standing.spendTodayMicrousd + costMicrousd, policy.maxSpendMicrousdPerDay))
-    return 'max_spend_usd_per_day_exceeded'
+  const callsMax = Object.hasOwn(policy.maxCallsPerToolPerDay, tool) ? policy.maxCallsPerToolPerDay[tool] : null
+  if (over(standing.callsOfToolToday + 1, callsMax)) return 'max_calls_per_tool_exceeded'
+  if (budget) return budget.reason
   return names(policy.approvalTools, tool) ? 'approval_required' : 'ok'
 }
 
-/** A policy that is only observed stops nothing; the switch of an agent is no policy. */
+export type OverBudget = { reason: PolicyReason; limitMicrousd: number; spent: Cost }
+
+/** The budget that is not enough for `cost` more: that of the project first, since it holds whatever an agent's policy says. */
+export function overBudget(
+  { maxSpendMicrousdPerDay, maxSpendMicrousdPerRun }: Policy,
+  { agent, run, project, projectMaxMicrousd }: Spend,
+  cost: Cost = NO_COST,
+): OverBudget | undefined {
+  const budgets = [
+    ['project_max_spend_usd_per_day_exceeded', projectMaxMicrousd, project],
+    ['max_spend_usd_per_day_exceeded', maxSpendMicrousdPerDay, agent],
+    ['max_spend_usd_per_run_exceeded', maxSpendMicrousdPerRun, run],
+  ] as const
+  for (const [reason, limitMicrousd, spent] of budgets)
+    if (limitMicrousd != null && spent && isAbove(addCosts(spent, cost), limitMicrousd))
+      return { reason, limitMicrousd, spent }
+  return undefined
+}
+
+/** A policy that is only observed stops nothing; the switch of an agent and the budget of a project are no policy. */
 export const isObserved = (mode: PolicyMode | null | undefined, judged: PolicyReason): boolean =>
-  mode === 'observe' && judged !== 'ok' && judged !== 'agent_disabled'
+  mode === 'observe' &&
+  !(['ok', 'agent_disabled', 'project_max_spend_usd_per_day_exceeded'] as PolicyReason[]).includes(judged)
 
 /** Whether the switch or the lists of tools stand in the way of a call that the limits let through before. */
 export function isForbidden(policy: Policy | null, { enabled, mode }: Switches, tool: string): boolean {
   const { blockedTools, allowedTools } = policy ?? NO_POLICY
-  const standing = { enabled, actionsThisHour: 0, callsOfToolToday: 0, spendTodayMicrousd: 0 }
-  const judged = judge({ ...NO_POLICY, blockedTools, allowedTools }, standing, { tool, costMicrousd: 0 })
+  const standing = { enabled, actionsThisHour: 0, callsOfToolToday: 0, spend: NO_SPEND }
+  const judged = judge({ ...NO_POLICY, blockedTools, allowedTools }, standing, { tool, cost: NO_COST })
   return judged !== 'ok' && !isObserved(mode, judged)
 }
 
@@ -97,5 +141,7 @@ const names = (patterns: readonly string[], tool: string): boolean =>
   patterns.some((pattern) => (pattern.endsWith('*') ? tool.startsWith(pattern.slice(0, -1)) : tool === pattern))
 
 /** What a call is taken to cost: what the caller says, else what the policy says, else nothing. */
-export const costOf = (policy: Policy, tool: string, saidMicrousd: number | undefined): number =>
-  saidMicrousd ?? policy.pricesMicrousd[tool] ?? 0
+export function costOf(policy: Policy, tool: string, said: Cost | undefined): Cost {
+  if (said) return said
+  return Object.hasOwn(policy.pricesMicrousd, tool) ? costOfMicrousd(policy.pricesMicrousd[tool]!) : NO_COST
+}

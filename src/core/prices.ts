@@ -1,4 +1,5 @@
 // What a call of a model costs: which price applies to it, and what the price makes of its tokens.
+import { type Cost, shownMicrousd } from './cost.ts'
 import { PRICES_USD } from './price-list.ts'
 
 /** Micro-USD (millionths of a US dollar) per million tokens: whole numbers, so that no sum drifts. */
@@ -62,11 +63,16 @@ export function findRate(
 
 const MILLION = 1_000_000n
 
-/** In micro-USD, rounded to the nearest one, a half upwards. Once for the whole call: its two parts may be halves. */
-export function costMicrousd(rate: Rate, tokens: { promptTokens: number; completionTokens: number }): number {
+type Tokens = { promptTokens: number; completionTokens: number }
+
+/** What a call costs by a price, exactly: a price is for a million tokens, so nothing is below a picodollar. */
+export function costOfTokens(rate: Rate, tokens: Tokens): Cost {
   // Two billion tokens at a dollar each are beyond what a number can multiply exactly.
-  const millionths =
+  const picousd =
     BigInt(tokens.promptTokens) * BigInt(rate.promptMicrousdPerMillion) +
     BigInt(tokens.completionTokens) * BigInt(rate.completionMicrousdPerMillion)
-  return Number((millionths + MILLION / 2n) / MILLION)
+  return { microusd: Number(picousd / MILLION), picousd: Number(picousd % MILLION) }
 }
+
+/** The same as it is shown. Rounded once for the whole call: its two parts may be halves. */
+export const costMicrousd = (rate: Rate, tokens: Tokens): number => shownMicrousd(costOfTokens(rate, tokens))

@@ -4,7 +4,11 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
+
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
+
+import { deleteOldSpent } from '#usage/ledger.sql.ts'
+
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
 import {
@@ -45,43 +49,31 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
   ]
   if (dropped.length > 0) ctx.log.info({ dropped }, 'dropped old partitions')
-  const counts = {
-    payloads: 0,
-    runs: 0,
-    batches: 0,
-    operations: 0,
-    decisions: 0,
-    keys: 0,
-    resources: 0,
-    locks: 0,
-    use: 0,
-    claimers: 0,
-  }
+  const counts = new Map<string, number>()
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
-    const payloads = keep.payloadsDays === null ? 0 : await dropOldPayloads(ctx.sql, keep.payloadsDays, BATCH_MAX)
-    const runs = keep.runsDays === null ? 0 : await deleteOldRuns(ctx.sql, keep.runsDays, BATCH_MAX)
-    const batches = keep.runsDays === null ? 0 : await deleteOldBatches(ctx.sql, keep.runsDays, BATCH_MAX)
-    const operations = keep.runsDays === null ? 0 : await deleteOldOperations(ctx.sql, keep.runsDays, BATCH_MAX)
-    const decisions = keep.runsDays === null ? 0 : await deleteOldDecisions(ctx.sql, keep.runsDays, BATCH_MAX)
-    const keys = await deleteStaleKeys(ctx.sql, BATCH_MAX)
-    const resources = keep.eventsDays === null ? 0 : await deleteUnseenResources(ctx.sql, keep.eventsDays, BATCH_MAX)
-    const locks = await deleteExpiredLocks(ctx.sql, BATCH_MAX)
-    const use = await deleteOldUse(ctx.sql, BATCH_MAX)
-    const claimers = await deleteSilentClaimers(ctx.sql, BATCH_MAX)
-    counts.payloads += payloads
-    counts.runs += runs
-    counts.batches += batches
-    counts.operations += operations
-    counts.decisions += decisions
-    counts.keys += keys
-    counts.resources += resources
-    counts.locks += locks
-    counts.use += use
-    counts.claimers += claimers
-    more = Math.max(payloads, runs, batches, operations, decisions, keys, resources, locks, use, claimers) === BATCH_MAX
+    const swept = await sweepBatch(ctx, keep)
+    for (const [name, count] of Object.entries(swept)) counts.set(name, (counts.get(name) ?? 0) + count)
+    more = Math.max(...Object.values(swept)) === BATCH_MAX
     if (!more) break
   }
-  if (Object.values(counts).some((count) => count > 0)) ctx.log.info(counts, 'swept what is old')
+  if ([...counts.values()].some((count) => count > 0)) ctx.log.info(Object.fromEntries(counts), 'swept what is old')
   return more
+}
+
+/** One after the other, so that the sweep takes one connection; answers how many rows of each kind went. */
+async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: Retention) {
+  return {
+    payloads: payloadsDays === null ? 0 : await dropOldPayloads(sql, payloadsDays, BATCH_MAX),
+    runs: runsDays === null ? 0 : await deleteOldRuns(sql, runsDays, BATCH_MAX),
+    batches: runsDays === null ? 0 : await deleteOldBatches(sql, runsDays, BATCH_MAX),
+    operations: runsDays === null ? 0 : await deleteOldOperations(sql, runsDays, BATCH_MAX),
+    decisions: runsDays === null ? 0 : await deleteOldDecisions(sql, runsDays, BATCH_MAX),
+    keys: await deleteStaleKeys(sql, BATCH_MAX),
+    resources: eventsDays === null ? 0 : await deleteUnseenResources(sql, eventsDays, BATCH_MAX),
+    locks: await deleteExpiredLocks(sql, BATCH_MAX),
+    use: await deleteOldUse(sql, BATCH_MAX),
+    claimers: await deleteSilentClaimers(sql, BATCH_MAX),
+    spent: await deleteOldSpent(sql, BATCH_MAX),
+  }
 }

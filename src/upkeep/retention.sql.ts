@@ -49,6 +49,8 @@ export async function deleteOldRuns(sql: Sql, days: number, limit: number): Prom
     ), calls as (delete from run_tool_calls where run_id in (select run_id from old)
     ), used as (delete from run_usage where run_id in (select run_id from old)
     ), summed as (delete from run_usage_sums where run_id in (select run_id from old)
+    ), spent as (
+      delete from spend_sums b using old where b.project_id = old.project_id and b.kind = 'run' and b.name = old.run_id::text and b.day = '-infinity'
     ), outputs as (delete from run_outputs where run_id in (select run_id from old)
     ), kept as (delete from run_values where run_id in (select run_id from old)
     ), asked_for as (delete from input_requests where run_id in (select run_id from old)

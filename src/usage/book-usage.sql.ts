@@ -1,41 +1,76 @@
-// Booking calls of models: each with its event, and added to the sums of its run and of the hour, so that no reader ever
-// adds up history. Many at once: calls of one job add to the same row, and one by one each would wait for the commit of
+// Booking calls of models: each with its event, charged to the budgets of its run, agent and project, and added to the
+// sums of its run and of the hour, so that no reader ever adds up history. Many at once: calls of one job add to the same row, and one by one each would wait for the commit of
 // the one before it.
+import type { Cost } from '#core/cost.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
+import {
+  chargeSpent,
+  lockSpent,
+  type PolicyOfAgent,
+  payersOf,
+  readMoment,
+  readPolicies,
+  readProjectBudgets,
+  type Spent,
+} from './ledger.sql.ts'
 import { NO_JOB, type UsageRow, usageColumns } from './usage.sql.ts'
 
-export type NewUsage = Omit<UsageRow, 'id' | 'sequence' | 'createdAt'> & {
+export type NewUsage = Omit<UsageRow, 'id' | 'sequence' | 'createdAt' | 'costMicrousd'> & {
   runId: string
   projectId: string
   jobId: string | null
-  agentId: string | null
+  /** Whose budget it is charged to. */
+  agentId: string
+  cost: Cost
 }
 /** A call and the event that says so, which the lease fences. */
 export type UsageCall = { event: NewEvent; usage: NewUsage }
-/** Without a row when its event was refused. */
-export type BookedCall = { appended: Appended; row: UsageRow | undefined }
+/** Without a row when its event was refused; with what was spent by then, and what may be. */
+export type BookedCall = { appended: Appended; row: UsageRow | undefined } & Standing
+type Standing = { day: string; spent: Spent; budgets: Map<string, number>; policies: PolicyOfAgent[] }
 
 /** Books up to 500 calls in one transaction; answers in their order. */
 export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<BookedCall[]> {
   const booked = await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    // First, since it locks the runs: whoever adds to the sums of a run holds its lock.
+    const usages = calls.map(({ usage }) => usage)
+    const { hour, day } = await readMoment(tx)
+    // Budgets before runs, as everybody who locks both.
+    await lockSpent(
+      tx,
+      usages.flatMap((it) => payersOf(it, day)),
+    )
+    // Before the sums, since it locks the runs: whoever adds to the sums of a run holds its lock.
     const appended = await appendEvents(
       tx,
       calls.map(({ event }) => event),
     )
-    const numbered = calls.map(({ usage }, index) => {
+    const numbered = usages.map((usage, index) => {
       const it = appended[index]!
       return it.outcome === 'appended' ? { ...usage, id: newId(), sequence: it.sequence! } : undefined
     })
-    const rows = await insertUsage(
-      tx,
-      numbered.filter((it) => it !== undefined),
-    )
-    return numbered.map((it, index) => ({ appended: appended[index]!, row: it && rows.get(it.id) }))
+    const made = numbered.filter((it) => it !== undefined)
+    const charges = made.flatMap((it) => payersOf(it, day).map((payer) => ({ ...payer, models: it.cost })))
+    const [rows, spent, budgets, policies] = await Promise.all([
+      insertUsage(tx, made, hour),
+      chargeSpent(tx, charges),
+      readProjectBudgets(
+        tx,
+        usages.map((it) => it.projectId),
+      ),
+      readPolicies(tx, usages),
+    ])
+    return numbered.map((it, index) => ({
+      appended: appended[index]!,
+      row: it && rows.get(it.id),
+      day,
+      spent,
+      budgets,
+      policies,
+    }))
   })
   return booked as BookedCall[]
 }
@@ -43,34 +78,37 @@ export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<
 type NumberedUsage = NewUsage & { id: string; sequence: number }
 
 /** Rows are added to in the order of their keys, or two statements would wait for each other. */
-async function insertUsage(db: Db, calls: readonly NumberedUsage[]): Promise<Map<string, UsageRow>> {
+async function insertUsage(db: Db, calls: readonly NumberedUsage[], hour: Date): Promise<Map<string, UsageRow>> {
   const of = (pick: (call: NumberedUsage) => string | number) => column(calls.map(pick))
   const rows = await db<UsageRow[]>`
     with input as materialized (
       select * from unnest(
         ${of((it) => it.id)}::uuid[], ${of((it) => it.runId)}::uuid[], ${of((it) => it.sequence)}::bigint[], ${of((it) => it.projectId)}::text[],
-        ${of((it) => it.jobId ?? NO_JOB)}::uuid[], ${of((it) => it.agentId ?? '')}::text[], ${of((it) => it.provider)}::text[], ${of((it) => it.model)}::text[],
+        ${of((it) => it.jobId ?? NO_JOB)}::uuid[], ${of((it) => it.agentId)}::text[], ${of((it) => it.provider)}::text[], ${of((it) => it.model)}::text[],
         ${of((it) => it.promptTokens)}::bigint[], ${of((it) => it.completionTokens)}::bigint[], ${of((it) => it.totalTokens)}::bigint[],
-        ${of((it) => it.costMicrousd)}::bigint[]
-      ) as t (id, run_id, sequence, project_id, job_id, agent_id, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
+        ${of((it) => it.cost.microusd)}::bigint[], ${of((it) => it.cost.picousd)}::bigint[]
+      ) as t (id, run_id, sequence, project_id, job_id, agent_id, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd,
+        cost_picousd)
     ), of_runs as (
-      insert into run_usage_sums as s (run_id, calls, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
-      select run_id, count(*), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens), sum(cost_microusd) from input group by 1 order by 1
+      insert into run_usage_sums as s (run_id, calls, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd)
+      select run_id, count(*), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens), sum(cost_microusd), sum(cost_picousd) from input group by 1 order by 1
       on conflict (run_id) do update set calls = s.calls + excluded.calls,
         prompt_tokens = s.prompt_tokens + excluded.prompt_tokens, completion_tokens = s.completion_tokens + excluded.completion_tokens,
-        total_tokens = s.total_tokens + excluded.total_tokens, cost_microusd = s.cost_microusd + excluded.cost_microusd
+        total_tokens = s.total_tokens + excluded.total_tokens, cost_microusd = s.cost_microusd + excluded.cost_microusd,
+        cost_picousd = s.cost_picousd + excluded.cost_picousd
     ), of_hours as (
-      insert into usage_hours as u (project_id, hour, job_id, agent_id, provider, model, calls, prompt_tokens, completion_tokens, cost_microusd)
-      select project_id, date_trunc('hour', statement_timestamp(), 'UTC'), job_id, agent_id, provider, model,
-        count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost_microusd)
+      insert into usage_hours as u (project_id, hour, job_id, agent_id, provider, model, calls, prompt_tokens, completion_tokens, cost_microusd,
+        cost_picousd)
+      select project_id, ${hour}::timestamptz, job_id, agent_id, provider, model,
+        count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost_microusd), sum(cost_picousd)
       from input
       group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6
       on conflict (project_id, hour, job_id, agent_id, provider, model) do update set calls = u.calls + excluded.calls,
         prompt_tokens = u.prompt_tokens + excluded.prompt_tokens, completion_tokens = u.completion_tokens + excluded.completion_tokens,
-        cost_microusd = u.cost_microusd + excluded.cost_microusd
+        cost_microusd = u.cost_microusd + excluded.cost_microusd, cost_picousd = u.cost_picousd + excluded.cost_picousd
     )
-    insert into run_usage (id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd)
-    select id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd from input
+    insert into run_usage (id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd)
+    select id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd from input
     returning ${usageColumns(db)}`
   return new Map(rows.map((row) => [row.id, row]))
 }

@@ -1,6 +1,7 @@
 // Prices of models: what a project sets itself, and what a call costs by them.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { type Cost, costOfMicrousd, NO_COST } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { PRICES_OF } from '#core/price-list.ts'
@@ -8,6 +9,7 @@ import {
   COST_MICROUSD_MAX,
   type CostSource,
   costMicrousd,
+  costOfTokens,
   findRate,
   LISTED_PRICES,
   type Price,
@@ -32,16 +34,16 @@ export async function costOfCall(
   ctx: Pick<Ctx, 'sql'>,
   projectId: string,
   call: Call,
-): Promise<{ costMicrousd: number; costSource: CostSource }> {
-  if (call.costMicrousd !== undefined) return { costMicrousd: call.costMicrousd, costSource: 'client' }
+): Promise<{ cost: Cost; costSource: CostSource }> {
+  if (call.costMicrousd !== undefined) return { cost: costOfMicrousd(call.costMicrousd), costSource: 'client' }
   const { provider, model } = call
   const own = await findPrices(ctx.sql, projectId, { provider: providerName(provider), models: priceNames(model) })
   const found = findRate(provider, model, own)
-  if (!found) return { costMicrousd: 0, costSource: 'unknown' }
-  const cost = costMicrousd(found.rate, call)
-  if (cost > COST_MICROUSD_MAX)
-    throw refuseField('cost_microusd', `would be ${cost} by the price of the model, and may be ${COST_MICROUSD_MAX}`)
-  return { costMicrousd: cost, costSource: found.source }
+  if (!found) return { cost: NO_COST, costSource: 'unknown' }
+  const shown = costMicrousd(found.rate, call)
+  if (shown > COST_MICROUSD_MAX)
+    throw refuseField('cost_microusd', `would be ${shown} by the price of the model, and may be ${COST_MICROUSD_MAX}`)
+  return { cost: costOfTokens(found.rate, call), costSource: found.source }
 }
 
 /** Sets the project's own price of a model; it applies to calls that are recorded from now on. */

@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { findJobByIdOrSlug } from '#jobs/job-cache.ts'
 import { isUuid } from '#postgres/id.ts'
+import { type LedgerTotals, sumLedger } from './ledger.sql.ts'
 import { sumUsage, type UsageFilter, type UsageSum } from './usage.sql.ts'
 
 const HOUR_MS = 3_600_000
@@ -25,14 +26,19 @@ type Asked = Omit<UsageFilter, 'from' | 'to' | 'jobId' | 'limit'> & {
 export async function readUsageSums(
   ctx: Ctx,
   { job, ...asked }: Asked,
-): Promise<{ from: Date; to: Date; sums: UsageSum[]; hasMore: boolean }> {
+): Promise<{ from: Date; to: Date; sums: UsageSum[]; hasMore: boolean; totals: LedgerTotals | null }> {
   const { from, to } = spanOf(asked, ctx.nowMs())
   const { groupBy } = asked
   if (new Set(groupBy).size < groupBy.length) throw refuseField('group_by', 'names the same twice')
   if (groupBy.includes('day') && groupBy.includes('hour')) throw refuseField('group_by', 'takes day or hour, not both')
   const jobId = job === undefined ? undefined : await jobIdOf(ctx, asked.projectId, job)
-  const sums = await sumUsage(ctx.reads, { ...asked, from, to, jobId, limit: GROUPS_MAX + 1 })
-  return { from, to, sums: sums.slice(0, GROUPS_MAX), hasMore: sums.length > GROUPS_MAX }
+  const { projectId, agentId, provider, model } = asked
+  const [sums, totals] = await Promise.all([
+    sumUsage(ctx.reads, { ...asked, from, to, jobId, limit: GROUPS_MAX + 1 }),
+    // Calls of tools have neither job nor model, so a part of the ledger by those would not be one.
+    (jobId ?? provider ?? model) === undefined ? sumLedger(ctx.reads, projectId, { agentId, from, to }) : null,
+  ])
+  return { from, to, sums: sums.slice(0, GROUPS_MAX), hasMore: sums.length > GROUPS_MAX, totals }
 }
 
 function spanOf(

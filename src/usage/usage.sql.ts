@@ -1,5 +1,7 @@
 // Reading what the models used that runs called: the calls, and the sums that are kept as calls are booked.
 
+import { type Cost, costFrom } from '#core/cost.ts'
+import { column } from '#postgres/column.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import type { SequencePage } from '#runs/attempts/attempt-writes.sql.ts'
 
@@ -15,9 +17,12 @@ export type UsageRow = {
   createdAt: Date
 }
 
+/** What is shown of a cost: micro-dollars, a half upwards; sums are rounded once, when all is added up. */
+const shown = (whole: string, rest: string) => `(${whole} + (${rest} + 500000) / 1000000)::bigint as "costMicrousd"`
+
 export const usageColumns = (db: Db) => db`
   id, sequence, provider, model, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
-  cost_microusd as "costMicrousd", created_at as "createdAt"`
+  ${db.unsafe(shown('cost_microusd', 'cost_picousd'))}, created_at as "createdAt"`
 
 /** Stands for no job: a column of a primary key cannot be null. */
 export const NO_JOB = '00000000-0000-0000-0000-000000000000'
@@ -48,7 +53,7 @@ const NO_CALLS: UsageTotals = { calls: 0, promptTokens: 0, completionTokens: 0, 
 export async function findUsageTotals(db: Db, runId: string): Promise<UsageTotals> {
   const [row] = await db<UsageTotals[]>`
     select calls, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
-      cost_microusd as "costMicrousd"
+      ${db.unsafe(shown('cost_microusd', 'cost_picousd'))}
     from run_usage_sums where run_id = ${runId}`
   return row ?? NO_CALLS
 }
@@ -95,12 +100,12 @@ export async function sumUsage(sql: Sql, filter: UsageFilter): Promise<UsageSum[
   const keys = groups.map(({ key }) => key)
   const times = groups.filter(({ isTime }) => isTime).map(({ key }) => key)
   // Only words of the table above are put in as they are.
-  const shown = sql.unsafe(groups.map((group) => `${group.shown}, `).join(''))
+  const keysShown = sql.unsafe(groups.map((group) => `${group.shown}, `).join(''))
   const grouped = sql.unsafe(keys.length === 0 ? '' : `group by ${keys.join(', ')}`)
-  const ordered = sql.unsafe([...times, 'sum(cost_microusd) desc', ...keys].join(', '))
+  const ordered = sql.unsafe([...times, 'sum(cost_microusd) + sum(cost_picousd) / 1000000 desc', ...keys].join(', '))
   const rows = await sql<UsageSum[]>`
-    select ${shown} coalesce(sum(calls), 0)::bigint as calls, coalesce(sum(prompt_tokens), 0)::bigint as "promptTokens",
-      coalesce(sum(completion_tokens), 0)::bigint as "completionTokens", coalesce(sum(cost_microusd), 0)::bigint as "costMicrousd"
+    select ${keysShown} coalesce(sum(calls), 0)::bigint as calls, coalesce(sum(prompt_tokens), 0)::bigint as "promptTokens",
+      coalesce(sum(completion_tokens), 0)::bigint as "completionTokens", ${sql.unsafe(shown('coalesce(sum(cost_microusd), 0)', 'coalesce(sum(cost_picousd), 0)::bigint'))}
     from usage_hours
     where project_id = ${filter.projectId} and hour >= ${filter.from} and hour < ${filter.to}
       ${filter.jobId === undefined ? sql`` : sql`and job_id = ${filter.jobId}`}
@@ -110,4 +115,66 @@ export async function sumUsage(sql: Sql, filter: UsageFilter): Promise<UsageSum[
     ${grouped}
     order by ${ordered} limit ${filter.limit}`
   return [...rows]
+}
+
+type Priced<Row> = Omit<Row, 'cost'> & Cost
+const withCost = <Row extends Cost>({ microusd, picousd, ...row }: Row) => ({
+  ...row,
+  cost: costFrom(microusd, picousd),
+})
+
+export type ModelHour = { hour: Date; cost: Cost }
+
+/** What models cost an agent in the hours that begin since a time. */
+export const readModelHours = async (
+  sql: Db,
+  { projectId, agentId, from }: { projectId: string; agentId: string; from: string },
+): Promise<ModelHour[]> => {
+  const rows = await sql<Priced<ModelHour>[]>`
+    select hour, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
+    from usage_hours where project_id = ${projectId} and hour >= ${from}::timestamptz and agent_id = ${agentId}
+    group by hour order by hour`
+  return rows.map(withCost)
+}
+
+export type ModelCost = { runId: string; createdAt: Date; cost: Cost }
+
+/** What calls of models cost runs, the first ones first. */
+export const readModelCosts = async (sql: Db, runIds: readonly string[], limit: number): Promise<ModelCost[]> => {
+  if (runIds.length === 0) return []
+  const rows = await sql<Priced<ModelCost>[]>`
+    select run_id as "runId", created_at as "createdAt", cost_microusd as microusd, cost_picousd as picousd
+    from run_usage where run_id = any(${column(runIds)}::uuid[]) order by created_at limit ${limit}`
+  return rows.map(withCost)
+}
+
+export type ModelSpend = { agentId: string; provider: string; model: string; calls: number; cost: Cost }
+
+/** What models cost by agent and model, and day by day; agents and days in order. */
+export const sumModelSpend = async (
+  sql: Db,
+  projectId: string,
+  { agentId, from, to, limit }: { agentId?: string | undefined; from: string; to: string; limit: number },
+): Promise<(ModelSpend & { day: Date })[]> => {
+  const rows = await sql<Priced<ModelSpend & { day: Date }>[]>`
+    select coalesce(nullif(agent_id, ''), j.slug, '') as "agentId", provider, model, date_trunc('day', hour, 'UTC') as day,
+      sum(calls)::bigint as calls, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
+    from usage_hours u left join jobs j on j.id = u.job_id
+    where u.project_id = ${projectId} ${agentId === undefined ? sql`` : sql`and coalesce(nullif(agent_id, ''), j.slug, '') = ${agentId}`}
+      and hour >= ${from}::timestamptz and hour < ${to}::timestamptz
+    group by 1, 2, 3, 4 order by 1, 4, 2, 3 limit ${limit}`
+  return rows.map(withCost)
+}
+
+/** The same of one agent since an hour, the costliest first. */
+export const sumAgentModels = async (
+  sql: Db,
+  { projectId, agentId }: { projectId: string; agentId: string },
+  from: Date,
+): Promise<Omit<ModelSpend, 'agentId'>[]> => {
+  const rows = await sql<Priced<Omit<ModelSpend, 'agentId'>>[]>`
+    select provider, model, sum(calls)::bigint as calls, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
+    from usage_hours where project_id = ${projectId} and hour >= ${from} and agent_id = ${agentId}
+    group by 1, 2 order by sum(cost_microusd) desc, 1, 2`
+  return rows.map(withCost)
 }

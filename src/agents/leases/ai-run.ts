@@ -2,6 +2,7 @@
 // written down before the next begins, so whoever goes on after a crash repeats none that had ended.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { type CallAnswer, callTool, type ToolCall, tellTimeline } from '../tools/call-tool.ts'
@@ -44,7 +45,7 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
       actor,
       runRef: lease.runRef,
       signal,
-      costMicrousd: action.spendMicrousd,
+      ...(action.spendMicrousd !== undefined && { cost: costOfMicrousd(action.spendMicrousd) }),
       step: `step_${index + 1}`,
       key: `${agenda.leaseId}/${index}`,
       resumes: true,

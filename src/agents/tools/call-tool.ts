@@ -2,6 +2,7 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
+import { type Cost, NO_COST } from '#core/cost.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { isForbidden, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
@@ -26,7 +27,7 @@ export type ToolCall = {
   args: Record<string, unknown>
   actor: Actor
   /** Undefined: what the agent's policy says that it costs. */
-  costMicrousd?: number | undefined
+  cost?: Cost | undefined
   /** The run that makes it, as its client names it. */
   runRef?: string | undefined
   step?: string | undefined
@@ -224,7 +225,7 @@ type Decided = {
  * that it was made about, and while the agent is on.
  */
 async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | 'authorizationId'>): Promise<Decided> {
-  const { projectId, agentId, tool, args, actor, costMicrousd, runRef } = call
+  const { projectId, agentId, tool, args, actor, cost, runRef } = call
   const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
   const chain = run?.correlationId
   const argsHash = hashOfArgs(args)
@@ -234,7 +235,7 @@ async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | '
   const stopped = isOpen && agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, tool)
   // What it was to cost is free again.
   if (stopped && row.state === 'reserved')
-    await settleCall(ctx, { projectId, actor, authorizationId: row.id, costMicrousd: 0, outcome: 'failed', chain })
+    await settleCall(ctx, { projectId, actor, authorizationId: row.id, cost: NO_COST, outcome: 'failed', chain })
   if (isOpen && !stopped)
     return {
       chain,
@@ -245,7 +246,7 @@ async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | '
       riskLevel: row.riskLevel,
       inputRequestId: row.state === 'asked' ? await findRequestOf(ctx.sql, row.id) : null,
     }
-  const about = { projectId, agentId, tool, args, actor, costMicrousd, argsHash }
+  const about = { projectId, agentId, tool, args, actor, cost, argsHash }
   const { decision, ...decided } = await authorizeCall(ctx, { ...about, runId: run?.id, chain })
   return { ...decided, chain, allowed: decision === 'allowed', asked: decision === 'asked' }
 }

@@ -2,10 +2,11 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
-import { costOf, isObserved, judge, NO_POLICY, riskOf } from '#core/policy.ts'
+import { costOf, isObserved, judge, riskOf, wholePolicy } from '#core/policy.ts'
+import { findRun } from '#run-state/read/read-runs.sql.ts'
+import { readMoment } from '#usage/ledger.sql.ts'
 import { findAgent } from '../agents.sql.ts'
-import { readToday } from '../authorizations.sql.ts'
-import { standingOf } from '../standing.ts'
+import { readStandings } from '../standing.ts'
 import { type CallAnswer, findToolOf, type ToolCall } from './call-tool.ts'
 import { findKeptResult } from './tools.sql.ts'
 
@@ -13,14 +14,17 @@ import { findKeptResult } from './tools.sql.ts'
 export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch(asAnswer)
   if ('decision' in tool) return tool
-  const { projectId, agentId, costMicrousd } = call
-  const agent = await findAgent(ctx.sql, projectId, agentId)
-  const today = await readToday(ctx.sql, [{ projectId, agentId }])
-  const policy = agent?.policy ?? NO_POLICY
-  const reason = judge(policy, standingOf(agent, today, call.tool), {
-    tool: call.tool,
-    costMicrousd: costOf(policy, call.tool, costMicrousd),
-  })
+  const { projectId, agentId } = call
+  const [agent, run, moment] = await Promise.all([
+    findAgent(ctx.sql, projectId, agentId),
+    call.runRef === undefined ? undefined : findRun(ctx.sql, projectId, call.runRef),
+    readMoment(ctx.sql),
+  ])
+  const asked = { projectId, agentId, tool: call.tool, runId: run?.id }
+  const standings = await readStandings(ctx.sql, [asked], moment)
+  const policy = wholePolicy(agent?.policy)
+  const cost = costOf(policy, call.tool, call.cost)
+  const reason = judge(policy, standings.of(agent, asked), { tool: call.tool, cost })
   const allowed = reason === 'ok' || isObserved(agent?.policyMode, reason)
   return {
     ok: allowed,

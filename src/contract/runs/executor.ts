@@ -2,6 +2,7 @@
 // attempt that was replaced or stopped answers 409 stale_lease and changes nothing.
 import { Type } from 'typebox'
 import { COST_MICROUSD_MAX } from '#core/prices.ts'
+import { OverBudget } from '../agents.ts'
 import {
   anyJson,
   body,
@@ -144,7 +145,8 @@ export const recordUsage = route({
   needs: 'run_token',
   tag,
   name: 'recordUsage',
-  summary: 'Book what a call of a model used.',
+  summary: 'Book what a call of a model used, and charge it to the budgets of its run, agent and project.',
+  description: 'It was made already, so it is booked in any case; over_budget tells that a budget is overdrawn by now.',
   params: RunPath,
   body: body({
     provider: PROVIDER,
@@ -160,7 +162,9 @@ export const recordUsage = route({
       ),
     ),
   }),
-  replies: { 201: Usage },
+  replies: {
+    201: Type.Object({ ...Usage.properties, over_budget: optional(OverBudget) }, { title: 'BookedUsage' }),
+  },
   refusals: FENCED,
 })
 

@@ -35,7 +35,7 @@ export const Usage = Type.Object(
     prompt_tokens: whole(0, COUNT_MAX, 'Tokens read.'),
     completion_tokens: whole(0, COUNT_MAX, 'Tokens written.'),
     total_tokens: whole(0, COUNT_MAX, 'Tokens in all.'),
-    cost_microusd: whole(0, COUNT_MAX, 'Cost in millionths of a US dollar.'),
+    cost_microusd: whole(0, COUNT_MAX, 'Cost in millionths of a US dollar, to the nearest one.'),
     created_at: written,
   },
   { title: 'Usage' },

@@ -7,8 +7,10 @@ import { type AuthorizationRow, listAuthorizations, sumAgent } from '#agents/aut
 import type { Ctx } from '#bell/ctx.ts'
 import { nullable, oneOf, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { addCosts, NO_COST, usdOf } from '#core/cost.ts'
 import { implement } from '#http/implement.ts'
 import { sinceOf } from '#http/routes/agents.ts'
+import { sumAgentModels } from '#usage/usage.sql.ts'
 import { second } from './ai.ts'
 import { AGENT_ID } from './ai-contract.ts'
 import { requireFeature } from './plans.ts'
@@ -98,7 +100,7 @@ const readMetrics = route({
       period: Type.String({ description: 'As asked.' }),
       total_actions: whole(0, COUNT_MAX, 'Calls that were executed; those that were blocked are not among them.'),
       blocked_actions: whole(0, COUNT_MAX, 'Calls that were blocked.'),
-      total_spend_usd: dollars('What they cost.'),
+      total_spend_usd: dollars('What they cost, and what models cost that the agent called.'),
       top_tools: Type.Array(Type.Object({ tool: Type.String(), count: whole(0, COUNT_MAX, 'Calls of it.') }), {
         description: 'The tools that were called most; 10 at most.',
       }),
@@ -124,14 +126,19 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, readMetrics, async ({ agent_id, period }, { projectId }) => {
     await requireFeature(ctx, projectId, 'observability')
-    const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, sinceOf(period, ctx.nowMs()))
-    const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
+    const [name, since] = [{ projectId, agentId: agent_id }, sinceOf(period, ctx.nowMs())]
+    const [tools, models] = await Promise.all([
+      sumAgent(ctx.reads, name, since),
+      sumAgentModels(ctx.reads, name, since),
+    ])
+    const total = (key: 'allowed' | 'blocked') => tools.reduce((all, one) => all + one[key], 0)
+    const spent = [...tools, ...models].reduce((all, { cost }) => addCosts(all, cost), NO_COST)
     return {
       agent_id,
       period,
       total_actions: total('allowed'),
       blocked_actions: total('blocked'),
-      total_spend_usd: total('costMicrousd') / 1_000_000,
+      total_spend_usd: usdOf(spent),
       top_tools: tools
         .filter(({ allowed }) => allowed > 0)
         .slice(0, TOP_TOOLS)
@@ -161,6 +168,6 @@ function callWire({ agentId, tool, state, reason, riskLevel, outcome, ...row }: 
     policy_reason: erred ? 'tool_error' : reason,
     risk_level: erred ? 'medium' : riskLevel,
     ...(row.argsHash !== null && { args_hash: row.argsHash.slice(0, HASH_LENGTH) }),
-    spend_usd: allowed ? row.costMicrousd / 1_000_000 : 0,
+    spend_usd: allowed ? usdOf(row.cost) : 0,
   }
 }

@@ -6,6 +6,7 @@ import { acquireLease, endLease, extendLease, findLeaseNow, type LeaseRequest } 
 import { hashOfArgs } from '#agents/policy-hash.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { standingOf } from '#core/ai-lease.ts'
+import { costOfMicrousd, PICOUSD } from '#core/cost.ts'
 import { refuse } from '#core/error.ts'
 import type { KeyCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
@@ -140,7 +141,7 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
     tool,
     args,
     runRef,
-    ...(spend_usd != null && { costMicrousd: microusd(spend_usd) }),
+    ...(spend_usd != null && { cost: costOfMicrousd(microusd(spend_usd)) }),
     // Whoever names a run says which calls belong together: the same one in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
   }
@@ -149,7 +150,11 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }
 
-export const microusd = (usd: number): number => Math.round(usd * 1_000_000)
+/** With a fraction, to the millionth of a micro-dollar: what a call costs may be less than one. */
+export const microusd = (usd: number): number => {
+  const { microusd: whole, picousd } = costOfMicrousd(usd * 1_000_000)
+  return whole + picousd / PICOUSD
+}
 
 /** A tool's own args may have these names for something else; what is no usable text was not said to us. */
 const shortText = (value: unknown, lengthMax: number): string | undefined =>

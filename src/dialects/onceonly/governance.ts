@@ -71,9 +71,12 @@ function policyOf(rules: RulesInput, before: Policy | null): Policy {
     blockedTools: unique(rules.blocked_tools),
     // This surface has no word for them, so what was set elsewhere stays: nobody loses a safeguard without saying so.
     approvalTools: before?.approvalTools ?? [],
+    maxSpendMicrousdPerRun: before?.maxSpendMicrousdPerRun ?? null,
+    overBudget: before?.overBudget ?? 'block',
     maxActionsPerHour: rules.max_actions_per_hour ?? null,
     maxCallsPerToolPerDay: rules.max_calls_per_tool ?? {},
-    maxSpendMicrousdPerDay: rules.max_spend_usd_per_day == null ? null : microusd(rules.max_spend_usd_per_day),
+    maxSpendMicrousdPerDay:
+      rules.max_spend_usd_per_day == null ? null : Math.round(microusd(rules.max_spend_usd_per_day)),
     pricesMicrousd: Object.fromEntries(
       (rules.pricing_rules ?? []).map(({ tool, price_usd }) => [tool, microusd(price_usd)]),
     ),

@@ -1,6 +1,7 @@
 // What a running attempt calls on Strait's SDK plane, with its run token. Both spellings are taken where the product's
 // clients differ.
 import { Type } from 'typebox'
+import { OverBudget } from '#contract/agents.ts'
 import {
   anyJson,
   flag,
@@ -130,7 +131,9 @@ export const usageRun = route({
     total_tokens: optional(whole(0, INT_MAX, 'Tokens in all; the sum of both when left out.')),
     cost_microusd: optional(whole(0, COST_MAX, 'Cost in millionths of a US dollar; 0 is the same as none.')),
   }),
-  replies: { 201: RunUsage },
+  replies: {
+    201: Type.Object({ ...RunUsage.properties, over_budget: optional(OverBudget) }, { title: 'BookedRunUsage' }),
+  },
 })
 
 export const toolCallRun = route({

@@ -6,14 +6,13 @@ import { refuse, refuseField } from '#core/error.ts'
 import { idempotencyKeyOf, type RunCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { checkOf } from '#http/input/validation.ts'
-import { attemptOf, errorText } from '#http/routes/attempts.ts'
+import { attemptOf, errorText, overWire } from '#http/routes/attempts.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import {
   annotateRun,
   forgetValue,
   recordToolCall,
-  recordUsage,
   reportProgress,
   setValue,
   writeCheckpoint,
@@ -24,10 +23,12 @@ import {
 import { findValue } from '#runs/attempts/attempt-writes.sql.ts'
 import { endAttempts } from '#runs/attempts/end-attempts.ts'
 import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { recordUsage } from '#runs/attempts/record-usage.ts'
 import { continueRun } from '#runs/control/continue-run.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { awaitKey, spawnRun } from '#runs/control/spawn-run.ts'
 import { waitForEvent } from '#runs/waits/waits.ts'
+import { agentOfRun } from '#usage/spend.ts'
 import { straitRun } from './run-wire.ts'
 import { pageOfState } from './runs-record-reads.ts'
 import { checkpointWire, eventWire, outputWire, stateWire, toolCallWire, usageWire } from './runs-record-wire.ts'
@@ -78,7 +79,7 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
     checkpointWire(caller.runId, await writeCheckpoint(ctx, attemptOf(caller), { source, state })),
   )
   implement(app, contract.usageRun, async ({ provider, model, ...used }, caller) => {
-    const { jobId, agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
+    const run = await findRunOr404(ctx, caller.projectId, caller.runId)
     const usage = {
       provider,
       model,
@@ -87,10 +88,11 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
       totalTokens: used.total_tokens,
       // A client that knows no price sends none, or 0.
       costMicrousd: used.cost_microusd || undefined,
-      jobId,
-      agentId,
+      jobId: run.jobId,
+      agentId: agentOfRun(run),
     }
-    return usageWire(caller.runId, await recordUsage(ctx, attemptOf(caller), usage))
+    const { row, over } = await recordUsage(ctx, attemptOf(caller), usage)
+    return { ...usageWire(caller.runId, row), ...overWire(over) }
   })
   implement(app, contract.toolCallRun, async ({ tool_name, input, output, duration_ms, status }, caller) => {
     const call = { toolName: tool_name, input, output, durationMs: duration_ms, status }

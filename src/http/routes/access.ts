@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { changePlan, createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
+import { changePlan, changeProject, createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
 import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/access.ts'
@@ -17,8 +17,9 @@ const keyWire = ({ rotatedTo: _, scopes, ...row }: KeyRow) => ({ ...toWire(row),
 const projectWire = ({ plan, ...row }: ProjectRow) => ({ ...toWire(row), plan: plan as PlanName })
 
 export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, contract.createProject, async ({ id, name }, { actor }) => {
-    const { project, key } = await createProject(ctx, { actor, id, name: name ?? id })
+  implement(app, contract.createProject, async ({ id, name, max_spend_microusd_per_day }, { actor }) => {
+    const asked = { actor, id, name: name ?? id, maxSpendMicrousdPerDay: max_spend_microusd_per_day }
+    const { project, key } = await createProject(ctx, asked)
     return { ...projectWire(project), key }
   })
   implement(app, contract.listProjects, async ({ cursor, limit }) => {
@@ -29,6 +30,13 @@ export function accessRoutes(app: FastifyInstance, ctx: Ctx): void {
     const project = await findProject(ctx.sql, project_id)
     if (!project) throw refuse('project_not_found', { projectId: project_id })
     return projectWire(project)
+  })
+  implement(app, contract.changeProject, async ({ project_id, name, max_spend_microusd_per_day }, { actor }) => {
+    const change = {
+      ...(name !== undefined && { name }),
+      ...(max_spend_microusd_per_day !== undefined && { maxSpendMicrousdPerDay: max_spend_microusd_per_day }),
+    }
+    return projectWire(await changeProject(ctx, { actor, projectId: project_id, change }))
   })
   implement(app, contract.setPlan, async ({ project_id, plan }, { actor }) =>
     projectWire(await changePlan(ctx, { actor, projectId: project_id, plan })),

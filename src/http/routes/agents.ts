@@ -16,10 +16,14 @@ import { tryPolicy } from '#agents/try-policy.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
+import { addCosts, type Cost, costOfMicrousd, NO_COST, shownMicrousd } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import type { Policy } from '#core/policy.ts'
+import { type Policy, wholePolicy } from '#core/policy.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { type LedgerTotals, sumLedger } from '#usage/ledger.sql.ts'
+import { agentOfRun } from '#usage/spend.ts'
+import { sumAgentModels, sumModelSpend } from '#usage/usage.sql.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf, TEXT } from '../wire/cursor.ts'
 import { fromWire, toWire } from '../wire/words.ts'
@@ -27,24 +31,28 @@ import { fromWire, toWire } from '../wire/words.ts'
 const SPEND_ROWS_MAX = 10_000
 const DAY_MS = 86_400_000
 
-const policyWire = (policy: Policy) => toWire(policy) as Static<typeof agents.Policy>
+const policyWire = (policy: Policy) => toWire(wholePolicy(policy)) as Static<typeof agents.Policy>
 const agentWire = ({ projectId: _, policy, ...row }: AgentRow) => ({
   ...toWire(row),
   policy: policy && policyWire(policy),
 })
 const versionWire = (row: PolicyRow) => ({ ...toWire(row), policy: policyWire(row.policy) })
-const authorizationWire = ({ projectId: _, hour: __, ...row }: AuthorizationRow) => toWire(row)
+const costWire = <Row extends { cost: Cost }>({ cost, ...row }: Row) => ({
+  ...toWire(row),
+  cost_microusd: shownMicrousd(cost),
+})
+const authorizationWire = ({ projectId: _, hour: __, ...row }: AuthorizationRow) => costWire(row)
 
-const decisionWire = (decision: Decision) => toWire(decision)
+const decisionWire = (decision: Decision) => costWire(decision)
 
 type CallInput = { tool: string; args?: unknown; cost_microusd?: number }
 const callOf = ({
   tool,
   args,
   cost_microusd,
-}: CallInput): Pick<CallRequest, 'tool' | 'costMicrousd' | 'args' | 'argsHash'> => ({
+}: CallInput): Pick<CallRequest, 'tool' | 'cost' | 'args' | 'argsHash'> => ({
   tool,
-  costMicrousd: cost_microusd,
+  cost: cost_microusd === undefined ? undefined : costOfMicrousd(cost_microusd),
   args,
   argsHash: args === undefined ? undefined : hashOfArgs(args),
 })
@@ -89,7 +97,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
     const run = await findRunOr404(ctx, projectId, runId)
     // A run that acts for no agent is held to the policy of its job's name.
-    const agentId = run.agentId ?? run.jobSlug ?? runId
+    const agentId = agentOfRun(run)
     const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }
     return decisionWire(await authorizeCall(ctx, asked))
   })
@@ -105,7 +113,8 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   ) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)
     if (!row || !isTheirs(row)) throw refuse('authorization_not_found', { authorizationId: authorization_id })
-    const asked = { projectId, actor, leaseToken, authorizationId: row.id, outcome, costMicrousd: cost_microusd }
+    const cost = cost_microusd === undefined ? undefined : costOfMicrousd(cost_microusd)
+    const asked = { projectId, actor, leaseToken, authorizationId: row.id, outcome, cost }
     return authorizationWire(await settleCall(ctx, asked))
   }
   implement(app, authorizations.settleCall, ({ agent_id, ...settlement }, caller) =>
@@ -124,31 +133,52 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {
     const since = sinceOf(period, ctx.nowMs())
-    const tools = await sumAgent(ctx.reads, { projectId, agentId: agent_id }, since)
-    const total = (key: 'allowed' | 'blocked' | 'costMicrousd') => tools.reduce((all, one) => all + one[key], 0)
+    const name = { projectId, agentId: agent_id }
+    const [tools, models] = await Promise.all([
+      sumAgent(ctx.reads, name, since),
+      sumAgentModels(ctx.reads, name, since),
+    ])
+    const count = (key: 'allowed' | 'blocked') => tools.reduce((all, one) => all + one[key], 0)
     return {
       agent_id,
       period,
       since: since.toISOString(),
-      allowed: total('allowed'),
-      blocked: total('blocked'),
-      cost_microusd: total('costMicrousd'),
-      tools: tools.map(toWire),
+      allowed: count('allowed'),
+      blocked: count('blocked'),
+      ...totalsWire({ tools: costOfAll(tools), models: costOfAll(models) }),
+      models: models.map(costWire),
+      tools: tools.map(costWire),
     }
   })
   implement(app, authorizations.agentSpend, async ({ agent_id, from, to }, { projectId }) => {
     const end = dayOf(to === undefined ? ctx.nowMs() + DAY_MS : Date.parse(to))
     const begin = dayOf(from === undefined ? end - 31 * DAY_MS : Date.parse(from))
     if (end - begin > 366 * DAY_MS) throw refuseField('from', 'is more than a year before to')
-    const rows = await sumSpend(ctx.reads, projectId, {
-      agentId: agent_id,
-      from: new Date(begin).toISOString(),
-      to: new Date(end).toISOString(),
-      limit: SPEND_ROWS_MAX + 1,
-    })
-    return { data: rows.slice(0, SPEND_ROWS_MAX).map(toWire), truncated: rows.length > SPEND_ROWS_MAX }
+    const span = { agentId: agent_id, from: new Date(begin), to: new Date(end) }
+    const [from_, to_] = [span.from.toISOString(), span.to.toISOString()]
+    const page = { agentId: agent_id, from: from_, to: to_, limit: SPEND_ROWS_MAX + 1 }
+    const [tools, models, totals] = await Promise.all([
+      sumSpend(ctx.reads, projectId, page),
+      sumModelSpend(ctx.reads, projectId, page),
+      sumLedger(ctx.reads, projectId, span),
+    ])
+    return {
+      data: tools.slice(0, SPEND_ROWS_MAX).map(costWire),
+      models: models.slice(0, SPEND_ROWS_MAX).map(costWire),
+      totals: totalsWire(totals),
+      truncated: tools.length > SPEND_ROWS_MAX || models.length > SPEND_ROWS_MAX,
+    }
   })
 }
+
+const costOfAll = (sums: readonly { cost: Cost }[]): Cost =>
+  sums.reduce((all, { cost }) => addCosts(all, cost), NO_COST)
+
+export const totalsWire = ({ tools, models }: LedgerTotals) => ({
+  tools_microusd: shownMicrousd(tools),
+  models_microusd: shownMicrousd(models),
+  cost_microusd: shownMicrousd(addCosts(tools, models)),
+})
 
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS) * DAY_MS
 

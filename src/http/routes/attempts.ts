@@ -3,6 +3,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as endings from '#contract/runs/endings.ts'
 import * as contract from '#contract/runs/executor.ts'
 import * as state from '#contract/runs/state.ts'
+import { shownMicrousd } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { findRunBody } from '#run-state/read/read-runs.sql.ts'
 import {
@@ -10,7 +11,6 @@ import {
   annotateRun,
   forgetValue,
   recordToolCall,
-  recordUsage,
   reportProgress,
   setValue,
   writeCheckpoint,
@@ -20,8 +20,10 @@ import {
 } from '#runs/attempts/attempt-calls.ts'
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
 import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { type Booked, recordUsage } from '#runs/attempts/record-usage.ts'
 import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
+import { agentOfRun } from '#usage/spend.ts'
 import type { RunCaller } from '../caller.ts'
 import { idempotencyKeyOf } from '../caller.ts'
 import { implement } from '../implement.ts'
@@ -56,18 +58,18 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     app,
     contract.recordUsage,
     async ({ provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd }, caller) => {
-      const { jobId, agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
-      const row = await recordUsage(ctx, attemptOf(caller), {
+      const run = await findRunOr404(ctx, caller.projectId, caller.runId)
+      const { row, over } = await recordUsage(ctx, attemptOf(caller), {
         provider,
         model,
         promptTokens: prompt_tokens,
         completionTokens: completion_tokens,
         totalTokens: total_tokens,
         costMicrousd: cost_microusd,
-        jobId,
-        agentId,
+        jobId: run.jobId,
+        agentId: agentOfRun(run),
       })
-      return { run_id: caller.runId, ...toWire(row) }
+      return { run_id: caller.runId, ...toWire(row), ...overWire(over) }
     },
   )
   implement(app, contract.recordToolCall, async ({ tool_name, input, output, duration_ms, status, step }, caller) => {
@@ -150,6 +152,18 @@ export const attemptOf = ({ projectId, runId, attempt, leaseToken, actor }: RunC
   token: leaseToken,
   actor,
 })
+
+/** Only there when a budget is overdrawn. */
+export const overWire = (over: Booked['over']) =>
+  over && {
+    over_budget: {
+      reason: over.reason,
+      limit_microusd: over.limitMicrousd,
+      spent_microusd: shownMicrousd(over.spent),
+      action: over.action,
+      observed: over.observed,
+    },
+  }
 
 const receipt = (
   caller: RunCaller,

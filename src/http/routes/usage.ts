@@ -8,6 +8,7 @@ import { findUsageTotals, listUsage } from '#usage/usage.sql.ts'
 import { implement } from '../implement.ts'
 import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
+import { totalsWire } from './agents.ts'
 
 export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {
@@ -37,6 +38,7 @@ export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
       to: read.to.toISOString(),
       data: read.sums.map(({ hour, ...sum }) => ({ ...toWire(sum), ...(hour && { hour: hour.toISOString() }) })),
       has_more: read.hasMore,
+      totals: read.totals && totalsWire(read.totals),
     }
   })
   implement(app, contract.listPrices, async ({ cursor, limit }, { projectId }) => {

@@ -12,9 +12,6 @@ import { type Appended, appendEvents, type NewEvent } from '#log/append-events.s
 import { derivedId, newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { isDebugged, mergeMetadata } from '#run-state/run-marks.sql.ts'
-import { type BookedCall, bookUsage, type UsageCall } from '#usage/book-usage.sql.ts'
-import { costOfCall } from '#usage/prices.ts'
-import type { UsageRow } from '#usage/usage.sql.ts'
 import {
   appendDeltas,
   type CheckpointRow,
@@ -37,14 +34,13 @@ export type Receipt = { id: string | null; position: number | null; sequence: nu
 const writeDelta = batched<NewDelta, number | undefined>('The queue of deltas', ({ sql }, deltas) =>
   appendDeltas(sql, deltas),
 )
-const bookCall = batched<UsageCall, BookedCall>('The queue of usage', ({ sql }, calls) => bookUsage(sql, calls))
 
 type Fact = Pick<
   NewEvent,
   'type' | 'level' | 'message' | 'data' | 'step' | 'tool' | 'durationMs' | 'status' | 'resourceType' | 'resourceId'
 >
 
-const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
+export const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
   projectId: it.projectId,
   runId: it.runId,
   token: it.token,
@@ -53,7 +49,7 @@ const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
   ...fact,
 })
 
-function written(it: Attempt, appended: Appended): Receipt {
+export function written(it: Attempt, appended: Appended): Receipt {
   if (appended.outcome === 'stale') {
     const state = appended.state as RunState
     throw isOver(state) ? refuse('run_over', { runId: it.runId, state }) : refuse('stale_lease', { runId: it.runId })
@@ -208,40 +204,6 @@ export const recordToolCall = (ctx: Ctx, it: Attempt, call: ToolCall): Promise<T
         status: call.status,
       }),
   )
-
-type Usage = {
-  provider: string
-  model: string
-  promptTokens: number
-  completionTokens: number
-  totalTokens?: number | undefined
-  /** Filled in from the price of the model when it is left out. */
-  costMicrousd?: number | undefined
-}
-/** What the sums are kept by. */
-type Spender = { jobId: string | null; agentId: string | null }
-
-export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<UsageRow> {
-  const { provider, model, promptTokens, completionTokens } = usage
-  const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
-  const { costMicrousd, costSource } = await costOfCall(ctx, it.projectId, usage)
-  const data = {
-    provider,
-    model,
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: totalTokens,
-    cost_microusd: costMicrousd,
-    cost_source: costSource,
-  }
-  const { appended, row } = await bookCall(ctx, {
-    event: eventOf(it, { type: 'usage.recorded', data }),
-    usage: { ...usage, totalTokens, costMicrousd, runId: it.runId, projectId: it.projectId },
-  })
-  written(it, appended)
-  ctx.ring([`run:${it.runId}`, 'tail'])
-  return row!
-}
 
 /** A value under a key, checked against its own schema when it brings one. */
 export async function writeOutput(

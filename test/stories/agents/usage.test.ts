@@ -242,6 +242,7 @@ test('usage is summed by any two of day, hour, job, agent, provider and model: t
     to: '2026-01-03T00:00:00.000Z',
     data: [{ calls: 4, prompt_tokens: 8, completion_tokens: 12, cost_microusd: 17 }],
     has_more: false,
+    totals: { tools_microusd: 0, models_microusd: 17, cost_microusd: 17 },
   })
   const shown = async (query: string) =>
     (await read(query)).data.map(

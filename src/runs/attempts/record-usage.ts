@@ -1,0 +1,61 @@
+// A running attempt books what a model used that it called. It was called already, so it is charged in any case; who has
+// gone over a budget is told so.
+import type { Ctx } from '#bell/ctx.ts'
+import { batched } from '#bell/part.ts'
+import { exactUsd, shownMicrousd } from '#core/cost.ts'
+import type { OverBudget, OverBudgetAction } from '#core/policy.ts'
+import { type BookedCall, bookUsage, type UsageCall } from '#usage/book-usage.sql.ts'
+import { costOfCall } from '#usage/prices.ts'
+import { overAfter } from '#usage/spend.ts'
+import type { UsageRow } from '#usage/usage.sql.ts'
+import { stopOverBudget } from '../control/stop-over-budget.ts'
+import { type Attempt, eventOf, written } from './attempt-calls.ts'
+
+type Usage = {
+  provider: string
+  model: string
+  promptTokens: number
+  completionTokens: number
+  totalTokens?: number | undefined
+  /** Filled in from the price of the model when it is left out. */
+  costMicrousd?: number | undefined
+}
+/** What the sums are kept by, and whose budget it is charged to. */
+type Spender = { jobId: string | null; agentId: string }
+/** `over`: the budget that is overdrawn by now, and whether the attempt was told to stop. */
+export type Booked = { row: UsageRow; over: (OverBudget & { action: OverBudgetAction; observed: boolean }) | undefined }
+
+const bookCall = batched<UsageCall, BookedCall>(
+  'The queue of usage',
+  (ctx, calls) => bookUsage(ctx.sql, calls),
+  { parallel: 1 }, // Two would wait for the budget of the same project.
+)
+
+export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<Booked> {
+  const { provider, model, promptTokens, completionTokens } = usage
+  const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
+  const { cost, costSource } = await costOfCall(ctx, it.projectId, usage)
+  const data = {
+    provider,
+    model,
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: totalTokens,
+    cost_microusd: shownMicrousd(cost),
+    ...(cost.picousd > 0 && { cost_usd: exactUsd(cost) }),
+    cost_source: costSource,
+  }
+  const call: UsageCall = {
+    event: eventOf(it, { type: 'usage.recorded', data }),
+    usage: { ...usage, totalTokens, cost, runId: it.runId, projectId: it.projectId },
+  }
+  const booked = await bookCall(ctx, call)
+  written(it, booked.appended)
+  ctx.ring([`run:${it.runId}`, 'tail'])
+  const found = overAfter(call, booked)
+  if (!found) return { row: booked.row!, over: undefined }
+  const { over, policy, observed } = found
+  const action = observed ? 'block' : policy.overBudget
+  await stopOverBudget(ctx, it, { over, action })
+  return { row: booked.row!, over: { ...over, action, observed } }
+}

@@ -1,0 +1,143 @@
+// The ledger: what models and tools cost, summed for each budget that may be set. A row of it is the lock of its budget:
+// whoever decides holds the rows that a call is charged to, in one order, and before any run.
+import { type Cost, costFrom } from '#core/cost.ts'
+import type { Policy, PolicyMode } from '#core/policy.ts'
+import { column } from '#postgres/column.ts'
+import type { Db, Fragment, Sql } from '#postgres/sql.ts'
+
+/** Whose budget it is: of an agent or a project on a day, of a run for ever. */
+export type Payer = { projectId: string; kind: 'agent' | 'project' | 'run'; name: string; day: string }
+export type Moment = { now: Date; hour: Date; day: string }
+export type Charge = Payer & { tools?: Cost; models?: Cost }
+
+/** The moment, the hour and the day (UTC) that it is by the clock of the database. */
+export async function readMoment(sql: Db): Promise<Moment> {
+  const [row] = await sql<Moment[]>`
+    select date_trunc('milliseconds', clock_timestamp()) as now, date_trunc('hour', clock_timestamp(), 'UTC') as hour,
+      (clock_timestamp() at time zone 'UTC')::date::text as day`
+  return row!
+}
+
+type Charged = { projectId: string; agentId: string; runId?: string | null | undefined }
+
+/** The budgets that a call is charged to on a day. */
+export const payersOf = ({ projectId, agentId, runId }: Charged, day: string): Payer[] => [
+  { projectId, kind: 'agent', name: agentId, day },
+  { projectId, kind: 'project', name: '', day },
+  ...(runId == null ? [] : [{ projectId, kind: 'run', name: runId, day: '-infinity' } as const]),
+]
+
+export const payerKey = ({ projectId, kind, name, day }: Payer): string => JSON.stringify([projectId, kind, name, day])
+
+/** What was spent, by `payerKey`; a payer that has spent nothing is absent. */
+export type Spent = Map<string, Cost>
+
+type Row = Payer & Cost
+
+const unique = (payers: readonly Payer[]): Payer[] => [...new Map(payers.map((it) => [payerKey(it), it])).values()]
+
+const named = (sql: Db, payers: readonly Payer[]): Fragment => sql`
+  unnest(${column(payers.map((it) => it.projectId))}::text[], ${column(payers.map((it) => it.kind))}::text[],
+    ${column(payers.map((it) => it.name))}::text[], ${column(payers.map((it) => it.day))}::date[]) as t (project_id, kind, name, day)`
+
+const spent = (sql: Db): Fragment => sql`
+  s.project_id as "projectId", s.kind, s.name, s.day::text as day, s.tools_microusd + s.models_microusd as microusd,
+  s.tools_picousd + s.models_picousd as picousd`
+
+const spentOf = (rows: readonly Row[]): Spent =>
+  new Map(rows.map((row) => [payerKey(row), costFrom(row.microusd, row.picousd)]))
+
+/** As it is now, without a lock. */
+export async function readSpent(sql: Sql, payers: readonly Payer[]): Promise<Spent> {
+  return spentOf(
+    await sql<Row[]>`
+      select ${spent(sql)} from ${named(sql, unique(payers))} join spend_sums s using (project_id, kind, name, day)`,
+  )
+}
+
+/** Locks the budgets of these payers until the transaction ends, those of which nothing was spent yet too. */
+export async function lockSpent(tx: Sql, payers: readonly Payer[]): Promise<Spent> {
+  if (payers.length === 0) return new Map()
+  const wanted = unique(payers)
+  // Rows that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
+  const [, rows] = await Promise.all([
+    tx`
+      insert into spend_sums (project_id, kind, name, day) select * from ${named(tx, wanted)}
+      where not exists (select from spend_sums s where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day))
+      order by project_id collate "C", kind collate "C", name collate "C", day on conflict do nothing`,
+    tx<Row[]>`
+      select ${spent(tx)} from spend_sums s
+      where (s.project_id, s.kind, s.name, s.day) in (select * from ${named(tx, wanted)})
+      order by s.project_id, s.kind, s.name, s.day for update`,
+  ])
+  return spentOf(rows)
+}
+
+/** Adds up, and answers what was spent then; the budgets are locked. Costs may be below zero: what was reserved in vain. */
+export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<Spent> {
+  if (charges.length === 0) return new Map()
+  const of = (pick: (it: Charge) => string | number) => column(charges.map(pick))
+  const rows = await tx<Row[]>`
+    insert into spend_sums as s (project_id, kind, name, day, tools_microusd, tools_picousd, models_microusd, models_picousd)
+    select project_id, kind, name, day, sum(tools), sum(tools_rest), sum(models), sum(models_rest)
+    from unnest(${of((it) => it.projectId)}::text[], ${of((it) => it.kind)}::text[], ${of((it) => it.name)}::text[],
+      ${of((it) => it.day)}::date[], ${of((it) => it.tools?.microusd ?? 0)}::bigint[], ${of((it) => it.tools?.picousd ?? 0)}::bigint[],
+      ${of((it) => it.models?.microusd ?? 0)}::bigint[], ${of((it) => it.models?.picousd ?? 0)}::bigint[]
+    ) as t (project_id, kind, name, day, tools, tools_rest, models, models_rest)
+    group by 1, 2, 3, 4 order by project_id collate "C", kind collate "C", name collate "C", day
+    on conflict (project_id, kind, name, day) do update set
+      tools_microusd = s.tools_microusd + excluded.tools_microusd, tools_picousd = s.tools_picousd + excluded.tools_picousd,
+      models_microusd = s.models_microusd + excluded.models_microusd, models_picousd = s.models_picousd + excluded.models_picousd
+    returning ${spent(tx)}`
+  return spentOf(rows)
+}
+
+/** What projects may spend on a day; those without a limit are absent. */
+export async function readProjectBudgets(sql: Db, projectIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await sql<{ id: string; budget: number }[]>`
+    select id, max_spend_microusd_per_day as budget from projects
+    where id = any(${column([...new Set(projectIds)])}::text[]) and max_spend_microusd_per_day is not null`
+  return new Map(rows.map(({ id, budget }) => [id, budget]))
+}
+
+export type PolicyOfAgent = { projectId: string; agentId: string; policy: Policy; mode: PolicyMode | null }
+
+/** The policies of agents, of those that have one. */
+export const readPolicies = async (
+  sql: Db,
+  agents: readonly { projectId: string; agentId: string }[],
+): Promise<PolicyOfAgent[]> => [
+  ...(await sql<PolicyOfAgent[]>`
+    select project_id as "projectId", id as "agentId", policy, policy_mode as mode from agents
+    where (project_id, id) in (select distinct * from unnest(${column(agents.map((it) => it.projectId))}::text[],
+      ${column(agents.map((it) => it.agentId))}::text[])) and policy is not null`),
+]
+
+export type LedgerTotals = { tools: Cost; models: Cost }
+
+/** What tools and models cost in the hours of a time, of one agent or of all. */
+export async function sumLedger(
+  sql: Db,
+  projectId: string,
+  { agentId, from, to }: { agentId?: string | undefined; from: Date; to: Date },
+): Promise<LedgerTotals> {
+  const [row] = await sql<{ tools: number; toolsRest: number; models: number; modelsRest: number }[]>`
+    select t.whole as tools, t.rest as "toolsRest", m.whole as models, m.rest as "modelsRest"
+    from (select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
+      from agent_hours where project_id = ${projectId} and hour >= ${from} and hour < ${to}
+        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}) t
+    cross join (select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
+      from usage_hours where project_id = ${projectId} and hour >= ${from} and hour < ${to}
+        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}) m`
+  return { tools: costFrom(row!.tools, row!.toolsRest), models: costFrom(row!.models, row!.modelsRest) }
+}
+
+/** Sums of days are looked at on their day; those of runs go with the run. */
+export async function deleteOldSpent(sql: Sql, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from spend_sums where (project_id, kind, name, day) in (
+      select project_id, kind, name, day from spend_sums
+      where day > '-infinity' and day < (clock_timestamp() at time zone 'UTC')::date - 40 limit ${limit})
+    returning 1`
+  return rows.length
+}

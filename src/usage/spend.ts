@@ -1,0 +1,35 @@
+// What was spent, as the rules of budgets look at it.
+import { NO_COST } from '#core/cost.ts'
+import { type OverBudget, overBudget, type Policy, type Spend, wholePolicy } from '#core/policy.ts'
+import type { BookedCall, UsageCall } from './book-usage.sql.ts'
+import { payerKey, payersOf, type Spent } from './ledger.sql.ts'
+
+/** Whose budget a run is charged to: its agent's, or for a run of none that of the agent with the name of its job. */
+export const agentOfRun = (run: { id: string; agentId: string | null; jobSlug: string | null }): string =>
+  run.agentId ?? run.jobSlug ?? run.id
+
+type Charged = { projectId: string; agentId: string; runId?: string | null | undefined }
+type Kept = { spent: Spent; budgets: ReadonlyMap<string, number>; day: string }
+
+export function spendOf(call: Charged, { spent, budgets, day }: Kept): Spend {
+  const [agent, project, run] = payersOf(call, day).map((payer) => spent.get(payerKey(payer)) ?? NO_COST)
+  return {
+    agent: agent!,
+    project: project!,
+    run: run ?? null,
+    projectMaxMicrousd: budgets.get(call.projectId) ?? null,
+  }
+}
+
+/** The budget that a call of a model has gone over, and the policy that says what is to be done then. */
+export function overAfter(
+  { usage }: UsageCall,
+  booked: BookedCall,
+): { over: OverBudget; policy: Policy; observed: boolean } | undefined {
+  const { projectId, agentId } = usage
+  const found = booked.policies.find((it) => it.projectId === projectId && it.agentId === agentId)
+  const policy = wholePolicy(found?.policy)
+  const over = overBudget(policy, spendOf(usage, booked))
+  const isProject = over?.reason === 'project_max_spend_usd_per_day_exceeded'
+  return over && { over, policy, observed: found?.mode === 'observe' && !isProject }
+}

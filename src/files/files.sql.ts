@@ -46,16 +46,11 @@ export const readFiles = async (sql: Db, projectId: string, ids: readonly string
     where id = any(${ids as string[]}::uuid[]) and project_id = ${projectId} and size is not null`),
 ]
 
-/** The bytes of a file, one chunk in memory at a time. A file that is deleted meanwhile breaks off. */
-export async function* readFileBytes(sql: Sql, { id, size }: Pick<FileRow, 'id' | 'size'>): AsyncGenerator<Buffer> {
-  let read = 0
-  for (let number = 0; read < size; number++) {
-    const [chunk] = await sql<{ bytes: Buffer }[]>`
-      select bytes from file_chunks where file_id = ${id} and number = ${number}`
-    if (!chunk) throw new Error(`file ${id} was deleted while it was read`)
-    read += chunk.bytes.length
-    yield chunk.bytes
-  }
+/** One chunk of a file, numbered from 0; undefined when the file was deleted. */
+export async function readFileChunk(sql: Sql, id: string, number: number): Promise<Buffer | undefined> {
+  const [chunk] = await sql<{ bytes: Buffer }[]>`
+    select bytes from file_chunks where file_id = ${id} and number = ${number}`
+  return chunk?.bytes
 }
 
 /** Deletes a file, finished or not. False when the project has none such. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { isUuid, newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
 import {
   deleteFile,
   type FileRow,
@@ -10,6 +11,7 @@ import {
   insertChunk,
   insertFile,
   readAbandonedFiles,
+  readFileChunk,
   readFileSum,
   readFiles,
 } from './files.sql.ts'
@@ -82,6 +84,28 @@ export async function findFileOr404({ sql }: Pick<Ctx, 'sql'>, projectId: string
   const [file] = isUuid(fileId) ? await readFiles(sql, projectId, [fileId]) : []
   if (!file) throw refuse('file_not_found', { fileId })
   return file
+}
+
+/**
+ * A file and its bytes, one chunk in memory at a time. The first is read before the answer begins: a file that was deleted
+ * by then, on whichever node, is not found. One that is deleted later breaks off, and its length tells the reader.
+ */
+export async function openFile(ctx: Pick<Ctx, 'sql'>, projectId: string, fileId: string) {
+  const file = await findFileOr404(ctx, projectId, fileId)
+  const first = file.size === 0 ? Buffer.alloc(0) : await readFileChunk(ctx.sql, file.id, 0)
+  if (!first) throw refuse('file_not_found', { fileId })
+  return { file, bytes: bytesFrom(ctx.sql, file, first) }
+}
+
+async function* bytesFrom(sql: Sql, { id, size }: FileRow, first: Buffer): AsyncGenerator<Buffer> {
+  let read = first.length
+  if (read > 0) yield first
+  for (let number = 1; read < size; number++) {
+    const bytes = await readFileChunk(sql, id, number)
+    if (!bytes) throw new Error(`file ${id} was deleted while it was read`)
+    read += bytes.length
+    yield bytes
+  }
 }
 
 export async function removeFile({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<void> {

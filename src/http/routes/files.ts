@@ -2,14 +2,13 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/files.ts'
-import { readFileBytes } from '#files/files.sql.ts'
-import { findFileOr404, removeFile } from '#files/files.ts'
+import { openFile, removeFile } from '#files/files.ts'
 import { fileNameOf } from '../download.ts'
 import { implement } from '../implement.ts'
 
 export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.getFile, async ({ file_id }, { projectId }, _, reply) => {
-    const file = await findFileOr404(ctx, projectId, file_id)
+    const { file, bytes } = await openFile(ctx, projectId, file_id)
     // Whatever a client called its type: no browser may take it for a page of ours.
     reply
       .header('x-content-type-options', 'nosniff')
@@ -18,7 +17,7 @@ export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
         `attachment; filename="${plainName(file.name)}"; filename*=UTF-8''${encodedName(file.name)}`,
       )
       .header('content-length', file.size)
-    return Readable.from(readFileBytes(ctx.sql, file))
+    return Readable.from(bytes)
   })
   implement(app, contract.deleteFile, async ({ file_id }, { projectId }) => {
     await removeFile(ctx, projectId, file_id)

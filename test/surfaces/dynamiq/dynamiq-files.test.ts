@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
 import { addApp, claim, dynamiqYard, UUID } from '../../support/dynamiq-yard.ts'
-import { callerOf, KEY, until } from '../../support/http-yard.ts'
+import { callerOf, KEY, openNode, until } from '../../support/http-yard.ts'
 
 const MIB = 1024 * 1024
 
@@ -237,3 +237,33 @@ async function left(url: string) {
   await sql.end()
   return row!
 }
+
+test('a file that is deleted on another node while it is read is not found or breaks off, and is never a 500', async () => {
+  const { address, url } = await dynamiqYard()
+  const other = callerOf((await openNode(url)).address)
+  const upload = async (content: string | Buffer<ArrayBuffer>): Promise<string> =>
+    (await sender(address)('/v1/files', formOf({ file: fileOf(content, 'f') }))).body.data.id
+
+  // Its row was read, and its bytes are gone a moment later.
+  const torn = await upload('abc')
+  const sql = connect(url, { max: 1 })
+  await sql`delete from file_chunks where file_id = ${torn}`
+  await sql.end({ timeout: 1 })
+  expect((await bytesOf(address, torn)).status).toBe(404)
+
+  // A reader that takes its time, so that most of the file is read after it was deleted.
+  const large = await upload(Buffer.alloc(24 * MIB, 'x'))
+  const response = await fetch(`${address}/v1/files/${large}`, { headers: { authorization: `Bearer ${KEY}` } })
+  expect(response.status).toBe(200)
+  expect((await other('DELETE', `/v1/files/${large}`)).status).toBe(204)
+  await expect(response.arrayBuffer()).rejects.toThrow()
+  expect((await bytesOf(address, large)).status).toBe(404)
+
+  const statuses = new Set<number>()
+  for (let i = 0; i < 15; i++) {
+    const id = await upload('abc')
+    const reads = Array.from({ length: 6 }, async () => statuses.add((await bytesOf(address, id)).status))
+    await Promise.all([...reads, other('DELETE', `/v1/files/${id}`)])
+  }
+  expect([...statuses].filter((status) => status !== 200 && status !== 404)).toEqual([])
+})

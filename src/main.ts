@@ -93,7 +93,7 @@ function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting):
 
 main().catch((error: unknown) => {
   // What stops a start is for a person to read: the sentence, and the stack only where it is a bug.
-  process.stderr.write(`\nRunyard could not start: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`\nRunyard failed to start: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof Error && process.argv.includes('--trace')) process.stderr.write(`${error.stack}\n`)
   process.exit(1)
 })

@@ -110,7 +110,7 @@ export const getProject = route({
   needs: 'projects',
   tag,
   name: 'getProject',
-  summary: 'Read a project.',
+  summary: 'Get a project.',
   params: PROJECT_PATH,
   replies: { 200: Project },
   refusals: ['project_not_found'],
@@ -135,7 +135,7 @@ export const setPlan = route({
   needs: 'projects',
   tag,
   name: 'setPlan',
-  summary: 'Give a project another plan; it counts from a moment later.',
+  summary: "Change a project's plan; takes effect within a few seconds.",
   params: PROJECT_PATH,
   body: body({ plan: PLAN }),
   replies: { 200: Project },
@@ -148,10 +148,10 @@ export const createKey = route({
   needs: 'keys',
   tag,
   name: 'createKey',
-  summary: "Make a key of the caller's project; nobody can give a scope that they lack.",
+  summary: "Create a key in the caller's project; a key cannot grant scopes that it lacks.",
   description:
-    'The end and the rate limit of the key that asks hold for what it makes as well: they are taken over where the ' +
-    'call names none, and cannot be exceeded.',
+    'The new key inherits the expiry and the rate limit of the key that creates it, unless the call names others, and ' +
+    'cannot exceed them.',
   body: body({
     name: key.name,
     scopes: Type.Array(SCOPE, {
@@ -185,7 +185,7 @@ export const revokeKey = route({
   needs: 'keys',
   tag,
   name: 'revokeKey',
-  summary: 'Revoke a key, at once and for good.',
+  summary: 'Revoke a key, immediately and permanently.',
   params: KEY_PATH,
   replies: { 204: null },
   refusals: ['key_not_found'],
@@ -197,10 +197,9 @@ export const rotateKey = route({
   needs: 'keys',
   tag,
   name: 'rotateKey',
-  summary: 'Make a new key like this one, with the same end; the old one ends after a grace.',
+  summary: 'Rotate a key: create one like it, with the same expiry, and end the old one after a grace period.',
   description:
-    'The key that asks must hold every scope of this one. A key that has expired, or that was rotated and is in its ' +
-    'grace, is not rotated again.',
+    'The caller must hold every scope of the key. A key that has expired, or was already rotated, cannot be rotated.',
   params: KEY_PATH,
   body: body({
     grace_secs: withDefault(seconds(0, 7 * DAY_SECS, 'Seconds that the old key still works.'), 3600),
@@ -216,7 +215,7 @@ export const getMe = route({
   needs: 'any_key',
   tag,
   name: 'getMe',
-  summary: 'Say which project and key this is, and what the key may do.',
+  summary: "Get the caller's project, key and scopes.",
   replies: {
     200: Type.Object(
       {

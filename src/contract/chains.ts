@@ -17,7 +17,7 @@ export const listChain = route({
   needs: 'events:read',
   tag,
   name: 'listChain',
-  summary: 'List a chain of causes, the oldest event first.',
+  summary: 'List the events of a causal chain, oldest first.',
   params: ChainPath,
   query: query(paging),
   replies: { 200: EventList },
@@ -30,10 +30,9 @@ export const readChainTree = route({
   needs: 'events:read',
   tag,
   name: 'readChainTree',
-  summary: 'Read a chain of causes as a tree: what caused what.',
+  summary: 'Get a causal chain as a tree: what caused what.',
   description:
-    'The oldest 5,000 events, without what they say. Each comes after the one that caused it and before what that one ' +
-    'caused later, so that the list with its depths can be shown as it is.',
+    'The oldest 5,000 events, without their data, in depth-first order: with its depths, the list can be shown as it is.',
   params: ChainPath,
   replies: {
     200: Type.Object(

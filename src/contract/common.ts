@@ -170,7 +170,7 @@ export const ErrorBody = Type.Object(
   {
     error: Type.Object({
       code: Type.String({ description: 'Stable code; see the table of codes.', examples: ['run_not_found'] }),
-      message: Type.String({ description: 'One sentence for a person.', examples: ['There is no run 42.'] }),
+      message: Type.String({ description: 'One sentence for a person.', examples: ['Run 42 not found.'] }),
       details: optional(jsonObject('What the code is about, in fields.')),
     }),
     request_id: Type.String({ description: 'Id of the request, as in the header X-Request-Id and in the logs.' }),

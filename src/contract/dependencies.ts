@@ -26,7 +26,7 @@ export const addDependency = route({
   needs: 'jobs:write',
   tag: 'Jobs',
   name: 'addDependency',
-  summary: 'Make a job depend on another one: its runs begin when the latest run of that one has ended as wanted.',
+  summary: 'Add a dependency: runs of this job start once the latest run of the other job has ended as required.',
   description:
     'A run with an idempotency key looks at runs with the same key only; one whose metadata (or payload) has a ' +
     '`dependency_key`, at runs with the same one. A job may depend on 100 others.',
@@ -42,7 +42,7 @@ export const listDependencies = route({
   needs: 'jobs:read',
   tag: 'Jobs',
   name: 'listDependencies',
-  summary: 'List what a job depends on, all of it, the oldest first.',
+  summary: 'List all dependencies of a job, oldest first.',
   params: JobPath,
   replies: { 200: listOf(Dependency, 'DependencyList') },
   refusals: ['job_not_found'],
@@ -54,7 +54,7 @@ export const removeDependency = route({
   needs: 'jobs:write',
   tag: 'Jobs',
   name: 'removeDependency',
-  summary: 'Remove a dependency, named by its id or by the id of the job that it points at.',
+  summary: 'Delete a dependency, by its id or by the id of the job it points to.',
   params: Type.Object({ job: JOB, dependency: text(64, 'Id of the dependency, or of the other job.') }),
   replies: { 204: null },
   refusals: ['job_not_found', 'dependency_not_found'],
@@ -66,7 +66,7 @@ export const dependencyStatus = route({
   needs: 'runs:read',
   tag: 'Runs',
   name: 'dependencyStatus',
-  summary: 'Say what the job of a run depends on, and whether that is met for this run.',
+  summary: "Get the dependencies of a run's job, and whether each is met for this run.",
   params: RunPath,
   replies: {
     200: Type.Object(

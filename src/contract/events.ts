@@ -100,7 +100,7 @@ export const listEvents = route({
   needs: 'events:read',
   tag,
   name: 'listEvents',
-  summary: 'List events, newest first unless asked otherwise; all filters must hold.',
+  summary: 'List events, newest first by default; filters combine with AND.',
   query: query({
     type: optional(TYPES),
     resource_type: optional(RESOURCE_TYPE),
@@ -124,7 +124,7 @@ export const getEvent = route({
   needs: 'events:read',
   tag,
   name: 'getEvent',
-  summary: 'Read an event.',
+  summary: 'Get an event.',
   params: Type.Object({ event_id: uuid('Id of the event.') }),
   replies: { 200: Event },
   refusals: ['event_not_found'],
@@ -168,7 +168,7 @@ export const listActors = route({
   needs: 'events:read',
   tag,
   name: 'listActors',
-  summary: 'Count events per actor, the busiest first.',
+  summary: 'Count events by actor, busiest first.',
   query: query({ ...during, limit: LIMIT }),
   replies: {
     200: Type.Object(
@@ -199,7 +199,7 @@ export const listRunEvents = route({
   orRunToken: true,
   tag,
   name: 'listRunEvents',
-  summary: "List a run's events by sequence, the first one first.",
+  summary: 'List the events of a run, by sequence.',
   params: RunPath,
   query: query({
     after_sequence: withDefault(whole(0, COUNT_MAX, 'Events after this sequence.'), 0),
@@ -222,7 +222,7 @@ export const streamRun = route({
   orRunToken: true,
   tag,
   name: 'streamRun',
-  summary: 'Watch a run: every event from the beginning, or after a sequence, until the run is over.',
+  summary: 'Stream the events of a run, from the beginning or after a sequence, until the run is over.',
   description: `${STREAM_WORDS} The id is the sequence. The stream ends after the event that ended the run.`,
   params: RunPath,
   query: query({
@@ -242,7 +242,7 @@ export const streamRunChunks = route({
   orRunToken: true,
   tag,
   name: 'streamRunChunks',
-  summary: 'Watch what a run streams, such as the words of a model.',
+  summary: 'Stream the chunks that a run streams, such as the words of a model.',
   description: `${STREAM_WORDS} The id is the sequence; data is {chunk, stream_id, done}.`,
   params: RunPath,
   query: query({
@@ -259,7 +259,7 @@ export const streamEvents = route({
   needs: 'events:read',
   tag,
   name: 'streamEvents',
-  summary: 'Watch the whole project: every event that is committed from now on, or after a cursor.',
+  summary: 'Stream all events of the project, from now on or after a cursor.',
   description: STREAM_WORDS,
   query: query({
     type: optional(TYPES),

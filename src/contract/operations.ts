@@ -13,7 +13,7 @@ export const getLive = route({
   needs: 'nothing',
   tag,
   name: 'getLive',
-  summary: 'The process answers.',
+  summary: 'Check that the process is alive.',
   replies: { 200: Type.Object({ status: oneOf(['ok'], 'It does.') }, { title: 'Live' }) },
 })
 
@@ -46,7 +46,7 @@ export const getReady = route({
   needs: 'nothing',
   tag,
   name: 'getReady',
-  summary: 'The database can be reached and all duties have succeeded lately; 503 when not.',
+  summary: 'Check readiness: 503 unless the database is reachable and all duties have succeeded recently.',
   replies: { 200: Readiness, 503: Readiness },
 })
 
@@ -56,7 +56,7 @@ export const getMetrics = route({
   needs: 'nothing',
   tag,
   name: 'getMetrics',
-  summary: 'Metrics in the text format of Prometheus.',
+  summary: 'Get metrics in the Prometheus text format.',
   produces: 'text/plain; version=0.0.4; charset=utf-8',
   replies: { 200: Type.String({ description: 'Metrics.' }) },
 })
@@ -67,7 +67,7 @@ export const getOpenapi = route({
   needs: 'nothing',
   tag,
   name: 'getOpenapi',
-  summary: 'This document.',
+  summary: 'Get this document.',
   replies: { 200: jsonObject('OpenAPI 3.1.') },
 })
 
@@ -77,7 +77,7 @@ export const getStats = route({
   needs: 'runs:read',
   tag,
   name: 'getStats',
-  summary: 'Count the runs of the project by state, and the backlog of each queue; from counters, whatever the size.',
+  summary: "Get counts of the project's runs by state, and the backlog of each queue.",
   replies: {
     200: Type.Object(
       {

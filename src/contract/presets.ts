@@ -44,7 +44,7 @@ export const listPresets = route({
   needs: 'jobs:read',
   tag,
   name: 'listPresets',
-  summary: 'List the presets: the machine presets, smallest first, and those of the project. All of them on one page.',
+  summary: 'List all presets on one page: the machine presets, smallest first, then those of the project.',
   replies: { 200: listOf(Preset, 'PresetList') },
 })
 
@@ -54,7 +54,7 @@ export const getPreset = route({
   needs: 'jobs:read',
   tag,
   name: 'getPreset',
-  summary: 'Read a preset.',
+  summary: 'Get a preset.',
   params: PresetPath,
   replies: { 200: Preset },
   refusals: ['preset_not_found'],
@@ -66,7 +66,8 @@ export const setPreset = route({
   needs: 'jobs:write',
   tag,
   name: 'setPreset',
-  summary: 'Make a preset, or replace it; runs that have it keep what they were given. 200 of them at most.',
+  summary:
+    'Create or replace a preset, of which a project may have 200; existing runs keep the settings they were given.',
   params: PresetPath,
   body: body(settings),
   replies: { 200: Preset },
@@ -78,7 +79,7 @@ export const deletePreset = route({
   needs: 'jobs:write',
   tag,
   name: 'deletePreset',
-  summary: 'Delete a preset of the project; a built-in one that it replaced is there again.',
+  summary: 'Delete a preset of the project; a built-in preset that it replaced applies again.',
   params: PresetPath,
   replies: { 204: null },
   refusals: ['preset_not_found'],

@@ -53,7 +53,7 @@ export const getSealHead = route({
   needs: 'events:read',
   tag,
   name: 'getSealHead',
-  summary: 'Read the newest seal, to be kept where nobody who can reach the database can change it.',
+  summary: 'Get the newest seal; keep it where nobody with access to the database can change it.',
   replies: {
     200: Type.Object(
       {
@@ -90,7 +90,7 @@ export const verifyEvents = route({
   needs: 'events:read',
   tag,
   name: 'verifyEvents',
-  summary: 'Compare the log with its seals, and name the first window that differs.',
+  summary: 'Verify the log against its seals; names the first window that differs.',
   description:
     'Without a start it begins at the first seal. One call looks at a million events or ten seconds at most, and says ' +
     'in `next` how to go on. Keep `next` of the last call, or the head, elsewhere: given as `from_seal` and `expect` ' +
@@ -137,7 +137,7 @@ export const exportEvents = route({
   needs: 'events:read',
   tag,
   name: 'exportEvents',
-  summary: 'Take events elsewhere with their seals: one CloudEvent per line.',
+  summary: 'Export events with their seals as CloudEvents, one per line.',
   description:
     'A header, then for each window its events in the order of the log and the seal that covers them, and a last line ' +
     'that tells that nothing was cut off. Windows are whole, so some events before and after the times asked for may ' +

@@ -57,7 +57,7 @@ export const listUsage = route({
   orRunToken: true,
   tag,
   name: 'listUsage',
-  summary: 'List what the models used that a run called, the first call first, with the sums of all calls.',
+  summary: 'List the model calls of a run with their usage, oldest first, and the sums of all calls.',
   params: RunPath,
   query: query(paging),
   replies: {
@@ -96,7 +96,7 @@ export const sumUsage = route({
   needs: 'runs:read',
   tag,
   name: 'sumUsage',
-  summary: 'Sum up what models used and cost over a time, by up to two of day, hour, job, agent, provider and model.',
+  summary: 'Sum model usage and cost over a period, by up to two of day, hour, job, agent, provider and model.',
   description:
     'Sums are kept by the hour in UTC as calls are recorded; every hour that the time touches counts whole. Days and ' +
     'hours come in order, and within them the costliest group first. Without group_by there is one sum. An answer ' +
@@ -154,8 +154,8 @@ export const listPrices = route({
   needs: 'runs:read',
   tag,
   name: 'listPrices',
-  summary: "List the project's own prices and the built-in ones, by provider and model.",
-  description: 'Where both have the same provider and model, the own price applies.',
+  summary: "List the project's prices and the built-in ones, by provider and model.",
+  description: "Where both name the same model, the project's price applies.",
   query: query(paging),
   replies: { 200: listOf(Price, 'PriceList') },
   refusals: ['invalid_cursor'],
@@ -167,8 +167,8 @@ export const setPrice = route({
   needs: 'admin',
   tag,
   name: 'setPrice',
-  summary: 'Set what a model costs this project; it applies to calls that are recorded from then on.',
-  description: 'What was recorded keeps its cost. A slash in the name of a model is sent as %2F.',
+  summary: 'Set the price of a model in this project, for calls recorded from now on.',
+  description: "Calls already recorded keep their cost. Send a slash in a model's name as %2F.",
   params: PricePath,
   body: body(rates),
   replies: { 200: Price },
@@ -180,7 +180,7 @@ export const deletePrice = route({
   needs: 'admin',
   tag,
   name: 'deletePrice',
-  summary: "Delete the project's own price of a model; a built-in one applies again, if there is one.",
+  summary: "Delete the project's price of a model; the built-in one, if any, applies again.",
   params: PricePath,
   replies: { 204: null },
   refusals: ['price_not_found'],

@@ -53,10 +53,10 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
 
   async function callerWith(credential: string): Promise<Caller> {
     if (credential.length > CREDENTIAL_LENGTH_MAX)
-      throw refuse('unauthorized', { reason: 'The credential is too long to be one of ours.' })
+      throw refuse('unauthorized', { reason: 'The credential is too long to be valid.' })
     if (looksLikeRunToken(credential)) {
       const claims = tokens.verify(credential)
-      if (!claims) throw refuse('unauthorized', { reason: 'The run token is not valid, or its time is over.' })
+      if (!claims) throw refuse('unauthorized', { reason: 'The run token is invalid or has expired.' })
       const { runId, projectId, attempt, leaseToken, owner } = claims
       return { kind: 'run', runId, projectId, attempt, leaseToken, actor: { type: 'worker', id: owner } }
     }

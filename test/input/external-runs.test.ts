@@ -67,7 +67,7 @@ test('an external run is not paused, restarted or replayed from here, and the an
   expect(restarted).toMatchObject({
     status: 409,
     body: {
-      error: { code: 'run_external', message: 'Run under-way is executed elsewhere; only its executor can do that.' },
+      error: { code: 'run_external', message: 'Run under-way is executed externally; only its executor can do that.' },
     },
   })
   expect((await call('POST', '/v1/runs/over/replay')).status).toBe(409)

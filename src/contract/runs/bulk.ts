@@ -79,8 +79,7 @@ export const startOperation = route({
   needs: 'runs:write',
   tag,
   name: 'startOperation',
-  summary:
-    'Cancel, replay, redrive or dismiss all runs of a filter, however many; answers at once, and goes on by itself.',
+  summary: 'Start an operation: cancel, replay, redrive or dismiss all runs that match a filter, in the background.',
   description:
     'The filter has the fields of the list of runs, and all must hold; for all runs of the project it is `{"all": true}`, ' +
     'and an empty one is refused. Only runs that are in a state for it when it comes to them are looked at, and none that ' +
@@ -118,7 +117,7 @@ export const getOperation = route({
   needs: 'runs:read',
   tag,
   name: 'getOperation',
-  summary: 'Read how far an operation is.',
+  summary: 'Get an operation and its progress.',
   params: OperationPath,
   replies: { 200: Operation },
   refusals: ['operation_not_found'],
@@ -130,7 +129,7 @@ export const cancelOperation = route({
   needs: 'runs:write',
   tag,
   name: 'cancelOperation',
-  summary: 'Stop an operation; what it has done stays done.',
+  summary: 'Cancel an operation; what it has done stays done.',
   params: OperationPath,
   replies: { 200: Operation },
   refusals: ['operation_not_found', 'operation_over'],
@@ -143,7 +142,7 @@ export const replayRuns = route({
   tag,
   name: 'replayRuns',
   summary: 'Replay up to 500 runs, with one result each.',
-  description: 'An id that is given twice is replayed once.',
+  description: 'An id given twice is replayed once.',
   body: body({ run_ids: Type.Array(RUN_ID, { minItems: 1, maxItems: 500, description: 'Ids of the runs.' }) }),
   replies: {
     200: Type.Object(

@@ -86,7 +86,7 @@ export const listAttempts = route({
   needs: 'runs:read',
   tag,
   name: 'listAttempts',
-  summary: 'List the attempts of a run, the first one first.',
+  summary: 'List the attempts of a run, oldest first.',
   params: RunPath,
   query: query(paging),
   replies: { 200: listOf(Attempt, 'AttemptList') },
@@ -145,7 +145,7 @@ export const getDebugBundle = route({
   needs: 'runs:read',
   tag,
   name: 'getDebugBundle',
-  summary: 'Read everything there is about a run, as JSON or as a .zip file.',
+  summary: 'Get the debug bundle: everything about a run, as JSON or as a .zip file.',
   description:
     'A .zip is given with `format=zip`, or without it to a client that sends `Accept: application/zip`. Beyond its bounds (docs/debugging.md) a list is cut, and named in `truncated`.',
   params: RunPath,

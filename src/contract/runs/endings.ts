@@ -27,7 +27,7 @@ export const failRun = route({
   needs: 'run_token',
   tag,
   name: 'failRun',
-  summary: 'Fail the attempt; for good, unless it says that another one may help.',
+  summary: 'Fail the attempt; without `retryable`, the run fails for good.',
   params: RunPath,
   body: body({
     error: Type.Unsafe<string | Record<string, unknown>>({
@@ -47,7 +47,7 @@ export const yieldRun = route({
   needs: 'run_token',
   tag,
   name: 'yieldRun',
-  summary: 'Stop here: the run is paused if that was asked for, and goes back to its queue otherwise.',
+  summary: 'Yield the run: it is paused if a pause was requested, and returns to its queue otherwise.',
   description: 'What a handler calls that has heard `told: pause` and kept its checkpoint. No attempt is used up.',
   params: RunPath,
   body: body({}),

@@ -58,7 +58,7 @@ export const triggerRuns = route({
   tag,
   name: 'triggerRuns',
   summary: 'Trigger up to 500 runs of a job, with one result each.',
-  description: 'An item that is refused does not touch its neighbours.',
+  description: 'A refused item does not affect the others.',
   params: JobPath,
   body: body({
     items: Type.Array(RunInput, { minItems: 1, maxItems: 500, description: 'The runs to trigger.' }),
@@ -96,10 +96,10 @@ export const listRuns = route({
   needs: 'runs:read',
   tag,
   name: 'listRuns',
-  summary: 'List runs, newest first; all filters must hold.',
+  summary: 'List runs, newest first; filters combine with AND.',
   description:
-    'A page looks at 5,000 runs at most. Where few of those pass the filters, it holds fewer than `limit`, or none, and ' +
-    'says `has_more: true`: the next page goes on from there.',
+    'A page examines at most 5,000 runs. If few of them match, it holds fewer than `limit`, or none, with ' +
+    '`has_more: true`; the next page continues from there.',
   query: query({
     ...runFilter,
     ...paging,
@@ -133,7 +133,7 @@ export const getRun = route({
   orRunToken: true,
   tag,
   name: 'getRun',
-  summary: 'Read a run.',
+  summary: 'Get a run.',
   params: RunPath,
   query: query({
     include: withDefault(
@@ -151,7 +151,7 @@ export const whyRun = route({
   needs: 'runs:read',
   tag,
   name: 'whyRun',
-  summary: 'Say why a run stands where it stands, and what would move it.',
+  summary: 'Explain why a run is not progressing, and what would move it.',
   params: RunPath,
   replies: { 200: Why },
   refusals: ['run_not_found'],
@@ -164,7 +164,7 @@ export const listChildren = route({
   orRunToken: true,
   tag,
   name: 'listChildren',
-  summary: 'List the runs that a run spawned, newest first.',
+  summary: 'List the children of a run, newest first.',
   params: RunPath,
   query: query(paging),
   replies: { 200: RunList },
@@ -177,7 +177,7 @@ export const listLineage = route({
   needs: 'runs:read',
   tag,
   name: 'listLineage',
-  summary: 'List a run with what it continues and what continues it, the first one first.',
+  summary: 'List the runs that a run continues and that continue it, in order.',
   params: RunPath,
   query: query(paging),
   replies: { 200: RunList },

@@ -22,10 +22,10 @@ export const waitForEvent = route({
   needs: 'run_token',
   tag: 'Running attempt',
   name: 'waitForEvent',
-  summary: 'Put the run to rest until somebody sends an event.',
+  summary: 'Suspend the run until an event arrives.',
   description:
-    'The lease ends, and the executor should stop: what it answers decides nothing. When the event is sent, its payload ' +
-    'becomes the latest checkpoint, and the run is queued again with the same attempt.',
+    'The lease ends and the executor should stop; its reply is ignored. When the event arrives, its payload becomes the ' +
+    'latest checkpoint, and the run is queued again with the same attempt.',
   params: RunPath,
   body: body({ event_key: EVENT_KEY, timeout_secs: WAIT_SECS }),
   replies: {
@@ -48,7 +48,7 @@ export const sendEvent = route({
   needs: 'runs:write',
   tag: 'Runs',
   name: 'sendEvent',
-  summary: 'Send an event to the run that waits for it.',
+  summary: 'Send an event to the run that is waiting for it.',
   params: Type.Object({ event_key: EVENT_KEY }),
   body: body({ payload: optional(anyJson('What the run goes on from: any JSON; null when left out.')) }),
   bodyOptional: true,
@@ -62,7 +62,7 @@ export const continueRun = route({
   needs: 'run_token',
   tag: 'Running attempt',
   name: 'continueRun',
-  summary: 'Trigger a run of the same job that continues this one; this one still ends by itself.',
+  summary: 'Continue as a new run of the same job; this run still has to end.',
   description: "Continuations may be 10 deep. The new run has the old one's settings, tags, metadata and correlation.",
   params: RunPath,
   body: body({ payload: optional(anyJson("What the new run works on; this run's payload when left out.")) }),

@@ -80,7 +80,7 @@ export const claimRuns = route({
   needs: 'workers',
   tag,
   name: 'claimRuns',
-  summary: 'Claim runs, and wait for some if there are none.',
+  summary: 'Claim runs; waits up to `wait_secs` if none are ready.',
   body: body({
     worker_id: WORKER,
     queues: withDefault(
@@ -126,7 +126,7 @@ export const startRuns = route({
   needs: 'workers',
   tag,
   name: 'startRuns',
-  summary: 'Begin the attempts of runs that were claimed into a buffer.',
+  summary: 'Start the attempts of runs that were claimed into a buffer.',
   body: body({ leases: Type.Array(Lease, { minItems: 1, maxItems: 500, description: 'The leases of the runs.' }) }),
   replies: { 200: SettleResults },
 })
@@ -137,7 +137,7 @@ export const heartbeatWorker = route({
   needs: 'workers',
   tag,
   name: 'heartbeatWorker',
-  summary: 'Renew all leases held, and hear which runs to stop, pause or give back.',
+  summary: 'Renew all leases held, and learn which runs to stop, pause or give back.',
   body: body({
     worker_id: WORKER,
     leases: Type.Array(Lease, { maxItems: 2000, description: 'All leases that the worker holds.' }),
@@ -208,7 +208,7 @@ export const settleRuns = route({
   tag,
   name: 'settleRuns',
   summary: 'Settle up to 500 attempts, with one result each.',
-  description: 'A settlement that is refused, such as one whose lease is gone, does not touch its neighbours.',
+  description: 'A refused settlement, such as one whose lease has ended, does not affect the others.',
   body: body({
     settlements: Type.Array(Settlement, { minItems: 1, maxItems: 500, description: 'What became of the attempts.' }),
   }),

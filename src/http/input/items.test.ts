@@ -68,7 +68,7 @@ describe('a batch', () => {
     await post('/v1/jobs/report/runs/batch', `{"items": [{"payload": ${endless}}, {"payload": ${large}}, {}]}`)
     expect(seen).toEqual([
       expect.objectContaining({ index: 0, code: 'invalid' }),
-      expect.objectContaining({ index: 1, code: 'too_large', message: 'Item 1 is larger than 1048576 bytes.' }),
+      expect.objectContaining({ index: 1, code: 'too_large', message: 'Item 1 exceeds 1048576 bytes.' }),
       { index: 2, value: {} },
     ])
   })
@@ -119,7 +119,7 @@ describe('events', () => {
       { index: 1, code: 'malformed', message: expect.stringContaining('Line 3 is not valid JSON') },
       { index: 2, code: 'invalid', field: 'data', message: 'data contains a NUL character' },
       { index: 3, code: 'invalid', field: 'item', message: 'item must be object' },
-      { index: 4, code: 'too_large', message: 'Line 6 is larger than 262144 bytes.' },
+      { index: 4, code: 'too_large', message: 'Line 6 exceeds 262144 bytes.' },
       { index: 5, value: { type: 'z' } },
     ])
   })

@@ -1,4 +1,5 @@
 // Settings in the environment that Runyard does not know: a misspelt one would otherwise be ignored without a word.
+import { cutText } from '#core/storable.ts'
 import { SETTINGS } from './config.ts'
 
 const PREFIX = 'RUNYARD_'
@@ -18,9 +19,9 @@ export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
     .sort()
     .slice(0, TOLD_MAX)
     .map((name) => {
-      const meant = nearest(name.toUpperCase().slice(0, NAME_LENGTH_MAX))
+      const meant = nearest(cutText(name.toUpperCase(), NAME_LENGTH_MAX))
       const advice = meant ? `did you mean ${meant}?` : 'see --help for those that there are'
-      return `${name.slice(0, NAME_LENGTH_MAX)} is not a setting of Runyard and is ignored; ${advice}`
+      return `${cutText(name, NAME_LENGTH_MAX)} is not a setting of Runyard and is ignored; ${advice}`
     })
 }
 

@@ -155,6 +155,13 @@ test('the environment is read in config.ts only', () => {
   expect(readers.map(({ path }) => path)).toEqual([])
 })
 
+test('text that is kept or sent on is cut by cutText', () => {
+  const cut = /\.(?:slice|substring|substr)\(0, \w*(?:LENGTH|CHARS|CHARACTERS|TEXT|IN_ERROR)\w*_MAX/
+  // Names of files that are made of plain letters.
+  const may = ['src/core/storable.ts', 'src/http/download.ts']
+  expect(product.filter(({ path, text }) => cut.test(text) && !may.includes(path)).map(({ path }) => path)).toEqual([])
+})
+
 test('schemas of clients have one door', () => {
   // The two others check requests against our own contract.
   const doors = [/^src\/access\/schema\//, /^src\/http\/input\//, /^src\/dialects\/onceonly\/checks\.ts$/]

@@ -1,5 +1,6 @@
 // What looks like a secret, and how it is shown: one rule for every place where headers and addresses are kept for
 // people or answered to them.
+import { own } from '#core/own.ts'
 
 export const MASK = '********'
 
@@ -43,7 +44,7 @@ export function unmaskHeaders(sent: Values, kept: Values): Unmasked {
 /** The same for values by name. */
 export const unmaskValues = (sent: Values, kept: Values): Unmasked =>
   unmask(sent, {
-    keptOf: (name) => (Object.hasOwn(kept, name) ? kept[name] : undefined),
+    keptOf: (name) => own(kept, name),
     shown: shownValue,
     hides: isSecretName,
   })

@@ -7,6 +7,7 @@ import { queueTopic, runTopic } from '#bell/topics.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
+import { own } from '#core/own.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
@@ -138,7 +139,7 @@ export async function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''
   const fixed = Object.entries(answer.params ?? {}).find(
     ([name, value]) =>
       !asked.editableParams.includes(name) &&
-      !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(asked.params[name])),
+      !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(own(asked.params, name))),
   )?.[0]
   if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
   const { projectId, schema } = asked

@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
 import { type Cause, SYSTEM } from '#core/event.ts'
 import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
+import { cutText } from '#core/storable.ts'
 import { instantText } from '#postgres/instant.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
@@ -134,7 +135,7 @@ async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): P
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     if ((await countFailure(tx, operation.id)) < FAILURES_MAX) return
-    const end = { state: 'failed' as const, error: message.slice(0, ERROR_LENGTH_MAX) }
+    const end = { state: 'failed' as const, error: cutText(message, ERROR_LENGTH_MAX) }
     await endWithEvent(tx, operation.id, end, { actor: SYSTEM })
   })
   ctx.ring(['tail'])

@@ -1,5 +1,7 @@
 // What an agent may do: a pure decision about one call of a tool, from its policy and what it has done so far.
+
 import { addCosts, type Cost, costOfMicrousd, isAbove, NO_COST } from './cost.ts'
+import { own } from './own.ts'
 
 export const POLICY_MODES = ['enforce', 'observe'] as const
 export type PolicyMode = (typeof POLICY_MODES)[number]
@@ -95,7 +97,7 @@ export function judge(policy: Policy, standing: Standing, { tool, cost }: ToolCa
   if (names(policy.blockedTools, tool)) return 'tool_explicitly_blocked'
   if (policy.allowedTools && !names(policy.allowedTools, tool)) return 'tool_not_in_allowed_list'
   if (over(standing.actionsThisHour + 1, policy.maxActionsPerHour)) return 'max_actions_per_hour_exceeded'
-  const callsMax = Object.hasOwn(policy.maxCallsPerToolPerDay, tool) ? policy.maxCallsPerToolPerDay[tool] : null
+  const callsMax = own(policy.maxCallsPerToolPerDay, tool)
   if (over(standing.callsOfToolToday + 1, callsMax)) return 'max_calls_per_tool_exceeded'
   if (budget) return budget.reason
   return names(policy.approvalTools, tool) ? 'approval_required' : 'ok'
@@ -143,5 +145,5 @@ const names = (patterns: readonly string[], tool: string): boolean =>
 /** What a call is taken to cost: what the caller says, else what the policy says, else nothing. */
 export function costOf(policy: Policy, tool: string, said: Cost | undefined): Cost {
   if (said) return said
-  return Object.hasOwn(policy.pricesMicrousd, tool) ? costOfMicrousd(policy.pricesMicrousd[tool]!) : NO_COST
+  return costOfMicrousd(own(policy.pricesMicrousd, tool) ?? 0)
 }

@@ -27,12 +27,23 @@ export function storableJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
 }
 
-/** Whether nothing in it lies deeper than this. By levels, since recursion would end where the nesting does not. */
+/** How deep JSON that is kept may be nested, wherever it came from. */
+export const DEPTH_MAX = 100
+
+/** Why the JSON that an endpoint answered with cannot be kept; undefined when it can. */
+export const answerProblem = (json: unknown): string | undefined =>
+  isWithinDepth(json, DEPTH_MAX) ? undefined : `is nested more than ${DEPTH_MAX} deep`
+
+/**
+ * Whether it has no more lists and objects inside each other than this. By levels, since recursion would end where the
+ * nesting does not.
+ */
 export function isWithinDepth(value: unknown, depthMax: number): boolean {
-  let level = [value]
+  const isNest = (one: unknown): one is object => typeof one === 'object' && one !== null
+  let level = [value].filter(isNest)
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > depthMax) return false
-    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+    if (depth === depthMax) return false
+    level = level.flatMap((one) => Object.values(one)).filter(isNest)
   }
   return true
 }

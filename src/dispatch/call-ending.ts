@@ -2,7 +2,7 @@
 
 import { retryableStatus } from '#core/retry.ts'
 import { retryAfterMs } from '#core/retry-after.ts'
-import { storableJson, storableText } from '#core/storable.ts'
+import { answerProblem, cutText, storableJson, storableText } from '#core/storable.ts'
 import type { Failure } from '#runs/attempts/end-attempts.ts'
 import type { CallOutcome } from './http-call.ts'
 
@@ -23,8 +23,8 @@ export function callEnding(
   if (outcome.kind === 'failed') return faultEnding(outcome, timeoutSecs)
   const { status } = outcome
   if (status === 202) return { kind: 'handed_over' }
-  if (status >= 200 && status < 300) return { kind: 'completed', ...resultOf(outcome) }
-  const said = storableText(outcome.bodyText.slice(0, BODY_IN_ERROR_MAX))
+  if (status >= 200 && status < 300) return answered(outcome)
+  const said = cutText(outcome.bodyText, BODY_IN_ERROR_MAX)
   const retryAfter = outcome.headers['retry-after']
   return {
     kind: 'failed',
@@ -36,9 +36,13 @@ export function callEnding(
   }
 }
 
-function resultOf(outcome: Extract<CallOutcome, { kind: 'response' }>): { result?: unknown } {
-  if (outcome.bodyText.length === 0) return {}
-  return { result: storableJson(outcome.isJson ? outcome.json : outcome.bodyText) }
+function answered({ bodyText, isJson, json }: Extract<CallOutcome, { kind: 'response' }>): CallEnding {
+  if (bodyText.length === 0) return { kind: 'completed' }
+  if (!isJson) return { kind: 'completed', result: storableText(bodyText) }
+  const problem = answerProblem(json)
+  // The work is done: doing it again would bring the same answer.
+  if (problem) return { kind: 'failed', error: `the result ${problem}`, errorCode: 'result_invalid', retryable: false }
+  return { kind: 'completed', result: storableJson(json) }
 }
 
 function faultEnding({ reason, message }: Extract<CallOutcome, { kind: 'failed' }>, timeoutSecs: number): CallEnding {

@@ -2,6 +2,7 @@
 
 import { errors } from 'undici'
 import { EgressError } from '#access/egress/egress.ts'
+import { own } from '#core/own.ts'
 
 export type FaultReason =
   | 'refused_address' // the guard does not allow this endpoint
@@ -38,7 +39,9 @@ export function asFault(error: Error): CallFault {
   // The parser can fail at a byte, or at the end because more should have come. The latter is a broken
   // connection, not a broken server: the next try may well succeed.
   const malformed = error instanceof errors.HTTPParserError && 'data' in error && error.data !== ''
-  return new CallFault(malformed ? 'malformed' : (REASONS[code] ?? 'reset'), error.message || code, { cause: error })
+  return new CallFault(malformed ? 'malformed' : (own(REASONS, code) ?? 'reset'), error.message || code, {
+    cause: error,
+  })
 }
 
 /** The fault behind an error between the head of a response and its body. The same head would be refused again. */

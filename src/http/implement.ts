@@ -1,7 +1,9 @@
 // The only place that knows how a route of the contract becomes a route of Fastify.
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TArray, TObject, TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
+import { own } from '#core/own.ts'
 import type { CallerOf } from './caller.ts'
 import { Download, Page } from './download.ts'
 import { type Checked, checkItems, type OneOrMany, oneOrMany, shallowBody } from './input/items.ts'
@@ -98,7 +100,7 @@ function inputReader(route: Route): (request: FastifyRequest) => object {
     if (bodyAs) return { [bodyAs]: itemwise ? oneOrMany(route, request) : request.body }
     const body = request.body as Record<string, unknown> | undefined
     if (!itemwise || !body) return body ?? {}
-    return { ...body, [itemwise]: checkItems(route, body[itemwise] as unknown[], request) }
+    return { ...body, [itemwise]: checkItems(route, own(body, itemwise) as unknown[], request) }
   }
   // The path goes last: it was checked against the caller, and nothing else may stand in for it.
   return (request) => ({

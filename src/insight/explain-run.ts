@@ -5,6 +5,7 @@ import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import { isOver, type RunState } from '#core/run.ts'
+import { cutText } from '#core/storable.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { findJob } from '#jobs/jobs.sql.ts'
@@ -106,7 +107,7 @@ async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       const pending = (await readInputsOfRuns(ctx.sql, [run.id])).filter((it) => it.state === 'pending')
       return {
         ...about,
-        sentence: `It waits until somebody answers: ${pending.map((it) => it.prompt.slice(0, 200)).join(' / ')}`,
+        sentence: `It waits until somebody answers: ${pending.map((it) => cutText(it.prompt, 200)).join(' / ')}`,
         details: { for: 'input', input_request_ids: pending.map((it) => it.id) },
       }
     }

@@ -24,9 +24,29 @@ type Options<Item> = {
 export const refusedByServer = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && /^(21|22|23|40|54)/.test(error.code)
 
+/** What PostgreSQL cannot hold, and will not hold the next time either. */
+export const isUnstorable = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && /^(22|54)/.test(error.code)
+
+/** What the driver and Node call a value that they cannot send. */
+const UNSENDABLE = new Set(['UNDEFINED_VALUE', 'ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE'])
+
+/**
+ * An item made our own code, or the driver's, throw on the way to the commit. All that comes from outside, such as a
+ * connection that was lost, a deadline or a refusal, has a code.
+ */
+const isOfAnItem = (error: unknown): boolean => {
+  const code = (error as { code?: unknown } | null)?.code
+  return error instanceof Error && (code === undefined || UNSENDABLE.has(code as string))
+}
+
 type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }
 
-/** `write` answers for every item of its batch in order: with a result, or with the Error for that item alone. */
+/**
+ * `write` answers for every item of its batch in order: with a result, or with the Error for that item alone. What it
+ * throws for other reasons than its connection, it throws before its commit: the batch is then written again in halves,
+ * until the item that does it is alone.
+ */
 export function groupCommit<Item, Result>(
   write: (items: Item[]) => Promise<(Result | Error)[]>,
   { itemsMax, parallel, waitingMax, full, keyOf }: Options<Item>,
@@ -72,7 +92,7 @@ export function groupCommit<Item, Result>(
         else one.resolve(result as Result)
       })
     } catch (error) {
-      if (batch.length === 1 || !refusedByServer(error)) {
+      if (batch.length === 1 || !(refusedByServer(error) || isOfAnItem(error))) {
         for (const one of batch) one.reject(error)
         return
       }

@@ -1,7 +1,9 @@
 // The patterns of schemas. JavaScript's own engine backtracks, which an unlucky pattern makes exponential. RE2 reads the
 // text once, and refuses what cannot be matched in linear time.
+
 import { LRUCache } from 'lru-cache'
 import { RE2JS, RE2JSException } from 're2js'
+import { cutText } from '#core/storable.ts'
 import { chargePattern } from './schema-steps.ts'
 
 const LENGTH_MAX = 1_000
@@ -18,7 +20,7 @@ const patterns = new LRUCache<string, Pattern>({ maxSize: KEPT_SIZE_MAX, sizeCal
 export function linearPattern(pattern: string): Pattern {
   const known = patterns.get(pattern)
   if (known) return known
-  const fail = (why: string) => new Error(`the pattern ${JSON.stringify(pattern.slice(0, 80))} ${why}`)
+  const fail = (why: string) => new Error(`the pattern ${JSON.stringify(cutText(pattern, 80))} ${why}`)
   if (pattern.length > LENGTH_MAX) throw fail(`is longer than ${LENGTH_MAX} characters`)
   let made: RE2JS
   try {

@@ -4,8 +4,9 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
+import { isUnstorable } from '#postgres/group-commit.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { type CallAnswer, callTool, type ToolCall, tellTimeline } from '../tools/call-tool.ts'
+import { type CallAnswer, callTool, failed, type ToolCall, tellTimeline } from '../tools/call-tool.ts'
 import { asAnswer, foreseeCall } from '../tools/foresee-call.ts'
 import {
   type ActionDone,
@@ -50,11 +51,28 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
       key: `${agenda.leaseId}/${index}`,
       resumes: true,
     }
-    const answer = agenda.dryRun ? await tryCall(ctx, call) : await callTool(ctx, call).catch(asAnswer)
-    if (answer.aborted) return
-    const next = shown(action, answer)
-    if (!(await saveDone(ctx, agenda, next))) return
+    const next = await act(ctx, { agenda, action, call })
+    if (!next) return
     done = [...done, next]
+  }
+}
+
+type Acting = { agenda: Agenda; action: AgendaItem; call: ToolCall }
+
+/** Makes one call and writes down what came of it; undefined when what comes next is for others to do. */
+async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDone | undefined> {
+  const keep = async (answer: CallAnswer) => {
+    const done = shown(action, answer)
+    return (await saveDone(ctx, agenda, done)) ? done : undefined
+  }
+  try {
+    const answer = agenda.dryRun ? await tryCall(ctx, call) : await callTool(ctx, call).catch(asAnswer)
+    return answer.aborted ? undefined : await keep(answer)
+  } catch (error) {
+    // The call is made and charged. Trying again would do both again, and end the same way.
+    if (!isUnstorable(error)) throw error
+    ctx.log.error({ err: error, key: agenda.key }, 'what came of a call cannot be stored; it counts as failed')
+    return await keep(failed('what it answered cannot be stored'))
   }
 }
 

@@ -279,7 +279,7 @@ const executed = (result: Record<string, unknown>): CallAnswer => ({
 })
 
 /** It was made, and counts, and brought nothing. */
-const failed = (error: string): CallAnswer => ({
+export const failed = (error: string): CallAnswer => ({
   ok: false,
   allowed: true,
   decision: 'executed',

@@ -2,7 +2,7 @@
 
 import { onceSignatureHeaders } from '#access/signatures/once-signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { isWithinDepth, storableJson, storableText } from '#core/storable.ts'
+import { answerProblem, cutText, storableJson } from '#core/storable.ts'
 import type { PostOutcome } from '#dispatch/post.ts'
 import { postOf } from '#dispatch/post.ts'
 import type { ToolRow } from './tools.sql.ts'
@@ -19,8 +19,6 @@ export type ToolRequest = {
 export type ToolOutcome = { ok: true; result: Record<string, unknown> } | { ok: false; error: string; aborted: boolean }
 
 const RESULT_BYTES_MAX = 256 * 1024
-/** As of what clients send. */
-const DEPTH_MAX = 100
 const ERROR_LENGTH_MAX = 500
 const BACK_OFF_MS = 200
 const BACK_OFF_MAX_MS = 5_000
@@ -70,13 +68,13 @@ function tryOnce(
 }
 
 function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unknown> } | { ok: false; error: string } {
-  if (outcome.kind === 'failed') return { ok: false, error: `${outcome.reason}: ${outcome.message}` }
+  if (outcome.kind === 'failed') return { ok: false, error: sentence(outcome.reason, outcome.message) }
   const { status, bodyText, isJson, json } = outcome
   if (status < 200 || status > 299) return { ok: false, error: sentence(`it answered ${status}`, bodyText) }
   if (bodyText.trim() === '') return { ok: true, result: {} }
   if (!isJson) return { ok: false, error: sentence(`it answered ${status}, and no JSON`, bodyText) }
-  if (!isWithinDepth(json, DEPTH_MAX))
-    return { ok: false, error: `its answer is nested deeper than ${DEPTH_MAX} levels` }
+  const problem = answerProblem(json)
+  if (problem) return { ok: false, error: `its answer ${problem}` }
   const result = storableJson(json)
   const isObject = typeof result === 'object' && result !== null && !Array.isArray(result)
   // A result is an object everywhere, so anything else stands in one.
@@ -84,7 +82,7 @@ function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unkn
 }
 
 const sentence = (what: string, bodyText: string): string =>
-  storableText(bodyText === '' ? what : `${what}: ${bodyText}`).slice(0, ERROR_LENGTH_MAX)
+  cutText(bodyText === '' ? what : `${what}: ${bodyText}`, ERROR_LENGTH_MAX)
 
 const PASSING = new Set(['dns', 'connect', 'timeout', 'reset'])
 

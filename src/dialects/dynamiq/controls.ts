@@ -1,9 +1,11 @@
 // Cancelling a run, and answering what it asks.
+
 import type { FastifyInstance } from 'fastify'
 import { findInputRequest, type InputAnswer, type InputRow } from '#agents/input-requests.sql.ts'
 import { answerInput, checkAnswer } from '#agents/input-requests.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import { isOver } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
 import { isUuid } from '#postgres/id.ts'
@@ -88,7 +90,7 @@ async function inWords<T>(action: () => Promise<T>): Promise<T> {
     if (error.code !== 'invalid') throw error
     const { fields } = error.details as { fields: { field: string; message: string }[] }
     throw refuse('invalid', {
-      fields: fields.map(({ field, message }) => ({ field: `data.${FIELDS[field] ?? field}`, message })),
+      fields: fields.map(({ field, message }) => ({ field: `data.${own(FIELDS, field) ?? field}`, message })),
     })
   }
 }

@@ -1,8 +1,10 @@
 // The events that Dynamiq has names for, made from our log. What it has no name for is left out, so that sequences have
 // gaps; they are the same in lists and streams.
+
 import { Type } from 'typebox'
 import type { InputRow } from '#agents/input-requests.sql.ts'
 import { jsonObject, oneOf, time, uuid, whole } from '#contract/common.ts'
+import { own } from '#core/own.ts'
 import { type RunState, transitionOf } from '#core/run.ts'
 import type { KeptCall } from '#log/numbered-events.sql.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
@@ -91,7 +93,7 @@ type LogData = Record<string, unknown> & Filled
 function dataOf(row: RunLogRow): Said | undefined {
   const data = (typeof row.data === 'object' && row.data !== null ? row.data : {}) as LogData
   if (row.type === 'stream.chunk') return deltaOf(data)
-  const type = NAMES[row.type]
+  const type = own(NAMES, row.type)
   if (type === undefined) return undefined
   if (row.type.startsWith('run.')) return runData(type, row, data)
   if (row.type.startsWith('agent.tool_call.')) return toolCallData(type, row, data)

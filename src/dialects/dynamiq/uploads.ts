@@ -1,9 +1,12 @@
 // Bodies of multipart/form-data: each file is stored while it arrives, and no more than a piece of it is in memory.
+
 import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import { own } from '#core/own.ts'
+import { cutText } from '#core/storable.ts'
 import type { FileRow } from '#files/files.sql.ts'
 import { FILE_BYTES_MAX, removeFile, type StoredFile, storeFile } from '#files/files.ts'
 import { findFlaws, parseJsonText, textFlaw } from '#http/input/json.ts'
@@ -51,8 +54,8 @@ export const discard = async (ctx: Ctx, projectId: string, files: readonly FileR
 const store = (ctx: Ctx, projectId: string, part: MultipartFile): Promise<StoredFile> =>
   storeFile(ctx, {
     projectId,
-    name: plainText(part.fieldname, part.filename).slice(0, NAME_LENGTH_MAX) || 'file',
-    mimeType: plainText(part.fieldname, part.mimetype).slice(0, NAME_LENGTH_MAX),
+    name: cutText(plainText(part.fieldname, part.filename), NAME_LENGTH_MAX) || 'file',
+    mimeType: cutText(plainText(part.fieldname, part.mimetype), NAME_LENGTH_MAX),
     content: part.file,
   })
 
@@ -80,7 +83,7 @@ export function runBodyOf(fields: Upload['fields']): Record<string, unknown> {
   return {
     ...(input !== undefined && { input: inputOf(input) }),
     ...named(fields, ['user_id', 'session_id'], plainText),
-    ...named(fields, ['stream', 'background'], (_, text) => FLAGS[text.toLowerCase()] ?? text),
+    ...named(fields, ['stream', 'background'], (_, text) => own(FLAGS, text.toLowerCase()) ?? text),
     ...(ids && { file_ids: ids }),
   }
 }

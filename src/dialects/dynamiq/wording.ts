@@ -77,8 +77,10 @@ function detailsOf(refusal: Refusal, status: number): Record<string, string> | u
 
 /** A field may have several problems. */
 function detailsOfFields(fields: readonly FieldProblem[]): Record<string, string> {
-  const details: Record<string, string> = {}
-  for (const { field, message } of fields)
-    details[field] = details[field] === undefined ? message : `${details[field]}; ${message}`
-  return details
+  const details = new Map<string, string>()
+  for (const { field, message } of fields) {
+    const before = details.get(field)
+    details.set(field, before === undefined ? message : `${before}; ${message}`)
+  }
+  return Object.fromEntries(details)
 }

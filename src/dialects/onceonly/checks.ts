@@ -1,7 +1,9 @@
 // Checks what comes in against the contract in the words of FastAPI, which OnceOnly's clients show and branch on. What
 // a schema does not know is let through: newer clients may send more.
+
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
+import { own } from '#core/own.ts'
 import { textFlaw } from '#http/input/json.ts'
 import { OWN_ID } from '#http/input/own-ids.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
@@ -30,7 +32,7 @@ type Part = { schema: TSchema; httpPart?: string }
 
 /** For Fastify: how a part of a request is checked. */
 export function compileCheck({ schema, httpPart = '' }: Part) {
-  const where = WHERE[httpPart] ?? 'query'
+  const where = own(WHERE, httpPart) ?? 'query'
   const validate = (where === 'body' ? strict : converting).compile(schema)
   return (given: unknown): { value: unknown } | { error: Error } => {
     const asSent = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
@@ -65,7 +67,7 @@ const infinitiesOf = (where: string, value: Record<string, unknown>, asSent: unk
             type: 'finite_number',
             loc: [where, name],
             msg: 'Input should be a finite number',
-            input: (asSent as Record<string, unknown>)[name],
+            input: own(asSent as Record<string, unknown>, name),
           },
         ]
       : [],
@@ -88,7 +90,7 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
       input: data ?? whole,
     }
   // What was converted is shown as it was sent.
-  const input = where === 'body' ? data : (whole as Record<string, unknown>)[path[0]!]
+  const input = where === 'body' ? data : own(whole as Record<string, unknown>, String(path[0]))
   return { ...wordsOf(error, params, where), loc: [where, ...path], input }
 }
 

@@ -1,7 +1,9 @@
 // Events as OnceOnly's clients report them, and as they are given back. What says that a run has ended ends it here.
+
 import type { Static } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
 import type { LogEvent } from '#log/event-columns.sql.ts'
 import { findPosition } from '#run-state/read/run-timeline.sql.ts'
@@ -46,7 +48,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
 
 /** What an event says about the state of its run, in our words. Statuses are free text, and most mean that it is well. */
 export const endingOf = ({ type, status }: { type: string; status?: string | undefined }): string | undefined =>
-  type === 'run_finished' ? (ENDINGS[status?.toLowerCase() ?? ''] ?? 'run.completed') : undefined
+  type === 'run_finished' ? (own(ENDINGS, status?.toLowerCase() ?? '') ?? 'run.completed') : undefined
 
 /** Appends an event of a run that clients execute; the position of it. The run is over everywhere when it says so. */
 export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promise<number> {

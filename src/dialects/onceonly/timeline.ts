@@ -1,6 +1,8 @@
 // A run's timeline as a page for people. All of it comes from strangers: nothing is put into it but through `html`,
 // which escapes, and there is no place for anything that a browser would follow or run.
 
+import { own } from '#core/own.ts'
+import { cutText } from '#core/storable.ts'
 import { Page } from '#http/download.ts'
 import type { LogEvent } from '#log/event-columns.sql.ts'
 import { eventWire } from './runs-report.ts'
@@ -87,7 +89,7 @@ function data(event: LogEvent): Html {
   if (shown === undefined) return html``
   const text = JSON.stringify(shown, null, 2)
   const cut =
-    text.length > DATA_CHARS_MAX ? `${text.slice(0, DATA_CHARS_MAX)}\n… ${text.length} characters in all` : text
+    text.length > DATA_CHARS_MAX ? `${cutText(text, DATA_CHARS_MAX)}\n… ${text.length} characters in all` : text
   return html`<details><summary>data</summary><pre>${cut}</pre></details>`
 }
 
@@ -138,7 +140,7 @@ function html(parts: TemplateStringsArray, ...values: (Html | readonly Html[] | 
   const textOf = (value: Html | readonly Html[] | string | number): string => {
     if (value instanceof Html) return value.text
     if (Array.isArray(value)) return value.map(textOf).join('')
-    return String(value).replace(/[&<>"']/g, (char) => ENTITIES[char]!)
+    return String(value).replace(/[&<>"']/g, (char) => own(ENTITIES, char)!)
   }
   return new Html(parts.reduce((text, part, at) => `${text}${textOf(values[at - 1]!)}${part}`))
 }

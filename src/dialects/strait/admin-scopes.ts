@@ -1,5 +1,6 @@
 // Strait's scopes and ours. Where ours is the wider one, the key is given it, and its reply says so: what is shown
 // are all of Strait's scopes that the key has, not those that were asked for.
+import { own } from '#core/own.ts'
 import { IMPLIED_BY, type Scope } from '#core/scopes.ts'
 
 const OURS: Readonly<Record<string, Scope>> = {
@@ -23,16 +24,16 @@ const OURS: Readonly<Record<string, Scope>> = {
 
 export const STRAIT_SCOPES = Object.keys(OURS)
 
-export const scopesOf = (asked: readonly string[]): Scope[] => [...new Set(asked.map((scope) => OURS[scope]!))]
+export const scopesOf = (asked: readonly string[]): Scope[] => [...new Set(asked.map((scope) => own(OURS, scope)!))]
 
 const NEEDED: Readonly<Record<string, string>> = { 'runs:trigger': 'jobs:trigger', 'runs:redrive': 'runs:write' }
 
 /** A scope of ours as a caller that lacks it is told. */
-export const neededScope = (scope: string): string => NEEDED[scope] ?? scope
+export const neededScope = (scope: string): string => own(NEEDED, scope) ?? scope
 
 /** Scopes of ours that Strait has no word for are shown as they are. */
 export const shownScopes = (scopes: readonly string[]): string[] =>
   scopes.flatMap((scope) => {
-    const words = STRAIT_SCOPES.filter((word) => OURS[word] === scope || IMPLIED_BY[OURS[word]!] === scope)
+    const words = STRAIT_SCOPES.filter((word) => own(OURS, word) === scope || IMPLIED_BY[own(OURS, word)!] === scope)
     return words.length > 0 ? words : [scope]
   })

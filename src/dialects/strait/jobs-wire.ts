@@ -1,6 +1,8 @@
 // Between Strait's jobs and ours.
+
 import { refuseField } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
+import { own } from '#core/own.ts'
 import type { JobRow, JobVersionRow } from '#jobs/jobs.sql.ts'
 import { instantText } from '#postgres/instant.ts'
 import { type Job, type JobPatch, type JobVersion, NOT_HONOURED } from './jobs-schemas.ts'
@@ -88,8 +90,8 @@ const KNOWN_AS_NOTHING: readonly unknown[] = [null, 0, '', false]
 function refuseNotHonoured(input: object): void {
   const asked = Object.entries(input).find(
     ([name, value]) =>
-      (name in NOT_HONOURED || /^on_(?:complete|failure)_/.test(name)) &&
-      ![...KNOWN_AS_NOTHING, ...(NOT_HONOURED[name] ?? [])].includes(value),
+      (Object.hasOwn(NOT_HONOURED, name) || /^on_(?:complete|failure)_/.test(name)) &&
+      ![...KNOWN_AS_NOTHING, ...(own(NOT_HONOURED, name) ?? [])].includes(value),
   )
   if (asked) throw refuseField(asked[0], 'is not supported by this installation; leave it out')
 }

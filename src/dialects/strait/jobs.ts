@@ -1,8 +1,10 @@
 // Strait's jobs, over the same actions as ours.
+
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { RUN_STATES, type RunState } from '#core/run.ts'
+import { cutText } from '#core/storable.ts'
 import { implement } from '#http/implement.ts'
 import { createdKey } from '#http/wire/cursor.ts'
 import { toWire } from '#http/wire/words.ts'
@@ -89,7 +91,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
 }
 
 const SLUG_LENGTH_MAX = 63
-const copyOf = (slug: string): string => `${slug.slice(0, SLUG_LENGTH_MAX - '-copy'.length)}-copy`
+const copyOf = (slug: string): string => `${cutText(slug, SLUG_LENGTH_MAX - '-copy'.length)}-copy`
 
 /** Counters of several queues and jobs, summed up; every state is there. */
 export function countsOf(rows: readonly StateCount[]): Record<RunState, number> {

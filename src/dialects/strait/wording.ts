@@ -1,8 +1,10 @@
 // What goes wrong, as Strait's page shows it: `error` is a sentence, `code` is stable, validation is 400.
+
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { optional } from '#contract/common.ts'
 import { Refusal, type RefusalCode } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
 import { DialectRefusal, STATUS, snakeCase, type Wording } from '#http/problems.ts'
 import { normalizeId } from '#postgres/id.ts'
@@ -119,7 +121,7 @@ const QUERY_SENTENCES: Readonly<Record<string, string>> = {
 /** For parameters of lists that the product has a sentence for. */
 function fieldSentence(refusal: Refusal, { method }: FastifyRequest): string | undefined {
   const { fields = [] } = refusal.details as { fields?: { field: string }[] }
-  return method === 'GET' && fields.length === 1 ? QUERY_SENTENCES[fields[0]!.field] : undefined
+  return method === 'GET' && fields.length === 1 ? own(QUERY_SENTENCES, fields[0]!.field) : undefined
 }
 
 /** The product's sentences where its clients know them. */

@@ -1,7 +1,9 @@
 // Checks path and query against the contract in the words of FastAPI: everything that is wrong at once, path first, in
 // the order of the contract. What is right is converted, and reaches the handler.
+
 import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
+import { own } from '#core/own.ts'
 import { textFlaw } from '#http/input/json.ts'
 import { type Parse, parseInteger, parseOneOf, parseTime, parseUuid } from './pydantic.ts'
 import { BadParameters, type FieldError } from './wording.ts'
@@ -28,7 +30,7 @@ function checkPart(part: 'path' | 'query', schema: TSchema | undefined, given: u
   const values: Record<string, unknown> = {}
   for (const [name, property] of Object.entries(properties)) {
     // Of a parameter that is repeated, the last one counts.
-    const input = [(given as Record<string, string | string[]>)[name]].flat().at(-1)
+    const input = [own(given as Record<string, string | string[]>, name)].flat().at(-1)
     if (input === undefined) {
       if (property.default !== undefined) values[name] = property.default
       continue

@@ -1,4 +1,5 @@
 // The kinds of things that events of this surface are about, and which of them ours are. See docs/vai.md.
+import { own } from '#core/own.ts'
 
 export const RESOURCE_TYPES = [
   'action_run',
@@ -44,5 +45,4 @@ const SHOWN_AS: Readonly<Record<string, ResourceType>> = {
 /** Clients may have kinds of their own: what the surface has no word for, somebody made. */
 const ANYTHING_ELSE: ResourceType = 'artifact'
 
-export const shownAs = (resourceType: string): ResourceType =>
-  Object.hasOwn(SHOWN_AS, resourceType) ? SHOWN_AS[resourceType]! : ANYTHING_ELSE
+export const shownAs = (resourceType: string): ResourceType => own(SHOWN_AS, resourceType) ?? ANYTHING_ELSE

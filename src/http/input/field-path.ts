@@ -1,3 +1,5 @@
+import { cutText } from '#core/storable.ts'
+
 // Names a place inside a JSON value the way people write it: `items[3].tags.env`.
 const PLAIN = /^[A-Za-z_$][A-Za-z0-9_$-]*$/
 // A path is shown, logged and sent back: strangers do not get to decide how long it is.
@@ -11,7 +13,7 @@ export function fieldPath(path: readonly (string | number)[]): string {
   const shown = path.slice(0, SEGMENTS_MAX)
   const text = shown.map((part, index) => {
     if (typeof part === 'number') return `[${part}]`
-    const name = part.length > NAME_LENGTH_MAX ? `${part.slice(0, NAME_LENGTH_MAX)}…` : part
+    const name = part.length > NAME_LENGTH_MAX ? `${cutText(part, NAME_LENGTH_MAX)}…` : part
     // A strange name is quoted, so that no control character gets into a log or a terminal.
     if (!PLAIN.test(part)) return `[${JSON.stringify(name)}]`
     return index === 0 ? name : `.${name}`

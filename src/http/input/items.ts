@@ -1,9 +1,11 @@
 // Batches whose items are checked one at a time: a bad item becomes a problem of its own, and the handler gets the
 // others.
+
 import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import { type LineBounds, readNdjson } from './body.ts'
 import { WHOLE } from './field-path.ts'
 import { findFlaws } from './json.ts'
@@ -30,14 +32,14 @@ export function shallowBody(route: Route): TSchema | undefined {
     const { items: _, ...list } = listOf(body)
     return { ...list, type: ['object', 'array'] }
   }
-  const list = { ...body.properties?.[route.itemwise], items: {} }
+  const list = { ...own(body.properties ?? {}, route.itemwise), items: {} }
   return { ...body, properties: { ...body.properties, [route.itemwise]: list } }
 }
 
 /** The schema of one item. */
 export function itemSchema(route: Route): TSchema {
   const body = route.body as Shape
-  const list = route.bodyAs ? listOf(body) : body.properties?.[route.itemwise!]
+  const list = route.bodyAs ? listOf(body) : own(body.properties ?? {}, route.itemwise!)
   if (!list?.items) throw new Error(`${route.name} has no list ${route.itemwise}`)
   return list.items
 }

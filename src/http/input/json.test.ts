@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Refusal } from '#core/error.ts'
-import { DEPTH_MAX, findFlaws, parseJson } from './json.ts'
+import { DEPTH_MAX } from '#core/storable.ts'
+import { findFlaws, parseJson } from './json.ts'
 import { placeOfError } from './json-place.ts'
 
 const parse = (text: string) => parseJson(Buffer.from(text))

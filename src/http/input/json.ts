@@ -1,11 +1,13 @@
 // Reads JSON that strangers wrote: text that is no JSON is refused with its place, and a value that could not be
 // kept or given back as it came (NUL, half characters, endless nesting, infinite numbers) with its field.
+
 import { isUtf8 } from 'node:buffer'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { own } from '#core/own.ts'
+import { DEPTH_MAX } from '#core/storable.ts'
 import { fieldPath } from './field-path.ts'
 import { placeOfError } from './json-place.ts'
 
-export const DEPTH_MAX = 100
 const FLAWS_MAX = 20
 // A double holds 309 digits at most; the text of a longer number must be looked at.
 const DIGITS_MAX = 300
@@ -92,7 +94,7 @@ export function findFlaws(value: unknown): FieldProblem[] {
   }
   const stepInto = (parent: object, key: string) => {
     path.push(key)
-    const below = (parent as Record<string, unknown>)[key]
+    const below = own(parent as Record<string, unknown>, key)
     const flaw = textFlaw(key)
     if (flaw) add(`has a name that ${flaw}`)
     else if (isPoison(key, below)) add('is a name that is not taken')

@@ -1,8 +1,10 @@
 // Checks what comes in against the contract's schemas. Query and path are text, so their values are converted; a
 // body is JSON and says what it means: "3" is no number there.
+
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import { pointerPath, WHOLE } from './field-path.ts'
 import { textFlaw } from './json.ts'
 import { OWN_ID } from './own-ids.ts'
@@ -110,20 +112,20 @@ const pathCheck =
     const value = data as Record<string, unknown>
     const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate))
     if (!fields) return { value }
-    const refusals = fields.map(({ field }) => NOT_FOUND[field]?.(String(value[field])))
+    const refusals = fields.map(({ field }) => own(NOT_FOUND, field)?.(String(own(value, field))))
     return { error: refusals.find((refusal) => refusal !== undefined) ?? refuse('invalid', { fields }) }
   }
 
 const commaListsOf = (schema: TSchema): string[] => {
   const { properties = {} } = schema as { properties?: Record<string, object> }
   return Object.keys(properties).filter(
-    (name) => (properties[name] as Record<string, unknown>)['x-comma-list'] === true,
+    (name) => (own(properties, name) as Record<string, unknown>)['x-comma-list'] === true,
   )
 }
 
 function splitLists(data: Record<string, unknown>, lists: string[]): Record<string, unknown> {
   for (const name of lists) {
-    const given = data[name]
+    const given = own(data, name)
     if (given === undefined) continue
     data[name] = [given]
       .flat()
@@ -137,7 +139,7 @@ function splitLists(data: Record<string, unknown>, lists: string[]): Record<stri
 function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
   const fields: FieldProblem[] = []
   for (const field of Object.keys(data)) {
-    for (const text of [data[field]].flat()) {
+    for (const text of [own(data, field)].flat()) {
       const flaw = typeof text === 'string' ? textFlaw(text) : undefined
       if (flaw) fields.push({ field, message: flaw })
     }
@@ -148,7 +150,7 @@ function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
 // 1e309 is a number as far as its text goes, and infinite once it is converted; bounds are not applied to that.
 function infinitiesOf(converted: Record<string, unknown>): FieldProblem[] | undefined {
   const isInfinite = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
-  const fields = Object.keys(converted).filter((field) => [converted[field]].flat().some(isInfinite))
+  const fields = Object.keys(converted).filter((field) => [own(converted, field)].flat().some(isInfinite))
   return fields.length > 0 ? fields.map((field) => ({ field, message: 'is a number too large' })) : undefined
 }
 

@@ -1,8 +1,10 @@
 // The OpenAPI 3.1 document, made from the routes of the contract: what is not in the contract is not in it.
+
 import type { TSchema } from 'typebox'
 import { ErrorBody } from '#contract/common.ts'
 import type { Route } from '#contract/route.ts'
 import { REFUSAL_CODES, type RefusalCode } from '#core/error.ts'
+import { own } from '#core/own.ts'
 import { takesIdempotencyKey } from '../keeps-reply.ts'
 import { STATUS } from '../problems.ts'
 import { componentsOf, type JsonSchema } from './openapi-schemas.ts'
@@ -70,7 +72,10 @@ export function openapiOf(routes: readonly Route[], { version, surface = NATIVE 
     },
     servers: [{ url: '/', description: 'This installation.' }],
     security: [{ bearer: [] }, { api_key: [] }],
-    tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name, description: TAGS[name] ?? name })),
+    tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({
+      name,
+      description: own(TAGS, name) ?? name,
+    })),
     paths,
     components: {
       schemas: components.schemas,

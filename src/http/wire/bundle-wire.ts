@@ -1,6 +1,7 @@
 // A run's attempts and its debug bundle as the native surface shows them, and the bundle as files.
 
 import type { Attempt, DebugBundle, Dispatch } from '#contract/runs/debug.ts'
+import { own } from '#core/own.ts'
 import type { DispatchRow } from '#dispatch/dispatches.sql.ts'
 import type { DebugBundle as Bundle } from '#insight/debug-bundle.ts'
 import type { RunAttempt } from '#insight/read-attempts.ts'
@@ -36,7 +37,7 @@ export function bundleWire(it: Bundle, madeAt: Date): DebugBundle {
   return {
     made_at: madeAt.toISOString(),
     debug_mode: it.run.debugMode,
-    truncated: it.truncated.map((name) => LIST_NAMES[name] ?? name),
+    truncated: it.truncated.map((name) => own(LIST_NAMES, name) ?? name),
     run: runWire(it.run, { payload, result, trace }),
     why: whyWire(it.run, it.why),
     ...(it.jobVersion && { job_version: versionWire(it.jobVersion, it.run.jobSlug!) }),

@@ -63,7 +63,7 @@ export type RunChanged =
 export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise<RunChanged[]> {
   const results = await tryMoves(sql, changes)
   for (let tries = 1; results.includes('again'); tries++) {
-    if (tries === TRIES_MAX) throw new Error(`runs kept moving while they were being moved, ${TRIES_MAX} times`)
+    if (tries === TRIES_MAX) throw new KeptMoving(`runs kept moving while they were being moved, ${TRIES_MAX} times`)
     const left = results.flatMap((result, index) => (result === 'again' ? [index] : []))
     const more = await tryMoves(
       sql,
@@ -74,6 +74,11 @@ export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise
     })
   }
   return results as RunChanged[]
+}
+
+/** Some of the batch are moved. It has a code, so that the group commit does not write any of it again. */
+class KeptMoving extends Error {
+  readonly code = 'KEPT_MOVING'
 }
 
 async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {

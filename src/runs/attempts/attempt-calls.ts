@@ -6,6 +6,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor, Level } from '#core/event.ts'
+import { own } from '#core/own.ts'
 import { isEngineType, isOver, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
@@ -185,7 +186,7 @@ export const recordToolCall = (ctx: Ctx, it: Attempt, call: ToolCall): Promise<T
     ctx,
     it,
     {
-      type: `agent.tool_call.${CALL_ENDS[call.status] ?? 'completed'}`,
+      type: `agent.tool_call.${own(CALL_ENDS, call.status) ?? 'completed'}`,
       tool: call.toolName,
       step: call.step,
       status: call.status,

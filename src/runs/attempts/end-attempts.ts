@@ -4,12 +4,13 @@
 import { problemsUnder } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
-import { type Refusal, refuse } from '#core/error.ts'
+import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { afterFailure, type RetryPolicy } from '#core/retry.ts'
 import { isOver, type RunMove, type RunState } from '#core/run.ts'
-import { storableText } from '#core/storable.ts'
+import { cutText } from '#core/storable.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
+import { isUnstorable } from '#postgres/group-commit.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
@@ -86,7 +87,11 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
   const change = await changeFor(ctx, ending, run)
   if (change instanceof Error) return change
-  const changed = await moveRun(ctx, change)
+  const changed = await moveRun(ctx, change).catch((error: unknown) => {
+    // It will not be storable the next time either, so it has to be an answer, and not a failure that is tried again.
+    if (change.result !== undefined && isUnstorable(error)) throw refuseField('result', 'cannot be stored')
+    throw error
+  })
   // Asking for an end that was reached is a success only under the same lease, and that is gone with the end.
   if (changed.outcome !== 'moved')
     return moveProblem(ending.runId, change.move, {
@@ -143,7 +148,7 @@ type Failed = { run: RunRow; policy: RetryPolicy; ending: Extract<Ending, { erro
 function failure(base: Base, { run, policy, ending, random }: Failed): RunChange {
   const { retryable, wantedDelayMs, retryAfterMs } = ending
   const after = afterFailure(policy, { attempt: run.attempt, retryable, wantedDelayMs, retryAfterMs }, random)
-  const error = storableText(ending.error.slice(0, ERROR_LENGTH_MAX))
+  const error = cutText(ending.error, ERROR_LENGTH_MAX)
   const about = { ...base, attempt: run.attempt, error, ...(ending.errorCode && { errorCode: ending.errorCode }) }
   const data = { error, ...(ending.errorCode && { error_code: ending.errorCode }) }
   // Whoever paused it wants it to stand still: the next attempt begins with the resume.

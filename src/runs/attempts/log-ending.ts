@@ -1,6 +1,8 @@
 // One line in the log for the end of each attempt: what failed must be found without asking the database.
+
 import type { Logger } from 'pino'
 import { isOver, type RunState } from '#core/run.ts'
+import { cutText } from '#core/storable.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
 const ERROR_LENGTH_MAX = 300
@@ -17,9 +19,7 @@ export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, {
     log.debug(about, `an attempt ended: ${kind}`)
     return
   }
-  // By characters, so that none is cut in half.
-  const beginning = [...error.slice(0, ERROR_LENGTH_MAX * 2)].slice(0, ERROR_LENGTH_MAX).join('')
-  const failure = { ...about, errorCode, error: beginning }
+  const failure = { ...about, errorCode, error: cutText(error, ERROR_LENGTH_MAX) }
   if (isOver(state)) log.warn(failure, `an attempt failed, and its run ended: ${state}`)
   else log.info(failure, `an attempt failed; its run goes on: ${state}`)
 }

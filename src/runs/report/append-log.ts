@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { runTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { own } from '#core/own.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
@@ -167,7 +168,7 @@ const insertExternal = (tx: Sql, { event, publicId, runId }: Beginning) =>
   })
 
 async function appendEnding(ctx: Ctx, event: NewEvent, publicId: string): Promise<Reported | Refusal> {
-  const move = EXTERNAL_ENDINGS[event.type]
+  const move = own(EXTERNAL_ENDINGS, event.type)
   let run = await findRun(ctx.sql, event.projectId, publicId)
   if (!move || (run && run.execution !== 'external')) return refuse('reserved_type', { type: event.type })
   if (!run) {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Route } from '#contract/route.ts'
 import { refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { headerText } from './input/header-text.ts'
 
 export type KeyCaller = {
   kind: 'key'
@@ -52,8 +53,9 @@ const IDEMPOTENCY_KEY_LENGTH_MAX = 256
 export function idempotencyKeyOf(request: FastifyRequest, field?: string): string | undefined {
   const header = request.headers['idempotency-key'] ?? request.headers['x-idempotency-key']
   if (header === undefined) return field
-  const key = String(header)
-  if (key.length === 0 || key.length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+  const key = headerText(String(header))
+  // By characters, as in a body.
+  if (key.length === 0 || [...key].length > IDEMPOTENCY_KEY_LENGTH_MAX) {
     throw refuseField('Idempotency-Key', `must have 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`)
   }
   if (field !== undefined && field !== key)

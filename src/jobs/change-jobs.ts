@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { headersProblem } from '#access/egress/headers.ts'
 import { unmaskHeaders } from '#access/mask.ts'
-import { schemaProblem } from '#access/schema/json-schema.ts'
+import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
@@ -192,10 +192,19 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
   if (isNew('retryStrategy', 'retryDelaysSecs') && it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0)
     throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
   if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
+  if (isNew('cronPayload', 'payloadSchema')) await checkCronPayload(projectId, it)
   if (it.cron === null || !isNew('cron', 'timezone', 'execution')) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
   const problem = cronProblem(it.cron, it.timezone, new Date(ctx.nowMs()))
   if (problem) throw refuseField(problem.field, problem.message)
+}
+
+/** Else each tick would be refused, and nobody told but the log. */
+async function checkCronPayload(projectId: string, { payloadSchema, cronPayload }: JobDefinition): Promise<void> {
+  if (!payloadSchema || cronPayload === null) return
+  const about = { projectId, schema: payloadSchema, value: cronPayload, name: 'cron_payload' }
+  const fields = await problemsUnder(about)
+  if (fields.length > 0) throw refuse('invalid', { fields })
 }
 
 async function checkEndpointOf(ctx: Ctx, { execution, endpointUrl }: JobDefinition): Promise<void> {

@@ -7,6 +7,18 @@ import type { Sql } from '#postgres/sql.ts'
 import { findJob, findJobVersion, type JobRow, type JobVersionRow, readJobs } from './jobs.sql.ts'
 
 const JOBS_MAX = 5_000
+/** Of each kind of row: schemas, headers and what else a client may put into a definition are most of it. */
+const KEPT_BYTES_MAX = 64 * 1024 * 1024
+/** Of a row in memory, per character of its definition, and besides. */
+const BYTES_PER_CHARACTER = 3
+const BYTES_EACH = 2_000
+
+const BOUNDS = {
+  max: JOBS_MAX,
+  maxSize: KEPT_BYTES_MAX,
+  sizeCalculation: ({ definition }: Pick<JobRow, 'definition'>) =>
+    JSON.stringify(definition).length * BYTES_PER_CHARACTER + BYTES_EACH,
+}
 
 export type JobCache = {
   /** By id or slug; undefined when the project has no such job. */
@@ -20,10 +32,10 @@ export type JobCache = {
 export const jobsOf = part<JobCache>(({ sql }) => jobCache(sql))
 
 function jobCache(sql: Sql): JobCache {
-  const jobs = new LRUCache<string, JobRow>({ max: JOBS_MAX })
+  const jobs = new LRUCache<string, JobRow>(BOUNDS)
   // Slugs may change, and who works on a run may be told of it a little later.
-  const byId = new LRUCache<string, JobRow>({ max: JOBS_MAX, ttl: 10_000 })
-  const versions = new LRUCache<string, JobVersionRow>({ max: JOBS_MAX })
+  const byId = new LRUCache<string, JobRow>({ ...BOUNDS, ttl: 10_000 })
+  const versions = new LRUCache<string, JobVersionRow>(BOUNDS)
   async function ofRun(jobId: string): Promise<JobRow> {
     const known = byId.get(jobId)
     if (known) return known

@@ -2,10 +2,14 @@
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
+import { cutText } from '#core/storable.ts'
 import { findFlaws, parseJson } from './json.ts'
 
 /** What a body holds at most, unless its route says otherwise. */
 export const BODY_BYTES_MAX = 1024 * 1024
+
+/** Of the name of an encoding, as it is shown. */
+const ENCODING_LENGTH_MAX = 100
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/
 const NDJSON_TYPE = /^application\/(?:x-ndjson|ndjson|x-jsonlines|jsonl)(?:\s*;|$)/
@@ -23,6 +27,7 @@ export function readBodies(app: FastifyInstance): void {
   app.decorateRequest('bodyBytes', 0)
   app.decorateRequest('bodySuspect', false)
   app.removeAllContentTypeParsers()
+  app.addHook('preParsing', (request, _reply, stream, done) => done(encodingProblem(request), stream))
   // By callback: a promise for each body would be the dearest part of reading a small one. What it throws is passed on.
   app.addContentTypeParser<Buffer>(JSON_TYPE, { parseAs: 'buffer' }, (request, bytes, done) =>
     done(null, readJson(request, bytes)),
@@ -32,6 +37,15 @@ export function readBodies(app: FastifyInstance): void {
     const contentType = request.headers['content-type'] ?? ''
     throw refuse('unsupported_media_type', { contentType, takes: ['application/json'] })
   })
+}
+
+/** Compressed bodies are not taken: read as they are, they would be told to be no JSON. */
+function encodingProblem({ headers, routeOptions }: FastifyRequest): Refusal | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? ''
+  if (encoding === '' || encoding === 'identity') return undefined
+  const { consumes = [] } = routeOptions.config?.route ?? {}
+  const contentType = `${headers['content-type'] ?? 'a body'} encoded as ${cutText(encoding, ENCODING_LENGTH_MAX)}`
+  return refuse('unsupported_media_type', { contentType, takes: ['application/json', ...consumes] })
 }
 
 function readJson(request: FastifyRequest, bytes: Buffer): unknown {

@@ -3,8 +3,11 @@ import { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { refuse } from '#core/error.ts'
 
-/** Short windows: who went over waits seconds, not a minute. */
-const WINDOW_SECS = 10
+/**
+ * A fixed window that begins with the key's first call. Limits are set per minute, and a shorter window cannot hold all of
+ * them: a sixth of 5 is no whole number of requests.
+ */
+const WINDOW_SECS = 60
 
 export type Standing = { limit: number; remaining: number; resetMs: number }
 export type RateLimiter = {
@@ -27,7 +30,7 @@ export function makeRateLimiter({
   function limiterOf(perMinute: number): RateLimiterMemory | RateLimiterRedis {
     const known = limiters.get(perMinute)
     if (known) return known
-    const points = Math.max(1, Math.round((perMinute * WINDOW_SECS) / 60))
+    const points = perMinute
     const memory = new RateLimiterMemory({ points, duration: WINDOW_SECS, keyPrefix: `rl${perMinute}` })
     // While Redis is away each process counts for itself: a limit that is a little loose beats no service.
     const made = redis
@@ -53,7 +56,7 @@ export function makeRateLimiter({
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error
         throw refuse('rate_limited', {
-          limit: `${limiter.points} requests in ${WINDOW_SECS} s`,
+          limit: `${limiter.points} a minute`,
           retryAfterMs: error.msBeforeNext,
         })
       }

@@ -1,0 +1,28 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { makeRateLimiter } from './rate-limit.ts'
+
+test.each([1, 2, 5, 8, 9, 60, 1_000])(
+  '%i requests a minute are so many, this minute and the next',
+  async (perMinute) => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const limiter = makeRateLimiter({ redisUrl: undefined, log: () => {} })
+    const taken = async (times: number) => {
+      const asked = await Promise.allSettled(Array.from({ length: times }, () => limiter.take('key', perMinute)))
+      return asked.filter((it) => it.status === 'fulfilled').length
+    }
+    expect(await taken(perMinute + 5)).toBe(perMinute)
+    await vi.advanceTimersByTimeAsync(59_000)
+    expect(await taken(5)).toBe(0)
+    await vi.advanceTimersByTimeAsync(1_001)
+    expect(await taken(perMinute + 5)).toBe(perMinute)
+  },
+)
+
+test('who is over the limit is told the limit as it was set, and when to come back', async () => {
+  const limiter = makeRateLimiter({ redisUrl: undefined, log: () => {} })
+  expect(await limiter.take('key', 1)).toMatchObject({ limit: 1, remaining: 0 })
+  const refused = await limiter.take('key', 1).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'rate_limited', details: { limit: '1 a minute' } })
+  expect((refused as { details: { retryAfterMs: number } }).details.retryAfterMs).toBeLessThanOrEqual(60_000)
+})

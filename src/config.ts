@@ -27,6 +27,8 @@ export type Config = Readonly<{
   }>
   dispatchCallsMax: number
   rateLimitPerMinute: number
+  /** Where metrics are served without a key; undefined: to this machine, and to keys. */
+  metricsAddress: Readonly<{ host: string; port: number }> | undefined
   shutdownGraceMs: number
   eventOutcomes: Endings
   /** How long an external run may be silent before it ends; null for ever. */
@@ -73,6 +75,10 @@ export const SETTINGS = {
   RUNYARD_STATEMENT_TIMEOUT_MS: ['30000', 'timeout of a statement in ms'],
   RUNYARD_DISPATCH_MAX: ['200', 'concurrent HTTP dispatches of this node'],
   RUNYARD_RATE_LIMIT: ['1200000', 'requests per minute of a key without a limit of its own'],
+  RUNYARD_METRICS_ADDRESS: [
+    '',
+    'separate address (host:port) that serves `/metrics` without a key; empty: served on PORT, to this machine and to keys with the scope `projects`',
+  ],
   RUNYARD_SHUTDOWN_GRACE_MS: ['10000', 'time in ms that calls in progress may take after SIGTERM'],
   RUNYARD_KEEP_EVENTS_DAYS: ['90', 'retention of events in days; 0 keeps them forever'],
   RUNYARD_KEEP_DELTAS_DAYS: ['3', 'retention of stream chunks and debug logs in days; 0 keeps them forever'],
@@ -138,6 +144,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dispatchCallsMax: whole('RUNYARD_DISPATCH_MAX', 1, 10_000),
     externalSilenceSecs: whole('RUNYARD_EXTERNAL_SILENCE_SECS', 0, 31_536_000) || null,
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
+    metricsAddress: addressOf('RUNYARD_METRICS_ADDRESS', text('RUNYARD_METRICS_ADDRESS')),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
     retention: Object.freeze({
@@ -173,6 +180,16 @@ function outcomesOf(text: string): Endings {
       return [ending, outcome as Endings[string]]
     }),
   )
+}
+
+/** `host:port`, with IPv6 hosts in brackets. */
+function addressOf(name: Setting, text: string): { host: string; port: number } | undefined {
+  if (text === '') return undefined
+  const [, ipv6, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = ipv6 ?? plain
+  if (host === undefined || Number(digits) > 65_535)
+    throw new Error(`${name} must be <host>:<port>, e.g. 127.0.0.1:9464, not "${text}"`)
+  return Object.freeze({ host, port: Number(digits) })
 }
 
 function keyOf(text: string): string | undefined {

@@ -15,7 +15,9 @@ import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
 import { postOf } from '#dispatch/post.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
+import { isLocal } from '#http/local-caller.ts'
 import { makeMetrics } from '#http/metrics.ts'
+import { serveMetrics } from '#http/metrics-server.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { buildServer } from '#http/server.ts'
 import { traceRequests } from '#http/trace-requests.ts'
@@ -42,6 +44,8 @@ export type Node = {
   /** The key of this start, when it is known: given by the operator, or made and kept on this machine. */
   key: string | undefined
   keyIsNew: boolean
+  /** Where metrics are, when they have an address of their own. */
+  metricsAddress: string | undefined
   close: () => Promise<void>
 }
 
@@ -145,6 +149,7 @@ export async function startNode({
     log,
     authenticate: authenticator.authenticate,
     fence: (caller) => requireHeld(ctx, caller),
+    ...(config.metricsAddress ? {} : { isLocal }),
     rateLimit: (caller) =>
       limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
     routes: [
@@ -153,6 +158,12 @@ export async function startNode({
       ...(surface.api ? [dialectRoutes(surface)] : []),
     ],
   })
+  const metricsServer =
+    config.metricsAddress &&
+    (await serveMetrics(config.metricsAddress, {
+      metrics,
+      onFailure: (error) => log.error({ err: error }, 'metrics could not be read'),
+    }))
   await app.listen({ port: config.port, host: config.host })
   const { port } = app.server.address() as AddressInfo
 
@@ -163,6 +174,7 @@ export async function startNode({
     live.close()
     await engine?.stop(config.shutdownGraceMs)
     await app.close()
+    await metricsServer?.close()
     await caller.close()
     stopForgetting()
     await authenticator.close()
@@ -173,7 +185,13 @@ export async function startNode({
     clock.close()
     await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
   }
-  return { address: `http://${hostFor(config.host)}:${port}`, key, keyIsNew: isNew, close: () => (closed ??= close()) }
+  return {
+    address: `http://${hostFor(config.host)}:${port}`,
+    key,
+    keyIsNew: isNew,
+    metricsAddress: metricsServer?.address,
+    close: () => (closed ??= close()),
+  }
 }
 
 const perMinuteOf = (caller: object, config: Config): number =>

@@ -53,10 +53,14 @@ export const getReady = route({
 export const getMetrics = route({
   method: 'GET',
   path: '/metrics',
-  needs: 'nothing',
+  needs: 'projects',
+  orLocal: true,
   tag,
   name: 'getMetrics',
   summary: 'Get metrics in the Prometheus text format.',
+  description:
+    'They cover all projects. A caller on the same machine as the node needs no key, unless RUNYARD_METRICS_ADDRESS ' +
+    'serves them elsewhere.',
   produces: 'text/plain; version=0.0.4; charset=utf-8',
   replies: { 200: Type.String({ description: 'Metrics.' }) },
 })

@@ -15,6 +15,8 @@ export type Route = {
   needs: Scope | 'any_key' | 'run_token' | 'nothing'
   /** Beside keys of that scope, the token of the very run that the path names is accepted; or that of any run of the project. */
   orRunToken?: true | 'of_project'
+  /** Callers on the machine of the node need no key, unless the operator says otherwise. */
+  orLocal?: true
   /** Name of a cookie that may hold the key, where clients of another product are used to one. Only for reads. */
   keyCookie?: string
   tag: string

@@ -100,13 +100,8 @@ test('a run token is only taken where the path names a run', () => {
   expect(offenders((route) => (route.needs === 'run_token' || route.orRunToken === true) && !named(route))).toEqual([])
 })
 
-test('only health, metrics and the document are open to everybody', () => {
-  expect(offenders((route) => route.needs === 'nothing').sort()).toEqual([
-    'getLive',
-    'getMetrics',
-    'getOpenapi',
-    'getReady',
-  ])
+test('only health and the document are open to everybody', () => {
+  expect(offenders((route) => route.needs === 'nothing').sort()).toEqual(['getLive', 'getOpenapi', 'getReady'])
 })
 
 test('the routes that take more than a megabyte check their items one by one, each within a bound', () => {

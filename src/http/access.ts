@@ -16,13 +16,20 @@ export type RateLimitStanding = { limit: number; remaining: number; resetMs: num
 /** Throws when the attempt of a run token no longer holds its run: no route of the contract is reached with such a one. */
 export type FenceAttempt = (caller: RunCaller) => Promise<void>
 
-export type AccessOptions = { authenticate: Authenticate; fence: FenceAttempt; rateLimit?: RateLimit }
+export type AccessOptions = {
+  authenticate: Authenticate
+  fence: FenceAttempt
+  rateLimit?: RateLimit
+  /** Which callers need no key where a route lets local ones in; by default none. */
+  isLocal?: (request: FastifyRequest) => boolean
+}
 
-export function checkAccess({ authenticate, fence, rateLimit }: AccessOptions) {
+export function checkAccess({ authenticate, fence, rateLimit, isLocal }: AccessOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const route = request.routeOptions.config?.route
     // Paths that are no route of the contract bring their own checks: dialects, the documents, unknown paths.
     if (!route || route.needs === 'nothing') return
+    if (route.orLocal && isLocal?.(request)) return
     const caller = await authenticate(request)
     request.caller = caller
     if (rateLimit) showStanding(reply, await rateLimit(caller, route))

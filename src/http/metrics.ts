@@ -5,9 +5,11 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { readLogLag } from '#log/server/lag.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
-import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
+import { OTHER_QUEUES, readQueueSizes } from '#run-state/read/queue-sizes.sql.ts'
 
 const LANES_MAX = 1_000
+/** Queues with series of their own: clients name queues, and a scraper keeps every name. The rest are added up. */
+const QUEUES_MAX = 200
 /** Scrapers of several kinds may come at once; what is this fresh is good enough for all. */
 const FRESH_MS = 1_000
 
@@ -89,26 +91,33 @@ export function makeMetrics({
     },
   })
 
+  const waited = new Set<string>()
   let readAtMs = 0
   let reading: Promise<void> | undefined
   async function read(): Promise<void> {
-    const [counts, ages, lag] = await Promise.all([
-      readRunCounts(sql),
+    const [sizes, ages, lag] = await Promise.all([
+      readQueueSizes(sql, QUEUES_MAX),
       readOldestDue(sql, { lanesMax: LANES_MAX }),
       readLogLag(sql),
     ])
     tailLag.set(lag.tailMs / 1000)
     sealLag.set(lag.sealsMs / 1000)
-    const sums = new Map<string, { queue: string; state: string; n: number }>()
-    for (const { queue, state, n } of counts) {
-      const key = `${queue} ${state}`
-      sums.set(key, { queue, state, n: n + (sums.get(key)?.n ?? 0) })
-    }
+    const named = new Set(sizes.map(({ queue }) => queue))
     runs.reset()
-    for (const { queue, state, n } of sums.values()) runs.set({ queue, state }, n)
+    for (const { queue, state, n } of sizes) runs.set({ queue, state }, n)
+    const secondsOf = new Map([...named].map((queue) => [queue, 0]))
+    for (const { queue, oldestAgeMs } of ages) {
+      const label = named.has(queue) ? queue : OTHER_QUEUES
+      secondsOf.set(label, Math.max(secondsOf.get(label) ?? 0, (oldestAgeMs ?? 0) / 1000))
+    }
     oldest.reset()
-    for (const { queue } of sums.values()) oldest.set({ queue }, 0)
-    for (const { queue, oldestAgeMs } of ages) oldest.set({ queue }, (oldestAgeMs ?? 0) / 1000)
+    for (const [queue, seconds] of secondsOf) oldest.set({ queue }, seconds)
+    // A queue without runs is gone, and so are its series.
+    for (const queue of waited) {
+      if (named.has(queue) || queue === OTHER_QUEUES) continue
+      waits.remove({ queue })
+      waited.delete(queue)
+    }
     readAtMs = performance.now()
   }
 
@@ -124,7 +133,11 @@ export function makeMetrics({
     },
     requestTook: ({ method, route, status }, seconds) =>
       requests.observe({ method, route, status: String(status) }, seconds),
-    queueWaited: (queue, seconds) => waits.observe({ queue }, seconds),
+    queueWaited(queue, seconds) {
+      const label = waited.has(queue) || waited.size < QUEUES_MAX ? queue : OTHER_QUEUES
+      waited.add(label)
+      waits.observe({ queue: label }, seconds)
+    },
     dutyEnded: (duty, outcome) => duties.inc({ duty, outcome }),
   }
 }
@@ -135,7 +148,7 @@ export function watchRequests(app: FastifyInstance, metrics: Metrics): void {
     const { route } = request.routeOptions.config
     if (route?.stream || route?.name === 'claimRuns') return
     metrics.requestTook(
-      { method: request.method, route: route?.path ?? 'other', status: reply.statusCode },
+      { method: request.method, route: (route && request.routeOptions.url) ?? 'other', status: reply.statusCode },
       reply.elapsedTime / 1000,
     )
   })

@@ -122,10 +122,10 @@ function operationOf(route: Route, take: Take, statusOf: StatusOf): Record<strin
   }
 }
 
-function securityOf({ needs, orRunToken }: Route): object[] {
+function securityOf({ needs, orRunToken, orLocal }: Route): object[] {
   if (needs === 'nothing') return []
   if (needs === 'run_token') return [{ run_token: [] }]
-  return [{ bearer: [] }, { api_key: [] }, ...(orRunToken ? [{ run_token: [] }] : [])]
+  return [{ bearer: [] }, { api_key: [] }, ...(orRunToken ? [{ run_token: [] }] : []), ...(orLocal ? [{}] : [])]
 }
 
 function parametersOf(route: Route, take: Take): object[] {

@@ -29,6 +29,7 @@ export type Config = Readonly<{
   rateLimitPerMinute: number
   /** Where metrics are served without a key; undefined: to this machine, and to keys. */
   metricsAddress: Readonly<{ host: string; port: number }> | undefined
+  drainMs: number
   shutdownGraceMs: number
   eventOutcomes: Endings
   /** How long an external run may be silent before it ends; null for ever. */
@@ -78,6 +79,10 @@ export const SETTINGS = {
   RUNYARD_METRICS_ADDRESS: [
     '',
     'separate address (host:port) that serves `/metrics` without a key; empty: served on PORT, to this machine and to keys with the scope `projects`',
+  ],
+  RUNYARD_DRAIN_MS: [
+    '2000',
+    'time in ms after SIGTERM during which the node works on but reports that it is not ready',
   ],
   RUNYARD_SHUTDOWN_GRACE_MS: ['10000', 'time in ms that calls in progress may take after SIGTERM'],
   RUNYARD_KEEP_EVENTS_DAYS: ['90', 'retention of events in days; 0 keeps them forever'],
@@ -146,6 +151,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     metricsAddress: addressOf('RUNYARD_METRICS_ADDRESS', text('RUNYARD_METRICS_ADDRESS')),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
+    drainMs: whole('RUNYARD_DRAIN_MS', 0, 600_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
     retention: Object.freeze({
       eventsDays: days('RUNYARD_KEEP_EVENTS_DAYS'),

@@ -12,15 +12,13 @@ const TICKS_MISSED_MAX = 5
 const LATE_MS_MIN = 15_000
 const DATABASE_MS_MAX = 2_000
 
-const startedMs = performance.now()
-
 export async function healthChecks(sql: Sql, duties: readonly DutyHealth[]): Promise<Check[]> {
   const beganMs = performance.now()
   const reachable = await isReachable(sql, DATABASE_MS_MAX)
   return [
     { name: 'database', ok: reachable, age_ms: reachable ? Math.round(performance.now() - beganMs) : null },
-    ...duties.map(({ name, everyMs, lastSuccessMs }) => {
-      const ageMs = performance.now() - (lastSuccessMs ?? startedMs)
+    ...duties.map(({ name, everyMs, sinceMs, lastSuccessMs }) => {
+      const ageMs = performance.now() - (lastSuccessMs ?? sinceMs)
       const ok = ageMs <= Math.max(LATE_MS_MIN, everyMs * TICKS_MISSED_MAX)
       return { name, ok, age_ms: lastSuccessMs === undefined ? null : Math.round(ageMs) }
     }),

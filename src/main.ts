@@ -1,9 +1,11 @@
 // `npm start`: everything in one process. Settings come from the environment; see config.ts, or --help.
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { startEmbedded } from '#postgres/embedded/server.ts'
+import { type Closing, closing } from './closing.ts'
 import { type Config, readConfig, SETTINGS } from './config.ts'
 import { startDemo } from './demo.ts'
-import { startNode } from './node.ts'
+import { guardProcess } from './last-guard.ts'
+import { type Node, startNode } from './node.ts'
 import { unknownSettings } from './unknown-settings.ts'
 
 const HELP = `Runyard: a control plane for the runs of AI agents and background jobs.
@@ -24,38 +26,57 @@ async function main(): Promise<void> {
   const config = readConfig(process.env)
   const log = pino({ level: config.logLevel })
   for (const unknown of unknownSettings(process.env)) log.warn(unknown)
+  // From the first moment: what has been started is stopped by a signal too that comes in the middle of a start.
+  const opened = closing()
+  guardProcess({ log, close: opened.run })
+  const starting = start(config, log, opened).catch(async (error: unknown) => {
+    await opened.run().catch(() => {})
+    throw explained(error, config)
+  })
+  stopAtSignals({ log, starting, close: opened.run })
+  await starting
+}
+
+async function start(config: Config, log: Logger, opened: Closing): Promise<Node> {
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) })
       : undefined
+  if (embedded) opened.add(embedded.stop)
   const node = await startNode({
     config,
     databaseUrl: config.databaseUrl ?? embedded!.url,
     keepKey: embedded !== undefined,
     log,
     restored: process.argv.includes('--restored') ? 'restored' : undefined,
-  }).catch(async (error: unknown) => {
-    await embedded?.stop()
-    throw explained(error, config)
   })
+  opened.add(node.close)
   const demo =
     config.demo && node.key
       ? await startDemo({ address: node.address, key: node.key, log, env: process.env })
       : undefined
+  if (demo) opened.add(demo.stop)
   greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
+  return node
+}
 
-  let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    // A second Ctrl-C means now.
-    if (stopping) process.exit(1)
-    stopping = true
+const SAME_SIGNAL_MS = 500
+
+type Stopping = { log: Logger; starting: Promise<Node>; close: () => Promise<void> }
+
+function stopAtSignals({ log, starting, close }: Stopping): void {
+  let stoppingMs: number | undefined
+  const stop = async (signal: NodeJS.Signals) => {
+    // A second Ctrl-C means now; but npm hands on the one that the terminal has sent to all of us.
+    if (stoppingMs !== undefined && performance.now() - stoppingMs > SAME_SIGNAL_MS) process.exit(1)
+    if (stoppingMs !== undefined) return
+    stoppingMs = performance.now()
     log.info(`${signal}: finishing what is under way`)
-    const closed = (async () => {
-      await demo?.stop()
-      await node.close()
-      await embedded?.stop()
-    })()
-    closed.then(
+    // A start that fails has closed everything by then, and main tells why.
+    const node = await starting.catch(() => undefined)
+    // Who presses Ctrl-C has no balancer in front.
+    if (signal === 'SIGTERM') await node?.drain()
+    await close().then(
       () => process.exit(0),
       (error: unknown) => {
         log.fatal({ err: error }, 'could not stop cleanly')

@@ -2,6 +2,7 @@
 // one per process; tests run several.
 
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import { egressOf } from '#access/egress/egress.ts'
 import { sharedSecret } from '#access/keys.sql.ts'
@@ -34,6 +35,7 @@ import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { requireHeld } from '#runs/attempts/fence.ts'
 import { type Engine, startEngine } from '#upkeep/engine.ts'
 import { bootstrap } from './bootstrap.ts'
+import { type Closing, openOrClose } from './closing.ts'
 import type { Config } from './config.ts'
 import { healthChecks } from './health.ts'
 import { startTracing } from './tracing.ts'
@@ -46,6 +48,8 @@ export type Node = {
   keyIsNew: boolean
   /** Where metrics are, when they have an address of their own. */
   metricsAddress: string | undefined
+  /** Says that it is not ready, and goes on working for as long as balancers need to notice. */
+  drain: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -58,13 +62,13 @@ export type NodeOptions = {
   restored?: 'restored' | undefined
 }
 
-export async function startNode({
-  config,
-  databaseUrl,
-  keepKey,
-  log = pino({ level: config.logLevel }),
-  restored,
-}: NodeOptions): Promise<Node> {
+/** Whatever a start that fails has opened is closed again. */
+export const startNode = (options: NodeOptions): Promise<Node> => openOrClose((opened) => openNode(options, opened))
+
+async function openNode(
+  { config, databaseUrl, keepKey, log = pino({ level: config.logLevel }), restored }: NodeOptions,
+  opened: Closing,
+): Promise<Node> {
   const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
   const say = (line: string) => log.info(line)
   const apiSql = connect(databaseUrl, {
@@ -80,7 +84,9 @@ export async function startNode({
     plans: 'each',
   })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
+  for (const sql of [apiSql, readSql, engineSql]) opened.add(() => sql.end({ timeout: 5 }))
   const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
+  opened.add(() => stopTracing?.())
   await migrate(apiSql, { log: say })
   await recognizeServer(apiSql, { log, restored })
   const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
@@ -89,7 +95,9 @@ export async function startNode({
     keepKey,
   })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
+  opened.add(bell.close)
   const clock = await databaseClock(apiSql)
+  opened.add(clock.close)
   const tokens = runTokens(tokenSecret, clock)
   const feedCache =
     config.redisUrl === undefined
@@ -100,6 +108,7 @@ export async function startNode({
           log: say,
         })
   const caller = makeCaller({ egress: config.egress })
+  opened.add(caller.close)
   const parts = {
     reads: readSql,
     ring: bell.ring,
@@ -115,26 +124,18 @@ export async function startNode({
   }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
+  opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
   const live = goLive({ sql: apiSql, bell, log: say })
   const authenticator = makeAuthenticator({ sql: apiSql, tokens })
-  const stopForgetting = bell.listen('keys', authenticator.forget)
+  opened.add(authenticator.close)
+  opened.add(bell.listen('keys', authenticator.forget))
   const limiter = makeRateLimiter({ redisUrl: config.redisUrl, log: say })
+  opened.add(limiter.close)
 
   let engine: Engine | undefined
   const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
-  if (config.roles.has('engine')) {
-    engine = startEngine(engineCtx, {
-      claimer: makeClaimer(engineCtx, metrics.queueWaited),
-      tokens,
-      node: config.node,
-      callsMax: config.dispatchCallsMax,
-      retention: config.retention,
-      externalSilenceSecs: config.externalSilenceSecs,
-      onTick: metrics.dutyEnded,
-    })
-  }
-
   const stopping = new AbortController()
+  let draining = false
   const surface = {
     ctx,
     claimer: makeClaimer(ctx, metrics.queueWaited),
@@ -142,11 +143,12 @@ export async function startNode({
     live,
     metrics,
     stopping: stopping.signal,
-    checks: () => healthChecks(apiSql, engine?.health() ?? []),
+    checks: async () => [...(draining ? [DRAINING] : []), ...(await healthChecks(apiSql, engine?.health() ?? []))],
     api: config.roles.has('api'),
   }
   const app = buildServer({
     log,
+    isDraining: () => draining,
     authenticate: authenticator.authenticate,
     fence: (caller) => requireHeld(ctx, caller),
     ...(config.metricsAddress ? {} : { isLocal }),
@@ -164,35 +166,43 @@ export async function startNode({
       metrics,
       onFailure: (error) => log.error({ err: error }, 'metrics could not be read'),
     }))
+  opened.add(() => metricsServer?.close())
+  opened.add(() => app.close())
   await app.listen({ port: config.port, host: config.host })
-  const { port } = app.server.address() as AddressInfo
-
-  let closed: Promise<void> | undefined
-  async function close(): Promise<void> {
-    // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
+  if (config.roles.has('engine')) {
+    const started = startEngine(engineCtx, {
+      claimer: makeClaimer(engineCtx, metrics.queueWaited),
+      tokens,
+      node: config.node,
+      callsMax: config.dispatchCallsMax,
+      retention: config.retention,
+      externalSilenceSecs: config.externalSilenceSecs,
+      onTick: metrics.dutyEnded,
+    })
+    engine = started
+    opened.add(() => started.stop(config.shutdownGraceMs))
+  }
+  // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
+  opened.add(() => {
     stopping.abort()
     live.close()
-    await engine?.stop(config.shutdownGraceMs)
-    await app.close()
-    await metricsServer?.close()
-    await caller.close()
-    stopForgetting()
-    await authenticator.close()
-    await limiter.close()
-    await Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()])
-    await bell.close()
-    await stopTracing?.()
-    clock.close()
-    await Promise.all([apiSql.end({ timeout: 5 }), readSql.end({ timeout: 5 }), engineSql.end({ timeout: 5 })])
-  }
+  })
+
+  const { port } = app.server.address() as AddressInfo
   return {
     address: `http://${hostFor(config.host)}:${port}`,
     key,
     keyIsNew: isNew,
     metricsAddress: metricsServer?.address,
-    close: () => (closed ??= close()),
+    async drain() {
+      draining = true
+      await sleep(config.drainMs)
+    },
+    close: opened.run,
   }
 }
+
+const DRAINING = { name: 'draining', ok: false, age_ms: null }
 
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute

@@ -14,7 +14,8 @@ export type Duty = {
   topics?: readonly Topic[]
 }
 
-export type DutyHealth = { name: string; lastSuccessMs: number | undefined; everyMs: number }
+/** `sinceMs`: when it began to tick. */
+export type DutyHealth = { name: string; sinceMs: number; lastSuccessMs: number | undefined; everyMs: number }
 
 type LoopOptions = {
   signal: AbortSignal

@@ -31,6 +31,8 @@ export type ServerOptions = AccessOptions & {
   /** Each mounts a part of the surface. */
   routes: readonly ((app: FastifyInstance) => void)[]
   bodyBytesMax?: number
+  /** The node will close soon: answers ask clients to connect anew, which leads them to another node. */
+  isDraining?: () => boolean
 }
 
 // Whoever connects may be slow, broken or hostile; each of these bounds what one of them can hold.
@@ -52,7 +54,13 @@ const BOUNDS = {
 /** One word, without what any text around it gives a meaning to: it is shown in logs and replies. */
 const REQUEST_ID = /^[\w.:/=+@~-]{1,128}$/
 
-export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...access }: ServerOptions): FastifyInstance {
+export function buildServer({
+  log,
+  routes,
+  bodyBytesMax = BODY_BYTES_MAX,
+  isDraining = () => false,
+  ...access
+}: ServerOptions): FastifyInstance {
   const paths = pathBook()
   const senders = new Map<string, typeof sendProblem>()
   // What the framework refuses before it has found a route is said in the words of the mount all the same.
@@ -96,6 +104,7 @@ export function buildServer({ log, routes, bodyBytesMax = BODY_BYTES_MAX, ...acc
   const check = checkAccess(access)
   app.addHook('onRequest', async (request, reply) => {
     showId(request, reply)
+    if (isDraining()) reply.header('connection', 'close')
     if (closing) throw refuse('unavailable', { what: 'This node is shutting down and', retryAfterMs: 1000 })
     await check(request, reply)
   })

@@ -47,7 +47,12 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   const stopping = new AbortController()
 
   const run = (duty: Duty, signal: AbortSignal): Promise<void> => {
-    health.set(duty.name, { name: duty.name, everyMs: duty.everyMs, lastSuccessMs: undefined })
+    health.set(duty.name, {
+      name: duty.name,
+      everyMs: duty.everyMs,
+      sinceMs: performance.now(),
+      lastSuccessMs: undefined,
+    })
     return loop(duty, {
       signal,
       listen: ctx.listen,

@@ -1,15 +1,14 @@
-// One node as a process of its own, for tests that kill it: prints its address when it is ready.
+// One node as a process of its own, for tests that kill it: prints its address when it is ready, and what is
+// fatal. Told to `fail`, it makes a mistake that nobody handles.
 import { pino } from 'pino'
 import { readConfig } from '#config.ts'
+import { guardProcess } from '#last-guard.ts'
 import { startNode } from '#node.ts'
 
 const config = readConfig(process.env)
-const node = await startNode({
-  config,
-  databaseUrl: config.databaseUrl!,
-  keepKey: false,
-  log: pino({ level: 'silent' }),
-})
+const log = pino({ level: 'fatal' })
+const node = await startNode({ config, databaseUrl: config.databaseUrl!, keepKey: false, log })
+guardProcess({ log, close: node.close })
 process.stdout.write(`ready at ${node.address}\n`)
 process.on('SIGTERM', () => void node.close().then(() => process.exit(0)))
 
@@ -28,7 +27,8 @@ process.stdin.once('data', () => {
     lastMs = nowMs
   }, 1)
 })
-process.stdin.on('data', () => {
+process.stdin.on('data', (line) => {
+  if (String(line).trim() === 'fail') void Promise.reject(new Error('nobody foresaw this'))
   process.stdout.write(`held up for ${longestMs.toFixed(1)} ms\n`)
   longestMs = 0
 })

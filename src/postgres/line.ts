@@ -69,9 +69,10 @@ const LEAVE_SECS = 1
 
 /** An error of the connection, named as the driver names its own. */
 export const lineError = (code: string, message: string): Error => Object.assign(new Error(message), { code })
+
 /** The connection went while it was asked; one that was silent for too long is no reason to ask again. */
 export const isLineLoss = (error: unknown): boolean =>
-  /^(CONNECTION_|ECONN|EPIPE|57P0)/.test(String((error as { code?: unknown }).code))
+  /^(CONNECTION_|57P0)/.test(String((error as { code?: unknown }).code))
 const isClosed = () => lineError('CONNECTION_CLOSED', 'the connection to PostgreSQL is lost')
 
 /** Resolves when the server takes statements. */
@@ -122,6 +123,8 @@ export async function openLine(options: LineOptions): Promise<Line> {
     run(statement, beganMs = performance.now()) {
       if (isLost) return statement.reject(isClosed())
       underway.add(statement, beganMs)
+      const { reject } = statement
+      statement.reject = (error) => reject(toldError(error))
       const settled = () => {
         underway.delete(statement)
         line.onSettled?.()
@@ -147,10 +150,19 @@ export async function openLine(options: LineOptions): Promise<Line> {
     return line
   } catch (error) {
     cut(error as Error)
-    // A name with several addresses fails with all of their errors, in one that says little by itself.
-    if (error instanceof AggregateError) throw lineError('CONNECTION_CLOSED', error.errors.map(String).join('; '))
     throw error
   }
+}
+
+/** Sockets and TLS have many names for the same: the connection is gone. Callers are told one. */
+function toldError(error: unknown): unknown {
+  const { code, message } = error as Error & { code?: unknown }
+  if (typeof code !== 'string' || !/^(E[A-Z_]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code)) return error
+  // A name with several addresses fails with all of their errors, in one that says nothing by itself.
+  const said = error instanceof AggregateError ? error.errors.map(String).join('; ') : message
+  return Object.assign(lineError('CONNECTION_CLOSED', `the connection to PostgreSQL is lost: ${said}`), {
+    cause: error,
+  })
 }
 
 type Where = { host: string[]; port: number[]; path: string | false }

@@ -38,6 +38,7 @@ test('connections that are ended at any moment lose no transaction, split none, 
   const sql = pool(url, { max: 4, name: 'cut' })
   const cut = cutter(url)
   const told: string[] = []
+  const codes = new Set<unknown>()
   const endMs = performance.now() + 6_000
 
   async function write(): Promise<void> {
@@ -52,9 +53,9 @@ test('connections that are ended at any moment lose no transaction, split none, 
         })
         .then(
           () => void told.push(id),
-          () => {},
+          (error) => void codes.add(error.code),
         )
-      await sql`select ${[id, 'b']}::text[] as texts, pg_sleep(0.001)`.catch(() => {})
+      await sql`select ${[id, 'b']}::text[] as texts, pg_sleep(0.001)`.catch((error) => codes.add(error.code))
     }
   }
   const cutting = (async () => {
@@ -70,6 +71,8 @@ test('connections that are ended at any moment lose no transaction, split none, 
   const kept = new Set(pairs.map(({ id }) => id))
   expect(told.filter((id) => !kept.has(id))).toEqual([])
   expect(told.length).toBeGreaterThan(20)
+  // Whatever a socket calls it, callers are told that the connection is gone.
+  expect([...codes].filter((code) => !/^(CONNECTION_CLOSED|57P01)$/.test(String(code)))).toEqual([])
 })
 
 test('after a lost connection the next statement is answered at once', async () => {

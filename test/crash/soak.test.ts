@@ -1,5 +1,5 @@
 // Two nodes under load while all of their connections to PostgreSQL are ended again and again, as a failover, a pooler's
-// restart or an operator does. A minute by default; RUNYARD_SOAK_SECS=1800 for half an hour by hand.
+// restart or an operator does. A minute by default; RUNYARD_TEST_SOAK_SECS=1800 for half an hour by hand.
 import postgres from 'postgres'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/db.ts'
@@ -7,7 +7,7 @@ import { callerOf, KEY, type Reply, until } from '../support/http-yard.ts'
 import { httpServer } from '../support/local-servers.ts'
 import { type NodeProcess, startNode } from '../support/processes.ts'
 
-const SOAK_MS = Number(process.env.RUNYARD_SOAK_SECS ?? 60) * 1000
+const SOAK_MS = Number(process.env.RUNYARD_TEST_SOAK_SECS ?? 60) * 1000
 const CALM_MS = 90_000
 const CUT_MS_MIN = 100
 const CUT_MS_MAX = 600

@@ -6,7 +6,7 @@ import { guardProcess } from '#last-guard.ts'
 import { startNode } from '#node.ts'
 
 const config = readConfig(process.env)
-const log = pino({ level: 'fatal' })
+const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'fatal' })
 const node = await startNode({ config, databaseUrl: config.databaseUrl!, keepKey: false, log })
 guardProcess({ log, close: node.close })
 process.stdout.write(`ready at ${node.address}\n`)

@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { findServer } from '#postgres/embedded/pidfile.ts'
-import { startEmbedded } from '#postgres/embedded/server.ts'
 import { connect } from '#postgres/sql.ts'
 import { emptyDatabase, testDatabase } from '../support/db.ts'
-import { newDataDir } from '../support/embedded.ts'
 import { type Call, callerOf, httpYard, KEY, openNode, until } from '../support/http-yard.ts'
 import { httpServer } from '../support/local-servers.ts'
 import { type NodeProcess, startNode } from '../support/processes.ts'
+import { ownServer } from '../support/servers/own-server.ts'
 import { expectTrueStories } from '../support/story.ts'
 
 const nodeProcess = (databaseUrl: string): NodeProcess =>
@@ -70,10 +67,9 @@ test('the runs of a node that was killed are executed by another within 15 s, an
 test('nothing that was answered is lost when PostgreSQL is killed, and the node goes on when it is back', {
   timeout: 90_000,
 }, async () => {
-  const dataDir = await newDataDir()
-  const log = () => {}
-  const embedded = await startEmbedded({ dataDir, log })
-  const node = await openNode(embedded.url)
+  const server = await ownServer()
+  await server.start()
+  const node = await openNode(server.url())
   const call = callerOf(node.address)
   await call('POST', '/v1/jobs', {
     slug: 'j',
@@ -110,10 +106,9 @@ test('nothing that was answered is lost when PostgreSQL is killed, and the node 
     (n) => n > 100,
     20_000,
   )
-  const server = await findServer(join(dataDir, 'postgres'))
-  process.kill(server!.pid, 'SIGKILL')
+  await server.crash('SIGKILL')
   const before = settled.size
-  const again = await startEmbedded({ dataDir, log })
+  await server.start()
   await until(
     async () => settled.size,
     (n) => n > before + 100,
@@ -121,7 +116,7 @@ test('nothing that was answered is lost when PostgreSQL is killed, and the node 
   )
   stop = true
   await Promise.all([triggering, ...working])
-  const sql = connect(again.url, { max: 2 })
+  const sql = connect(server.url(), { max: 2 })
   onTestFinished(() => sql.end())
   const kept = new Set((await sql<{ id: string }[]>`select id from runs`).map((row) => row.id))
   expect(answered.filter((id) => !kept.has(id))).toEqual([])

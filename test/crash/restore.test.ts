@@ -1,6 +1,5 @@
 // A log that comes to another server, by a dump, a promotion or a copy of its folder: it goes on there.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,13 +9,12 @@ import { connect, type Sql } from '#postgres/sql.ts'
 import type { Node } from '../../src/node.ts'
 import { type Call, callerOf, KEY, openNode, until } from '../support/http-yard.ts'
 import { sealAll } from '../support/seal-all.ts'
-import { type OwnServer, ownServer } from '../support/servers/own-server.ts'
+import { DEBIAN_15, type OwnServer, ownServer, pgDumpMissing } from '../support/servers/own-server.ts'
 import { byCopy, byDump, type Restore } from '../support/servers/restore.ts'
 import { type Frame, watch } from '../support/sse-client.ts'
 
 const exec = promisify(execFile)
 
-const DEBIAN = '/usr/lib/postgresql/15'
 const NO_LOG = { log: { warn: () => {} } }
 
 type Installation = { server: OwnServer; sql: Sql; node: Node; call: Call; close(): Promise<void> }
@@ -140,10 +138,10 @@ test(
   () => expectGoesOnAfterRestore(byCopy),
 )
 
-test.skipIf(!existsSync(join(DEBIAN, 'bin/pg_dump')) && !process.env.RUNYARD_TEST_REQUIRE?.includes('postgresql-15'))(
+test.skipIf(pgDumpMissing)(
   'what pg_dump and pg_restore bring to another server seals, streams and verifies there',
   { timeout: 120_000 },
-  () => expectGoesOnAfterRestore(byDump, DEBIAN),
+  () => expectGoesOnAfterRestore(byDump, DEBIAN_15),
 )
 
 /** The server as it was a while ago, by a copy of its folder. Readers saw what came since. */

@@ -2,6 +2,7 @@
 // of the folder in RUNYARD_TEST_POSTGRES, such as Debian's /usr/lib/postgresql/15.
 
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
@@ -15,6 +16,17 @@ import { isAlive } from '#postgres/embedded/process-table.ts'
 import type { Settings } from '#postgres/embedded/settings.ts'
 import { stopServer } from '#postgres/embedded/stop.ts'
 import { until } from '../http-yard.ts'
+
+export const DEBIAN_15 = '/usr/lib/postgresql/15'
+
+/** Undefined, with the reason printed, where there is none; an error where RUNYARD_TEST_REQUIRE says that there must be. */
+export const pgDumpMissing: string | undefined = (() => {
+  if (existsSync(join(DEBIAN_15, 'bin', 'pg_dump'))) return undefined
+  const reason = `pg_dump is not in ${DEBIAN_15}, so tests that dump with it are skipped`
+  if (process.env.RUNYARD_TEST_REQUIRE?.includes('postgresql-15')) throw new Error(reason)
+  console.warn(reason)
+  return reason
+})()
 
 const PASSWORD = 'of-a-test'
 

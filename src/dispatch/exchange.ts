@@ -39,6 +39,8 @@ export type Exchange = Dispatcher.DispatchHandler &
   Dialling & {
     readonly settled: boolean
     readonly outcome: Promise<CallOutcome>
+    /** The last byte of the request was handed to the connection. */
+    onSent(): void
     /** The head of the response has come, whole; what is wrong before its body begins is wrong with the head. */
     onHead(): void
     fail(fault: CallFault): void
@@ -108,7 +110,7 @@ export function openExchange(request: CallRequest): Exchange {
       controller = started
       if (settled) started.abort(OVER)
     },
-    onRequestSent: () => clock.requestSent(),
+    onSent: () => clock.requestSent(),
     onResponseStarted: () => clock.firstByte(),
     ...receiveResponse(request.resultBytesMax, { respond, stop, fail }),
   }

@@ -49,12 +49,13 @@ test.each([202, 204, 304, 400, 408, 429, 500, 503])('status %i is a response, no
 test.each([
   ['204 with an encoding', 'HTTP/1.1 204 No Content\r\ncontent-encoding: gzip\r\n\r\n'],
   ['204 with a length', 'HTTP/1.1 204 No Content\r\ncontent-length: 99999999\r\n\r\n'],
+  ['304 with the length of what has not changed', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n'],
   ['an empty body with an encoding', 'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 0\r\n\r\n'],
   [
     'no chunk with an encoding',
     'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
   ],
-])('%s is judged as what it is: a success without a body', async (_what, bytes) => {
+])('%s is judged as what it is: a response without a body', async (_what, bytes) => {
   const { url } = await tcpServer((socket) => socket.once('data', () => socket.write(bytes)))
   expect(response(await caller().call(post(url)))).toMatchObject({ bodyText: '', isJson: false })
 })

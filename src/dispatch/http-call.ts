@@ -51,7 +51,7 @@ export function makeCaller(options: CallerOptions): Caller {
       const exchange = openExchange(request)
       const checked = checkRequest(request, options.egress)
       if (checked instanceof CallFault) exchange.fail(checked)
-      else if (!exchange.settled) agent.dispatch(dispatchOptions(checked, request), exchange)
+      else if (!exchange.settled) agent.dispatch(dispatchOptions(checked, request, exchange), exchange)
       return exchange.outcome
     },
     close: () => agent.destroy(new CallFault('aborted', 'the caller was closed')),
@@ -83,7 +83,9 @@ class Line extends Client {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const exchange = handler as Exchange
+    // The handler is the exchange in undici's own wrapper, which does not pass on that a request was sent.
+    const { exchange } = options as CallOptions
+    Object.assign(handler, { onRequestSent: exchange.onSent })
     // It ended while it waited for a free line; "true" tells the pool that this line is still free.
     if (exchange.settled) return true
     this.#carried.exchange = exchange
@@ -106,7 +108,10 @@ function checkRequest(request: CallRequest, egress: Egress): URL | CallFault {
   return endpoint.url
 }
 
-const dispatchOptions = (url: URL, { headers, body }: CallRequest): Agent.DispatchOptions => ({
+type CallOptions = Agent.DispatchOptions & { exchange: Exchange }
+
+const dispatchOptions = (url: URL, { headers, body }: CallRequest, exchange: Exchange): CallOptions => ({
+  exchange,
   origin: url.origin,
   path: url.pathname + url.search,
   method: 'POST',

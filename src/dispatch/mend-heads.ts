@@ -1,6 +1,7 @@
-// Makes two things readable that HTTP allows and undici's parser refuses: a "100 Continue" that nobody asked for
-// (RFC 9110, 15.2), and a length that is given twice with the same value (8.6). An answer refused for one of them would
-// count as a broken connection, and the endpoint, which has done its work, would be called again.
+// Makes three things readable that HTTP allows and undici's parser refuses: a "100 Continue" that nobody asked for
+// (RFC 9110, 15.2), a length that is given twice with the same value, and the length of a body that does not come (8.6).
+// An answer refused for one of them would count as a broken connection, and the endpoint, which has done its work, would
+// be called again.
 import type { Socket } from 'node:net'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
@@ -8,6 +9,7 @@ const EMPTY = Buffer.alloc(0)
 const BEGINNING = 'HTTP/1.'
 const CONTINUE = /^HTTP\/1\.\d 100[ \r]/
 const INTERIM = /^HTTP\/1\.\d 1(?!01)\d\d[ \r]/
+const BODILESS = /^HTTP\/1\.\d (?:204|304)[ \r]/
 const LENGTH = /\r\ncontent-length:([^\r\n]*)/gi
 
 export type Heads = {
@@ -72,8 +74,9 @@ const isBeginning = (bytes: Buffer): boolean => {
   return bytes.toString('latin1', 0, length) === BEGINNING.slice(0, length)
 }
 
-/** Lengths that differ stay as they are, for the parser to refuse. */
+/** None without a body. Lengths that differ stay as they are, for the parser to refuse. */
 function withOneLength(head: string): string {
+  if (BODILESS.test(head)) return head.replace(LENGTH, '')
   const given = [...head.matchAll(LENGTH)].flatMap(([, value = '']) => value.split(','))
   if (given.length < 2) return head
   const lengths = new Set(given.map((value) => value.trim()))

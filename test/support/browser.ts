@@ -5,7 +5,7 @@ import { httpServer } from './local-servers.ts'
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-const program: string | undefined = PROGRAMS.map((name) => {
+export const browserProgram: string | undefined = PROGRAMS.map((name) => {
   try {
     return execFileSync('which', [name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch {
@@ -15,7 +15,7 @@ const program: string | undefined = PROGRAMS.map((name) => {
 
 /** Undefined, with the reason printed, where there is none; an error where RUNYARD_TEST_REQUIRE says that there must be. */
 export const browserMissing: string | undefined = (() => {
-  if (program) return undefined
+  if (browserProgram) return undefined
   const reason = 'Chromium is not installed, so tests with a browser are skipped'
   if (process.env.RUNYARD_TEST_REQUIRE?.includes('chromium')) throw new Error(reason)
   console.warn(reason)
@@ -39,7 +39,7 @@ export async function openBrowser(
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': answer.policy })
     response.end(answer.page)
   })
-  const browser = await chromium.launch({ executablePath: program! })
+  const browser = await chromium.launch({ executablePath: browserProgram! })
   try {
     const page = await browser.newPage({ colorScheme: dark ? 'dark' : 'light' })
     const problems: string[] = []

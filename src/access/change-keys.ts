@@ -8,13 +8,11 @@ import { holdsScope } from '#core/scopes.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { setPlan } from '#usage/plans.sql.ts'
 import { hashKey, newApiKey, shownPrefix } from './api-keys.ts'
 import {
   endKey,
   findAskingKey,
   findKey,
-  findProject,
   insertKey,
   insertProject,
   type KeyRow,
@@ -122,25 +120,6 @@ export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectCh
         resourceType: 'project',
         resourceId: asked.projectId,
         data: { name: project.name, max_spend_microusd_per_day: project.maxSpendMicrousdPerDay },
-      },
-    ])
-    return project
-  })
-}
-
-/** Gives a project another plan. */
-export async function changePlan(ctx: Ctx, asked: Asked & { plan: string }): Promise<ProjectRow> {
-  return transact(ctx, async (tx) => {
-    const project = (await setPlan(tx, asked.projectId, asked.plan)) && (await findProject(tx, asked.projectId))
-    if (!project) throw refuse('project_not_found', { projectId: asked.projectId })
-    await appendEvents(tx, [
-      {
-        ...why(asked),
-        projectId: asked.projectId,
-        type: 'project.plan_set',
-        resourceType: 'project',
-        resourceId: asked.projectId,
-        data: { plan: asked.plan },
       },
     ])
     return project

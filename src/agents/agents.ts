@@ -18,7 +18,7 @@ type Asked = Cause & { projectId: string; agentId: string }
 export const STEP_MAX = 500
 
 /** An agent that nobody has heard of yet is on, and has no policy. */
-export async function findAgentOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, agentId: string): Promise<AgentRow> {
+export async function requireAgent(ctx: Pick<Ctx, 'sql'>, projectId: string, agentId: string): Promise<AgentRow> {
   const agent = await findAgent(ctx.sql, projectId, agentId)
   if (!agent) throw refuse('agent_not_found', { agentId })
   return agent
@@ -32,7 +32,7 @@ export async function disableAgent(ctx: Ctx, asked: Asked & { reason: string | n
     return { type: 'agent.disabled', data: { reason: asked.reason } }
   })
   await enforceSwitches(ctx)
-  return findAgentOr404(ctx, asked.projectId, asked.agentId)
+  return requireAgent(ctx, asked.projectId, asked.agentId)
 }
 
 /** Switches an agent on again, and lets its held runs go. Runs that were paused are resumed by hand. */
@@ -45,7 +45,7 @@ export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | n
     return { type: 'agent.enabled', data: { reason: asked.reason ?? null } }
   })
   ctx.ring(queues.map((queue) => queueTopic(queue)))
-  return findAgentOr404(ctx, asked.projectId, asked.agentId)
+  return requireAgent(ctx, asked.projectId, asked.agentId)
 }
 
 type NewPolicy = Asked & {

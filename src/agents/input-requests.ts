@@ -153,7 +153,7 @@ export async function answerInput(
   ctx: Ctx,
   asked: Cause & { projectId: string; requestId: string; answer: InputAnswer },
 ): Promise<InputRow> {
-  const row = await findInputOr404(ctx, asked.projectId, asked.requestId)
+  const row = await requireInput(ctx, asked.projectId, asked.requestId)
   await checkAnswer(row, asked.answer)
   // What was not edited is part of the answer too: whoever reads it need not look at the question.
   const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
@@ -170,7 +170,7 @@ export async function expireInput(ctx: Ctx, row: InputRow): Promise<void> {
   })
 }
 
-export async function findInputOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, requestId: string): Promise<InputRow> {
+export async function requireInput(ctx: Pick<Ctx, 'sql'>, projectId: string, requestId: string): Promise<InputRow> {
   const row = await findInputRequest(ctx.sql, projectId, requestId)
   if (!row) throw refuse('input_not_found', { inputRequestId: requestId })
   return row

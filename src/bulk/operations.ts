@@ -56,7 +56,7 @@ export async function previewOperation(ctx: Ctx, asked: OperationRequest): Promi
   return { n: Math.min(n, maxRuns), exact: exact || n >= maxRuns, sample: first.map((run) => run.publicId) }
 }
 
-export async function findOperationOr404(ctx: Ctx, projectId: string, id: string): Promise<OperationRow> {
+export async function requireOperation(ctx: Ctx, projectId: string, id: string): Promise<OperationRow> {
   const operation = await findOperation(ctx.sql, projectId, id)
   if (!operation) throw refuse('operation_not_found', { operationId: id })
   return operation
@@ -67,7 +67,7 @@ export async function cancelOperation(
   ctx: Ctx,
   asked: Cause & { projectId: string; operationId: string },
 ): Promise<OperationRow> {
-  const { id, state } = await findOperationOr404(ctx, asked.projectId, asked.operationId)
+  const { id, state } = await requireOperation(ctx, asked.projectId, asked.operationId)
   const ended = await ctx.sql.begin((tx) => endWithEvent(tx as unknown as Sql, id, { state: 'canceled' }, asked))
   ctx.ring(['tail'])
   if (ended) return ended as OperationRow

@@ -80,7 +80,7 @@ async function* inChunks(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   if (held > 0) yield Buffer.concat(parts)
 }
 
-export async function findFileOr404({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<FileRow> {
+export async function requireFile({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<FileRow> {
   const [file] = isUuid(fileId) ? await readFiles(sql, projectId, [fileId]) : []
   if (!file) throw refuse('file_not_found', { fileId })
   return file
@@ -91,7 +91,7 @@ export async function findFileOr404({ sql }: Pick<Ctx, 'sql'>, projectId: string
  * by then, on whichever node, is not found. One that is deleted later breaks off, and its length tells the reader.
  */
 export async function openFile(ctx: Pick<Ctx, 'sql'>, projectId: string, fileId: string) {
-  const file = await findFileOr404(ctx, projectId, fileId)
+  const file = await requireFile(ctx, projectId, fileId)
   const first = file.size === 0 ? Buffer.alloc(0) : await readFileChunk(ctx.sql, file.id, 0)
   if (!first) throw refuse('file_not_found', { fileId })
   return { file, bytes: bytesFrom(ctx.sql, file, first) }
@@ -109,6 +109,6 @@ async function* bytesFrom(sql: Sql, { id, size }: FileRow, first: Buffer): Async
 }
 
 export async function removeFile({ sql }: Pick<Ctx, 'sql'>, projectId: string, fileId: string): Promise<void> {
-  const file = await findFileOr404({ sql }, projectId, fileId)
+  const file = await requireFile({ sql }, projectId, fileId)
   await deleteFile(sql, projectId, file.id)
 }

@@ -1,5 +1,6 @@
 // Jobs: created, changed (each change is a version), paused, resumed, deleted. Each change and the event that says so
 // are one transaction.
+
 import { isDeepStrictEqual } from 'node:util'
 import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { headersProblem } from '#access/egress/headers.ts'
@@ -9,28 +10,18 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { JobDefinition } from '#core/job.ts'
-import { OVER_STATES } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { isDuplicate, type Sql } from '#postgres/sql.ts'
-import { listRuns } from '#run-state/read/list-runs.sql.ts'
-import { countLiveRuns } from '#run-state/read/read-runs.sql.ts'
-import { cancelRuns } from '#runs/control/cancel-runs.ts'
-import { dropDependencies, lockDependencies, readDependents } from './dependencies.sql.ts'
-import { findJobByIdOrSlug, jobsOf } from './job-cache.ts'
-import { changeJob, deleteJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sql.ts'
+import { jobsOf } from './job-cache.ts'
+import { changeJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sql.ts'
+import { requireJob } from './require-job.ts'
 import { cronProblem, isTimezone, nextTick } from './schedule.ts'
 
 /** Of people who change one job at the same moment, one is first each time. */
 const TRIES_MAX = 50
 
 type Asked = Cause & { projectId: string }
-
-export async function findJobOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, job: string): Promise<JobRow> {
-  const found = await findJobByIdOrSlug(ctx.sql, projectId, job)
-  if (!found) throw refuse('job_not_found', { job })
-  return found
-}
 
 /** Creates version 1 of a job. `signingSecret` signs what is sent to its endpoint. */
 export async function createJob(
@@ -41,7 +32,7 @@ export async function createJob(
   const definition = withSecretsKept(asked.definition, {})
   await checkDefinition(ctx, projectId, definition)
   const id = newId()
-  await change(ctx, asked, { jobId: id, type: 'job.created', data: { slug, version: 1 } }, async (tx) => {
+  await writeJobChange(ctx, asked, { jobId: id, type: 'job.created', data: { slug, version: 1 } }, async (tx) => {
     const inserted = await insertJob(tx, {
       id,
       projectId,
@@ -68,7 +59,7 @@ type JobChange = {
 /** Lays `patch` over the job's current version, as a new version; the runs under way keep theirs. */
 export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<JobRow> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const job = await findJobOr404(ctx, asked.projectId, asked.job)
+    const job = await requireJob(ctx, asked.projectId, asked.job)
     const definition = { ...job.definition, ...withSecretsKept(asked.patch, job.definition.endpointHeaders) }
     await checkDefinition(ctx, asked.projectId, definition, job.definition)
     const slug = asked.slug ?? job.slug
@@ -82,7 +73,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
     const nextCronAt = sameCron ? ('as it is' as const) : nextCron(ctx, definition)
     const changes = [...Object.keys(asked.patch), ...(asked.signingSecret === undefined ? [] : ['signingSecret'])]
     let changed = false
-    await change(
+    await writeJobChange(
       ctx,
       asked,
       { jobId: job.id, type: 'job.updated', data: { slug, version, fields: changes } },
@@ -115,9 +106,9 @@ class Lost extends Error {}
 
 /** While a job is paused nothing of it is claimed; new runs wait or are refused, as the job says. */
 export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: string | undefined }): Promise<JobRow> {
-  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  const job = await requireJob(ctx, asked.projectId, asked.job)
   if (!job.pausedAt) {
-    await change(
+    await writeJobChange(
       ctx,
       asked,
       { jobId: job.id, type: 'job.paused', data: { slug: job.slug, reason: asked.reason ?? null } },
@@ -126,46 +117,19 @@ export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: 
       },
     )
   }
-  return findJobOr404(ctx, asked.projectId, job.id)
+  return requireJob(ctx, asked.projectId, job.id)
 }
 
 export async function resumeJob(ctx: Ctx, asked: Asked & { job: string }): Promise<JobRow> {
-  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  const job = await requireJob(ctx, asked.projectId, asked.job)
   if (job.pausedAt) {
-    await change(ctx, asked, { jobId: job.id, type: 'job.resumed', data: { slug: job.slug } }, async (tx) => {
+    await writeJobChange(ctx, asked, { jobId: job.id, type: 'job.resumed', data: { slug: job.slug } }, async (tx) => {
       await setPaused(tx, job.id, undefined)
     })
   }
   ctx.ring(['queues'])
-  return findJobOr404(ctx, asked.projectId, job.id)
+  return requireJob(ctx, asked.projectId, job.id)
 }
-
-/** Deletes a job that has no run under way (or cancels those first) and that no other job depends on. Its history stays. */
-export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRuns: boolean }): Promise<void> {
-  const job = await findJobOr404(ctx, asked.projectId, asked.job)
-  const live = await countLiveRuns(ctx.sql, asked.projectId, job.id, OVER_STATES)
-  if (live > 0 && !asked.cancelRuns) throw refuse('job_busy', { job: job.slug, runs: live })
-  await change(ctx, asked, { jobId: job.id, type: 'job.deleted', data: { slug: job.slug } }, async (tx) => {
-    await lockDependencies(tx, asked.projectId)
-    const dependents = await readDependents(tx, job.id)
-    // Its dependents would wait for ever, or begin without what they were to wait for.
-    if (dependents.length > 0) throw refuse('job_needed', { job: job.slug, dependents })
-    await deleteJob(tx, job.id)
-    await dropDependencies(tx, job.id)
-  })
-  jobsOf(ctx).forget(asked.projectId, asked.job)
-  // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
-  await cancelAllOf(ctx, asked, job.id)
-}
-
-async function cancelAllOf(ctx: Ctx, { projectId, actor }: Asked, jobId: string): Promise<void> {
-  for (;;) {
-    const runs = await listRuns(ctx.sql, { projectId, jobId, states: LIVE, order: 'oldest', limit: 500 })
-    if (runs.length === 0) return
-    await cancelRuns(ctx, { projectId, actor, runIds: runs.map((run) => run.publicId), reason: 'the job was deleted' })
-  }
-}
-const LIVE = ['delayed', 'queued', 'dequeued', 'executing', 'waiting', 'paused']
 
 const nextCron = (ctx: Ctx, definition: JobDefinition): Date | undefined =>
   definition.cron && definition.enabled
@@ -227,7 +191,13 @@ function withSecretsKept<T extends Partial<JobDefinition>>(sent: T, kept: JobDef
 
 type Fact = { jobId: string; type: string; data: object }
 
-async function change(ctx: Ctx, asked: Asked, fact: Fact, write: (tx: Sql) => Promise<void>): Promise<void> {
+/** Writes a change of a job and the event that says so in one transaction. */
+export async function writeJobChange(
+  ctx: Ctx,
+  asked: Asked,
+  fact: Fact,
+  write: (tx: Sql) => Promise<void>,
+): Promise<void> {
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     await write(tx)

@@ -8,9 +8,7 @@ import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { isUuid } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
-import { findJobOr404 } from './change-jobs.ts'
 import {
   callUpDependents,
   countDependencies,
@@ -26,6 +24,7 @@ import {
 } from './dependencies.sql.ts'
 import { jobsOf } from './job-cache.ts'
 import type { JobRow } from './jobs.sql.ts'
+import { requireJob } from './require-job.ts'
 
 /** More would be a graph that nobody can follow, and every trigger looks at all of them. */
 export const DEPENDENCIES_MAX = 100
@@ -37,8 +36,8 @@ export async function addDependency(
   ctx: Ctx,
   asked: Asked & { dependsOn: string; condition: DependencyCondition },
 ): Promise<DependencyRow> {
-  const job = await findJobOr404(ctx, asked.projectId, asked.job)
-  const target = await findJobOr404(ctx, asked.projectId, asked.dependsOn)
+  const job = await requireJob(ctx, asked.projectId, asked.job)
+  const target = await requireJob(ctx, asked.projectId, asked.dependsOn)
   if (job.id === target.id) throw refuse('dependency_cycle', { job: job.slug, dependsOn: target.slug })
   const row = await change(ctx, asked, job, async (tx) => {
     await lockDependencies(tx, asked.projectId)
@@ -61,7 +60,7 @@ export async function addDependency(
 
 /** Named by its own id, or by the job that it points at. Runs that wait are looked at again soon. */
 export async function removeDependency(ctx: Ctx, asked: Asked & { dependency: string }): Promise<void> {
-  const job = await findJobOr404(ctx, asked.projectId, asked.job)
+  const job = await requireJob(ctx, asked.projectId, asked.job)
   await change(ctx, asked, job, async (tx) => {
     await lockDependencies(tx, asked.projectId)
     const removed = isUuid(asked.dependency) ? await deleteDependency(tx, job.id, asked.dependency) : undefined
@@ -107,25 +106,4 @@ export async function dependencyStatus(
 ): Promise<{ dependencies: DependencyStanding[]; satisfied: boolean }> {
   const dependencies = run.jobId ? await readDependencyStandings(ctx.reads, run.jobId, matchKeyOf(run)) : []
   return { dependencies, satisfied: dependencies.every((it) => it.met) }
-}
-
-/**
- * What a run that is about to begin has to wait for; undefined when nothing. It is looked at again at once: what ends
- * between this look and the begin of the wait would be missed otherwise.
- */
-export async function waitOnDependencies(
-  sql: Sql,
-  run: { jobId: string; idempotencyKey?: string | null | undefined; metadata: Record<string, string> } & {
-    timeoutMs?: number | undefined
-  },
-) {
-  const matchKey = matchKeyOf(run)
-  const standings = await readDependencyStandings(sql, run.jobId, matchKey)
-  if (standings.every((it) => it.met)) return undefined
-  return newWait('dependencies', {
-    jobId: run.jobId,
-    ...(matchKey && { matchKey }),
-    checkInMs: 0,
-    timeoutMs: run.timeoutMs,
-  })
 }

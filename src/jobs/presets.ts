@@ -8,7 +8,6 @@ import type { Preset } from '#core/preset.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
-import type { RunRequest } from '#runs/trigger/trigger-runs.ts'
 import { countPresets, deletePreset, findPreset, lockPresets, type PresetRow, putPreset } from './presets.sql.ts'
 
 /** Presets of its own that a project may have. */
@@ -17,7 +16,7 @@ export const PRESETS_MAX = 200
 type Asked = Cause & { projectId: string }
 
 /** What a preset says about a run's times, for a request that does not say so itself. */
-export const timesOf = (preset: Preset | undefined): Pick<RunRequest, 'timeoutSecs' | 'maxAttempts'> => ({
+export const timesOf = (preset: Preset | undefined): { timeoutSecs?: number; maxAttempts?: number } => ({
   ...(preset?.timeoutSecs != null && { timeoutSecs: preset.timeoutSecs }),
   ...(preset?.maxAttempts != null && { maxAttempts: preset.maxAttempts }),
 })
@@ -29,7 +28,7 @@ export const settingsOf = (preset: Preset): Pick<NewRun, 'preset' | 'queue' | 'e
   environment: preset.environment,
 })
 
-export async function findPresetOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, name: string): Promise<PresetRow> {
+export async function requirePreset(ctx: Pick<Ctx, 'sql'>, projectId: string, name: string): Promise<PresetRow> {
   const preset = await findPreset(ctx.sql, projectId, name)
   if (!preset) throw refuse('preset_not_found', { preset: name })
   return preset

@@ -4,11 +4,9 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
-
+import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
-
 import { deleteOldSpent } from '#usage/ledger.sql.ts'
-
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
 import {
@@ -18,7 +16,6 @@ import {
   deleteStaleKeys,
   deleteUnseenResources,
   dropOldPayloads,
-  whileAlone,
 } from './retention.sql.ts'
 
 /** Days that each class of data is kept; null for ever. */

@@ -3,24 +3,6 @@ import { FINAL_STATES, OVER_STATES } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { deleteLabels } from '#run-state/labels.sql.ts'
 
-/** Runs `work` while this connection holds the named lock; undefined when another node holds it. */
-export async function whileAlone<T>(sql: Sql, name: string, work: () => Promise<T>): Promise<T | undefined> {
-  const connection = await sql.reserve()
-  try {
-    const [row] = await connection<
-      { locked: boolean }[]
-    >`select pg_try_advisory_lock(hashtextextended(${name}, 2)) as locked`
-    if (!row!.locked) return undefined
-    try {
-      return await work()
-    } finally {
-      await connection`select pg_advisory_unlock(hashtextextended(${name}, 2))`
-    }
-  } finally {
-    connection.release()
-  }
-}
-
 /**
  * Empties the bodies of runs that ended more than `days` ago. Returns how many. Dead letters keep theirs as long as they
  * are there, or a redrive would run them without a payload.

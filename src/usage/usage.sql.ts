@@ -2,8 +2,8 @@
 
 import { type Cost, costFrom } from '#core/cost.ts'
 import { column } from '#postgres/column.ts'
+import type { SequencePage } from '#postgres/page.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
-import type { SequencePage } from '#runs/attempts/attempt-writes.sql.ts'
 
 export type UsageRow = {
   id: string

@@ -17,7 +17,7 @@ type Asked = ToolName & { actor: Actor }
 type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'>
 export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
 
-export async function findToolOr404(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
+export async function requireTool(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
   const tool = await findTool(ctx.sql, name)
   if (!tool) throw refuse('tool_not_found', { tool: name.name })
   return tool
@@ -56,11 +56,11 @@ async function checkUrl(ctx: Ctx, url: string): Promise<void> {
 }
 
 export async function toggleTool(ctx: Ctx, asked: Asked & { enabled: boolean }): Promise<ToolRow> {
-  const known = await findToolOr404(ctx, asked)
+  const known = await requireTool(ctx, asked)
   if (asked.enabled && !known.enabled) await checkUrl(ctx, known.url)
   const row = await change(ctx, asked, async (tx) => {
     await lockTools(tx, asked.projectId)
-    const before = await findToolOr404({ sql: tx }, asked)
+    const before = await requireTool({ sql: tx }, asked)
     const row = await putTool(tx, { ...before, enabled: asked.enabled })
     return { row, type: asked.enabled ? 'tool.enabled' : 'tool.disabled' }
   })
@@ -69,7 +69,7 @@ export async function toggleTool(ctx: Ctx, asked: Asked & { enabled: boolean }):
 
 export async function removeTool(ctx: Ctx, asked: Asked): Promise<void> {
   await change(ctx, asked, async (tx) => {
-    const row = await findToolOr404({ sql: tx }, asked)
+    const row = await requireTool({ sql: tx }, asked)
     await deleteTool(tx, asked)
     return { row, type: 'tool.deleted' }
   })

@@ -2,8 +2,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
 import { findJob, type JobRow, listJobs } from '#jobs/jobs.sql.ts'
+import { requireJob } from '#jobs/require-job.ts'
 
 const DEFAULT_SLUG = 'default'
 
@@ -14,7 +14,7 @@ export async function findNamedApp(ctx: Ctx, request: FastifyRequest, projectId:
   const name = typeof header === 'string' && header !== '' ? header : parameter
   if (name === undefined) return undefined
   if (parameter !== undefined && parameter !== name) throw refuseField('app', 'differs from the header X-App-Id')
-  return findJobOr404(ctx, projectId, name)
+  return requireJob(ctx, projectId, name)
 }
 
 /** The app that runs are created for: the one that is named, else the default one of the project. */

@@ -10,14 +10,15 @@ import { isOver } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
 import { isUuid } from '#postgres/id.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { cancelRun } from '#runs/control/cancel-runs.ts'
-import { findRunOr404, resumeRun } from '#runs/control/move-by-hand.ts'
+import { resumeRun } from '#runs/control/move-by-hand.ts'
 import * as contract from './contract.ts'
 import { statusOf, typeOf } from './run-wire.ts'
 
 export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.cancelRun, async ({ run_id }, { projectId, actor }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     if (!isOver(run.state))
       // It may end between our look and the cancel, which then is not needed.
       await cancelRun(ctx, { projectId, actor, runId: run_id }).catch(unless('run_over'))
@@ -25,7 +26,7 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   implement(app, contract.sendInput, async ({ run_id, type, data }, { projectId, actor }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const question = await findQuestion(ctx, run, data.request_id)
     if (question?.state !== 'pending') throw notPending(question, run)
     if (typeOf(question) !== (type === 'approval' ? 'approval_request' : type))

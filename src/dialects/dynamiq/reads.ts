@@ -4,7 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { implement } from '#http/implement.ts'
 import { countNumberedEvents, listNumberedEvents, type NumberedEvents } from '#log/numbered-events.sql.ts'
 import { countNumberedRuns, listNumberedRuns, type NumberedRuns } from '#run-state/read/numbered-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { findNamedApp } from './app.ts'
 import * as contract from './contract.ts'
 import { fillRows } from './event-fill.ts'
@@ -41,11 +41,11 @@ export function dynamiqReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   implement(app, contract.getRun, async ({ run_id }, { projectId }) => ({
-    data: await showRun(ctx, await findRunOr404(ctx, projectId, run_id)),
+    data: await showRun(ctx, await requireRun(ctx, projectId, run_id)),
   }))
 
   implement(app, contract.listEvents, async ({ run_id, sort, ...asked }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const list: NumberedEvents = {
       run,
       types: SHOWN,

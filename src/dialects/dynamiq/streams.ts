@@ -8,7 +8,7 @@ import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, type Wire } from '#live/wire.ts'
 import { type RunLogRow, readRunLog } from '#log/read-log.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import * as contract from './contract.ts'
 import { fillPage } from './event-fill.ts'
 import { eventObject, numbersBefore, ONCE } from './event-wire.ts'
@@ -57,7 +57,7 @@ export function dynamiqStreams({ ctx, live }: { ctx: Ctx; live: Live }): OpenStr
 export function dynamiqStreamRoutes(app: FastifyInstance, ctx: Ctx, open: OpenStream): void {
   implement(app, contract.streamEvents, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
     const afterSequence = afterOf(request, after_sequence)
-    await open(request, reply, { run: await findRunOr404(ctx, projectId, run_id), afterSequence })
+    await open(request, reply, { run: await requireRun(ctx, projectId, run_id), afterSequence })
     return undefined
   })
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { listTools, type ToolRow } from '#agents/tools/tools.sql.ts'
-import { findToolOr404, GLOBAL, removeTool, setTool, toggleTool } from '#agents/tools/tools.ts'
+import { GLOBAL, removeTool, requireTool, setTool, toggleTool } from '#agents/tools/tools.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { nullable, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
@@ -151,7 +151,7 @@ export function toolRoutes(app: FastifyInstance, ctx: Ctx): void {
     (await listTools(ctx.reads, { projectId, scopeId: scope_id, limit: TOOLS_MAX })).map(toolWire),
   )
   implement(app, read, async ({ name, scope_id }, { projectId }) =>
-    toolWire(await findToolOr404(ctx, { projectId, name, scopeId: scope_id })),
+    toolWire(await requireTool(ctx, { projectId, name, scopeId: scope_id })),
   )
   implement(app, toggle, async ({ name, scope_id, enabled }, { projectId, actor }) =>
     toolWire(await toggleTool(ctx, { projectId, actor, name, scopeId: scope_id, enabled })),

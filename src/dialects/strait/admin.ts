@@ -10,7 +10,7 @@ import { createdKey } from '#http/wire/cursor.ts'
 import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
 import { instantText } from '#postgres/instant.ts'
 import { findRunBody, readRunCounts } from '#run-state/read/read-runs.sql.ts'
-import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
+import { requireBatch } from '#runs/trigger/trigger-batch.ts'
 import { sendEvent } from '#runs/waits/waits.ts'
 import * as contract from './admin-contract.ts'
 import { scopesOf, shownScopes } from './admin-scopes.ts'
@@ -90,7 +90,7 @@ function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOf(request, reply, { ...found, list: 'strait-batches', place: createdKey }).map(batchWire)
   })
   implement(app, contract.getBatchOperation, async ({ batch_id }, { projectId }) =>
-    batchWire(await findBatchOr404(ctx, projectId, batch_id)),
+    batchWire(await requireBatch(ctx, projectId, batch_id)),
   )
 }
 

@@ -27,10 +27,11 @@ import { parseTraceparent } from '#core/trace-context.ts'
 import { idempotencyKeyOf, type KeyCaller } from '#http/caller.ts'
 import { answer, implement } from '#http/implement.ts'
 import { itemProblemOf } from '#http/problems.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
+import { requireJob } from '#jobs/require-job.ts'
+import type { RunRequest } from '#runs/trigger/run-request.ts'
 import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
-import { type RunRequest, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
+import { triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
 import { tryTriggers } from '#runs/trigger/try-trigger.ts'
 import { filled } from './run-wire.ts'
 
@@ -170,7 +171,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (dry_run) {
       const [problem] = await tryTriggers(ctx, { ...originOf(caller), job }, [asked])
       if (problem) throw problem
-      const found = await findJobOr404(ctx, caller.projectId, job)
+      const found = await requireJob(ctx, caller.projectId, job)
       return answer(200, { ...foreseen(ctx, found, asked), payload_hash, idempotency_hit: false, dry_run })
     }
     const { run, replayed } = await triggerRun(ctx, job, asked, originOf(caller))

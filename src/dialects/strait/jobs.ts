@@ -9,12 +9,14 @@ import { implement } from '#http/implement.ts'
 import { createdKey } from '#http/wire/cursor.ts'
 import { toWire } from '#http/wire/words.ts'
 import { readJobHealth } from '#insight/job-health.sql.ts'
-import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
+import { createJob, pauseJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { type DependencyRow, listDependencies } from '#jobs/dependencies.sql.ts'
 import { addDependency, removeDependency } from '#jobs/job-dependencies.ts'
 import { findJobVersion, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
+import { requireJob } from '#jobs/require-job.ts'
 import { readRunCounts, type StateCount } from '#run-state/read/read-runs.sql.ts'
 import { versionFrom } from '#run-state/read/run-places.sql.ts'
+import { removeJob } from '#runs/control/remove-job.ts'
 import * as contract from './jobs-contract.ts'
 import { healthOf, WINDOW_SECS } from './jobs-health.ts'
 import { TRIGGER_ROUTES, triggerRoutes } from './jobs-trigger.ts'
@@ -50,7 +52,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     const found = await untied(shown(page.limit), (limit) => listJobs(ctx.reads, { ...filter, limit }))
     return pageOf(request, reply, { ...found, list: 'strait-jobs', place: createdKey }).map(jobWire)
   })
-  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))
+  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await requireJob(ctx, projectId, job)))
   implement(app, contract.updateJob, async ({ job, ...input }, caller) => {
     checkProjectOfBulk(input.project_id, caller)
     return jobWire(await updateJob(ctx, { ...askedBy(caller), job, slug: input.slug, ...changesOf(input) }))
@@ -66,7 +68,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     jobWire(await resumeJob(ctx, { ...askedBy(caller), job })),
   )
   implement(app, contract.cloneJob, async ({ job, slug, name }, caller) => {
-    const { definition, signingSecret, ...old } = await findJobOr404(ctx, caller.projectId, job)
+    const { definition, signingSecret, ...old } = await requireJob(ctx, caller.projectId, job)
     const made = await createJob(ctx, {
       ...askedBy(caller),
       slug: slug ?? copyOf(old.slug),
@@ -76,7 +78,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     return jobWire(made)
   })
   implement(app, contract.getJobHealth, async ({ job, window }, { projectId }) => {
-    const { id, definition, pausedAt } = await findJobOr404(ctx, projectId, job)
+    const { id, definition, pausedAt } = await requireJob(ctx, projectId, job)
     const health = await readJobHealth(ctx.reads, id, WINDOW_SECS[window])
     return {
       job_id: id,
@@ -102,7 +104,7 @@ export function countsOf(rows: readonly StateCount[]): Record<RunState, number> 
 
 function versionRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listJobVersions, async ({ job, cursor, ...page }, { projectId }, request, reply) => {
-    const found = await findJobOr404(ctx, projectId, job)
+    const found = await requireJob(ctx, projectId, job)
     const limit = shown(page.limit)
     const before = await numberPlace('strait-versions', cursor, (moment) => versionFrom(ctx.reads, found.id, moment))
     const rows = await listJobVersions(ctx.reads, found.id, { before, limit: limit + 1 })
@@ -110,7 +112,7 @@ function versionRoutes(app: FastifyInstance, ctx: Ctx): void {
     return versions.map((version) => versionWire(version, found))
   })
   implement(app, contract.getJobVersion, async ({ job, version }, { projectId }) => {
-    const found = await findJobOr404(ctx, projectId, job)
+    const found = await requireJob(ctx, projectId, job)
     const row = await findJobVersion(ctx.sql, found.id, version)
     if (!row) throw refuse('version_not_found', { job, version })
     return versionWire(row, found)
@@ -121,7 +123,7 @@ const dependencyWire = (row: DependencyRow) => toWire(row)
 
 function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listDependencies, async ({ job }, { projectId }) => {
-    const { id } = await findJobOr404(ctx, projectId, job)
+    const { id } = await requireJob(ctx, projectId, job)
     return (await listDependencies(ctx.sql, id)).map(dependencyWire)
   })
   implement(app, contract.addDependency, async ({ job, depends_on_job_id, condition = 'completed' }, caller) =>

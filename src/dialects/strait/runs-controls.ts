@@ -7,9 +7,10 @@ import type { KeyCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { cancelRun } from '#runs/control/cancel-runs.ts'
 import { debugRun, resetIdempotencyKey } from '#runs/control/mark-run.ts'
-import { findRunOr404, redriveRun, rescheduleRun, resumeRun } from '#runs/control/move-by-hand.ts'
+import { redriveRun, rescheduleRun, resumeRun } from '#runs/control/move-by-hand.ts'
 import { pauseRun } from '#runs/control/pause-run.ts'
 import { replayRun } from '#runs/control/replay-run.ts'
 import { restartRun } from '#runs/control/restart-run.ts'
@@ -36,13 +37,13 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   const shown = async (run: RunRow) => straitRun(run, await findRunBody(ctx.sql, run.id))
 
   implement(app, contract.cancelRun, async ({ run_id }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, run_id)
+    const run = await requireRun(ctx, caller.projectId, run_id)
     if (isOver(run.state)) throw straitRefusal(400, 'run already in terminal state')
     await inWords(cancelRun(ctx, { ...askedBy(caller), runId: run_id }), { run_over: [409, 'failed to cancel run'] })
     return undefined
   })
   implement(app, contract.replayRun, async ({ run_id, from_checkpoint }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, run_id)
+    const run = await requireRun(ctx, caller.projectId, run_id)
     if (!REPLAYABLE.includes(run.state)) throw straitRefusal(400, 'run is not replayable')
     const replayed = await inWords(
       replayRun(ctx, { ...askedBy(caller), runId: run_id, fromCheckpoint: from_checkpoint }),
@@ -54,7 +55,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return shown(replayed)
   })
   implement(app, contract.redriveRun, async ({ run_id }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, run_id)
+    const run = await requireRun(ctx, caller.projectId, run_id)
     if (run.state !== 'dead_letter') throw straitRefusal(...NOT_DEAD)
     const redriven = redriveRun(ctx, { ...askedBy(caller), runId: run_id })
     return shown(await inWords(redriven, { wrong_state: NOT_DEAD }))
@@ -67,7 +68,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) => {
     // Any past time means now; only our own clients are told when theirs is one.
     const scheduledAt = new Date(Math.max(Date.parse(scheduled_at), ctx.nowMs()))
-    const found = await inWords(findRunOr404(ctx, caller.projectId, run_id), { run_not_found: NOT_RESCHEDULABLE })
+    const found = await inWords(requireRun(ctx, caller.projectId, run_id), { run_not_found: NOT_RESCHEDULABLE })
     // Natively the time of a next attempt may be moved as well.
     if (found.startedAt || found.attempt > 1) throw straitRefusal(...NOT_RESCHEDULABLE)
     const moved = rescheduleRun(ctx, { ...askedBy(caller), runId: run_id, scheduledAt, payload })
@@ -79,7 +80,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return shown(run)
   })
   implement(app, contract.pauseRun, async ({ run_id }, caller) => {
-    const waitMs = await pauseWaitMs(ctx, await findRunOr404(ctx, caller.projectId, run_id))
+    const waitMs = await pauseWaitMs(ctx, await requireRun(ctx, caller.projectId, run_id))
     const paused = pauseRun(ctx, { ...askedBy(caller), runId: run_id, waitMs })
     const run = await inWords(paused, {
       run_over: NOT_EXECUTING,
@@ -91,7 +92,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return shown(run)
   })
   implement(app, contract.resumeRun, async ({ run_id }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, run_id)
+    const run = await requireRun(ctx, caller.projectId, run_id)
     if (run.state !== 'paused') throw straitRefusal(...NOT_PAUSED)
     const resumed = resumeRun(ctx, { ...askedBy(caller), runId: run_id })
     return shown(await inWords(resumed, { run_over: [409, 'failed to resume run'], wrong_state: NOT_PAUSED }))

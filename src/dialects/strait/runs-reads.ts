@@ -11,8 +11,8 @@ import { dependencyStatus } from '#jobs/job-dependencies.ts'
 import { instantText } from '#postgres/instant.ts'
 import { listRunsPage, type RunFilter, type RunPage, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import { findRunBody, type RunRow, readLineage } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { readRunBodies } from '#run-state/read/run-bodies.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { checkProjectOfRead, createdPlace, isWhole, nameNext, pageOf, shown, untied } from './paging.ts'
 import { straitRun, triggersShownAs } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
@@ -53,18 +53,18 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOfRuns(ctx, { request, reply, limit, cursor }, { list: 'strait-dlq', filter })
   })
   implement(app, contract.getRun, async ({ run_id }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return straitRun(run, await findRunBody(ctx.sql, run.id))
   })
   implement(app, contract.listChildren, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
-    const parent = await findRunOr404(ctx, projectId, run_id)
+    const parent = await requireRun(ctx, projectId, run_id)
     const filter: Conditions = { projectId, order: 'oldest', parentRunId: parent.id }
     const asked = { request, reply, limit, cursor }
     const whole = isWhole(asked) ? BUNDLE_BOUNDS.children.limit : undefined
     return pageOfRuns(ctx, asked, { list: 'strait-children', filter, whole })
   })
   implement(app, contract.listLineage, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const after = createdPlace('strait-lineage', cursor, 'oldest')
     const chain = await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)
     const rows = after ? chain.filter((row) => isBeyond(row, after)) : chain
@@ -72,7 +72,7 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     return runsPage(ctx, { request, reply, limit: page }, { list: 'strait-lineage', rows })
   })
   implement(app, contract.getDependencyStatus, async ({ run_id }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const { dependencies, satisfied } = await dependencyStatus(ctx, run)
     return {
       run_id: run.publicId,
@@ -89,7 +89,7 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
   implement(app, contract.getDebugBundle, async ({ run_id }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const [body, bundle] = [await findRunBody(ctx.sql, run.id), await readDebugBundle(ctx, run)]
     const id = run.publicId
     return {

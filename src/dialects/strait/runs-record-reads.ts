@@ -12,9 +12,9 @@ import {
 } from '#insight/read-records.sql.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#run-state/read/run-places.sql.ts'
 import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#runs/attempts/attempt-writes.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { listLatestUsage } from '#usage/usage.sql.ts'
 import { isWhole, namePlace, numberPlace, pageOf, shown } from './paging.ts'
 import * as contract from './runs-contract.ts'
@@ -39,7 +39,7 @@ type Asked = {
 
 export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listEvents, async ({ run_id, level, type, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const whole = isWhole(asked)
     const limit = whole ? BUNDLE_BOUNDS.events.limit : shown(asked.limit)
     const list = 'strait-events'
@@ -59,7 +59,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOf(request, reply, { rows, limit, more, list, place: (row) => [row.sequence!] }).map(eventWire)
   })
   implement(app, contract.listCheckpoints, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-checkpoints'
     const before = await numberPlace(list, asked.cursor, (moment) => checkpointFrom(ctx.reads, run.id, moment))
     const found = isWhole(asked)
@@ -69,7 +69,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     return page.map((row) => checkpointWire(run.publicId, row))
   })
   implement(app, contract.listUsage, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-usage'
     const before = await numberPlace(list, asked.cursor, (moment) => usageFrom(ctx.reads, run.id, moment))
     const limit = isWhole(asked) ? BUNDLE_BOUNDS.usage.limit : shown(asked.limit)
@@ -78,7 +78,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     return page.map((row) => usageWire(run.publicId, row))
   })
   implement(app, contract.listToolCalls, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-tool-calls'
     const after = (await numberPlace(list, asked.cursor, (moment) => toolCallsUpTo(ctx.reads, run.id, moment))) ?? 0
     const found = isWhole(asked)
@@ -88,7 +88,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     return page.map((row) => toolCallWire(run.publicId, row))
   })
   implement(app, contract.listOutputs, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-outputs'
     const after = namePlace(list, asked.cursor) ?? ''
     const found = isWhole(asked)
@@ -98,7 +98,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     return page.map((row) => outputWire(run.publicId, row))
   })
   implement(app, contract.listState, async ({ run_id, ...asked }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return pageOfState(ctx, { request, reply, ...asked }, run)
   })
 }

@@ -9,6 +9,7 @@ import { checkOf } from '#http/input/validation.ts'
 import { attemptOf, errorText, overWire } from '#http/routes/attempts.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import {
   annotateRun,
   forgetValue,
@@ -25,7 +26,6 @@ import { endAttempts } from '#runs/attempts/end-attempts.ts'
 import { beatLeases } from '#runs/attempts/leases.sql.ts'
 import { recordUsage } from '#runs/attempts/record-usage.ts'
 import { continueRun } from '#runs/control/continue-run.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { awaitKey, spawnRun } from '#runs/control/spawn-run.ts'
 import { waitForEvent } from '#runs/waits/waits.ts'
 import { agentOfRun } from '#usage/spend.ts'
@@ -69,7 +69,7 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.annotateRun, async ({ given }, caller) => {
     await annotateRun(ctx, attemptOf(caller), annotationsOf(given))
-    return runOf(ctx, await findRunOr404(ctx, caller.projectId, caller.runId))
+    return runOf(ctx, await requireRun(ctx, caller.projectId, caller.runId))
   })
   implement(app, contract.heartbeatRun, async (_, caller) => {
     const { told } = await beat(ctx, caller)
@@ -79,7 +79,7 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
     checkpointWire(caller.runId, await writeCheckpoint(ctx, attemptOf(caller), { source, state })),
   )
   implement(app, contract.usageRun, async ({ provider, model, ...used }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, caller.runId)
+    const run = await requireRun(ctx, caller.projectId, caller.runId)
     const usage = {
       provider,
       model,
@@ -128,7 +128,7 @@ function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
     stateWire(caller.runId, await setValue(ctx, attemptOf(caller), { key, value })),
   )
   implement(app, contract.listStateOfRun, async ({ limit, cursor }, caller, request, reply) =>
-    pageOfState(ctx, { request, reply, limit, cursor }, await findRunOr404(ctx, caller.projectId, caller.runId)),
+    pageOfState(ctx, { request, reply, limit, cursor }, await requireRun(ctx, caller.projectId, caller.runId)),
   )
   implement(app, contract.getStateOfRun, async ({ key }, caller) => {
     const row = await findValue(ctx.sql, caller.runId, key)
@@ -210,5 +210,5 @@ async function end(ctx: Ctx, caller: RunCaller, how: Course) {
   const { runId, leaseToken: token, actor } = caller
   const [ended] = await endAttempts(ctx, [{ ...how, runId, token, actor, evenWaiting: true }])
   if (ended instanceof Error) throw ended
-  return runOf(ctx, await findRunOr404(ctx, caller.projectId, runId))
+  return runOf(ctx, await requireRun(ctx, caller.projectId, runId))
 }

@@ -9,7 +9,7 @@ import type { Live } from '#live/live.ts'
 import { oneLine, type Wire } from '#live/wire.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { filled } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
 import { CHUNK, DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
@@ -44,11 +44,11 @@ export function straitStreamRoutes(app: FastifyInstance, { ctx, live }: { ctx: C
     return undefined
   }
   implement(app, contract.streamRun, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return open(request, reply, run, { wire: wireOf(run), afterSequence: after_sequence })
   })
   implement(app, contract.streamChunks, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return open(request, reply, run, { wire: CHUNKS, afterSequence: after_sequence })
   })
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import { type AgentRow, listAgents, listPolicies, type PolicyRow } from '#agents/agents.sql.ts'
-import { disableAgent, enableAgent, findAgentOr404, setPolicy } from '#agents/agents.ts'
+import { disableAgent, enableAgent, requireAgent, setPolicy } from '#agents/agents.ts'
 import {
   type AuthorizationRow,
   findAuthorization,
@@ -20,7 +20,7 @@ import { addCosts, type Cost, costOfMicrousd, NO_COST, shownMicrousd } from '#co
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { type Policy, wholePolicy } from '#core/policy.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { type LedgerTotals, sumLedger } from '#usage/ledger.sql.ts'
 import { agentOfRun } from '#usage/spend.ts'
 import { sumAgentModels, sumModelSpend } from '#usage/usage.sql.ts'
@@ -66,7 +66,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOf(rows, limit, { wire: agentWire, cursor: (row) => encodeCursor('agents', [row.id]) })
   })
   implement(app, agents.getAgent, async ({ agent_id }, { projectId }) =>
-    agentWire(await findAgentOr404(ctx, projectId, agent_id)),
+    agentWire(await requireAgent(ctx, projectId, agent_id)),
   )
   implement(app, agents.disableAgent, async ({ agent_id, reason }, { projectId, actor }) =>
     agentWire(await disableAgent(ctx, { projectId, actor, agentId: agent_id, reason: reason ?? null })),
@@ -91,11 +91,11 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
     return { ...trial, newly_stopped: newlyStopped, newly_allowed: newlyAllowed, samples: samples.map(toWire) }
   })
   implement(app, authorizations.authorizeCall, async ({ agent_id, run_id, ...call }, { projectId, actor }) => {
-    const runId = run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, run_id)).id
+    const runId = run_id === undefined ? undefined : (await requireRun(ctx, projectId, run_id)).id
     return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
   })
   implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
-    const run = await findRunOr404(ctx, projectId, runId)
+    const run = await requireRun(ctx, projectId, runId)
     // A run that acts for no agent is held to the policy of its job's name.
     const agentId = agentOfRun(run)
     const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }

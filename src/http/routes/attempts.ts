@@ -6,6 +6,7 @@ import * as state from '#contract/runs/state.ts'
 import { shownMicrousd } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { findRunBody } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import {
   type Attempt,
   annotateRun,
@@ -21,7 +22,6 @@ import {
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
 import { beatLeases } from '#runs/attempts/leases.sql.ts'
 import { type Booked, recordUsage } from '#runs/attempts/record-usage.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { agentOfRun } from '#usage/spend.ts'
 import type { RunCaller } from '../caller.ts'
@@ -58,7 +58,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     app,
     contract.recordUsage,
     async ({ provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd }, caller) => {
-      const run = await findRunOr404(ctx, caller.projectId, caller.runId)
+      const run = await requireRun(ctx, caller.projectId, caller.runId)
       const { row, over } = await recordUsage(ctx, attemptOf(caller), {
         provider,
         model,
@@ -131,7 +131,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     return undefined
   })
 
-  const runOf = async (caller: RunCaller) => runWire(await findRunOr404(ctx, caller.projectId, caller.runId))
+  const runOf = async (caller: RunCaller) => runWire(await requireRun(ctx, caller.projectId, caller.runId))
 
   async function end(
     caller: RunCaller,

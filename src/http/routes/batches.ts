@@ -2,15 +2,15 @@ import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/runs/batches.ts'
 import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
-import { findBatchOr404 } from '#runs/trigger/trigger-batch.ts'
+import { requireJob } from '#jobs/require-job.ts'
+import { requireBatch } from '#runs/trigger/trigger-batch.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
 
 export function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listBatches, async ({ job, cursor, limit }, { projectId }) => {
-    const jobId = job === undefined ? undefined : (await findJobOr404(ctx, projectId, job)).id
+    const jobId = job === undefined ? undefined : (await requireJob(ctx, projectId, job)).id
     const after = createdCursor('batches', cursor)
     const rows = await listBatches(ctx.reads, { projectId, jobId, after, limit: limit + 1 })
     return pageOf(rows, limit, {
@@ -19,6 +19,6 @@ export function batchRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
   })
   implement(app, contract.getBatch, async ({ batch_id }, { projectId }) =>
-    toWire(await findBatchOr404(ctx, projectId, batch_id)),
+    toWire(await requireBatch(ctx, projectId, batch_id)),
   )
 }

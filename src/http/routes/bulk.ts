@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { listOperations, type OperationRow } from '#bulk/operations.sql.ts'
-import { cancelOperation, findOperationOr404, previewOperation, startOperation } from '#bulk/operations.ts'
+import { cancelOperation, previewOperation, requireOperation, startOperation } from '#bulk/operations.ts'
 import * as contract from '#contract/runs/bulk.ts'
 import { refuseField } from '#core/error.ts'
 import { replayRuns } from '#runs/control/replay-runs.ts'
@@ -32,7 +32,7 @@ export function bulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
   })
   implement(app, contract.getOperation, async ({ operation_id }, { projectId }) =>
-    operationWire(await findOperationOr404(ctx, projectId, operation_id)),
+    operationWire(await requireOperation(ctx, projectId, operation_id)),
   )
   implement(app, contract.cancelOperation, async ({ operation_id }, { projectId, actor }) =>
     operationWire(await cancelOperation(ctx, { projectId, actor, operationId: operation_id })),

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/dependencies.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
 import { listDependencies } from '#jobs/dependencies.sql.ts'
 import { addDependency, dependencyStatus, removeDependency } from '#jobs/job-dependencies.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireJob } from '#jobs/require-job.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { implement } from '../implement.ts'
 import { toWire } from '../wire/words.ts'
 
@@ -13,7 +13,7 @@ export function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
     toWire(await addDependency(ctx, { projectId, actor, job, dependsOn: depends_on, condition })),
   )
   implement(app, contract.listDependencies, async ({ job }, { projectId }) => {
-    const found = await findJobOr404(ctx, projectId, job)
+    const found = await requireJob(ctx, projectId, job)
     return { data: (await listDependencies(ctx.reads, found.id)).map(toWire), next_cursor: null, has_more: false }
   })
   implement(app, contract.removeDependency, async ({ job, dependency }, { projectId, actor }) => {
@@ -21,7 +21,7 @@ export function dependencyRoutes(app: FastifyInstance, ctx: Ctx): void {
     return undefined
   })
   implement(app, contract.dependencyStatus, async ({ run_id }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const { dependencies, satisfied } = await dependencyStatus(ctx, run)
     return {
       run_id: run.publicId,

@@ -13,7 +13,7 @@ import { readRunLog } from '#log/read-log.sql.ts'
 import { findResources } from '#log/resources.sql.ts'
 import { normalizeId } from '#postgres/id.ts'
 import { instantText } from '#postgres/instant.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { appendReport, appendReports, type Report, type Reporter } from '#runs/report/append-log.ts'
 import { implement } from '../implement.ts'
 import type { Checked } from '../input/items.ts'
@@ -57,7 +57,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
         actorId: rest.actor_id,
         correlationId:
           rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
-        runId: ofRun === undefined ? undefined : (await findRunOr404(ctx, projectId, ofRun)).id,
+        runId: ofRun === undefined ? undefined : (await requireRun(ctx, projectId, ofRun)).id,
         agentId: rest.agent_id,
         occurredFrom: dateOf(rest.occurred_from),
         occurredTo: dateOf(rest.occurred_to),
@@ -112,7 +112,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     app,
     contract.listRunEvents,
     async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
-      const run = await findRunOr404(ctx, projectId, run_id)
+      const run = await requireRun(ctx, projectId, run_id)
       const after = decodeCursor('run-events', cursor, [WHOLE])
       const page = await readRunLog(ctx.reads, {
         runId: run.id,

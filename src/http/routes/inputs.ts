@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { type InputAnswer, type InputFilter, type InputRow, listInputRequests } from '#agents/input-requests.sql.ts'
-import { answerInput, askForInput, findInputOr404 } from '#agents/input-requests.ts'
+import { answerInput, askForInput, requireInput } from '#agents/input-requests.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/inputs.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { iso } from '../wire/words.ts'
@@ -31,7 +31,7 @@ export const inputWire = (row: InputRow) => ({
 
 export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.askForInput, async ({ wait, ...input }, caller) => {
-    const { agentId } = await findRunOr404(ctx, caller.projectId, caller.runId)
+    const { agentId } = await requireRun(ctx, caller.projectId, caller.runId)
     const question = {
       kind: input.kind,
       prompt: input.prompt,
@@ -46,15 +46,15 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
     return inputWire(await askForInput(ctx, attemptOf(caller), question, wait))
   })
   implement(app, contract.listRunInputs, async ({ run_id, cursor, limit }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return page('run-inputs', cursor, { projectId, runId: run.id, limit })
   })
   implement(app, contract.listInputs, async ({ status, kind, agent_id, run_id, cursor, limit }, { projectId }) => {
-    const runId = run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, run_id)).id
+    const runId = run_id === undefined ? undefined : (await requireRun(ctx, projectId, run_id)).id
     return page('inputs', cursor, { projectId, state: status, kind, agentId: agent_id, runId, limit })
   })
   implement(app, contract.getInput, async ({ input_request_id }, { projectId }) =>
-    inputWire(await findInputOr404(ctx, projectId, input_request_id)),
+    inputWire(await requireInput(ctx, projectId, input_request_id)),
   )
   implement(app, contract.answerInput, async ({ input_request_id, ...answer }, { projectId, actor }) =>
     inputWire(await answerInput(ctx, { projectId, actor, requestId: input_request_id, answer: answer as InputAnswer })),

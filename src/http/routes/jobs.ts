@@ -5,8 +5,10 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/jobs.ts'
 import { refuse } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
-import { createJob, findJobOr404, pauseJob, removeJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
+import { createJob, pauseJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
+import { requireJob } from '#jobs/require-job.ts'
+import { removeJob } from '#runs/control/remove-job.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
 import { fromWire, keyValue, toWire } from '../wire/words.ts'
@@ -46,7 +48,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
       cursor: (job) => encodeCursor('jobs', createdKey(job)),
     })
   })
-  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await findJobOr404(ctx, projectId, job)))
+  implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await requireJob(ctx, projectId, job)))
   implement(app, contract.updateJob, async ({ job, slug, ...patch }, { projectId, actor }) => {
     return jobWire(
       await updateJob(ctx, { projectId, actor, job, slug, patch: fromWire(patch) as Partial<JobDefinition> }),
@@ -63,7 +65,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     jobWire(await resumeJob(ctx, { projectId, actor, job })),
   )
   implement(app, contract.listJobVersions, async ({ job, cursor, limit }, { projectId }) => {
-    const found = await findJobOr404(ctx, projectId, job)
+    const found = await requireJob(ctx, projectId, job)
     const before = decodeCursor('versions', cursor, [INT])
     const rows = await listJobVersions(ctx.reads, found.id, { before: before && Number(before[0]), limit: limit + 1 })
     return pageOf(rows, limit, {
@@ -72,7 +74,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
   })
   implement(app, contract.getJobVersion, async ({ job, version }, { projectId }) => {
-    const found = await findJobOr404(ctx, projectId, job)
+    const found = await requireJob(ctx, projectId, job)
     const row = await findJobVersion(ctx.sql, found.id, version)
     if (!row) throw refuse('version_not_found', { job, version })
     return versionWire(row, found.slug)

@@ -3,7 +3,7 @@ import { maskValues } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/presets.ts'
 import { listPresets, type PresetRow } from '#jobs/presets.sql.ts'
-import { findPresetOr404, removePreset, setPreset } from '#jobs/presets.ts'
+import { removePreset, requirePreset, setPreset } from '#jobs/presets.ts'
 import { implement } from '../implement.ts'
 import { toWire } from '../wire/words.ts'
 
@@ -20,7 +20,7 @@ export function presetRoutes(app: FastifyInstance, ctx: Ctx): void {
     has_more: false,
   }))
   implement(app, contract.getPreset, async ({ preset }, { projectId }) =>
-    presetWire(await findPresetOr404(ctx, projectId, preset)),
+    presetWire(await requirePreset(ctx, projectId, preset)),
   )
   implement(app, contract.setPreset, async ({ preset: name, ...it }, { projectId, actor }) => {
     const { description, queue, environment } = it

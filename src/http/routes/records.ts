@@ -3,6 +3,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/runs/records.ts'
 import * as state from '#contract/runs/state.ts'
 import { refuse } from '#core/error.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import {
   findCheckpoint,
   findValue,
@@ -11,13 +12,12 @@ import {
   listToolCalls,
   listValues,
 } from '#runs/attempts/attempt-writes.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
 import { implement } from '../implement.ts'
 import { decodeCursor, encodeCursor, INT, pageOf, TEXT, WHOLE } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
 
 export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
-  const found = ({ projectId }: { projectId: string }, runId: string) => findRunOr404(ctx, projectId, runId)
+  const found = ({ projectId }: { projectId: string }, runId: string) => requireRun(ctx, projectId, runId)
 
   implement(app, contract.listCheckpoints, async ({ run_id, cursor, limit }, caller) => {
     const run = await found(caller, run_id)

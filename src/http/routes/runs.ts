@@ -6,7 +6,7 @@ import { parseTraceparent } from '#core/trace-context.ts'
 import { explainRun } from '#insight/explain-run.ts'
 import { listRunsPage, type RunFilter } from '#run-state/read/list-runs.sql.ts'
 import { findRunBody, type RunRow, readLineage } from '#run-state/read/read-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
 import { type Triggered, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
@@ -95,7 +95,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     return pageOfRuns(ctx, `dlq-${order}`, { filter, cursor })
   })
   implement(app, contract.getRun, async ({ run_id, include }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const body = await findRunBody(ctx.sql, run.id)
     return runWire(run, {
       trace: body?.trace ?? null,
@@ -104,18 +104,18 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     })
   })
   implement(app, contract.whyRun, async ({ run_id }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     return whyWire(run, await explainRun(ctx, run))
   })
   implement(app, contract.listChildren, async ({ run_id, cursor, limit }, { projectId }) => {
-    const parent = await findRunOr404(ctx, projectId, run_id)
+    const parent = await requireRun(ctx, projectId, run_id)
     return pageOfRuns(ctx, 'children', {
       filter: { projectId, parentRunId: parent.id, order: 'newest', limit },
       cursor,
     })
   })
   implement(app, contract.listLineage, async ({ run_id, cursor, limit }, { projectId }) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     const after = createdCursor('lineage', cursor)
     const rows = await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)
     const from = after ? rows.findIndex((row) => row.id === after.id) + 1 : 0

@@ -7,7 +7,7 @@ import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wi
 import type { RunLogRow } from '#log/read-log.sql.ts'
 import { readTailEnd } from '#log/tail.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { implement } from '../implement.ts'
 import { eventWire } from '../wire/event-wire.ts'
 
@@ -41,7 +41,7 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
     app,
     contract.streamRun,
     async ({ run_id, after_sequence, deltas, type }, { projectId }, request, reply) => {
-      const run = await findRunOr404(ctx, projectId, run_id)
+      const run = await requireRun(ctx, projectId, run_id)
       open(request, reply, run, {
         deltas,
         afterSequence: afterOf(request, after_sequence),
@@ -51,7 +51,7 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
     },
   )
   implement(app, contract.streamRunChunks, async ({ run_id, after_sequence }, { projectId }, request, reply) => {
-    const run = await findRunOr404(ctx, projectId, run_id)
+    const run = await requireRun(ctx, projectId, run_id)
     open(request, reply, run, { deltas: true, afterSequence: afterOf(request, after_sequence), wire: CHUNKS })
     return undefined
   })

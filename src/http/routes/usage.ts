@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/usage.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { readPrices, removePrice, setPrice } from '#usage/prices.ts'
 import { readUsageSums } from '#usage/sum-usage.ts'
 import { findUsageTotals, listUsage } from '#usage/usage.sql.ts'
@@ -12,7 +12,7 @@ import { totalsWire } from './agents.ts'
 
 export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {
-    const run = await findRunOr404(ctx, caller.projectId, run_id)
+    const run = await requireRun(ctx, caller.projectId, run_id)
     const after = Number(decodeCursor('usage', cursor, [WHOLE])?.[0] ?? 0)
     const [rows, totals] = await Promise.all([
       listUsage(ctx.sql, run.id, { after, limit: limit + 1 }),

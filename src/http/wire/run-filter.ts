@@ -3,10 +3,10 @@ import type { Static, TObject } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import type { runFilter } from '#contract/runs/run-filter.ts'
 import { refuseField } from '#core/error.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { requireJob } from '#jobs/require-job.ts'
 import { findChain } from '#log/find-event.sql.ts'
 import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
-import { findRunOr404 } from '#runs/control/move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { WHOLE } from '../input/field-path.ts'
 import { findFlaws, type ParsedJson, parseJsonText } from '../input/json.ts'
 import { keyValue } from './words.ts'
@@ -19,12 +19,12 @@ export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRun
   const { job, status, tag, metadata, payload_contains, parent_run_id, ...rest } = asked
   return {
     states: status,
-    jobId: job === undefined ? undefined : (await findJobOr404(ctx, projectId, job)).id,
+    jobId: job === undefined ? undefined : (await requireJob(ctx, projectId, job)).id,
     tags: tag?.map(keyValue),
     metadata: metadata?.map(keyValue),
     triggeredBy: rest.triggered_by,
     batchId: rest.batch_id,
-    parentRunId: parent_run_id === undefined ? undefined : (await findRunOr404(ctx, projectId, parent_run_id)).id,
+    parentRunId: parent_run_id === undefined ? undefined : (await requireRun(ctx, projectId, parent_run_id)).id,
     correlationId:
       rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
     queue: rest.queue,

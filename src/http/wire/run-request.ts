@@ -1,7 +1,7 @@
 // What a trigger asks for, in our words.
 
 import type { RunInput } from '#contract/runs/run.ts'
-import type { RunRequest } from '#runs/trigger/trigger-runs.ts'
+import type { RunRequest } from '#runs/trigger/run-request.ts'
 import { fromWire } from './words.ts'
 
 export function runRequest(

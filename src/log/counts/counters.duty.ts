@@ -1,7 +1,7 @@
 // Keeps counts quick to read: folds the counters of hours that are over into sums.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import { whileAlone } from '#upkeep/retention.sql.ts'
+import { whileAlone } from '#postgres/advisory-lock.ts'
 import { nameResources } from '../resources.sql.ts'
 import { foldCounts } from './fold-counts.sql.ts'
 

@@ -72,7 +72,7 @@ export async function insertToolCall(db: Db, it: NewToolCall): Promise<ToolCallR
 }
 
 /** Bounds of a list that is read in the order of sequences. */
-export type SequencePage = { after: number; limit: number }
+import type { SequencePage } from '#postgres/page.ts'
 
 export const listToolCalls = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<ToolCallRow[]> => [
   ...(await db<ToolCallRow[]>`

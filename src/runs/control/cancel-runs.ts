@@ -8,7 +8,8 @@ import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { doNamed } from '#run-state/read/named-runs.ts'
 import { type RunRow, readLiveDescendants, readRuns } from '#run-state/read/read-runs.sql.ts'
-import { findRunOr404, type Target } from './move-by-hand.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
+import type { Target } from './move-by-hand.ts'
 import { type Done, grouped, moveEach } from './move-each.ts'
 
 const ROUNDS_MAX = 100
@@ -17,7 +18,7 @@ const PAGE_MAX = 500
 
 /** Cancels a run and its children. Cancelling a canceled run is no error, and reaches children that are left. */
 export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   const [done] = await cancelFound(ctx, [run], target)
   if (done!.problem) throw done!.problem
   const [now] = await readRuns(ctx.sql, [run.id])

@@ -4,9 +4,9 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { priorityOf } from '#core/job.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
-import type { RunRequest } from '../trigger/trigger-runs.ts'
-import { findRunOr404 } from './move-by-hand.ts'
+import type { RunRequest } from '../trigger/run-request.ts'
 import { createFromRun } from './run-from-run.ts'
 
 /** Continuations of continuations, at most: beyond it is a loop that nobody meant. */
@@ -14,7 +14,7 @@ export const CONTINUATIONS_MAX = 10
 
 /** Continues the run of an attempt with another payload, or with its own. */
 export async function continueRun(ctx: Ctx, it: Attempt, { payload }: { payload?: unknown }): Promise<RunRow> {
-  const above = await findRunOr404(ctx, it.projectId, it.runId)
+  const above = await requireRun(ctx, it.projectId, it.runId)
   if (above.lineageDepth >= CONTINUATIONS_MAX) throw refuse('depth_exceeded', { depthMax: CONTINUATIONS_MAX })
   const { run } = await createFromRun(ctx, {
     above,

@@ -7,15 +7,16 @@ import { RUN_MOVES, type RunState } from '#core/run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { doNamed } from '#run-state/read/named-runs.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { afterCancel, type CancelWords, canceling } from './cancel-runs.ts'
-import { findRunOr404, type Target } from './move-by-hand.ts'
+import type { Target } from './move-by-hand.ts'
 import { type Done, grouped, moveEach } from './move-each.ts'
 
 type Asked = Cause & CancelWords
 
 /** Ends a run and its children. To cancel a canceled run is no error. */
 export async function endRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   const [done] = await endFound(ctx, [run], target)
   if (done!.problem) throw done!.problem
   const [now] = await readRuns(ctx.sql, [run.id])

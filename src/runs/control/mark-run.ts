@@ -5,12 +5,13 @@ import { refuse } from '#core/error.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { freeIdempotencyKey, setDebugMode } from '#run-state/run-marks.sql.ts'
-import { findRunOr404, type Target } from './move-by-hand.ts'
+import type { Target } from './move-by-hand.ts'
 
 /** Marks a run for inspection, or takes the mark away. */
 export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
     if (!(await setDebugMode(tx, run.id, target.debugMode))) return
@@ -27,7 +28,7 @@ const HELD_BY_EXECUTION = ['dequeued', 'executing', 'waiting']
 
 /** Frees the idempotency key of a run, so that a new request with it makes a new run; fine when it has none. */
 export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   if (HELD_BY_EXECUTION.includes(run.state)) {
     throw refuse('wrong_state', {
       runId: target.runId,

@@ -5,23 +5,17 @@ import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { isOver, type RunMove } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
-import { waitOnDependencies } from '#jobs/job-dependencies.ts'
 import { readJobs } from '#jobs/jobs.sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
-import { findRun, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { payloadProblem, scheduleProblem } from '../trigger/prepare-run.ts'
+import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
 
 /** A run that somebody names, and who asks. */
 export type Target = Cause & { projectId: string; runId: string }
-
-/** The run of this project with this id, or a refusal that does not tell whether another project has it. */
-export async function findRunOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, runId: string): Promise<RunRow> {
-  const run = await findRun(ctx.sql, projectId, runId)
-  if (!run) throw refuse('run_not_found', { runId })
-  return run
-}
 
 /** A run of a job that was deleted would be queued for ever: nobody claims it. */
 export async function checkJobIsThere(ctx: Ctx, run: RunRow): Promise<void> {
@@ -56,7 +50,7 @@ export async function rescheduleRun(
   ctx: Ctx,
   target: Target & { scheduledAt: Date; payload?: unknown },
 ): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   const nowMs = ctx.nowMs()
   const problem = scheduleProblem(target, nowMs)
   if (problem) throw problem
@@ -85,13 +79,13 @@ async function dependsOnOthers(ctx: Ctx, run: RunRow): Promise<boolean> {
 
 /** Queues a paused run again, to go on from its latest checkpoint. */
 export async function resumeRun(ctx: Ctx, target: Target): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   return moveFound(ctx, run, 'resume', requeueing(run, target))
 }
 
 /** The same run again: attempts counted anew, time to live refreshed. */
 export async function redriveRun(ctx: Ctx, target: Target): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   return moveFound(ctx, run, 'redrive', redriving(run, target))
 }
 

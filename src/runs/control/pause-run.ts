@@ -9,8 +9,9 @@ import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { tellPause } from '../attempts/leases.sql.ts'
-import { checkIsOurs, findRunOr404, type Target } from './move-by-hand.ts'
+import { checkIsOurs, type Target } from './move-by-hand.ts'
 
 type Pause = Target & {
   reason?: string | undefined
@@ -19,7 +20,7 @@ type Pause = Target & {
 }
 
 export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
-  const run = await findRunOr404(ctx, target.projectId, target.runId)
+  const run = await requireRun(ctx, target.projectId, target.runId)
   if (run.state === 'paused') return run
   checkIsOurs(run)
   if (run.state !== 'executing' || !run.jobId) {

@@ -4,7 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
 import type { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { requireJob } from '#jobs/require-job.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { type Answered, doNamed } from '#run-state/read/named-runs.ts'
@@ -18,7 +18,7 @@ type Many = Cause & { projectId: string } & ({ runIds: readonly string[] } | { j
 export async function redriveRuns(ctx: Ctx, many: Many): Promise<Answered<Done>[]> {
   const { projectId } = many
   if ('runIds' in many) return doNamed(ctx, many, (runs) => redriveFound(ctx, runs, many))
-  const { id: jobId } = await findJobOr404(ctx, projectId, many.job)
+  const { id: jobId } = await requireJob(ctx, projectId, many.job)
   return redriveOldest(ctx, { ...many, jobId })
 }
 

@@ -6,13 +6,15 @@ import type { Cause } from '#core/event.ts'
 import { priorityOf } from '#core/job.ts'
 import { isOver, OVER_STATES } from '#core/run.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { findCheckpoint } from '../attempts/attempt-writes.sql.ts'
-import { type Origin, type RunRequest, triggerRun } from '../trigger/trigger-runs.ts'
-import { findRunOr404, type Target } from './move-by-hand.ts'
+import type { Origin, RunRequest } from '../trigger/run-request.ts'
+import { triggerRun } from '../trigger/trigger-runs.ts'
+import type { Target } from './move-by-hand.ts'
 
 /** Runs the payload of a run that is over again, or the state of one of its checkpoints, under the job's current version. */
 export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
-  const old = await findRunOr404(ctx, target.projectId, target.runId)
+  const old = await requireRun(ctx, target.projectId, target.runId)
   const problem = replayProblem(old)
   if (problem) throw problem
   const payload =

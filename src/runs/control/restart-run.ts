@@ -6,22 +6,23 @@ import { refuse } from '#core/error.ts'
 import type { Preset } from '#core/preset.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
-import { findPresetOr404, timesOf } from '#jobs/presets.ts'
+import { requirePreset, timesOf } from '#jobs/presets.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
 import { changeRunSettings, type RunSettings } from '#run-state/run-settings.sql.ts'
 import { requeued } from '../waits/waits.ts'
-import { checkIsOurs, checkJobIsThere, findRunOr404, type Target } from './move-by-hand.ts'
+import { checkIsOurs, checkJobIsThere, type Target } from './move-by-hand.ts'
 
 /** Restarts a run that is executing or paused, optionally with the settings of a preset. */
 export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
   const { projectId, actor, causationId } = target
-  const run = await findRunOr404(ctx, projectId, target.runId)
+  const run = await requireRun(ctx, projectId, target.runId)
   checkIsOurs(run)
   await checkJobIsThere(ctx, run)
-  const preset = target.preset === undefined ? undefined : await findPresetOr404(ctx, projectId, target.preset)
+  const preset = target.preset === undefined ? undefined : await requirePreset(ctx, projectId, target.preset)
   const settings = preset && (await settingsUnder(ctx, run, preset))
   await ctx.sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql

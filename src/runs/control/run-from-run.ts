@@ -12,7 +12,8 @@ import type { Sql } from '#postgres/sql.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { prepareRun } from '../trigger/prepare-run.ts'
-import { type Origin, outcomeOf, type RunRequest, type Triggered } from '../trigger/trigger-runs.ts'
+import type { Origin, RunRequest } from '../trigger/run-request.ts'
+import { outcomeOf, type Triggered } from '../trigger/trigger-runs.ts'
 
 const TRIES_MAX = 5
 

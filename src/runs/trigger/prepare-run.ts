@@ -5,14 +5,14 @@ import { canonicalJson } from '#core/canonical.ts'
 import { DEPENDENCY_KEY } from '#core/dependency.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { type JobDefinition, rankOf } from '#core/job.ts'
-import { waitOnDependencies } from '#jobs/job-dependencies.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { findPreset } from '#jobs/presets.sql.ts'
 import { settingsOf, timesOf } from '#jobs/presets.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
-import type { Origin, RunRequest } from './trigger-runs.ts'
+import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
+import type { Origin, RunRequest } from './run-request.ts'
 
 /** How far ahead a run may be scheduled. */
 export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { listBatches } from '#jobs/batches.sql.ts'
 import { addJob, TESTER, testYard } from '#test/support/yard.ts'
 import { deleteOldBatches } from '#upkeep/retention.sql.ts'
-import { findBatchOr404, triggerBatch } from './trigger-batch.ts'
+import { requireBatch, triggerBatch } from './trigger-batch.ts'
 import { triggerRuns } from './trigger-runs.ts'
 
 const asked = { projectId: 'default', actor: TESTER, job: 'j' }
@@ -11,11 +11,11 @@ test('a batch is on record while it is at work, and says in the end how many run
   const { ctx } = await testYard()
   const job = await addJob(ctx, 'j', { payloadSchema: { type: 'number' } })
   const { batchId, outcomes } = await triggerBatch(ctx, { ...asked, itemCount: 2 }, async (batchId) => {
-    expect(await findBatchOr404(ctx, 'default', batchId)).toMatchObject({ createdCount: 0, finishedAt: null })
+    expect(await requireBatch(ctx, 'default', batchId)).toMatchObject({ createdCount: 0, finishedAt: null })
     return triggerRuns(ctx, 'j', [{ payload: 1 }, { payload: 'x' }], { ...asked, triggeredBy: 'manual', batchId })
   })
   expect(outcomes).toMatchObject([{ run: { batchId }, replayed: false }, { code: 'invalid' }])
-  expect(await findBatchOr404(ctx, 'default', batchId)).toMatchObject({
+  expect(await requireBatch(ctx, 'default', batchId)).toMatchObject({
     jobId: job.id,
     itemCount: 2,
     createdCount: 1,

@@ -5,7 +5,8 @@ import { refuse } from '#core/error.ts'
 import { type BatchRow, findBatch, finishBatch, insertBatch } from '#jobs/batches.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { newId } from '#postgres/id.ts'
-import type { Origin, Triggered } from './trigger-runs.ts'
+import type { Origin } from './run-request.ts'
+import type { Triggered } from './trigger-runs.ts'
 
 type Batch = { job: string; itemCount: number } & Pick<Origin, 'projectId' | 'actor'>
 
@@ -28,7 +29,7 @@ export async function triggerBatch(
   return { batchId, outcomes }
 }
 
-export async function findBatchOr404(ctx: Pick<Ctx, 'sql'>, projectId: string, batchId: string): Promise<BatchRow> {
+export async function requireBatch(ctx: Pick<Ctx, 'sql'>, projectId: string, batchId: string): Promise<BatchRow> {
   const found = await findBatch(ctx.sql, projectId, batchId)
   if (!found) throw refuse('batch_not_found', { batchId })
   return found

@@ -3,9 +3,6 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, type Topic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
-import type { Cause } from '#core/event.ts'
-import type { RetryPolicy } from '#core/retry.ts'
-import type { Trigger } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { insertRun } from '#run-state/insert/insert-run.ts'
@@ -13,39 +10,7 @@ import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { newRunRow } from './new-run-row.ts'
 import { prepareRun } from './prepare-run.ts'
-
-export type RunRequest = Partial<RetryPolicy> & {
-  payload?: unknown
-  scheduledAt?: Date | undefined
-  delaySecs?: number | undefined
-  priority?: number | undefined
-  tags?: Record<string, string> | undefined
-  metadata?: Record<string, string> | undefined
-  concurrencyKey?: string | undefined
-  idempotencyKey?: string | undefined
-  /** What a second use of the key is compared by, where the payload differs each time. By default the payload. */
-  comparedBy?: unknown
-  ttlSecs?: number | undefined
-  timeoutSecs?: number | undefined
-  agentId?: string | undefined
-  debugMode?: boolean | undefined
-  /** Goes on when its parent is canceled or fails. */
-  detached?: boolean | undefined
-  /** Name of the settings that it is executed with. */
-  preset?: string | undefined
-  traceparent?: string | undefined
-}
-
-/** Where a run comes from, besides the one who asks for it. */
-export type Origin = Cause & {
-  projectId: string
-  triggeredBy: Trigger
-  batchId?: string
-  parentRunId?: string
-  continuationOf?: string
-  lineageDepth?: number
-  replayedFrom?: string
-}
+import type { Origin, RunRequest } from './run-request.ts'
 
 export type Triggered = { run: RunRow; replayed: boolean }
 

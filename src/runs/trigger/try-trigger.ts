@@ -2,9 +2,9 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse } from '#core/error.ts'
-import { findJobOr404 } from '#jobs/change-jobs.ts'
+import { requireJob } from '#jobs/require-job.ts'
 import { payloadProblem, scheduleProblem } from './prepare-run.ts'
-import type { RunRequest } from './trigger-runs.ts'
+import type { RunRequest } from './run-request.ts'
 
 /** What stands in the way of each of these runs. Throws what stands in the way of any run of the job. */
 export async function tryTriggers(
@@ -12,7 +12,7 @@ export async function tryTriggers(
   { projectId, job: jobName }: { projectId: string; job: string },
   requests: readonly RunRequest[],
 ): Promise<(Refusal | undefined)[]> {
-  const job = await findJobOr404(ctx, projectId, jobName)
+  const job = await requireJob(ctx, projectId, jobName)
   if (!job.definition.enabled) throw refuse('job_disabled', { job: jobName })
   if (job.pausedAt && job.definition.whenPaused === 'refuse') throw refuse('job_paused', { job: jobName })
   if (job.definition.execution === 'external') throw refuse('job_external', { job: jobName })

@@ -4,12 +4,12 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
-import { waitOnDependencies } from '#jobs/job-dependencies.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 import { type DueRun, nextTimerInMs, readDueRuns, readExpiredRuns } from './timers.sql.ts'
+import { waitOnDependencies } from './wait-on-dependencies.ts'
 
 const BATCH_MAX = 500
 

@@ -20,6 +20,14 @@ test('one that is like none is told without a guess, and those that are known ar
   expect(unknownSettings({ RUNYARD_COLOUR_OF_THE_CONSOLE: 'blue' })).toEqual([
     'RUNYARD_COLOUR_OF_THE_CONSOLE is not a setting of Runyard and is ignored; see --help for those that there are',
   ])
+  const ofService = {
+    RUNYARD_SERVICE_HOST: '10.0.0.1',
+    RUNYARD_SERVICE_PORT_HTTP: '80',
+    RUNYARD_PORT: 'tcp://10.0.0.1:80',
+    RUNYARD_PORT_80_TCP: 'tcp://10.0.0.1:80',
+    RUNYARD_API_PORT_80_TCP_ADDR: '10.0.0.1',
+  }
+  expect(unknownSettings(ofService)).toEqual([])
   const known = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, '']))
   expect(unknownSettings({ ...known, RUNYARD_URL: '', RUNYARD_TEST_POSTGRES: '', PATH: '', RUNYARDS: '' })).toEqual([])
 })

@@ -7,6 +7,10 @@ const PREFIX = 'RUNYARD_'
 /** What clients, the example agent and tests read; it may well be set where a node is started. */
 const OF_OTHERS = /^RUNYARD_(?:URL|QUEUE|LEASE_SECS|TEST_\w*)$/
 
+/** What Kubernetes tells every container of a service whose name begins with "runyard". */
+const OF_KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
+const ADDRESS_OF_KUBERNETES = /^(?:tcp|udp|sctp):\/\//
+
 /** Changes of a letter, and letters swapped, that a typing mistake may have. */
 const MISTAKES_MAX = 3
 const NAME_LENGTH_MAX = 100
@@ -14,8 +18,12 @@ const TOLD_MAX = 20
 
 /** A sentence for each, without its value, which may be a secret; the first twenty. */
 export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
-  return Object.keys(env)
-    .filter((name) => name.toUpperCase().startsWith(PREFIX) && !Object.hasOwn(SETTINGS, name) && !OF_OTHERS.test(name))
+  return Object.entries(env)
+    .filter(
+      ([name]) => name.toUpperCase().startsWith(PREFIX) && !Object.hasOwn(SETTINGS, name) && !OF_OTHERS.test(name),
+    )
+    .filter(([name, value = '']) => !OF_KUBERNETES.test(name) && !ADDRESS_OF_KUBERNETES.test(value))
+    .map(([name]) => name)
     .sort()
     .slice(0, TOLD_MAX)
     .map((name) => {

@@ -8,7 +8,7 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 const ERROR_LENGTH_MAX = 300
 
 type How = { runId: string; kind: string; error?: string; errorCode?: string | undefined }
-type Told = { ended: { state: RunState; attempt: number }; run: RunRow | undefined }
+type Told = { ended: { state: RunState; attempt: number }; run?: RunRow | undefined }
 
 /** What went well is told at level debug: there may be thousands of it in a second. */
 export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, { ended, run }: Told): void {

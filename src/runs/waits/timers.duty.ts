@@ -12,6 +12,8 @@ import { type DueRun, nextTimerInMs, readDueRuns, readExpiredRuns } from './time
 import { waitOnDependencies } from './wait-on-dependencies.ts'
 
 const BATCH_MAX = 500
+/** Of those that expire together, so many are named in the log. */
+const RUNS_TOLD_MAX = 10
 
 /** Safe on every node at once: the move compares the state, and whoever comes second moves nothing. */
 export const timers = (ctx: Ctx): Duty => ({
@@ -30,7 +32,11 @@ export const timers = (ctx: Ctx): Duty => ({
       ),
       ...due.filter(({ id }) => !gone.has(id)).map((run) => begin(ctx, run)),
     ])
-    if (expired.length > 0) await cancelDescendants(ctx, expired, { actor: SYSTEM })
+    if (expired.length > 0) {
+      const runIds = expired.slice(0, RUNS_TOLD_MAX)
+      ctx.log.warn({ runs: expired.length, runIds }, 'runs expired before their turn came')
+      await cancelDescendants(ctx, expired, { actor: SYSTEM })
+    }
     if (due.length + expired.length > 0) {
       ctx.ring([
         ...new Set(due.map(({ queue }) => queueTopic(queue))),

@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { SYSTEM } from '#core/event.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
+import { logEnding } from '../attempts/log-ending.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 import { endWait } from './end-wait.ts'
 import {
@@ -85,6 +86,7 @@ async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
     data: { error, error_code: 'wait_timeout' },
   })
   if (changed.outcome !== 'moved') return false
+  logEnding(ctx.log, { runId, kind: 'timed_out', error, errorCode: 'wait_timeout' }, { ended: changed })
   await cancelDescendants(ctx, [runId], { actor: SYSTEM })
   ctx.ring([`run:${runId}`, 'slots', 'tail'])
   return true

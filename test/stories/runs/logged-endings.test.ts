@@ -72,7 +72,7 @@ test("a worker's failure and an endpoint that cannot be reached are told like an
   const error = '😀'.repeat(500)
   await call('POST', '/v1/workers/settle', { settlements: [{ ...lease, outcome: 'failed', error, error_code: 'e' }] })
   expect(linesOf(run.id)).toMatchObject([
-    { level: WARN, state: 'dead_letter', errorCode: 'e', error: '😀'.repeat(300) },
+    { level: WARN, state: 'dead_letter', errorCode: 'e', error: '😀'.repeat(150) },
   ])
   const endpoint_url = `http://127.0.0.1:${await closedPort()}/`
   await call('POST', '/v1/jobs', { slug: 'h', execution: 'http', max_attempts: 1, endpoint_url })
@@ -91,4 +91,19 @@ test('a setting that is not known is told at the start, with what was probably m
   await node.line(/RUNYARD_EGRES is not a setting of Runyard and is ignored; did you mean RUNYARD_EGRESS\?/)
   await node.line(/Runyard is ready/)
   expect(node.output()).not.toContain('sesame')
+})
+
+test('a wait that times out is told like a failed attempt', async () => {
+  const { call, linesOf } = await loggingNode()
+  await call('POST', '/v1/jobs', { slug: 'w', execution: 'worker' })
+  const run = (await call('POST', '/v1/jobs/w/runs', {})).body
+  const claimed = (await call('POST', '/v1/workers/claim', { worker_id: 'w', wait_secs: 5 })).body.runs[0]
+  const waiting = { event_key: 'never', timeout_secs: 1 }
+  const asked = await call('POST', `/v1/runs/${run.id}/wait-for-event`, waiting, { key: claimed.run_token })
+  expect(asked.status).toBeLessThan(300)
+  await untilState(call, run.id, ['timed_out'])
+  await until(
+    async () => linesOf(run.id),
+    (lines) => lines.length === 1 && lines[0]!.level === WARN && lines[0]!.errorCode === 'wait_timeout',
+  )
 })

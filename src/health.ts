@@ -1,6 +1,7 @@
 // Ready means: the database answers, and every duty of this node has succeeded lately. How far feeds and seals are behind
 // the log is told beside it: no other node would do better, so that it takes none out of service.
 import type { DutyHealth } from '#bell/loop.ts'
+import type { RedisLink } from '#bell/redis.ts'
 import type { Check } from '#http/routes/operations.ts'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import { SEALS_LATE_MS, TAIL_LATE_MS } from '#log/server/log-watch.duty.ts'
@@ -12,9 +13,11 @@ const TICKS_MISSED_MAX = 5
 const LATE_MS_MIN = 15_000
 const DATABASE_MS_MAX = 2_000
 
-export async function healthChecks(sql: Sql, duties: readonly DutyHealth[]): Promise<Check[]> {
+type Checked = { duties: readonly DutyHealth[]; redis: RedisLink | undefined }
+
+export async function healthChecks(sql: Sql, { duties, redis }: Checked): Promise<Check[]> {
   const beganMs = performance.now()
-  const reachable = await isReachable(sql, DATABASE_MS_MAX)
+  const [reachable, redisChecks] = await Promise.all([isReachable(sql, DATABASE_MS_MAX), checkRedis(redis)])
   return [
     { name: 'database', ok: reachable, age_ms: reachable ? Math.round(performance.now() - beganMs) : null },
     ...duties.map(({ name, everyMs, sinceMs, lastSuccessMs }) => {
@@ -22,8 +25,16 @@ export async function healthChecks(sql: Sql, duties: readonly DutyHealth[]): Pro
       const ok = ageMs <= Math.max(LATE_MS_MIN, everyMs * TICKS_MISSED_MAX)
       return { name, ok, age_ms: lastSuccessMs === undefined ? null : Math.round(ageMs) }
     }),
+    ...redisChecks,
     ...(reachable ? await logChecks(sql) : []),
   ]
+}
+
+/** Without Redis a node works, a little later and for itself. */
+async function checkRedis(redis: RedisLink | undefined): Promise<Check[]> {
+  if (!redis) return []
+  const { ok, ms } = await redis.check()
+  return [{ name: 'redis', ok, age_ms: ok ? ms : null, advisory: true }]
 }
 
 async function logChecks(sql: Sql): Promise<Check[]> {

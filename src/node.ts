@@ -11,6 +11,7 @@ import { runTokens } from '#access/run-tokens.ts'
 import { hangBell } from '#bell/bell.ts'
 import { makeCtx } from '#bell/ctx.ts'
 import { listenTo } from '#bell/listening.ts'
+import { openRedis } from '#bell/redis.ts'
 import { outcomePatterns } from '#core/outcome.ts'
 import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
@@ -71,11 +72,12 @@ async function openNode(
 ): Promise<Node> {
   const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
   const say = (line: string) => log.info(line)
+  const warn = (line: string) => log.warn(line)
   const apiSql = connect(databaseUrl, {
     max: apiConnections,
     name: 'runyard-api',
     statementTimeoutMs,
-    log: (line) => log.warn(line),
+    log: warn,
   })
   const readSql = connect(databaseUrl, {
     max: readConnections,
@@ -99,14 +101,9 @@ async function openNode(
   const clock = await databaseClock(apiSql)
   opened.add(clock.close)
   const tokens = runTokens(tokenSecret, clock)
-  const feedCache =
-    config.redisUrl === undefined
-      ? undefined
-      : redisCache({
-          redisUrl: config.redisUrl,
-          installation: await sharedSecret(apiSql, 'installation', newId()),
-          log: say,
-        })
+  const redis = config.redisUrl === undefined ? undefined : openRedis({ url: config.redisUrl, log: warn })
+  opened.add(() => redis?.close())
+  const feedCache = redis && redisCache({ redis, installation: await sharedSecret(apiSql, 'installation', newId()) })
   const caller = makeCaller({ egress: config.egress })
   opened.add(caller.close)
   const parts = {
@@ -129,8 +126,7 @@ async function openNode(
   const authenticator = makeAuthenticator({ sql: apiSql, tokens })
   opened.add(authenticator.close)
   opened.add(bell.listen('keys', authenticator.forget))
-  const limiter = makeRateLimiter({ redisUrl: config.redisUrl, log: say })
-  opened.add(limiter.close)
+  const limiter = makeRateLimiter({ redis })
 
   let engine: Engine | undefined
   const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
@@ -143,7 +139,10 @@ async function openNode(
     live,
     metrics,
     stopping: stopping.signal,
-    checks: async () => [...(draining ? [DRAINING] : []), ...(await healthChecks(apiSql, engine?.health() ?? []))],
+    checks: async () => [
+      ...(draining ? [DRAINING] : []),
+      ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis })),
+    ],
     api: config.roles.has('api'),
   }
   const app = buildServer({

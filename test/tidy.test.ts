@@ -160,6 +160,11 @@ test('the driver of PostgreSQL is used where its connections are guarded, and no
   expect(users.map((file) => file.path)).toEqual([])
 })
 
+test('Redis is asked through its breaker, and carries rings', () => {
+  const users = product.filter(({ path, text }) => /\bnew Redis\(/.test(text) && !/^src\/bell\/redis/.test(path))
+  expect(users.map((file) => file.path)).toEqual([])
+})
+
 test('no file is longer than a reader can hold in mind', () => {
   const long = product
     .map(({ path, text }) => ({ path, lines: text.split('\n').length }))

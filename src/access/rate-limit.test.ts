@@ -6,7 +6,7 @@ test.each([1, 2, 5, 8, 9, 60, 1_000])(
   async (perMinute) => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
-    const limiter = makeRateLimiter({ redisUrl: undefined, log: () => {} })
+    const limiter = makeRateLimiter()
     const taken = async (times: number) => {
       const asked = await Promise.allSettled(Array.from({ length: times }, () => limiter.take('key', perMinute)))
       return asked.filter((it) => it.status === 'fulfilled').length
@@ -20,7 +20,7 @@ test.each([1, 2, 5, 8, 9, 60, 1_000])(
 )
 
 test('who is over the limit is told the limit as it was set, and when to come back', async () => {
-  const limiter = makeRateLimiter({ redisUrl: undefined, log: () => {} })
+  const limiter = makeRateLimiter()
   expect(await limiter.take('key', 1)).toMatchObject({ limit: 1, remaining: 0 })
   const refused = await limiter.take('key', 1).catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'rate_limited', details: { limit: '1 a minute' } })

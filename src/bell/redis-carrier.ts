@@ -6,6 +6,8 @@ import type { Carrier, CarrierOptions } from './carrier.ts'
 // Two installations on one Redis wake each other now and then, which is harmless: a ring is only a hint.
 const CHANNEL = 'runyard:bell'
 const RETRY_MS_MAX = 2_000
+/** One that hangs is one that is away. */
+const COMMAND_MS_MAX = 1_000
 const FIRST_TRY_MAX_MS = 3_000
 
 /** Resolves when it subscribes for the first time, or after a moment without that. */
@@ -17,7 +19,8 @@ export async function redisCarrier(url: string, { hear, restored, log }: Carrier
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 5_000,
-    commandTimeout: 5_000,
+    commandTimeout: COMMAND_MS_MAX,
+    disconnectTimeout: 50,
     keepAlive: 10_000,
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 6), RETRY_MS_MAX) * (0.5 + Math.random()),
   }
@@ -65,7 +68,12 @@ export async function redisCarrier(url: string, { hear, restored, log }: Carrier
   ])
   return {
     async send(payload) {
-      await publisher.publish(CHANNEL, payload)
+      await publisher.publish(CHANNEL, payload).catch((error: Error) => {
+        lost(error)
+        // What hangs is dropped; a new connection is used once it is answered.
+        if (publisher.status === 'ready') publisher.disconnect(true)
+        throw error
+      })
     },
     async close() {
       closing = true

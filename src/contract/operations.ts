@@ -24,8 +24,8 @@ const Readiness = Type.Object(
       Type.Object({
         name: Type.String({
           description:
-            'What is checked: the database, a duty of the engine, or how far project feeds (`tail`) and seals (`seals`) ' +
-            'are behind the log.',
+            'What is checked: the database, a duty of the engine, Redis, how far project feeds (`tail`) and seals ' +
+            '(`seals`) are behind the log, or that the node is about to stop (`draining`).',
         }),
         ok: flag('Whether it has succeeded lately.'),
         age_ms: nullable(

@@ -1,6 +1,6 @@
 // The last answer of each project's feed, in Redis: a list of 200 items at most. It is never the truth: every write to
 // the feed makes a new version, and a list of another version than the newest is read from the log again.
-import { Redis } from 'ioredis'
+import type { RedisLink } from '#bell/redis.ts'
 import type { FeedItem } from './read-feed.sql.ts'
 
 export type RecentCache = {
@@ -18,8 +18,6 @@ export const noCache: RecentCache = {
   close: async () => {},
 }
 
-/** Redis that hangs is Redis that is away: the log answers as well. */
-const COMMAND_MS = 500
 /** A process may die between its commit and its word to Redis: so long such an item is missing. */
 const KEPT_SECS = 60
 const VERSION_SECS = 7 * 86_400
@@ -40,36 +38,23 @@ redis.call('expire', KEYS[1], ARGV[#ARGV])
 return 1`
 
 type CacheOptions = {
-  redisUrl: string
+  redis: RedisLink
   /** Two installations may share a Redis; their projects may have the same names. */
   installation: string
-  log: (line: string) => void
 }
 
-export function redisCache({ redisUrl, installation, log }: CacheOptions): RecentCache {
-  const redis = new Redis(redisUrl, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: 5_000,
-    commandTimeout: COMMAND_MS,
-    retryStrategy: (times) => Math.min(2_000, times * 100),
-  })
+export function redisCache({ redis, installation }: CacheOptions): RecentCache {
+  const { client } = redis
   const name = (what: string) => `runyard:feed:${installation}:${what}`
   const keysOf = (projectId: string) => [name(`items:${projectId}`), name('connections'), versionOf(projectId)]
   const versionOf = (projectId: string) => name(`version:${projectId}`)
-  let told = false
-  redis.on('error', (error: Error) => {
-    if (!told) log(`Redis cannot be reached, the recent feed is read from the log: ${error.message}`)
-    told = true
-  })
-  redis.on('ready', () => {
-    told = false
-    void redis.incr(name('connections')).catch(() => {})
-  })
+  const turnOver = () => void client.incr(name('connections')).catch(() => {})
+  client.on('ready', turnOver)
+  if (client.status === 'ready') turnOver()
   return {
     async read(projectId) {
       try {
-        const [version, state, ...items] = (await redis.eval(READ, 3, ...keysOf(projectId))) as string[]
+        const [version, state, ...items] = (await redis.ask((it) => it.eval(READ, 3, ...keysOf(projectId)))) as string[]
         return state === 'kept' ? { items: items.map((item) => JSON.parse(item) as FeedItem) } : { version }
       } catch {
         return { version: undefined }
@@ -78,16 +63,16 @@ export function redisCache({ redisUrl, installation, log }: CacheOptions): Recen
     keep(projectId, { items, version }) {
       if (version === undefined) return
       const list = items.map((item) => JSON.stringify(item))
-      void redis.eval(KEEP, 3, ...keysOf(projectId), version, ...list, KEPT_SECS).catch(() => {})
+      void client.eval(KEEP, 3, ...keysOf(projectId), version, ...list, KEPT_SECS).catch(() => {})
     },
     changed(projectIds) {
-      if (redis.status !== 'ready') return
-      const pipeline = redis.pipeline()
+      if (client.status !== 'ready') return
+      const pipeline = client.pipeline()
       for (const projectId of projectIds) {
         pipeline.incr(versionOf(projectId)).expire(versionOf(projectId), VERSION_SECS)
       }
       void pipeline.exec().catch(() => {})
     },
-    close: async () => redis.disconnect(),
+    close: async () => void client.off('ready', turnOver),
   }
 }

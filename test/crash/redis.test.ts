@@ -79,4 +79,49 @@ describe.runIf(!redisMissing)('with Redis', () => {
     }
     await until(rung, (ms) => ms < 200, 25_000)
   })
+
+  test('while Redis hangs calls are answered at once, health says so, and it is used again when it goes on', {
+    timeout: 60_000,
+  }, async () => {
+    const redis = await testRedis()
+    const { call, url } = await httpYard({ REDIS_URL: redis.url })
+    const other = callerOf((await openNode(url, { REDIS_URL: redis.url })).address)
+    await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+    const took: number[] = []
+    let busy = true
+    const load = Array.from({ length: 8 }, async (_, lane) => {
+      while (busy) {
+        const beganMs = performance.now()
+        const reply = await (lane % 2 ? call : other)('GET', '/v1/jobs')
+        took.push(performance.now() - beganMs)
+        expect(reply.status).toBe(200)
+      }
+    })
+    await until(
+      async () => took.length,
+      (n) => n > 100,
+    )
+    redis.signal('SIGSTOP')
+    const before = took.length
+    const health = () => call('GET', '/health/ready')
+    const told = await until(health, ({ body }) =>
+      body.checks.some((it: { name: string; ok: boolean }) => it.name === 'redis' && !it.ok),
+    )
+    expect([told.status, told.body.status]).toEqual([200, 'ready'])
+    expect((await call('POST', '/v1/jobs/j/runs', {})).status).toBe(201)
+    expect((await call('GET', '/onceonly/v1/recent')).status).toBeLessThan(500)
+    await until(
+      async () => took.length,
+      (n) => n > before + 400,
+      20_000,
+    )
+    busy = false
+    await Promise.all(load)
+    const during = took.slice(before).sort((a, b) => a - b)
+    expect(during[Math.floor(during.length * 0.99)]).toBeLessThan(500)
+    redis.signal('SIGCONT')
+    await until(health, ({ body }) =>
+      body.checks.some((it: { name: string; ok: boolean }) => it.name === 'redis' && it.ok),
+    )
+  })
 })

@@ -21,7 +21,13 @@ export const redisMissing: string | undefined = (() => {
   }
 })()
 
-export type TestRedis = { url: string; kill: () => Promise<void>; start: () => Promise<void> }
+export type TestRedis = {
+  url: string
+  kill: () => Promise<void>
+  start: () => Promise<void>
+  /** Hangs from SIGSTOP to SIGCONT. */
+  signal: (name: 'SIGSTOP' | 'SIGCONT') => void
+}
 
 export async function testRedis(): Promise<TestRedis> {
   const port = await closedPort()
@@ -47,7 +53,7 @@ export async function testRedis(): Promise<TestRedis> {
     rmSync(dir, { recursive: true, force: true })
   })
   await start()
-  return { url: `redis://127.0.0.1:${port}`, kill, start }
+  return { url: `redis://127.0.0.1:${port}`, kill, start, signal: (name) => void server?.kill(name) }
 }
 
 const answers = (port: number): Promise<boolean> =>

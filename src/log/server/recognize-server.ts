@@ -38,7 +38,9 @@ function changeOf(known: KnownServer | undefined, found: Server, ahead: boolean)
   if (!known) return ahead ? 'moved' : 'new'
   // Its rows were brought without what is defined in the database, such as by a dump of data alone.
   if (found.base !== known.base) return 'moved'
-  if (found.system === undefined || known.system === null) return undefined
+  if (found.system === undefined) return undefined
+  // It tells by now, and is the same as far as anybody can see.
+  if (known.system === null) return ahead ? 'moved' : 'new'
   if (found.system !== known.system) return 'moved'
   const isPromoted = found.timeline !== undefined && known.timeline !== null && found.timeline !== known.timeline
   return isPromoted ? 'promoted' : undefined

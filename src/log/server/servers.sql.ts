@@ -6,8 +6,8 @@ import type { Sql } from '#postgres/sql.ts'
 export type Server = { system: string | undefined; timeline: string | undefined; base: bigint }
 export type KnownServer = { number: number; system: string | null; timeline: string | null; base: bigint }
 
-/** What a managed server does not have, does not let us ask, or cannot answer while it recovers. */
-const NOT_TOLD = new Set(['42501', '42883', '0A000', '55000'])
+/** What is wrong with a connection or a server passes; all else is what a managed server lacks, or does not let us ask. */
+const PASSES = /^(?:08|25|40|53|57|58)/
 
 export async function readServer(sql: Sql): Promise<Server> {
   const [system, timeline] = [
@@ -22,8 +22,9 @@ async function told(asked: PromiseLike<readonly { it: string }[]>): Promise<stri
   try {
     return (await asked)[0]?.it
   } catch (error) {
-    if (NOT_TOLD.has((error as { code?: string }).code ?? '')) return undefined
-    throw error
+    const { code = '' } = error as { code?: string }
+    if (!/^(?:\d|XX)[0-9A-Z]{3,4}$/.test(code) || PASSES.test(code)) throw error
+    return undefined
   }
 }
 

@@ -5,6 +5,7 @@ import { sealNextWindow } from '#log/seals/seal-log.ts'
 import { readUnsealed } from '#log/seals/sealed-events.sql.ts'
 import { lockSealedLog } from '#log/seals/seals.sql.ts'
 import { type Verdict, type VerifyRequest, verifyLog } from '#log/seals/verify-log.ts'
+import { readLogLag } from '#log/server/lag.sql.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { testDatabase } from '../../support/db.ts'
 import { until } from '../../support/http-yard.ts'
@@ -239,6 +240,9 @@ test('on a server whose transactions begin anew the sealer says so, and seals no
   await sql`update sealed_log set xid = '99999999999'`
   await note(sql, '6')
   expect((await sealNextWindow({ sql }, 0)).outcome).toBe('ahead')
+  // It is told by the age of what was sealed last.
+  await sql`update events set recorded_at = recorded_at - interval '10 minutes'`
+  expect((await readLogLag(sql)).sealsMs).toBeGreaterThan(590_000)
 })
 
 test('hashing takes no transaction id, so that nobody else waits for it', async () => {

@@ -136,12 +136,14 @@ export const CURSOR = text(512, 'The `next_cursor` of the page before; without i
 export const LIMIT = withDefault(whole(1, 500, 'Items on a page at most.'), 50)
 export const paging = { cursor: optional(CURSOR), limit: LIMIT }
 
-/** Filters of the form `key` or `key:value`, split at the first colon. */
+/** Filters of the form `key` or `key:value`. */
 export const keyValues = (what: string) =>
   repeated(
     text(1200, 'key or key:value', { minLength: 1 }),
     20,
-    `${what}, as \`key\` (it exists) or \`key:value\` (it is equal); repeat for several, which must all hold.`,
+    `${what}, as \`key\` (it exists) or \`key:value\` (it is equal); repeat for several, which must all hold. It is split ` +
+      'at its first colon, or, where there is nothing of that name, at a later one; a colon of the key itself may be ' +
+      'written `\\:`.',
   )
 
 export const ORDER = (fallback: 'asc' | 'desc') =>

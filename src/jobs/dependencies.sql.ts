@@ -103,7 +103,12 @@ function withKey(sql: Db, matchKey: string) {
   return sql`
     select r.id, s.state from runs r join run_states s on s.run_id = r.id
     where r.job_id = d.depends_on_job_id and s.state = any(${OVER_STATES as string[]}::text[])
-      and ${matchKey.startsWith('i:') ? sql`r.idempotency_key = ${key}` : sql`r.metadata ? 'dependency_key' and r.metadata->>'dependency_key' = ${key}`}
+      and ${
+        matchKey.startsWith('i:')
+          ? sql`r.idempotency_key = ${key}`
+          : sql`r.metadata ? 'dependency_key' and r.metadata->>'dependency_key' = ${key}
+        and hashtextextended(r.metadata->>'dependency_key', 0) = hashtextextended(${key}, 0)`
+      }
     order by r.created_at desc limit 1`
 }
 

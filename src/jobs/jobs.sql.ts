@@ -58,7 +58,8 @@ export type JobFilter = {
   projectId: string
   slug?: string | undefined
   execution?: string | undefined
-  tags: [key: string, value: string | undefined][]
+  /** Of each of these lists, one tag must be there. */
+  tags: (readonly [key: string, value: string | undefined])[][]
   after?: { createdAt: string; id: string } | undefined
   limit: number
 }
@@ -72,11 +73,12 @@ export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> =>
       ${filter.execution === undefined ? sql`` : sql`and j.execution = ${filter.execution}`}
       ${joined(
         sql,
-        filter.tags.map(([key, value]) =>
-          value === undefined
-            ? sql`and v.definition->'tags' ? ${key}`
-            : sql`and v.definition->'tags'->>${key} = ${value}`,
-        ),
+        filter.tags.map((meant) => {
+          const each = meant.map(([key, value]) =>
+            value === undefined ? sql`v.definition->'tags' ? ${key}` : sql`v.definition->'tags'->>${key} = ${value}`,
+          )
+          return sql`and (${each.reduce((all, one) => sql`${all} or ${one}`)})`
+        }),
       )}
       ${filter.after ? sql`and (j.created_at, j.id) < (${filter.after.createdAt}::timestamptz, ${filter.after.id}::uuid)` : sql``}
     order by j.created_at desc, j.id desc limit ${filter.limit}`),

@@ -13,6 +13,24 @@ export const labelled = (
   sql`${label.value === undefined ? sql`key_label` : sql`label`} =
     label_of(${projectId}, ${label.kind}, ${label.key}, ${label.value ?? null}::text)`
 
+/** The first of these labels that any run of the project carries; the first of all when none does. */
+export async function firstCarried(
+  sql: Db,
+  projectId: string,
+  kind: LabelKind,
+  labels: readonly (readonly [key: string, value: string | undefined])[],
+): Promise<readonly [key: string, value: string | undefined]> {
+  const keys = labels.map(([key]) => key)
+  const values = labels.map(([, value]) => value ?? null)
+  const [row] = await sql<{ ord: number }[]>`
+    select ord::int from unnest(${keys}::text[], ${values}::text[]) with ordinality as t (key, value, ord)
+    where case when value is null
+      then exists (select from run_labels where key_label = label_of(${projectId}, ${kind}, key, null))
+      else exists (select from run_labels where label = label_of(${projectId}, ${kind}, key, value)) end
+    order by ord limit 1`
+  return labels[(row?.ord ?? 1) - 1]!
+}
+
 /** Labels the runs of a CTE with id, project_id, tags, metadata and created_at. Runs without any cost nothing. */
 export const insertLabels = (sql: Db, runs: string): Fragment => sql`
   insert into run_labels (label, key_label, created_at, run_id)

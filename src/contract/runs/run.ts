@@ -145,6 +145,11 @@ export const Run = Type.Object(
     overrides: nullable(RunOverrides, 'What the trigger set itself instead of taking it from the job.'),
     payload: optional(anyJson('What the run works on; only where one run is read.')),
     result: optional(anyJson('What the run gave; only where one run is read.')),
+    payload_gone: optional(
+      flag(
+        'True when payload and result are not kept any more, so that their nulls say nothing; only where one run is read.',
+      ),
+    ),
     replayed: optional(flag('Answer of a trigger only: true when the idempotency key gave back this earlier run.')),
   },
   { title: 'Run' },

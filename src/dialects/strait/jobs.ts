@@ -46,7 +46,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
     const filter = {
       projectId: caller.projectId,
       slug: page.slug,
-      tags: tag_key === undefined ? [] : [[tag_key, tag_value] satisfies [string, string | undefined]],
+      tags: tag_key === undefined ? [] : [[[tag_key, tag_value] satisfies [string, string | undefined]]],
       after: createdPlace('strait-jobs', page.cursor, 'newest'),
     }
     const found = await untied(shown(page.limit), (limit) => listJobs(ctx.reads, { ...filter, limit }))

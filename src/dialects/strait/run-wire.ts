@@ -3,9 +3,9 @@ import { type Static, Type } from 'typebox'
 import { anyJson, flag, INT_MAX, metadata, oneOf, optional, RUN_ID, tags, time, whole } from '#contract/common.ts'
 import { PRIORITY } from '#contract/job.ts'
 import { RUN_STATES, type Trigger } from '#core/run.ts'
-import { runWire } from '#http/wire/run-wire.ts'
+import { runWire, type ShownBody } from '#http/wire/run-wire.ts'
 import { instantText } from '#postgres/instant.ts'
-import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
 /** Strait's names of where a run comes from; our replays are manual runs there. */
 export const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
@@ -41,6 +41,7 @@ export const JobRun = Type.Object(
     attempt: count('Number of the current or the next attempt; the first is 1.'),
     payload: optional(anyJson('What the run works on.')),
     result: optional(anyJson('What the run gave.')),
+    payload_gone: optional(flag('True when payload and result are older than they are kept.')),
     metadata: optional(metadata('Metadata of the run.')),
     error: optional(word('What went wrong last.')),
     triggered_by: TRIGGERED_BY,
@@ -84,7 +85,7 @@ type Overrides = {
   retryMaxDelaySecs?: number
 }
 
-export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
+export function straitRun(run: RunRow, body?: ShownBody): JobRun {
   const it = runWire(run, body)
   const own = (run.overrides ?? {}) as Overrides
   return filled({
@@ -95,6 +96,7 @@ export function straitRun(run: RunRow, body?: Partial<RunBody>): JobRun {
     attempt: it.attempt,
     payload: body?.payload,
     result: body?.result,
+    payload_gone: body?.gone,
     // Names that begin with an underscore are the engine's own.
     metadata: perhapsMap({ ...it.metadata, ...(run.preset && { _preset_override: run.preset }) }),
     error: it.error,

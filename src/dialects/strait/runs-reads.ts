@@ -30,6 +30,9 @@ type Asked = {
   cursor?: string | undefined
 }
 
+/** What is told of a run whose payload and result are not kept any more. */
+const GONE = { gone: true }
+
 export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listRuns, async ({ project_id, limit, cursor, ...asked }, caller, request, reply) => {
     checkProjectOfRead(project_id, caller)
@@ -54,7 +57,7 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.getRun, async ({ run_id }, { projectId }) => {
     const run = await requireRun(ctx, projectId, run_id)
-    return straitRun(run, await findRunBody(ctx.sql, run.id))
+    return straitRun(run, (await findRunBody(ctx.sql, run.id)) ?? GONE)
   })
   implement(app, contract.listChildren, async ({ run_id, limit, cursor }, { projectId }, request, reply) => {
     const parent = await requireRun(ctx, projectId, run_id)
@@ -93,7 +96,7 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
     const [body, bundle] = [await findRunBody(ctx.sql, run.id), await readDebugBundle(ctx, run)]
     const id = run.publicId
     return {
-      run: straitRun(run, body),
+      run: straitRun(run, body ?? GONE),
       events: eventsOf(bundle).map(eventWire),
       checkpoints: bundle.checkpoints.map((row) => checkpointWire(id, row)),
       // As in their list, the latest first.

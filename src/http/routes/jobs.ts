@@ -11,7 +11,7 @@ import { requireJob } from '#jobs/require-job.ts'
 import { removeJob } from '#runs/control/remove-job.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
-import { fromWire, keyValue, toWire } from '../wire/words.ts'
+import { fromWire, labelsMeant, toWire } from '../wire/words.ts'
 
 const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) })
 
@@ -39,7 +39,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
       projectId,
       slug,
       execution,
-      tags: (tag ?? []).map(keyValue),
+      tags: (tag ?? []).map(labelsMeant),
       after,
       limit: limit + 1,
     })

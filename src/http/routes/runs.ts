@@ -99,6 +99,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     const body = await findRunBody(ctx.sql, run.id)
     return runWire(run, {
       trace: body?.trace ?? null,
+      gone: body === undefined,
       ...(include.includes('payload') && { payload: body?.payload ?? null }),
       ...(include.includes('result') && { result: body?.result ?? null }),
     })

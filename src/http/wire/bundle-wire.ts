@@ -38,7 +38,7 @@ export function bundleWire(it: Bundle, madeAt: Date): DebugBundle {
     made_at: madeAt.toISOString(),
     debug_mode: it.run.debugMode,
     truncated: it.truncated.map((name) => own(LIST_NAMES, name) ?? name),
-    run: runWire(it.run, { payload, result, trace }),
+    run: runWire(it.run, { payload, result, trace, gone: it.body === undefined }),
     why: whyWire(it.run, it.why),
     ...(it.jobVersion && { job_version: versionWire(it.jobVersion, it.run.jobSlug!) }),
     attempts: it.attempts.map(({ dispatch, ...attempt }) => ({

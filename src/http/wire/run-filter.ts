@@ -5,11 +5,12 @@ import type { runFilter } from '#contract/runs/run-filter.ts'
 import { refuseField } from '#core/error.ts'
 import { requireJob } from '#jobs/require-job.ts'
 import { findChain } from '#log/find-event.sql.ts'
+import { firstCarried, type LabelKind } from '#run-state/labels.sql.ts'
 import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { WHOLE } from '../input/field-path.ts'
 import { findFlaws, type ParsedJson, parseJsonText } from '../input/json.ts'
-import { keyValue } from './words.ts'
+import { type Label, labelsMeant } from './words.ts'
 
 type Filter = Static<TObject<typeof runFilter>>
 export type AskedRuns = { [Name in keyof Filter]?: Filter[Name] | undefined }
@@ -20,8 +21,8 @@ export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRun
   return {
     states: status,
     jobId: job === undefined ? undefined : (await requireJob(ctx, projectId, job)).id,
-    tags: tag?.map(keyValue),
-    metadata: metadata?.map(keyValue),
+    tags: tag && (await labelsOf(ctx, projectId, 'tag', tag)),
+    metadata: metadata && (await labelsOf(ctx, projectId, 'metadata', metadata)),
     triggeredBy: rest.triggered_by,
     batchId: rest.batch_id,
     parentRunId: parent_run_id === undefined ? undefined : (await requireRun(ctx, projectId, parent_run_id)).id,
@@ -34,6 +35,15 @@ export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRun
     payloadContains: payload_contains === undefined ? undefined : jsonOf(payload_contains, `${under}payload_contains`),
   }
 }
+
+/** Runs are found by one label each: of what a text may mean, the first that there is. */
+const labelsOf = (ctx: Ctx, projectId: string, kind: LabelKind, texts: readonly string[]): Promise<Label[]> =>
+  Promise.all(
+    texts.map(async (text) => {
+      const meant = labelsMeant(text)
+      return meant.length === 1 ? meant[0]! : ([...(await firstCarried(ctx.reads, projectId, kind, meant))] as Label)
+    }),
+  )
 
 /** JSON in a text, read as strictly as a body, and written anew: PostgreSQL reads numbers that JavaScript does not. */
 export function jsonOf(text: string, field: string): string {

@@ -8,7 +8,10 @@ import type { Why } from '#insight/explain-run.ts'
 import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
 import { iso, toWire } from './words.ts'
 
-export function runWire(run: RunRow, body?: Partial<RunBody>): Run {
+/** What is shown of a body; `gone` when there is none any more. */
+export type ShownBody = Partial<RunBody> & { gone?: boolean }
+
+export function runWire(run: RunRow, body?: ShownBody): Run {
   const retrying = run.state === 'delayed' && run.attempt > 1
   return {
     id: run.publicId,
@@ -56,6 +59,7 @@ export function runWire(run: RunRow, body?: Partial<RunBody>): Run {
     overrides: (run.overrides && toWire(run.overrides)) as Run['overrides'],
     ...(body && 'payload' in body && { payload: body.payload }),
     ...(body && 'result' in body && { result: body.result }),
+    ...(body?.gone && { payload_gone: true }),
   }
 }
 

@@ -46,8 +46,24 @@ export function fromWire<T extends object>(input: T): Cameled<T> {
 
 export const iso = (at: Date | null): string | null => at?.toISOString() ?? null
 
-/** A `key:value` or `key` of a query. */
-export function keyValue(text: string): [string, string | undefined] {
-  const at = text.indexOf(':')
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+export type Label = [key: string, value: string | undefined]
+
+/** No key of a tag or of metadata is longer. */
+const LABEL_KEY_LENGTH_MAX = 128
+
+/**
+ * What a `key:value` or `key` of a query may mean, the likeliest first. Keys may hold colons themselves: then it is split
+ * at each of them in turn. Where one has a backslash before it, the first colon without one parts key and value.
+ */
+export function labelsMeant(text: string): Label[] {
+  const colons = [...text.matchAll(/\\:|:/g)]
+  const plain = colons.filter((it) => it[0] === ':').map((it) => it.index)
+  const splitAt = (at: number): Label => [text.slice(0, at), text.slice(at + 1)]
+  if (colons.length > plain.length) {
+    const [key, value] = plain.length > 0 ? splitAt(plain[0]!) : [text, undefined]
+    return [[unescaped(key), value === undefined ? undefined : unescaped(value)]]
+  }
+  return [...plain.filter((at) => at <= LABEL_KEY_LENGTH_MAX).map(splitAt), [text, undefined]]
 }
+
+const unescaped = (text: string): string => text.replaceAll('\\:', ':')

@@ -169,7 +169,7 @@ test('labels go with their run', async () => {
 test('runs of the version before have their labels after the migration', async () => {
   const { sql: own } = await emptyDatabase()
   const before = await mkdtemp(join(inject('testRoot'), 'migrations-'))
-  await cp(MIGRATIONS_DIR, before, { recursive: true, filter: (path) => !/000[^12]_/.test(path) })
+  await cp(MIGRATIONS_DIR, before, { recursive: true, filter: (path) => !/\/(?!000[12])\d{4}_/.test(path) })
   await migrate(own, { dir: before })
   const id = newId()
   await own`

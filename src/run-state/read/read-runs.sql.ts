@@ -103,6 +103,7 @@ export const readOwnRuns = async (sql: Db, projectId: string, ids: readonly stri
       select id from runs where id = any(${ids.filter(isUuid)}::uuid[]) and project_id = ${projectId}`
   ).map((row) => row.id)
 
+/** Undefined when it is gone: a run that had nothing has a body of nulls. */
 export async function findRunBody(sql: Db, runId: string): Promise<RunBody | undefined> {
   const [row] = await sql<RunBody[]>`select payload, result, trace from run_bodies where run_id = ${runId}`
   return row

@@ -92,10 +92,12 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
 /** A payload may carry the key that ties it to runs of other jobs. */
 function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
   const key = typeof payload === 'object' && payload !== null && (payload as Record<string, unknown>)[DEPENDENCY_KEY]
-  return typeof key === 'string' && key.length > 0 && key.length <= DEPENDENCY_KEY_LENGTH_MAX
-    ? { [DEPENDENCY_KEY]: key }
-    : undefined
+  return typeof key === 'string' && key.length > 0 && isShort(key) ? { [DEPENDENCY_KEY]: key } : undefined
 }
+
+/** In characters, as values of metadata are counted; one of four bytes counts twice in the length of a string. */
+const isShort = (key: string): boolean =>
+  key.length <= 2 * DEPENDENCY_KEY_LENGTH_MAX && [...key].length <= DEPENDENCY_KEY_LENGTH_MAX
 
 export function scheduleProblem(
   request: Pick<RunRequest, 'scheduledAt' | 'delaySecs'>,

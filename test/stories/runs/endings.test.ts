@@ -159,3 +159,21 @@ test('a run that a governed call named, and one under an AI lease, end by silenc
   const [held] = await sql<{ run_ref: string }[]>`select run_ref from ai_leases where key like '%k'`
   expect(await statusOf(call, held!.run_ref)).toBe('executing')
 })
+
+test('a payload that retention has taken is told to be gone, and one that was null is not', async () => {
+  const { call, url } = await httpYard({ RUNYARD_KEEP_PAYLOADS_DAYS: '0' })
+  await addJob(call)
+  const old = (await call('POST', '/v1/jobs/j/runs', { payload: { n: 1 } })).body.id
+  const bare = (await call('POST', '/v1/jobs/j/runs', {})).body.id
+  for (const id of [old, bare]) await call('DELETE', `/v1/runs/${id}`)
+  const sql = sqlOf(url)
+  await sql`update run_states set finished_at = now() - interval '40 days' where run_id = ${old}`
+  expect(await dropOldPayloads(sql, 30, 10)).toBe(1)
+  const read = async (id: string) => (await call('GET', `/v1/runs/${id}?include=payload,result`)).body
+  expect(await read(old)).toMatchObject({ payload: null, result: null, payload_gone: true })
+  expect(await read(bare)).toMatchObject({ payload: null, result: null })
+  expect(await read(bare)).not.toHaveProperty('payload_gone')
+  expect((await call('GET', `/strait/v1/runs/${old}`)).body).toMatchObject({ payload_gone: true })
+  expect((await call('GET', `/v1/runs/${old}/debug-bundle`)).body.run).toMatchObject({ payload_gone: true })
+  expect((await call('POST', `/v1/runs/${old}/replay`)).body.error.code).toBe('payload_gone')
+})

@@ -24,6 +24,7 @@ const claim = async (sql: Sql, queue = 'default', limit = 1) =>
       limit,
       into: 'executing',
       turn: 0,
+      order: 'strict',
     })
   ).runs
 const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }

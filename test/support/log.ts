@@ -75,6 +75,7 @@ export async function startRun(sql: Sql, jobId: string): Promise<void> {
     limit: 1,
     into: 'executing',
     turn: 1,
+    order: 'strict',
   } as const
   const { runs } = await claimRuns(sql, claim)
   if (runs.length === 0) throw new Error('no run was claimed')

@@ -1,12 +1,9 @@
-// Claims: the head of a queue, shared by turns. A lane is what shares one place in the turn order: (queue,
-// project, rank, job, concurrency key). The statement walks the lanes by one index probe each, never the backlog.
+// Claims: the head of a queue, shared by turns. The statement walks the lanes, never the backlog; see lanes.sql.ts.
 import type { Actor } from '#core/event.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
-
-/** Lanes looked at in one claim; with more, later claims go on where this one ended. */
-const LANES_MAX = 256
+import { LANES_MAX, type Lane, lanesOf } from './lanes.sql.ts'
 
 export type Claim = {
   /** Only runs of this project: workers serve the project of their key, Runyard's own dispatch serves all. */
@@ -22,14 +19,8 @@ export type Claim = {
   turn: number
   /** Where to go on when there are more lanes than one claim looks at. */
   after?: Lane | undefined
-}
-
-export type Lane = { projectId: string; rank: number; jobId: string; concurrencyKey: string }
-const BEFORE_ALL: Lane = {
-  projectId: '',
-  rank: -32_768,
-  jobId: '00000000-0000-0000-0000-000000000000',
-  concurrencyKey: '',
+  /** 'strict': nothing is taken while jobs that this claim is not for have more urgent runs and room for them. */
+  order: 'strict' | 'loose'
 }
 
 export type ClaimedRun = {
@@ -66,6 +57,8 @@ export type Claimed = {
   after: Lane | undefined
   /** There were lanes to serve: if no run came of it, others were holding the heads of them just then. */
   contended: boolean
+  /** More urgent runs of jobs that this claim was not for were left to another one, and others for their sake. */
+  withheld: boolean
 }
 
 /** Claims runs of jobs without a concurrency limit. Concurrent callers never get the same run. */
@@ -81,7 +74,7 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
       select job_id from unnest(${jobIds as string[]}::uuid[]) as t (job_id)
       where pg_try_advisory_xact_lock(hashtextextended(job_id::text, 1))`
     return locked.length === 0
-      ? { runs: [], limitedJobs: [], after: undefined, contended: false }
+      ? { runs: [], limitedJobs: [], after: undefined, contended: false, withheld: false }
       : claimFrom(
           tx as unknown as Sql,
           claim,
@@ -91,50 +84,34 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
 }
 
 async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise<Claimed> {
-  const after = claim.after ?? BEFORE_ALL
-  const own = claim.projectId === undefined ? sql`` : sql`and project_id = ${claim.projectId}`
-  // Beside an equality with the project the comparison must begin behind it: one that begins with the project would
-  // be read from the head of the lane instead of from where it says.
-  const beyond = (lane: Lane) =>
-    claim.projectId === undefined
-      ? sql`(project_id, rank, job_id, concurrency_key) > (${lane.projectId}::text, ${lane.rank}::int, ${lane.jobId}::uuid, ${lane.concurrencyKey}::text)`
-      : sql`(rank, job_id, concurrency_key) > (${lane.rank}::int, ${lane.jobId}::uuid, ${lane.concurrencyKey}::text)`
-  const next =
-    claim.projectId === undefined
-      ? sql`(q.project_id, q.rank, q.job_id, q.concurrency_key) > (lane.project_id, lane.rank, lane.job_id, lane.concurrency_key)`
-      : sql`(q.rank, q.job_id, q.concurrency_key) > (lane.rank, lane.job_id, lane.concurrency_key)`
+  const ofLimited = limitedJobs.length > 0
   const started = claim.into === 'executing'
   const rows = await sql<Row[]>`
-    with recursive lane as (
-      (select queue_name as queue, head.project_id, head.rank, head.job_id, head.concurrency_key, 1 as n
-       from unnest(${claim.queues as string[]}::text[]) as q (queue_name) cross join lateral (
-         select project_id, rank, job_id, concurrency_key from run_queue
-         where ready and queue = queue_name ${own}
-           and ${beyond(after)}
-         order by project_id, rank, job_id, concurrency_key limit 1) head)
-      union all
-      select lane.queue, next.project_id, next.rank, next.job_id, next.concurrency_key, lane.n + 1
-      from lane cross join lateral (
-        select project_id, rank, job_id, concurrency_key from run_queue q
-        where ready and q.queue = lane.queue ${own}
-          and ${next}
-        order by project_id, rank, job_id, concurrency_key limit 1) next
-      where lane.n < ${LANES_MAX}::int
-    ), known as materialized (
-      select lane.*, j.max_concurrency > 0 or j.max_concurrency_per_key > 0 as limited, j.max_concurrency, j.max_concurrency_per_key
-      from lane join jobs j on j.id = lane.job_id
+    with recursive ${lanesOf(sql, claim)}, known as materialized (
+      select place.*, j.max_concurrency > 0 or j.max_concurrency_per_key > 0 as limited, j.max_concurrency, j.max_concurrency_per_key,
+        case when ${ofLimited}::boolean then job_id = any(${limitedJobs}::uuid[]) else j.max_concurrency = 0 and j.max_concurrency_per_key = 0 end as mine
+      from place join jobs j on j.id = place.job_id
       where j.paused_at is null and j.deleted_at is null
+    ), weighed as materialized (
+      -- What another claim has to take matters only where it is more urgent than what this one may take.
+      select * from (select known.*, min(rank) filter (where mine) over (partition by project_id) as own_rank from known) all_known
+      where mine or (${claim.order === 'strict'}::boolean and limited <> ${ofLimited}::boolean
+        -- What has no limit has room for certain; the leases of other jobs are counted only where that may matter.
+        and (limited = false or rank < own_rank))
+    ), busy as materialized (
+      select job_id, count(*) as n from leases
+      where job_id = any(array(select distinct job_id from weighed where max_concurrency > 0)) group by job_id
     ), roomy as (
-      select known.*,
-        case when max_concurrency > 0 then max_concurrency - (select count(*) from leases l where l.job_id = known.job_id) end as job_room,
+      select weighed.*,
+        case when max_concurrency > 0 then max_concurrency - coalesce((select n from busy where busy.job_id = weighed.job_id), 0) end as job_room,
         case when max_concurrency_per_key > 0 and concurrency_key <> ''
-          then max_concurrency_per_key - (select count(*) from leases l where l.job_id = known.job_id and l.concurrency_key = known.concurrency_key)
+          then max_concurrency_per_key - (select count(*) from leases l where l.job_id = weighed.job_id and l.concurrency_key = weighed.concurrency_key)
         end as key_room
-      from known
-      where case when ${limitedJobs.length > 0}::boolean then job_id = any(${limitedJobs}::uuid[]) else not limited end
-    ), urgent as (
+      from weighed
+    ), urgent as materialized (
       -- Priority counts within a project only: one project's urgent backlog is no reason to starve another's run.
-      select roomy.*, min(rank) over (partition by project_id) as top_rank
+      select roomy.*, min(rank) over (partition by project_id) as top_rank,
+        bool_or(mine and not early) over (partition by project_id, rank) as in_view
       from roomy where coalesce(job_room, 1) > 0 and coalesce(key_room, 1) > 0
     ), shared as (
       -- What a limit leaves is split over the lanes that it covers; what does not divide goes round by turns.
@@ -142,7 +119,8 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
         job_room / count(*) over by_job + ((row_number() over (by_job order by queue, concurrency_key) + ${claim.turn}::bigint) % count(*) over by_job
           < job_room % count(*) over by_job)::int as job_share,
         key_room / count(*) over by_key + (row_number() over (by_key order by queue) <= key_room % count(*) over by_key)::int as key_share
-      from urgent where rank = top_rank
+      -- The lanes of the view have their turn now; earlier ones of the same rank had it, and will again.
+      from urgent where rank = top_rank and mine and (not early or not in_view)
       window by_job as (partition by job_id), by_key as (partition by job_id, concurrency_key)
     ), numbered as (
       select shared.*, coalesce(least(job_share, key_share), ${claim.limit}::bigint) as lane_room,
@@ -215,7 +193,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     )
     select j.run_id, j.project_id, j.client_id, j.job_id, j.job_version, j.queue, j.attempt, j.rank, j.lease_token as token, j.queue_wait_ms,
       j.timeout_secs, j.correlation_id, j.agent_id, j.tags, j.metadata, j.debug_mode, j.traceparent, j.created_at, j.error as previous_error,
-      b.payload, c.checkpoint, j.preset, j.environment, null::uuid[] as limited_jobs, 0 as candidates, null::jsonb as after
+      b.payload, c.checkpoint, j.preset, j.environment, null::uuid[] as limited_jobs, 0 as candidates, false as withheld, null::jsonb as after
     from joined j
     left join run_bodies b on b.run_id = j.run_id
     left join lateral (
@@ -224,7 +202,9 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     union all
     select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
       (select array_agg(distinct job_id) from known where limited), (select count(*) from served)::int,
-      (select jsonb_build_object('projectId', project_id, 'rank', rank, 'jobId', job_id, 'concurrencyKey', concurrency_key) from lane where n = ${LANES_MAX}::int limit 1)`
+      exists (select from urgent where rank = top_rank and not mine),
+      (select jsonb_build_object('projectId', project_id, 'rank', rank, 'jobId', job_id, 'concurrencyKey', concurrency_key) from lane where n = ${LANES_MAX}::int
+        order by project_id, rank, job_id, concurrency_key limit 1)`
   const summary = rows.at(-1)!
   const runs = rows.slice(0, -1).map(claimed)
   return {
@@ -232,6 +212,7 @@ async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise
     limitedJobs: summary.limited_jobs ?? [],
     after: summary.after ?? undefined,
     contended: runs.length === 0 && summary.candidates > 0,
+    withheld: summary.withheld,
   }
 }
 
@@ -261,6 +242,7 @@ type Row = {
   environment: Record<string, string> | null
   limited_jobs: string[] | null
   candidates: number
+  withheld: boolean
   after: Lane | null
 }
 

@@ -3,7 +3,8 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
 import type { Actor } from '#core/event.ts'
-import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns, type Lane } from '#run-state/claim/claim-runs.sql.ts'
+import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns } from '#run-state/claim/claim-runs.sql.ts'
+import type { Lane } from '#run-state/claim/lanes.sql.ts'
 import { makeAskingTeller } from './tell-asking.ts'
 
 /** How long a ring may be lost before somebody looks anyway. */
@@ -34,6 +35,8 @@ export type Claimer = {
   claimOrWait: (request: ClaimRequest, waitMs: number, signal: AbortSignal) => Promise<ClaimedRun[]>
 }
 
+type Looked = { runs: ClaimedRun[]; contended: boolean; withheld: boolean }
+
 /** Looks at so many views of lanes, or at heads that others hold, before it lets others have their turn. */
 const LOOKS_MAX = 8
 
@@ -61,22 +64,34 @@ export function makeClaimer(
     }
   }
 
-  /** Jobs with and without a limit go first by turns: an endless backlog of the one kind does not starve the other. */
-  async function look(request: ClaimRequest, place: string): Promise<{ runs: ClaimedRun[]; contended: boolean }> {
+  async function look(request: ClaimRequest, place: string): Promise<Looked> {
     turn++
-    const asked: Claim = { ...request, turn, after: after.get(place) }
+    const asked: Claim = { ...request, turn, after: after.get(place), order: 'strict' }
+    const found = await lookByPriority(asked, place)
+    if (found.runs.length > 0 || !found.withheld) return found
+    // Others are just now claiming the more urgent runs of a job with a limit, or have taken its last place. Nobody
+    // stands idle for that.
+    const { runs, contended } = await claimRuns(ctx.sql, { ...asked, order: 'loose' })
+    return { runs, contended: contended || found.contended, withheld: false }
+  }
+
+  /** Jobs with and without a limit go first by turns: an endless backlog of the one kind does not starve the other. */
+  async function lookByPriority(asked: Claim, place: string): Promise<Looked> {
     const known = limited.get(place) ?? []
     const first = known.length > 0 && turn % 2 === 0 ? await claimLimitedRuns(ctx.sql, asked, known) : undefined
-    const left = request.limit - (first?.runs.length ?? 0)
-    if (left === 0) return { runs: first!.runs, contended: false }
+    const left = asked.limit - (first?.runs.length ?? 0)
+    if (left === 0) return { runs: first!.runs, contended: false, withheld: false }
     const free = await claimRuns(ctx.sql, { ...asked, limit: left })
     after.set(place, free.after)
     limited.set(place, free.limitedJobs)
     const runs = (first?.runs ?? []).concat(free.runs)
-    if (first || free.limitedJobs.length === 0 || runs.length === request.limit)
-      return { runs, contended: free.contended }
-    const second = await claimLimitedRuns(ctx.sql, { ...asked, limit: request.limit - runs.length }, free.limitedJobs)
-    return { runs: runs.concat(second.runs), contended: free.contended || second.contended }
+    if (first || free.limitedJobs.length === 0 || runs.length === asked.limit) return { ...free, runs }
+    const second = await claimLimitedRuns(ctx.sql, { ...asked, limit: asked.limit - runs.length }, free.limitedJobs)
+    return {
+      runs: runs.concat(second.runs),
+      contended: free.contended || second.contended,
+      withheld: free.withheld,
+    }
   }
 
   return {

@@ -7,12 +7,14 @@ import { say } from './lib/report.ts'
 import { liveBench } from './live/bench.ts'
 import { queueBench } from './queue/bench.ts'
 import { readsBench } from './reads/bench.ts'
+import { schedulesBench } from './schedules/bench.ts'
 
 const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   queue: { what: 'trigger, claim and settle no-op runs; graphile-worker, pg-boss and BullMQ', bench: queueBench },
   ingest: { what: 'events one by one and in batches; an empty Fastify handler and raw inserts', bench: ingestBench },
   governance: { what: 'decisions about calls of agents, and locks; an empty Fastify handler', bench: governanceBench },
   latency: { what: 'trigger to start, idle and over 1,000,000 parked runs', bench: latencyBench },
+  schedules: { what: 'how late 10,000 jobs are that are all due at the same minute', bench: schedulesBench },
   live: { what: 'commit to subscriber, and the memory of idle streams', bench: liveBench },
   reads: {
     what: 'lists, single runs and sums in a past of 300,000 runs and 1,000,000 events (BENCH_SIZE=large: of 1,000,000 and 10,000,000)',

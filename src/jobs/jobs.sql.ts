@@ -175,14 +175,3 @@ export async function findJobVersion(sql: Db, jobId: string, version: number): P
   >`select ${versionColumns(sql)} where job_id = ${jobId} and version = ${version}`
   return row
 }
-
-/** Jobs whose cron is due, locked so that only one node fires each; oldest due first. */
-export const lockDueCrons = async (sql: Db, limit: number): Promise<(JobRow & { now: Date })[]> => [
-  ...(await sql<(JobRow & { now: Date })[]>`
-    select clock_timestamp() as now, ${columns(sql)}
-    where j.next_cron_at <= clock_timestamp() and j.deleted_at is null
-    order by j.next_cron_at limit ${limit} for update of j skip locked`),
-]
-
-export const setNextCron = (sql: Db, jobId: string, nextCronAt: Date | undefined) =>
-  sql`update jobs set next_cron_at = ${nextCronAt ?? null} where id = ${jobId}`

@@ -1,5 +1,6 @@
 // Cron expressions, read in their job's time zone.
 import { Cron } from 'croner'
+import { LRUCache } from 'lru-cache'
 
 /** Why an expression is not usable; undefined when it is. A cron that never fires is a mistake, not a schedule. */
 export function cronProblem(
@@ -21,7 +22,33 @@ export function cronProblem(
 
 /** The first tick after `after`. */
 export const nextTick = (expression: string, timezone: string, after: Date): Date | undefined =>
-  new Cron(expression, { timezone, paused: true }).nextRun(after) ?? undefined
+  scheduleOf(expression, timezone).nextRun(after) ?? undefined
+
+const SCHEDULES_MAX = 5_000
+const schedules = new LRUCache<string, Cron>({ max: SCHEDULES_MAX })
+
+/** To read an expression takes longer than to find a tick of it. */
+function scheduleOf(expression: string, timezone: string): Cron {
+  const name = `${timezone} ${expression}`
+  const known = schedules.get(name)
+  if (known) return known
+  const read = new Cron(expression, { timezone, paused: true })
+  schedules.set(name, read)
+  return read
+}
+
+const TICKS_MAX = 10_000
+const ticksAfter = new LRUCache<string, number>({ max: TICKS_MAX })
+
+/** The tick after one. Jobs that share an expression are due at the same times, so it is found once for all of them. */
+export function tickAfter(expression: string, timezone: string, tick: Date): Date | undefined {
+  const name = `${tick.getTime()} ${timezone} ${expression}`
+  const known = ticksAfter.get(name)
+  if (known !== undefined) return new Date(known)
+  const next = nextTick(expression, timezone, tick)
+  if (next) ticksAfter.set(name, next.getTime())
+  return next
+}
 
 /** The ticks from `from` to `to`, both inclusive; the last `max` of them, at the cost of that many. */
 export function ticksBetween(
@@ -29,7 +56,7 @@ export function ticksBetween(
   timezone: string,
   { from, to, max }: { from: Date; to: Date; max: number },
 ): Date[] {
-  const schedule = new Cron(expression, { timezone, paused: true })
+  const schedule = scheduleOf(expression, timezone)
   const ticks: Date[] = []
   // Backwards: a week of seconds that nobody was there for is never walked through. A millisecond later than `to`, as
   // what comes before a tick is not the tick itself.

@@ -1,170 +1,124 @@
-// Schedules: the row of a job is its timer. Whoever moves it forward fires it, in one transaction with the runs and
-// the events, so that two nodes, or a crash, neither fire a tick twice nor lose it.
+// Schedules, in batches: the locks of the jobs, their runs, their events and their next ticks are one transaction, so
+// that two nodes, or a crash, neither fire a tick twice nor lose it.
+
 import type { TransactionSql } from 'postgres'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import type { Actor } from '#core/event.ts'
+import { queueTopic, type Topic } from '#bell/topics.ts'
 import { queueOf } from '#core/queue.ts'
-import { ACTIVE_STATES } from '#core/run.ts'
-import { type JobRow, lockDueCrons, setNextCron } from '#jobs/jobs.sql.ts'
-import { nextTick, ticksBetween } from '#jobs/schedule.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { lockDueCrons } from '#jobs/due-crons.sql.ts'
+import { type JobRow, readJobs } from '#jobs/jobs.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { insertRuns } from '#run-state/insert/insert-runs.sql.ts'
-import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { cancelRuns } from '../control/cancel-runs.ts'
 import { nextCronInMs } from '../waits/timers.sql.ts'
-import { prepareRun } from './prepare-run.ts'
+import { readReplaced } from './cron-overlap.ts'
+import { type Fired, fireCrons, putOff, scheduleOf, TICKS_MAX } from './fire-crons.ts'
 
-const BATCH_MAX = 20
-/** Ticks caught up with at most, under the policy `all`: the latest ones. */
-const MISSED_MAX = 100
-/** A tick that is later than this was missed: nobody was there to fire it. */
-const LATE_MS = 60_000
-/** When a job is looked at again whose expression cannot even be read. */
-const UNREADABLE_MS = 3_600_000
+/** Batches of one tick and lane; then the loop hears whether it is to stop. */
+const BATCHES_MAX = 100
+/** Batches at the same time once there is more than one: what they wait for is the database, which has more cores. */
+const LANES = 2
+/** Jobs whose runs are replaced at the same time. */
+const REPLACED_AT_ONCE = 8
+/** When others hold all that is due, they are firing it. */
+const HELD_MS = 50
 
-export const cron = (ctx: Ctx): Duty => ({
-  name: 'cron',
-  everyMs: 5_000,
-  topics: ['timers'],
-  async tick(signal) {
-    for (let count = 0; count < BATCH_MAX && !signal.aborted; count++) {
-      // A transaction for each job: none waits for the ticks of another, or is lost with them.
-      const fired = (await ctx.sql.begin((tx) => fireNext(ctx, tx))) as Fired | undefined
-      if (!fired) return { inMs: await nextCronInMs(ctx.sql) }
-      ctx.ring([`queue:${queueOf(fired.job.definition)}`, 'tail'])
-      await cancelReplaced(ctx, fired)
-    }
-    return 'again'
-  },
-})
-
-type Fired = { job: JobRow; replaced: string[] }
-
-/** Fires the job that is due longest; undefined when none is. */
-async function fireNext(ctx: Ctx, transaction: TransactionSql): Promise<Fired | undefined> {
-  const tx = transaction as unknown as Sql
-  const [job] = await lockDueCrons(tx, 1)
-  if (!job) return undefined
-  try {
-    // What it wrote until it failed is undone, and the lock is kept: the job is put off before anybody tries again.
-    return (await transaction.savepoint((inner) => fire(inner as unknown as Sql, job, job.now))) as Fired
-  } catch (error) {
-    ctx.log.error({ err: error, job: job.id }, 'a schedule could not be fired')
-    await putOff(tx, job, job.now)
-    return { job, replaced: [] }
+export const cron = (ctx: Ctx): Duty => {
+  const lanes = Array.from({ length: LANES }, () => makeLane(ctx))
+  const [first] = lanes
+  return {
+    name: 'cron',
+    everyMs: 5_000,
+    topics: ['timers'],
+    async tick(signal) {
+      const fired = await first!.fireBatch()
+      if (fired >= TICKS_MAX) await Promise.all(lanes.map((lane) => lane.drain(signal)))
+      else if (fired > 0) await first!.drain(signal)
+      const inMs = await nextCronInMs(ctx.sql)
+      if (inMs === undefined) return { inMs: undefined }
+      return { inMs: Math.max(HELD_MS, inMs) }
+    },
   }
 }
 
-async function putOff(tx: Sql, job: JobRow, now: Date): Promise<void> {
-  await setNextCron(tx, job.id, nextReadable(job, now))
-  const data = { job: job.slug, tick: job.nextCronAt!.toISOString(), reason: 'internal' }
-  await appendEvents(tx, [{ ...fact(job), type: 'schedule.failed', level: 'error', data }])
+/** Fires batches one after the other. Lanes, and nodes, never get the same job: what one has locked, others pass over. */
+function makeLane(ctx: Ctx) {
+  /** Where the projects go on that did not have their turn yet. */
+  let after = ''
+  /** How many jobs it locked. */
+  async function fireBatch(): Promise<number> {
+    let isWholePass = after === ''
+    for (;;) {
+      const batch = (await ctx.sql.begin((tx) => fireDue(ctx, tx, after))) as Batch
+      after = batch.after
+      if (batch.jobs.length > 0) ctx.ring([...new Set(batch.jobs.map(queueOfJob)), 'tail'])
+      await replaceRuns(ctx, batch)
+      if (batch.locked > 0) return batch.locked
+      // Behind the last project it begins again with the first; nothing is due once all have been looked at.
+      if (after !== '') continue
+      if (isWholePass) return 0
+      isWholePass = true
+    }
+  }
+  return {
+    fireBatch,
+    async drain(signal: AbortSignal): Promise<void> {
+      for (let count = 0; count < BATCHES_MAX && !signal.aborted; count++) if ((await fireBatch()) === 0) return
+    },
+  }
 }
 
-function nextReadable({ definition }: JobRow, now: Date): Date | undefined {
+const queueOfJob = ({ definition }: JobRow): Topic => queueTopic(queueOf(definition))
+
+type Batch = { locked: number; jobs: JobRow[]; replacing: JobRow[]; now: Date; after: string }
+
+async function fireDue(ctx: Ctx, transaction: TransactionSql, after: string): Promise<Batch> {
+  const tx = transaction as unknown as Sql
+  const due = await lockDueCrons(tx, after, TICKS_MAX)
+  const { now, jobIds } = due
+  const place = { now, locked: jobIds.length, after: due.after ?? '' }
+  if (jobIds.length === 0) return { ...place, jobs: [], replacing: [] }
+  // Read once they are locked: nobody changes them any more.
+  const found = new Map((await readJobs(tx, jobIds)).map((job) => [job.id, job]))
+  const jobs = jobIds.map((id) => found.get(id)!)
+  return { ...place, ...(await fireAll(ctx, transaction, jobs, now)) }
+}
+
+/**
+ * Fires these jobs together. When that fails they are halved until the one is found that it failed for: none is lost
+ * with another's ticks, or waits for long because of them.
+ */
+async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   try {
-    return nextTick(definition.cron!, definition.timezone, now)
-  } catch {
-    return new Date(now.getTime() + UNREADABLE_MS)
+    // What was written until it failed is undone, and the locks are kept: nobody else tries meanwhile.
+    return (await transaction.savepoint((inner) => fireCrons(inner as unknown as Sql, jobs, now))) as Fired
+  } catch (error) {
+    if (jobs.length === 1) {
+      ctx.log.error({ err: error, job: jobs[0]!.id }, 'a schedule could not be fired')
+      await putOff(transaction as unknown as Sql, jobs[0]!, now)
+      return { jobs: [...jobs], replacing: [] }
+    }
+    const half = Math.ceil(jobs.length / 2)
+    const first = await fireAll(ctx, transaction, jobs.slice(0, half), now)
+    const second = await fireAll(ctx, transaction, jobs.slice(half), now)
+    return { jobs: [...first.jobs, ...second.jobs], replacing: [...first.replacing, ...second.replacing] }
   }
 }
 
 // After the commit: what a tick replaces is canceled once its successor is safe.
-async function cancelReplaced(ctx: Ctx, { job, replaced }: Fired): Promise<void> {
-  if (replaced.length === 0) return
+async function replaceRuns(ctx: Ctx, { replacing, now }: Batch): Promise<void> {
+  for (let at = 0; at < replacing.length; at += REPLACED_AT_ONCE)
+    await Promise.all(replacing.slice(at, at + REPLACED_AT_ONCE).map((job) => replaceRunsOf(ctx, job, now)))
+}
+
+async function replaceRunsOf(ctx: Ctx, job: JobRow, firedAt: Date): Promise<void> {
   const reason = 'replaced by the next tick'
   try {
-    await cancelRuns(ctx, { projectId: job.projectId, actor: actorOf(job), runIds: replaced, reason })
+    const runIds = await readReplaced(ctx.sql, job, firedAt)
+    if (runIds.length === 0) return
+    await cancelRuns(ctx, { projectId: job.projectId, actor: scheduleOf(job), runIds, reason })
   } catch (error) {
     // The next tick finds them still under way and replaces them too; other jobs need not wait for that.
     ctx.log.error({ err: error, job: job.id }, 'the runs that a tick replaces could not be canceled')
-  }
-}
-
-const actorOf = (job: JobRow): Actor => ({ type: 'schedule', id: job.id })
-
-async function fire(tx: Sql, job: JobRow, now: Date): Promise<Fired> {
-  const { cron: expression, timezone, cronOverlapPolicy, enabled } = job.definition
-  if (!expression || !enabled) {
-    await setNextCron(tx, job.id, undefined)
-    return { job, replaced: [] }
-  }
-  const ticks = dueTicks(job, now)
-  const live =
-    cronOverlapPolicy === 'allow'
-      ? []
-      : await listRuns(tx, {
-          projectId: job.projectId,
-          jobId: job.id,
-          states: ACTIVE_STATES,
-          order: 'oldest',
-          limit: 500,
-        })
-  const busy = cronOverlapPolicy === 'skip' && live.length > 0
-  for (const at of ticks)
-    await (busy || (cronOverlapPolicy === 'skip' && at !== ticks.at(-1)) ? skip(tx, job, at) : trigger(tx, job, at))
-  await setNextCron(tx, job.id, nextTick(expression, timezone, now))
-  return {
-    job,
-    replaced: cronOverlapPolicy === 'cancel_running' && ticks.length > 0 ? live.map((run) => run.publicId) : [],
-  }
-}
-
-/** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
-function dueTicks(job: JobRow, now: Date): Date[] {
-  const { cron: expression, timezone, cronMissedPolicy } = job.definition
-  const since = (from: Date, max: number) => ticksBetween(expression!, timezone, { from, to: now, max })
-  const due = job.nextCronAt!
-  if (cronMissedPolicy === 'all') return since(due, MISSED_MAX)
-  const onTime = since(new Date(Math.max(due.getTime(), now.getTime() - LATE_MS)), MISSED_MAX)
-  return onTime.length > 0 || cronMissedPolicy === 'skip' ? onTime : since(due, 1)
-}
-
-const fact = (job: JobRow) => ({
-  projectId: job.projectId,
-  actor: actorOf(job),
-  resourceType: 'schedule',
-  resourceId: job.id,
-})
-
-async function skip(tx: Sql, job: JobRow, at: Date): Promise<void> {
-  await appendEvents(tx, [
-    { ...fact(job), type: 'schedule.skipped', data: { job: job.slug, tick: at.toISOString(), reason: 'overlap' } },
-  ])
-}
-
-async function trigger(tx: Sql, job: JobRow, at: Date): Promise<void> {
-  const [fired] = await appendEvents(tx, [
-    { ...fact(job), type: 'schedule.fired', data: { job: job.slug, tick: at.toISOString() } },
-  ])
-  if (fired!.outcome !== 'appended') throw new Error(`the tick of job ${job.id} was not logged`)
-  const origin = {
-    projectId: job.projectId,
-    actor: actorOf(job),
-    triggeredBy: 'cron' as const,
-    correlationId: fired!.id,
-    causationId: fired!.id,
-  }
-  const run = await prepareRun(tx, {
-    job,
-    request: { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
-    origin,
-    nowMs: at.getTime(),
-  })
-  const problem = run instanceof Error ? run.message : (await insertRuns(tx, [run]))[0]!.outcome
-  // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
-  if (problem !== 'created') {
-    await appendEvents(tx, [
-      {
-        ...fact(job),
-        type: 'schedule.failed',
-        level: 'error',
-        correlationId: fired!.id,
-        causationId: fired!.id,
-        data: { job: job.slug, tick: at.toISOString(), reason: problem },
-      },
-    ])
   }
 }

@@ -1,9 +1,13 @@
 // What a schedule does after nobody was there to fire it, and how little that costs.
 import { Cron } from 'croner'
 import { describe, expect, test } from 'vitest'
+import { lockDueCrons } from '#jobs/due-crons.sql.ts'
 import { ticksBetween } from '#jobs/schedule.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { cron } from '#runs/trigger/cron.duty.ts'
-import { addJob, testYard } from '../../support/yard.ts'
+import { triggerRun } from '#runs/trigger/trigger-runs.ts'
+import { addJob, TESTER, testYard } from '../../support/yard.ts'
 
 const NEVER = new AbortController().signal
 const DAY_MS = 86_400_000
@@ -113,3 +117,110 @@ test('a job whose expression cannot be read any more is put off, and told', asyn
   expect((await sql`select from jobs where next_cron_at > now()`).length).toBe(2)
   expect((await sql`select from events where type = 'schedule.failed'`).length).toBe(1)
 })
+
+/** So many copies of the job `first` in each of these projects; all are due. */
+async function copyJobs(sql: Sql, counts: Record<string, number>): Promise<void> {
+  const names = Object.keys(counts)
+  await sql`insert into projects (id, name) select id, id from unnest(${names}::text[]) as t (id) on conflict do nothing`
+  await sql`
+    with made as (
+      insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid(), 'slug', 'copy-' || n,
+        'project_id', t.id))).*
+      from jobs j, unnest(${names}::text[], ${Object.values(counts)}::int[]) as t (id, count), generate_series(1, t.count) n
+      where j.slug = 'first' returning id
+    )
+    insert into job_versions select (jsonb_populate_record(v, jsonb_build_object('id', gen_random_uuid(), 'job_id', made.id))).*
+    from job_versions v, made`
+  await sql`update jobs set next_cron_at = date_trunc('minute', now())`
+}
+
+test('jobs are fired by the hundreds in one transaction, each tick once, also by two nodes at the same time', async () => {
+  const { ctx, sql } = await testYard()
+  await addJob(ctx, 'first', { cron: '* * * * *' })
+  await copyJobs(sql, { default: 1_199, b: 300 })
+  await Promise.all([cron(ctx).tick(NEVER), cron(ctx).tick(NEVER)])
+  const [fired] = await sql`
+    select count(*)::int as ticks, count(distinct resource_id)::int as jobs, count(distinct xid)::int as transactions
+    from events where type = 'schedule.fired'`
+  expect(fired!.jobs).toBe(1_500)
+  // 500 at a time where there are so many, and none smaller than what others have left.
+  expect(fired!.transactions).toBeLessThanOrEqual(12)
+  const [twice] = await sql`
+    select count(*)::int as n from (select 1 from runs group by job_id, metadata->>'tick' having count(*) > 1) twice`
+  expect(twice!.n).toBe(0)
+  const [runs] = await sql`
+    select count(*)::int as n, count(*) filter (where correlation_id <> '' and triggered_by = 'cron')::int as cron from runs`
+  expect(runs!.n).toBeGreaterThanOrEqual(1_500)
+  expect(runs!.cron).toBe(runs!.n)
+})
+
+test('a project with a thousand jobs does not keep the only one of another waiting', async () => {
+  const { ctx, sql } = await testYard()
+  await addJob(ctx, 'first', { cron: '* * * * *' })
+  await copyJobs(sql, { default: 999, z: 1 })
+  await sql.begin(async (tx) => {
+    const { jobIds, after } = await lockDueCrons(tx as unknown as Sql, '', 100)
+    const projects = await tx<{ project_id: string }[]>`select project_id from jobs where id = any(${jobIds}::uuid[])`
+    expect(jobIds.length).toBeLessThanOrEqual(101)
+    expect(projects.filter((it) => it.project_id === 'z')).toHaveLength(1)
+    expect(after).toBeUndefined()
+  })
+})
+
+test('more projects than one look holds have their turns one after the other', async () => {
+  const { ctx, sql } = await testYard()
+  await addJob(ctx, 'first', { cron: '* * * * *' })
+  await copyJobs(sql, Object.fromEntries(Array.from({ length: 520 }, (_, n) => [`p${String(n).padStart(3, '0')}`, 1])))
+  await cron(ctx).tick(NEVER)
+  await cron(ctx).tick(NEVER)
+  const [late] = await sql`select count(*)::int as n from jobs where next_cron_at <= date_trunc('minute', now())`
+  expect(late!.n).toBe(0)
+  const [runs] = await sql`select count(distinct project_id)::int as n from runs`
+  expect(runs!.n).toBe(521)
+})
+
+test('one job that fails costs none of its batch its tick', async () => {
+  const { ctx, sql } = await testYard()
+  await addJob(ctx, 'first', { cron: '* * * * *' })
+  await copyJobs(sql, { default: 60 })
+  await sql`update job_versions set definition = jsonb_set(definition, '{cron}', '"no cron"')
+    where job_id = (select id from jobs where slug = 'copy-30')`
+  await cron(ctx).tick(NEVER)
+  const fired = await sql`select distinct j.slug from runs r join jobs j on j.id = r.job_id`
+  expect(fired.length).toBe(60)
+  const failed = await sql`select data from events where type = 'schedule.failed'`
+  expect(failed.map((row) => row.data.job)).toEqual(['copy-30'])
+})
+
+for (const cronOverlapPolicy of ['skip', 'cancel_running'] as const)
+  test(`a run that is planned for tomorrow is nothing that a tick overlaps with: ${cronOverlapPolicy}`, async () => {
+    const { ctx, sql } = await testYard()
+    await addJob(ctx, 'j', { cron: '* * * * *', cronOverlapPolicy })
+    const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
+    const planned = await triggerRun(ctx, 'j', { scheduledAt: new Date(Date.now() + DAY_MS) }, origin)
+    const tick = async () => {
+      await sql`update jobs set next_cron_at = date_trunc('minute', now())`
+      await cron(ctx).tick(NEVER)
+    }
+    await tick()
+    const states = async (triggeredBy: string) =>
+      (
+        await sql<{ state: string }[]>`
+          select s.state from run_states s join runs r on r.id = s.run_id where r.triggered_by = ${triggeredBy} order by r.created_at, r.id`
+      ).map((row) => row.state)
+    expect(await states('manual')).toEqual(['delayed'])
+    expect(await states('cron')).toEqual(['queued'])
+    expect(planned).not.toBeInstanceOf(Error)
+    // What is under way is still an overlap, and so is a run between two attempts.
+    await tick()
+    expect(await states('manual')).toEqual(['delayed'])
+    expect(await states('cron')).toEqual(cronOverlapPolicy === 'skip' ? ['queued'] : ['canceled', 'queued'])
+    const [queued] = await sql<{ id: string }[]>`
+      select r.id from runs r join run_states s on s.run_id = r.id where r.triggered_by = 'cron' and s.state = 'queued'`
+    await moveRuns(sql, [{ runId: queued!.id, move: 'start', actor: TESTER }])
+    await moveRuns(sql, [{ runId: queued!.id, move: 'retryLater', actor: TESTER, nextAttempt: 2, dueInMs: 3_600_000 }])
+    await tick()
+    expect((await states('cron')).filter((state) => state === 'queued').length).toBe(
+      cronOverlapPolicy === 'skip' ? 0 : 1,
+    )
+  })

@@ -1,0 +1,47 @@
+// What a schedule does about runs of its job that are still under way. A run that somebody planned for later has not
+// begun, and is none of its business.
+import { ACTIVE_STATES } from '#core/run.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { listRuns } from '#run-state/read/list-runs.sql.ts'
+import { readLiveCounts } from '#run-state/read/live-counts.sql.ts'
+import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+
+/** Runs of a job that one tick looks at, the oldest first: more that are under way are replaced by the next tick. */
+const LOOKED_MAX = 500
+
+const isPlanned = (run: RunRow, now: Date): boolean =>
+  run.state === 'delayed' && run.scheduledAt !== null && run.scheduledAt > now
+
+/** Of these jobs, those with a run under way, be it between two attempts. */
+export async function readBusyJobs(tx: Sql, jobs: readonly JobRow[], now: Date): Promise<ReadonlySet<string>> {
+  const asked = new Map(
+    jobs.filter((job) => job.definition.cronOverlapPolicy !== 'allow').map((job) => [job.id, job] as const),
+  )
+  const busy = new Set<string>()
+  if (asked.size === 0) return busy
+  for (const { jobId, underWay, delayed } of await readLiveCounts(tx, [...asked.keys()])) {
+    const { projectId } = asked.get(jobId)!
+    if (underWay > 0 || (delayed > 0 && (await isRetrying(tx, { projectId, jobId }, now)))) busy.add(jobId)
+  }
+  return busy
+}
+
+async function isRetrying(tx: Sql, job: { projectId: string; jobId: string }, now: Date): Promise<boolean> {
+  const waiting = await listRuns(tx, { ...job, states: ['delayed'], order: 'oldest', limit: LOOKED_MAX })
+  return waiting.some((run) => !isPlanned(run, now))
+}
+
+/** The runs that a tick at `firedAt` replaces. */
+export async function readReplaced(sql: Sql, { projectId, id }: JobRow, firedAt: Date): Promise<string[]> {
+  const createdTo = firedAt.toISOString()
+  const live = await listRuns(sql, {
+    projectId,
+    jobId: id,
+    states: ACTIVE_STATES,
+    createdTo,
+    order: 'oldest',
+    limit: LOOKED_MAX,
+  })
+  return live.filter((run) => !isPlanned(run, firedAt)).map((run) => run.publicId)
+}

@@ -1,0 +1,150 @@
+// Firing schedules: from jobs that are due to their runs, their events and their next ticks, together in a few
+// statements. The caller holds the locks of the jobs.
+import type { Actor } from '#core/event.ts'
+import { type NextCron, setNextCrons } from '#jobs/due-crons.sql.ts'
+import type { JobRow } from '#jobs/jobs.sql.ts'
+import { nextTick, tickAfter, ticksBetween } from '#jobs/schedule.ts'
+import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { newId } from '#postgres/id.ts'
+import type { Sql } from '#postgres/sql.ts'
+import { insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { readBusyJobs } from './cron-overlap.ts'
+import { prepareRun } from './prepare-run.ts'
+
+/** Runs, and events of one kind, of one call: what their statements take. */
+export const TICKS_MAX = 500
+/** Ticks caught up with at most, under the policy `all`: the latest ones. */
+const MISSED_MAX = 100
+/** A tick that is later than this was missed: nobody was there to fire it. */
+const LATE_MS = 60_000
+/** When a job is looked at again whose expression cannot even be read. */
+const UNREADABLE_MS = 3_600_000
+
+export type Fired = {
+  /** Those that were fired: the first of the jobs, as many as have room. The others are as they were. */
+  jobs: JobRow[]
+  /** Of those, the ones whose runs under way are replaced by what was fired. */
+  replacing: JobRow[]
+}
+
+/** Fires the first of these jobs, as many as have room in one call, at least one. */
+export async function fireCrons(tx: Sql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
+  const due = firstThatFit(jobs, now)
+  const busy = await readBusyJobs(
+    tx,
+    due.map(({ job }) => job),
+    now,
+  )
+  const events: NewEvent[] = []
+  const prepared: { job: JobRow; at: Date; firedId: string; run: NewRun | Error }[] = []
+  for (const { job, ticks } of due) {
+    const skips = job.definition.cronOverlapPolicy === 'skip'
+    for (const at of ticks) {
+      if (skips && (busy.has(job.id) || at !== ticks.at(-1))) {
+        events.push({ ...fact(job, at, { reason: 'overlap' }), type: 'schedule.skipped' })
+        continue
+      }
+      const firedId = newId()
+      events.push({ ...fact(job, at), id: firedId, type: 'schedule.fired' })
+      prepared.push({ job, at, firedId, run: await runOf(tx, job, at, firedId) })
+    }
+  }
+  await appendAll(tx, events)
+  const runs = prepared.flatMap(({ run }) => (run instanceof Error ? [] : [run]))
+  const inserted = runs.length === 0 ? [] : await insertRuns(tx, runs)
+  const outcomeOf = new Map(runs.map((run, index) => [run.id, inserted[index]!.outcome]))
+  // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
+  const failed = prepared.flatMap(({ job, at, firedId, run }): NewEvent[] => {
+    const reason = run instanceof Error ? run.message : outcomeOf.get(run.id)!
+    if (reason === 'created') return []
+    const cause = { correlationId: firedId, causationId: firedId, level: 'error' }
+    return [{ ...fact(job, at, { reason }), ...cause, type: 'schedule.failed' }]
+  })
+  await appendAll(tx, failed)
+  await setNextCrons(
+    tx,
+    due.map((it): NextCron => ({ jobId: it.job.id, at: it.next })),
+  )
+  const replaces = ({ job, ticks }: Due) =>
+    job.definition.cronOverlapPolicy === 'cancel_running' && ticks.length > 0 && busy.has(job.id)
+  return {
+    jobs: due.map(({ job }) => job),
+    replacing: due.filter(replaces).map(({ job }) => job),
+  }
+}
+
+/** A job that cannot be fired is due again at its next tick, and says so. */
+export async function putOff(tx: Sql, job: JobRow, now: Date): Promise<void> {
+  await setNextCrons(tx, [{ jobId: job.id, at: nextReadable(job, now) }])
+  await appendEvents(tx, [
+    { ...fact(job, job.nextCronAt!, { reason: 'internal' }), type: 'schedule.failed', level: 'error' },
+  ])
+}
+
+function nextReadable({ definition }: JobRow, now: Date): Date | undefined {
+  try {
+    return nextTick(definition.cron!, definition.timezone, now)
+  } catch {
+    return new Date(now.getTime() + UNREADABLE_MS)
+  }
+}
+
+type Due = { job: JobRow; ticks: Date[]; next: Date | undefined }
+
+function firstThatFit(jobs: readonly JobRow[], now: Date): Due[] {
+  const due: Due[] = []
+  let count = 0
+  for (const job of jobs) {
+    const one = dueOf(job, now)
+    count += one.ticks.length
+    if (count > TICKS_MAX && due.length > 0) break
+    due.push(one)
+  }
+  return due
+}
+
+/** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
+function dueOf(job: JobRow, now: Date): Due {
+  const { cron: expression, timezone, cronMissedPolicy, enabled } = job.definition
+  if (!expression || !enabled) return { job, ticks: [], next: undefined }
+  const due = job.nextCronAt!
+  const next = tickAfter(expression, timezone, due)
+  // Nearly always it is on time, and nothing was missed.
+  if ((!next || next > now) && now.getTime() - due.getTime() <= LATE_MS) return { job, ticks: [due], next }
+  const since = (from: Date, max: number) => ticksBetween(expression, timezone, { from, to: now, max })
+  const after = nextTick(expression, timezone, now)
+  if (cronMissedPolicy === 'all') return { job, ticks: since(due, MISSED_MAX), next: after }
+  const onTime = since(new Date(Math.max(due.getTime(), now.getTime() - LATE_MS)), MISSED_MAX)
+  const ticks = onTime.length > 0 || cronMissedPolicy === 'skip' ? onTime : since(due, 1)
+  return { job, ticks, next: after }
+}
+
+export const scheduleOf = (job: JobRow): Actor => ({ type: 'schedule', id: job.id })
+
+const fact = (job: JobRow, at: Date, more: { reason?: string } = {}) => ({
+  projectId: job.projectId,
+  actor: scheduleOf(job),
+  resourceType: 'schedule',
+  resourceId: job.id,
+  data: { job: job.slug, tick: at.toISOString(), ...more },
+})
+
+const runOf = (tx: Sql, job: JobRow, at: Date, firedId: string): Promise<NewRun | Error> =>
+  prepareRun(tx, {
+    job,
+    request: { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
+    origin: {
+      projectId: job.projectId,
+      actor: scheduleOf(job),
+      triggeredBy: 'cron',
+      correlationId: firedId,
+      causationId: firedId,
+    },
+    nowMs: at.getTime(),
+  })
+
+async function appendAll(tx: Sql, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return
+  const appended = await appendEvents(tx, events)
+  if (appended.some(({ outcome }) => outcome !== 'appended')) throw new Error('a tick was not logged')
+}

@@ -1,7 +1,8 @@
 // Priority within a project, beside limits and however many lanes there are; see decision 0007.
 import { expect, test } from 'vitest'
 import { type Claimer, makeClaimer } from '#runs/attempts/claimer.ts'
-import { type RunRequest, triggerRuns } from '#runs/trigger/trigger-runs.ts'
+import type { RunRequest } from '#runs/trigger/run-request.ts'
+import { triggerRuns } from '#runs/trigger/trigger-runs.ts'
 import { addJob, TESTER, testYard, type Yard } from '../../../test/support/yard.ts'
 import { moveRuns } from '../move/move-runs.sql.ts'
 import type { ClaimedRun } from './claim-runs.sql.ts'

@@ -148,6 +148,25 @@ test('while schemas are checked that cost much, other callers wait less than 100
   }
 })
 
+test('a large body with nothing right in it is refused, and holds nobody up', { timeout: 60_000 }, async () => {
+  const { node, call } = await yardWithDatabase()
+  const numbers = Array.from({ length: NUMBERS }, () => 1)
+  const objects = Array.from({ length: 300_000 }, () => ({}))
+  const bodies: [path: string, body: object][] = [
+    ['/v1/workers/heartbeat', { worker_id: 'w', leases: objects }],
+    ['/v1/workers/claim', { worker_id: 'w', queues: numbers }],
+    ['/onceonly/v1/policies/a', { allowed_tools: numbers }],
+    ['/onceonly/v1/ai/run', { key: 'k', metadata: { actions: objects } }],
+  ]
+  // What is done for the first time takes longer.
+  for (const [path] of bodies) await call('POST', path, { worker_id: 1 })
+  await heldUpMs(node)
+  for (const [path, body] of bodies) {
+    expect((await call('POST', path, JSON.stringify(body))).status, path).toBe(422)
+    expect(await heldUpMs(node), path).toBeLessThan(100)
+  }
+})
+
 async function heldUpMs(node: NodeProcess): Promise<number> {
   const before = node.output().length
   node.say('how long?')

@@ -4,6 +4,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import { own } from '#core/own.ts'
+import { type BodyValidator, bodyValidator } from '#http/input/body-validator.ts'
 import { textFlaw } from '#http/input/json.ts'
 import { OWN_ID } from '#http/input/own-ids.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
@@ -11,7 +12,10 @@ import { type FieldError, onceRefusal } from './wording.ts'
 const ERRORS_MAX = 50
 const OPTIONS = { allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true, verbose: true } as const
 
-const strict = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false }))
+const bodies = {
+  first: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false, allErrors: false })),
+  every: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false })),
+}
 /** Query and path are text, so their values are converted. */
 const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: true }))
 
@@ -33,20 +37,27 @@ type Part = { schema: TSchema; httpPart?: string }
 /** For Fastify: how a part of a request is checked. */
 export function compileCheck({ schema, httpPart = '' }: Part) {
   const where = own(WHERE, httpPart) ?? 'query'
-  const validate = (where === 'body' ? strict : converting).compile(schema)
+  const validate = where === 'body' ? bodyValidator(schema, bodies) : textValidator(schema)
   return (given: unknown): { value: unknown } | { error: Error } => {
     const asSent = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
     const value = where === 'body' ? given : { ...(asSent as object) }
     // A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
     const flaws = where === 'body' ? [] : flawsOf(where, value as Record<string, unknown>)
-    if (flaws.length === 0 && validate(value)) {
+    const wrong = flaws.length === 0 ? validate(value) : undefined
+    if (flaws.length === 0 && !wrong) {
       // 1e400 is a number as far as its text goes, and infinite once it is converted.
       const infinite = where === 'body' ? [] : infinitiesOf(where, value as Record<string, unknown>, asSent)
       return infinite.length === 0 ? { value } : { error: onceRefusal(422, infinite) }
     }
-    const errors = flaws.length > 0 ? flaws : (validate.errors ?? []).map((error) => errorOf(where, error, asSent))
+    const errors =
+      flaws.length > 0 ? flaws : (wrong ?? []).slice(0, ERRORS_MAX).map((error) => errorOf(where, error, asSent))
     return { error: onceRefusal(422, errors.slice(0, ERRORS_MAX)) }
   }
+}
+
+function textValidator(schema: TSchema): BodyValidator {
+  const validate = converting.compile(schema)
+  return (value) => (validate(value) ? undefined : (validate.errors ?? []))
 }
 
 /** Of a parameter that is repeated, the last one counts. */

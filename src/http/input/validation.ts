@@ -5,6 +5,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import type { TSchema } from 'typebox'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
 import { own } from '#core/own.ts'
+import { bodyValidator } from './body-validator.ts'
 import { pointerPath, WHOLE } from './field-path.ts'
 import { textFlaw } from './json.ts'
 import { OWN_ID } from './own-ids.ts'
@@ -20,7 +21,10 @@ const OPTIONS = {
   messages: true,
 } as const
 
-const strict = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false }))
+const bodies = {
+  first: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false, allErrors: false })),
+  every: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false })),
+}
 const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: 'array' }))
 
 function withWords(ajv: Ajv2020): Ajv2020 {
@@ -55,8 +59,11 @@ const checks = new WeakMap<object, Check>()
 export function checkOf(schema: TSchema): Check {
   let check = checks.get(schema)
   if (!check) {
-    const validate = strict.compile(schema)
-    check = (value) => (validate(value) ? undefined : problemsOf(validate))
+    const validate = bodyValidator(schema, bodies)
+    check = (value) => {
+      const errors = validate(value)
+      return errors && problemsOf(errors)
+    }
     checks.set(schema, check)
   }
   return check
@@ -87,7 +94,7 @@ const queryCheck =
   (validate: ValidateFunction, lists: string[]): Compiled =>
   (data) => {
     const value = splitLists(data as Record<string, unknown>, lists)
-    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate))
+    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate.errors ?? []))
     return fields ? { error: refuse('invalid', { fields }) } : { value }
   }
 
@@ -110,7 +117,7 @@ const pathCheck =
   (validate: ValidateFunction): Compiled =>
   (data) => {
     const value = data as Record<string, unknown>
-    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate))
+    const fields = flawsOf(value) ?? (validate(value) ? infinitiesOf(value) : problemsOf(validate.errors ?? []))
     if (!fields) return { value }
     const refusals = fields.map(({ field }) => own(NOT_FOUND, field)?.(String(own(value, field))))
     return { error: refusals.find((refusal) => refusal !== undefined) ?? refuse('invalid', { fields }) }
@@ -154,8 +161,7 @@ function infinitiesOf(converted: Record<string, unknown>): FieldProblem[] | unde
   return fields.length > 0 ? fields.map((field) => ({ field, message: 'is a number too large' })) : undefined
 }
 
-function problemsOf(validate: ValidateFunction): FieldProblem[] {
-  const errors = validate.errors ?? []
+function problemsOf(errors: readonly ErrorObject[]): FieldProblem[] {
   const fields = errors
     .slice(0, PROBLEMS_MAX * 2)
     .flatMap(problemOfError)

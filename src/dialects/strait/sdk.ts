@@ -23,7 +23,7 @@ import {
 } from '#runs/attempts/attempt-calls.ts'
 import { findValue } from '#runs/attempts/attempt-writes.sql.ts'
 import { endAttempts } from '#runs/attempts/end-attempts.ts'
-import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { renewLease } from '#runs/attempts/heartbeat.ts'
 import { recordUsage } from '#runs/attempts/record-usage.ts'
 import { continueRun } from '#runs/control/continue-run.ts'
 import { awaitKey, spawnRun } from '#runs/control/spawn-run.ts'
@@ -72,7 +72,7 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
     return runOf(ctx, await requireRun(ctx, caller.projectId, caller.runId))
   })
   implement(app, contract.heartbeatRun, async (_, caller) => {
-    const { told } = await beat(ctx, caller)
+    const { told } = await renewLease(ctx, { runId: caller.runId, token: caller.leaseToken })
     return { status: 'ok' as const, ...(told && { told: told as 'pause' | 'stop' }) }
   })
   implement(app, contract.checkpointRun, async ({ source, state }, caller) =>
@@ -182,12 +182,6 @@ function courseRoutes(app: FastifyInstance, ctx: Ctx): void {
 }
 
 const runOf = async (ctx: Ctx, run: RunRow) => straitRun(run, await findRunBody(ctx.sql, run.id))
-
-async function beat(ctx: Ctx, { runId, leaseToken }: RunCaller) {
-  const [beat] = await beatLeases(ctx.sql, [{ runId, token: leaseToken }])
-  if (!beat) throw refuse('stale_lease', { runId })
-  return beat
-}
 
 /** The line that was just written, as a reader will find it. */
 async function lineOf(ctx: Ctx, caller: RunCaller, { sequence }: { sequence: number }) {

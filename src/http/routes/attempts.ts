@@ -20,7 +20,7 @@ import {
   writeOutput,
 } from '#runs/attempts/attempt-calls.ts'
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
-import { beatLeases } from '#runs/attempts/leases.sql.ts'
+import { renewLease } from '#runs/attempts/heartbeat.ts'
 import { type Booked, recordUsage } from '#runs/attempts/record-usage.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { agentOfRun } from '#usage/spend.ts'
@@ -46,8 +46,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     return runOf(caller)
   })
   implement(app, contract.heartbeat, async (_, { runId, leaseToken }) => {
-    const [beat] = await beatLeases(ctx.sql, [{ runId, token: leaseToken }])
-    if (!beat) throw refuse('stale_lease', { runId })
+    const beat = await renewLease(ctx, { runId, token: leaseToken })
     return { status: 'ok' as const, told: beat.told, lease_expires_in_ms: Math.max(0, Math.floor(beat.expiresInMs)) }
   })
   implement(app, contract.writeCheckpoint, async ({ source, state: kept }, caller) => {

@@ -1,166 +1,111 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
 import * as contract from '#contract/runs/workers.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { priorityOf } from '#core/job.ts'
 import type { RunState } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
-import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRun } from '#run-state/move/move-run.ts'
 import { readOwnRuns } from '#run-state/read/read-runs.sql.ts'
-import type { Claimer } from '#runs/attempts/claimer.ts'
+import type { Claimer, ClaimRequest } from '#runs/attempts/claimer.ts'
 import { type Ending, endAttempts } from '#runs/attempts/end-attempts.ts'
-import { beatLeases } from '#runs/attempts/leases.sql.ts'
-import type { KeyCaller } from '../caller.ts'
+import { renewLeases } from '#runs/attempts/heartbeat.ts'
+import type { LeaseRef } from '#runs/attempts/leases.sql.ts'
+import { startRuns } from '#runs/attempts/start-runs.ts'
 import { implement } from '../implement.ts'
 import type { Checked } from '../input/items.ts'
 import { itemProblem, itemProblemOf } from '../problems.ts'
+import { claimedWire } from '../wire/claimed-wire.ts'
 import { errorText } from './attempts.ts'
 
 export type WorkerParts = { claimer: Claimer; tokens: RunTokens; stopping: AbortSignal }
 
 export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, stopping }: WorkerParts): void {
-  implement(
-    app,
-    contract.claimRuns,
-    async ({ worker_id, queues, limit, wait_secs, lease_secs, buffer }, caller, request) => {
-      // A client that hangs up must not be given runs that nobody will execute.
-      const gone = new AbortController()
-      const hangUp = () => gone.abort()
-      request.raw.socket.once('close', hangUp)
-      try {
-        const signal = AbortSignal.any([gone.signal, stopping])
-        const runs = await claimer.claimOrWait(
-          {
-            projectId: caller.projectId,
-            queues,
-            owner: worker_id,
-            actor: workerActor(worker_id),
-            leaseSecs: lease_secs,
-            limit,
-            into: buffer ? 'dequeued' : 'executing',
-          },
-          wait_secs * 1000,
-          signal,
-        )
-        // It hung up while its runs were being claimed: they go back at once, and no attempt is used up.
-        if (gone.signal.aborted) await giveBack(runs)
-        return {
-          runs: await Promise.all(runs.map((run) => claimedWire(run, { leaseSecs: lease_secs, owner: worker_id }))),
-        }
-      } finally {
-        request.raw.socket.off('close', hangUp)
-      }
-    },
-  )
+  implement(app, contract.claimRuns, async (asked, { projectId }, request) => {
+    const { worker_id: owner, queues, limit, wait_secs, lease_secs: leaseSecs, buffer } = asked
+    const actor: Actor = { type: 'worker', id: owner }
+    const claim: ClaimRequest = {
+      projectId,
+      queues,
+      owner,
+      actor,
+      leaseSecs,
+      limit,
+      into: buffer ? 'dequeued' : 'executing',
+    }
+    const runs = await whileConnected(request, async (hungUp) => {
+      const signal = AbortSignal.any([hungUp, stopping])
+      const claimed = await claimer.claimOrWait(claim, wait_secs * 1000, signal)
+      // It hung up while its runs were being claimed: they go back at once, and no attempt is used up.
+      if (hungUp.aborted) await giveBack(ctx, claimed)
+      return claimed
+    })
+    const wires = runs.map(async (run) => {
+      const { runId, projectId, attempt, token: leaseToken } = run
+      const { slug } = await jobsOf(ctx).ofRun(run.jobId)
+      const runToken = tokens.sign({ runId, projectId, attempt, leaseToken, owner }, run.timeoutSecs)
+      return claimedWire(run, { slug, leaseSecs, runToken })
+    })
+    return { runs: await Promise.all(wires) }
+  })
 
-  implement(app, contract.startRuns, async ({ leases }, caller) => {
-    const own = await ownRuns(caller, leases)
-    const results = await Promise.all(
-      leases.map(async ({ run_id, lease_token }) => {
-        if (!own.has(run_id)) return problemResult(run_id, refuse('run_not_found', { runId: run_id }))
-        const changed = await moveRun(ctx, {
-          runId: run_id,
-          move: 'start',
-          token: lease_token,
-          actor: workerActor(null),
-        })
-        const problem = moveProblem(run_id, 'start', changed)
-        return problem ? problemResult(run_id, problem) : { run_id, status: 'executing' as const }
-      }),
+  implement(app, contract.startRuns, async ({ leases }, { projectId }) => {
+    const problems = await startRuns(ctx, { projectId, leases: leases.map(leaseOf), actor: WORKER })
+    const results = leases.map(({ run_id }, index) =>
+      problems[index] ? problemResult(run_id, problems[index]) : { run_id, status: 'executing' as const },
     )
-    ctx.ring([...leases.map(({ run_id }) => runTopic(run_id)), 'tail'])
     return { results }
   })
 
-  implement(app, contract.heartbeatWorker, async ({ leases }, caller) => {
-    const own = await ownRuns(caller, leases)
-    const beats = await beatLeases(
-      ctx.sql,
-      leases.filter((it) => own.has(it.run_id)).map((it) => ({ runId: it.run_id, token: it.lease_token })),
-    )
-    const byRun = new Map(beats.map((beat) => [beat.runId, beat]))
+  implement(app, contract.heartbeatWorker, async ({ leases }, { projectId }) => {
+    const beats = await renewLeases(ctx, projectId, leases.map(leaseOf))
     return {
       leases: leases.map(({ run_id }) => {
-        const beat = byRun.get(run_id)
+        const beat = beats.get(run_id)
         if (!beat) return { run_id, told: 'stop' as const, lease_expires_in_ms: 0 }
-        return {
-          run_id,
-          told: beat.told ?? ('continue' as const),
-          lease_expires_in_ms: Math.max(0, Math.floor(beat.expiresInMs)),
-        }
+        const leftMs = Math.max(0, Math.floor(beat.expiresInMs))
+        return { run_id, told: beat.told ?? ('continue' as const), lease_expires_in_ms: leftMs }
       }),
     }
   })
 
-  implement(app, contract.settleRuns, async ({ settlements }, caller, request) => {
+  implement(app, contract.settleRuns, async ({ settlements }, { projectId }, request) => {
     const good = settlements.filter((item) => !item.problem).map((item) => item.value!)
-    const own = await ownRuns(caller, good)
+    const ids = good.map((it) => it.run_id)
+    const own = new Set(await readOwnRuns(ctx.sql, projectId, ids))
     const endings = good.filter((it) => own.has(it.run_id)).map((it) => endingOf(it))
     const ended = await endAttempts(ctx, endings)
     const byRun = new Map(endings.map((ending, index) => [`${ending.runId} ${ending.token}`, ended[index]!]))
     return { results: settlements.map((item) => settledWire(item, byRun, request)) }
   })
+}
 
-  async function giveBack(runs: readonly ClaimedRun[]): Promise<void> {
-    const actor = workerActor(null)
-    await endAttempts(
-      ctx,
-      runs.map(({ runId, token }) => ({ kind: 'returned', runId, token, actor })),
-    )
-  }
-
-  async function ownRuns({ projectId }: KeyCaller, leases: readonly { run_id: string }[]): Promise<Set<string>> {
-    return new Set(
-      await readOwnRuns(
-        ctx.sql,
-        projectId,
-        leases.map((it) => it.run_id),
-      ),
-    )
-  }
-
-  async function claimedWire(run: ClaimedRun, { leaseSecs, owner }: { leaseSecs: number; owner: string }) {
-    const { slug } = await jobsOf(ctx).ofRun(run.jobId)
-    const timeoutMs = run.timeoutSecs * 1000
-    const { runId, projectId, attempt, token } = run
-    return {
-      run: {
-        id: runId,
-        job_id: run.jobId,
-        job_slug: slug,
-        job_version: run.jobVersion,
-        attempt,
-        queue: run.queue,
-        priority: priorityOf(run.rank),
-        correlation_id: run.correlationId,
-        tags: run.tags,
-        metadata: run.metadata,
-        agent_id: run.agentId,
-        timeout_secs: run.timeoutSecs,
-        created_at: run.createdAt.toISOString(),
-      },
-      payload: run.payload,
-      lease_token: token,
-      lease_expires_in_ms: Math.min(leaseSecs * 1000, timeoutMs),
-      timeout_in_ms: timeoutMs,
-      run_token: tokens.sign({ runId, projectId, attempt, leaseToken: token, owner }, run.timeoutSecs),
-      checkpoint: run.checkpoint && {
-        ...run.checkpoint,
-        created_at: new Date(run.checkpoint.created_at).toISOString(),
-      },
-      previous_error: attempt > 1 ? run.previousError : null,
-      preset: run.preset,
-      environment: run.environment ?? {},
-    }
+/** Runs `work` with a signal that a client which hangs up aborts: it must not be given runs that nobody will execute. */
+async function whileConnected<T>(request: FastifyRequest, work: (hungUp: AbortSignal) => Promise<T>): Promise<T> {
+  const gone = new AbortController()
+  const hangUp = () => gone.abort()
+  request.raw.socket.once('close', hangUp)
+  try {
+    return await work(gone.signal)
+  } finally {
+    request.raw.socket.off('close', hangUp)
   }
 }
 
-const workerActor = (id: string | null): Actor => ({ type: 'worker', id })
+async function giveBack(ctx: Ctx, runs: readonly ClaimedRun[]): Promise<void> {
+  await endAttempts(
+    ctx,
+    runs.map(({ runId, token }) => ({ kind: 'returned', runId, token, actor: WORKER })),
+  )
+}
+
+const WORKER: Actor = { type: 'worker', id: null }
+
+const leaseOf = ({ run_id, lease_token }: { run_id: string; lease_token: string }): LeaseRef => ({
+  runId: run_id,
+  token: lease_token,
+})
 
 type Settlement = {
   run_id: string
@@ -174,7 +119,7 @@ type Settlement = {
 }
 
 function endingOf(it: Settlement): Ending {
-  const base = { runId: it.run_id, token: it.lease_token, actor: workerActor(null) }
+  const base = { runId: it.run_id, token: it.lease_token, actor: WORKER }
   if (it.outcome === 'completed') return { ...base, kind: 'completed', result: it.result }
   if (it.outcome !== 'failed') return { ...base, kind: it.outcome }
   return {

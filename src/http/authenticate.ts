@@ -1,10 +1,12 @@
 // Credentials: `Authorization: Bearer <key or run token>` or `X-API-Key`. A key is looked up once and remembered for
 // moments; a revocation rings, and every node forgets at once.
+
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { hashKey } from '#access/api-keys.ts'
 import { findValidKey, touchKeys } from '#access/keys.sql.ts'
 import { looksLikeRunToken, type RunTokens } from '#access/run-tokens.ts'
+import { holdBackWrongKeys } from '#access/wrong-keys.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { Caller, KeyCaller } from './caller.ts'
@@ -25,6 +27,7 @@ export type Authenticator = {
 
 export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens }): Authenticator {
   const known = new LRUCache<string, KnownKey>({ max: REMEMBERED_MAX })
+  const holdBack = holdBackWrongKeys()
   const used = new Set<string>()
   const touch = async () => {
     const ids = [...used]
@@ -76,6 +79,7 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
           })
           if (caller) return caller
         }
+        if (isUnauthorized(error)) await holdBack(request.ip, first!)
         throw error
       })
     },

@@ -80,7 +80,7 @@ export function buildServer({
     // While the server closes, our own hook answers, in our envelope.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    frameworkErrors: (error, request, reply) => sendProblemAt(request.url)(error, request, showId(request, reply)),
+    frameworkErrors: (error, request, reply) => sendProblemAt(request.url)(error, request, guarded(request, reply)),
     clientErrorHandler: answerBrokenRequest,
   })
   app.server.maxConnections = BOUNDS.connectionsMax
@@ -103,7 +103,8 @@ export function buildServer({
   })
   const check = checkAccess(access)
   app.addHook('onRequest', async (request, reply) => {
-    showId(request, reply)
+    guarded(request, reply)
+    checkSingleHeaders(request)
     if (isDraining()) reply.header('connection', 'close')
     if (closing) throw refuse('unavailable', { what: 'This node is shutting down and', retryAfterMs: 1000 })
     await check(request, reply)
@@ -111,6 +112,19 @@ export function buildServer({
 
   for (const mount of routes) mount(app)
   return app
+}
+
+/** Of two Host headers a proxy may read one and we the other; of two credentials it would not be known which counts. */
+const SENT_ONCE = new Set(['host', 'authorization', 'x-api-key', 'idempotency-key', 'content-type'])
+
+function checkSingleHeaders({ raw: { rawHeaders } }: FastifyRequest): void {
+  const seen = new Set<string>()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase()
+    if (!SENT_ONCE.has(name)) continue
+    if (seen.has(name)) throw refuse('malformed', { reason: `The header ${name} was sent twice.` })
+    seen.add(name)
+  }
 }
 
 const SWEEP_EVERY_MS = 50
@@ -146,7 +160,9 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
 }
 
-const showId = (request: FastifyRequest, reply: FastifyReply): FastifyReply => reply.header('x-request-id', request.id)
+/** What an API answers is nobody's to keep: it may hold secrets. What is no JSON, or may be kept, says so itself. */
+const guarded = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
 
 const answerUnknown =
   (paths: ReturnType<typeof pathBook>) =>

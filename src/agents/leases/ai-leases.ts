@@ -7,6 +7,7 @@ import { runTopic } from '#bell/topics.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
+import { checkNewRunId } from '#core/external-id.ts'
 import type { RunMove } from '#core/run.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
@@ -94,8 +95,9 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
 }
 
 /** The run that a name means: one that is there, whoever executes it, or one that begins now. */
-async function placeOf(tx: Sql, { projectId, runRef }: LeaseRequest) {
+async function placeOf(tx: Sql, { projectId, key, runRef }: LeaseRequest) {
   const run = await findRun(tx, projectId, runRef)
+  if (!run) checkNewRunId(runRef, runRef === key ? 'key' : 'run_id')
   return {
     runId: run?.id ?? derivedId(projectId, runRef),
     known: run !== undefined,

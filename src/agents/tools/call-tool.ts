@@ -1,10 +1,10 @@
 // A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
-
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
 import { type Cost, NO_COST } from '#core/cost.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { checkNewRunId } from '#core/external-id.ts'
 import { isForbidden, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
 import { newId } from '#postgres/id.ts'
 import { findRun } from '#run-state/read/read-runs.sql.ts'
@@ -227,6 +227,7 @@ type Decided = {
 async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | 'authorizationId'>): Promise<Decided> {
   const { projectId, agentId, tool, args, actor, cost, runRef } = call
   const run = runRef === undefined ? undefined : await findRun(ctx.sql, projectId, runRef)
+  if (runRef !== undefined && !run) checkNewRunId(runRef, 'args.run_id')
   const chain = run?.correlationId
   const argsHash = hashOfArgs(args)
   const row = authorizationId ? await findAuthorization(ctx.sql, projectId, authorizationId) : undefined

@@ -13,6 +13,7 @@ export function answerBrokenRequest(error: ConnectionError, socket: Socket): voi
   const body = JSON.stringify({ error: problem, request_id: '' })
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n' +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
 }

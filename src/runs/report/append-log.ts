@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { runTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { checkNewRunId } from '#core/external-id.ts'
 import { own } from '#core/own.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
@@ -157,8 +158,9 @@ async function begin(ctx: Ctx, { event, publicId, runId }: Beginning): Promise<A
   }) as Promise<Appended>
 }
 
-const insertExternal = (tx: Sql, { event, publicId, runId }: Beginning) =>
-  insertExternalRun(tx, {
+function insertExternal(tx: Sql, { event, publicId, runId }: Beginning): Promise<boolean> {
+  checkNewRunId(publicId, 'run_id')
+  return insertExternalRun(tx, {
     id: runId,
     projectId: event.projectId,
     clientId: publicId,
@@ -166,6 +168,7 @@ const insertExternal = (tx: Sql, { event, publicId, runId }: Beginning) =>
     correlationId: event.correlationId ?? runId,
     agentId: event.agentId,
   })
+}
 
 async function appendEnding(ctx: Ctx, event: NewEvent, publicId: string): Promise<Reported | Refusal> {
   const move = own(EXTERNAL_ENDINGS, event.type)

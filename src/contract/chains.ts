@@ -34,6 +34,7 @@ export const readChainTree = route({
   description:
     'The oldest 5,000 events, without their data, in depth-first order: with its depths, the list can be shown as it is.',
   params: ChainPath,
+  query: query({}),
   replies: {
     200: Type.Object(
       {

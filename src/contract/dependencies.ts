@@ -2,7 +2,21 @@
 import { Type } from 'typebox'
 import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
 import { RUN_STATES } from '#core/run.ts'
-import { body, flag, JOB, JobPath, listOf, nullable, oneOf, RunPath, text, time, uuid, withDefault } from './common.ts'
+import {
+  body,
+  flag,
+  JOB,
+  JobPath,
+  listOf,
+  nullable,
+  oneOf,
+  query,
+  RunPath,
+  text,
+  time,
+  uuid,
+  withDefault,
+} from './common.ts'
 import { route } from './route.ts'
 import { RUN_STATUS } from './runs/run.ts'
 
@@ -44,6 +58,7 @@ export const listDependencies = route({
   name: 'listDependencies',
   summary: 'List all dependencies of a job, oldest first.',
   params: JobPath,
+  query: query({}),
   replies: { 200: listOf(Dependency, 'DependencyList') },
   refusals: ['job_not_found'],
 })

@@ -1,6 +1,6 @@
 // Presets: named sets of execution settings, which a trigger or a restart asks for by name.
 import { Type } from 'typebox'
-import { body, flag, listOf, nullable, stringMap, text, timeOrNull, withDefault } from './common.ts'
+import { body, flag, listOf, nullable, query, stringMap, text, timeOrNull, withDefault } from './common.ts'
 import { QUEUE, retryFields } from './job.ts'
 import { route } from './route.ts'
 
@@ -45,6 +45,7 @@ export const listPresets = route({
   tag,
   name: 'listPresets',
   summary: 'List all presets on one page: the machine presets, smallest first, then those of the project.',
+  query: query({}),
   replies: { 200: listOf(Preset, 'PresetList') },
 })
 

@@ -1,7 +1,9 @@
 // A dialect is another product's API over the same actions: its own paths, names, envelopes and statuses. It
 // translates, and decides nothing.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '#contract/route.ts'
+import { refuse } from '#core/error.ts'
+import { fieldPath } from '#http/input/field-path.ts'
 import { openapiOf, type Surface } from '#http/openapi/openapi.ts'
 import { problemSender, type Wording } from '#http/problems.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -17,18 +19,24 @@ export type Dialect = {
   routes: readonly Route[]
   /** How that document introduces itself, and how errors look in it; ours when absent. */
   surface?: Surface
+  /** For products that redirect a path with a slash at its end to the one without. */
+  slashes?: 'redirected'
+  /** For products that word what is wrong with a query in their own way: they refuse unknown parameters themselves. */
+  unknownParameters?: 'own_words'
   mount: (app: FastifyInstance) => void
 }
 
 /** Everything under the prefix answers in the dialect's words: its routes, what is not there, and what fails. */
 export const mountDialect =
-  ({ prefix, title, wording, routes, surface, mount }: Dialect) =>
+  ({ prefix, title, wording, routes, surface, slashes, unknownParameters, mount }: Dialect) =>
   (app: FastifyInstance): void => {
     app.problemSenders.set(prefix, problemSender(wording))
     void app.register(
       async (scope) => {
         scope.setErrorHandler(problemSender(wording))
         scope.setNotFoundHandler(app.answerUnknown)
+        if (slashes === 'redirected') scope.addHook('onRequest', redirectSlash(prefix, routes))
+        if (!unknownParameters) scope.addHook('preValidation', refuseUnknownParameters)
         mount(scope)
         // Made when somebody first asks: a start of the server need not wait for it.
         let document: object | undefined
@@ -43,3 +51,45 @@ export const mountDialect =
       { prefix },
     )
   }
+
+/** To the router a path with a slash at its end is another one; the clients of some products are used to being led on. */
+function redirectSlash(prefix: string, routes: readonly Route[]) {
+  const known = routes.map(({ method, path }) => ({ method, pattern: patternOf(prefix + path) }))
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+    const [path = '', search] = request.url.split('?', 2)
+    const bare = path.replace(/\/+$/, '')
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    if (bare === path || !known.some((it) => it.method === method && it.pattern.test(bare))) return undefined
+    // 307: with its method and its body.
+    return reply.redirect(search === undefined ? bare : `${bare}?${search}`, 307)
+  }
+}
+
+const patternOf = (path: string): RegExp =>
+  new RegExp(
+    `^${path
+      .split('/')
+      .map((part) => (part.startsWith(':') ? '[^/]+' : RegExp.escape(part)))
+      .join('/')}$`,
+  )
+
+type QuerySchema = { properties?: object; patternProperties?: object }
+
+/** A filter that is passed over shows more than was asked for, and nobody is told. */
+async function refuseUnknownParameters({ routeOptions, query }: FastifyRequest): Promise<void> {
+  const { route } = routeOptions.config
+  if (route?.method !== 'GET' || route.stream) return
+  const fields = unknownParametersOf(route, query as object).map((field) => ({
+    field,
+    message: 'is not a known parameter',
+  }))
+  if (fields.length > 0) throw refuse('invalid', { fields })
+}
+
+export function unknownParametersOf({ query }: Route, given: object): string[] {
+  const { properties = {}, patternProperties = {} } = (query ?? {}) as QuerySchema
+  const patterns = Object.keys(patternProperties).map((pattern) => new RegExp(pattern))
+  return Object.keys(given)
+    .filter((name) => !Object.hasOwn(properties, name) && !patterns.some((pattern) => pattern.test(name)))
+    .map((name) => fieldPath([name]))
+}

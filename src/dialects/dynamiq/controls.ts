@@ -14,6 +14,7 @@ import { requireRun } from '#run-state/read/require-run.ts'
 import { cancelRun } from '#runs/control/cancel-runs.ts'
 import { resumeRun } from '#runs/control/move-by-hand.ts'
 import * as contract from './contract.ts'
+import { isBlank } from './create.ts'
 import { statusOf, typeOf } from './run-wire.ts'
 
 export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -31,6 +32,8 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (question?.state !== 'pending') throw notPending(question, run)
     if (typeOf(question) !== (type === 'approval' ? 'approval_request' : type))
       throw refuseField('type', `must be ${typeOf(question)}, which is what the run asks for`)
+    // A remark beside an approval may be empty; an answer may not.
+    if (type === 'human_feedback' && isBlank(data.feedback)) throw refuseField('data.feedback', 'must not be blank')
     const answer = answerOf(question, data)
     // Before anything is done: a paused run is not resumed by an answer that is refused.
     await inWords(() => checkAnswer(question, answer))

@@ -95,9 +95,13 @@ function checked(body: unknown): Asked {
   const fields = checkInput(body)
   if (fields) throw refuse('invalid', { fields })
   const asked = body as Asked
+  if (asked.input === null || isBlank(asked.input)) throw refuseField('input', 'must not be blank')
   if (asked.stream && asked.background) throw refuseField('background', 'goes without stream only')
   return asked
 }
+
+/** What somebody has left empty is no input; a space is none either. */
+export const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
 
 async function readGiven(ctx: Ctx, projectId: string, ids: readonly string[]): Promise<FileRow[]> {
   const files = new Map((await readFiles(ctx.sql, projectId, ids.filter(isUuid))).map((file) => [file.id, file]))

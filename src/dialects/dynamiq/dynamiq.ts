@@ -20,6 +20,7 @@ export const dynamiqRoutes = (parts: DynamiqParts) =>
     title: 'Dynamiq',
     wording: wordProblem,
     surface: SURFACE,
+    slashes: 'redirected',
     routes: DYNAMIQ_ROUTES,
     mount: (app: FastifyInstance) => {
       // Forms are read under this mount and nowhere else.

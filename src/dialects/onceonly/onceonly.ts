@@ -19,6 +19,7 @@ export const onceonlyRoutes = (parts: OnceParts) =>
     title: 'OnceOnly',
     wording: wordProblem,
     surface: SURFACE,
+    slashes: 'redirected',
     routes: [
       ...RUN_ROUTES,
       ...FEED_ROUTES,

@@ -5,14 +5,25 @@ import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { own } from '#core/own.ts'
 import { textFlaw } from '#http/input/json.ts'
+import { unknownParametersOf } from '../dialect.ts'
 import { type Parse, parseInteger, parseOneOf, parseTime, parseUuid } from './pydantic.ts'
 import { BadParameters, type FieldError } from './wording.ts'
 
 export async function checkRequest(request: FastifyRequest): Promise<void> {
-  const { params, query } = request.routeOptions.config.route ?? {}
+  const { route } = request.routeOptions.config
+  const { params, query } = route ?? {}
   const errors: FieldError[] = []
   request.params = checkPart('path', params, request.params, errors)
-  request.query = checkPart('query', query, request.query, errors)
+  const given = request.query as Record<string, string>
+  request.query = checkPart('query', query, given, errors)
+  // A filter that is passed over would show more than was asked for.
+  for (const name of route ? unknownParametersOf(route, given) : [])
+    errors.push({
+      type: 'extra_forbidden',
+      loc: ['query', name],
+      msg: 'Extra inputs are not permitted',
+      input: given[name] ?? '',
+    })
   if (errors.length > 0) throw new BadParameters(errors)
 }
 

@@ -13,6 +13,8 @@ export const vaiRoutes = (ctx: Ctx) =>
     title: 'VirtuousAI',
     wording: wordProblem,
     routes: VAI_ROUTES,
+    slashes: 'redirected',
+    unknownParameters: 'own_words',
     mount: (app: FastifyInstance) => {
       // All that is wrong with a request is told at once, path and query together, by a check of our own.
       app.setValidatorCompiler(() => (value: unknown) => ({ value }))

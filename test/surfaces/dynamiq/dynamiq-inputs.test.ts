@@ -29,6 +29,12 @@ test('a run asks, awaits input, and goes on with the answer; its request has one
   })
   const { data: events } = (await call('GET', `/v1/runs/${id}/events`)).body
   expect(events.at(-1)).toMatchObject({ type: 'agent.human_feedback.requested', data: { id: request.id } })
+  for (const feedback of ['', ' \n'])
+    expect(fieldsOf(await answer(call, id, 'human_feedback', { request_id: request.id, feedback }))).toEqual([
+      400,
+      'bad_request',
+      ['data.feedback'],
+    ])
   const said = await answer(call, id, 'human_feedback', { request_id: request.id, feedback: 'a' })
   expect(said).toMatchObject({ status: 200, body: { message: 'ok' } })
   const now = await runOf(call, id)

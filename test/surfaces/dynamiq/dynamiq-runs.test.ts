@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { offsetOf } from '#dialects/dynamiq/pages.ts'
 import { addApp, background, claim, dynamiqYard, executing, UUID, WHOLE_SECONDS } from '../../support/dynamiq-yard.ts'
-import { until, untilState } from '../../support/http-yard.ts'
+import { KEY, until, untilState } from '../../support/http-yard.ts'
 import { httpServer } from '../../support/local-servers.ts'
 
 const error = (code: string, message: string, details?: object) => ({
@@ -156,6 +156,27 @@ test('what is wrong with a new run is 400 with a sentence for each field', async
   const lines = await call('POST', '/v1/runs', '{}', { headers: { 'content-type': 'application/x-ndjson' } })
   expect(lines.status).toBe(415)
   expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(0)
+})
+
+test('a blank input is none, as JSON and in a form', async () => {
+  const { call, native, address } = await dynamiqYard()
+  await addApp(native)
+  for (const input of ['', ' \t\n', null])
+    expect(await call('POST', '/v1/runs', { input, background: true })).toMatchObject({
+      status: 400,
+      body: { error: { code: 'bad_request', details: { input: 'must not be blank' } } },
+    })
+  const form = new FormData()
+  form.set('input', ' ')
+  form.set('background', 'true')
+  const sent = await fetch(`${address}/dynamiq/v1/runs`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}` },
+    body: form,
+  })
+  expect(sent.status).toBe(400)
+  for (const input of [0, false, {}, []])
+    expect((await call('POST', '/v1/runs', { input, background: true })).status).toBe(202)
 })
 
 test('the same idempotency key gives the same run', async () => {

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest'
 import type { Actor } from '#core/event.ts'
 import type { RunMove } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import { makePartitions } from '#log/partitions.sql.ts'
+import { makePartitions, readPartitions } from '#log/partitions.sql.ts'
 import { readRunHead } from '#log/read-log.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -84,6 +84,13 @@ export async function startRun(sql: Sql, jobId: string): Promise<void> {
 export async function moveRun(sql: Sql, runId: string, move: RunMove): Promise<void> {
   const [moved] = await moveRuns(sql, [{ runId, move, actor: ACTOR }])
   if (moved?.outcome !== 'moved') throw new Error(`the run did not move: ${JSON.stringify(moved)}`)
+}
+
+/** Room for events of the weeks before this one, which a log that is older has. */
+export async function makePast(sql: Sql): Promise<void> {
+  const [first] = await readPartitions(sql, 'events')
+  await sql.unsafe(`
+    create table events_20200106 partition of events for values from ('2020-01-06') to ('${first!.from.toISOString()}')`)
 }
 
 /** One event for each run; a run that is named twice gets two. */

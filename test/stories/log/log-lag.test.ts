@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { logWatch } from '#log/server/log-watch.duty.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { type Call, callerOf, openNode, until } from '../../support/http-yard.ts'
+import { makePast } from '../../support/log.ts'
 import { ownServer } from '../../support/servers/own-server.ts'
 
 type Line = { level: string; message: string; fields: Record<string, unknown> }
@@ -44,6 +45,7 @@ test("a stranger's open transaction is told in readiness, metrics and log, and t
   const sql = connect(server.url(), { max: 2, name: 'runyard-test' })
   const stranger = connect(server.url('template1'), { max: 1, name: 'a report' })
   onTestFinished(async () => void (await Promise.all([sql.end({ timeout: 1 }), stranger.end({ timeout: 1 })])))
+  await makePast(sql)
   const { lines, duty } = watchOf(sql)
   const signal = new AbortController().signal
 
@@ -78,6 +80,7 @@ test('a log that is no longer sealed says so, and takes no node out of service',
   const call = callerOf((await openNode(server.url(), { RUNYARD_ROLES: 'api' })).address)
   const sql = connect(server.url(), { max: 2, name: 'runyard-test' })
   onTestFinished(() => sql.end({ timeout: 1 }))
+  await makePast(sql)
   const { lines, duty } = watchOf(sql)
   await addOld(sql, '10 minutes')
   await duty.tick(new AbortController().signal)

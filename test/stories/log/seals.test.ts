@@ -9,7 +9,7 @@ import { readLogLag } from '#log/server/lag.sql.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { testDatabase } from '../../support/db.ts'
 import { until } from '../../support/http-yard.ts'
-import { ACTOR, addRun, addSteps, PROJECT, prepareLog } from '../../support/log.ts'
+import { ACTOR, addRun, addSteps, makePast, PROJECT, prepareLog } from '../../support/log.ts'
 import { sealAll } from '../../support/seal-all.ts'
 
 const note = (sql: Sql, text: string, projectId = PROJECT) =>
@@ -241,6 +241,7 @@ test('on a server whose transactions begin anew the sealer says so, and seals no
   await note(sql, '6')
   expect((await sealNextWindow({ sql }, 0)).outcome).toBe('ahead')
   // It is told by the age of what was sealed last.
+  await makePast(sql)
   await sql`update events set recorded_at = recorded_at - interval '10 minutes'`
   expect((await readLogLag(sql)).sealsMs).toBeGreaterThan(590_000)
 })

@@ -27,9 +27,12 @@ test('a node is ready when the database answers and its duties have succeeded', 
     'retention',
     'silence',
     'sealer',
+    'log',
     'ai-agendas',
     'ai-leases',
     'leases',
+    'tail',
+    'seals',
   ])
 })
 

@@ -3,8 +3,8 @@
 const HOUR_SECS = 3600
 const DAY_SECS = 24 * HOUR_SECS
 
-/** `policies`: limits beyond the lists of tools; `observability`: logs and metrics; `kill_switch`: agents off and on. */
-export type Feature = 'policies' | 'observability' | 'kill_switch'
+/** `limits`: those of policies beyond the lists of tools; `prices`: what policies say that calls cost; `observability`: logs and metrics; `kill_switch`: agents off and on. */
+export type Feature = 'limits' | 'prices' | 'observability' | 'kill_switch'
 /** What is counted by the month: `make` is locks, `ai` is leases that were acquired. */
 export type PlanKind = 'make' | 'ai'
 export type Plan = {
@@ -30,21 +30,21 @@ const TABLE = {
     hardStop: false,
     ttlSecs: { usual: HOUR_SECS, max: DAY_SECS },
     tools: 20,
-    features: [],
+    features: ['limits'],
   },
   pro: {
     months: { make: 200_000, ai: 1_000_000 },
     hardStop: false,
     ttlSecs: { usual: 6 * HOUR_SECS, max: 7 * DAY_SECS },
     tools: 100,
-    features: ['policies', 'observability'],
+    features: ['limits', 'prices', 'observability'],
   },
   agency: {
     months: { make: 2_000_000, ai: 10_000_000 },
     hardStop: false,
     ttlSecs: { usual: DAY_SECS, max: 30 * DAY_SECS },
     tools: 1_000,
-    features: ['policies', 'observability', 'kill_switch'],
+    features: ['limits', 'prices', 'observability', 'kill_switch'],
   },
 } as const satisfies Record<string, Plan>
 

@@ -7,6 +7,7 @@ import { own } from '#core/own.ts'
 import { type BodyValidator, bodyValidator } from '#http/input/body-validator.ts'
 import { textFlaw } from '#http/input/json.ts'
 import { OWN_ID } from '#http/input/own-ids.ts'
+import { numbersFromText } from './number-text.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
 
 const ERRORS_MAX = 50
@@ -40,7 +41,7 @@ export function compileCheck({ schema, httpPart = '' }: Part) {
   const validate = where === 'body' ? bodyValidator(schema, bodies) : textValidator(schema)
   return (given: unknown): { value: unknown } | { error: Error } => {
     const asSent = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
-    const value = where === 'body' ? given : { ...(asSent as object) }
+    const value = where === 'body' ? numbersFromText(schema, given) : { ...(asSent as object) }
     // A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
     const flaws = where === 'body' ? [] : flawsOf(where, value as Record<string, unknown>)
     const wrong = flaws.length === 0 ? validate(value) : undefined

@@ -11,7 +11,7 @@ import { implement } from '#http/implement.ts'
 import { AGENT_ROUTES, agentRoutes } from './agents.ts'
 import { microusd } from './ai.ts'
 import * as contract from './governance-contract.ts'
-import { planOf } from './plans.ts'
+import { type Plan, planOf } from './plans.ts'
 import { type RulesInput, rulesOf } from './policy-templates.ts'
 import { TOOL_ROUTES, toolRoutes } from './tools.ts'
 import { fieldRefusal, onceRefusal } from './wording.ts'
@@ -54,13 +54,22 @@ const said = (rules: RulesInput | null | undefined): RulesInput =>
 
 async function put(ctx: Ctx, { projectId, actor }: KeyCaller, agentId: string, rules: RulesInput) {
   const plan = await planOf(ctx, projectId)
-  const allowed = plan.features.includes('policies') ? rules : withoutLimits(rules)
+  const allowed = rulesIn(plan, rules)
   const policy = (before: Policy | null) => policyOf(allowed, before)
   const row = await setPolicy(ctx, { projectId, agentId, actor, mode: 'enforce', policy })
   return policyWire(agentId, row.policy)
 }
 
-const withoutLimits = ({ allowed_tools, blocked_tools }: RulesInput): RulesInput => ({ allowed_tools, blocked_tools })
+/** What a plan does not have is dropped, not refused. */
+const rulesIn = (
+  { features }: Plan,
+  { allowed_tools, blocked_tools, pricing_rules, ...limits }: RulesInput,
+): RulesInput => ({
+  allowed_tools,
+  blocked_tools,
+  ...(features.includes('limits') && limits),
+  ...(features.includes('prices') && { pricing_rules }),
+})
 
 const unique = (names: readonly string[] | null | undefined): string[] => [...new Set(names ?? [])]
 

@@ -87,6 +87,12 @@ export async function extendLease(tx: Sql, { projectId, key }: LeaseName, ttlSec
   return row!
 }
 
+/** Whether somebody works on this run under a lease. */
+export async function hasHeldLease(sql: Db, runId: string): Promise<boolean> {
+  const rows = await sql`select from ai_leases where run_id = ${runId} and state = 'held' limit 1`
+  return rows.length > 0
+}
+
 export type LeaseEnd = {
   state: Exclude<LeaseState, 'held'>
   result?: Record<string, unknown> | null | undefined

@@ -6,8 +6,10 @@ import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { type CallAnswer, callTool, failed, type ToolCall, tellTimeline } from '../tools/call-tool.ts'
+import { callTool } from '../tools/call-tool.ts'
 import { asAnswer, foreseeCall } from '../tools/foresee-call.ts'
+import { type CallAnswer, failed, type ToolCall } from '../tools/governed-call.ts'
+import { tellTimeline } from '../tools/tell-run.ts'
 import {
   type ActionDone,
   type Agenda,

@@ -1,14 +1,12 @@
 // A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
-import { type Cost, NO_COST } from '#core/cost.ts'
+import { NO_COST } from '#core/cost.ts'
 import { Refusal, refuse } from '#core/error.ts'
-import type { Actor } from '#core/event.ts'
 import { checkNewRunId } from '#core/external-id.ts'
-import { isForbidden, type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
+import { isForbidden, type PolicyReason, type RiskLevel } from '#core/policy.ts'
 import { newId } from '#postgres/id.ts'
 import { findRun } from '#run-state/read/read-runs.sql.ts'
-import { appendReports, type Report } from '#runs/report/append-log.ts'
 import { findAgent } from '../agents.sql.ts'
 import { findAuthorization } from '../authorizations.sql.ts'
 import { authorizeCall } from '../authorize.ts'
@@ -16,38 +14,11 @@ import { findRequestOf } from '../input-requests.sql.ts'
 import { hashOfArgs } from '../policy-hash.ts'
 import { settleCall } from '../settle-call.ts'
 import { dispatchTool, longestCallMs } from './dispatch-tool.ts'
+import { blocked, type CallAnswer, executed, failed, type ToolCall } from './governed-call.ts'
+import { endFailedRun, tellTimeline } from './tell-run.ts'
 import type { CallName, KeptCall, ToolRow } from './tools.sql.ts'
 import * as kept from './tools.sql.ts'
 import { agentScope, GLOBAL } from './tools.ts'
-
-export type ToolCall = {
-  projectId: string
-  agentId: string
-  tool: string
-  args: Record<string, unknown>
-  actor: Actor
-  /** Undefined: what the agent's policy says that it costs. */
-  cost?: Cost | undefined
-  /** The run that makes it, as its client names it. */
-  runRef?: string | undefined
-  step?: string | undefined
-  /** Calls of one agent and tool with the same key are made once within a day. */
-  key?: string | undefined
-  /** The key is the caller's alone: a call that was left in the middle is gone on with at once. */
-  resumes?: boolean
-  signal?: AbortSignal | undefined
-}
-
-export type CallAnswer = {
-  ok: boolean
-  allowed: boolean
-  decision: 'executed' | 'blocked' | 'dedup' | 'dry_run'
-  reason: PolicyReason | 'tool_idempotency' | 'tool_error' | 'tool_not_found'
-  riskLevel: RiskLevel
-  result: Record<string, unknown>
-  /** It was not made to its end, because the caller wanted to stop. */
-  aborted?: boolean
-}
 
 const KEPT_SECS = 86_400
 const LOOK_MS = 1_000
@@ -65,14 +36,14 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch(asMissing)
   if (tool instanceof Refusal) return refuseMissing(ctx, call, tool)
   // A call without a key is found by its args once it was approved.
-  const askedKey = `asked:${hashOfArgs(call.args)}`
-  const isAsked = call.key === undefined && (await kept.isCallKept(ctx.sql, { ...nameOf(call), key: askedKey }))
-  const key = isAsked ? askedKey : call.key
-  if (key === undefined) return makeCall(ctx, { call, tool, token: newId() })
-  const name = { ...nameOf(call), key }
+  const isAsked = call.key === undefined && (await kept.isCallKept(ctx.sql, { ...nameOf(call), key: askedKey(call) }))
+  const as = isAsked ? { key: askedKey(call), keepSecs: KEPT_SECS } : keptAs(call, tool)
+  if (!as) return makeCall(ctx, { call, tool, token: newId() })
+  const name = { ...nameOf(call), key: as.key }
   const token = newId()
-  const claimed = await claim(ctx, { name, token, tool, takeOver: call.resumes ?? false })
-  if (claimed.mine) return makeCall(ctx, { call, tool, token, name, authorizationId: claimed.authorizationId })
+  const claimed = await claim(ctx, { name, token, tool, keepSecs: as.keepSecs, takeOver: call.resumes ?? false })
+  if (claimed.mine)
+    return makeCall(ctx, { call, tool, token, name, keepSecs: as.keepSecs, authorizationId: claimed.authorizationId })
   // A switch that is off refuses everything, also what would be given again.
   const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
   if (agent && !agent.enabled) {
@@ -91,6 +62,17 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
     riskLevel: 'low',
     result: claimed.result ?? {},
   }
+}
+
+const askedKey = ({ args }: ToolCall): string => `asked:${hashOfArgs(args)}`
+
+/** What a call is recognised by when it comes again, and for how long it is not made a second time; undefined: never. */
+export function keptAs(call: ToolCall, tool: ToolRow): { key: string; keepSecs: number } | undefined {
+  if (call.key !== undefined) return { key: call.key, keepSecs: KEPT_SECS }
+  const keepSecs = tool.dedupWindowSecs ?? call.dedupWindowSecs ?? 0
+  // A tool that was changed since is called: what it would bring now is not known.
+  const { scopeId, updatedAt } = tool
+  return keepSecs > 0 ? { key: `same:${hashOfArgs([scopeId, updatedAt.getTime(), call.args])}`, keepSecs } : undefined
 }
 
 function asMissing(error: unknown): Refusal {
@@ -112,19 +94,23 @@ async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promis
     await settle(ctx, call, decided, false)
   }
   const data = { decision: 'blocked', policy_reason: missing.code }
-  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'error', message: missing.message, data }])
+  await tellTimeline(ctx, call, [
+    ...beganBy(call),
+    { type: 'tool_result', status: 'error', message: missing.message, data },
+  ])
+  await endFailedRun(ctx, call, { reason: missing.code, message: missing.message })
   throw missing
 }
 
 const nameOf = ({ projectId, agentId, tool }: ToolCall) => ({ projectId, agentId, tool })
 const topicOf = (name: CallName): Topic => `call:${name.projectId}:${name.agentId}:${name.tool}:${name.key}`
 
-type Claim = { name: CallName; token: string; tool: ToolRow; takeOver: boolean }
+type Claim = { name: CallName; token: string; tool: ToolRow; keepSecs: number; takeOver: boolean }
 
 /** Ours to make, or made: while somebody else makes it, what it will bring is waited for. */
-async function claim(ctx: Ctx, { name, token, tool, takeOver }: Claim): Promise<KeptCall> {
+async function claim(ctx: Ctx, { name, token, tool, keepSecs, takeOver }: Claim): Promise<KeptCall> {
   const longestMs = longestCallMs(tool)
-  const asked = { ...name, token, takeOver, holdSecs: longestMs / 1000 + 5, keepSecs: KEPT_SECS }
+  const asked = { ...name, token, takeOver, holdSecs: longestMs / 1000 + 5, keepSecs }
   const endMs = performance.now() + longestMs + 10_000
   while (performance.now() < endMs) {
     const listening = ctx.listen([topicOf(name)])
@@ -144,21 +130,25 @@ type Made = {
   tool: ToolRow
   token: string
   name?: CallName
+  /** For how long what it brings answers for the calls of its name. */
+  keepSecs?: number
   /** What was decided when the call was begun before. */
   authorizationId?: string | null
 }
 
 async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
-  const { call, tool, token, name } = made
+  const { call, tool, token, name, keepSecs = 0 } = made
   const held = name && { ...name, token }
   if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
   try {
     const decided = await decide(ctx, made)
     if (held) await kept.bindCall(ctx.sql, { ...held, authorizationId: decided.authorizationId })
-    if (decided.asked && !held) await keepAsked(ctx, made, decided.authorizationId)
+    const isAsked = name?.key === askedKey(call)
+    if (decided.asked && call.key === undefined && !isAsked) await keepAsked(ctx, made, decided.authorizationId)
     if (!decided.allowed) {
       // A person who approves it meanwhile lets the next call of this key through.
-      if (held) await (decided.asked ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
+      const isLeft = decided.asked && (call.key !== undefined || isAsked)
+      if (held) await (isLeft ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
       return await tellBlocked(ctx, call, decided)
     }
     await tellTimeline(ctx, call, [{ type: 'tool_call', status: 'start' }])
@@ -171,9 +161,9 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       return { ...failed(outcome.error), aborted: true }
     }
     if (held)
-      // Without a key of its own, only this one call was approved.
-      await (outcome.ok && call.key !== undefined
-        ? kept.keepCall(ctx.sql, { ...held, result: outcome.result })
+      // Only this one call was approved: what it brought answers for no other.
+      await (outcome.ok && !isAsked
+        ? kept.keepCall(ctx.sql, { ...held, result: outcome.result, keepSecs })
         : kept.dropCall(ctx.sql, held))
     await settle(ctx, call, decided, outcome.ok)
     await tellTimeline(ctx, call, [
@@ -187,7 +177,9 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
             data: { decision: 'executed', policy_reason: 'tool_error' },
           },
     ])
-    return outcome.ok ? executed(outcome.result) : failed(outcome.error)
+    if (outcome.ok) return executed(outcome.result)
+    await endFailedRun(ctx, call, { reason: 'tool_error', message: outcome.error })
+    return failed(outcome.error)
   } catch (error) {
     if (held) await kept.leaveCall(ctx.sql, held).catch(() => {})
     throw error
@@ -197,7 +189,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
 }
 
 async function keepAsked(ctx: Ctx, { call, token }: Made, authorizationId: string): Promise<void> {
-  const name = { ...nameOf(call), key: `asked:${hashOfArgs(call.args)}`, token }
+  const name = { ...nameOf(call), key: askedKey(call), token }
   const { mine } = await kept.claimCall(ctx.sql, { ...name, takeOver: false, holdSecs: 0, keepSecs: KEPT_SECS })
   // Somebody else was asked about the same call a moment ago: one of them is enough.
   if (mine) await kept.bindCall(ctx.sql, { ...name, authorizationId })
@@ -205,9 +197,14 @@ async function keepAsked(ctx: Ctx, { call, token }: Made, authorizationId: strin
 
 async function tellBlocked(ctx: Ctx, call: ToolCall, decided: Decided): Promise<CallAnswer> {
   const data = { decision: 'blocked', policy_reason: decided.reason }
-  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'blocked', data }])
+  await tellTimeline(ctx, call, [...beganBy(call), { type: 'tool_result', status: 'blocked', data }])
+  // A person who approves it lets it go on.
+  if (!decided.asked) await endFailedRun(ctx, call, { reason: decided.reason })
   return blocked(decided)
 }
+
+/** In a run of its own a call that was not made is told as one that was; a step of an agenda begins with its step. */
+const beganBy = ({ step }: ToolCall) => (step === undefined ? [{ type: 'tool_call', status: 'start' }] : [])
 
 type Decided = {
   allowed: boolean
@@ -260,40 +257,3 @@ async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided
     if (!(error instanceof Refusal && error.code === 'authorization_not_reserved')) throw error
   })
 }
-
-/** What the run's timeline is told; a call of no run has none. */
-export async function tellTimeline(ctx: Ctx, call: ToolCall, events: readonly Omit<Report, 'runId'>[]): Promise<void> {
-  const { projectId, actor, runRef: runId, step, tool, agentId } = call
-  if (runId === undefined) return
-  const reports = events.map((event) => ({ ...event, runId, step, tool, agentId }))
-  for (const answer of await appendReports(ctx, { projectId, actor }, reports))
-    if (answer instanceof Error) throw answer
-}
-
-const executed = (result: Record<string, unknown>): CallAnswer => ({
-  ok: true,
-  allowed: true,
-  decision: 'executed',
-  reason: 'ok',
-  riskLevel: riskOf('ok'),
-  result,
-})
-
-/** It was made, and counts, and brought nothing. */
-export const failed = (error: string): CallAnswer => ({
-  ok: false,
-  allowed: true,
-  decision: 'executed',
-  reason: 'tool_error',
-  riskLevel: 'medium',
-  result: { error },
-})
-
-const blocked = ({ reason, riskLevel, inputRequestId }: Decided): CallAnswer => ({
-  ok: false,
-  allowed: false,
-  decision: 'blocked',
-  reason,
-  riskLevel,
-  result: inputRequestId ? { input_request_id: inputRequestId } : {},
-})

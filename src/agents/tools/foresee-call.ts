@@ -7,7 +7,8 @@ import { findRun } from '#run-state/read/read-runs.sql.ts'
 import { readMoment } from '#usage/ledger.sql.ts'
 import { findAgent } from '../agents.sql.ts'
 import { readStandings } from '../standing.ts'
-import { type CallAnswer, findToolOf, type ToolCall } from './call-tool.ts'
+import { findToolOf, keptAs } from './call-tool.ts'
+import type { CallAnswer, ToolCall } from './governed-call.ts'
 import { findKeptResult } from './tools.sql.ts'
 
 /** Judged as if it were made now. */
@@ -38,8 +39,11 @@ export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer>
 
 /** Whether it would not reach its tool: it was made before, or will be blocked. */
 export async function isIdle(ctx: Ctx, call: ToolCall): Promise<boolean> {
-  const { projectId, agentId, tool, key } = call
-  if (key !== undefined && (await findKeptResult(ctx.sql, { projectId, agentId, tool, key }))) return true
+  const { projectId, agentId } = call
+  const tool = await findToolOf(ctx, call).catch(asAnswer)
+  if ('decision' in tool) return true
+  const as = keptAs(call, tool)
+  if (as && (await findKeptResult(ctx.sql, { projectId, agentId, tool: call.tool, key: as.key }))) return true
   return !(await foreseeCall(ctx, call)).allowed
 }
 

@@ -12,6 +12,8 @@ export type ToolRow = {
   secretId: string | null
   timeoutMs: number
   maxRetries: number
+  /** For how long the same call is not made again; 0: made each time. Null: as the surface it comes through has it. */
+  dedupWindowSecs: number | null
   enabled: boolean
   description: string | null
   createdAt: Date
@@ -22,7 +24,8 @@ export type ToolName = { projectId: string; name: string; scopeId: string }
 
 const columns = (sql: Db) => sql`
   project_id as "projectId", name, scope_id as "scopeId", url, secret, secret_id as "secretId", timeout_ms as "timeoutMs",
-  max_retries as "maxRetries", enabled, description, created_at as "createdAt", updated_at as "updatedAt"`
+  max_retries as "maxRetries", dedup_window_secs as "dedupWindowSecs", enabled, description, created_at as "createdAt",
+  updated_at as "updatedAt"`
 
 export async function findTool(sql: Db, { projectId, name, scopeId }: ToolName): Promise<ToolRow | undefined> {
   const [row] = await sql<ToolRow[]>`
@@ -53,12 +56,12 @@ export type NewTool = Omit<ToolRow, 'createdAt' | 'updatedAt'>
 /** Writes a tool as it now is, in place of the one of this name and scope. */
 export async function putTool(tx: Sql, it: NewTool): Promise<ToolRow> {
   const [row] = await tx<ToolRow[]>`
-    insert into tools (project_id, name, scope_id, url, secret, secret_id, timeout_ms, max_retries, enabled, description)
-    values (${it.projectId}, ${it.name}, ${it.scopeId}, ${it.url}, ${it.secret}, ${it.secretId}, ${it.timeoutMs}, ${it.maxRetries}, ${it.enabled},
-      ${it.description})
+    insert into tools (project_id, name, scope_id, url, secret, secret_id, timeout_ms, max_retries, dedup_window_secs, enabled, description)
+    values (${it.projectId}, ${it.name}, ${it.scopeId}, ${it.url}, ${it.secret}, ${it.secretId}, ${it.timeoutMs}, ${it.maxRetries}, ${it.dedupWindowSecs},
+      ${it.enabled}, ${it.description})
     on conflict (project_id, name, scope_id) do update set url = excluded.url, secret = excluded.secret, secret_id = excluded.secret_id,
-      timeout_ms = excluded.timeout_ms, max_retries = excluded.max_retries, enabled = excluded.enabled, description = excluded.description,
-      updated_at = excluded.updated_at
+      timeout_ms = excluded.timeout_ms, max_retries = excluded.max_retries, dedup_window_secs = excluded.dedup_window_secs,
+      enabled = excluded.enabled, description = excluded.description, updated_at = excluded.updated_at
     returning ${columns(tx)}`
   return row!
 }
@@ -91,7 +94,7 @@ export async function claimCall(sql: Db, it: Claim): Promise<KeptCall> {
   const [row] = await sql<KeptCall[]>`
     insert into kept_calls as k (project_id, agent_id, tool, key, token, held_until, expires_at)
     values (${it.projectId}, ${it.agentId}, ${it.tool}, ${it.key}, ${it.token}, clock_timestamp() + ${it.holdSecs}::float8 * interval '1 s',
-      clock_timestamp() + ${it.keepSecs}::float8 * interval '1 s')
+      clock_timestamp() + ${it.holdSecs + it.keepSecs}::float8 * interval '1 s')
     on conflict (project_id, agent_id, tool, key) do update set
       token = case when ${free} then excluded.token else k.token end,
       held_until = case when ${free} then excluded.held_until else k.held_until end,
@@ -127,8 +130,13 @@ export async function bindCall(sql: Db, it: CallName & { token: string; authoriz
   return rows.length > 0
 }
 
-export const keepCall = (sql: Db, it: CallName & { token: string; result: Record<string, unknown> }) => sql`
-  update kept_calls set result = ${JSON.stringify(it.result)}::text::jsonb
+/** It was made: what it brought is kept from now on. */
+export const keepCall = (
+  sql: Db,
+  it: CallName & { token: string; result: Record<string, unknown>; keepSecs: number },
+) => sql`
+  update kept_calls set result = ${JSON.stringify(it.result)}::text::jsonb,
+    expires_at = clock_timestamp() + ${it.keepSecs}::float8 * interval '1 s'
   where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key} and token = ${it.token}`
 
 /** It brought nothing: the next one of this key is made. */

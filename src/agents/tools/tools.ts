@@ -14,7 +14,10 @@ export const GLOBAL = 'global'
 export const agentScope = (agentId: string): string => `agent:${agentId}`
 
 type Asked = ToolName & { actor: Actor }
-type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'>
+type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'> & {
+  /** Undefined: as it was. */
+  dedupWindowSecs?: number | null | undefined
+}
 export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
 
 export async function requireTool(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
@@ -42,6 +45,8 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
       name,
       scopeId,
       ...settings,
+      dedupWindowSecs:
+        settings.dedupWindowSecs === undefined ? (before?.dedupWindowSecs ?? null) : settings.dedupWindowSecs,
       secret: secret === undefined ? (before?.secret ?? null) : secret,
       // Which secret it is can be told without telling it.
       secretId: same ? (before?.secretId ?? null) : secret === null ? null : newId(),

@@ -1,6 +1,7 @@
 // What leases and governed calls count against the plan of their project.
-import { type CallAnswer, callTool, type ToolCall } from '#agents/tools/call-tool.ts'
+import { callTool } from '#agents/tools/call-tool.ts'
 import { isIdle } from '#agents/tools/foresee-call.ts'
+import type { CallAnswer, ToolCall } from '#agents/tools/governed-call.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { addUse, lockMonths, readMonth } from '#usage/plans.sql.ts'

@@ -19,6 +19,8 @@ export { ONCEONLY_AI_ROUTES } from './ai-contract.ts'
 
 /** Clients ask again after this, or earlier when the lease runs out before. */
 const RETRY_SECS = 5
+/** Clients send a call again that took longer than they wait, by themselves: it is the same call. */
+const DEDUP_WINDOW_SECS = 300
 /** Who acts for actions that name no agent; its policy is set like any other. */
 const USUAL_AGENT = 'default'
 
@@ -144,6 +146,7 @@ async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
     ...(spend_usd != null && { cost: costOfMicrousd(microusd(spend_usd)) }),
     // Whoever names a run says which calls belong together: the same one in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
+    dedupWindowSecs: DEDUP_WINDOW_SECS,
   }
   const answer = await countedCall(ctx, projectId, plan, asked)
   const { ok, allowed, decision, reason, riskLevel, result } = answer

@@ -31,6 +31,7 @@ const Tool = Type.Object(
     auth: nullable(Type.Object({ type: Type.String() }), 'How calls are signed; null when they are not.'),
     timeout_ms: Type.Integer(),
     max_retries: Type.Integer(),
+    dedup_window_secs: optional(Type.Integer({ description: 'Seconds; absent for the usual 300.' })),
     enabled: Type.Boolean(),
     description: nullable(Type.String()),
     has_secret: Type.Boolean(),
@@ -67,6 +68,16 @@ const putTool = route({
     ),
     timeout_ms: withDefault(whole(250, 120_000, 'How long one try may take.'), 15_000),
     max_retries: withDefault(whole(0, 10, 'Tries after the first, when one may help.'), 2),
+    dedup_window_secs: optional(
+      nullable(
+        whole(
+          0,
+          86_400,
+          'Seconds for which the same call of the same agent is answered with what it brought, and not made again; 0: it is ' +
+            'made each time; null: 300. What is not said stays.',
+        ),
+      ),
+    ),
     enabled: withDefault(Type.Boolean({ description: 'False: it is registered, and may not be called.' }), true),
     description: optional(nullable(text(512, 'What it does.'))),
   }),
@@ -140,6 +151,7 @@ export function toolRoutes(app: FastifyInstance, ctx: Ctx): void {
         url: it.url,
         timeoutMs: it.timeout_ms,
         maxRetries: it.max_retries,
+        dedupWindowSecs: it.dedup_window_secs,
         enabled: it.enabled,
         description: it.description ?? null,
       },
@@ -173,6 +185,7 @@ const toolWire = (row: ToolRow) => ({
   auth: row.secret === null ? null : { type: 'hmac_sha256' },
   timeout_ms: row.timeoutMs,
   max_retries: row.maxRetries,
+  ...(row.dedupWindowSecs !== null && { dedup_window_secs: row.dedupWindowSecs }),
   enabled: row.enabled,
   description: row.description,
   has_secret: row.secret !== null,

@@ -119,7 +119,7 @@ test('what is older than seven days is not in the log', async () => {
 test('metrics count what was executed and what was blocked apart, by tool, the busiest first', async () => {
   const { call } = await withTools()
   await call('POST', '/policies/support_bot', { max_calls_per_tool: { send_email: 3 } })
-  for (let n = 0; n < 5; n++) await run(call, { spend_usd: 0.25 })
+  for (let n = 0; n < 5; n++) await run(call, { args: { n }, spend_usd: 0.25 })
   await run(call, { tool: 'create_ticket', spend_usd: 0.5 })
   for (const period of ['hour', 'day', 'week'])
     expect((await call('GET', `/agents/support_bot/metrics?period=${period}`)).body).toEqual({

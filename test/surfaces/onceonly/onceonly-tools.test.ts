@@ -127,7 +127,9 @@ test("an agent's own tool goes before the one of all, and one that is off is non
   // In a run, its timeline tells it.
   await run(call, { tool: 'nowhere', args: { run_id: 'r' } })
   expect((await call('GET', '/runs/r')).body.events).toMatchObject([
+    { type: 'tool_call', status: 'start', tool: 'nowhere' },
     { type: 'tool_result', status: 'error', tool: 'nowhere', data: { policy_reason: 'tool_not_found' } },
+    { type: 'run_finished', status: 'failed', data: { policy_reason: 'tool_not_found' } },
   ])
   await call('DELETE', '/tools/act?scope_id=agent:bot')
   expect((await run(call)).body.decision).toBe('executed')

@@ -1,0 +1,65 @@
+// A governed call of a tool: what is asked for, and what becomes of it.
+import type { Cost } from '#core/cost.ts'
+import type { Actor } from '#core/event.ts'
+import { type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
+
+export type ToolCall = {
+  projectId: string
+  agentId: string
+  tool: string
+  args: Record<string, unknown>
+  actor: Actor
+  /** Undefined: what the agent's policy says that it costs. */
+  cost?: Cost | undefined
+  /** The run that makes it, as its client names it. */
+  runRef?: string | undefined
+  step?: string | undefined
+  /** Calls of one agent and tool with the same key are made once within a day. */
+  key?: string | undefined
+  /** For how long the same call without a key is not made again, unless its tool says otherwise; left out: it is. */
+  dedupWindowSecs?: number
+  /** The key is the caller's alone: a call that was left in the middle is gone on with at once. */
+  resumes?: boolean
+  signal?: AbortSignal | undefined
+}
+
+export type CallAnswer = {
+  ok: boolean
+  allowed: boolean
+  decision: 'executed' | 'blocked' | 'dedup' | 'dry_run'
+  reason: PolicyReason | 'tool_idempotency' | 'tool_error' | 'tool_not_found'
+  riskLevel: RiskLevel
+  result: Record<string, unknown>
+  /** It was not made to its end, because the caller wanted to stop. */
+  aborted?: boolean
+}
+
+export const executed = (result: Record<string, unknown>): CallAnswer => ({
+  ok: true,
+  allowed: true,
+  decision: 'executed',
+  reason: 'ok',
+  riskLevel: riskOf('ok'),
+  result,
+})
+
+/** It was made, and counts, and brought nothing. */
+export const failed = (error: string): CallAnswer => ({
+  ok: false,
+  allowed: true,
+  decision: 'executed',
+  reason: 'tool_error',
+  riskLevel: 'medium',
+  result: { error },
+})
+
+type Blocked = { reason: PolicyReason; riskLevel: RiskLevel; inputRequestId: string | null }
+
+export const blocked = ({ reason, riskLevel, inputRequestId }: Blocked): CallAnswer => ({
+  ok: false,
+  allowed: false,
+  decision: 'blocked',
+  reason,
+  riskLevel,
+  result: inputRequestId ? { input_request_id: inputRequestId } : {},
+})

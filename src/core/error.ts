@@ -35,7 +35,7 @@ const REFUSALS = {
     `API key ${it.keyId} ${it.reason} already; rotate the key that is in use.`,
   job_not_found: (it: { job: string }) => `Job ${it.job} not found.`,
   job_exists: (it: { slug: string }) => `A job with slug "${it.slug}" already exists.`,
-  version_not_found: (it: { job: string; version: number }) => `Job ${it.job} has no version ${it.version}.`,
+  version_not_found: (it: { job: string; version: number | string }) => `Job ${it.job} has no version ${it.version}.`,
   job_paused: (it: { job: string }) => `Job ${it.job} is paused and refuses new runs.`,
   job_disabled: (it: { job: string }) => `Job ${it.job} is disabled.`,
   job_external: (it: { job: string }) =>

@@ -1,5 +1,7 @@
 // Jobs and their versions. The row of a job says what every trigger and claim asks for; its versions never change.
+
 import type { JobDefinition } from '#core/job.ts'
+import { isUuid } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
 import { type Db, joined } from '#postgres/sql.ts'
 
@@ -173,5 +175,11 @@ export async function findJobVersion(sql: Db, jobId: string, version: number): P
   const [row] = await sql<
     JobVersionRow[]
   >`select ${versionColumns(sql)} where job_id = ${jobId} and version = ${version}`
+  return row
+}
+
+export async function findJobVersionById(sql: Db, jobId: string, id: string): Promise<JobVersionRow | undefined> {
+  if (!isUuid(id)) return undefined
+  const [row] = await sql<JobVersionRow[]>`select ${versionColumns(sql)} where id = ${id} and job_id = ${jobId}`
   return row
 }

@@ -1,6 +1,6 @@
 // The routes of Strait's jobs. Paths begin behind /strait.
 import { Type } from 'typebox'
-import { INT_MAX, JOB, JobPath, oneOf, optional, text, uuid, whole, withDefault } from '#contract/common.ts'
+import { JOB, JobPath, oneOf, optional, text, uuid, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
 import { WINDOWS } from './jobs-health.ts'
@@ -132,7 +132,7 @@ export const getJobVersion = route({
   path: '/v1/jobs/:job/versions/:version',
   name: 'getJobVersion',
   summary: 'Read one version of a job.',
-  params: Type.Object({ job: JOB, version: whole(1, INT_MAX, 'Version of the job; the first is 1.') }),
+  params: Type.Object({ job: JOB, version: text(64, 'Number of the version, from 1, or its id.', { minLength: 1 }) }),
   replies: { 200: JobVersion },
   refusals: ['job_not_found', 'version_not_found'],
 })

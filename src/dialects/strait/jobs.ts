@@ -12,7 +12,7 @@ import { readJobHealth } from '#insight/job-health.sql.ts'
 import { createJob, pauseJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { type DependencyRow, listDependencies } from '#jobs/dependencies.sql.ts'
 import { addDependency, removeDependency } from '#jobs/job-dependencies.ts'
-import { findJobVersion, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
+import { findJobVersion, findJobVersionById, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
 import { requireJob } from '#jobs/require-job.ts'
 import { readRunCounts, type StateCount } from '#run-state/read/read-runs.sql.ts'
 import { versionFrom } from '#run-state/read/run-places.sql.ts'
@@ -113,7 +113,10 @@ function versionRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.getJobVersion, async ({ job, version }, { projectId }) => {
     const found = await requireJob(ctx, projectId, job)
-    const row = await findJobVersion(ctx.sql, found.id, version)
+    const number = /^\d{1,9}$/.test(version) ? Number(version) : undefined
+    const row = await (number === undefined
+      ? findJobVersionById(ctx.sql, found.id, version)
+      : findJobVersion(ctx.sql, found.id, number))
     if (!row) throw refuse('version_not_found', { job, version })
     return versionWire(row, found)
   })

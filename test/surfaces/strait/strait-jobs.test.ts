@@ -202,7 +202,10 @@ test('a change is any subset, and a new version; the old ones stay readable', as
   const since = `/v1/jobs/total/versions?cursor=${older.body[0].created_at}`
   expect((await call('GET', since)).body).toEqual([])
   expect((await call('GET', `/v1/jobs/${first.id}/versions/1`)).body.max_attempts).toBe(3)
-  expect((await call('GET', `/v1/jobs/${first.id}/versions/3`)).body).toMatchObject({ code: 'not_found' })
+  for (const none of ['3', '0', first.id, 'latest'])
+    expect((await call('GET', `/v1/jobs/${first.id}/versions/${none}`)).body, none).toMatchObject({ code: 'not_found' })
+  const byId = await call('GET', `/v1/jobs/${first.id}/versions/${first.version_id}`)
+  expect(byId.body).toMatchObject({ id: first.version_id, version: 1, max_attempts: 3 })
   expect((await call('PATCH', '/v1/jobs/total', {})).status).toBe(400)
 })
 

@@ -1,6 +1,6 @@
 // `npm start`: everything in one process. Settings come from the environment; see config.ts, or --help.
 import { type Logger, pino } from 'pino'
-import { startEmbedded } from '#postgres/embedded/server.ts'
+import { keepEmbedded } from '#postgres/embedded/keep.ts'
 import { type Closing, closing } from './closing.ts'
 import { type Config, readConfig, SETTINGS } from './config.ts'
 import { startDemo } from './demo.ts'
@@ -29,7 +29,12 @@ async function main(): Promise<void> {
   // From the first moment: what has been started is stopped by a signal too that comes in the middle of a start.
   const opened = closing()
   guardProcess({ log, close: opened.run })
-  const starting = start(config, log, opened).catch(async (error: unknown) => {
+  const giveUp = (error: Error) => {
+    log.fatal(error.message)
+    const late = new Promise<void>((resolve) => setTimeout(resolve, GIVE_UP_MS_MAX))
+    void Promise.race([opened.run().catch(() => {}), late]).then(() => process.exit(1))
+  }
+  const starting = start({ config, log, opened, giveUp }).catch(async (error: unknown) => {
     await opened.run().catch(() => {})
     throw explained(error, config)
   })
@@ -37,16 +42,27 @@ async function main(): Promise<void> {
   await starting
 }
 
-async function start(config: Config, log: Logger, opened: Closing): Promise<Node> {
+/** A database that is gone for good has nothing to wait for. */
+const GIVE_UP_MS_MAX = 10_000
+
+type Start = { config: Config; log: Logger; opened: Closing; giveUp: (error: Error) => void }
+
+async function start({ config, log, opened, giveUp }: Start): Promise<Node> {
   const embedded =
     config.databaseUrl === undefined
-      ? await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) })
+      ? await keepEmbedded({
+          dataDir: config.dataDir,
+          log: (line) => log.info(line),
+          warn: (line) => log.warn(line),
+          onGiveUp: giveUp,
+        })
       : undefined
   if (embedded) opened.add(embedded.stop)
   const node = await startNode({
     config,
     databaseUrl: config.databaseUrl ?? embedded!.url,
     keepKey: embedded !== undefined,
+    ...(embedded && { isDatabaseRunning: embedded.isRunning }),
     log,
     restored: process.argv.includes('--restored') ? 'restored' : undefined,
   })

@@ -59,6 +59,8 @@ export type NodeOptions = {
   databaseUrl: string
   keepKey: boolean
   log?: Logger
+  /** Of a database that belongs to this process: false while it is being started again. */
+  isDatabaseRunning?: () => boolean
   /** The operator put a copy of the database back: see docs/backup.md. */
   restored?: 'restored' | undefined
 }
@@ -67,7 +69,14 @@ export type NodeOptions = {
 export const startNode = (options: NodeOptions): Promise<Node> => openOrClose((opened) => openNode(options, opened))
 
 async function openNode(
-  { config, databaseUrl, keepKey, log = pino({ level: config.logLevel }), restored }: NodeOptions,
+  {
+    config,
+    databaseUrl,
+    keepKey,
+    log = pino({ level: config.logLevel }),
+    restored,
+    isDatabaseRunning = () => true,
+  }: NodeOptions,
   opened: Closing,
 ): Promise<Node> {
   const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
@@ -140,7 +149,8 @@ async function openNode(
     metrics,
     stopping: stopping.signal,
     checks: async () => [
-      ...(draining ? [DRAINING] : []),
+      ...(draining ? [failing('draining')] : []),
+      ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
       ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis })),
     ],
     api: config.roles.has('api'),
@@ -201,7 +211,7 @@ async function openNode(
   }
 }
 
-const DRAINING = { name: 'draining', ok: false, age_ms: null }
+const failing = (name: string) => ({ name, ok: false, age_ms: null })
 
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute

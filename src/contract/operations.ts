@@ -25,7 +25,8 @@ const Readiness = Type.Object(
         name: Type.String({
           description:
             'What is checked: the database, a duty of the engine, Redis, how far project feeds (`tail`) and seals ' +
-            '(`seals`) are behind the log, or that the node is about to stop (`draining`).',
+            '(`seals`) are behind the log, that the node is about to ' +
+            'stop (`draining`), or that its own PostgreSQL has died and is started again (`database_restart`).',
         }),
         ok: flag('Whether it has succeeded lately.'),
         age_ms: nullable(

@@ -26,7 +26,14 @@ export type EmbeddedOptions = {
 }
 
 /** `adopted` says that the server was already running. The caller closes its pools before `stop`. */
-export type Embedded = { url: string; adopted: boolean; stop(): Promise<void> }
+export type Embedded = {
+  url: string
+  adopted: boolean
+  pid: number
+  stop(): Promise<void>
+  /** Closes our own connection and leaves the server to itself. */
+  leave(): Promise<void>
+}
 
 type Setup = Required<EmbeddedOptions> & { binaries: Binaries; place: Place }
 
@@ -54,6 +61,8 @@ async function start(options: Required<EmbeddedOptions>): Promise<Embedded> {
   return {
     url: urlOf(server.port, password),
     adopted: running !== undefined,
+    pid: server.pid,
+    leave: presence.leave,
     stop() {
       stopped ??= withLock(lockOf(options.dataDir), options.log, () => stop(setup, presence))
       return stopped

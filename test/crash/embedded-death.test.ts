@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { newDataDir, serverOf } from '../support/embedded.ts'
+import { callerOf, KEY, until } from '../support/http-yard.ts'
+import { startNode } from '../support/processes.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+async function startWhole() {
+  const dataDir = await newDataDir()
+  const node = startNode(MAIN, [], {
+    env: {
+      PORT: '0',
+      RUNYARD_DATA_DIR: dataDir,
+      DATABASE_URL: '',
+      RUNYARD_API_KEY: KEY,
+      RUNYARD_DEMO: 'off',
+      RUNYARD_SHUTDOWN_GRACE_MS: '500',
+    },
+  })
+  const address = (await node.line(/is ready at (\S+)/, 60_000))[1]!
+  return { dataDir, node, call: callerOf(address) }
+}
+
+async function killServer(dataDir: string): Promise<number> {
+  const server = await until(
+    () => serverOf(dataDir),
+    (found) => found?.status === 'ready',
+    60_000,
+  )
+  process.kill(server!.pid, 'SIGKILL')
+  return server!.pid
+}
+
+test('an embedded PostgreSQL that was killed is started again, told in readiness and in the log, and nothing is lost', {
+  timeout: 120_000,
+}, async () => {
+  const { dataDir, node, call } = await startWhole()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+  const run = (await call('POST', '/v1/jobs/j/runs', {})).body
+  for (let times = 0; times < 2; times++) {
+    await killServer(dataDir)
+    const health = () => call('GET', '/health/ready')
+    const down = await until(health, (reply) => reply.status === 503)
+    expect(down.body.checks.filter((it: { ok: boolean }) => !it.ok)).not.toEqual([])
+    await until(health, (reply) => reply.status === 200, 60_000)
+  }
+  expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('queued')
+  expect((await call('POST', '/v1/jobs/j/runs', {})).status).toBe(201)
+  expect(node.output()).toMatch(/PostgreSQL has died; it is started again in 250 ms[\s\S]*PostgreSQL is running again/)
+  await node.kill('SIGTERM')
+  expect(await serverOf(dataDir)).toBeUndefined()
+})
+
+test('a node whose PostgreSQL dies again and again ends, and says what to do', { timeout: 180_000 }, async () => {
+  const { dataDir, node } = await startWhole()
+  let killed = 0
+  const killing = (async () => {
+    while (killed < 6) {
+      const pid = await killServer(dataDir)
+      killed++
+      await until(
+        () => serverOf(dataDir),
+        (server) => server?.pid !== pid,
+        60_000,
+      )
+    }
+  })()
+  await node.line(/PostgreSQL has died 6 times.*postgres\.log.*DATABASE_URL/, 150_000)
+  await killing
+  expect(await node.ended).toBe(1)
+  expect(await serverOf(dataDir)).toBeUndefined()
+})

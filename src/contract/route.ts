@@ -52,6 +52,8 @@ export type Route = {
   refusals?: readonly RefusalCode[]
   /** Whether a call with the Idempotency-Key of an earlier one is given its reply; by default see http/keeps-reply.ts. */
   keepsReply?: boolean
+  /** Answers text/event-stream instead where a caller asks for that. */
+  streamsToo?: true
   /** A stream answers text/event-stream and has no reply schema. */
   stream?: true
 }

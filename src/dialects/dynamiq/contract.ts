@@ -97,6 +97,7 @@ export const createRun = route({
   query: query(app),
   body: RunInput,
   consumes: ['multipart/form-data'],
+  streamsToo: true,
   replies: { 200: enveloped(Run, 'RunEnvelope'), 202: enveloped(Run, 'RunEnvelope') },
   refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'idempotency_mismatch', 'too_large'],
   // A repeated Idempotency-Key is given the same run, which may have gone on meanwhile.
@@ -198,7 +199,7 @@ export const streamEvents = route({
   query: query({
     after_sequence: optional(whole(1, Number.MAX_SAFE_INTEGER, 'Only events behind this one.')),
   }),
-  replies: {},
+  replies: { 200: null },
   refusals: ['run_not_found'],
   stream: true,
 })

@@ -88,6 +88,7 @@ export const readPolicy = route({
   summary: 'Read the policy of an agent.',
   params: AgentPath,
   replies: { 200: Effective },
+  refusals: ['agent_not_found'],
 })
 
 export const setPolicyFromTemplate = route({

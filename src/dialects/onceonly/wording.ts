@@ -34,6 +34,8 @@ export const SURFACE: Surface = {
 it answers 200 with \`allowed\` false.`,
   errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, an object, or a list of fields.') }),
   statusOf: (code) => STATUSES[code] ?? STATUS[code],
+  // What counts against the month of a plan.
+  alsoOf: (route) => (route.method === 'POST' && route.needs === 'runs:write' ? [402] : []),
 }
 
 const STATUSES: Partial<Record<RefusalCode, number>> = { reserved_type: 422 }

@@ -3,6 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { optional } from '#contract/common.ts'
+import type { Route } from '#contract/route.ts'
 import { Refusal, type RefusalCode } from '#core/error.ts'
 import { own } from '#core/own.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
@@ -58,6 +59,18 @@ export const SURFACE: Surface = {
 \`{error, code, details?, request_id}\`. Fields that are not known are ignored.`,
   errorBody: ErrorResponse,
   statusOf: (code) => PRICED[code]?.status ?? STATUS[code],
+  alsoOf,
+}
+
+function alsoOf({ needs, query, body }: Route): number[] {
+  const names = (schema: unknown) => Object.keys((schema as { properties?: object } | undefined)?.properties ?? {})
+  return [
+    // A run token says by its status what became of its attempt.
+    ...(needs === 'run_token' ? [401, 403, 409, 410] : []),
+    // A project other than the key's is not there to be read, and forbidden to be changed.
+    ...(names(query).includes('project_id') ? [404] : []),
+    ...(names(body).includes('project_id') ? [403] : []),
+  ]
 }
 
 /** A refusal in Strait's own words, for rules that Strait has and the native surface words differently. */

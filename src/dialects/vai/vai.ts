@@ -5,13 +5,14 @@ import { mountDialect } from '../dialect.ts'
 import { checkRequest } from './checks.ts'
 import { VAI_ROUTES } from './contract.ts'
 import { vaiEventRoutes } from './events.ts'
-import { wordProblem } from './wording.ts'
+import { SURFACE, wordProblem } from './wording.ts'
 
 export const vaiRoutes = (ctx: Ctx) =>
   mountDialect({
     prefix: '/vai',
     title: 'VirtuousAI',
     wording: wordProblem,
+    surface: SURFACE,
     routes: VAI_ROUTES,
     slashes: 'redirected',
     unknownParameters: 'own_words',

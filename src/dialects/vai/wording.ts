@@ -1,6 +1,9 @@
 // What goes wrong, as FastAPI says it: `detail` is a sentence, or for a 422 the list of what is wrong with each field.
+import { Type } from 'typebox'
+import { anyJson } from '#contract/common.ts'
 import type { RefusalCode } from '#core/error.ts'
-import { DialectRefusal, type Wording } from '#http/problems.ts'
+import type { Surface } from '#http/openapi/openapi.ts'
+import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
 
 export type FieldError = {
   type: string
@@ -17,6 +20,16 @@ export class BadParameters extends DialectRefusal {
     super(422, 'validation_error', errors.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
     this.errors = errors
   }
+}
+
+/** How the OpenAPI document of this dialect introduces itself. */
+export const SURFACE: Surface = {
+  title: 'VirtuousAI on Runyard',
+  summary: "VirtuousAI's Events API.",
+  description: `Send the key as \`Authorization: Bearer <key>\`. Errors are \`{detail}\`: a sentence, or for a 422 the list of
+what is wrong with each parameter.`,
+  errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, or a list of parameters.') }),
+  statusOf: (code) => STATUS[code],
 }
 
 const SENTENCES: Partial<Record<RefusalCode, string>> = {

@@ -40,6 +40,8 @@ export type Surface = {
   description: string
   errorBody: TSchema
   statusOf: (code: RefusalCode) => number
+  /** Statuses that the product answers on a route beside those of its codes. */
+  alsoOf?: (route: Route) => readonly number[]
 }
 
 const NATIVE: Surface = {
@@ -53,13 +55,14 @@ const NATIVE: Surface = {
 type About = { version: string; surface?: Surface | undefined }
 
 export function openapiOf(routes: readonly Route[], { version, surface = NATIVE }: About): OpenapiDocument {
-  const { title, summary, description, errorBody, statusOf } = surface
+  const { title, summary, description, errorBody } = surface
+  const says = statusesOf(surface)
   const components = componentsOf()
   const errorSchema = components.take(errorBody)
   const paths: OpenapiDocument['paths'] = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, components.take, statusOf) }
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, components.take, says) }
   }
   return {
     openapi: '3.1.0',
@@ -80,7 +83,7 @@ export function openapiOf(routes: readonly Route[], { version, surface = NATIVE 
     components: {
       schemas: components.schemas,
       responses: Object.fromEntries(
-        errorStatuses(statusOf).map((status) => [`Problem${status}`, problemOf(status, errorSchema, statusOf)]),
+        errorStatuses(routes, says).map((status) => [`Problem${status}`, problemOf(status, errorSchema, surface)]),
       ),
       headers: {
         RequestId: {
@@ -105,9 +108,15 @@ export function openapiOf(routes: readonly Route[], { version, surface = NATIVE 
 
 type Take = (schema: object) => JsonSchema
 
-type StatusOf = Surface['statusOf']
+/** All that a route may answer besides its replies. */
+type Says = (route: Route) => number[]
 
-function operationOf(route: Route, take: Take, statusOf: StatusOf): Record<string, unknown> {
+const statusesOf =
+  ({ statusOf, alsoOf }: Surface): Says =>
+  (route) =>
+    [...new Set([...codesOf(route).map(statusOf), ...(alsoOf?.(route) ?? []), 500])].sort()
+
+function operationOf(route: Route, take: Take, says: Says): Record<string, unknown> {
   return {
     operationId: route.name,
     tags: [route.tag],
@@ -118,7 +127,7 @@ function operationOf(route: Route, take: Take, statusOf: StatusOf): Record<strin
     security: securityOf(route),
     parameters: [...parametersOf(route, take), ...headersOf(route)],
     ...(route.body && { requestBody: requestBodyOf(route, take) }),
-    responses: { ...repliesOf(route, take), ...problemsOf(route, statusOf) },
+    responses: { ...repliesOf(route, take), ...problemsOf(route, says) },
   }
 }
 
@@ -171,7 +180,8 @@ function repliesOf(route: Route, take: Take): Record<string, object> {
     const file = route.download && {
       [route.download]: { schema: { type: 'string', contentMediaType: route.download } },
     }
-    const content = shape ? { content: { [type]: { schema: shape }, ...file } } : {}
+    const events = route.streamsToo && { 'text/event-stream': { schema: { type: 'string' } } }
+    const content = shape ? { content: { [type]: { schema: shape }, ...file, ...events } } : {}
     return [status, { description: WORDS[Number(status)] ?? 'Done.', headers, ...content }]
   })
   return Object.fromEntries(replies)
@@ -183,27 +193,27 @@ function codesOf(route: Route): RefusalCode[] {
   if (route.needs !== 'nothing') codes.push('unauthorized', 'forbidden', 'wrong_credential', 'rate_limited')
   if (route.query || route.body || route.params) codes.push('invalid')
   if (route.body) codes.push('too_large', 'unsupported_media_type')
-  return codes
+  if (takesIdempotencyKey(route)) codes.push('idempotency_mismatch', 'idempotency_in_progress')
+  // The attempt of a run token may have lost its run.
+  if (route.needs === 'run_token' || route.orRunToken) codes.push('run_not_found', 'run_over', 'stale_lease')
+  return [...new Set(codes)]
 }
 
-function problemsOf(route: Route, statusOf: StatusOf): Record<string, object> {
-  const statuses = new Set([...codesOf(route).map(statusOf), 500])
-  const problems = [...statuses]
-    .sort()
+function problemsOf(route: Route, says: Says): Record<string, object> {
+  const problems = says(route)
     // A route may answer such a status itself, with a body of its own.
     .filter((status) => !(status in route.replies))
     .map((status) => [String(status), { $ref: `#/components/responses/Problem${status}` }])
   return Object.fromEntries(problems)
 }
 
-const errorStatuses = (statusOf: StatusOf): number[] =>
-  [...new Set([...REFUSAL_CODES.map(statusOf), 500])].filter((status) => status !== 405).sort()
+const errorStatuses = (routes: readonly Route[], says: Says): number[] => [...new Set(routes.flatMap(says))].sort()
 
-function problemOf(status: number, schema: JsonSchema, statusOf: StatusOf): object {
-  const codes: string[] = REFUSAL_CODES.filter((code) => statusOf(code) === status)
+function problemOf(status: number, schema: JsonSchema, { statusOf }: Surface): object {
+  const codes: string[] = status === 500 ? ['internal'] : REFUSAL_CODES.filter((code) => statusOf(code) === status)
   const retry = status === 429 || status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}
   return {
-    description: `Codes: ${(status === 500 ? ['internal'] : codes).map((code) => `\`${code}\``).join(', ')}.`,
+    description: codes.length > 0 ? `Codes: ${codes.map((code) => `\`${code}\``).join(', ')}.` : 'The body says why.',
     headers: { 'X-Request-Id': { $ref: '#/components/headers/RequestId' }, ...retry },
     content: { 'application/json': { schema } },
   }

@@ -15,6 +15,9 @@ import type { Caller, CallOutcome } from './http-call.ts'
 import { recordDispatch } from './record-dispatch.ts'
 
 const RESULT_BYTES_MAX = 1024 * 1024
+/** How often an end is tried again while this node is overloaded. */
+const SETTLE_TRIES_MAX = 30
+const SETTLE_AGAIN_MS = 1_000
 
 export type DispatchParts = {
   ctx: Ctx
@@ -67,10 +70,15 @@ export async function dispatchRun(parts: DispatchParts, run: ClaimedRun, signal:
   await settle(ctx, { ...ending, runId, token, actor, trace })
 }
 
-async function settle(ctx: Ctx, ending: Ending): Promise<void> {
+async function settle(ctx: Ctx, ending: Ending, tries = 1): Promise<void> {
   const [ended] = await endAttempts(ctx, [ending])
   if (!(ended instanceof Error)) return
   if (!(ended instanceof Refusal)) throw ended
+  // The lease is kept meanwhile. Let go, the endpoint would do again what it has done.
+  if (ended.code === 'overloaded' && tries < SETTLE_TRIES_MAX) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_AGAIN_MS))
+    return settle(ctx, ending, tries + 1)
+  }
   // A result that its schema refuses is a failed attempt; a stale lease means that somebody else decided.
   if (ended.code === 'invalid')
     await settle(ctx, {

@@ -36,7 +36,7 @@ test('a project that asks for much makes only itself wait', async () => {
 test('what waits is bounded for each project, and the next one is told so', async () => {
   const pool = schemaPool({ threads: 1, cpuMsMax: 200, wallMsMax: 60_000 })
   const asked = Array.from({ length: 2_000 }, () => pool.run('p1', QUICK))
-  expect(() => pool.run('p1', QUICK)).toThrow(/full/)
+  await expect(pool.run('p1', QUICK)).rejects.toThrow(/full/)
   const other = pool.run('p2', QUICK)
   await Promise.all([...asked, other])
 })

@@ -1,8 +1,7 @@
-// Threads that check values under schemas, for what may take longer than everybody else can wait. Projects take turns,
-// and none has more than one check under way while there are two threads: whoever brings a schema that takes for ever
-// makes only its own project wait.
+// Threads that check values under schemas, for what may take longer than everybody else can wait. None has more than one
+// check of a project under way: whoever brings a schema that takes for ever makes only its own project wait.
 import { Worker } from 'node:worker_threads'
-import { refuse } from '#core/error.ts'
+import { schemaQueue, type Waiting } from './schema-queue.ts'
 import type { SchemaAnswer, SchemaMessage, SchemaTask } from './schema-thread.ts'
 
 export type PoolOptions = {
@@ -13,13 +12,6 @@ export type PoolOptions = {
   wallMsMax: number
 }
 
-type Waiting = {
-  projectId: string
-  task: SchemaTask
-  resolve: (answer: SchemaAnswer | 'too_long') => void
-  reject: (error: unknown) => void
-}
-type Queue = { items: Waiting[]; characters: number }
 type Thread = {
   worker: Worker
   ready: boolean
@@ -29,11 +21,6 @@ type Thread = {
   timer?: NodeJS.Timeout | undefined
 }
 
-/** Checks of one project that wait, and characters of what they check. */
-const WAITING_MAX = 2_000
-const CHARACTERS_MAX = 32 * 1024 * 1024
-/** Characters of all that wait. */
-const ALL_CHARACTERS_MAX = 256 * 1024 * 1024
 const HEAP_MB_MAX = 256
 /** How often a thread at work is looked at. */
 const LOOK_MS = 250
@@ -44,51 +31,15 @@ export type SchemaPool = { run: (projectId: string, task: SchemaTask) => Promise
 
 export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOptions): SchemaPool {
   const threads = new Set<Thread>()
-  /** By project, the one whose turn it is first. */
-  const waiting = new Map<string, Queue>()
-  let characters = 0
-
-  function run(projectId: string, task: SchemaTask): Promise<SchemaAnswer | 'too_long'> {
-    const { promise, resolve, reject } = Promise.withResolvers<SchemaAnswer | 'too_long'>()
-    const queue = waiting.get(projectId) ?? { items: [], characters: 0 }
-    const size = sizeOf(task)
-    const isFull = queue.items.length >= WAITING_MAX || queue.characters + size > CHARACTERS_MAX
-    if (isFull || characters + size > ALL_CHARACTERS_MAX)
-      throw refuse('overloaded', { what: 'The queue of schema checks', retryAfterMs: 1000 })
-    queue.items.push({ projectId, task, resolve, reject })
-    queue.characters += size
-    characters += size
-    waiting.set(projectId, queue)
-    dispatch()
-    return promise
-  }
+  const queue = schemaQueue()
+  const busy = () => new Set([...threads].flatMap(({ at }) => at?.projectId ?? []))
 
   function dispatch(): void {
     for (const thread of threads) {
-      if (!thread.ready || thread.at) continue
-      const next = take()
+      const next = thread.ready && !thread.at && queue.take(busy())
       if (next) give(thread, next)
     }
-    if (whoseTurn() !== undefined && threads.size < threadsMax && [...threads].every((it) => it.at)) start()
-  }
-
-  function whoseTurn(): string | undefined {
-    const busy = new Set([...threads].map((it) => it.at?.projectId))
-    return [...waiting.keys()].find((projectId) => !busy.has(projectId))
-  }
-
-  function take(): Waiting | undefined {
-    const projectId = whoseTurn()
-    if (projectId === undefined) return undefined
-    const queue = waiting.get(projectId)!
-    const next = queue.items.shift()!
-    const size = sizeOf(next.task)
-    queue.characters -= size
-    characters -= size
-    // The project goes to the end of the line.
-    waiting.delete(projectId)
-    if (queue.items.length > 0) waiting.set(projectId, queue)
-    return next
+    if (queue.hasTurn(busy()) && threads.size < threadsMax && [...threads].every((it) => it.at)) start()
   }
 
   function give(thread: Thread, next: Waiting): void {
@@ -96,8 +47,7 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
     thread.worker.ref()
     const beganMs = performance.now()
     thread.timer = setInterval(async () => {
-      const { user, system } = await thread.worker.cpuUsage().catch(() => ({ user: 0, system: 0 }))
-      const usedMs = (user + system) / 1000 - thread.cpuMs
+      const usedMs = (await cpuMsOf(thread.worker)) - thread.cpuMs
       if (thread.at !== next || (usedMs < cpuMsMax && performance.now() - beganMs < wallMsMax)) return
       next.resolve('too_long')
       end(thread)
@@ -106,18 +56,14 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
   }
 
   function start(): void {
-    const worker = new Worker(new URL('./schema-thread.ts', import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
-    })
+    const worker = startWorker()
     const thread: Thread = { worker, ready: false, cpuMs: 0 }
     threads.add(thread)
     thread.timer = setTimeout(() => fail(thread, new Error('a thread for schemas did not start')), START_MS_MAX)
     worker.on('message', ({ answer, cpuMs }: SchemaMessage) => {
       clearTimeout(thread.timer)
-      thread.ready = true
-      thread.cpuMs = cpuMs
       const done = thread.at
-      thread.at = undefined
+      Object.assign(thread, { ready: true, cpuMs, at: undefined })
       // It must not keep a process alive that has nothing else to do.
       worker.unref()
       if (answer) done?.resolve(answer)
@@ -125,7 +71,7 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
     })
     worker.on('error', (error: Error & { code?: string }) => {
       // Its memory was bounded, and the check needed more.
-      if (thread.at && error.code === 'ERR_WORKER_OUT_OF_MEMORY') thread.at.resolve('too_long')
+      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') thread.at?.resolve('too_long')
       fail(thread, error)
     })
     worker.on('exit', () => fail(thread, new Error('a thread for schemas ended')))
@@ -135,11 +81,7 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
   function fail(thread: Thread, error: Error): void {
     if (!threads.has(thread)) return
     thread.at?.reject(error)
-    if (!thread.ready) {
-      for (const { items } of waiting.values()) for (const one of items) one.reject(error)
-      waiting.clear()
-      characters = 0
-    }
+    if (!thread.ready) queue.rejectAll(error)
     end(thread)
   }
 
@@ -150,7 +92,22 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
     dispatch()
   }
 
-  return { run }
+  return {
+    async run(projectId, task) {
+      const { promise, resolve, reject } = Promise.withResolvers<SchemaAnswer | 'too_long'>()
+      queue.put({ projectId, task, resolve, reject })
+      dispatch()
+      return promise
+    },
+  }
 }
 
-const sizeOf = ({ schemaText, value }: SchemaTask): number => schemaText.length + (value?.text?.length ?? 0)
+const startWorker = (): Worker =>
+  new Worker(new URL('./schema-thread.ts', import.meta.url), {
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+  })
+
+async function cpuMsOf(worker: Worker): Promise<number> {
+  const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }))
+  return (user + system) / 1000
+}

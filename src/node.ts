@@ -104,6 +104,7 @@ async function openNode(
     dataDir: config.dataDir,
     apiKey: config.apiKey,
     keepKey,
+    log: warn,
   })
   const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
   opened.add(bell.close)

@@ -25,7 +25,7 @@ const worker = { type: 'worker', id: 'bench' } as const
 async function inProcess({ url }: Entry): Promise<Contestant> {
   const sql = connect(url, { max: 4, name: 'runyard-bench' })
   await migrate(sql)
-  await bootstrap(sql, { dataDir: '', apiKey: 'bench-key-of-no-value', keepKey: false })
+  await bootstrap(sql, { dataDir: '', apiKey: 'bench-key-of-no-value', keepKey: false, log: () => {} })
   const bell = await hangBell({ url, log: () => {} })
   const ctx = makeCtx({
     sql,

@@ -66,6 +66,23 @@ export async function insertFirstKey(sql: Sql, key: NewKey): Promise<boolean> {
 }
 
 /** Locks the key, so that of two rotations the second sees the first. `expired`: by the database's clock. */
+/**
+ * Makes the key that the operator configured, and revokes what was configured or made at a start before it: their own
+ * keys, which nobody created. A key that was there already replaces nothing.
+ */
+export async function replaceFirstKey(sql: Sql, key: NewKey): Promise<{ made: boolean; revoked: string[] }> {
+  const done = await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('first key', 3))`
+    if (!(await insertKey(tx, key))) return { made: false, revoked: [] }
+    const rows = await tx<{ prefix: string }[]>`
+      update api_keys set revoked_at = now()
+      where project_id = ${key.projectId} and name = ${key.name} and created_by is null and id <> ${key.id} and revoked_at is null
+      returning prefix`
+    return { made: true, revoked: rows.map(({ prefix }) => prefix) }
+  })
+  return done as { made: boolean; revoked: string[] }
+}
+
 export async function findKey(
   tx: Sql,
   projectId: string,

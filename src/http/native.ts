@@ -9,13 +9,14 @@ import { type Metrics, watchRequests } from './metrics.ts'
 import { docsRoutes } from './openapi/docs.ts'
 import { accessRoutes } from './routes/access.ts'
 import { agentRoutes } from './routes/agents.ts'
-import { attemptRoutes } from './routes/attempts.ts'
+import { attemptRoutes, endingRoutes, stateRoutes } from './routes/attempts.ts'
+import { authorizationRoutes, spendRoutes } from './routes/authorizations.ts'
 import { batchRoutes } from './routes/batches.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { chainRoutes } from './routes/chains.ts'
 import { debugRoutes } from './routes/debug.ts'
 import { dependencyRoutes } from './routes/dependencies.ts'
-import { eventRoutes } from './routes/events.ts'
+import { eventCountRoutes, eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -23,7 +24,7 @@ import { type Check, operationsRoutes } from './routes/operations.ts'
 import { presetRoutes } from './routes/presets.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
-import { runRoutes } from './routes/runs.ts'
+import { batchTriggerRoutes, runRoutes } from './routes/runs.ts'
 import { sealRoutes } from './routes/seals.ts'
 import { streamRoutes } from './routes/streams.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -51,6 +52,7 @@ export const nativeRoutes =
     keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)
     runRoutes(app, ctx)
+    batchTriggerRoutes(app, ctx)
     batchRoutes(app, ctx)
     runControlRoutes(app, ctx)
     dependencyRoutes(app, ctx)
@@ -61,11 +63,16 @@ export const nativeRoutes =
     debugRoutes(app, ctx)
     usageRoutes(app, ctx)
     attemptRoutes(app, ctx)
+    endingRoutes(app, ctx)
+    stateRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     inputRoutes(app, ctx)
     fileRoutes(app, ctx)
     agentRoutes(app, ctx)
+    authorizationRoutes(app, ctx)
+    spendRoutes(app, ctx)
     eventRoutes(app, ctx)
+    eventCountRoutes(app, ctx)
     chainRoutes(app, ctx)
     sealRoutes(app, ctx)
     streamRoutes(app, { ctx, live })

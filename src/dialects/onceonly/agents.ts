@@ -9,7 +9,7 @@ import { nullable, oneOf, optional, text, whole, withDefault } from '#contract/c
 import { type Route, route } from '#contract/route.ts'
 import { addCosts, NO_COST, usdOf } from '#core/cost.ts'
 import { implement } from '#http/implement.ts'
-import { sinceOf } from '#http/routes/agents.ts'
+import { sinceOf } from '#http/routes/authorizations.ts'
 import { sumAgentModels } from '#usage/usage.sql.ts'
 import { second } from './ai.ts'
 import { AGENT_ID } from './ai-contract.ts'

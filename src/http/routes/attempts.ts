@@ -43,7 +43,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
   implement(app, contract.annotateRun, async ({ annotations }, caller) => {
     await annotateRun(ctx, attemptOf(caller), annotations)
-    return runOf(caller)
+    return runOf(ctx, caller)
   })
   implement(app, contract.heartbeat, async (_, { runId, leaseToken }) => {
     const beat = await renewLease(ctx, { runId, token: leaseToken })
@@ -88,14 +88,6 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     const row = await writeOutput(ctx, attemptOf(caller), { outputKey, schema, value })
     return { run_id: caller.runId, ...toWire(row) }
   })
-  implement(app, endings.completeRun, async ({ result }, caller) => {
-    checkSize('result', result, RESULT_BYTES_MAX)
-    return end(caller, { kind: 'completed', result })
-  })
-  implement(app, endings.failRun, async ({ error, error_code, retryable }, caller) =>
-    end(caller, { kind: 'failed', error: errorText(error), errorCode: error_code, retryable, forGood: !retryable }),
-  )
-  implement(app, endings.yieldRun, async (_, caller) => end(caller, { kind: 'returned' }))
   implement(app, contract.spawnRun, async ({ job, idempotency_key, concurrency_key, ...input }, caller, request) => {
     const { payload, priority, tags, metadata, preset, detached } = input
     const asked = {
@@ -121,6 +113,10 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { sequence } = await writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done })
     return { status: 'ok' as const, sequence }
   })
+}
+
+/** Values that an attempt keeps for later attempts of its run. */
+export function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, state.setState, async ({ key, value }, caller) => {
     checkSize('value', value, VALUE_BYTES_MAX)
     return { run_id: caller.runId, ...toWire(await setValue(ctx, attemptOf(caller), { key, value })) }
@@ -129,19 +125,36 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     await forgetValue(ctx, attemptOf(caller), key)
     return undefined
   })
+}
 
-  const runOf = async (caller: RunCaller) => runWire(await requireRun(ctx, caller.projectId, caller.runId))
+/** How a running attempt ends by its own word, or a handler that was handed over. */
+export function endingRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, endings.completeRun, async ({ result }, caller) => {
+    checkSize('result', result, RESULT_BYTES_MAX)
+    return end(ctx, caller, { kind: 'completed', result })
+  })
+  implement(app, endings.failRun, async ({ error, error_code, retryable }, caller) =>
+    end(ctx, caller, {
+      kind: 'failed',
+      error: errorText(error),
+      errorCode: error_code,
+      retryable,
+      forGood: !retryable,
+    }),
+  )
+  implement(app, endings.yieldRun, async (_, caller) => end(ctx, caller, { kind: 'returned' }))
+}
 
-  async function end(
-    caller: RunCaller,
-    how: { kind: 'completed'; result?: unknown } | Extract<Ending, { kind: 'failed' }> | object,
-  ) {
-    const [ended] = await endAttempts(ctx, [
-      { ...how, runId: caller.runId, token: caller.leaseToken, actor: caller.actor, evenWaiting: true } as Ending,
-    ])
-    if (ended instanceof Error) throw ended
-    return runOf(caller)
-  }
+const runOf = async (ctx: Ctx, caller: RunCaller) => runWire(await requireRun(ctx, caller.projectId, caller.runId))
+
+/** An ending without the lease that it is fenced by. */
+type Course = { kind: 'completed'; result?: unknown } | Extract<Ending, { kind: 'failed' }> | object
+
+async function end(ctx: Ctx, caller: RunCaller, course: Course) {
+  const { runId, leaseToken: token, actor } = caller
+  const [ended] = await endAttempts(ctx, [{ ...course, runId, token, actor, evenWaiting: true } as Ending])
+  if (ended instanceof Error) throw ended
+  return runOf(ctx, caller)
 }
 
 export const attemptOf = ({ projectId, runId, attempt, leaseToken, actor }: RunCaller): Attempt => ({

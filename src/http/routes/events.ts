@@ -78,6 +78,33 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     return eventWire(row)
   })
 
+  implement(
+    app,
+    contract.listRunEvents,
+    async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
+      const run = await requireRun(ctx, projectId, run_id)
+      const after = decodeCursor('run-events', cursor, [WHOLE])
+      const page = await readRunLog(ctx.reads, {
+        runId: run.id,
+        runCreatedAt: run.createdAt,
+        afterSequence: after ? Number(after[0]) : after_sequence,
+        limit,
+        deltas: false,
+        types: type,
+        level,
+      })
+      const rows = page?.rows ?? []
+      const more = page?.more ?? false
+      return {
+        data: rows.map(eventWire),
+        next_cursor: more ? encodeCursor('run-events', [rows.at(-1)!.sequence ?? 0]) : null,
+        has_more: more,
+      }
+    },
+  )
+}
+
+export function eventCountRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.aggregateEvents, async ({ occurred_from, occurred_to }, { projectId }) => {
     const counts = await countEvents(ctx.reads, { projectId, from: dateOf(occurred_from), to: dateOf(occurred_to) })
     return {
@@ -107,31 +134,6 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       })),
     }
   })
-
-  implement(
-    app,
-    contract.listRunEvents,
-    async ({ run_id, after_sequence, level, type, cursor, limit }, { projectId }) => {
-      const run = await requireRun(ctx, projectId, run_id)
-      const after = decodeCursor('run-events', cursor, [WHOLE])
-      const page = await readRunLog(ctx.reads, {
-        runId: run.id,
-        runCreatedAt: run.createdAt,
-        afterSequence: after ? Number(after[0]) : after_sequence,
-        limit,
-        deltas: false,
-        types: type,
-        level,
-      })
-      const rows = page?.rows ?? []
-      const more = page?.more ?? false
-      return {
-        data: rows.map(eventWire),
-        next_cursor: more ? encodeCursor('run-events', [rows.at(-1)!.sequence ?? 0]) : null,
-        has_more: more,
-      }
-    },
-  )
 }
 
 /** A thing by its kind and id; an id of ours may come in upper case. */

@@ -33,50 +33,6 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
       : spawnRun(ctx, job, asked, { ...originOf(caller, input), parentRunId: input.parent_run_id }))
     return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
   })
-  implement(app, contract.triggerRuns, async ({ job, items }, caller, request) => {
-    const good = items.filter((item) => !item.problem)
-    const withParent = good.filter((item) => item.value!.parent_run_id !== undefined)
-    const plain = good.filter((item) => item.value!.parent_run_id === undefined)
-    const batch = { job, itemCount: items.length, ...askedBy(caller) }
-    const { batchId, outcomes } = await triggerBatch(ctx, batch, async (batchId) => {
-      const outcomes: (Triggered | Error)[] = items.map((item) => item.problem!)
-      for (const group of groupBy(plain, (item) => `${item.value!.correlation_id} ${item.value!.causation_id}`)) {
-        const origin = { ...originOf(caller, group[0]!.value!), batchId }
-        const triggered = await triggerRuns(
-          ctx,
-          job,
-          group.map((item) => runRequest(item.value!)),
-          origin,
-        )
-        group.forEach((item, index) => {
-          outcomes[item.index] = triggered[index]!
-        })
-      }
-      for (const { index, value } of withParent) {
-        const parent = { ...originOf(caller, value!), parentRunId: value!.parent_run_id! }
-        outcomes[index] = await spawnRun(ctx, job, runRequest(value!), parent).catch((error: Error) => error)
-      }
-      return outcomes
-    })
-    const results = items.map(({ index }) => {
-      const outcome = outcomes[index]!
-      if (outcome instanceof Error) return { index, status: 'refused' as const, error: itemProblemOf(outcome, request) }
-      return {
-        index,
-        status: outcome.replayed ? ('replayed' as const) : ('created' as const),
-        run: { id: outcome.run.publicId, status: outcome.run.state },
-      }
-    })
-    const count = (status: string) => results.filter((it) => it.status === status).length
-    return {
-      batch_id: batchId,
-      results,
-      total: results.length,
-      created: count('created'),
-      replayed: count('replayed'),
-      refused: count('refused'),
-    }
-  })
   implement(app, contract.listRuns, async ({ cursor, limit, ...asked }, { projectId }) => {
     const conditions = await runConditions(ctx, projectId, asked)
     return pageOfRuns(ctx, 'runs', { filter: { ...conditions, projectId, order: 'newest', limit }, cursor })
@@ -121,6 +77,53 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
     const rows = await readLineage(ctx.reads, run.id, LINEAGE_DEPTH_MAX)
     const from = after ? rows.findIndex((row) => row.id === after.id) + 1 : 0
     return pageOf(rows.slice(from, from + limit + 1), limit, runPage('lineage'))
+  })
+}
+
+export function batchTriggerRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, contract.triggerRuns, async ({ job, items }, caller, request) => {
+    const good = items.filter((item) => !item.problem)
+    const withParent = good.filter((item) => item.value!.parent_run_id !== undefined)
+    const plain = good.filter((item) => item.value!.parent_run_id === undefined)
+    const batch = { job, itemCount: items.length, ...askedBy(caller) }
+    const { batchId, outcomes } = await triggerBatch(ctx, batch, async (batchId) => {
+      const outcomes: (Triggered | Error)[] = items.map((item) => item.problem!)
+      for (const group of groupBy(plain, (item) => `${item.value!.correlation_id} ${item.value!.causation_id}`)) {
+        const origin = { ...originOf(caller, group[0]!.value!), batchId }
+        const triggered = await triggerRuns(
+          ctx,
+          job,
+          group.map((item) => runRequest(item.value!)),
+          origin,
+        )
+        group.forEach((item, index) => {
+          outcomes[item.index] = triggered[index]!
+        })
+      }
+      for (const { index, value } of withParent) {
+        const parent = { ...originOf(caller, value!), parentRunId: value!.parent_run_id! }
+        outcomes[index] = await spawnRun(ctx, job, runRequest(value!), parent).catch((error: Error) => error)
+      }
+      return outcomes
+    })
+    const results = items.map(({ index }) => {
+      const outcome = outcomes[index]!
+      if (outcome instanceof Error) return { index, status: 'refused' as const, error: itemProblemOf(outcome, request) }
+      return {
+        index,
+        status: outcome.replayed ? ('replayed' as const) : ('created' as const),
+        run: { id: outcome.run.publicId, status: outcome.run.state },
+      }
+    })
+    const count = (status: string) => results.filter((it) => it.status === status).length
+    return {
+      batch_id: batchId,
+      results,
+      total: results.length,
+      created: count('created'),
+      replayed: count('replayed'),
+      refused: count('refused'),
+    }
   })
 }
 

@@ -8,7 +8,7 @@ import { findUsageTotals, listUsage } from '#usage/usage.sql.ts'
 import { implement } from '../implement.ts'
 import { decodeCursor, encodeCursor, pageOf, TEXT, WHOLE } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
-import { totalsWire } from './agents.ts'
+import { totalsWire } from './authorizations.ts'
 
 export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listUsage, async ({ run_id, cursor, limit }, caller) => {

@@ -1,0 +1,151 @@
+import type { FastifyInstance } from 'fastify'
+import {
+  type AuthorizationRow,
+  findAuthorization,
+  listAuthorizations,
+  sumAgent,
+  sumSpend,
+} from '#agents/authorizations.sql.ts'
+import { authorizeCall, type CallRequest, type Decision } from '#agents/authorize.ts'
+import { hashOfArgs } from '#agents/policy-hash.ts'
+import { settleCall } from '#agents/settle-call.ts'
+import type { Ctx } from '#bell/ctx.ts'
+import * as authorizations from '#contract/authorizations.ts'
+import { addCosts, type Cost, costOfMicrousd, NO_COST, shownMicrousd } from '#core/cost.ts'
+import { refuse, refuseField } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
+import { requireRun } from '#run-state/read/require-run.ts'
+import { type LedgerTotals, sumLedger } from '#usage/ledger.sql.ts'
+import { agentOfRun } from '#usage/spend.ts'
+import { sumAgentModels, sumModelSpend } from '#usage/usage.sql.ts'
+import { implement } from '../implement.ts'
+import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
+import { toWire } from '../wire/words.ts'
+
+const SPEND_ROWS_MAX = 10_000
+const DAY_MS = 86_400_000
+
+const costWire = <Row extends { cost: Cost }>({ cost, ...row }: Row) => ({
+  ...toWire(row),
+  cost_microusd: shownMicrousd(cost),
+})
+const authorizationWire = ({ projectId: _, hour: __, ...row }: AuthorizationRow) => costWire(row)
+
+const decisionWire = (decision: Decision) => costWire(decision)
+
+type CallInput = { tool: string; args?: unknown; cost_microusd?: number }
+const callOf = ({
+  tool,
+  args,
+  cost_microusd,
+}: CallInput): Pick<CallRequest, 'tool' | 'cost' | 'args' | 'argsHash'> => ({
+  tool,
+  cost: cost_microusd === undefined ? undefined : costOfMicrousd(cost_microusd),
+  args,
+  argsHash: args === undefined ? undefined : hashOfArgs(args),
+})
+
+type Settlement = { authorization_id: string; outcome: 'succeeded' | 'failed'; cost_microusd?: number | undefined }
+
+export function authorizationRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, authorizations.authorizeCall, async ({ agent_id, run_id, ...call }, { projectId, actor }) => {
+    const runId = run_id === undefined ? undefined : (await requireRun(ctx, projectId, run_id)).id
+    return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
+  })
+  implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
+    const run = await requireRun(ctx, projectId, runId)
+    // A run that acts for no agent is held to the policy of its job's name.
+    const agentId = agentOfRun(run)
+    const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }
+    return decisionWire(await authorizeCall(ctx, asked))
+  })
+  implement(app, authorizations.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
+    const row = await findAuthorization(ctx.sql, projectId, authorization_id)
+    if (row?.agentId !== agent_id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
+    return authorizationWire(row)
+  })
+  const settled = async (
+    { authorization_id, outcome, cost_microusd }: Settlement,
+    { projectId, actor, leaseToken }: { projectId: string; actor: Actor; leaseToken?: string },
+    isTheirs: (row: AuthorizationRow) => boolean,
+  ) => {
+    const row = await findAuthorization(ctx.sql, projectId, authorization_id)
+    if (!row || !isTheirs(row)) throw refuse('authorization_not_found', { authorizationId: authorization_id })
+    const cost = cost_microusd === undefined ? undefined : costOfMicrousd(cost_microusd)
+    const asked = { projectId, actor, leaseToken, authorizationId: row.id, outcome, cost }
+    return authorizationWire(await settleCall(ctx, asked))
+  }
+  implement(app, authorizations.settleCall, ({ agent_id, ...settlement }, caller) =>
+    settled(settlement, caller, (row) => row.agentId === agent_id),
+  )
+  implement(app, authorizations.settleOwnCall, (settlement, caller) =>
+    settled(settlement, caller, (row) => row.runId === caller.runId),
+  )
+  implement(app, authorizations.listAgentLog, async ({ agent_id, cursor, limit }, { projectId }) => {
+    const after = createdCursor('agent-log', cursor)
+    const rows = await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { after, limit: limit + 1 })
+    return pageOf(rows, limit, {
+      wire: authorizationWire,
+      cursor: (row) => encodeCursor('agent-log', createdKey(row)),
+    })
+  })
+}
+
+/** What agents did and spent, from sums that are kept as they act. */
+export function spendRoutes(app: FastifyInstance, ctx: Ctx): void {
+  implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {
+    const since = sinceOf(period, ctx.nowMs())
+    const name = { projectId, agentId: agent_id }
+    const [tools, models] = await Promise.all([
+      sumAgent(ctx.reads, name, since),
+      sumAgentModels(ctx.reads, name, since),
+    ])
+    const count = (key: 'allowed' | 'blocked') => tools.reduce((all, one) => all + one[key], 0)
+    return {
+      agent_id,
+      period,
+      since: since.toISOString(),
+      allowed: count('allowed'),
+      blocked: count('blocked'),
+      ...totalsWire({ tools: costOfAll(tools), models: costOfAll(models) }),
+      models: models.map(costWire),
+      tools: tools.map(costWire),
+    }
+  })
+  implement(app, authorizations.agentSpend, async ({ agent_id, from, to }, { projectId }) => {
+    const end = dayOf(to === undefined ? ctx.nowMs() + DAY_MS : Date.parse(to))
+    const begin = dayOf(from === undefined ? end - 31 * DAY_MS : Date.parse(from))
+    if (end - begin > 366 * DAY_MS) throw refuseField('from', 'is more than a year before to')
+    const span = { agentId: agent_id, from: new Date(begin), to: new Date(end) }
+    const [from_, to_] = [span.from.toISOString(), span.to.toISOString()]
+    const page = { agentId: agent_id, from: from_, to: to_, limit: SPEND_ROWS_MAX + 1 }
+    const [tools, models, totals] = await Promise.all([
+      sumSpend(ctx.reads, projectId, page),
+      sumModelSpend(ctx.reads, projectId, page),
+      sumLedger(ctx.reads, projectId, span),
+    ])
+    return {
+      data: tools.slice(0, SPEND_ROWS_MAX).map(costWire),
+      models: models.slice(0, SPEND_ROWS_MAX).map(costWire),
+      totals: totalsWire(totals),
+      truncated: tools.length > SPEND_ROWS_MAX || models.length > SPEND_ROWS_MAX,
+    }
+  })
+}
+
+const costOfAll = (sums: readonly { cost: Cost }[]): Cost =>
+  sums.reduce((all, { cost }) => addCosts(all, cost), NO_COST)
+
+export const totalsWire = ({ tools, models }: LedgerTotals) => ({
+  tools_microusd: shownMicrousd(tools),
+  models_microusd: shownMicrousd(models),
+  cost_microusd: shownMicrousd(addCosts(tools, models)),
+})
+
+const dayOf = (ms: number): number => Math.floor(ms / DAY_MS) * DAY_MS
+
+/** This hour, this day, or these seven days. */
+export function sinceOf(period: 'hour' | 'day' | 'week', nowMs: number): Date {
+  if (period === 'hour') return new Date(Math.floor(nowMs / 3_600_000) * 3_600_000)
+  return new Date(dayOf(nowMs) - (period === 'week' ? 6 * DAY_MS : 0))
+}

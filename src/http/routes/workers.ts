@@ -21,6 +21,9 @@ import { errorText } from './attempts.ts'
 
 export type WorkerParts = { claimer: Claimer; tokens: RunTokens; stopping: AbortSignal }
 
+/** Common proxies give up on an answer after 60 s, and a poll that they cut off looks like a node that is gone. */
+const WAIT_MS_MAX = 50_000
+
 export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, stopping }: WorkerParts): void {
   implement(app, contract.claimRuns, async (asked, { projectId }, request) => {
     const { worker_id: owner, queues, limit, wait_secs, lease_secs: leaseSecs, buffer } = asked
@@ -36,7 +39,7 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     }
     const runs = await whileConnected(request, async (hungUp) => {
       const signal = AbortSignal.any([hungUp, stopping])
-      const claimed = await claimer.claimOrWait(claim, wait_secs * 1000, signal)
+      const claimed = await claimer.claimOrWait(claim, Math.min(wait_secs * 1000, WAIT_MS_MAX), signal)
       // It hung up while its runs were being claimed: they go back at once, and no attempt is used up.
       if (hungUp.aborted) await giveBack(ctx, claimed)
       return claimed

@@ -304,7 +304,7 @@ test("another project's run has neither attempts nor a bundle, and a strange id 
       status: 404,
       body: { error: { code: 'run_not_found' } },
     })
-  const strange = '../../"run"\r\nx: ü'
+  const strange = '../../"run"; x: ü'
   expect((await call('POST', '/v1/events', { type: 'step.done', run_id: strange })).status).toBe(201)
   const files = await zipOf(address, encodeURIComponent(strange))
   expect(JSON.parse(files['run.json']!)).toMatchObject({ id: strange, execution: 'external' })

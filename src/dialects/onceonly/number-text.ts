@@ -1,4 +1,5 @@
 // Numbers that are sent as text, which the product takes for numbers: `"ttl": "60"`.
+import { own } from '#core/own.ts'
 
 /** As much of a schema as is looked at. */
 type Shape = {
@@ -26,14 +27,15 @@ export function numbersFromText(shape: Shape, value: unknown): unknown {
     for (const name of Object.keys(object)) {
       const below = shapeOf(shape, name)
       // Defined, not assigned: a name may be that of a setter of all objects.
-      if (below) Object.defineProperty(object, name, { value: numbersFromText(below, object[name]) })
+      if (below) Object.defineProperty(object, name, { value: numbersFromText(below, own(object, name)) })
     }
   }
   return value
 }
 
 function shapeOf({ properties, additionalProperties }: Shape, name: string): Shape | undefined {
-  if (properties && Object.hasOwn(properties, name)) return properties[name]
+  const known = properties && own(properties, name)
+  if (known) return known
   return typeof additionalProperties === 'object' ? additionalProperties : undefined
 }
 

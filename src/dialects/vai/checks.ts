@@ -22,7 +22,7 @@ export async function checkRequest(request: FastifyRequest): Promise<void> {
       type: 'extra_forbidden',
       loc: ['query', name],
       msg: 'Extra inputs are not permitted',
-      input: given[name] ?? '',
+      input: own(given, name) ?? '',
     })
   if (errors.length > 0) throw new BadParameters(errors)
 }

@@ -1,7 +1,7 @@
 // Seals: what one says, what of it is hashed, and when a chain of them is broken. docs/seals.md tells it to people.
 import { canonicalJson } from './canonical.ts'
 
-/** A place in the log. Places are ordered by transaction and then by position: see storage/tail.ts. */
+/** A place in the log. Places are ordered by transaction and then by position: see log/tail.sql.ts. */
 export type Place = { xid: string; position: number }
 
 export const LOG_BEGINNING: Place = { xid: '0', position: 0 }

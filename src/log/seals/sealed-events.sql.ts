@@ -6,7 +6,7 @@ import { PAGE_BYTES_MAX, storedSize } from '../event-columns.sql.ts'
 import { eventHash, eventLine } from './event-line.sql.ts'
 import { microseconds } from './seals.sql.ts'
 
-// A transaction below the oldest one still open has ended, so that nothing will ever be added below it (storage/tail.ts).
+// A transaction below the oldest one still open has ended, so that nothing will ever be added below it (log/tail.sql.ts).
 // Asked for in the very statement that reads: an older answer would be too low and harmless, a younger one would not.
 const unchangeable = (sql: Db) => sql`xid < log_xid(pg_snapshot_xmin(pg_current_snapshot()))`
 

@@ -158,8 +158,8 @@ test.each([
   ['statuses=delayed,unknown', expect.stringContaining('statuses[1] must be one of')],
   ['status=delayed&statuses=queued', 'status and statuses cannot be combined'],
   ['execution_mode=managed', expect.stringContaining('execution_mode must be one of')],
-  ['error_class=timeout', 'error_class is not a known field'],
-  ['unknown=1', 'unknown is not a known field'],
+  ['error_class=timeout', 'error_class is not a known parameter'],
+  ['unknown=1', 'unknown is not a known parameter'],
 ])('a list with %s is refused', async (search, sentence) => {
   const { call } = await straitYard()
   const refused = await call('GET', `/v1/runs?project_id=default&${search}`)

@@ -1,4 +1,4 @@
-// Ready means: the database answers, and every duty of this node has succeeded lately. How far feeds and seals are behind
+// Ready means: the database answers and takes writes, and every duty of this node has succeeded lately. How far feeds and seals are behind
 // the log is told beside it: no other node would do better, so that it takes none out of service.
 import type { DutyHealth } from '#bell/loop.ts'
 import type { RedisLink } from '#bell/redis.ts'
@@ -7,19 +7,21 @@ import { readLogLag } from '#log/server/lag.sql.ts'
 import { SEALS_LATE_MS, TAIL_LATE_MS } from '#log/server/log-watch.duty.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { isReachable } from '#postgres/sql.ts'
+import type { WriteWatch } from './write-watch.ts'
 
 /** A duty may miss a few of its ticks before the node is taken out of service. */
 const TICKS_MISSED_MAX = 5
 const LATE_MS_MIN = 15_000
 const DATABASE_MS_MAX = 2_000
 
-type Checked = { duties: readonly DutyHealth[]; redis: RedisLink | undefined }
+type Checked = { duties: readonly DutyHealth[]; redis: RedisLink | undefined; writes: WriteWatch }
 
-export async function healthChecks(sql: Sql, { duties, redis }: Checked): Promise<Check[]> {
+export async function healthChecks(sql: Sql, { duties, redis, writes }: Checked): Promise<Check[]> {
   const beganMs = performance.now()
   const [reachable, redisChecks] = await Promise.all([isReachable(sql, DATABASE_MS_MAX), checkRedis(redis)])
   return [
     { name: 'database', ok: reachable, age_ms: reachable ? Math.round(performance.now() - beganMs) : null },
+    ...(reachable ? [await checkWrites(writes)] : []),
     ...duties.map(({ name, everyMs, sinceMs, lastSuccessMs }) => {
       const ageMs = performance.now() - (lastSuccessMs ?? sinceMs)
       const ok = ageMs <= Math.max(LATE_MS_MIN, everyMs * TICKS_MISSED_MAX)
@@ -28,6 +30,12 @@ export async function healthChecks(sql: Sql, { duties, redis }: Checked): Promis
     ...redisChecks,
     ...(reachable ? await logChecks(sql) : []),
   ]
+}
+
+async function checkWrites(writes: WriteWatch): Promise<Check> {
+  const { fault, lastSuccessMs } = await writes()
+  const age_ms = lastSuccessMs === undefined ? null : Math.round(performance.now() - lastSuccessMs)
+  return { name: 'database_writes', ok: fault === undefined, age_ms, ...(fault !== undefined && { reason: fault }) }
 }
 
 /** Without Redis a node works, a little later and for itself. */

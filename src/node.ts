@@ -40,6 +40,7 @@ import { type Closing, openOrClose } from './closing.ts'
 import type { Config } from './config.ts'
 import { healthChecks } from './health.ts'
 import { startTracing } from './tracing.ts'
+import { watchWrites } from './write-watch.ts'
 
 export type Node = {
   /** Where it listens, e.g. http://127.0.0.1:8080. */
@@ -142,6 +143,7 @@ async function openNode(
   const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
   const stopping = new AbortController()
   let draining = false
+  const writes = watchWrites(apiSql, { warn })
   const surface = {
     ctx,
     claimer: makeClaimer(ctx, metrics.queueWaited),
@@ -152,7 +154,7 @@ async function openNode(
     checks: async () => [
       ...(draining ? [failing('draining')] : []),
       ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
-      ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis })),
+      ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis, writes })),
     ],
     api: config.roles.has('api'),
   }

@@ -24,7 +24,7 @@ const Readiness = Type.Object(
       Type.Object({
         name: Type.String({
           description:
-            'What is checked: the database, a duty of the engine, Redis, how far project feeds (`tail`) and seals ' +
+            'What is checked: the database, whether it takes writes (`database_writes`), a duty of the engine, Redis, how far project feeds (`tail`) and seals ' +
             '(`seals`) are behind the log, that the node is about to ' +
             'stop (`draining`), or that its own PostgreSQL has died and is started again (`database_restart`).',
         }),
@@ -33,6 +33,7 @@ const Readiness = Type.Object(
           whole(0, COUNT_MAX, ''),
           'Milliseconds since it last succeeded; null: not yet. Of `tail` and `seals`, the age of the oldest event that waits.',
         ),
+        reason: optional(Type.String({ description: 'Why it fails, where that is known.' })),
         advisory: optional(flag('True for what is told and does not make the node unready.')),
       }),
       { description: 'One for each thing that must work, and those that are told beside them.' },
@@ -47,7 +48,7 @@ export const getReady = route({
   needs: 'nothing',
   tag,
   name: 'getReady',
-  summary: 'Check readiness: 503 unless the database is reachable and all duties have succeeded recently.',
+  summary: 'Check readiness: 503 unless the database takes writes and all duties have succeeded recently.',
   replies: { 200: Readiness, 503: Readiness },
 })
 

@@ -64,10 +64,12 @@ function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
 }
 
 /** Of the database its age is how long it took to answer; a duty has no latency. */
-const componentOf = ({ name, ok, age_ms }: Check) => ({
+const componentOf = ({ name, ok, age_ms, reason }: Check) => ({
   name,
   status: ok ? ('up' as const) : ('down' as const),
-  ...(ok ? name === 'database' && age_ms !== null && { latency_ms: age_ms } : { error: `${name} is not working` }),
+  ...(ok
+    ? name === 'database' && age_ms !== null && { latency_ms: age_ms }
+    : { error: reason ?? `${name} is not working` }),
 })
 
 const batchWire = (batch: BatchRow) => ({

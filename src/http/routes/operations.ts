@@ -7,7 +7,7 @@ import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { implement } from '../implement.ts'
 import type { Metrics } from '../metrics.ts'
 
-export type Check = { name: string; ok: boolean; age_ms: number | null; advisory?: boolean }
+export type Check = { name: string; ok: boolean; age_ms: number | null; advisory?: boolean; reason?: string }
 export type OperationsParts = {
   sql: Sql
   nowMs: () => number

@@ -14,6 +14,7 @@ test('a node is ready when the database answers and its duties have succeeded', 
   expect(ready.status).toBe(200)
   expect(ready.body.checks.map((check: { name: string }) => check.name)).toEqual([
     'database',
+    'database_writes',
     'dispatch',
     'timers',
     'waits',

@@ -59,6 +59,31 @@ const MOVES = {
 export type RunMove = keyof typeof MOVES
 export const RUN_MOVES: Record<RunMove, Move> = MOVES
 
+/** Where a run is kept: in the queue, under an executor's lease, in a wait, or in none of these. */
+export type RunPlace = 'queue' | 'lease' | 'wait' | 'rest'
+
+/** A new state does not compile until it has a place. */
+const PLACES = {
+  delayed: 'queue',
+  queued: 'queue',
+  dequeued: 'lease',
+  executing: 'lease',
+  waiting: 'wait',
+  paused: 'rest',
+  dead_letter: 'rest',
+  completed: 'rest',
+  failed: 'rest',
+  timed_out: 'rest',
+  crashed: 'rest',
+  system_failed: 'rest',
+  canceled: 'rest',
+  expired: 'rest',
+} as const satisfies Record<RunState, RunPlace>
+
+export const placeOf = (state: RunState): RunPlace => PLACES[state]
+export const statesIn = (...places: readonly RunPlace[]): RunState[] =>
+  RUN_STATES.filter((state) => places.includes(placeOf(state)))
+
 /** Final: no move leaves it, ever. */
 export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
 

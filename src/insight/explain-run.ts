@@ -4,7 +4,7 @@ import { findAgent } from '#agents/agents.sql.ts'
 import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
-import { isOver, type RunState } from '#core/run.ts'
+import { isOver, placeOf, type RunState } from '#core/run.ts'
 import { cutText } from '#core/storable.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
@@ -50,7 +50,7 @@ export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
     return {
       ...base,
       reason: 'dead_letter',
-      sentence: `Its ${run.attempt} attempts are used up; it waits for a redrive or a dismissal. Last error: ${run.error ?? 'none'}.`,
+      sentence: `Attempt ${run.attempt} of ${run.maxAttempts} failed and is not retried; redrive or dismiss the run. Last error: ${run.error ?? 'none'}.`,
       details: { error: run.error, error_code: run.errorCode },
     }
   }
@@ -61,26 +61,27 @@ export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
       sentence: overSentence(run.state, run),
       details: { error: run.error, error_code: run.errorCode },
     }
-  switch (run.state) {
-    case 'delayed':
-      return run.attempt > 1
-        ? {
-            ...base,
-            reason: 'retry',
-            until: run.dueAt,
-            sentence: `Attempt ${run.attempt - 1} of ${run.maxAttempts} failed; attempt ${run.attempt} begins at ${iso(run.dueAt)}.`,
-            details: { error: run.error, error_code: run.errorCode },
-          }
-        : { ...base, reason: 'time', until: run.dueAt, sentence: `It is scheduled for ${iso(run.dueAt)}.` }
-    case 'queued':
-      return explainQueued(ctx, run, base)
-    case 'dequeued':
-    case 'executing':
+  switch (placeOf(run.state)) {
+    case 'queue':
+      return run.state === 'delayed' ? explainDelayed(run, base) : explainQueued(ctx, run, base)
+    case 'lease':
       return explainLease(ctx, run, base)
-    case 'paused':
-      return { ...base, reason: 'paused', sentence: 'An operator paused it; it waits for a resume.' }
-    default:
+    case 'wait':
       return explainWait(ctx, run, base)
+    case 'rest':
+      return { ...base, reason: 'paused', sentence: 'An operator paused it; resume it to continue.' }
+  }
+}
+
+function explainDelayed(run: RunRow, base: Base): Why {
+  if (run.attempt === 1)
+    return { ...base, reason: 'time', until: run.dueAt, sentence: `It is scheduled for ${iso(run.dueAt)}.` }
+  return {
+    ...base,
+    reason: 'retry',
+    until: run.dueAt,
+    sentence: `Attempt ${run.attempt - 1} of ${run.maxAttempts} failed; attempt ${run.attempt} starts at ${iso(run.dueAt)}.`,
+    details: { error: run.error, error_code: run.errorCode },
   }
 }
 
@@ -88,26 +89,26 @@ type Base = Omit<Why, 'reason' | 'sentence'>
 
 async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   const wait = await findWait(ctx.sql, run.id)
-  if (!wait) return { ...base, reason: 'wait', sentence: 'What it waited for has just come.' }
+  if (!wait) return { ...base, reason: 'wait', sentence: 'What it was waiting for has just arrived.' }
   const about = { ...base, reason: 'wait' as const, until: wait.expiresAt }
   switch (wait.kind) {
     case 'event':
       return {
         ...about,
-        sentence: `It waits until somebody sends the event ${wait.eventKey}.`,
+        sentence: `It is waiting for the event ${wait.eventKey} to be sent.`,
         details: { for: 'event', event_key: wait.eventKey },
       }
     case 'child':
       return {
         ...about,
-        sentence: `It waits for its child ${wait.childRunId}.`,
+        sentence: `It is waiting for its child ${wait.childRunId}.`,
         details: { for: 'child', child_run_id: wait.childRunId },
       }
     case 'input': {
       const pending = (await readInputsOfRuns(ctx.sql, [run.id])).filter((it) => it.state === 'pending')
       return {
         ...about,
-        sentence: `It waits until somebody answers: ${pending.map((it) => cutText(it.prompt, 200)).join(' / ')}`,
+        sentence: `It is waiting for somebody to answer: ${pending.map((it) => cutText(it.prompt, 200)).join(' / ')}`,
         details: { for: 'input', input_request_ids: pending.map((it) => it.id) },
       }
     }
@@ -116,7 +117,7 @@ async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       const jobs = await Promise.all(unmet.map(async (it) => (await jobsOf(ctx).ofRun(it.dependsOnJobId)).slug))
       return {
         ...about,
-        sentence: `It waits for runs of the jobs ${jobs.join(', ') || 'that its job depends on'}.`,
+        sentence: `It is waiting for runs of the jobs ${jobs.join(', ') || 'that its job depends on'}.`,
         details: { for: 'dependencies', jobs },
       }
     }
@@ -128,11 +129,11 @@ async function explainLease(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
     return {
       ...base,
       reason: 'external',
-      sentence: 'Somebody else executes it and reports its events; nothing is due here.',
+      sentence: 'It is executed externally, which reports its events; nothing is due here.',
     }
   const lease = await findLease(ctx.sql, run.id)
   if (!lease) return { ...base, reason: 'lease', sentence: 'Its attempt has just ended.' }
-  const told = lease.told === 'pause' ? ' It has been told to pause.' : ''
+  const told = lease.told === 'pause' ? ' It was asked to pause.' : ''
   const begun =
     run.state === 'dequeued' ? 'holds it in its buffer' : `executes attempt ${run.attempt} of ${run.maxAttempts}`
   return {
@@ -158,7 +159,7 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       reason: 'agent_disabled',
       since: agent.disabledAt!,
       until: run.expiresAt,
-      sentence: `Its agent ${agent.id} is switched off${agent.disabledReason ? `: ${agent.disabledReason}` : ''}.`,
+      sentence: `Its agent ${agent.id} is disabled${agent.disabledReason ? `: ${agent.disabledReason}` : ''}.`,
       details: { agent_id: agent.id },
     }
   }
@@ -183,7 +184,7 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       ...base,
       reason: 'concurrency',
       ahead: place?.ahead ?? null,
-      sentence: `Its job runs ${running.ofJob} at once and may run ${maxConcurrency}.`,
+      sentence: `Its job is at its concurrency limit: ${running.ofJob} of ${maxConcurrency} runs are executing.`,
       details: { max_concurrency: maxConcurrency, running: running.ofJob },
     }
   }
@@ -192,7 +193,7 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       ...base,
       reason: 'concurrency',
       ahead: place?.ahead ?? null,
-      sentence: `${running.ofKey} runs with its concurrency key are under way, and ${maxConcurrencyPerKey} may be.`,
+      sentence: `Its concurrency key is at its limit: ${running.ofKey} of ${maxConcurrencyPerKey} runs are executing.`,
       details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey },
     }
   }
@@ -201,14 +202,14 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   const ahead = place?.ahead ?? 0
   const line =
     ahead === 0
-      ? 'it is next of its kind'
-      : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} of its kind are before it`
+      ? 'it is next in its lane'
+      : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} runs of its lane are ahead of it`
   return {
     ...base,
     reason: 'turn',
     ahead,
     until: run.expiresAt,
-    sentence: `It waits for its turn in queue ${run.queue}; ${line}.`,
+    sentence: `It is waiting for its turn in queue ${run.queue}; ${line}.`,
     details: { queue: run.queue },
   }
 }

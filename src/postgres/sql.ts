@@ -169,6 +169,13 @@ export type Fragment = postgres.PendingQuery<postgres.Row[]>
 export const joined = (sql: Db, fragments: readonly Fragment[]): Fragment =>
   fragments.reduce((all, one) => sql`${all} ${one}`, sql``)
 
+/** Words of our own as a list of literals: what a statement says of states is part of its text, and of its plan. */
+export function literals(sql: Db, words: readonly string[]): Fragment {
+  const odd = words.find((word) => !/^[a-z_]+$/.test(word))
+  if (odd !== undefined || words.length === 0) throw new Error(`no list of plain words: ${words.join()}`)
+  return sql.unsafe(words.map((word) => `'${word}'`).join(', '))
+}
+
 /** A unique index said no: somebody else was first. */
 export const isDuplicate = (error: unknown): boolean => (error as { code?: unknown }).code === '23505'
 

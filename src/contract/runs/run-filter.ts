@@ -1,10 +1,11 @@
 // What runs are chosen by: the same words in a list's query and in the body of an operation. All that are given must hold.
+import { RUN_STATES } from '#core/run.ts'
 import { commaList, JOB, keyValues, optional, RUN_ID, text, time, uuid } from '../common.ts'
 import { QUEUE } from '../job.ts'
 import { AGENT_ID, CORRELATION_ID, RUN_STATUS, TRIGGERED_BY } from './run.ts'
 
 export const runFilter = {
-  status: optional(commaList(RUN_STATUS, 14, 'Runs in one of these states.')),
+  status: optional(commaList(RUN_STATUS, RUN_STATES.length, 'Runs in one of these states.')),
   job: optional(JOB),
   tag: optional(keyValues('Runs that carry a tag')),
   metadata: optional(keyValues('Runs that carry metadata')),

@@ -2,39 +2,38 @@
 import { type Static, Type } from 'typebox'
 import type { InputRow } from '#agents/input-requests.sql.ts'
 import { anyJson, jsonObject, oneOf, optional, time } from '#contract/common.ts'
-import { isOver, type RunState } from '#core/run.ts'
+import { isOver, RUN_STATES, type RunState } from '#core/run.ts'
 import type { Standing } from '#run-state/read/numbered-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
-const NOT_BEGUN: readonly RunState[] = ['delayed', 'queued', 'dequeued']
-const BEGUN: readonly RunState[] = ['executing', 'waiting']
-/** States in which a pending question makes a run await input; also between two attempts, or resumed by another answer. */
-const HELD: readonly RunState[] = [...NOT_BEGUN, ...BEGUN, 'paused']
-const FAILED: readonly RunState[] = ['failed', 'timed_out', 'crashed', 'system_failed', 'dead_letter', 'expired']
+export const STATUSES = ['created', 'started', 'paused', 'completed', 'failed', 'canceled', 'awaiting_input'] as const
+export type Status = (typeof STATUSES)[number]
 
-const both = (states: readonly RunState[]): Standing => ({ free: states, asked: states })
-const STANDINGS = {
-  created: { free: NOT_BEGUN, asked: [] },
-  started: { free: BEGUN, asked: [] },
-  paused: { free: ['paused'], asked: [] },
-  completed: both(['completed']),
-  failed: both(FAILED),
-  canceled: both(['canceled']),
-  awaiting_input: { free: [], asked: HELD },
-} as const satisfies Record<string, Standing>
+/** Their status for each of our states. A run that is not over and has a pending question awaits input instead. */
+const STATUS_OF = {
+  delayed: 'created',
+  queued: 'created',
+  dequeued: 'created',
+  executing: 'started',
+  waiting: 'started',
+  paused: 'paused',
+  completed: 'completed',
+  failed: 'failed',
+  timed_out: 'failed',
+  crashed: 'failed',
+  system_failed: 'failed',
+  dead_letter: 'failed',
+  expired: 'failed',
+  canceled: 'canceled',
+} as const satisfies Record<RunState, Status>
 
-export type Status = keyof typeof STANDINGS
-export const STATUSES = Object.keys(STANDINGS) as Status[]
+export const statusOf = (state: RunState, isAsked = false): Status =>
+  isAsked && !isOver(state) ? 'awaiting_input' : STATUS_OF[state]
 
-export function statusOf(state: RunState, isAsked = false): Status {
-  const key = isAsked ? 'asked' : 'free'
-  return STATUSES.find((status) => (STANDINGS[status][key] as readonly RunState[]).includes(state))!
-}
-
-/** The runs that have any of these statuses. */
+/** The runs that have any of these statuses: by their state, when a question is pending or not. */
 export const standingOf = (statuses: readonly Status[]): Standing => ({
-  free: [...new Set(statuses.flatMap((status) => STANDINGS[status].free))],
-  asked: [...new Set(statuses.flatMap((status) => STANDINGS[status].asked))],
+  free: RUN_STATES.filter((state) => statuses.includes(statusOf(state))),
+  asked: RUN_STATES.filter((state) => statuses.includes(statusOf(state, true))),
 })
 
 export const InputRequest = Type.Object(

@@ -3,12 +3,20 @@
 
 import type { Actor } from '#core/event.ts'
 import { riskOf } from '#core/policy.ts'
-import { FAILURE_STATES, namesItsEnd, OVER_STATES, RUN_MOVES, type RunMove, type RunState } from '#core/run.ts'
+import {
+  FAILURE_STATES,
+  namesItsEnd,
+  OVER_STATES,
+  RUN_MOVES,
+  type RunMove,
+  type RunState,
+  statesIn,
+} from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Sql } from '#postgres/sql.ts'
+import { literals, type Sql } from '#postgres/sql.ts'
 import {
   calledJobs,
   endedWaits,
@@ -82,6 +90,9 @@ class KeptMoving extends Error {
 }
 
 async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
+  const queued = literals(sql, statesIn('queue'))
+  const leased = literals(sql, statesIn('lease'))
+  const fenced = literals(sql, statesIn('lease', 'wait'))
   const rows = await sql<Row[]>`
     with input as materialized (
       select * from unnest(
@@ -117,13 +128,13 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
         attempt = coalesce(f.next_attempt, s.attempt),
         last_sequence = s.last_sequence + 1,
         -- A run that waits has no lease, and its attempt may still write: its token is the fence until it goes on.
-        lease_token = case when f.to_state in ('executing', 'dequeued', 'waiting') then s.lease_token end,
+        lease_token = case when f.to_state in (${fenced}) then s.lease_token end,
         checkpoint_floor = case when f.type = 'run.restarted' then s.last_checkpoint else s.checkpoint_floor end,
         scheduled_at = coalesce(f.scheduled_at, s.scheduled_at),
         due_at = case when f.to_state = 'delayed' then coalesce(f.scheduled_at, clock_timestamp() + f.due_in_ms * interval '1 ms') end,
         expires_at = case when f.ttl_ms is null then s.expires_at
           else coalesce(f.scheduled_at, clock_timestamp() + coalesce(f.due_in_ms, 0) * interval '1 ms') + f.ttl_ms * interval '1 ms' end,
-        started_at = case when f.to_state = 'executing' then clock_timestamp() when f.to_state in ('queued', 'delayed') then null else s.started_at end,
+        started_at = case when f.to_state = 'executing' then clock_timestamp() when f.to_state in (${queued}) then null else s.started_at end,
         -- A dead letter that is dismissed finished when its last attempt did.
         finished_at = case when f.to_state = any(${OVER_STATES as string[]}::text[]) then coalesce(s.finished_at, clock_timestamp()) end,
         error = case when f.error is not null then f.error when f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted') then null else s.error end,
@@ -153,17 +164,17 @@ async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunCh
       -- By an array, here and below: queue, leases and keys may have been empty when this was planned, and a join with an
       -- empty table is planned as a walk through it for each run.
       delete from run_queue where run_id = any(array(
-        select run_id from moved where state_before in ('queued', 'delayed') and state not in ('queued', 'delayed')))
+        select run_id from moved where state_before in (${queued}) and state not in (${queued})))
     ), queued as (
       insert into run_queue as q (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id)
       select run_id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', coalesce(due_at, clock_timestamp()), expires_at, agent_id
-      from joined where state in ('queued', 'delayed')
+      from joined where state in (${queued})
       -- A run that was already queued for a time keeps its place in the line of those that are due.
       on conflict (run_id) do update set ready = excluded.ready, expires_at = excluded.expires_at,
         due_at = case when excluded.ready then least(q.due_at, excluded.due_at) else excluded.due_at end
     ), released as (
       delete from leases where run_id = any(array(
-        select run_id from moved where state_before in ('executing', 'dequeued') and state not in ('executing', 'dequeued')))
+        select run_id from moved where state_before in (${leased}) and state not in (${leased})))
     ), unasked as (
       -- Nobody need answer for a run that is over. One that begins again asks anew, but a call that waits for approval
       -- is gone on with by the next attempt.

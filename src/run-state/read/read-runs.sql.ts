@@ -1,8 +1,8 @@
 // Reading runs. Lists never touch bodies; they are fetched for one run, by its id.
 import type { Execution } from '#core/job.ts'
-import type { RunState, Trigger } from '#core/run.ts'
+import { type RunState, statesIn, type Trigger } from '#core/run.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
+import { type Db, literals } from '#postgres/sql.ts'
 
 export type RunRow = {
   id: string
@@ -166,7 +166,7 @@ export const readOrphans = async (sql: Db, overStates: readonly string[], limit:
        where p.finished_at > now() - interval '15 minutes' and p.state <> 'completed' and p.state = any(${overStates as string[]}::text[])
          and s.state <> all(${overStates as string[]}::text[]) limit ${limit})
       union
-      (select q.run_id from jobs j join run_counts c on c.project_id = j.project_id and c.job_id = j.id and c.state in ('queued', 'delayed')
+      (select q.run_id from jobs j join run_counts c on c.project_id = j.project_id and c.job_id = j.id and c.state in (${literals(sql, statesIn('queue'))})
        join run_queue q on q.job_id = j.id
        where j.deleted_at > now() - interval '1 day' group by j.id, q.run_id having sum(c.n) > 0 limit ${limit})`
   ).map((row) => row.id)

@@ -2,6 +2,7 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
+import { statesIn } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
@@ -24,7 +25,7 @@ export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }
   return now!
 }
 
-const HELD_BY_EXECUTION = ['dequeued', 'executing', 'waiting']
+const HELD_BY_EXECUTION = statesIn('lease', 'wait')
 
 /** Frees the idempotency key of a run, so that a new request with it makes a new run; fine when it has none. */
 export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<RunRow> {

@@ -227,7 +227,7 @@ test('the switch blocks the next call on every node, holds queued runs, and stop
   expect(claimed.body.runs.map((it: { run: { id: string } }) => it.run.id)).toEqual([free.id])
   expect((await call('GET', `/v1/runs/${queued.id}/why`)).body).toMatchObject({
     reason: 'agent_disabled',
-    sentence: 'Its agent bot is switched off: strange.',
+    sentence: 'Its agent bot is disabled: strange.',
   })
   expect((await call('POST', '/v1/agents/bot/enable')).body).toMatchObject({
     enabled: true,

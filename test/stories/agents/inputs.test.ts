@@ -34,7 +34,7 @@ test('a run asks, rests, and goes on with the answer from its latest checkpoint;
   })
   expect((await call('GET', `/v1/runs/${run.id}/why`)).body).toMatchObject({
     reason: 'wait',
-    sentence: 'It waits until somebody answers: Send the report?',
+    sentence: 'It is waiting for somebody to answer: Send the report?',
   })
   for (const [bad, field] of [
     [{}, 'approved'],

@@ -33,7 +33,7 @@ test('a run waits for an event, is told in why, and goes on from its payload wit
   expect(Date.parse(waiting.body.expires_at) - Date.now()).toBeGreaterThan(3_590_000)
   expect((await call('GET', `/v1/runs/${run.id}/why`)).body).toMatchObject({
     reason: 'wait',
-    sentence: 'It waits until somebody sends the event paid:7.',
+    sentence: 'It is waiting for the event paid:7 to be sent.',
     details: { event_key: 'paid:7' },
   })
   // The attempt may still write, but an executor's answer ends nothing any more.

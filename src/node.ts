@@ -97,7 +97,7 @@ async function openNode(
   })
   const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
   for (const sql of [apiSql, readSql, engineSql]) opened.add(() => sql.end({ timeout: 5 }))
-  const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node }))
+  const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node, warn }))
   opened.add(() => stopTracing?.())
   await migrate(apiSql, { log: say })
   await recognizeServer(apiSql, { log, restored })

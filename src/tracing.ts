@@ -1,8 +1,13 @@
 // OpenTelemetry traces over OTLP, when OTEL_EXPORTER_OTLP_ENDPOINT is set. The exporter reads the OTEL_* variables
 // itself; nothing of it is loaded without them.
 
-/** Returns what flushes and stops it. */
-export async function startTracing({ service, node }: { service: string; node: string }): Promise<() => Promise<void>> {
+/** What is exported at the end may take so long; a node that stops is not held up by its collector. */
+const FLUSH_MS_MAX = 3_000
+
+type Tracing = { service: string; node: string; warn: (line: string) => void }
+
+/** Returns what flushes and stops it, which never fails: traces are not what a node is for. */
+export async function startTracing({ service, node, warn }: Tracing): Promise<() => Promise<void>> {
   const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
     await Promise.all([
       import('@opentelemetry/sdk-trace-node'),
@@ -14,5 +19,15 @@ export async function startTracing({ service, node }: { service: string; node: s
     spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
   })
   provider.register()
-  return () => provider.shutdown()
+  return async () => {
+    const late = new Promise<string>((resolve) => {
+      setTimeout(() => resolve(`the collector did not answer within ${FLUSH_MS_MAX} ms`), FLUSH_MS_MAX).unref()
+    })
+    const flushed = provider.shutdown().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+    const failure = await Promise.race([flushed, late])
+    if (failure !== undefined) warn(`the last traces were not exported: ${failure}`)
+  }
 }

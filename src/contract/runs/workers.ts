@@ -88,7 +88,10 @@ export const claimRuns = route({
       ['default'],
     ),
     limit: withDefault(whole(1, 500, 'Runs at most.'), 1),
-    wait_secs: withDefault(seconds(0, 60, 'Wait this many seconds for a run when there is none.'), 0),
+    wait_secs: withDefault(
+      seconds(0, 60, 'Wait this many seconds for a run when there is none, but 50 at most: proxies give up after 60.'),
+      0,
+    ),
     lease_secs: withDefault(whole(5, 300, 'Seconds that a lease lasts without a heartbeat.'), 15),
     buffer: withDefault(
       flag('Claim into a buffer: the runs are dequeued, and /v1/workers/start begins their attempts.'),

@@ -112,3 +112,15 @@ test('a lease that merely ran out says so, and one that a restart replaced says 
     details: { lost: 'replaced' },
   })
 })
+
+test('a long poll ends after 50 s, however long it asked to wait: proxies give up after 60', {
+  timeout: 90_000,
+}, async () => {
+  const { call } = await httpYard()
+  const beganMs = performance.now()
+  const { status, body } = await call('POST', '/v1/workers/claim', { worker_id: 'w', wait_secs: 60 })
+  const tookMs = performance.now() - beganMs
+  expect([status, body]).toEqual([200, { runs: [] }])
+  expect(tookMs).toBeGreaterThan(49_000)
+  expect(tookMs).toBeLessThan(57_000)
+})

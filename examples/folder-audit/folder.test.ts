@@ -96,7 +96,7 @@ test('what stands around a folder is read up to the root', async () => {
     licences: { files: ['src/COPYING.md', 'LICENSE'], ofPackage: 'MIT' },
     aliases: [
       { prefix: '#', suffix: '', target: '', targetSuffix: '' },
-      { prefix: '#', suffix: '', target: '../test/', targetSuffix: '' },
+      { prefix: '#test/', suffix: '', target: '../test/', targetSuffix: '' },
     ],
     tests: [{ path: '../test/a.test.ts', text: `import '../src/room/a.ts'` }],
   })

@@ -38,7 +38,7 @@ export const getBatch = route({
   needs: 'runs:read',
   tag,
   name: 'getBatch',
-  summary: 'Get a batch; list its runs with GET /v1/runs?batch_id=…',
+  summary: 'Get a batch; GET /v1/runs with batch_id lists its runs.',
   params: Type.Object({ batch_id: uuid('Id of the batch.') }),
   replies: { 200: Batch },
   refusals: ['batch_not_found'],

@@ -29,6 +29,8 @@ subscribe('fastify.initialization', (message) => {
     return known
   }
   app.addHook('onSend', async (request, reply, payload) => {
+    // Where a slash at the end is redirected, the path that was asked for is no operation of the document.
+    if (reply.statusCode === 307) return payload
     const known = isChecked(request) ? await documentAt(mountOf(request)) : undefined
     if (known) note(request, reply, problemOf(known, { request, reply, payload }))
     return payload

@@ -27,7 +27,7 @@ test('a compressed body is refused as such on every surface, and not line by lin
   const native = (await (await post('/v1/jobs', 'application/json', 'gzip', packed)).json()) as { error: object }
   expect(native.error).toMatchObject({
     code: 'unsupported_media_type',
-    message: 'This call takes application/json, not application/json encoded as gzip.',
+    message: 'This call accepts application/json, not application/json encoded as gzip.',
   })
   const plain = await post('/v1/jobs', 'application/json', 'identity', '{"slug":"j","execution":"worker"}')
   expect(plain.status).toBe(201)

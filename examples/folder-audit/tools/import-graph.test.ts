@@ -55,7 +55,7 @@ test('relative paths and aliases lead to files, with or without their ending', (
 test('rooms, packages and circles are told; imports of types alone make no circle', () => {
   const graph = importGraph(
     [
-      { path: 'core/run.ts', text: `import type { X } from '#postgres/sql.ts'\nimport { y } from './y.ts'` },
+      { path: 'core/run.ts', text: `import type { X } from '#storage/sql.ts'\nimport { y } from './y.ts'` },
       { path: 'core/y.ts', text: `import { run } from './run.ts'\nimport { z } from '@scope/z/deep.js'` },
       {
         path: 'storage/sql.ts',

@@ -35,7 +35,11 @@ it answers 200 with \`allowed\` false.`,
   errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, an object, or a list of fields.') }),
   statusOf: (code) => STATUSES[code] ?? STATUS[code],
   // What counts against the month of a plan.
-  alsoOf: (route) => (route.method === 'POST' && route.needs === 'runs:write' ? [402] : []),
+  alsoOf: ({ method, needs }) => {
+    // A query parameter that is not known is refused, also where a route has none.
+    if (method === 'GET') return [422]
+    return method === 'POST' && needs === 'runs:write' ? [402] : []
+  },
 }
 
 const STATUSES: Partial<Record<RefusalCode, number>> = { reserved_type: 422 }

@@ -21,7 +21,7 @@ import { isLocal } from '#http/local-caller.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { serveMetrics } from '#http/metrics-server.ts'
 import { nativeRoutes } from '#http/native.ts'
-import { buildServer } from '#http/server.ts'
+import { buildServer, closeServer } from '#http/server.ts'
 import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
@@ -179,7 +179,11 @@ async function openNode(
       onFailure: (error) => log.error({ err: error }, 'metrics could not be read'),
     }))
   opened.add(() => metricsServer?.close())
-  opened.add(() => app.close())
+  let stoppingMs = Number.POSITIVE_INFINITY
+  opened.add(() => {
+    const leftMs = config.shutdownGraceMs - Math.max(0, performance.now() - stoppingMs)
+    return closeServer(app, Math.max(LAST_CALLS_MS_MIN, leftMs))
+  })
   await app.listen({ port: config.port, host: config.host })
   if (config.roles.has('engine')) {
     const started = startEngine(engineCtx, {
@@ -196,6 +200,7 @@ async function openNode(
   }
   // Streams and long polls end first, so that their clients go to another node while this one finishes its calls.
   opened.add(() => {
+    stoppingMs = performance.now()
     stopping.abort()
     live.close()
   })
@@ -213,6 +218,9 @@ async function openNode(
     close: opened.run,
   }
 }
+
+/** The engine may have used the whole grace. */
+const LAST_CALLS_MS_MIN = 1_000
 
 const failing = (name: string) => ({ name, ok: false, age_ms: null })
 

@@ -127,6 +127,12 @@ function checkSingleHeaders({ raw: { rawHeaders } }: FastifyRequest): void {
   }
 }
 
+/** Closes it; calls that are under way may end within this time, and are then cut off: a body may never come. */
+export async function closeServer(app: FastifyInstance, withinMs: number): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), withinMs)
+  await app.close().finally(() => clearTimeout(late))
+}
+
 const SWEEP_EVERY_MS = 50
 
 // A connection whose last request ends after the closing began falls idle, and would hold the server open for as long

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect as openSocket } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { BUG_EXIT_CODE } from '../../src/last-guard.ts'
@@ -132,4 +133,25 @@ test('a bug that nobody caught is told, gives leases back at once, and ends the 
   expect(await node.ended).toBe(BUG_EXIT_CODE)
   const other = callerOf((await openNode(url)).address)
   expect((await untilState(other, run.id, ['completed'], 5_000)).body.status).toBe('completed')
+})
+
+test('a request whose body never comes does not hold up the end of a node beyond the grace', {
+  timeout: 60_000,
+}, async () => {
+  const { url } = await testDatabase()
+  const env = { PORT: '0', DATABASE_URL: url, RUNYARD_API_KEY: KEY, RUNYARD_DEMO: 'off' }
+  const more = { RUNYARD_DRAIN_MS: '0', RUNYARD_SHUTDOWN_GRACE_MS: '500' }
+  const node = startNode(MAIN, [], { env: { ...env, ...more } })
+  const address = new URL((await node.line(/is ready at (\S+)/, 60_000))[1]!)
+  const socket = openSocket(Number(address.port), address.hostname)
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => {})
+  const head = ['POST /v1/jobs HTTP/1.1', 'host: x', `authorization: Bearer ${KEY}`, 'expect: 100-continue']
+  socket.write([...head, 'content-type: application/json', 'content-length: 100', '', '{'].join('\r\n'))
+  // It is being read.
+  await once(socket, 'data')
+  const beganMs = performance.now()
+  await node.kill('SIGTERM')
+  expect(await node.ended).toBe(0)
+  expect(performance.now() - beganMs).toBeLessThan(10_000)
 })

@@ -140,6 +140,12 @@ test('events are compared with transactions only by the numbers of the log', () 
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
+test('a transaction is handed on as what it is', () => {
+  // Statements ask for a Db, which a pool and a transaction both are.
+  const casts = product.filter(({ path, text }) => path !== 'src/postgres/sql.ts' && /as unknown as Sql\b/.test(text))
+  expect(casts.map(({ path }) => path)).toEqual([])
+})
+
 test('the environment is read in config.ts only', () => {
   const readers = product.filter(
     ({ path, text }) => path !== 'src/config.ts' && path !== 'src/main.ts' && /process\.env/.test(text),

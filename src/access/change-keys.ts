@@ -7,7 +7,7 @@ import type { Cause } from '#core/event.ts'
 import { holdsScope } from '#core/scopes.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { hashKey, newApiKey, shownPrefix } from './api-keys.ts'
 import {
   endKey,
@@ -127,7 +127,7 @@ export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectCh
 }
 
 /** The key in whose name a right is given. Nobody else gives any: not a running attempt, not a duty. */
-async function findGiver(tx: Sql, { actor }: Cause): Promise<KeyRow> {
+async function findGiver(tx: Db, { actor }: Cause): Promise<KeyRow> {
   if (actor.type !== 'api_key' || actor.id === null) throw refuse('wrong_credential', { needs: 'an API key' })
   const giver = await findAskingKey(tx, actor.id)
   if (!giver) throw refuse('unauthorized', { reason: 'The API key has expired or was revoked.' })
@@ -148,7 +148,7 @@ function checkGift(giver: Rights, given: Rights): void {
     throw refuse('exceeds_own_rights', { what: `a key with more than its own ${rateLimitPerMinute} requests a minute` })
 }
 
-async function makeKey(tx: Sql, it: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
+async function makeKey(tx: Db, it: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
   const key = newApiKey()
   const { projectId, name, scopes, rateLimitPerMinute, expiresInSecs, expiresAt } = it
   const row = await insertKey(tx, {
@@ -168,13 +168,13 @@ async function makeKey(tx: Sql, it: Asked & KeyRequest): Promise<{ row: KeyRow; 
 
 const why = ({ actor, correlationId, causationId }: Cause) => ({ actor, correlationId, causationId })
 
-const audit = (tx: Sql, asked: Asked, { type, keyId, data }: { type: string; keyId: string; data: object }) =>
+const audit = (tx: Db, asked: Asked, { type, keyId, data }: { type: string; keyId: string; data: object }) =>
   appendEvents(tx, [
     { ...why(asked), projectId: asked.projectId, type, resourceType: 'api_key', resourceId: keyId, data },
   ])
 
-async function transact<T>(ctx: Ctx, work: (tx: Sql) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((transaction) => work(transaction as unknown as Sql))
+async function transact<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
+  const done = await ctx.sql.begin((tx) => work(tx))
   ctx.ring(['tail'])
   return done as T
 }

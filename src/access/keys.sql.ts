@@ -84,7 +84,7 @@ export async function replaceFirstKey(sql: Sql, key: NewKey): Promise<{ made: bo
 }
 
 export async function findKey(
-  tx: Sql,
+  tx: Db,
   projectId: string,
   keyId: string,
 ): Promise<(KeyRow & { expired: boolean }) | undefined> {
@@ -95,7 +95,7 @@ export async function findKey(
 }
 
 /** The key that asks, as it is now, whatever a node remembers of it; undefined when it is no longer valid. */
-export async function findAskingKey(tx: Sql, keyId: string): Promise<KeyRow | undefined> {
+export async function findAskingKey(tx: Db, keyId: string): Promise<KeyRow | undefined> {
   const [row] = await tx<KeyRow[]>`
     select ${columns(tx)} from api_keys
     where id = ${keyId} and revoked_at is null and (expires_at is null or expires_at > now())`

@@ -1,7 +1,7 @@
 // Agents: their switch, their policies, and the sums of what they did.
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type AgentRow = {
   projectId: string
@@ -44,7 +44,7 @@ export const readPolicyHolders = async (sql: Db, projectId: string, limit: numbe
 export type AgentName = { projectId: string; agentId: string }
 
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
-export async function lockAgents(tx: Sql, names: readonly AgentName[]): Promise<AgentRow[]> {
+export async function lockAgents(tx: Db, names: readonly AgentName[]): Promise<AgentRow[]> {
   const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
   const [projects, ids] = [column(distinct.map((it) => it.projectId)), column(distinct.map((it) => it.agentId))]
   // Those that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
@@ -61,7 +61,7 @@ export async function lockAgents(tx: Sql, names: readonly AgentName[]): Promise<
   return [...found]
 }
 
-export const setSwitch = (tx: Sql, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`
+export const setSwitch = (tx: Db, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`
   update agents set enabled = ${off === undefined}, disabled_reason = ${off?.reason ?? null},
     disabled_at = ${off ? tx`date_trunc('milliseconds', clock_timestamp())` : tx`null`}, updated_at = clock_timestamp()
   where project_id = ${projectId} and id = ${agentId}`
@@ -80,7 +80,7 @@ const policyColumns = (sql: Db) => sql`
 
 /** A new version takes the place of the one before; the caller holds the agent's lock. */
 export async function insertPolicy(
-  tx: Sql,
+  tx: Db,
   { projectId, agentId }: AgentName,
   it: { mode: PolicyMode; policy: Policy; createdBy: string | null },
 ): Promise<PolicyRow> {

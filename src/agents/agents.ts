@@ -7,7 +7,7 @@ import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import { holdRuns, readRunsToStop, releaseRuns } from './agent-switch.sql.ts'
 import { type AgentRow, findAgent, insertPolicy, lockAgents, type PolicyRow, setSwitch } from './agents.sql.ts'
@@ -68,11 +68,10 @@ export async function setPolicy(ctx: Ctx, { mode, policy: policyOf, ...asked }: 
 async function change(
   ctx: Ctx,
   asked: Asked,
-  write: (tx: Sql, agent: AgentRow) => Promise<{ type: string; data: object } | undefined>,
+  write: (tx: Db, agent: AgentRow) => Promise<{ type: string; data: object } | undefined>,
 ): Promise<void> {
   const { projectId, agentId, actor, correlationId, causationId } = asked
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     const [agent] = await lockAgents(tx, [{ projectId, agentId }])
     const fact = await write(tx, agent!)
     if (!fact) return

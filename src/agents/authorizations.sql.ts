@@ -2,7 +2,7 @@
 import { type Cost, costFrom } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { AgentName } from './agents.sql.ts'
 
 export type AuthorizationState = 'reserved' | 'settled' | 'blocked' | 'asked' | 'denied'
@@ -38,7 +38,7 @@ const rowOf = ({ microusd, picousd, ...row }: Kept): AuthorizationRow => ({ ...r
 export type DayCalls = { projectId: string; agentId: string; hour: Date; tool: string; allowed: number }
 
 /** Each agent is named once. */
-export const readCalls = async (tx: Sql, agents: readonly AgentName[], day: string): Promise<DayCalls[]> => [
+export const readCalls = async (tx: Db, agents: readonly AgentName[], day: string): Promise<DayCalls[]> => [
   ...(await tx<DayCalls[]>`
     select h.project_id as "projectId", h.agent_id as "agentId", h.hour, h.tool, h.allowed
     from unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
@@ -50,7 +50,7 @@ export const readCalls = async (tx: Sql, agents: readonly AgentName[], day: stri
 export type NewAuthorization = Omit<AuthorizationRow, 'outcome' | 'settledAt' | 'createdAt'> & { createdAt: Date }
 
 /** Writes decisions down, and adds them to the sums of their agents. */
-export const insertAuthorizations = (tx: Sql, rows: readonly NewAuthorization[]) => tx`
+export const insertAuthorizations = (tx: Db, rows: readonly NewAuthorization[]) => tx`
   with input as materialized (
     select * from unnest(${column(rows.map((it) => it.id))}::uuid[], ${column(rows.map((it) => it.projectId))}::text[],
       ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.tool))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
@@ -86,7 +86,7 @@ export type Reserved = Pick<AuthorizationRow, 'id' | 'projectId' | 'agentId' | '
 }
 
 /** Those of these calls that are reserved, locked in one order, with the day (UTC) that they are charged to. */
-export async function lockReserved(tx: Sql, calls: readonly Settlement[]): Promise<Reserved[]> {
+export async function lockReserved(tx: Db, calls: readonly Settlement[]): Promise<Reserved[]> {
   const rows = await tx<(Omit<Reserved, 'cost'> & Cost)[]>`
     select id, project_id as "projectId", agent_id as "agentId", tool, run_id as "runId", cost_microusd as microusd, cost_picousd as picousd,
       (hour at time zone 'UTC')::date::text as day
@@ -98,7 +98,7 @@ export async function lockReserved(tx: Sql, calls: readonly Settlement[]): Promi
 }
 
 /** Books what reserved calls really cost; those that are not reserved (any more) are absent. The sums follow. */
-export async function settleAuthorizations(tx: Sql, calls: readonly Settlement[]): Promise<AuthorizationRow[]> {
+export async function settleAuthorizations(tx: Db, calls: readonly Settlement[]): Promise<AuthorizationRow[]> {
   const rows = await tx<Kept[]>`
     with input as materialized (
       select * from unnest(${column(calls.map((it) => it.authorizationId))}::uuid[], ${column(calls.map((it) => it.projectId))}::text[],
@@ -126,7 +126,7 @@ export async function settleAuthorizations(tx: Sql, calls: readonly Settlement[]
 
 /** Decides about a call that a person was asked about: it counts from now on, or was never made. */
 export const decideAsked = (
-  tx: Sql,
+  tx: Db,
   it: Pick<AuthorizationRow, 'id' | 'reason' | 'riskLevel' | 'observed' | 'policyVersion'> & {
     state: 'reserved' | 'denied' | 'blocked'
     hour: Date

@@ -92,8 +92,7 @@ const decideCall = batched<CallRequest, Decision>(
 
 /** Decides about up to 500 calls in one transaction, in their order; a call of an attempt that lost its run is refused. */
 async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
-  return (await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  return (await sql.begin(async (tx) => {
     const [agents, moment] = await Promise.all([lockAgents(tx, all), readMoment(tx)])
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
     const standings = await lockStandings(tx, all, moment)

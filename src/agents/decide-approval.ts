@@ -3,7 +3,7 @@
 import type { Actor } from '#core/event.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { chargeSpent, type Moment, readMoment } from '#usage/ledger.sql.ts'
 import { type AgentRow, lockAgents } from './agents.sql.ts'
 import { decideAsked, findAuthorization } from './authorizations.sql.ts'
@@ -18,7 +18,7 @@ type Approving = { agent: AgentRow; standings: Standings; moment: Moment }
  * The agent's row and the budgets that its call is charged to are locked before the run's, as by everybody who decides.
  * Undefined for a request that is no approval of a call.
  */
-export async function lockForApproval(tx: Sql, row: InputRow): Promise<Approving | undefined> {
+export async function lockForApproval(tx: Db, row: InputRow): Promise<Approving | undefined> {
   const call = row.authorizationId ? await findAuthorization(tx, row.projectId, row.authorizationId) : undefined
   if (!call) return undefined
   const [[agent], moment] = await Promise.all([lockAgents(tx, [call]), readMoment(tx)])
@@ -28,7 +28,7 @@ export async function lockForApproval(tx: Sql, row: InputRow): Promise<Approving
 type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }
 
 export async function decideApproval(
-  tx: Sql,
+  tx: Db,
   row: InputRow,
   { agent, standings, moment, approved, actor, causationId }: Approving & Answered,
 ): Promise<void> {

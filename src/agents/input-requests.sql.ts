@@ -1,7 +1,7 @@
 // What people are asked: approvals and feedback, pending until somebody answers or their time is over.
 import { column } from '#postgres/column.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type InputKind = 'approval' | 'feedback'
 export type InputState = 'pending' | 'answered' | 'expired' | 'canceled'
@@ -62,7 +62,7 @@ export type NewInputRequest = Pick<
   expiresInSecs: number | null
 }
 
-export const insertInputRequests = (tx: Sql, rows: readonly NewInputRequest[]) => tx`
+export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) => tx`
   insert into input_requests (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable_params, schema, on_expiry,
     default_answer, state, expires_at)
   select id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params::jsonb,
@@ -88,7 +88,7 @@ export async function findRequestOf(sql: Db, authorizationId: string): Promise<s
 }
 
 /** Locks the request; a second one who answers waits here, and then finds it answered. */
-export async function lockInputRequest(tx: Sql, id: string): Promise<InputState | undefined> {
+export async function lockInputRequest(tx: Db, id: string): Promise<InputState | undefined> {
   const [row] = await tx<{ state: InputState }[]>`select state from input_requests where id = ${id} for update`
   return row?.state
 }
@@ -99,7 +99,7 @@ export type InputEnd = {
   by: { type: string; id: string | null }
 }
 
-export const endInputRequest = (tx: Sql, id: string, end: InputEnd) => tx`
+export const endInputRequest = (tx: Db, id: string, end: InputEnd) => tx`
   update input_requests set state = ${end.state}, answer = ${jsonText(end.answer ?? undefined)}::text::jsonb, answered_by_type = ${end.by.type},
     answered_by_id = ${end.by.id}, answered_at = date_trunc('milliseconds', clock_timestamp())
   where id = ${id}`

@@ -12,7 +12,7 @@ import { isOver } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
@@ -57,8 +57,7 @@ export type Question = {
 export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
   await checkQuestion(it.projectId, question)
   const id = newId()
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     const [asked] = await appendEvents(tx, [
       {
         projectId: it.projectId,
@@ -93,7 +92,7 @@ export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wai
   return (await findInputRequest(ctx.sql, it.projectId, id))!
 }
 
-async function rest(tx: Sql, it: Attempt): Promise<void> {
+async function rest(tx: Db, it: Attempt): Promise<void> {
   await refuseWhilePausing(tx, it.runId)
   const [changed] = await moveRuns(tx, [
     {
@@ -177,8 +176,7 @@ export async function requireInput(ctx: Pick<Ctx, 'sql'>, projectId: string, req
 }
 
 async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
-  const next = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const next = (await ctx.sql.begin(async (tx) => {
     // The agent, then the run, then the request, as everybody who locks several: the run's event takes the run's lock.
     const approving = await lockForApproval(tx, row)
     const [told] = await appendEvents(tx, [
@@ -225,7 +223,7 @@ type Ended = { end: InputEnd; causationId: string | undefined }
 type Next = { queue: string; failed: boolean } | undefined
 
 /** Leaves the answer with the run, and lets it go on when nothing else is asked. */
-async function goOn(tx: Sql, row: InputRow, { end, causationId }: Ended): Promise<Next> {
+async function goOn(tx: Db, row: InputRow, { end, causationId }: Ended): Promise<Next> {
   const runId = row.runUuid!
   const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
   await putValue(tx, { runId, key: inputKey(row.id), value })

@@ -1,7 +1,7 @@
 // The runs in which governed calls are made: locked after budgets and before the sums of agents, by whoever decides and
 // whoever settles.
 import type { Refusal } from '#core/error.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { lockStandings } from '#runs/attempts/fence.sql.ts'
 import { fenceProblem } from '#runs/attempts/fence.ts'
 
@@ -13,7 +13,7 @@ type Caller = {
 }
 
 /** Locks the runs that calls are made in, whose logs will tell of them; says which calls their runs no longer make. */
-export async function lockCallers(tx: Sql, calls: readonly Caller[]): Promise<(Refusal | undefined)[]> {
+export async function lockCallers(tx: Db, calls: readonly Caller[]): Promise<(Refusal | undefined)[]> {
   const runIds = calls.filter((it) => it.chain === undefined).flatMap((it) => it.runId ?? [])
   if (runIds.length === 0) return calls.map(() => undefined)
   const standings = new Map((await lockStandings(tx, runIds)).map((it) => [it.runId, it]))

@@ -39,8 +39,7 @@ export async function settleCall(ctx: Ctx, it: CallSettlement): Promise<Authoriz
 
 /** Settles up to 500 calls in one transaction, none twice; says which are refused. */
 async function settleCalls(sql: Sql, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
-  const settled = await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const settled = await sql.begin(async (tx) => {
     const reserved = new Map((await lockReserved(tx, all)).map((it) => [it.id, it]))
     // Budgets before runs, and before the sums of agents, as everybody who locks several.
     await lockSpent(

@@ -1,7 +1,7 @@
 // How agents stand: what they have done that their policies count, and what was spent of the budgets they are charged to.
 import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
 import type { Standing } from '#core/policy.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 import {
   type Charge,
   lockSpent,
@@ -25,7 +25,7 @@ export type Standings = {
 }
 
 /** For who decides: nobody else charges anything to their budgets until the transaction ends. The agents are locked. */
-export const lockStandings = (tx: Sql, calls: readonly Call[], moment: Moment): Promise<Standings> =>
+export const lockStandings = (tx: Db, calls: readonly Call[], moment: Moment): Promise<Standings> =>
   standingsOf(tx, calls, moment, lockSpent)
 
 /** For who only looks. */
@@ -33,7 +33,7 @@ export const readStandings = (sql: Sql, calls: readonly Call[], moment: Moment):
   standingsOf(sql, calls, moment, readSpent)
 
 async function standingsOf(
-  sql: Sql,
+  sql: Db,
   calls: readonly Call[],
   { day, hour }: Moment,
   read: typeof readSpent,

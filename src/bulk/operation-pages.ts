@@ -7,7 +7,7 @@ import { type Cause, SYSTEM } from '#core/event.ts'
 import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
 import { cutText } from '#core/storable.ts'
 import { instantText } from '#postgres/instant.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { PAGE_MAX } from '#runs/control/cancel-matching.ts'
@@ -59,8 +59,7 @@ const withoutProblem = (runs: readonly RunRow[], done: readonly Done[]) =>
 export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle'> {
   let operation: OperationRow | undefined
   const moved = await ctx.sql
-    .begin(async (transaction) => {
-      const tx = transaction as unknown as Sql
+    .begin(async (tx) => {
       operation = await takeOperation(tx)
       return operation && movePage(ctx, tx, operation)
     })
@@ -79,7 +78,7 @@ export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle
   return 'moved'
 }
 
-async function movePage(ctx: Ctx, tx: Sql, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
+async function movePage(ctx: Ctx, tx: Db, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
   const left = operation.maxRuns === null ? Number.POSITIVE_INFINITY : operation.maxRuns - operation.matched
   const { rows, next } = await listRunsPage(ctx.reads, { ...filterOf(operation), limit: Math.min(PAGE_MAX, left) })
   const done = rows.length === 0 ? [] : await ACTS[operation.kind].write(within(tx), rows, askedBy(operation))
@@ -132,8 +131,7 @@ function filterOf({
 async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): Promise<void> {
   ctx.log.error({ err: error, operation: operation.id }, 'a page of an operation failed; it is tried again')
   const message = error instanceof Error ? error.message : String(error)
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     if ((await countFailure(tx, operation.id)) < FAILURES_MAX) return
     const end = { state: 'failed' as const, error: cutText(message, ERROR_LENGTH_MAX) }
     await endWithEvent(tx, operation.id, end, { actor: SYSTEM })

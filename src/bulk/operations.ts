@@ -7,7 +7,7 @@ import type { Cause } from '#core/event.ts'
 import { NAMEABLE_FOR, type OperationKind, ORDER_OF, STATES_FOR } from '#core/operation.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { type Counted, countRuns, type RunConditions } from '#run-state/read/count-runs.sql.ts'
 import { listRunsPage } from '#run-state/read/list-runs.sql.ts'
 import { endOperation, findOperation, insertOperation, type OperationRow } from './operations.sql.ts'
@@ -31,8 +31,7 @@ export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise
   const counted = await countRuns(ctx.reads, { ...conditions, projectId })
   const expected = counted.exact ? Math.min(counted.n, maxRuns ?? counted.n) : undefined
   const id = newId()
-  const operation = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const operation = await ctx.sql.begin(async (tx) => {
     const row = await insertOperation(tx, { id, projectId, kind, filter, conditions, maxRuns, reason, actor, expected })
     const data = { kind, filter, ...(maxRuns !== undefined && { max_runs: maxRuns }) }
     // The operation has the id of this event: all that it does is caused by it.
@@ -68,7 +67,7 @@ export async function cancelOperation(
   asked: Cause & { projectId: string; operationId: string },
 ): Promise<OperationRow> {
   const { id, state } = await requireOperation(ctx, asked.projectId, asked.operationId)
-  const ended = await ctx.sql.begin((tx) => endWithEvent(tx as unknown as Sql, id, { state: 'canceled' }, asked))
+  const ended = await ctx.sql.begin((tx) => endWithEvent(tx, id, { state: 'canceled' }, asked))
   ctx.ring(['tail'])
   if (ended) return ended as OperationRow
   const now = await findOperation(ctx.sql, asked.projectId, id)
@@ -77,7 +76,7 @@ export async function cancelOperation(
 
 /** Ends an operation that is running, and says so in the log; undefined when it was over. */
 export async function endWithEvent(
-  tx: Sql,
+  tx: Db,
   id: string,
   end: { state: 'completed' | 'canceled' | 'failed'; error?: string },
   { actor }: Cause,

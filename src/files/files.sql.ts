@@ -1,5 +1,5 @@
 // Files of a project, in chunks. A file is there once its size is.
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type FileRow = { id: string; projectId: string; name: string; mimeType: string; size: number; createdAt: Date }
 
@@ -47,7 +47,7 @@ export const readFiles = async (sql: Db, projectId: string, ids: readonly string
 ]
 
 /** One chunk of a file, numbered from 0; undefined when the file was deleted. */
-export async function readFileChunk(sql: Sql, id: string, number: number): Promise<Buffer | undefined> {
+export async function readFileChunk(sql: Db, id: string, number: number): Promise<Buffer | undefined> {
   const [chunk] = await sql<{ bytes: Buffer }[]>`
     select bytes from file_chunks where file_id = ${id} and number = ${number}`
   return chunk?.bytes

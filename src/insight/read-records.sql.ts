@@ -2,7 +2,7 @@
 // run may have left gigabytes. Where there is more, the oldest are left out, and it is said.
 
 import { cutByBytes, deltaColumns, eventColumns, type LogDelta, type LogEvent } from '#log/event-columns.sql.ts'
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
 
@@ -17,7 +17,7 @@ type Read = {
 }
 
 /** In the order of the statement; `cut` when there are more. */
-async function readWithin<Row>(sql: Sql, { found, order, sized }: Read, bounds: Bounds): Promise<Records<Row>> {
+async function readWithin<Row>(sql: Db, { found, order, sized }: Read, bounds: Bounds): Promise<Records<Row>> {
   const rows = await sql<Measured[]>`
     with found as materialized (${found}), page as (${cutByBytes(sql, order, bounds.bytesMax, sized)})
     select * from page order by ${sql.unsafe(order)} limit ${bounds.limit}::int`
@@ -33,12 +33,12 @@ const oldestFirst = <Row>({ rows, cut }: Records<Row>): Records<Row> => ({ rows:
 type Run = { id: string; createdAt: Date }
 
 // Nothing of a run is older than the run; the hour is for clocks that were set back.
-const ofLog = (sql: Sql, { id, createdAt }: Run, { limit }: Bounds) => sql`
+const ofLog = (sql: Db, { id, createdAt }: Run, { limit }: Bounds) => sql`
   run_id = ${id}::uuid and recorded_at >= ${createdAt.toISOString()}::timestamptz - interval '1 hour'
   order by sequence desc limit ${limit + 1}::int`
 
 /** The latest events, in the order of their sequence. */
-export async function readLatestEvents(sql: Sql, run: Run, bounds: Bounds): Promise<Records<LogEvent>> {
+export async function readLatestEvents(sql: Db, run: Run, bounds: Bounds): Promise<Records<LogEvent>> {
   const found = sql`select ${eventColumns(sql)} from events where ${ofLog(sql, run, bounds)}`
   return oldestFirst(
     await readWithin<LogEvent>(sql, { found, order: 'sequence desc', sized: ['data', 'message'] }, bounds),
@@ -46,7 +46,7 @@ export async function readLatestEvents(sql: Sql, run: Run, bounds: Bounds): Prom
 }
 
 /** The latest stream chunks and debug lines that are still kept, in the order of their sequence. */
-export async function readLatestDeltas(sql: Sql, run: Run, bounds: Bounds): Promise<Records<LogDelta>> {
+export async function readLatestDeltas(sql: Db, run: Run, bounds: Bounds): Promise<Records<LogDelta>> {
   // The first half is empty, and names the columns.
   const found = sql`
     select ${eventColumns(sql)} from events where false
@@ -57,7 +57,7 @@ export async function readLatestDeltas(sql: Sql, run: Run, bounds: Bounds): Prom
 }
 
 /** The latest first. */
-export const readLatestCheckpoints = (sql: Sql, runId: string, bounds: Bounds): Promise<Records<CheckpointRow>> =>
+export const readLatestCheckpoints = (sql: Db, runId: string, bounds: Bounds): Promise<Records<CheckpointRow>> =>
   readWithin(
     sql,
     {
@@ -71,16 +71,16 @@ export const readLatestCheckpoints = (sql: Sql, runId: string, bounds: Bounds): 
   )
 
 /** The latest ones, in the order of their sequence. */
-export const readLatestToolCalls = async (sql: Sql, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
+export const readLatestToolCalls = async (sql: Db, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
   oldestFirst(await readToolCalls(sql, runId, { order: 'sequence desc', bounds }))
 
 /** The first ones, in the order of their sequence. */
-export const readFirstToolCalls = (sql: Sql, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
+export const readFirstToolCalls = (sql: Db, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
   readToolCalls(sql, runId, { order: 'sequence', bounds })
 
 type OfToolCalls = { order: 'sequence' | 'sequence desc'; bounds: Bounds }
 
-function readToolCalls(sql: Sql, runId: string, { order, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
+function readToolCalls(sql: Db, runId: string, { order, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
   const found = sql`
     select id, sequence, attempt, tool_name as "toolName", step, input, output, duration_ms as "durationMs", status, created_at as "createdAt"
     from run_tool_calls where run_id = ${runId} order by ${sql.unsafe(order)} limit ${bounds.limit + 1}::int`
@@ -88,7 +88,7 @@ function readToolCalls(sql: Sql, runId: string, { order, bounds }: OfToolCalls):
 }
 
 /** By key. */
-export const readOutputs = (sql: Sql, runId: string, bounds: Bounds): Promise<Records<OutputRow>> =>
+export const readOutputs = (sql: Db, runId: string, bounds: Bounds): Promise<Records<OutputRow>> =>
   readWithin(
     sql,
     {
@@ -102,7 +102,7 @@ export const readOutputs = (sql: Sql, runId: string, bounds: Bounds): Promise<Re
   )
 
 /** By key. */
-export const readValues = (sql: Sql, runId: string, bounds: Bounds): Promise<Records<ValueRow>> =>
+export const readValues = (sql: Db, runId: string, bounds: Bounds): Promise<Records<ValueRow>> =>
   readWithin(
     sql,
     {
@@ -122,7 +122,7 @@ export type RunSummary = Pick<
 >
 
 /** The runs that this one spawned, the first one first. */
-export async function readChildSummaries(sql: Sql, runId: string, limit: number): Promise<Records<RunSummary>> {
+export async function readChildSummaries(sql: Db, runId: string, limit: number): Promise<Records<RunSummary>> {
   const rows = await sql<RunSummary[]>`
     select r.id, coalesce(r.client_id, r.id::text) as "publicId", j.slug as "jobSlug", s.state, s.attempt,
       r.lineage_depth as "lineageDepth", r.created_at as "createdAt"

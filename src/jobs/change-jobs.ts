@@ -12,7 +12,7 @@ import type { Cause } from '#core/event.ts'
 import type { JobDefinition } from '#core/job.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import { isDuplicate, type Sql } from '#postgres/sql.ts'
+import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { jobsOf } from './job-cache.ts'
 import { changeJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sql.ts'
 import { requireJob } from './require-job.ts'
@@ -196,10 +196,9 @@ export async function writeJobChange(
   ctx: Ctx,
   asked: Asked,
   fact: Fact,
-  write: (tx: Sql) => Promise<void>,
+  write: (tx: Db) => Promise<void>,
 ): Promise<void> {
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     await write(tx)
     await appendEvents(tx, [
       {

@@ -1,6 +1,6 @@
 // The schedules that are due. The row of a job is its timer: whoever moves it forward fires it.
 import { column } from '#postgres/column.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** Projects looked at in one go; with more, the next one goes on behind them. */
 const PROJECTS_MAX = 500
@@ -17,7 +17,7 @@ export type DueCrons = {
  * Locks up to about `limit` jobs that are due, each project's share the longest due first: the thousand jobs of one
  * project are no reason for another's to be late. Those that another node holds are its own to fire.
  */
-export async function lockDueCrons(tx: Sql, after: string, limit: number): Promise<DueCrons> {
+export async function lockDueCrons(tx: Db, after: string, limit: number): Promise<DueCrons> {
   const rows = await tx<{ id: string | null; now: Date; project: string | null; n: number }[]>`
     with recursive place as (
       (select project_id, 1 as n from jobs where next_cron_at is not null and project_id > ${after} order by project_id limit 1)
@@ -51,7 +51,7 @@ export async function lockDueCrons(tx: Sql, after: string, limit: number): Promi
 
 export type NextCron = { jobId: string; at: Date | undefined }
 
-export const setNextCrons = (sql: Sql, next: readonly NextCron[]) => sql`
+export const setNextCrons = (sql: Db, next: readonly NextCron[]) => sql`
   update jobs set next_cron_at = t.at from unnest(
     ${column(next.map((it) => it.jobId))}::uuid[], ${column(next.map((it) => it.at?.toISOString() ?? null))}::timestamptz[]) as t (id, at)
   where jobs.id = t.id`

@@ -7,7 +7,7 @@ import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { isUuid } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import {
   callUpDependents,
@@ -73,10 +73,9 @@ async function change(
   ctx: Ctx,
   asked: Asked,
   job: JobRow,
-  write: (tx: Sql) => Promise<{ type: string; row: DependencyRow }>,
+  write: (tx: Db) => Promise<{ type: string; row: DependencyRow }>,
 ): Promise<DependencyRow> {
-  const row = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const row = await ctx.sql.begin(async (tx) => {
     const { type, row } = await write(tx)
     await countDependencies(tx, job.id)
     await callUpDependents(tx, job.id)

@@ -1,6 +1,6 @@
 // Presets of a project. One of its own takes the place of the built-in one of the same name.
 import { MACHINE_PRESETS, type Preset } from '#core/preset.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** `updatedAt` is null for one that is built in. */
 export type PresetRow = Preset & { updatedAt: Date | null }
@@ -27,7 +27,7 @@ export async function listPresets(sql: Db, projectId: string): Promise<PresetRow
 }
 
 /** Until the transaction ends nobody else sets a preset of this project. */
-export const lockPresets = (tx: Sql, projectId: string) =>
+export const lockPresets = (tx: Db, projectId: string) =>
   tx`select from projects where id = ${projectId} for no key update`
 
 export async function putPreset(sql: Db, projectId: string, it: Preset): Promise<PresetRow> {

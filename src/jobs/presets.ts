@@ -6,7 +6,7 @@ import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Preset } from '#core/preset.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { countPresets, deletePreset, findPreset, lockPresets, type PresetRow, putPreset } from './presets.sql.ts'
 
@@ -58,10 +58,9 @@ async function change<T>(
   ctx: Ctx,
   { projectId, actor, correlationId, causationId }: Asked,
   { type, name }: { type: string; name: string },
-  write: (tx: Sql) => Promise<T>,
+  write: (tx: Db) => Promise<T>,
 ): Promise<T> {
-  const done = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const done = await ctx.sql.begin(async (tx) => {
     const written = await write(tx)
     await appendEvents(tx, [
       {

@@ -1,6 +1,6 @@
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { appendEvents } from '#log/append-events.sql.ts'
-import { connect, type Sql } from '#postgres/sql.ts'
+import { connect, type Db, type Sql } from '#postgres/sql.ts'
 import { awaitTail, testDatabase } from '#test/support/db.ts'
 import { ACTOR, askedThrough, PROJECT, prepareLog } from '#test/support/log.ts'
 import { type Frame, watch } from '#test/support/sse-client.ts'
@@ -34,7 +34,7 @@ function follow(node: StreamNode, { projectId = PROJECT, query = '', lastEventId
   return { ...client, frames, marks: () => frames.map((frame) => JSON.parse(frame.data).data.mark) }
 }
 
-const note = (sql: Sql, mark: number, { projectId = PROJECT, type = 'noted' } = {}) =>
+const note = (sql: Db, mark: number, { projectId = PROJECT, type = 'noted' } = {}) =>
   appendEvents(sql, [{ projectId, type, actor: ACTOR, data: { mark } }])
 
 test('a feed tells what is committed from when it began, of its own project and type alone', async () => {
@@ -120,7 +120,7 @@ test('clients that are cut anywhere get every event once and in one order, while
   const write = async (own: Sql, writer: number) => {
     for (let i = 0; i < EACH; i++) {
       await own.begin(async (tx) => {
-        await note(tx as unknown as Sql, writer * 1_000 + i)
+        await note(tx, writer * 1_000 + i)
         if (Math.random() < 0.5) await tx`select pg_sleep(${Math.random() / 50})`
       })
       nodes[writer % 2]!.bell.ring(['tail'])

@@ -4,7 +4,7 @@ import type { Actor } from '#core/event.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { countEvents } from './counts/counts.sql.ts'
 import { rememberResources, resourceUuid } from './resources.sql.ts'
 
@@ -42,7 +42,7 @@ export type Appended =
   | { outcome: 'stale'; state: string }
 
 /** Appends up to 1,000 events; answers in their order. `no_run`: the project has no such run. `stale`: the lease is gone. */
-export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promise<Appended[]> {
+export async function appendEvents(sql: Db, events: readonly NewEvent[]): Promise<Appended[]> {
   const given = events.some((it) => it.idGiven)
   const ids = events.map((it) => it.id ?? newId())
   const rows = await sql<Row[]>`

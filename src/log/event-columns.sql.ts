@@ -1,5 +1,5 @@
 // An event as it is read from the log: the columns, in one place, and how a page of them is bounded.
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type LogEvent = {
   position: number
@@ -48,7 +48,7 @@ type DeltaColumn =
 /** A stream chunk or a debug log: numbered like the events of its run, and not one of them. `position` tells. */
 export type LogDelta = { [Column in Exclude<keyof LogEvent, DeltaColumn>]: null } & Pick<LogEvent, DeltaColumn>
 
-export const eventColumns = (sql: Sql) => sql`
+export const eventColumns = (sql: Db) => sql`
   position, id, project_id as "projectId", type, occurred_at as "occurredAt", recorded_at as "recordedAt",
   actor_type as "actorType", actor_id as "actorId",
   coalesce(resource_type, case when run_id is not null then 'run' end) as "resourceType",
@@ -58,7 +58,7 @@ export const eventColumns = (sql: Sql) => sql`
   duration_ms as "durationMs", data`
 
 /** In the order of `eventColumns`. A delta has no column for its run's public id, which is looked up once, if ever. */
-export const deltaColumns = (sql: Sql, runId: string) => sql`
+export const deltaColumns = (sql: Db, runId: string) => sql`
   null::bigint, null::uuid, project_id, type, recorded_at, recorded_at, null, null, null, null, null, null::uuid,
   (select coalesce(client_id, id::text) from runs where id = ${runId}::uuid), run_id, sequence, attempt,
   null, null, null, null, null, level, null, message, null::float8, data`
@@ -77,7 +77,7 @@ type Sized = 'data' | 'message' | 'state' | 'input' | 'output' | 'value' | 'sche
  * The rows of the CTE `found`, in `order`, until their data fill `bytesMax`, each with `foundCount`: how many there
  * were. The first cut goes by the stored size, and spares the unpacking of what is far beyond the page.
  */
-export const cutByBytes = (sql: Sql, order: Order, bytesMax: number, sized: readonly Sized[] = ['data', 'message']) => {
+export const cutByBytes = (sql: Db, order: Order, bytesMax: number, sized: readonly Sized[] = ['data', 'message']) => {
   const textSize = sql.unsafe(sized.map((name) => `coalesce(octet_length(${name}::text), 0)`).join(' + '))
   const stored = sql.unsafe(sized.map((name) => `coalesce(${storedSize(name)}, 0)`).join(' + '))
   const before = sql`over (order by ${sql.unsafe(order)} rows between unbounded preceding and 1 preceding)`

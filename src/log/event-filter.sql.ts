@@ -2,7 +2,7 @@
 
 import { instant } from '#core/time-units.ts'
 import { isUuid, normalizeId } from '#postgres/id.ts'
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
 export type Thing = { type: string; id: string } | { runId: string }
 
@@ -34,7 +34,7 @@ const KIND_WAYS_MAX = 20
  * Conditions without overlap that together are the filter; none when nothing can pass it. An index cannot give two
  * types, or two kinds of resource, in one order of time, so each has a way of its own, and the reader merges them.
  */
-export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
+export function waysTo(sql: Db, filter: EventFilter): Fragment[] {
   const { correlationId, runId } = filter
   const types = filter.types && [...new Set(filter.types)]
   const resource = filter.resource && { ...filter.resource, types: [...new Set(filter.resource.types)] }
@@ -60,7 +60,7 @@ export function waysTo(sql: Sql, filter: EventFilter): Fragment[] {
   return [and(sql, [...rest, ...ofType, ...ofResource])]
 }
 
-function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
+function simpleConditions(sql: Db, filter: EventFilter): Fragment[] {
   const { actorType, actorId, runId, agentId, occurredFrom, occurredTo } = filter
   const parts: Fragment[] = []
   if (filter.named) parts.push(sql`(resource_type is not null or run_id is not null)`)
@@ -79,12 +79,12 @@ function simpleConditions(sql: Sql, filter: EventFilter): Fragment[] {
 }
 
 /** Events are about their run without saying so; one of no run may name a run like any other thing. */
-const kinds = (sql: Sql, type: string): Fragment[] => [
+const kinds = (sql: Db, type: string): Fragment[] => [
   ...(type === 'run' ? [sql`resource_type is null and run_id is not null`] : []),
   sql`resource_type = ${type}`,
 ]
 
-function about(sql: Sql, type: string, id?: string): Fragment {
+function about(sql: Db, type: string, id?: string): Fragment {
   if (type === 'run') {
     if (id === undefined) return sql`(${kinds(sql, type).reduce((all, one) => sql`${all} or ${one}`)})`
     return isUuid(id) ? sql`resource_type is null and run_id = ${id}::uuid` : sql`false`
@@ -92,10 +92,10 @@ function about(sql: Sql, type: string, id?: string): Fragment {
   return id === undefined ? sql`resource_type = ${type}` : sql`resource_type = ${type} and resource_id = ${id}`
 }
 
-const aboutThing = (sql: Sql, thing: Thing): Fragment =>
+const aboutThing = (sql: Db, thing: Thing): Fragment =>
   'runId' in thing ? about(sql, 'run', thing.runId) : sql`resource_type = ${thing.type} and resource_id = ${thing.id}`
 
-function aboutOneOf(sql: Sql, { types, id }: { types: readonly string[]; id?: string | undefined }): Fragment {
+function aboutOneOf(sql: Db, { types, id }: { types: readonly string[]; id?: string | undefined }): Fragment {
   if (types.length === 1) return about(sql, types[0]!, id)
   if (id !== undefined)
     return sql`(${types.map((type) => about(sql, type, id)).reduce((all, one) => sql`${all} or ${one}`)})`
@@ -104,7 +104,7 @@ function aboutOneOf(sql: Sql, { types, id }: { types: readonly string[]; id?: st
   return named.length === types.length ? ofNamed : sql`(${ofNamed} or ${about(sql, 'run')})`
 }
 
-const isOneOf = (sql: Sql, column: Fragment, values: readonly string[]): Fragment =>
+const isOneOf = (sql: Db, column: Fragment, values: readonly string[]): Fragment =>
   values.length === 1 ? sql`${column} = ${values[0]!}` : sql`${column} = any(${values as string[]}::text[])`
 
-const and = (sql: Sql, parts: readonly Fragment[]): Fragment => parts.reduce((all, part) => sql`${all} and ${part}`)
+const and = (sql: Db, parts: readonly Fragment[]): Fragment => parts.reduce((all, part) => sql`${all} and ${part}`)

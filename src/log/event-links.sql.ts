@@ -1,6 +1,6 @@
 // What caused what in a chain of causes: its events without what they say, of which thousands fit into an answer.
 
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { LogEvent } from './event-columns.sql.ts'
 import { eventColumns } from './event-columns.sql.ts'
 import { waysTo } from './event-filter.sql.ts'
@@ -21,7 +21,7 @@ export type EventLink = Pick<
 
 /** The oldest first. */
 export async function listLinks(
-  sql: Sql,
+  sql: Db,
   { projectId, correlationId }: { projectId: string; correlationId: string },
   limit: number,
 ): Promise<EventLink[]> {

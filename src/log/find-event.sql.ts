@@ -2,13 +2,13 @@
 // event_ids, and one that a server made holds its time, where a few block ranges can have it.
 import { column } from '#postgres/column.ts'
 import { normalizeId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { eventColumns, type LogEvent } from './event-columns.sql.ts'
 
 /** Clocks of servers and database are closer than this, and so are the making of an id and its append. */
 const APART_MS_MAX = 86_400_000
 
-export async function findEvent(sql: Sql, projectId: string, id: string): Promise<LogEvent | undefined> {
+export async function findEvent(sql: Db, projectId: string, id: string): Promise<LogEvent | undefined> {
   const [given] = await sql<LogEvent[]>`
     select ${eventColumns(sql)} from events
     where (project_id, occurred_at, position) in
@@ -33,7 +33,7 @@ export async function findEvent(sql: Sql, projectId: string, id: string): Promis
  * The chain that a caller means: a client's own word for one as it was written, or else an id of ours, which may come
  * in upper case.
  */
-export async function findChain(sql: Sql, projectId: string, word: string): Promise<string> {
+export async function findChain(sql: Db, projectId: string, word: string): Promise<string> {
   const id = normalizeId(word)
   if (id === word) return word
   const [row] = await sql<{ known: boolean }[]>`
@@ -50,7 +50,7 @@ const APPENDED_WITHIN_MS = 5_000
  * event whose id was made by a server is found around the time in it, unless its client said that it occurred at another.
  */
 export async function readCorrelations(
-  sql: Sql,
+  sql: Db,
   projectId: string,
   ids: readonly string[],
 ): Promise<Map<string, string>> {

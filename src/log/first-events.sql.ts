@@ -1,8 +1,8 @@
 // The event that a run began with: what everything else of the run goes back to.
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** By the id under which the run is stored; absent where that event is no longer kept. */
-export async function readFirstEvents(sql: Sql, runIds: readonly string[]): Promise<Map<string, string>> {
+export async function readFirstEvents(sql: Db, runIds: readonly string[]): Promise<Map<string, string>> {
   if (runIds.length === 0) return new Map()
   const rows = await sql<{ runId: string; id: string }[]>`
     select run_id as "runId", id from events where run_id = any(${runIds as string[]}::uuid[]) and sequence = 1`

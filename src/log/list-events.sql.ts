@@ -1,6 +1,6 @@
 // Events by what they say: any filters together, by time, with a cursor that holds when two have the same time.
 
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { eventColumns, type LogEvent } from './event-columns.sql.ts'
 import { type EventFilter, waysTo } from './event-filter.sql.ts'
 
@@ -13,7 +13,7 @@ export type ListEvents = EventFilter & {
   offset?: number | undefined
 }
 
-export async function listEvents(sql: Sql, list: ListEvents): Promise<LogEvent[]> {
+export async function listEvents(sql: Db, list: ListEvents): Promise<LogEvent[]> {
   const { order, after, limit, offset = 0 } = list
   const newest = order === 'newest first'
   const by = newest ? sql`order by occurred_at desc, position desc` : sql`order by occurred_at, position`
@@ -30,7 +30,7 @@ export async function listEvents(sql: Sql, list: ListEvents): Promise<LogEvent[]
 }
 
 /** How many events the filter lets through: exactly, up to `countMax`. */
-export async function countListed(sql: Sql, filter: EventFilter, countMax: number): Promise<number> {
+export async function countListed(sql: Db, filter: EventFilter, countMax: number): Promise<number> {
   const ways = waysTo(sql, filter).map((way) => sql`(select 1 from events where ${way} limit ${countMax}::int)`)
   if (ways.length === 0) return 0
   const [row] = await sql<{ n: number }[]>`

@@ -1,6 +1,6 @@
 // One run's log with pages by number: the types that a surface has names for.
 import { column } from '#postgres/column.ts'
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 import { deltaColumns, eventColumns } from './event-columns.sql.ts'
 import type { RunLogRow } from './read-log.sql.ts'
 
@@ -14,7 +14,7 @@ export type NumberedEvents = {
   offset: number
 }
 
-export async function listNumberedEvents(sql: Sql, it: NumberedEvents): Promise<RunLogRow[]> {
+export async function listNumberedEvents(sql: Db, it: NumberedEvents): Promise<RunLogRow[]> {
   const by = it.order === 'oldest' ? sql`order by sequence` : sql`order by sequence desc`
   const reach = sql`${by} limit ${it.offset + it.limit}::int`
   return [
@@ -26,7 +26,7 @@ export async function listNumberedEvents(sql: Sql, it: NumberedEvents): Promise<
 }
 
 /** Exactly, up to `countMax` of each kind. */
-export async function countNumberedEvents(sql: Sql, it: NumberedEvents, countMax: number): Promise<number> {
+export async function countNumberedEvents(sql: Db, it: NumberedEvents, countMax: number): Promise<number> {
   const [row] = await sql<{ n: number }[]>`
     select (select count(*) from (select from events where ${ofEvents(sql, it)} limit ${countMax}::int) e)
       + (select count(*) from (select from deltas where ${ofDeltas(sql, it)} limit ${countMax}::int) d) as n`
@@ -34,15 +34,15 @@ export async function countNumberedEvents(sql: Sql, it: NumberedEvents, countMax
 }
 
 // Nothing in a run's log is older than the run; the hour is for clocks that were set back.
-const ofRun = (sql: Sql, { run }: NumberedEvents): Fragment => sql`
+const ofRun = (sql: Db, { run }: NumberedEvents): Fragment => sql`
   run_id = ${run.id}::uuid and recorded_at >= ${run.createdAt.toISOString()}::timestamptz - interval '1 hour'`
 
-const ofEvents = (sql: Sql, it: NumberedEvents): Fragment => sql`
+const ofEvents = (sql: Db, it: NumberedEvents): Fragment => sql`
   ${ofRun(sql, it)} and type = any(${it.types as string[]}::text[])
   and (type <> ${it.once} or sequence = (select sequence from events where ${ofRun(sql, it)} and type = ${it.once} order by sequence limit 1))`
 
 /** Chunks that say something: the last one of a stream may only say that it is over. */
-const ofDeltas = (sql: Sql, it: NumberedEvents): Fragment => sql`
+const ofDeltas = (sql: Db, it: NumberedEvents): Fragment => sql`
   ${ofRun(sql, it)} and type = 'stream.chunk' and data->>'chunk' <> ''`
 
 export type KeptCall = {
@@ -58,7 +58,7 @@ export type KeptCall = {
 
 /** Tool calls of a run by their sequences, in their order: as many as are `bytesMax` together fit, at least one. */
 export const readCallsOfPage = async (
-  sql: Sql,
+  sql: Db,
   runId: string,
   { sequences, bytesMax }: { sequences: readonly number[]; bytesMax: number },
 ): Promise<KeptCall[]> => [

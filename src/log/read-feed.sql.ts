@@ -1,5 +1,5 @@
 // The statement behind the recent feed, and the words in which the feed speaks of events of the log.
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** The words of the feed, and the event of the log that each stands for. */
 export const EVENT_OF = {
@@ -31,7 +31,7 @@ export type FeedItem = {
 export const aboutOf = (type: string): string => (type === EVENT_OF.policy_blocked ? 'agent' : type.split('.', 1)[0]!)
 
 /** Newest first, at most FEED_MAX of the last KEPT_DAYS days. */
-export async function readFeed(sql: Sql, projectId: string): Promise<FeedItem[]> {
+export async function readFeed(sql: Db, projectId: string): Promise<FeedItem[]> {
   const types = [...FEED_OF.keys()]
   // The newest of each type are the first of their part of an index; a scan by time would pass over everything else.
   const rows = await sql<(Omit<FeedItem, 'type' | 'at'> & { type: string; at: Date })[]>`

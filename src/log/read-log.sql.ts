@@ -1,7 +1,7 @@
 // One run's log, in the order of its sequence. A sequence is given out under the lock of the run's row, so a reader
 // that has seen one can never be handed something below it later, and needs no other bookmark.
 import type { RunState } from '#core/run.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import {
   cutByBytes,
   deltaColumns,
@@ -35,7 +35,7 @@ export type ReadRunLog = {
 export type RunLogPage = { rows: RunLogRow[]; more: boolean; state: RunState; lastSequence: number }
 
 /** Undefined when the run is gone. */
-export async function readRunLog(sql: Sql, read: ReadRunLog): Promise<RunLogPage | undefined> {
+export async function readRunLog(sql: Db, read: ReadRunLog): Promise<RunLogPage | undefined> {
   const { runId, runCreatedAt, afterSequence, limit, deltas, bytesMax = PAGE_BYTES_MAX } = read
   // The hour is for clocks that were set back between the two writes.
   const ofType = read.types ? sql`and type = any(${read.types as string[]}::text[])` : sql``
@@ -86,7 +86,7 @@ function pageOf(rows: readonly Row[], limit: number): RunLogPage | undefined {
 }
 
 /** The last sequence of each of these runs; a run that is gone is absent. */
-export async function readLastSequences(sql: Sql, runIds: readonly string[]): Promise<Map<string, number>> {
+export async function readLastSequences(sql: Db, runIds: readonly string[]): Promise<Map<string, number>> {
   const rows = await sql<{ run_id: string; last_sequence: number }[]>`
     select run_id, last_sequence from run_states where run_id = any(${runIds as string[]}::uuid[])`
   return new Map(rows.map((row) => [row.run_id, row.last_sequence]))
@@ -96,7 +96,7 @@ export async function readLastSequences(sql: Sql, runIds: readonly string[]): Pr
  * Which transactions are visible now. As long as that does not change, nothing that is committed is new. With the start
  * of the server, since one that crashed gives ids of transactions out again.
  */
-export async function readVisible(sql: Sql): Promise<string> {
+export async function readVisible(sql: Db): Promise<string> {
   const [row] = await sql<{ visible: string }[]>`
     select concat(pg_current_snapshot(), ' since ', pg_postmaster_start_time()) as visible`
   return row!.visible
@@ -105,7 +105,7 @@ export async function readVisible(sql: Sql): Promise<string> {
 export type RunHead = { state: RunState; lastSequence: number; createdAt: Date }
 
 /** What a reader of a run's log has to know first. Undefined for a run of another project. */
-export async function readRunHead(sql: Sql, projectId: string, runId: string): Promise<RunHead | undefined> {
+export async function readRunHead(sql: Db, projectId: string, runId: string): Promise<RunHead | undefined> {
   const [head] = await sql<RunHead[]>`
     select state, last_sequence as "lastSequence", created_at as "createdAt" from run_states
     where run_id = ${runId}::uuid and project_id = ${projectId}`

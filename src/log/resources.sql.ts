@@ -2,7 +2,7 @@
 // where it is one, or else one made from its names, by which it is found again here.
 import { column } from '#postgres/column.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
 export type Resource = { type: string; id: string }
 
@@ -16,7 +16,7 @@ export function resourceUuid(projectId: string, type: string, id: string): strin
  * Keeps what the rows of the CTE `placed` name: project_id, resource_type, and `more` with resourceId and resourceUuid.
  * A thing that was seen within a day is only looked up, so that events about the same one do not wait for each other.
  */
-export const rememberResources = (sql: Sql, placed: string): Fragment => sql`
+export const rememberResources = (sql: Db, placed: string): Fragment => sql`
   insert into resources as r (project_id, type, id, uuid)
   select project_id, type, id, uuid
   from (
@@ -33,7 +33,7 @@ export const rememberResources = (sql: Sql, placed: string): Fragment => sql`
 /** A UUID is one thing, as far as clients choose well; whoever gave it to several is shown them all. */
 const SAME_UUID_MAX = 20
 
-export async function findResources(sql: Sql, projectId: string, uuid: string): Promise<Resource[]> {
+export async function findResources(sql: Db, projectId: string, uuid: string): Promise<Resource[]> {
   const rows = await sql<Resource[]>`
     select type, id from resources where project_id = ${projectId} and uuid = ${uuid}::uuid
     order by type, id limit ${SAME_UUID_MAX}`
@@ -41,7 +41,7 @@ export async function findResources(sql: Sql, projectId: string, uuid: string): 
 }
 
 /** Gives a UUID to what was there before this was kept. Returns how many got one. */
-export async function nameResources(sql: Sql, limit: number): Promise<number> {
+export async function nameResources(sql: Db, limit: number): Promise<number> {
   const rows = await sql<{ project_id: string; type: string; id: string }[]>`
     select project_id, type, id from resources where uuid is null limit ${limit}`
   if (rows.length === 0) return 0

@@ -1,7 +1,7 @@
 // The log of all runs and everything else, in an order that never changes afterwards: for the project feed, webhooks
 // and seals.
 import { LOG_BEGINNING, type Place } from '#core/seal.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { cutByBytes, eventColumns, type LogEvent, PAGE_BYTES_MAX } from './event-columns.sql.ts'
 
 /** `readAt` spares the old partitions; without it every partition is looked at once. */
@@ -29,7 +29,7 @@ export type TailPage = {
   held: boolean
 }
 
-export async function readTail(sql: Sql, read: ReadTail): Promise<TailPage> {
+export async function readTail(sql: Db, read: ReadTail): Promise<TailPage> {
   const { after, projectIds, limit, scanMax = projectIds ? SCAN_MAX : limit, bytesMax = PAGE_BYTES_MAX } = read
   // A transaction may stay open between taking its id and its commit, but not for a day: the server ends it.
   const recent = after.readAt
@@ -128,7 +128,7 @@ function eventOf(row: HeadRow & FoundRow): TailEvent {
 }
 
 /** Where a reader begins that wants only what comes from now on: at the newest event that nothing can come before. */
-export async function readTailEnd(sql: Sql): Promise<TailCursor> {
+export async function readTailEnd(sql: Db): Promise<TailCursor> {
   const [end] = await sql<{ xid: string | null; position: number | null; readAt: Date }[]>`
     select newest.xid::text as xid, newest.position, clock_timestamp() as "readAt" from (select) one
     left join (

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { connect, type Sql } from '#postgres/sql.ts'
+import { connect, type Db, type Sql } from '#postgres/sql.ts'
 import { awaitTail, testDatabase } from '#test/support/db.ts'
 import { ACTOR, addRun, addSteps, PROJECT, prepareLog } from '#test/support/log.ts'
 import { appendEvents } from './append-events.sql.ts'
@@ -7,11 +7,11 @@ import { readTail, readTailEnd, type TailCursor, type TailPage } from './tail.sq
 
 const BEGINNING: TailCursor = { xid: '0', position: 0 }
 
-const note = (sql: Sql, mark: number, projectId = PROJECT) =>
+const note = (sql: Db, mark: number, projectId = PROJECT) =>
   appendEvents(sql, [{ projectId, type: 'noted', actor: ACTOR, data: { mark } }])
 
 /** Any transaction on the server, and other tests have theirs, may hold the end of the tail back for a moment. */
-async function readAll(sql: Sql, read: Parameters<typeof readTail>[1]): Promise<TailPage> {
+async function readAll(sql: Db, read: Parameters<typeof readTail>[1]): Promise<TailPage> {
   return vi.waitFor(async () => {
     const page = await readTail(sql, read)
     expect(page.held && !page.more).toBe(false)
@@ -20,7 +20,7 @@ async function readAll(sql: Sql, read: Parameters<typeof readTail>[1]): Promise<
 }
 
 /** Reads until nothing is left; the marks in the order that they came in. */
-async function readMarks(sql: Sql, projectId = PROJECT, limit = 100): Promise<{ marks: unknown[]; pages: number }> {
+async function readMarks(sql: Db, projectId = PROJECT, limit = 100): Promise<{ marks: unknown[]; pages: number }> {
   const marks: unknown[] = []
   let pages = 0
   for (let after = BEGINNING, more = true; more; pages++) {
@@ -36,7 +36,7 @@ test('the tail never skips the event of a slow transaction, and says that someth
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await sql.begin(async (tx) => {
-    await note(tx as unknown as Sql, 1)
+    await note(tx, 1)
     await note(sql, 2) // On another connection: commits while the first is still open.
     expect(await readTail(sql, { after: BEGINNING, limit: 100 })).toMatchObject({ events: [], more: false, held: true })
   })
@@ -117,7 +117,7 @@ test('with transactions of all lengths on many connections, every event comes on
   const write = async (own: Sql, writer: number) => {
     for (let i = 0; i < 40; i++) {
       await own.begin(async (tx) => {
-        await note(tx as unknown as Sql, writer * 1_000 + i)
+        await note(tx, writer * 1_000 + i)
         if (Math.random() < 0.5) await tx`select pg_sleep(${Math.random() / 50})`
       })
     }

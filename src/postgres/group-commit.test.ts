@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { testDatabase } from '#test/support/db.ts'
 import { groupCommit } from './group-commit.ts'
-import { connect, type Sql } from './sql.ts'
+import { connect, type Db } from './sql.ts'
 
 const BOUNDS = { itemsMax: 500, parallel: 1, waitingMax: 1_000, full: () => new Error('full') }
 
 /** Writes the items of a batch in one transaction; `spoil` may throw in the middle of it. */
-async function commitsInto(spoil: (tx: Sql, item: string) => unknown) {
+async function commitsInto(spoil: (tx: Db, item: string) => unknown) {
   const { sql, url } = await testDatabase()
   await sql`create table kept (item text)`
   const db = connect(url, { max: 1 })
@@ -14,7 +14,7 @@ async function commitsInto(spoil: (tx: Sql, item: string) => unknown) {
     await db.begin(async (tx) => {
       for (const item of items) {
         await tx`insert into kept values (${item})`
-        await spoil(tx as unknown as Sql, item)
+        await spoil(tx, item)
       }
     })
     return items.map((item) => `${item} is kept`)

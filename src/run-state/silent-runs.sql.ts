@@ -1,5 +1,5 @@
 // External runs that nobody reports any more. Only the database's clock decides.
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /**
  * Looks at external runs that were not known to be alive within `silenceSecs`, the longest unseen first, and locks them.
@@ -7,7 +7,7 @@ import type { Sql } from '#postgres/sql.ts'
  * in the transaction that ends them: until then no event is appended to any of them.
  */
 export async function lockSilentRuns(
-  tx: Sql,
+  tx: Db,
   silenceSecs: number,
   limit: number,
 ): Promise<{ looked: number; silent: string[] }> {

@@ -1,13 +1,13 @@
 // Deleting what is old, a bounded batch at a time: no statement here holds a lock or a snapshot for long.
 import { FINAL_STATES, OVER_STATES } from '#core/run.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { deleteLabels } from '#run-state/labels.sql.ts'
 
 /**
  * Empties the bodies of runs that ended more than `days` ago. Returns how many. Dead letters keep theirs as long as they
  * are there, or a redrive would run them without a payload.
  */
-export async function dropOldPayloads(sql: Sql, days: number, limit: number): Promise<number> {
+export async function dropOldPayloads(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from run_bodies where run_id in (
       select s.run_id from run_states s join run_bodies b on b.run_id = s.run_id
@@ -18,7 +18,7 @@ export async function dropOldPayloads(sql: Sql, days: number, limit: number): Pr
 }
 
 /** Deletes runs that were over more than `days` ago, with all that they left; their events stay for their own time. */
-export async function deleteOldRuns(sql: Sql, days: number, limit: number): Promise<number> {
+export async function deleteOldRuns(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     with old as materialized (
       select s.run_id, s.state as state_before, r.id, r.project_id, r.queue, r.job_id, r.tags, r.metadata, r.created_at
@@ -50,7 +50,7 @@ export async function deleteOldRuns(sql: Sql, days: number, limit: number): Prom
 }
 
 /** Batches that were triggered more than `days` ago, most of whose runs are gone. */
-export async function deleteOldBatches(sql: Sql, days: number, limit: number): Promise<number> {
+export async function deleteOldBatches(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from batches where id in (
       select id from batches where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
@@ -59,7 +59,7 @@ export async function deleteOldBatches(sql: Sql, days: number, limit: number): P
 }
 
 /** Decisions about calls, and questions that belong to no run, of more than `days` ago; sums of calls are kept apart. */
-export async function deleteOldDecisions(sql: Sql, days: number, limit: number): Promise<number> {
+export async function deleteOldDecisions(sql: Db, days: number, limit: number): Promise<number> {
   const decisions = await sql`
     delete from authorizations where id in (
       select id from authorizations
@@ -74,7 +74,7 @@ export async function deleteOldDecisions(sql: Sql, days: number, limit: number):
 }
 
 /** Resources that no event has named for so long that none of those that did is kept; partitions end within a week. */
-export async function deleteUnseenResources(sql: Sql, eventsDays: number, limit: number): Promise<number> {
+export async function deleteUnseenResources(sql: Db, eventsDays: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from resources where (project_id, type, id) in (
       select project_id, type, id from resources where seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day' limit ${limit})
@@ -85,7 +85,7 @@ export async function deleteUnseenResources(sql: Sql, eventsDays: number, limit:
 }
 
 /** Idempotency keys, kept replies and event ids whose time is over. */
-export async function deleteStaleKeys(sql: Sql, limit: number): Promise<number> {
+export async function deleteStaleKeys(sql: Db, limit: number): Promise<number> {
   const keys = await sql`
     delete from idempotency_keys where (job_id, key) in (select job_id, key from idempotency_keys where expires_at < now() limit ${limit}) returning 1`
   const replies = await sql`

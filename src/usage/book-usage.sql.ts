@@ -34,8 +34,7 @@ type Standing = { day: string; spent: Spent; budgets: Map<string, number>; polic
 
 /** Books up to 500 calls in one transaction; answers in their order. */
 export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<BookedCall[]> {
-  const booked = await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const booked = await sql.begin(async (tx) => {
     const usages = calls.map(({ usage }) => usage)
     const { hour, day } = await readMoment(tx)
     // Budgets before runs, as everybody who locks both.

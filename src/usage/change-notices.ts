@@ -3,7 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import { mergeNotices, type Notices } from './plans.sql.ts'
 
 /** What is not said stays as it is. */
@@ -11,8 +11,7 @@ export async function changeNotices(
   ctx: Ctx,
   { projectId, wanted, ...cause }: Cause & { projectId: string; wanted: Partial<Notices> },
 ): Promise<Notices> {
-  const notices = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const notices = await ctx.sql.begin(async (tx) => {
     const changed = await mergeNotices(tx, projectId, wanted)
     await appendEvents(tx, [
       {

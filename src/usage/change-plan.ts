@@ -4,7 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import { setPlan } from './plans.sql.ts'
 
 /** Changes a project's plan; other nodes follow within seconds. */
@@ -12,8 +12,7 @@ export async function changePlan(
   ctx: Ctx,
   { projectId, plan, actor, correlationId, causationId }: Cause & { projectId: string; plan: string },
 ): Promise<ProjectRow> {
-  const changed = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const changed = await ctx.sql.begin(async (tx) => {
     const project = (await setPlan(tx, projectId, plan)) && (await findProject(tx, projectId))
     if (!project) throw refuse('project_not_found', { projectId })
     const event = { projectId, type: 'project.plan_set', actor, correlationId, causationId, data: { plan } }

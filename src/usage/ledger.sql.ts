@@ -3,7 +3,7 @@
 import { type Cost, costFrom } from '#core/cost.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
-import type { Db, Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
 /** Whose budget it is: of an agent or a project on a day, of a run for ever. */
 export type Payer = { projectId: string; kind: 'agent' | 'project' | 'run'; name: string; day: string }
@@ -48,7 +48,7 @@ const spentOf = (rows: readonly Row[]): Spent =>
   new Map(rows.map((row) => [payerKey(row), costFrom(row.microusd, row.picousd)]))
 
 /** As it is now, without a lock. */
-export async function readSpent(sql: Sql, payers: readonly Payer[]): Promise<Spent> {
+export async function readSpent(sql: Db, payers: readonly Payer[]): Promise<Spent> {
   return spentOf(
     await sql<Row[]>`
       select ${spent(sql)} from ${named(sql, unique(payers))} join spend_sums s using (project_id, kind, name, day)`,
@@ -56,7 +56,7 @@ export async function readSpent(sql: Sql, payers: readonly Payer[]): Promise<Spe
 }
 
 /** Locks the budgets of these payers until the transaction ends, those of which nothing was spent yet too. */
-export async function lockSpent(tx: Sql, payers: readonly Payer[]): Promise<Spent> {
+export async function lockSpent(tx: Db, payers: readonly Payer[]): Promise<Spent> {
   if (payers.length === 0) return new Map()
   const wanted = unique(payers)
   // Rows that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
@@ -133,7 +133,7 @@ export async function sumLedger(
 }
 
 /** Sums of days are looked at on their day; those of runs go with the run. */
-export async function deleteOldSpent(sql: Sql, limit: number): Promise<number> {
+export async function deleteOldSpent(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
     delete from spend_sums where (project_id, kind, name, day) in (
       select project_id, kind, name, day from spend_sums

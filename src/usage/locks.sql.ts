@@ -2,7 +2,7 @@
 // ask at once, on any node, exactly one is first.
 import { column } from '#postgres/column.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { addUse, countUse } from './plans.sql.ts'
 
 export type LockRequest = { projectId: string; key: string; ttlSecs: number; metadata?: object | undefined }
@@ -12,7 +12,7 @@ export type LockTaken = { taken: boolean; firstSeenAt: Date }
 type Ask = { request: LockRequest; callers: number[] }
 
 /** Takes up to 500 locks, and counts the calls; answers in their order. */
-export async function takeLocks(sql: Sql, requests: readonly LockRequest[]): Promise<LockTaken[]> {
+export async function takeLocks(sql: Db, requests: readonly LockRequest[]): Promise<LockTaken[]> {
   const asks = asksOf(requests)
   const of = <T extends string | number | null>(value: (ask: Ask) => T) => column(asks.map(value))
   const rows = await sql<{ heldSince: Date | null; takenAt: Date | null }[]>`
@@ -77,7 +77,7 @@ function asksOf(requests: readonly LockRequest[]): Ask[] {
 }
 
 /** Locks that somebody else took while the statement was under way: it could wait for their rows, and not read them. */
-async function lookAgain(sql: Sql, asks: readonly Ask[]): Promise<Map<Ask, Date>> {
+async function lookAgain(sql: Db, asks: readonly Ask[]): Promise<Map<Ask, Date>> {
   if (asks.length === 0) return new Map()
   const rows = await sql<{ firstSeenAt: Date }[]>`
     select coalesce(l.first_seen_at, clock_timestamp()) as "firstSeenAt"
@@ -89,14 +89,14 @@ async function lookAgain(sql: Sql, asks: readonly Ask[]): Promise<Map<Ask, Date>
 }
 
 /** Counts callers who were not let through to the locks at all. */
-export const countRefused = (sql: Sql, requests: readonly LockRequest[]) =>
+export const countRefused = (sql: Db, requests: readonly LockRequest[]) =>
   addUse(
     sql,
     requests.map(({ projectId }) => ({ projectId, kind: 'make', requests: 1, blocked: 1 })),
   )
 
 /** Sweeps locks that have expired; returns how many. */
-export async function deleteExpiredLocks(sql: Sql, limit: number): Promise<number> {
+export async function deleteExpiredLocks(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
     delete from locks where (project_id, key) in (
       select project_id, key from locks where expires_at < clock_timestamp() limit ${limit} for update skip locked)

@@ -1,14 +1,14 @@
 // The plan of a project, and what it has used of it: counters for each day, kept as things are used.
 import { column } from '#postgres/column.ts'
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
-export async function findPlan(sql: Sql, projectId: string): Promise<string | undefined> {
+export async function findPlan(sql: Db, projectId: string): Promise<string | undefined> {
   const [row] = await sql<{ plan: string }[]>`select plan from projects where id = ${projectId}`
   return row?.plan
 }
 
 /** False when there is no such project. */
-export async function setPlan(sql: Sql, projectId: string, plan: string): Promise<boolean> {
+export async function setPlan(sql: Db, projectId: string, plan: string): Promise<boolean> {
   const [row] = await sql`update projects set plan = ${plan} where id = ${projectId} returning id`
   return row !== undefined
 }
@@ -30,7 +30,7 @@ const COLUMNS = ['requests', 'charged', 'blocked', 'polling'] as const
 const NOTHING: Used = { requests: 0, charged: 0, blocked: 0, polling: 0 }
 
 /** A part of a statement, so that the counters are those of what it does: sums of `used`, one row per project and kind. */
-export const countUse = (sql: Sql, used: Fragment): Fragment => sql`
+export const countUse = (sql: Db, used: Fragment): Fragment => sql`
   insert into plan_usage as u (project_id, kind, day, shard, requests, charged, blocked, polling)
   select project_id, kind, (clock_timestamp() at time zone 'UTC')::date, pg_backend_pid() % 64, requests, charged, blocked, polling
   from ${used} as used order by project_id, kind
@@ -38,7 +38,7 @@ export const countUse = (sql: Sql, used: Fragment): Fragment => sql`
     charged = u.charged + excluded.charged, blocked = u.blocked + excluded.blocked, polling = u.polling + excluded.polling`
 
 /** The rows for `countUse`, for use that is added up already. */
-export function useRows(sql: Sql, uses: readonly Use[]): Fragment {
+export function useRows(sql: Db, uses: readonly Use[]): Fragment {
   const sums = new Map<string, Use & Used>()
   for (const use of uses) {
     const name = JSON.stringify([use.projectId, use.kind])
@@ -54,13 +54,13 @@ export function useRows(sql: Sql, uses: readonly Use[]): Fragment {
 }
 
 /** Counts by itself, for what has no statement of its own or shares a transaction with it. */
-export async function addUse(sql: Sql, uses: readonly Use[]): Promise<void> {
+export async function addUse(sql: Db, uses: readonly Use[]): Promise<void> {
   if (uses.length > 0) await countUse(sql, sql`(select * from ${useRows(sql, uses)})`)
 }
 
 /** What projects have used this month, in UTC; those that used nothing are absent. */
 export async function readMonth(
-  sql: Sql,
+  sql: Db,
   projectIds: readonly string[],
 ): Promise<(Used & { projectId: string; kind: string })[]> {
   const rows = await sql<(Used & { projectId: string; kind: string })[]>`
@@ -74,7 +74,7 @@ export async function readMonth(
 }
 
 /** Which month it is, as YYYY-MM in UTC, by the clock that counts. */
-export async function readMonthName(sql: Sql): Promise<string> {
+export async function readMonthName(sql: Db): Promise<string> {
   const [row] = await sql<{ month: string }[]>`select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM') as month`
   return row!.month
 }
@@ -83,7 +83,7 @@ export type DayUse = Used & { day: string; kind: string }
 
 /** Day by day, both ends included, oldest first. */
 export const readDays = async (
-  sql: Sql,
+  sql: Db,
   projectId: string,
   { from, to }: { from: string; to: string },
 ): Promise<DayUse[]> => [
@@ -98,7 +98,7 @@ export const readDays = async (
  * Makes the rest of the transaction the only one that spends these projects' month, on every node: what it reads of it
  * after this stays true until it commits.
  */
-export async function lockMonths(tx: Sql, projectIds: readonly string[]): Promise<void> {
+export async function lockMonths(tx: Db, projectIds: readonly string[]): Promise<void> {
   // In one order, or two that want both would wait for each other. One at a time: a plan may take them in any order.
   for (const projectId of [...new Set(projectIds)].sort())
     await tx`select pg_advisory_xact_lock(hashtextextended(${`month ${projectId}`}, 8))`
@@ -115,13 +115,13 @@ export type Notices = Record<(typeof NOTICES)[number], boolean>
 const noticesOf = (kept: Partial<Notices> | undefined): Notices =>
   Object.fromEntries(NOTICES.map((name) => [name, kept?.[name] ?? false])) as Notices
 
-export async function readNotices(sql: Sql, projectId: string): Promise<Notices> {
+export async function readNotices(sql: Db, projectId: string): Promise<Notices> {
   const [row] = await sql<{ notices: Partial<Notices> }[]>`select notices from projects where id = ${projectId}`
   return noticesOf(row?.notices)
 }
 
 /** What is not said stays as it is. */
-export async function mergeNotices(sql: Sql, projectId: string, wanted: Partial<Notices>): Promise<Notices> {
+export async function mergeNotices(sql: Db, projectId: string, wanted: Partial<Notices>): Promise<Notices> {
   const said = Object.fromEntries(NOTICES.flatMap((name) => (wanted[name] === undefined ? [] : [[name, wanted[name]]])))
   const [row] = await sql<{ notices: Partial<Notices> }[]>`
     update projects set notices = notices || ${JSON.stringify(said)}::text::jsonb where id = ${projectId} returning notices`
@@ -131,7 +131,7 @@ export async function mergeNotices(sql: Sql, projectId: string, wanted: Partial<
 /** Days that counters of use are kept; more than any span of them that can be asked for. */
 const USE_DAYS = 800
 
-export async function deleteOldUse(sql: Sql, limit: number): Promise<number> {
+export async function deleteOldUse(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
     delete from plan_usage where (project_id, kind, day, shard) in (
       select project_id, kind, day, shard from plan_usage

@@ -18,7 +18,7 @@ import {
   providerName,
 } from '#core/prices.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { deletePrice, findPrices, listPrices, type PriceRow, putPrice } from './prices.sql.ts'
 
 type Asked = Cause & { projectId: string }
@@ -69,11 +69,10 @@ async function change<T>(
   ctx: Ctx,
   asked: Asked & Model,
   { type, data }: { type: string; data?: object },
-  write: (tx: Sql) => Promise<T>,
+  write: (tx: Db) => Promise<T>,
 ): Promise<T> {
   const provider = providerName(asked.provider)
-  const done = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const done = await ctx.sql.begin(async (tx) => {
     const written = await write(tx)
     await appendEvents(tx, [
       {

@@ -23,8 +23,7 @@ export const takeLock = batched<LockAsked, LockAnswer>(
 async function answerLocks(sql: Sql, asked: readonly LockAsked[]): Promise<LockAnswer[]> {
   const bounded = asked.filter(({ callsMax }) => callsMax !== undefined).map(({ projectId }) => projectId)
   if (bounded.length === 0) return takeLocks(sql, asked)
-  const answers = await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const answers = await sql.begin(async (tx) => {
     await lockMonths(tx, bounded)
     const month = await readMonth(tx, [...new Set(bounded)])
     const used = new Map(month.filter(({ kind }) => kind === 'make').map((it) => [it.projectId, it.charged]))

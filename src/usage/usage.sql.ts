@@ -3,7 +3,7 @@
 import { type Cost, costFrom } from '#core/cost.ts'
 import { column } from '#postgres/column.ts'
 import type { SequencePage } from '#postgres/page.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type UsageRow = {
   id: string
@@ -95,7 +95,7 @@ const GROUPS: Record<UsageGroup, { key: string; shown: string }> = {
 }
 
 /** Sums of the hours that begin in a time. Days and hours come in order, and within them the costliest first. */
-export async function sumUsage(sql: Sql, filter: UsageFilter): Promise<UsageSum[]> {
+export async function sumUsage(sql: Db, filter: UsageFilter): Promise<UsageSum[]> {
   const groups = filter.groupBy.map((group) => ({ ...GROUPS[group], isTime: group === 'day' || group === 'hour' }))
   const keys = groups.map(({ key }) => key)
   const times = groups.filter(({ isTime }) => isTime).map(({ key }) => key)

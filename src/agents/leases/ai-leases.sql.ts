@@ -1,6 +1,6 @@
 // AI leases and the agendas that are executed under them. All times are the database's: holders on many machines agree.
 import { jsonText } from '#postgres/json.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type LeaseState = 'held' | 'completed' | 'failed' | 'cancelled'
 
@@ -40,7 +40,7 @@ export async function findLease(sql: Db, { projectId, key }: LeaseName): Promise
   return row
 }
 
-export async function lockLease(tx: Sql, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
+export async function lockLease(tx: Db, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
   // First the lock: what is over is asked for when it is held, not when the waiting began.
   await tx`select from ai_leases where project_id = ${projectId} and key = ${key} for update`
   return findLease(tx, { projectId, key })
@@ -56,7 +56,7 @@ export type NewLease = LeaseName & {
 }
 
 /** Undefined when the key has a row, which may be anybody's by then. */
-export async function insertLease(tx: Sql, it: NewLease): Promise<LeaseRow | undefined> {
+export async function insertLease(tx: Db, it: NewLease): Promise<LeaseRow | undefined> {
   const [row] = await tx<LeaseRow[]>`
     insert into ai_leases (project_id, key, lease_id, state, ttl_secs, run_id, run_ref, ends_run, agent_id, first_seen_at, expires_at)
     values (${it.projectId}, ${it.key}, ${it.leaseId}, 'held', ${it.ttlSecs}, ${it.runId}, ${it.runRef}, ${it.endsRun}, ${it.agentId},
@@ -67,7 +67,7 @@ export async function insertLease(tx: Sql, it: NewLease): Promise<LeaseRow | und
 }
 
 /** Gives a key whose lease is over to a new holder; the caller has locked its row. What ran under the old one is off. */
-export async function takeLease(tx: Sql, it: NewLease): Promise<LeaseRow> {
+export async function takeLease(tx: Db, it: NewLease): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
     with dropped as (delete from ai_agendas where project_id = ${it.projectId} and key = ${it.key})
     update ai_leases set lease_id = ${it.leaseId}, version = 1, state = 'held', ttl_secs = ${it.ttlSecs}, run_id = ${it.runId}, run_ref = ${it.runRef},
@@ -79,7 +79,7 @@ export async function takeLease(tx: Sql, it: NewLease): Promise<LeaseRow> {
 }
 
 /** The lease begins anew from now; the caller has locked its row. */
-export async function extendLease(tx: Sql, { projectId, key }: LeaseName, ttlSecs: number): Promise<LeaseRow> {
+export async function extendLease(tx: Db, { projectId, key }: LeaseName, ttlSecs: number): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
     update ai_leases set version = version + 1, ttl_secs = ${ttlSecs}, expires_at = clock_timestamp() + ${ttlSecs}::float8 * interval '1 s'
     where project_id = ${projectId} and key = ${key}
@@ -102,7 +102,7 @@ export type LeaseEnd = {
 
 /** Keeps the answer for so many days; the caller has locked the row. */
 export async function endLease(
-  tx: Sql,
+  tx: Db,
   { projectId, key }: LeaseName,
   end: LeaseEnd,
   keepDays: number,
@@ -119,7 +119,7 @@ export async function endLease(
 
 /** Deletes leases that were over so long ago, and answers those of them whose holder never said how it ended. */
 export const sweepLeases = async (
-  tx: Sql,
+  tx: Db,
   { heldAfterSecs, limit }: { heldAfterSecs: number; limit: number },
 ): Promise<LeaseRow[]> => [
   ...(await tx<LeaseRow[]>`
@@ -158,7 +158,7 @@ export type Agenda = LeaseName & {
 }
 
 /** Held by nobody: the next node that looks may take it. */
-export const insertAgenda = (tx: Sql, it: Omit<Agenda, 'done' | 'executor'>) => tx`
+export const insertAgenda = (tx: Db, it: Omit<Agenda, 'done' | 'executor'>) => tx`
   insert into ai_agendas (project_id, key, lease_id, agent_id, actions, dry_run, executor, held_until)
   values (${it.projectId}, ${it.key}, ${it.leaseId}, ${it.agentId}, ${JSON.stringify(it.actions)}::text::jsonb, ${it.dryRun},
     '00000000-0000-0000-0000-000000000000', clock_timestamp())`
@@ -193,11 +193,7 @@ export const leaveAgenda = (sql: Db, { projectId, key, executor }: Agenda) => sq
   update ai_agendas set held_until = clock_timestamp() where project_id = ${projectId} and key = ${key} and executor = ${executor}`
 
 /** Writes down how the next action ended; false when the agenda is somebody else's by now. */
-export async function saveActionDone(
-  tx: Sql,
-  { projectId, key, executor }: Agenda,
-  done: ActionDone,
-): Promise<boolean> {
+export async function saveActionDone(tx: Db, { projectId, key, executor }: Agenda, done: ActionDone): Promise<boolean> {
   const rows = await tx`
     update ai_agendas set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
     where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`

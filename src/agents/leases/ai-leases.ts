@@ -14,7 +14,7 @@ import { TOLD_AS } from '#log/client-endings.sql.ts'
 import type { FeedType } from '#log/read-feed.sql.ts'
 import { feedEvent, feedOf } from '#log/recent-feed.ts'
 import { derivedId, newId } from '#postgres/id.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
 import { findRun, readRuns } from '#run-state/read/read-runs.sql.ts'
@@ -38,7 +38,7 @@ export type LeaseRequest = Asked & {
   /** What is to be executed here; without it the holder does the work. */
   agenda?: { agentId: string; actions: AgendaItem[]; dryRun: boolean } | undefined
   /** Throws when the project may not have one more. */
-  admit?: ((tx: Sql) => Promise<void>) | undefined
+  admit?: ((tx: Db) => Promise<void>) | undefined
 }
 
 export type Leased = { acquired: boolean; lease: LeaseRow }
@@ -49,7 +49,7 @@ export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Lease
     // Most who come are too late, and need no lock to be told so.
     const seen = await storage.findLease(ctx.sql, asked)
     if (seen && !seen.over) return { acquired: false, lease: seen }
-    const leased = (await ctx.sql.begin((tx) => acquire(tx as unknown as Sql, asked))) as Leased | undefined
+    const leased = (await ctx.sql.begin((tx) => acquire(tx, asked))) as Leased | undefined
     if (!leased) continue
     if (leased.acquired) tell(ctx, leased.lease, asked.agenda ? ['ai-agendas'] : [])
     return leased
@@ -58,7 +58,7 @@ export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Lease
 }
 const TRIES_MAX = 10
 
-async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined> {
+async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined> {
   const { projectId, key, actor, agentId, agenda } = asked
   const { runId, ...run } = await placeOf(tx, asked)
   const wanted = {
@@ -95,7 +95,7 @@ async function acquire(tx: Sql, asked: LeaseRequest): Promise<Leased | undefined
 }
 
 /** The run that a name means: one that is there, whoever executes it, or one that begins now. */
-async function placeOf(tx: Sql, { projectId, key, runRef }: LeaseRequest) {
+async function placeOf(tx: Db, { projectId, key, runRef }: LeaseRequest) {
   const run = await findRun(tx, projectId, runRef)
   if (!run) checkNewRunId(runRef, runRef === key ? 'key' : 'run_id')
   return {
@@ -106,7 +106,7 @@ async function placeOf(tx: Sql, { projectId, key, runRef }: LeaseRequest) {
 }
 
 /** Its time ran out, and its holder did not say how it ended. */
-async function abandon(tx: Sql, lease: LeaseRow, forGood: boolean): Promise<void> {
+async function abandon(tx: Db, lease: LeaseRow, forGood: boolean): Promise<void> {
   const { key } = lease
   await appendEvents(tx, [
     { ...about(lease, SYSTEM), type: 'lease_expired', status: 'expired', level: 'warn', data: { key } },
@@ -116,8 +116,7 @@ async function abandon(tx: Sql, lease: LeaseRow, forGood: boolean): Promise<void
 
 /** The holder goes on working: the lease begins anew. */
 export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; ttlSecs: number }): Promise<LeaseRow> {
-  const lease = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const lease = (await ctx.sql.begin(async (tx) => {
     const held = await lockHeld(tx, asked)
     if (held.state !== 'held') return held
     return (await withRunCanceled(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
@@ -131,8 +130,7 @@ export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; tt
 export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
   const seen = await storage.findLease(ctx.sql, name)
   if (seen?.state !== 'held' || !(await isRunCanceled(ctx, seen))) return seen
-  const ended = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const ended = (await ctx.sql.begin(async (tx) => {
     const lease = await storage.lockLease(tx, name)
     return lease?.state === 'held' ? withRunCanceled(tx, lease) : undefined
   })) as LeaseRow | undefined
@@ -141,7 +139,7 @@ export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow 
 }
 
 /** Ends a lease whose run was canceled; undefined for any other. */
-async function withRunCanceled(tx: Sql, lease: LeaseRow): Promise<LeaseRow | undefined> {
+async function withRunCanceled(tx: Db, lease: LeaseRow): Promise<LeaseRow | undefined> {
   if (!(await isRunCanceled({ sql: tx }, lease))) return undefined
   return writeEnd(tx, lease, { actor: SYSTEM, end: { state: 'cancelled' } })
 }
@@ -164,8 +162,7 @@ export async function endLease(
   ctx: Ctx,
   asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd },
 ): Promise<LeaseRow> {
-  const ended = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const ended = (await ctx.sql.begin(async (tx) => {
     const lease = await lockHeld(tx, asked)
     if (lease.state === asked.end.state) return lease
     if (lease.state !== 'held') throw refuse('lease_over', { key: asked.key, state: lease.state })
@@ -176,7 +173,7 @@ export async function endLease(
 }
 
 /** A lease that has run out is its holder's still while nobody else has taken the key. */
-async function lockHeld(tx: Sql, { projectId, key, leaseId }: LeaseName & { leaseId: string }): Promise<LeaseRow> {
+async function lockHeld(tx: Db, { projectId, key, leaseId }: LeaseName & { leaseId: string }): Promise<LeaseRow> {
   const lease = await storage.lockLease(tx, { projectId, key })
   if (!lease || !standingOf(lease)) throw refuse('lease_not_found', { key })
   if (lease.leaseId !== leaseId) throw refuse('not_lease_holder', { key, leaseId })
@@ -188,7 +185,7 @@ const MOVE_OF = { completed: 'complete', failed: 'fail', cancelled: 'cancel' } a
 type Ending = { actor: Actor; reason?: string | undefined; end: LeaseEnd }
 
 /** Ends a lease, and with it its run; the caller holds the lock of its row. */
-export async function writeEnd(tx: Sql, lease: LeaseRow, { actor, reason, end }: Ending): Promise<LeaseRow> {
+export async function writeEnd(tx: Db, lease: LeaseRow, { actor, reason, end }: Ending): Promise<LeaseRow> {
   const ended = await storage.endLease(tx, lease, end, ANSWER_DAYS)
   const code = standingOf(ended)!.errorCode ?? undefined
   await endRun(tx, ended, { actor, move: MOVE_OF[end.state], status: end.state, code, reason, result: end.result })
@@ -211,7 +208,7 @@ type RunEnd = {
   result?: unknown
 }
 
-async function endRun(tx: Sql, lease: LeaseRow, { actor, move, status, code, reason, result }: RunEnd): Promise<void> {
+async function endRun(tx: Db, lease: LeaseRow, { actor, move, status, code, reason, result }: RunEnd): Promise<void> {
   const said = reason ?? code
   await appendEvents(tx, [
     {
@@ -253,8 +250,7 @@ function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly Topic[]
 
 /** Forgets answers whose time is over, and ends the runs of holders that never came back; answers how many leases. */
 export async function sweepLeases(ctx: Ctx): Promise<number> {
-  const swept = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const swept = (await ctx.sql.begin(async (tx) => {
     const leases = await storage.sweepLeases(tx, { heldAfterSecs: ABANDONED_SECS, limit: SWEEP_MAX })
     for (const lease of leases) if (lease.state === 'held') await abandon(tx, lease, true)
     return leases

@@ -5,7 +5,6 @@ import type { Ctx } from '#bell/ctx.ts'
 import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
-import type { Sql } from '#postgres/sql.ts'
 import { callTool } from '../tools/call-tool.ts'
 import { asAnswer, foreseeCall } from '../tools/foresee-call.ts'
 import { type CallAnswer, failed, type ToolCall } from '../tools/governed-call.ts'
@@ -80,7 +79,7 @@ async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDo
 
 /** False when the agenda is somebody else's, or its lease is over: what comes next is not ours to do. */
 const saveDone = (ctx: Ctx, agenda: Agenda, done: ActionDone): Promise<boolean> =>
-  ctx.sql.begin((tx) => saveActionDone(tx as unknown as Sql, agenda, done)) as Promise<boolean>
+  ctx.sql.begin((tx) => saveActionDone(tx, agenda, done)) as Promise<boolean>
 
 /** The results of fifty actions are one answer, which has to stay one that can be read. */
 const SHOWN_BYTES_MAX = 64 * 1024
@@ -115,8 +114,7 @@ async function finish(ctx: Ctx, { agenda, actor, done, canceled }: Finished): Pr
     : bad
       ? { state: 'failed', result, errorCode: bad.policy_reason }
       : { state: 'completed', result }
-  const ended = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const ended = (await ctx.sql.begin(async (tx) => {
     const lease = await lockLease(tx, agenda)
     return lease?.leaseId === agenda.leaseId && lease.state === 'held' ? writeEnd(tx, lease, { actor, end }) : undefined
   })) as LeaseRow | undefined

@@ -1,6 +1,6 @@
 // Tools that agents call through us, and the calls that are not made twice.
 
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { AgentName } from '../agents.sql.ts'
 
 export type ToolRow = {
@@ -45,7 +45,7 @@ export const listTools = async (
 ]
 
 /** Locks the project for a change of its tools, so that two at once do not both become the last that its plan allows. */
-export async function lockTools(tx: Sql, projectId: string): Promise<number> {
+export async function lockTools(tx: Db, projectId: string): Promise<number> {
   await tx`select from projects where id = ${projectId} for no key update`
   const [row] = await tx<{ n: number }[]>`select count(*)::int as n from tools where project_id = ${projectId}`
   return row!.n
@@ -54,7 +54,7 @@ export async function lockTools(tx: Sql, projectId: string): Promise<number> {
 export type NewTool = Omit<ToolRow, 'createdAt' | 'updatedAt'>
 
 /** Writes a tool as it now is, in place of the one of this name and scope. */
-export async function putTool(tx: Sql, it: NewTool): Promise<ToolRow> {
+export async function putTool(tx: Db, it: NewTool): Promise<ToolRow> {
   const [row] = await tx<ToolRow[]>`
     insert into tools (project_id, name, scope_id, url, secret, secret_id, timeout_ms, max_retries, dedup_window_secs, enabled, description)
     values (${it.projectId}, ${it.name}, ${it.scopeId}, ${it.url}, ${it.secret}, ${it.secretId}, ${it.timeoutMs}, ${it.maxRetries}, ${it.dedupWindowSecs},
@@ -66,7 +66,7 @@ export async function putTool(tx: Sql, it: NewTool): Promise<ToolRow> {
   return row!
 }
 
-export async function deleteTool(tx: Sql, { projectId, name, scopeId }: ToolName): Promise<boolean> {
+export async function deleteTool(tx: Db, { projectId, name, scopeId }: ToolName): Promise<boolean> {
   const rows = await tx`
     delete from tools where project_id = ${projectId} and name = ${name} and scope_id = ${scopeId} returning 1`
   return rows.length > 0

@@ -7,7 +7,7 @@ import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { deleteTool, findTool, lockTools, type NewTool, putTool, type ToolName, type ToolRow } from './tools.sql.ts'
 
 export const GLOBAL = 'global'
@@ -20,8 +20,8 @@ type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | '
 }
 export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
 
-export async function requireTool(ctx: Pick<Ctx, 'sql'>, name: ToolName): Promise<ToolRow> {
-  const tool = await findTool(ctx.sql, name)
+export async function requireTool({ sql }: { sql: Db }, name: ToolName): Promise<ToolRow> {
+  const tool = await findTool(sql, name)
   if (!tool) throw refuse('tool_not_found', { tool: name.name })
   return tool
 }
@@ -85,10 +85,9 @@ type Changed = { row: ToolRow; type: string }
 async function change(
   ctx: Ctx,
   { projectId, actor, name, scopeId }: Asked,
-  write: (tx: Sql) => Promise<Changed | undefined>,
+  write: (tx: Db) => Promise<Changed | undefined>,
 ): Promise<ToolRow | undefined> {
-  const changed = (await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const changed = (await ctx.sql.begin(async (tx) => {
     const done = await write(tx)
     if (!done) return undefined
     const { url, enabled, secretId } = done.row

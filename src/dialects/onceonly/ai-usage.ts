@@ -3,7 +3,7 @@ import { callTool } from '#agents/tools/call-tool.ts'
 import { isIdle } from '#agents/tools/foresee-call.ts'
 import type { CallAnswer, ToolCall } from '#agents/tools/governed-call.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { addUse, lockMonths, readMonth } from '#usage/plans.sql.ts'
 import { writeFeed } from './feed.ts'
 import type { NamedPlan } from './plans.ts'
@@ -13,7 +13,7 @@ import { OnceRefusal } from './wording.ts'
 const KIND = 'ai'
 
 /** What has counted in this month. */
-export async function usedOf({ sql }: { sql: Sql }, projectId: string): Promise<number> {
+export async function usedOf({ sql }: { sql: Db }, projectId: string): Promise<number> {
   const months = await readMonth(sql, [projectId])
   return months.find(({ kind }) => kind === KIND)?.charged ?? 0
 }
@@ -23,7 +23,7 @@ async function usedUp(ctx: Ctx, projectId: string, plan: NamedPlan): Promise<boo
 }
 
 /** Refuses one more when the month is used up; undefined for plans that go on. */
-export function admission(projectId: string, plan: NamedPlan): ((tx: Sql) => Promise<void>) | undefined {
+export function admission(projectId: string, plan: NamedPlan): ((tx: Db) => Promise<void>) | undefined {
   if (!plan.hardStop) return undefined
   return async (tx) => {
     await lockMonths(tx, [projectId])
@@ -74,8 +74,7 @@ export async function countedCall(ctx: Ctx, projectId: string, plan: NamedPlan, 
   return answer
 }
 
-const inTransaction = (ctx: Ctx, work: (tx: Sql) => Promise<void>): Promise<unknown> =>
-  ctx.sql.begin((tx) => work(tx as unknown as Sql))
+const inTransaction = (ctx: Ctx, work: (tx: Db) => Promise<void>): Promise<unknown> => ctx.sql.begin((tx) => work(tx))
 
 /** Plans that go on past their month say so. */
 export const noteLease = (ctx: Ctx, projectId: string, plan: NamedPlan): void =>

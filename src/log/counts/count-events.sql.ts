@@ -2,7 +2,7 @@
 // not folded into those yet from the counters; only what the ends of a span are off the nearest hour is counted in the log.
 import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
 import { cutSpan, instant, type Part, roundToHours, type Span, type Unit } from '#core/time-units.ts'
-import { type Fragment, joined, type Sql } from '#postgres/sql.ts'
+import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 
 export type CountFilter = {
   projectId: string
@@ -20,7 +20,7 @@ export type CountFilter = {
 export type Count = { key: string; count: number }
 export type EventCounts = { total: number; byType: Count[]; byResourceType: Count[]; byActorType: Count[] }
 
-export async function countEvents(sql: Sql, filter: CountFilter): Promise<EventCounts> {
+export async function countEvents(sql: Db, filter: CountFilter): Promise<EventCounts> {
   const rows = await sql<{ kind: number; key: string | null; count: number }[]>`
     with counted as (${counted(sql, filter, 'event_sums')})
     select grouping(type, resource_type, actor_type) as kind, coalesce(type, resource_type, actor_type) as key, sum(n)::bigint as count
@@ -36,7 +36,7 @@ export async function countEvents(sql: Sql, filter: CountFilter): Promise<EventC
 export type KindCount = { type: string; resourceType: string; count: number }
 
 /** Every pair of a type and a kind of resource ('' without one) that there is. */
-export async function countKinds(sql: Sql, filter: CountFilter): Promise<KindCount[]> {
+export async function countKinds(sql: Db, filter: CountFilter): Promise<KindCount[]> {
   const rows = await sql<KindCount[]>`
     with counted as (${counted(sql, filter, 'event_sums')})
     select type, resource_type as "resourceType", sum(n)::bigint as count from counted group by 1, 2 having sum(n) <> 0`
@@ -53,7 +53,7 @@ export type ActorCount = {
 
 /** The busiest first. */
 export async function countByActor(
-  sql: Sql,
+  sql: Db,
   filter: CountFilter,
   limit: number,
   outcomes: OutcomePatterns = outcomePatterns(),
@@ -76,7 +76,7 @@ export async function countByActor(
 
 /** Events in each day or hour of a span that begins and ends with an hour, the latest first. */
 export async function countByUnit(
-  sql: Sql,
+  sql: Db,
   filter: CountFilter,
   unit: Exclude<Unit, 'month'>,
 ): Promise<{ start: Date; count: number }[]> {
@@ -92,7 +92,7 @@ type Sums = 'event_sums' | 'actor_sums'
  * Rows of type, resource_type ('' without one), actor_type, with `actor_sums` actor_id ('' without one), and n; and
  * start, when the unit that they were counted in began.
  */
-function counted(sql: Sql, filter: CountFilter, sums: Sums, units?: readonly Unit[]): Fragment {
+function counted(sql: Db, filter: CountFilter, sums: Sums, units?: readonly Unit[]): Fragment {
   const actor = sums === 'actor_sums' ? sql`actor_type, actor_id` : sql`actor_type`
   const { whole, parts } = roundToHours(filter)
   const ways = [
@@ -110,7 +110,7 @@ function counted(sql: Sql, filter: CountFilter, sums: Sums, units?: readonly Uni
   ])
 }
 
-function countedInLog(sql: Sql, filter: CountFilter, { sign, ...span }: Part, sums: Sums): Fragment {
+function countedInLog(sql: Db, filter: CountFilter, { sign, ...span }: Part, sums: Sums): Fragment {
   const about = sql`coalesce(resource_type, case when run_id is null then '' else 'run' end)`
   const actor = sums === 'actor_sums' ? sql`actor_type, coalesce(actor_id, '')` : sql`actor_type`
   return sql`
@@ -119,13 +119,13 @@ function countedInLog(sql: Sql, filter: CountFilter, { sign, ...span }: Part, su
     group by type, ${about}, ${actor}`
 }
 
-function conditions(sql: Sql, { projectId, types, resourceTypes, named }: CountFilter, about: Fragment): Fragment {
+function conditions(sql: Db, { projectId, types, resourceTypes, named }: CountFilter, about: Fragment): Fragment {
   return sql`and project_id = ${projectId}
     ${types ? sql`and type = any(${types as string[]}::text[])` : sql``}
     ${resourceTypes ? sql`and ${about} = any(${resourceTypes as string[]}::text[])` : sql``}
     ${named ? sql`and ${about} <> ''` : sql``}`
 }
 
-const within = (sql: Sql, column: Fragment, { from, to }: Span) => sql`
+const within = (sql: Db, column: Fragment, { from, to }: Span) => sql`
   ${from ? sql`and ${column} >= ${instant(from)}::text::timestamptz` : sql``}
   ${to ? sql`and ${column} < ${instant(to)}::text::timestamptz` : sql``}`

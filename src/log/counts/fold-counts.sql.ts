@@ -1,12 +1,12 @@
 // Folding the counters of events: hours that are over leave `event_counts`, where each writing connection has a row of
 // its own, for the sums that reads go by. What is in the one is not in the other, so that a read adds both up.
-import type { Db, Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
 /** Rows that one statement folds. */
 const ROWS_MAX = 5_000
 
 /** Folds some of the counters of all hours but those that are being written. Returns how many rows of them it took. */
-export async function foldCounts(sql: Sql, rowsMax = ROWS_MAX): Promise<number> {
+export async function foldCounts(sql: Db, rowsMax = ROWS_MAX): Promise<number> {
   const [row] = await sql<{ taken: number }[]>`
     with taken as materialized (
       delete from event_counts where ctid = any(array(

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { testDatabase } from '#test/support/db.ts'
 import { eventLine } from './event-line.sql.ts'
 
-const lineOf = async (sql: Sql, row: object): Promise<string> => {
+const lineOf = async (sql: Db, row: object): Promise<string> => {
   const [made] = await sql<{ line: string }[]>`
     select ${eventLine(sql)} as line from jsonb_populate_record(null::events, ${JSON.stringify(row)}::text::jsonb)`
   return made!.line
@@ -38,7 +38,7 @@ test('the session has no say in it', async () => {
   const usual = await lineOf(sql, row)
   await sql.begin(async (tx) => {
     await tx.unsafe(`set local timezone = 'Asia/Tokyo'; set local datestyle = 'German'`)
-    expect(await lineOf(tx as unknown as Sql, row)).toBe(usual)
+    expect(await lineOf(tx, row)).toBe(usual)
   })
 })
 

@@ -13,7 +13,6 @@ import {
   sealText,
   WINDOW_AGE_MAX_MS,
 } from '#core/seal.ts'
-import type { Sql } from '#postgres/sql.ts'
 import { measureUnsealed, readUnsealed, type UnsealedWindow } from './sealed-events.sql.ts'
 import { insertSeals, lockSealedLog, readHeads } from './seals.sql.ts'
 
@@ -24,8 +23,7 @@ export const sealHash = (seal: SealBody): string => createHash('sha256').update(
 
 /** The seals and how far the log is sealed are committed together: a node that dies leaves whole windows, each once. */
 export const sealNextWindow = ({ sql }: Pick<Ctx, 'sql'>, ageMaxMs = WINDOW_AGE_MAX_MS): Promise<Sealing> =>
-  sql.begin(async (transaction): Promise<Sealing> => {
-    const tx = transaction as unknown as Sql
+  sql.begin(async (tx): Promise<Sealing> => {
     const sealed = await lockSealedLog(tx)
     if (!sealed) return { outcome: 'busy', dueInMs: undefined }
     if (sealed.ahead) return { outcome: 'ahead', dueInMs: undefined }

@@ -1,5 +1,5 @@
 // How far the log's readers are behind it, and whose transaction it is that they wait for.
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** In milliseconds; 0 when nothing waits. */
 export type LogLag = {
@@ -9,7 +9,7 @@ export type LogLag = {
   sealsMs: number
 }
 
-export async function readLogLag(sql: Sql): Promise<LogLag> {
+export async function readLogLag(sql: Db): Promise<LogLag> {
   // An event with the number of a transaction to come waits for nobody: it was written by hand, and verification finds it.
   const [row] = await sql<LogLag[]>`
     select coalesce(extract(epoch from clock_timestamp() - held.recorded_at) * 1000, 0)::float8 as "tailMs",
@@ -42,7 +42,7 @@ export type Holder = {
 }
 
 /** Whose transaction is the oldest one that may still write, in any database of the server. */
-export async function findHolder(sql: Sql): Promise<Holder | undefined> {
+export async function findHolder(sql: Db): Promise<Holder | undefined> {
   // Everybody may see who holds which id; of what a session does, others see less.
   const [row] = await sql<Holder[]>`
     select l.pid, coalesce(a.usename, p.owner) as "user", coalesce(a.datname, p.database) as database,

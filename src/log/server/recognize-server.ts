@@ -2,7 +2,7 @@
 // all that are in the log, whatever the new server calls them, and each project's log says so itself.
 import type { Logger } from 'pino'
 import type { Place } from '#core/seal.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 import { appendEvents } from '../append-events.sql.ts'
 import {
   findLogServer,
@@ -52,8 +52,7 @@ export type Recognize = { log: Pick<Logger, 'warn'>; restored?: 'restored' | und
 export async function recognizeServer(sql: Sql, { log, restored }: Recognize): Promise<void> {
   const found = await readServer(sql)
   if (!restored && !changeOf(await findLogServer(sql), found, false)) return
-  const changed = await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const changed = await sql.begin(async (tx) => {
     await lockLog(tx)
     const [known, end] = [await findLogServer(tx), await readLogEnd(tx)]
     const change = restored ?? changeOf(known, found, end.ahead)
@@ -67,7 +66,7 @@ export async function recognizeServer(sql: Sql, { log, restored }: Recognize): P
 
 type TakeOver = { change: Change; known: KnownServer | undefined; found: Server; highest: bigint; last: Place }
 
-async function takeOver(tx: Sql, { change, known, found, highest, last }: TakeOver): Promise<void> {
+async function takeOver(tx: Db, { change, known, found, highest, last }: TakeOver): Promise<void> {
   const steps = change === 'promoted' ? 1n : PROMOTIONS_MAX
   const base = ((highest >> NUMBERS_BITS) + steps) << NUMBERS_BITS
   if (base > NUMBER_MAX) throw new Error(`The log has an event numbered ${highest}, beyond which no server can number.`)

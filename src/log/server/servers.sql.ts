@@ -1,6 +1,6 @@
 // The servers on which the log was, and what the one that it is on calls itself.
 import type { Place } from '#core/seal.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** `system` is undefined where the server does not tell. `base`: what the database raises its ids of transactions by. */
 export type Server = { system: string | undefined; timeline: string | undefined; base: bigint }
@@ -9,7 +9,7 @@ export type KnownServer = { number: number; system: string | null; timeline: str
 /** What is wrong with a connection or a server passes; all else is what a managed server lacks, or does not let us ask. */
 const PASSES = /^(?:08|25|40|53|57|58)/
 
-export async function readServer(sql: Sql): Promise<Server> {
+export async function readServer(sql: Db): Promise<Server> {
   const [system, timeline] = [
     await told(sql<{ it: string }[]>`select system_identifier::text as it from pg_control_system()`),
     await told(sql<{ it: string }[]>`select left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as it`),
@@ -29,20 +29,20 @@ async function told(asked: PromiseLike<readonly { it: string }[]>): Promise<stri
 }
 
 /** Where the log was last; undefined before it was anywhere. */
-export async function findLogServer(sql: Sql): Promise<KnownServer | undefined> {
+export async function findLogServer(sql: Db): Promise<KnownServer | undefined> {
   const [row] = await sql<(Omit<KnownServer, 'base'> & { base: string })[]>`
     select number, system, timeline, base::text as base from log_servers order by number desc limit 1`
   return row && { ...row, base: BigInt(row.base) }
 }
 
 /** Nobody appends or seals until the transaction has ended. */
-export async function lockLog(tx: Sql): Promise<void> {
+export async function lockLog(tx: Db): Promise<void> {
   await tx`select pg_advisory_xact_lock(hashtextextended('sealer', 5))`
   await tx.unsafe('lock table events in share row exclusive mode')
 }
 
 /** The newest event, the highest number in use, and whether that is of a transaction that this server has not begun. */
-export async function readLogEnd(sql: Sql): Promise<{ last: Place; highest: bigint; ahead: boolean }> {
+export async function readLogEnd(sql: Db): Promise<{ last: Place; highest: bigint; ahead: boolean }> {
   const [row] = await sql<{ xid: string; position: number; highest: string; ahead: boolean }[]>`
     with last as (select xid, position from events order by xid desc, position desc limit 1)
     select coalesce(last.xid, '0')::text as xid, coalesce(last.position, 0) as position,
@@ -52,7 +52,7 @@ export async function readLogEnd(sql: Sql): Promise<{ last: Place; highest: bigi
   return { last: { xid: row!.xid, position: row!.position }, highest: BigInt(row!.highest), ahead: row!.ahead }
 }
 
-export async function insertLogServer(sql: Sql, { system, timeline, base }: Server, last: Place): Promise<void> {
+export async function insertLogServer(sql: Db, { system, timeline, base }: Server, last: Place): Promise<void> {
   await sql`
     insert into log_servers (number, system, timeline, base, last_xid, last_position)
     select coalesce(max(number), 0) + 1, ${system ?? null}::text, ${timeline ?? null}::text, ${base.toString()}::text::bigint,
@@ -61,12 +61,12 @@ export async function insertLogServer(sql: Sql, { system, timeline, base }: Serv
 }
 
 /** From now on transactions of this server have numbers from `base` on. The log is locked. */
-export async function renumberFrom(tx: Sql, base: bigint): Promise<void> {
+export async function renumberFrom(tx: Db, base: bigint): Promise<void> {
   // DDL takes no parameters; a bigint is safe in any text.
   await tx.unsafe(`
     create or replace function log_xid(id xid8) returns xid8 language sql stable parallel safe
     as 'select (id::text::bigint + ${base})::text::xid8'`)
 }
 
-export const readProjectIds = async (sql: Sql): Promise<string[]> =>
+export const readProjectIds = async (sql: Db): Promise<string[]> =>
   (await sql<{ id: string }[]>`select id from projects order by id`).map((row) => row.id)

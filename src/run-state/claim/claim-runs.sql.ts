@@ -2,7 +2,7 @@
 import type { Actor } from '#core/event.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 import { LANES_MAX, type Lane, lanesOf } from './lanes.sql.ts'
 
 export type Claim = {
@@ -76,14 +76,14 @@ export async function claimLimitedRuns(sql: Sql, claim: Claim, jobIds: readonly 
     return locked.length === 0
       ? { runs: [], limitedJobs: [], after: undefined, contended: false, withheld: false }
       : claimFrom(
-          tx as unknown as Sql,
+          tx,
           claim,
           locked.map((row) => row.job_id),
         )
   }) as Promise<Claimed>
 }
 
-async function claimFrom(sql: Sql, claim: Claim, limitedJobs: string[]): Promise<Claimed> {
+async function claimFrom(sql: Db, claim: Claim, limitedJobs: string[]): Promise<Claimed> {
   const ofLimited = limitedJobs.length > 0
   const started = claim.into === 'executing'
   const rows = await sql<Row[]>`

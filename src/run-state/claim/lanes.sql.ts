@@ -1,6 +1,6 @@
 // Lanes: what shares one place in the turn order, (queue, project, rank, job, concurrency key). They are found by one
 // index probe each (a loose index scan), whatever the backlog behind them.
-import type { Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 
 /** Lanes looked at in one claim; with more, later claims go on where this one ended. */
 export const LANES_MAX = 256
@@ -20,7 +20,7 @@ type View = { projectId?: string | undefined; queues: readonly string[]; after?:
  * in the middle of a project's lanes is weighed together with the first ones of that project, marked `early`: what goes
  * before them all may have come since.
  */
-export function lanesOf(sql: Sql, { projectId, queues, after }: View): Fragment {
+export function lanesOf(sql: Db, { projectId, queues, after }: View): Fragment {
   const from = after ?? BEFORE_ALL
   const own = projectId === undefined ? sql`` : sql`and project_id = ${projectId}`
   // Beside an equality with the project the comparison must begin behind it: one that begins with the project would
@@ -55,7 +55,7 @@ export function lanesOf(sql: Sql, { projectId, queues, after }: View): Fragment 
 }
 
 /** The first lanes of the project in whose middle a view begins, as far as the view. */
-const firstOf = (sql: Sql, queues: readonly string[], after: Lane): Fragment => {
+const firstOf = (sql: Db, queues: readonly string[], after: Lane): Fragment => {
   const upTo = sql`(rank, job_id, concurrency_key) <= (${after.rank}::int, ${after.jobId}::uuid, ${after.concurrencyKey}::text)`
   return sql`first_lane as (
       (select queue_name as queue, head.project_id, head.rank, head.job_id, head.concurrency_key, 1 as n

@@ -1,5 +1,5 @@
 // When somebody last asked for runs of a queue. Nothing depends on it but the answer to "why does this run not begin?".
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 /** Whose dispatch serves all projects, as no project is named. */
 const ALL_PROJECTS = ''
@@ -10,7 +10,7 @@ const KEPT_DAYS = 1
 /** `projectId` is undefined for Runyard's own dispatch. */
 export type Asking = { projectId: string | undefined; queues: readonly string[] }
 
-export const noteAsking = (sql: Sql, { projectId = ALL_PROJECTS, queues }: Asking) => sql`
+export const noteAsking = (sql: Db, { projectId = ALL_PROJECTS, queues }: Asking) => sql`
   insert into queue_claimers (project_id, queue, asked_at)
   select ${projectId}::text, asked.queue, clock_timestamp() from unnest(${queues as string[]}::text[]) as asked (queue)
   where (select count(*) from queue_claimers where project_id = ${projectId}::text) < ${QUEUES_OF_PROJECT_MAX}
@@ -46,7 +46,7 @@ export async function readLastAsked(
   }
 }
 
-export async function deleteSilentClaimers(sql: Sql, limit: number): Promise<number> {
+export async function deleteSilentClaimers(sql: Db, limit: number): Promise<number> {
   const deleted = await sql`
     delete from queue_claimers where (project_id, queue) in (
       select project_id, queue from queue_claimers where asked_at < now() - ${KEPT_DAYS} * interval '1 day'

@@ -2,7 +2,7 @@
 import type { Actor } from '#core/event.ts'
 import { EXTERNAL_QUEUE } from '#core/queue.ts'
 import { countMoves, tally } from '#log/counts/counts.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type NewExternalRun = {
   /** Derived from project and `clientId`, so that two first events at once mean the same run. */
@@ -15,7 +15,7 @@ export type NewExternalRun = {
 }
 
 /** False when the run is there already. */
-export async function insertExternalRun(sql: Sql, run: NewExternalRun): Promise<boolean> {
+export async function insertExternalRun(sql: Db, run: NewExternalRun): Promise<boolean> {
   const [row] = await sql`
     with fresh as (
       insert into runs (id, project_id, client_id, execution, queue, triggered_by, created_by_type, created_by_id, correlation_id, rank, timeout_secs,

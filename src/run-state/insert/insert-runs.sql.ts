@@ -7,7 +7,7 @@ import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { insertLabels } from '../labels.sql.ts'
 import { type NewWait, newWaits } from '../move/wait-parts.sql.ts'
 
@@ -61,7 +61,7 @@ export type InsertedRun =
   | { outcome: 'job_changed' | 'job_missing' | 'job_disabled' | 'job_paused' }
 
 /** Items of one call must not share an idempotency key. Answers in the order of `runs`. */
-export async function insertRuns(sql: Sql, runs: readonly NewRun[]): Promise<InsertedRun[]> {
+export async function insertRuns(sql: Db, runs: readonly NewRun[]): Promise<InsertedRun[]> {
   const rows = await sql<Row[]>`
     with input as not materialized (
       select t.*, coalesce(rare::jsonb, '{}') as more from unnest(
@@ -158,7 +158,7 @@ type Row = {
   key: string | null
 }
 
-const findKeyHolders = (sql: Sql, taken: readonly Row[]) => sql<
+const findKeyHolders = (sql: Db, taken: readonly Row[]) => sql<
   { job_id: string; key: string; run_id: string; fingerprint: string }[]
 >`
   select k.job_id, k.key, k.run_id, encode(k.fingerprint, 'hex') as fingerprint

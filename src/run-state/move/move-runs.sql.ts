@@ -16,7 +16,7 @@ import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
-import { literals, type Sql } from '#postgres/sql.ts'
+import { type Db, literals } from '#postgres/sql.ts'
 import {
   calledJobs,
   endedWaits,
@@ -68,7 +68,7 @@ export type RunChanged =
   | { outcome: 'missing' }
 
 /** Moves up to 1,000 runs, each at most once. Answers in the order of `changes`; one that may not move harms no other. */
-export async function moveRuns(sql: Sql, changes: readonly RunChange[]): Promise<RunChanged[]> {
+export async function moveRuns(sql: Db, changes: readonly RunChange[]): Promise<RunChanged[]> {
   const results = await tryMoves(sql, changes)
   for (let tries = 1; results.includes('again'); tries++) {
     if (tries === TRIES_MAX) throw new KeptMoving(`runs kept moving while they were being moved, ${TRIES_MAX} times`)
@@ -89,7 +89,7 @@ class KeptMoving extends Error {
   readonly code = 'KEPT_MOVING'
 }
 
-async function tryMoves(sql: Sql, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
+async function tryMoves(sql: Db, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
   const queued = literals(sql, statesIn('queue'))
   const leased = literals(sql, statesIn('lease'))
   const fenced = literals(sql, statesIn('lease', 'wait'))

@@ -1,6 +1,6 @@
 // What a bulk call reads besides the runs themselves: how many there are, and their payloads, a bounded page at a time.
 
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from './list-runs.sql.ts'
 import { readRunCounts } from './read-runs.sql.ts'
 
@@ -14,7 +14,7 @@ const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 export type FoundPayload = { kept: boolean; payload: unknown }
 
 /** The payloads of the first of these runs, in their order: as many as fit into a page, at least one. */
-export const readPayloads = async (sql: Sql, runIds: readonly string[]): Promise<FoundPayload[]> => [
+export const readPayloads = async (sql: Db, runIds: readonly string[]): Promise<FoundPayload[]> => [
   ...(await sql<FoundPayload[]>`
     with stored as materialized (
       select t.ord, b.run_id is not null as kept, b.payload, sum(coalesce(pg_column_size(b.payload), 0)) over before as stored_before
@@ -37,7 +37,7 @@ const COUNTED_PAGE = 1_000
 const COUNTED_PAGES_MAX = 10
 
 /** How many runs there are: from the counters where they tell, else by looking at a bounded number of them. */
-export async function countRuns(sql: Sql, filter: RunConditions & { projectId: string }): Promise<Counted> {
+export async function countRuns(sql: Db, filter: RunConditions & { projectId: string }): Promise<Counted> {
   const { projectId, states, jobId, queue, ...rest } = filter
   if (Object.values(rest).every((value) => value === undefined)) {
     const counts = (await readRunCounts(sql, projectId, jobId)).filter(

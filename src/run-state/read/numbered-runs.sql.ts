@@ -2,7 +2,7 @@
 // asked in stands apart from others of its state. Where counters and indexes cannot tell, a list has a window: the newest
 // runs of the user, session or job that it is about.
 import type { RunState } from '#core/run.ts'
-import { type Db, type Fragment, joined, type Sql } from '#postgres/sql.ts'
+import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
 import { besideRun, type RunRow, readRunCounts, runColumns } from './read-runs.sql.ts'
 
@@ -25,7 +25,7 @@ export const WINDOW = 10_000
 /** Pending questions of a project that a list looks at, the latest first. */
 const QUESTIONS_MAX = 10_000
 
-export async function countNumberedRuns(sql: Sql, it: NumberedRuns): Promise<number> {
+export async function countNumberedRuns(sql: Db, it: NumberedRuns): Promise<number> {
   if (isWindowed(it)) {
     const [row] = await sql<{ n: number }[]>`select count(*)::int as n from (${ofWindow(sql, it)}) listed`
     return row!.n
@@ -41,13 +41,13 @@ export async function countNumberedRuns(sql: Sql, it: NumberedRuns): Promise<num
 }
 
 /** Runs in which somebody is asked, by state. */
-async function countAsked(sql: Sql, projectId: string): Promise<Map<string, number>> {
+async function countAsked(sql: Db, projectId: string): Promise<Map<string, number>> {
   const rows = await sql<{ state: string; n: number }[]>`
     select state, count(*)::int as n from (${askedRuns(sql, projectId)}) asked group by state`
   return new Map(rows.map((row) => [row.state, row.n]))
 }
 
-export async function listNumberedRuns(sql: Sql, it: NumberedRuns): Promise<RunRow[]> {
+export async function listNumberedRuns(sql: Db, it: NumberedRuns): Promise<RunRow[]> {
   const way = isWindowed(it) ? ofWindow(sql, it) : ofStates(sql, it)
   const rows = await sql<RunRow[]>`
     with page as materialized (
@@ -126,7 +126,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) =>
 
 /** What these runs were given and gave, in their order: as many as are `bytesMax` together, at least one. */
 export async function readBodiesOfPage(
-  sql: Sql,
+  sql: Db,
   runIds: readonly string[],
   bytesMax: number,
 ): Promise<Map<string, { payload: unknown; result: unknown }>> {

@@ -3,7 +3,7 @@
 
 import { ENDINGS, notToldTwice } from '#log/client-endings.sql.ts'
 import { column } from '#postgres/column.ts'
-import { type Fragment, joined, type Sql } from '#postgres/sql.ts'
+import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { readRunCounts } from './read-runs.sql.ts'
 import { secondOf } from './run-timeline.sql.ts'
 
@@ -26,7 +26,7 @@ export type RecentRun = {
 export type RecentRuns = { total: number; runs: RecentRun[] }
 export type ReadRecentRuns = { projectId: string; prefix: string | undefined; limit: number; offset: number }
 
-export async function readRecentRuns(sql: Sql, read: ReadRecentRuns): Promise<RecentRuns> {
+export async function readRecentRuns(sql: Db, read: ReadRecentRuns): Promise<RecentRuns> {
   const { projectId, prefix, limit, offset } = read
   const total = prefix === undefined ? await countAll(sql, projectId) : await countNamed(sql, projectId, prefix)
   if (offset >= total) return { total, runs: [] }
@@ -42,11 +42,11 @@ export async function readRecentRuns(sql: Sql, read: ReadRecentRuns): Promise<Re
   return { total, runs: await describe(sql, ids) }
 }
 
-async function countAll(sql: Sql, projectId: string): Promise<number> {
+async function countAll(sql: Db, projectId: string): Promise<number> {
   return (await readRunCounts(sql, projectId)).reduce((sum, { n }) => sum + n, 0)
 }
 
-async function countNamed(sql: Sql, projectId: string, prefix: string): Promise<number> {
+async function countNamed(sql: Db, projectId: string, prefix: string): Promise<number> {
   const ways = namedWays(sql, projectId, prefix)
   const sums = joined(
     sql,
@@ -71,7 +71,7 @@ function idsBetween(prefix: string): [string, string] | undefined {
 const LAST = '\u{10FFFF}'
 
 /** The runs whose public ids begin with `prefix`: clients' own names, and ids of ours. */
-function namedWays(sql: Sql, projectId: string, prefix: string): Fragment[] {
+function namedWays(sql: Db, projectId: string, prefix: string): Fragment[] {
   const ids = idsBetween(prefix)
   return [
     sql`select id, created_at from runs where project_id = ${projectId} and client_id is not null
@@ -85,14 +85,14 @@ function namedWays(sql: Sql, projectId: string, prefix: string): Fragment[] {
   ]
 }
 
-const candidates = (sql: Sql, { projectId, prefix }: ReadRecentRuns): Fragment => {
+const candidates = (sql: Db, { projectId, prefix }: ReadRecentRuns): Fragment => {
   const [first, second] = prefix === undefined ? [] : namedWays(sql, projectId, prefix)
   if (!first) return sql`select id, created_at from runs where project_id = ${projectId}`
   return second ? sql`${first} union all ${second}` : first
 }
 
 /** Ids of the runs of the newest events, each once; as many as are wanted, or as a bounded walk comes to. */
-async function walk(sql: Sql, { projectId, prefix, limit, offset }: ReadRecentRuns): Promise<string[]> {
+async function walk(sql: Db, { projectId, prefix, limit, offset }: ReadRecentRuns): Promise<string[]> {
   const ids = prefix === undefined ? undefined : idsBetween(prefix)
   const named =
     prefix === undefined
@@ -122,16 +122,16 @@ async function walk(sql: Sql, { projectId, prefix, limit, offset }: ReadRecentRu
 type Rest = { limit: number; offset: number; except: readonly string[] }
 
 /** "not in" is hashed in every plan; a join would be nested in one that was made without knowing how many there are. */
-const unseen = (sql: Sql, except: readonly string[]): Fragment =>
+const unseen = (sql: Db, except: readonly string[]): Fragment =>
   sql`id not in (select unnest(${column(except)}::uuid[]))`
 
-const lastOf = (sql: Sql): Fragment => sql`left join lateral (
+const lastOf = (sql: Db): Fragment => sql`left join lateral (
     select * from (
       select e.occurred_at, e.position, e.type, e.status, e.data from events e where e.run_id = r.id order by e.sequence desc limit ${TAIL}
     ) e where ${notToldTwice(sql, 'e')} order by ${secondOf(sql)} desc, e.position desc limit 1
   ) last on true`
 
-async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
+async function sorted(sql: Db, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     with r as materialized (
       select id, created_at from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
@@ -141,7 +141,7 @@ async function sorted(sql: Sql, read: ReadRecentRuns, { limit, offset, except }:
   return rows.map(({ id }) => id)
 }
 
-async function byCreation(sql: Sql, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
+async function byCreation(sql: Db, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select id from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
     order by created_at desc, id desc limit ${limit} offset ${offset}`
@@ -149,7 +149,7 @@ async function byCreation(sql: Sql, read: ReadRecentRuns, { limit, offset, excep
 }
 
 /** In the order of `ids`. Of an external run every number of its sequence is an event; of others some are deltas. */
-async function describe(sql: Sql, ids: readonly string[]): Promise<RecentRun[]> {
+async function describe(sql: Db, ids: readonly string[]): Promise<RecentRun[]> {
   const rows = await sql<RecentRun[]>`
     select coalesce(r.client_id, r.id::text) as "runId", coalesce(last.occurred_at, s.state_since) as "lastAt", last.type as "lastType",
       last.status as "lastStatus", s.state,

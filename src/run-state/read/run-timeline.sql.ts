@@ -2,7 +2,7 @@
 
 import { notToldTwice } from '#log/client-endings.sql.ts'
 import { cutByBytes, eventColumns, type LogEvent } from '#log/event-columns.sql.ts'
-import type { Db, Fragment, Sql } from '#postgres/sql.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 import { idsOf } from './read-runs.sql.ts'
 
 /** A page holds this much data, or one event: then it is shorter than was asked for. */
@@ -18,7 +18,7 @@ export type ReadTimeline = { projectId: string; runId: string; limit: number; of
 export const secondOf = (sql: Db): Fragment => sql`date_trunc('second', e.occurred_at)`
 
 /** Oldest first, by the second and then as recorded. A run that there is not has no events. */
-export async function readTimeline(sql: Sql, read: ReadTimeline): Promise<Timeline> {
+export async function readTimeline(sql: Db, read: ReadTimeline): Promise<Timeline> {
   const { projectId, runId, limit, offset } = read
   const rows = await sql<(LogEvent & { total: number })[]>`
     with run as materialized (
@@ -45,7 +45,7 @@ export async function readTimeline(sql: Sql, read: ReadTimeline): Promise<Timeli
 }
 
 /** The number in the whole log of an event that is known by its number in its run. */
-export async function findPosition(sql: Sql, projectId: string, runId: string, sequence: number): Promise<number> {
+export async function findPosition(sql: Db, projectId: string, runId: string, sequence: number): Promise<number> {
   const [row] = await sql<{ position: number }[]>`
     select position from events
     where run_id = any(${idsOf(projectId, runId)}::uuid[]) and sequence = ${sequence} and project_id = ${projectId}`

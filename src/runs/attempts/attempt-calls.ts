@@ -11,7 +11,7 @@ import { isEngineType, isOver, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { derivedId, newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { isDebugged, mergeMetadata } from '#run-state/run-marks.sql.ts'
 import {
   appendDeltas,
@@ -70,10 +70,9 @@ async function appendWith<Row>(
   ctx: Ctx,
   it: Attempt,
   fact: Fact,
-  write: (tx: Sql, receipt: Receipt) => Promise<Row>,
+  write: (tx: Db, receipt: Receipt) => Promise<Row>,
 ): Promise<Row> {
-  const row = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const row = await ctx.sql.begin(async (tx) => {
     const [appended] = await appendEvents(tx, [eventOf(it, fact)])
     return write(tx, written(it, appended!))
   })

@@ -2,7 +2,7 @@
 // Each is written in the transaction of its event, which the lease fences.
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type CheckpointRow = {
   id: string
@@ -149,7 +149,7 @@ export type NewDelta = {
  * Appends deltas under the lease; answers each one's sequence, or undefined when the lease is gone. They are committed
  * like everything else: a number that a reader has seen must not be given out again after a crash.
  */
-export async function appendDeltas(sql: Sql, deltas: readonly NewDelta[]): Promise<(number | undefined)[]> {
+export async function appendDeltas(sql: Db, deltas: readonly NewDelta[]): Promise<(number | undefined)[]> {
   const rows = await sql<{ sequence: number | null }[]>`
     with input as materialized (
       select * from unnest(${deltas.map((it) => it.runId)}::uuid[], ${deltas.map((it) => it.token)}::uuid[], ${deltas.map((it) => it.type)}::text[],

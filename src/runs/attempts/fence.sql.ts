@@ -1,6 +1,6 @@
 // What the fence of attempts looks at: who holds a run now.
 import type { RunState } from '#core/run.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 
 export type Standing = {
   runId: string
@@ -21,7 +21,7 @@ export const readStandings = async (sql: Db, runIds: readonly string[]): Promise
 ]
 
 /** Holds them as they are until the transaction ends. In the order of ids, as everything that locks several of them. */
-export const lockStandings = async (tx: Sql, runIds: readonly string[]): Promise<Standing[]> => [
+export const lockStandings = async (tx: Db, runIds: readonly string[]): Promise<Standing[]> => [
   ...(await tx<Standing[]>`
     select ${columns(tx)} from run_states where run_id = any(${runIds as string[]}::uuid[]) order by run_id for update`),
 ]

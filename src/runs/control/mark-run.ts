@@ -4,7 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { statesIn } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { freeIdempotencyKey, setDebugMode } from '#run-state/run-marks.sql.ts'
@@ -13,8 +13,7 @@ import type { Target } from './move-by-hand.ts'
 /** Marks a run for inspection, or takes the mark away. */
 export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     if (!(await setDebugMode(tx, run.id, target.debugMode))) return
     await appendEvents(tx, [
       { ...fact(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } },
@@ -37,8 +36,7 @@ export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<Run
       needs: ['delayed', 'queued', 'paused', 'over'],
     })
   }
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     if (!(await freeIdempotencyKey(tx, run.id))) return
     await appendEvents(tx, [
       { ...fact(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } },

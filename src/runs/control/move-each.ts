@@ -4,7 +4,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
 import type { RunState } from '#core/run.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { insertRun } from '#run-state/insert/insert-run.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
@@ -14,7 +14,7 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
 export type Writer = {
   /** For reads that belong to the same writing. */
-  sql: Sql
+  sql: Db
   move: (changes: readonly RunChange[]) => Promise<RunChanged[]>
   insert: (runs: readonly NewRun[]) => Promise<InsertedRun[]>
 }
@@ -26,7 +26,7 @@ export const grouped = (ctx: Ctx): Writer => ({
 })
 
 /** Up to 500 at a time. */
-export const within = (tx: Sql): Writer => ({
+export const within = (tx: Db): Writer => ({
   sql: tx,
   move: (changes) => moveRuns(tx, changes),
   insert: (runs) => insertRuns(tx, runs),

@@ -6,7 +6,7 @@ import { refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
@@ -30,8 +30,7 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
   }
   const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
   await ctx.sql
-    .begin(async (transaction) => {
-      const tx = transaction as unknown as Sql
+    .begin(async (tx) => {
       await appendEvents(tx, [
         {
           projectId: run.projectId,

@@ -7,7 +7,7 @@ import type { Preset } from '#core/preset.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { requirePreset, timesOf } from '#jobs/presets.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
@@ -24,8 +24,7 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
   await checkJobIsThere(ctx, run)
   const preset = target.preset === undefined ? undefined : await requirePreset(ctx, projectId, target.preset)
   const settings = preset && (await settingsUnder(ctx, run, preset))
-  await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await ctx.sql.begin(async (tx) => {
     if (preset) {
       await changeRunSettings(tx, run.id, settings!)
     }

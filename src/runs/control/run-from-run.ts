@@ -8,7 +8,7 @@ import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { prepareRun } from '../trigger/prepare-run.ts'
@@ -30,7 +30,7 @@ export type RunFromRun = {
   /** The event of the run that asks, which causes the new one. */
   event: { type: string; data: (created: NewRun, job: JobRow) => object }
   /** What else happens in the same transaction. */
-  also?: (tx: Sql, created: NewRun) => Promise<void>
+  also?: (tx: Db, created: NewRun) => Promise<void>
 }
 
 export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered> {
@@ -42,7 +42,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
     const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) throw prepared
     const inserted = await ctx.sql
-      .begin((tx) => insertUnder(tx as unknown as Sql, it, { prepared, job }))
+      .begin((tx) => insertUnder(tx, it, { prepared, job }))
       .catch((error: unknown) => {
         if (error instanceof NotCreated) return error.inserted
         throw error
@@ -61,7 +61,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
 }
 
 async function insertUnder(
-  tx: Sql,
+  tx: Db,
   { above, token, actor, causationId, event, also }: RunFromRun,
   { prepared, job }: { prepared: NewRun; job: JobRow },
 ): Promise<InsertedRun> {

@@ -3,7 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
@@ -39,7 +39,7 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   if (!above) throw refuse('run_not_found', { runId: parentRunId })
   if ((await countAncestors(ctx.sql, above.id, DEPTH_MAX)) >= DEPTH_MAX)
     throw refuse('depth_exceeded', { depthMax: DEPTH_MAX })
-  const wait = (tx: Sql, childRunId: string, checkInMs?: number) =>
+  const wait = (tx: Db, childRunId: string, checkInMs?: number) =>
     waitForChild(tx, above, { ...parent, childRunId, timeoutSecs: awaitCompletion!.timeoutSecs, checkInMs })
   const triggered = await createFromRun(ctx, {
     above,
@@ -63,7 +63,7 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
 
 type ChildWait = Parent & { childRunId: string; timeoutSecs: number; checkInMs?: number | undefined }
 
-async function waitForChild(tx: Sql, above: RunRow, it: ChildWait): Promise<void> {
+async function waitForChild(tx: Db, above: RunRow, it: ChildWait): Promise<void> {
   const { childRunId, timeoutSecs, checkInMs } = it
   await refuseWhilePausing(tx, above.id)
   const [changed] = await moveRuns(tx, [

@@ -13,7 +13,7 @@ import { type Appended, appendEvents, type NewEvent } from '#log/append-events.s
 import { readCorrelations } from '#log/find-event.sql.ts'
 import { refusedByServer } from '#postgres/group-commit.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
@@ -150,15 +150,14 @@ type Beginning = { event: NewEvent; publicId: string; runId: string }
 
 /** Run and first event in one transaction; the run may be there by now, which is as good. */
 async function begin(ctx: Ctx, { event, publicId, runId }: Beginning): Promise<Appended> {
-  return ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  return ctx.sql.begin(async (tx) => {
     await insertExternal(tx, { event, publicId, runId })
     const [appended] = await appendEvents(tx, [{ ...event, runId }])
     return appended!
   }) as Promise<Appended>
 }
 
-function insertExternal(tx: Sql, { event, publicId, runId }: Beginning): Promise<boolean> {
+function insertExternal(tx: Db, { event, publicId, runId }: Beginning): Promise<boolean> {
   checkNewRunId(publicId, 'run_id')
   return insertExternalRun(tx, {
     id: runId,
@@ -176,7 +175,7 @@ async function appendEnding(ctx: Ctx, event: NewEvent, publicId: string): Promis
   if (!move || (run && run.execution !== 'external')) return refuse('reserved_type', { type: event.type })
   if (!run) {
     const runId = derivedId(event.projectId, publicId)
-    await ctx.sql.begin((transaction) => insertExternal(transaction as unknown as Sql, { event, publicId, runId }))
+    await ctx.sql.begin((tx) => insertExternal(tx, { event, publicId, runId }))
     run = await findRun(ctx.sql, event.projectId, publicId)
   }
   return endExternal(ctx, { run: run!, move, event })

@@ -5,7 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { lockSilentRuns } from '#run-state/silent-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
@@ -20,7 +20,7 @@ export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
   everyMs: Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, (silenceSecs ?? Number.POSITIVE_INFINITY) * 100)),
   async tick() {
     if (silenceSecs === null) return { inMs: undefined }
-    const { looked, ended } = (await ctx.sql.begin((tx) => endSilent(tx as unknown as Sql, silenceSecs))) as Looked
+    const { looked, ended } = (await ctx.sql.begin((tx) => endSilent(tx, silenceSecs))) as Looked
     if (ended.length > 0) {
       ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs ended that nobody reported any more')
       await cancelDescendants(ctx, ended, { actor: SYSTEM })
@@ -32,7 +32,7 @@ export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
 
 type Looked = { looked: number; ended: string[] }
 
-async function endSilent(tx: Sql, silenceSecs: number): Promise<Looked> {
+async function endSilent(tx: Db, silenceSecs: number): Promise<Looked> {
   const { looked, silent } = await lockSilentRuns(tx, silenceSecs, BATCH_MAX)
   const error = `no event was reported for ${silenceSecs} s`
   const moved =

@@ -2,7 +2,7 @@
 // begun, and is none of its business.
 import { ACTIVE_STATES } from '#core/run.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { readLiveCounts } from '#run-state/read/live-counts.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -14,7 +14,7 @@ const isPlanned = (run: RunRow, now: Date): boolean =>
   run.state === 'delayed' && run.scheduledAt !== null && run.scheduledAt > now
 
 /** Of these jobs, those with a run under way, be it between two attempts. */
-export async function readBusyJobs(tx: Sql, jobs: readonly JobRow[], now: Date): Promise<ReadonlySet<string>> {
+export async function readBusyJobs(tx: Db, jobs: readonly JobRow[], now: Date): Promise<ReadonlySet<string>> {
   const asked = new Map(
     jobs.filter((job) => job.definition.cronOverlapPolicy !== 'allow').map((job) => [job.id, job] as const),
   )
@@ -27,7 +27,7 @@ export async function readBusyJobs(tx: Sql, jobs: readonly JobRow[], now: Date):
   return busy
 }
 
-async function isRetrying(tx: Sql, job: { projectId: string; jobId: string }, now: Date): Promise<boolean> {
+async function isRetrying(tx: Db, job: { projectId: string; jobId: string }, now: Date): Promise<boolean> {
   const waiting = await listRuns(tx, { ...job, states: ['delayed'], order: 'oldest', limit: LOOKED_MAX })
   return waiting.some((run) => !isPlanned(run, now))
 }

@@ -8,7 +8,6 @@ import { queueTopic, type Topic } from '#bell/topics.ts'
 import { queueOf } from '#core/queue.ts'
 import { lockDueCrons } from '#jobs/due-crons.sql.ts'
 import { type JobRow, readJobs } from '#jobs/jobs.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
 import { cancelRuns } from '../control/cancel-runs.ts'
 import { nextCronInMs } from '../waits/timers.sql.ts'
 import { readReplaced } from './cron-overlap.ts'
@@ -72,8 +71,7 @@ const queueOfJob = ({ definition }: JobRow): Topic => queueTopic(queueOf(definit
 
 type Batch = { locked: number; jobs: JobRow[]; replacing: JobRow[]; now: Date; after: string }
 
-async function fireDue(ctx: Ctx, transaction: TransactionSql, after: string): Promise<Batch> {
-  const tx = transaction as unknown as Sql
+async function fireDue(ctx: Ctx, tx: TransactionSql, after: string): Promise<Batch> {
   const due = await lockDueCrons(tx, after, TICKS_MAX)
   const { now, jobIds } = due
   const place = { now, locked: jobIds.length, after: due.after ?? '' }
@@ -81,7 +79,7 @@ async function fireDue(ctx: Ctx, transaction: TransactionSql, after: string): Pr
   // Read once they are locked: nobody changes them any more.
   const found = new Map((await readJobs(tx, jobIds)).map((job) => [job.id, job]))
   const jobs = jobIds.map((id) => found.get(id)!)
-  return { ...place, ...(await fireAll(ctx, transaction, jobs, now)) }
+  return { ...place, ...(await fireAll(ctx, tx, jobs, now)) }
 }
 
 /**
@@ -91,11 +89,11 @@ async function fireDue(ctx: Ctx, transaction: TransactionSql, after: string): Pr
 async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   try {
     // What was written until it failed is undone, and the locks are kept: nobody else tries meanwhile.
-    return (await transaction.savepoint((inner) => fireCrons(inner as unknown as Sql, jobs, now))) as Fired
+    return (await transaction.savepoint((inner) => fireCrons(inner, jobs, now))) as Fired
   } catch (error) {
     if (jobs.length === 1) {
       ctx.log.error({ err: error, job: jobs[0]!.id }, 'a schedule could not be fired')
-      await putOff(transaction as unknown as Sql, jobs[0]!, now)
+      await putOff(transaction, jobs[0]!, now)
       return { jobs: [...jobs], replacing: [] }
     }
     const half = Math.ceil(jobs.length / 2)

@@ -6,7 +6,7 @@ import type { JobRow } from '#jobs/jobs.sql.ts'
 import { nextTick, tickAfter, ticksBetween } from '#jobs/schedule.ts'
 import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { readBusyJobs } from './cron-overlap.ts'
 import { prepareRun } from './prepare-run.ts'
@@ -28,7 +28,7 @@ export type Fired = {
 }
 
 /** Fires the first of these jobs, as many as have room in one call, at least one. */
-export async function fireCrons(tx: Sql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
+export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   const due = firstThatFit(jobs, now)
   const busy = await readBusyJobs(
     tx,
@@ -74,7 +74,7 @@ export async function fireCrons(tx: Sql, jobs: readonly JobRow[], now: Date): Pr
 }
 
 /** A job that cannot be fired is due again at its next tick, and says so. */
-export async function putOff(tx: Sql, job: JobRow, now: Date): Promise<void> {
+export async function putOff(tx: Db, job: JobRow, now: Date): Promise<void> {
   await setNextCrons(tx, [{ jobId: job.id, at: nextReadable(job, now) }])
   await appendEvents(tx, [
     { ...fact(job, job.nextCronAt!, { reason: 'internal' }), type: 'schedule.failed', level: 'error' },
@@ -129,7 +129,7 @@ const fact = (job: JobRow, at: Date, more: { reason?: string } = {}) => ({
   data: { job: job.slug, tick: at.toISOString(), ...more },
 })
 
-const runOf = (tx: Sql, job: JobRow, at: Date, firedId: string): Promise<NewRun | Error> =>
+const runOf = (tx: Db, job: JobRow, at: Date, firedId: string): Promise<NewRun | Error> =>
   prepareRun(tx, {
     job,
     request: { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
@@ -143,7 +143,7 @@ const runOf = (tx: Sql, job: JobRow, at: Date, firedId: string): Promise<NewRun 
     nowMs: at.getTime(),
   })
 
-async function appendAll(tx: Sql, events: readonly NewEvent[]): Promise<void> {
+async function appendAll(tx: Db, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return
   const appended = await appendEvents(tx, events)
   if (appended.some(({ outcome }) => outcome !== 'appended')) throw new Error('a tick was not logged')

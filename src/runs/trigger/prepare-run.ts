@@ -9,7 +9,7 @@ import type { JobRow } from '#jobs/jobs.sql.ts'
 import { findPreset } from '#jobs/presets.sql.ts'
 import { settingsOf, timesOf } from '#jobs/presets.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
 import type { Origin, RunRequest } from './run-request.ts'
@@ -24,7 +24,7 @@ const DEPENDENCY_KEY_LENGTH_MAX = 1024
 type Preparation = { job: JobRow; request: RunRequest; origin: Origin; nowMs: number }
 
 /** Checks a request against its job, fills in what it leaves open, and finds out what the run has to wait for. */
-export async function prepareRun(sql: Sql, it: Preparation): Promise<NewRun | Refusal> {
+export async function prepareRun(sql: Db, it: Preparation): Promise<NewRun | Refusal> {
   const preset =
     it.request.preset === undefined ? undefined : await findPreset(sql, it.job.projectId, it.request.preset)
   if (it.request.preset !== undefined && !preset) return refuse('preset_not_found', { preset: it.request.preset })

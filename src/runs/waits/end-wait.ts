@@ -5,7 +5,7 @@ import { SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+
 import { moveRun } from '#run-state/move/move-run.ts'
 import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
@@ -56,8 +56,7 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
     ? await endOf(ctx, child)
     : { run_id: wait.childRunId, status: null, error: 'it is no longer kept' }
   const woken = await ctx.sql
-    .begin(async (transaction) => {
-      const tx = transaction as unknown as Sql
+    .begin(async (tx) => {
       const key = awaitKey(wait.childRunId!)
       const [told] = await appendEvents(tx, [
         { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } },

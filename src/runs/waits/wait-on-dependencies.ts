@@ -1,7 +1,7 @@
 // The wait that a run begins with, when its job depends on others.
 import { matchKeyOf } from '#core/dependency.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 
 /**
@@ -9,7 +9,7 @@ import { newWait } from '#run-state/move/wait-parts.sql.ts'
  * between this look and the begin of the wait would be missed otherwise.
  */
 export async function waitOnDependencies(
-  sql: Sql,
+  sql: Db,
   run: { jobId: string; idempotencyKey?: string | null | undefined; metadata: Record<string, string> } & {
     timeoutMs?: number | undefined
   },

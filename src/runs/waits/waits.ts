@@ -6,7 +6,7 @@ import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
-import { isDuplicate, type Sql } from '#postgres/sql.ts'
+import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
@@ -52,7 +52,7 @@ export async function waitForEvent(
 }
 
 /** An attempt that has been told to pause is to stop, and not to rest until something else comes. */
-export async function refuseWhilePausing(sql: Sql, runId: string): Promise<void> {
+export async function refuseWhilePausing(sql: Db, runId: string): Promise<void> {
   if ((await findLease(sql, runId))?.told === 'pause') throw refuse('pause_requested', { runId })
 }
 
@@ -62,8 +62,7 @@ export async function sendEvent(
   asked: Cause & { projectId: string; eventKey: string; payload: unknown },
 ): Promise<{ run: RunRow; wait: WaitRow }> {
   const { projectId, eventKey, actor } = asked
-  const ended = await ctx.sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const ended = await ctx.sql.begin(async (tx) => {
     const wait = await findWaitForEvent(tx, projectId, eventKey)
     if (!wait) throw refuse('wait_not_found', { eventKey })
     const [received] = await appendEvents(tx, [
@@ -101,7 +100,7 @@ export async function sendEvent(
 
 /** Queues a run that waits, in a transaction that holds its lock. */
 export async function wake(
-  tx: Sql,
+  tx: Db,
   run: RunRow,
   about: Pick<RunChange, 'actor' | 'causationId' | 'data'>,
 ): Promise<void> {

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { migrate } from '#postgres/migrate.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { emptyDatabase } from '../support/db.ts'
-import { callerOf, KEY, openNode } from '../support/http-yard.ts'
+import { callerOf, KEY, openNode, until } from '../support/http-yard.ts'
 import { sealAll } from '../support/seal-all.ts'
 
 // Each of these is somebody's default somewhere, and each changes a text, a lock, a limit or a plan.
@@ -58,6 +58,10 @@ test('no setting of its role changes what a node does', async () => {
   const { sql, url } = await emptyDatabase()
   const node = await openNode(await roleWith(sql, url, HOSTILE))
   const call = callerOf(node.address)
+  await until(
+    () => call('GET', '/health/ready'),
+    (reply) => reply.status === 200,
+  )
   const payload = { text: "it's a \\ and a ’", n: 0.1, none: null }
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', tags: { of: "o'b\\" } })
   const scheduled_at = new Date(Date.now() + 1_500).toISOString()

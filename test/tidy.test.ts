@@ -192,6 +192,21 @@ test('no folder holds more files than a reader takes in', () => {
   expect(full).toEqual([])
 })
 
+test('every export has a reader', () => {
+  const all = [...files, ...tests, ...globSync('{bench,scripts}/**/*.ts').map(read)]
+  const readers = new Map<string, number>()
+  for (const { text } of all)
+    for (const word of new Set(text.match(/[A-Za-z_]\w*/g))) readers.set(word, (readers.get(word) ?? 0) + 1)
+  const dead = product.flatMap(({ path, text }) =>
+    [...text.matchAll(/^export (?:async )?(?:const|function\*?|type|class) (\w+)/gm)]
+      .map((found) => found[1]!)
+      // Named in this file alone, and there once: where it is exported.
+      .filter((name) => readers.get(name) === 1 && text.split(new RegExp(`\\b${name}\\b`)).length === 2)
+      .map((name) => `${path} exports ${name}`),
+  )
+  expect(dead).toEqual([])
+})
+
 test('nothing is exported by default, and no file has a name that says nothing', () => {
   const defaults = product.filter(({ text }) => /^export default/m.test(text)).map(({ path }) => path)
   const vague = product

@@ -21,6 +21,3 @@ export function standingOf({ state, over, errorCode }: KeptLease): LeaseStanding
     ? { status: 'completed', errorCode: null }
     : { status: 'failed', errorCode: state === 'cancelled' ? 'cancelled' : errorCode }
 }
-
-/** Whether the next who asks becomes its holder. An answer is final until it is forgotten. */
-export const isFree = ({ over }: KeptLease): boolean => over

@@ -201,5 +201,7 @@ function addressOf(name: Setting, text: string): { host: string; port: number } 
 function keyOf(text: string): string | undefined {
   if (text !== '' && text.length < API_KEY_LENGTH_MIN)
     throw new Error(`RUNYARD_API_KEY must have ${API_KEY_LENGTH_MIN} characters or more`)
+  // A key that no header can carry would replace the one that works, and open nothing.
+  if (/[^\x21-\x7e]/.test(text)) throw new Error('RUNYARD_API_KEY must be printable ASCII without spaces')
   return text || undefined
 }

@@ -104,9 +104,11 @@ function stopAtSignals({ log, starting, close }: Stopping): void {
   process.on('SIGINT', stop)
 }
 
-function explained(error: unknown, { host, port }: Config): unknown {
-  const inUse = (error as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
-  return inUse ? new Error(`something else listens on ${host}:${port}; stop it, or set PORT to another`) : error
+function explained(error: unknown, { port }: Config): unknown {
+  const { code, ...taken } = (error ?? {}) as { code?: string; address?: string; port?: number }
+  if (code !== 'EADDRINUSE') return error
+  const setting = taken.port === port ? 'PORT' : 'RUNYARD_METRICS_ADDRESS'
+  return new Error(`${taken.address}:${taken.port} is already in use; stop what listens there, or change ${setting}`)
 }
 
 type Greeting = { address: string; key: string | undefined; keyIsNew: boolean; demoRunId: string | undefined }

@@ -136,6 +136,9 @@ export const CURSOR = text(512, 'The `next_cursor` of the page before; without i
 export const LIMIT = withDefault(whole(1, 500, 'Items on a page at most.'), 50)
 export const paging = { cursor: optional(CURSOR), limit: LIMIT }
 
+/** A filter that is an empty list would choose everything: it is refused instead. */
+export const notEmpty = <S extends TArray>(list: S): S => ({ ...list, minItems: 1 })
+
 /** Filters of the form `key` or `key:value`. */
 export const keyValues = (what: string) =>
   repeated(

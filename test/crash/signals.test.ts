@@ -97,7 +97,7 @@ test('a start that finds its port taken stops the PostgreSQL that it started', {
   const dataDir = await newDataDir()
   const env = { PORT: String(port), RUNYARD_DATA_DIR: dataDir, DATABASE_URL: '', RUNYARD_DEMO: 'off' }
   const node = startNode(MAIN, [], { env })
-  await node.line(/something else listens on 127\.0\.0\.1:\d+; stop it, or set PORT/, 60_000)
+  await node.line(/127\.0\.0\.1:\d+ is already in use; stop what listens there, or change PORT/, 60_000)
   expect(await node.ended).toBe(1)
   expect(await serverOf(dataDir)).toBeUndefined()
   expect(node.output()).not.toMatch(/keeps running/)

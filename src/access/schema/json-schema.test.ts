@@ -179,3 +179,13 @@ test('a schema with what Ajv alone knows is refused, and what only looks like it
   expect(await schemaProblem({ items: [], prefixItems: [{ $async: true }] })).toMatch(/\$async/)
   expect(await schemaProblem({ const: { $async: true }, properties: { $async: {} } })).toBeUndefined()
 })
+
+test('a schema asks for members of the value alone, not for what every object inherits', async () => {
+  for (const name of ['toString', 'constructor', 'valueOf', 'hasOwnProperty']) {
+    expect(await problemsUnder({ required: [name] }, { a: 1 }, 'payload'), name).toHaveLength(1)
+    expect(await problemsUnder({ required: [name] }, { [name]: 1 }, 'payload'), name).toEqual([])
+    expect(await problemsUnder({ properties: { [name]: { type: 'string' } } }, { a: 1 }, 'payload'), name).toEqual([])
+    expect(await problemsUnder({ dependentRequired: { [name]: ['b'] } }, { a: 1 }, 'payload'), name).toEqual([])
+    expect(await problemsUnder({ dependentSchemas: { [name]: false } }, { a: 1 }, 'payload'), name).toEqual([])
+  }
+})

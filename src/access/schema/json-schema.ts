@@ -37,6 +37,8 @@ const known = new LRUCache<string, Known>({ maxSize: KEPT_BYTES_MAX, sizeCalcula
 const texts = new WeakMap<object, string>()
 const pool = schemaPool({ threads: THREADS, cpuMsMax: CPU_MS_MAX, wallMsMax: WALL_MS_MAX })
 
+const TOO_LONG = 'takes too long to be compiled'
+
 /** Why this is no JSON Schema, or none that can be checked; undefined when it is one. */
 export async function schemaProblem(schema: object, projectId: string): Promise<string | undefined> {
   const text = textOf(schema)
@@ -44,7 +46,10 @@ export async function schemaProblem(schema: object, projectId: string): Promise<
   const found = known.get(text)
   if (found) return found.unusable
   const answer = await ask(projectId, { schemaText: text })
-  return answer === 'too_long' ? 'takes too long to be compiled' : answer.unusable
+  if (answer !== 'too_long') return answer.unusable
+  // Remembered like any other, or each repeat would cost as much again.
+  known.set(text, { text, unusable: TOO_LONG, here: undefined })
+  return TOO_LONG
 }
 
 type Check = {

@@ -23,6 +23,8 @@ const OPTIONS: Options = {
   strict: false,
   allErrors: false,
   validateFormats: true,
+  // `required: ["toString"]` asks for a member of the value's own, not for what every object inherits.
+  ownProperties: true,
   logger: false,
   // A schema that refers a thousand times to a large part of itself must not become a thousand copies of its code.
   inlineRefs: false,

@@ -10,8 +10,9 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 /** Runs of a job that one tick looks at, the oldest first: more that are under way are replaced by the next tick. */
 const LOOKED_MAX = 500
 
+/** Planned for a time, be it as a time or as a delay. A run between two attempts has begun: it is under way. */
 const isPlanned = (run: RunRow, now: Date): boolean =>
-  run.state === 'delayed' && run.scheduledAt !== null && run.scheduledAt > now
+  run.state === 'delayed' && run.attempt === 1 && run.dueAt !== null && run.dueAt > now
 
 /** Of these jobs, those with a run under way, be it between two attempts. */
 export async function readBusyJobs(tx: Db, jobs: readonly JobRow[], now: Date): Promise<ReadonlySet<string>> {

@@ -114,7 +114,13 @@ async function replaceRunsOf(ctx: Ctx, job: JobRow, firedAt: Date): Promise<void
   try {
     const runIds = await readReplaced(ctx.sql, job, firedAt)
     if (runIds.length === 0) return
-    await cancelRuns(ctx, { projectId: job.projectId, actor: scheduleOf(job), runIds, reason })
+    await cancelRuns(ctx, {
+      projectId: job.projectId,
+      actor: scheduleOf(job),
+      runIds,
+      reason,
+      error: 'canceled by its schedule',
+    })
   } catch (error) {
     // The next tick finds them still under way and replaces them too; other jobs need not wait for that.
     ctx.log.error({ err: error, job: job.id }, 'the runs that a tick replaces could not be canceled')

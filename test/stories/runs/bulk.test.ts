@@ -434,3 +434,13 @@ test('when the node is killed in the middle, another one goes on, and no run is 
   expect(replays).toEqual({ n: 5_000, olds: 5_000 })
   await expectTrueStories(sql)
 })
+
+test('a filter with an empty list is refused: it would choose every run', async () => {
+  const { call } = await httpYard()
+  for (const filter of [{ status: [] }, { tag: [] }, { metadata: [] }])
+    for (const dry_run of [true, false]) {
+      const refused = await call('POST', '/v1/operations', { kind: 'cancel', filter, dry_run })
+      expect([refused.status, refused.body.error.code], JSON.stringify(filter)).toEqual([422, 'invalid'])
+    }
+  expect((await call('GET', '/v1/runs?status=')).status).toBe(422)
+})

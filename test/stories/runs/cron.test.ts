@@ -198,6 +198,7 @@ for (const cronOverlapPolicy of ['skip', 'cancel_running'] as const)
     await addJob(ctx, 'j', { cron: '* * * * *', cronOverlapPolicy })
     const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
     const planned = await triggerRun(ctx, 'j', { scheduledAt: new Date(Date.now() + DAY_MS) }, origin)
+    await triggerRun(ctx, 'j', { delaySecs: 86_400 }, origin)
     const tick = async () => {
       await sql`update jobs set next_cron_at = date_trunc('minute', now())`
       await cron(ctx).tick(NEVER)
@@ -208,12 +209,12 @@ for (const cronOverlapPolicy of ['skip', 'cancel_running'] as const)
         await sql<{ state: string }[]>`
           select s.state from run_states s join runs r on r.id = s.run_id where r.triggered_by = ${triggeredBy} order by r.created_at, r.id`
       ).map((row) => row.state)
-    expect(await states('manual')).toEqual(['delayed'])
+    expect(await states('manual')).toEqual(['delayed', 'delayed'])
     expect(await states('cron')).toEqual(['queued'])
     expect(planned).not.toBeInstanceOf(Error)
     // What is under way is still an overlap, and so is a run between two attempts.
     await tick()
-    expect(await states('manual')).toEqual(['delayed'])
+    expect(await states('manual')).toEqual(['delayed', 'delayed'])
     expect(await states('cron')).toEqual(cronOverlapPolicy === 'skip' ? ['queued'] : ['canceled', 'queued'])
     const [queued] = await sql<{ id: string }[]>`
       select r.id from runs r join run_states s on s.run_id = r.id where r.triggered_by = 'cron' and s.state = 'queued'`

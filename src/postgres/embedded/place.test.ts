@@ -5,6 +5,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import { newDataDir, query, ready, serverOf, start, startChild, usedDataDir } from '#test/support/embedded.ts'
 import { findAccount, isRoot } from './account.ts'
 import { findBinaries } from './binaries.ts'
+import { makeDataDir } from './place.ts'
 import { stopServer } from './stop.ts'
 
 test.runIf(isRoot())('an ordinary user starts a server under the own account', async () => {
@@ -74,4 +75,10 @@ test.runIf(isRoot())('in a folder that only root may enter, the data is kept els
 
   await rm(place, { recursive: true })
   await expect(start(dataDir, { sharedDir })).rejects.toThrow(/was kept in .*, which is gone/)
+})
+
+test('a data folder that cannot be created is named with its setting, and the start ends', async () => {
+  await expect(makeDataDir('/proc/runyard/data')).rejects.toThrow(
+    'The data folder /proc/runyard/data (RUNYARD_DATA_DIR) cannot be created',
+  )
 })

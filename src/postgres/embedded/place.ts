@@ -13,10 +13,35 @@ const POINTER = 'postgres-is-at'
 
 /** Makes the data dir when it is absent, and returns its real path. */
 export async function makeDataDir(path: string): Promise<string> {
-  const made = await mkdir(path, { recursive: true })
+  const made = await makeFolder(path).catch((cause: Error) => {
+    throw new Error(`The data folder ${path} (RUNYARD_DATA_DIR) cannot be created: ${cause.message}`, { cause })
+  })
   // The server's account must get through; what is secret in there has a mode of its own.
-  if (made !== undefined) await chmod(path, isRoot() ? 0o711 : 0o700)
+  if (made) await chmod(path, isRoot() ? 0o711 : 0o700)
   return realpath(path)
+}
+
+/**
+ * Makes a folder and those above it, and says whether it made this one. Node's recursive mkdir would never end in a
+ * file system that takes no folders, such as /proc.
+ */
+async function makeFolder(path: string): Promise<boolean> {
+  const make = () =>
+    mkdir(path).then(
+      () => 'made' as const,
+      async (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EEXIST' && (await stat(path)).isDirectory()) return 'there' as const
+        if (error.code === 'ENOENT') return error
+        throw error
+      },
+    )
+  const first = await make()
+  if (typeof first === 'string') return first === 'made'
+  if (dirname(path) === path) throw first
+  await makeFolder(dirname(path))
+  const second = await make()
+  if (typeof second !== 'string') throw second
+  return second === 'made'
 }
 
 /** The same answer at every start: a place that was chosen once is kept, whatever the modes are by now. */

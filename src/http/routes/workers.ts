@@ -77,10 +77,11 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     const good = settlements.filter((item) => !item.problem).map((item) => item.value!)
     const ids = good.map((it) => it.run_id)
     const own = new Set(await readOwnRuns(ctx.sql, projectId, ids))
-    const endings = good.filter((it) => own.has(it.run_id)).map((it) => endingOf(it))
-    const ended = await endAttempts(ctx, endings)
-    const byRun = new Map(endings.map((ending, index) => [`${ending.runId} ${ending.token}`, ended[index]!]))
-    return { results: settlements.map((item) => settledWire(item, byRun, request)) }
+    const theirs = good.filter((it) => own.has(it.run_id))
+    const ended = await endAttempts(ctx, theirs.map(endingOf))
+    // By the item itself: two of one run are answered each for itself.
+    const outcomes = new Map(theirs.map((it, index) => [it, ended[index]!]))
+    return { results: settlements.map((item) => settledWire(item, outcomes, request)) }
   })
 }
 
@@ -144,12 +145,12 @@ const problemResult = (runId: string | null, problem: Refusal) => ({
 
 function settledWire(
   item: Checked<Settlement>,
-  byRun: ReadonlyMap<string, { state: RunState } | Error>,
+  outcomes: ReadonlyMap<Settlement, { state: RunState } | Error>,
   request: FastifyRequest,
 ) {
   if (item.problem) return problemResult(null, item.problem)
-  const { run_id, lease_token } = item.value
-  const ended = byRun.get(`${run_id} ${lease_token}`) ?? refuse('run_not_found', { runId: run_id })
+  const { run_id } = item.value
+  const ended = outcomes.get(item.value) ?? refuse('run_not_found', { runId: run_id })
   return ended instanceof Error
     ? { run_id, status: null, error: itemProblemOf(ended, request) }
     : { run_id, status: ended.state }

@@ -124,3 +124,18 @@ test('a long poll ends after 50 s, however long it asked to wait: proxies give u
   expect(tookMs).toBeGreaterThan(49_000)
   expect(tookMs).toBeLessThan(57_000)
 })
+
+test('two settlements of one run in a call are answered each for itself', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+  const run = (await call('POST', '/v1/jobs/j/runs', {})).body
+  const [claimed] = (await call('POST', '/v1/workers/claim', { worker_id: 'w' })).body.runs
+  const lease = { run_id: run.id, lease_token: claimed.lease_token }
+  const settlements = [
+    { ...lease, outcome: 'completed' },
+    { ...lease, outcome: 'failed', error: 'no' },
+  ]
+  const { results } = (await call('POST', '/v1/workers/settle', { settlements })).body
+  expect(results.filter((it: { status: string | null }) => it.status !== null)).toHaveLength(1)
+  expect(results.filter((it: { error?: object }) => it.error)).toHaveLength(1)
+})

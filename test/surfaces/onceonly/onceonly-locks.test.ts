@@ -71,7 +71,8 @@ test('a lock that has expired is free again, to exactly one, and is swept', asyn
     expect(statuses(replies).filter((status) => status === 'locked')).toHaveLength(1)
     await yard.call('POST', '/check-lock', { key: 'b', ttl: 60 })
     await sql`update locks set expires_at = clock_timestamp() - interval '1 s' where key = 'b'`
-    expect(await deleteExpiredLocks(sql, 100)).toBe(1)
+    // The node sweeps as well, and may have been first.
+    await deleteExpiredLocks(sql, 100)
     expect((await sql`select key from locks`).map(({ key }) => key)).toEqual(['a'])
   } finally {
     await sql.end()

@@ -26,17 +26,20 @@ const RATE_PER_MINUTE_MAX = 1_000_000
 
 const PROJECT_ID = Type.String({
   pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
-  description: 'Id of the project, short and readable.',
+  description: 'Id of the project: a short, readable name.',
   examples: ['default'],
 })
-const PROJECT_NAME = text(255, 'Name for people.', { minLength: 1 })
-const PLAN = oneOf(PLAN_NAMES, 'What the mount /onceonly lets the project use; agency holds nothing back.')
+const PROJECT_NAME = text(255, 'Display name.', { minLength: 1 })
+const PLAN = oneOf(
+  PLAN_NAMES,
+  'Plan of the project under /onceonly, which limits what it may use; agency has no limits.',
+)
 const PROJECT_PATH = Type.Object({ project_id: PROJECT_ID })
 const KEY_PATH = Type.Object({ key_id: uuid('Id of the key.') })
 
 const BUDGET = nullable(
   whole(0, Number.MAX_SAFE_INTEGER, ''),
-  'What all agents of the project may spend together per day (UTC), on tools and models, in millionths of a US dollar; ' +
+  'Daily budget (UTC) of all agents of the project together, for tools and models, in millionths of a US dollar; ' +
     'null: no limit.',
 )
 
@@ -51,27 +54,27 @@ export const Project = Type.Object(
   { title: 'Project' },
 )
 
-export const SCOPE = oneOf(SCOPES, 'What the key may do; admin implies all the others but projects.')
+export const SCOPE = oneOf(SCOPES, 'What the key may do; admin implies all other scopes except projects.')
 
 const key = {
   id: uuid('Id of the key.'),
-  project_id: Type.String({ description: 'The project that the key belongs to, the only one it reaches.' }),
+  project_id: Type.String({ description: 'The project that the key belongs to, and the only one it can access.' }),
   name: text(255, 'What the key is for.', { minLength: 1 }),
-  prefix: Type.String({ description: 'How the key begins, to recognise it by.' }),
+  prefix: Type.String({ description: 'First characters of the key, for recognising it.' }),
   scopes: Type.Array(SCOPE, { description: 'What the key may do.' }),
   rate_limit_per_minute: nullable(
-    whole(1, RATE_PER_MINUTE_MAX, 'Requests per minute at most.'),
-    'Requests per minute at most; null for the default of the installation.',
+    whole(1, RATE_PER_MINUTE_MAX, 'Maximum requests per minute.'),
+    "Maximum requests per minute; null: the installation's default.",
   ),
-  created_at: time('When the key was made.'),
-  created_by: nullable(Type.String(), 'Id of the actor who made it.'),
-  expires_at: timeOrNull('When it ends by itself; null: never.'),
+  created_at: time('When the key was created.'),
+  created_by: nullable(Type.String(), 'Id of the actor who created it.'),
+  expires_at: timeOrNull('When it expires; null: never.'),
   revoked_at: timeOrNull('When it was revoked.'),
-  last_used_at: timeOrNull('When it was used last, to about a minute.'),
+  last_used_at: timeOrNull('When it was last used, accurate to about a minute.'),
 }
 export const Key = Type.Object(key, { title: 'Key' })
 
-const secret = Type.String({ description: 'The key itself. Shown once; only its hash is kept.' })
+const secret = Type.String({ description: 'The key itself. Shown only once; Runyard stores only its hash.' })
 export const NewKey = Type.Object({ ...key, key: secret }, { title: 'NewKey' })
 
 export const createProject = route({
@@ -80,10 +83,10 @@ export const createProject = route({
   needs: 'projects',
   tag,
   name: 'createProject',
-  summary: 'Create a project, and its first key, which has the scope admin; the key that asks needs that scope too.',
+  summary: "Create a project and its first key, which has the scope admin; the caller's key needs that scope too.",
   body: body({
     id: PROJECT_ID,
-    name: optional(text(255, 'Name for people; the id when left out.', { minLength: 1 })),
+    name: optional(text(255, 'Display name; defaults to the id.', { minLength: 1 })),
     max_spend_microusd_per_day: optional(BUDGET),
   }),
   replies: {
@@ -122,7 +125,7 @@ export const changeProject = route({
   needs: 'projects',
   tag,
   name: 'changeProject',
-  summary: 'Change the name or the budget of a project; what is left out stays.',
+  summary: 'Update the name or the budget of a project; omitted fields stay as they are.',
   params: PROJECT_PATH,
   body: body({ name: optional(PROJECT_NAME), max_spend_microusd_per_day: optional(BUDGET) }),
   replies: { 200: Project },
@@ -150,7 +153,7 @@ export const createKey = route({
   name: 'createKey',
   summary: "Create a key in the caller's project; a key cannot grant scopes that it lacks.",
   description:
-    'The new key inherits the expiry and the rate limit of the key that creates it, unless the call names others, and ' +
+    'The new key inherits the expiry and the rate limit of the key that creates it, unless the request sets others, and ' +
     'cannot exceed them.',
   body: body({
     name: key.name,
@@ -158,10 +161,10 @@ export const createKey = route({
       minItems: 1,
       maxItems: SCOPES.length,
       uniqueItems: true,
-      description: 'What it may do.',
+      description: 'What the key may do.',
     }),
-    expires_in_days: optional(whole(1, 3650, 'Days after which it ends by itself; never when left out.')),
-    rate_limit_per_minute: optional(whole(1, RATE_PER_MINUTE_MAX, 'Requests per minute at most.')),
+    expires_in_days: optional(whole(1, 3650, 'Days until it expires; omit for a key that does not expire.')),
+    rate_limit_per_minute: optional(whole(1, RATE_PER_MINUTE_MAX, 'Maximum requests per minute.')),
   }),
   replies: { 201: NewKey },
   refusals: ['exceeds_own_rights'],
@@ -197,12 +200,12 @@ export const rotateKey = route({
   needs: 'keys',
   tag,
   name: 'rotateKey',
-  summary: 'Rotate a key: create one like it, with the same expiry, and end the old one after a grace period.',
+  summary: 'Rotate a key: create a key like it, with the same expiry, and end the old one after a grace period.',
   description:
-    'The caller must hold every scope of the key. A key that has expired, or was already rotated, cannot be rotated.',
+    'The caller must have every scope of the key. A key that has expired or was already rotated cannot be rotated.',
   params: KEY_PATH,
   body: body({
-    grace_secs: withDefault(seconds(0, 7 * DAY_SECS, 'Seconds that the old key still works.'), 3600),
+    grace_secs: withDefault(seconds(0, 7 * DAY_SECS, 'Grace period: seconds that the old key keeps working.'), 3600),
   }),
   bodyOptional: true,
   replies: { 201: NewKey },
@@ -219,7 +222,7 @@ export const getMe = route({
   replies: {
     200: Type.Object(
       {
-        project_id: Type.String({ description: 'The project that the key reaches.' }),
+        project_id: Type.String({ description: 'The project that the key belongs to.' }),
         key_id: Type.String({ description: 'Id of the key.' }),
         scopes: Type.Array(SCOPE, { description: 'What the key may do.' }),
       },

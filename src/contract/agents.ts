@@ -1,4 +1,4 @@
-// Agents: each has a switch and a policy.
+// Agents: each has a kill switch and a policy.
 import { Type } from 'typebox'
 import { OVER_BUDGET_ACTIONS, POLICY_MODES, POLICY_REASONS } from '#core/policy.ts'
 import {
@@ -24,13 +24,13 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 /** A million dollars. */
 export const COST_MAX = 1_000_000_000_000
 
-export const AGENT = text(128, 'Id of the agent: any string that its owner chose.', { minLength: 1 })
+export const AGENT = text(128, 'Id of the agent: any string that its owner chooses.', { minLength: 1 })
 export const TOOL = text(128, 'Name of the tool.', { minLength: 1 })
 export const AgentPath = Type.Object({ agent_id: AGENT })
-export const REASON = oneOf(POLICY_REASONS, 'Which rule decided; ok when none stood in the way.')
+export const REASON = oneOf(POLICY_REASONS, 'The rule that decided; ok when no rule objected.')
 export const microusd = (description: string) => whole(0, COST_MAX, `${description}, in millionths of a US dollar.`)
 const toolList = (description: string) =>
-  Type.Array(text(128, 'A tool; one that ends in * stands for all that begin so.', { minLength: 1 }), {
+  Type.Array(text(128, 'Name of a tool; a trailing * matches every tool with that prefix.', { minLength: 1 }), {
     maxItems: 1000,
     uniqueItems: true,
     description,
@@ -47,65 +47,74 @@ const perTool = (description: string, max: number) =>
 export const Policy = body(
   {
     allowed_tools: withDefault(
-      nullable(toolList(''), 'Tools that may be called; null for all that are not blocked.'),
+      nullable(toolList(''), 'Tools that may be called; null: all that are not blocked.'),
       null,
     ),
-    blocked_tools: withDefault(toolList('Tools that may not be called, whatever else is said.'), []),
-    approval_tools: withDefault(toolList('Tools of which a person approves each call.'), []),
+    blocked_tools: withDefault(toolList('Tools that may not be called; takes precedence over every other field.'), []),
+    approval_tools: withDefault(toolList('Tools whose every call needs approval by a person.'), []),
     max_actions_per_hour: withDefault(
-      nullable(whole(0, INT_MAX, ''), 'Calls per hour of the clock (UTC); null: no limit.'),
+      nullable(whole(0, INT_MAX, ''), 'Maximum calls per clock hour (UTC); null: no limit.'),
       null,
     ),
-    max_calls_per_tool_per_day: withDefault(perTool('Calls of a tool per day (UTC).', INT_MAX), {}),
+    max_calls_per_tool_per_day: withDefault(perTool('Maximum calls of a tool per day (UTC), by tool.', INT_MAX), {}),
     max_spend_microusd_per_day: withDefault(
-      nullable(microusd('Spend on tools and models per day (UTC)'), 'Null: no limit.'),
+      nullable(
+        microusd(''),
+        'Maximum spend on tools and models per day (UTC), in millionths of a US dollar; null: no limit.',
+      ),
       null,
     ),
     max_spend_microusd_per_run: withDefault(
-      nullable(microusd('Spend of one run on tools and models'), 'Null: no limit.'),
+      nullable(
+        microusd(''),
+        'Maximum spend of one run on tools and models, in millionths of a US dollar; null: no limit.',
+      ),
       null,
     ),
     over_budget: withDefault(
       oneOf(
         OVER_BUDGET_ACTIONS,
-        'What becomes of a running attempt that has gone over a budget. block: its next call is blocked. pause, cancel: ' +
-          'it is told to stop as well, and its run is paused or canceled.',
+        'What happens to a running attempt that exceeds a budget. block: its next call is blocked. pause, cancel: ' +
+          'it is also asked to stop, and its run is paused or canceled.',
       ),
       'block',
     ),
-    prices_microusd: withDefault(perTool('What a call of a tool costs when the caller does not say.', COST_MAX), {}),
+    prices_microusd: withDefault(
+      perTool('Cost of a call, by tool, in millionths of a US dollar, when the caller does not state it.', COST_MAX),
+      {},
+    ),
   },
   { title: 'Policy' },
 )
 
-const MODE = oneOf(POLICY_MODES, 'enforce: what it forbids is blocked. observe: it is only told, in the log.')
+const MODE = oneOf(POLICY_MODES, 'enforce: forbidden calls are blocked. observe: they are allowed, and only logged.')
 
-/** Beside what was booked, when that has overdrawn a budget. */
+/** Returned with a recorded cost that overdrew a budget. */
 export const OverBudget = Type.Object(
   {
     reason: REASON,
-    limit_microusd: microusd('What may be spent'),
-    spent_microusd: whole(0, COUNT_MAX, 'What was spent by then, in millionths of a US dollar.'),
-    action: oneOf(OVER_BUDGET_ACTIONS, 'As the policy says; pause and cancel: the attempt was told to stop.'),
-    observed: flag('True when the policy is only observed: the next call is not blocked.'),
+    limit_microusd: microusd('Limit of the budget'),
+    spent_microusd: whole(0, COUNT_MAX, 'Amount spent so far, in millionths of a US dollar.'),
+    action: oneOf(OVER_BUDGET_ACTIONS, 'As set by the policy; pause, cancel: the attempt was asked to stop.'),
+    observed: flag('True when the policy is in observe mode: the next call is not blocked.'),
   },
-  { title: 'OverBudget', description: 'The budget that is overdrawn; absent when none is.' },
+  { title: 'OverBudget', description: 'The overdrawn budget; absent when there is none.' },
 )
 
 export const Agent = Type.Object(
   {
     id: AGENT,
-    enabled: flag('False while it is switched off.'),
-    disabled_reason: nullable(Type.String(), 'Why it is off.'),
-    disabled_at: timeOrNull('Since when it is off.'),
+    enabled: flag('False while the agent is disabled.'),
+    disabled_reason: nullable(Type.String(), 'Why it was disabled.'),
+    disabled_at: timeOrNull('When it was disabled.'),
     policy_version: whole(0, INT_MAX, 'Version of its policy; 0 without one.'),
     policy_mode: nullable(MODE, 'Null without a policy.'),
     policy: nullable(
       Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true }),
       'Its policy.',
     ),
-    created_at: time('When it was first heard of.'),
-    updated_at: time('When its switch or policy was changed last.'),
+    created_at: time('When the agent was first seen.'),
+    updated_at: time('When its switch or policy last changed.'),
   },
   { title: 'Agent' },
 )
@@ -134,7 +143,7 @@ export const getAgent = route({
   refusals: ['agent_not_found'],
 })
 
-const Reason = body({ reason: optional(nullable(text(500, ''), 'Why; kept in the log.')) })
+const Reason = body({ reason: optional(nullable(text(500, ''), 'Why; stored in the event log.')) })
 
 export const disableAgent = route({
   method: 'POST',
@@ -158,7 +167,7 @@ export const enableAgent = route({
   needs: 'agents:write',
   tag,
   name: 'enableAgent',
-  summary: 'Enable an agent again; its held runs continue, paused ones have to be resumed.',
+  summary: 'Enable an agent again: its held runs continue; paused runs must be resumed.',
   params: AgentPath,
   body: Reason,
   bodyOptional: true,
@@ -168,7 +177,7 @@ export const enableAgent = route({
 export const PolicyVersion = Type.Object(
   {
     agent_id: AGENT,
-    version: whole(1, INT_MAX, 'Counts up from 1.'),
+    version: whole(1, INT_MAX, 'Version number, counting from 1.'),
     mode: MODE,
     policy: Policy,
     created_at: time('When it was set.'),
@@ -211,20 +220,20 @@ export const tryPolicy = route({
   tag,
   name: 'tryPolicy',
   summary: "Dry-run a policy against the agent's past calls.",
-  description: 'The calls of the last days are decided again, in order, each with the sums it would have met.',
+  description: 'The calls of the last `days` days are decided again, in order, each with the sums it would have had.',
   params: AgentPath,
-  body: body({ policy: Policy, days: withDefault(whole(1, 30, 'Days back.'), 7) }),
+  body: body({ policy: Policy, days: withDefault(whole(1, 30, 'How many days to go back.'), 7) }),
   replies: {
     200: Type.Object(
       {
-        calls: whole(0, COUNT_MAX, 'Calls that were judged; the latest 10,000 at most.'),
-        truncated: flag('True when there were more.'),
+        calls: whole(0, COUNT_MAX, 'Number of calls evaluated: at most the latest 10,000.'),
+        truncated: flag('Whether there were more calls than that.'),
         allowed: whole(0, COUNT_MAX, 'Calls that it would have allowed.'),
         stopped: Type.Array(Count, { description: 'Calls that it would have stopped, by rule.' }),
-        newly_stopped: whole(0, COUNT_MAX, 'Of those, calls that were allowed in fact.'),
-        newly_allowed: whole(0, COUNT_MAX, 'Calls that were stopped in fact, and would have been allowed.'),
+        newly_stopped: whole(0, COUNT_MAX, 'Calls that it would have stopped and that were in fact allowed.'),
+        newly_allowed: whole(0, COUNT_MAX, 'Calls that it would have allowed and that were in fact stopped.'),
         samples: Type.Array(Type.Object({ at: time('When it was made.'), tool: TOOL, was: REASON, would_be: REASON }), {
-          description: 'The latest calls that would have been judged otherwise; 20 at most.',
+          description: 'The latest calls, at most 20, that would have been decided differently.',
         }),
       },
       { title: 'PolicyTrial' },

@@ -1,4 +1,4 @@
-// Decisions about the calls of agents, and what they did and spent.
+// Authorization: decisions about the calls of agents, and what agents did and spent.
 import { Type } from 'typebox'
 import { RISK_LEVELS } from '#core/policy.ts'
 import { AGENT, AgentPath, microusd, REASON, TOOL } from './agents.ts'
@@ -30,14 +30,14 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 
 export const Decision = Type.Object(
   {
-    authorization_id: uuid('Settle the call under this id.'),
-    decision: oneOf(['allowed', 'blocked', 'asked'], 'asked: a person has to approve it first.'),
+    authorization_id: uuid('Id to settle the call with.'),
+    decision: oneOf(['allowed', 'blocked', 'asked'], 'asked: a person must approve the call first.'),
     reason: REASON,
-    risk_level: oneOf(RISK_LEVELS, 'How grave it is.'),
-    observed: nullable(REASON, 'What would have stopped it, if its policy were enforced.'),
-    policy_version: whole(0, INT_MAX, 'Version of the policy that decided; 0 without one.'),
-    cost_microusd: microusd('What is reserved for it'),
-    input_request_id: nullable(Type.String(), 'What a person has to answer, if it is asked.'),
+    risk_level: oneOf(RISK_LEVELS, 'Severity of the call.'),
+    observed: nullable(REASON, 'The rule that would have stopped it if the policy were enforced.'),
+    policy_version: whole(0, INT_MAX, 'Version of the policy that decided; 0 without a policy.'),
+    cost_microusd: microusd('Amount reserved for the call'),
+    input_request_id: nullable(Type.String(), 'The input request that a person must answer, when asked.'),
   },
   { title: 'Decision' },
 )
@@ -45,9 +45,9 @@ export const Decision = Type.Object(
 const call = {
   tool: TOOL,
   args: optional(
-    anyJson('What it is called with; hashed into the log, shown to who has to approve it, and not kept otherwise.'),
+    anyJson('Arguments of the call; hashed into the log, shown to those who approve it, and otherwise not stored.'),
   ),
-  cost_microusd: optional(microusd("What the call costs; what the policy's price says when left out")),
+  cost_microusd: optional(microusd("Cost of the call; defaults to the policy's price")),
 }
 
 export const authorizeCall = route({
@@ -59,7 +59,7 @@ export const authorizeCall = route({
   summary: 'Authorize a call of an agent, and reserve its cost.',
   description: 'Concurrent calls never exceed the policy. Settle an allowed call afterwards.',
   params: AgentPath,
-  body: body({ ...call, run_id: optional(text(256, 'The run that makes it.', { minLength: 1 })) }),
+  body: body({ ...call, run_id: optional(text(256, 'The run that makes the call.', { minLength: 1 })) }),
   replies: { 200: Decision },
   refusals: ['run_not_found'],
 })
@@ -83,14 +83,14 @@ export const Authorization = Type.Object(
     agent_id: AGENT,
     tool: TOOL,
     run_id: nullable(Type.String(), 'The run that made the call.'),
-    state: oneOf(['reserved', 'settled', 'blocked', 'asked', 'denied'], 'reserved: allowed, and not settled yet.'),
+    state: oneOf(['reserved', 'settled', 'blocked', 'asked', 'denied'], 'reserved: allowed and not settled yet.'),
     reason: REASON,
-    risk_level: oneOf(RISK_LEVELS, 'How grave it is.'),
-    observed: nullable(REASON, 'What would have stopped it, if its policy were enforced.'),
+    risk_level: oneOf(RISK_LEVELS, 'Severity of the call.'),
+    observed: nullable(REASON, 'The rule that would have stopped it if the policy were enforced.'),
     policy_version: whole(0, INT_MAX, 'Version of the policy that decided.'),
-    args_hash: nullable(Type.String(), 'SHA-256 of the canonical JSON of its args, in hex.'),
-    cost_microusd: microusd('What is reserved or booked for it'),
-    outcome: nullable(Type.String(), 'How it ended: succeeded or failed.'),
+    args_hash: nullable(Type.String(), 'SHA-256 of the canonical JSON of the args, in hex.'),
+    cost_microusd: microusd('Amount reserved or charged'),
+    outcome: nullable(Type.String(), 'Outcome: succeeded or failed.'),
     created_at: time('When it was decided.'),
     settled_at: timeOrNull('When it was settled.'),
   },
@@ -103,16 +103,16 @@ export const getAuthorization = route({
   needs: 'agents:read',
   tag,
   name: 'getAuthorization',
-  summary: 'Get a decision; one that was `asked` changes when a person has answered.',
+  summary: 'Get a decision; a decision that was `asked` changes once a person has answered.',
   params: Type.Object({ agent_id: AGENT, authorization_id: uuid('Id of the authorization.') }),
   replies: { 200: Authorization },
   refusals: ['authorization_not_found'],
 })
 
 const settlement = {
-  authorization_id: uuid('From the decision.'),
+  authorization_id: uuid('Id of the authorization, from the decision.'),
   outcome: withDefault(oneOf(['succeeded', 'failed'], 'How it ended.'), 'succeeded'),
-  cost_microusd: optional(microusd('What it cost; what was reserved when left out')),
+  cost_microusd: optional(microusd('Actual cost; defaults to the amount reserved')),
 }
 
 export const settleCall = route({
@@ -157,14 +157,14 @@ export const listAgentLog = route({
 const sums = {
   allowed: whole(0, COUNT_MAX, 'Calls that were allowed.'),
   blocked: whole(0, COUNT_MAX, 'Calls that were blocked.'),
-  cost_microusd: whole(0, COUNT_MAX, 'What is reserved or booked, in millionths of a US dollar.'),
+  cost_microusd: whole(0, COUNT_MAX, 'Amount reserved or charged, in millionths of a US dollar.'),
 }
 
 const modelSums = {
   provider: Type.String({ description: 'Provider of the model.' }),
-  model: Type.String({ description: 'The model.' }),
-  calls: whole(0, COUNT_MAX, 'Calls of it.'),
-  cost_microusd: whole(0, COUNT_MAX, 'What they cost, in millionths of a US dollar.'),
+  model: Type.String({ description: 'Name of the model.' }),
+  calls: whole(0, COUNT_MAX, 'Calls of the model.'),
+  cost_microusd: whole(0, COUNT_MAX, 'Cost of those calls, in millionths of a US dollar.'),
 }
 
 export const agentMetrics = route({
@@ -173,23 +173,29 @@ export const agentMetrics = route({
   needs: 'agents:read',
   tag,
   name: 'agentMetrics',
-  summary: 'Get what an agent did and spent, from sums kept as it acts.',
+  summary: 'Get the calls and the spend of an agent, from sums kept as it acts.',
   params: AgentPath,
   query: query({
-    period: withDefault(oneOf(['hour', 'day', 'week'], 'This hour, this day, or these seven days (UTC).'), 'day'),
+    period: withDefault(
+      oneOf(
+        ['hour', 'day', 'week'],
+        'The current hour, the current day, or the last seven days including today (UTC).',
+      ),
+      'day',
+    ),
   }),
   replies: {
     200: Type.Object(
       {
         agent_id: AGENT,
-        period: Type.String({ description: 'As asked.' }),
-        since: time('From when on.'),
+        period: Type.String({ description: 'Period of the request.' }),
+        since: time('Start of the period.'),
         ...sums,
-        cost_microusd: whole(0, COUNT_MAX, 'What tools and models cost, in millionths of a US dollar.'),
-        tools_microusd: whole(0, COUNT_MAX, 'What tools cost of that, calls that are reserved included.'),
-        models_microusd: whole(0, COUNT_MAX, 'What models cost of that.'),
-        models: Type.Array(Type.Object(modelSums), { description: 'By model, the costliest first.' }),
-        tools: Type.Array(Type.Object({ tool: TOOL, ...sums }), { description: 'By tool, the busiest first.' }),
+        cost_microusd: whole(0, COUNT_MAX, 'Cost of tools and models, in millionths of a US dollar.'),
+        tools_microusd: whole(0, COUNT_MAX, 'The part of cost_microusd spent on tools, including reserved calls.'),
+        models_microusd: whole(0, COUNT_MAX, 'The part of cost_microusd spent on models.'),
+        models: Type.Array(Type.Object(modelSums), { description: 'By model, costliest first.' }),
+        tools: Type.Array(Type.Object({ tool: TOOL, ...sums }), { description: 'By tool, busiest first.' }),
       },
       { title: 'AgentMetrics' },
     ),
@@ -203,24 +209,28 @@ export const agentSpend = route({
   tag,
   name: 'agentSpend',
   summary: 'Sum up spend on tools and models, by agent and day.',
-  description: 'The same ledger as GET /v1/usage: `totals` of the same time are the same there.',
+  description: 'Reads the same ledger as GET /v1/usage: for the same period, `totals` are equal.',
   query: query({
     agent_id: optional(AGENT),
-    from: optional(time('From the day of this time on; 30 days ago when left out.')),
-    to: optional(time('Before the day of this time; tomorrow when left out. A year at most.')),
+    from: optional(time('First day, given as any time within it; defaults to 30 days ago.')),
+    to: optional(
+      time(
+        'End, exclusive: the day before the one of this time is the last; defaults to tomorrow. The range is at most a year.',
+      ),
+    ),
   }),
   replies: {
     200: Type.Object(
       {
-        data: Type.Array(Type.Object({ agent_id: AGENT, tool: TOOL, day: time('Begin of the day (UTC).'), ...sums }), {
-          description: 'What tools cost, by agent, day and tool, in this order.',
+        data: Type.Array(Type.Object({ agent_id: AGENT, tool: TOOL, day: time('Start of the day (UTC).'), ...sums }), {
+          description: 'Cost of tools by agent, day and tool, in that order.',
         }),
-        models: Type.Array(Type.Object({ agent_id: AGENT, day: time('Begin of the day (UTC).'), ...modelSums }), {
-          description: 'What models cost, by agent, day and model, in this order.',
+        models: Type.Array(Type.Object({ agent_id: AGENT, day: time('Start of the day (UTC).'), ...modelSums }), {
+          description: 'Cost of models by agent, day and model, in that order.',
         }),
         totals: LedgerTotals,
         truncated: flag(
-          'True when there are more than 10,000 rows of tools, or of models: ask for less time, or one agent.',
+          'True when there are more than 10,000 rows of tools or of models: ask for a shorter period or one agent.',
         ),
       },
       { title: 'Spend' },

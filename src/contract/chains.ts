@@ -1,4 +1,4 @@
-// Chains of causes: all events that share a correlation, in order or as the tree of what caused what.
+// Causal chains: all events that share a correlation id, in order or as a tree of causes.
 import { Type } from 'typebox'
 import { flag, nullable, paging, query, time, uuid, whole } from './common.ts'
 import { ACTOR_TYPE, SEQUENCE } from './event.ts'
@@ -32,34 +32,34 @@ export const readChainTree = route({
   name: 'readChainTree',
   summary: 'Get a causal chain as a tree: what caused what.',
   description:
-    'The oldest 5,000 events, without their data, in depth-first order: with its depths, the list can be shown as it is.',
+    'The oldest 5,000 events, without their data, in depth-first order; `depth` is enough to show the list as a tree.',
   params: ChainPath,
   query: query({}),
   replies: {
     200: Type.Object(
       {
-        correlation_id: Type.String({ description: 'The chain.' }),
+        correlation_id: Type.String({ description: 'Id of the causal chain.' }),
         data: Type.Array(
           Type.Object(
             {
               id: uuid('Id of the event.'),
-              depth: whole(0, COUNT_MAX, 'How many causes stand above it.'),
-              parent_id: nullable(uuid('The event that it stands below; null for one that nothing in here caused.')),
-              causation_id: nullable(uuid('The event that directly caused it, in this chain or elsewhere.')),
+              depth: whole(0, COUNT_MAX, 'Depth in the tree: number of causes above it.'),
+              parent_id: nullable(uuid('The event above it in the tree; null when its cause is not part of the tree.')),
+              causation_id: nullable(uuid('The event that directly caused it, in this chain or another.')),
               type: Type.String({ description: 'What happened.' }),
               occurred_at: time('When it happened.'),
               actor_type: ACTOR_TYPE,
-              actor_id: nullable(Type.String(), 'The actor; null for the system itself.'),
-              resource_type: nullable(Type.String(), 'Kind of thing it is about.'),
-              resource_id: nullable(Type.String(), 'The thing it is about.'),
+              actor_id: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
+              resource_type: nullable(Type.String(), 'Type of the resource it is about.'),
+              resource_id: nullable(Type.String(), 'Id of the resource it is about.'),
               run_id: nullable(Type.String(), 'The run it is about.'),
-              sequence: nullable(SEQUENCE, 'Place of the event in its run.'),
+              sequence: nullable(SEQUENCE, 'Position of the event within its run.'),
             },
             { title: 'EventNode' },
           ),
-          { description: 'The events, in the order of the tree.' },
+          { description: 'The events in depth-first order.' },
         ),
-        truncated: flag('True when the chain has more events, which are not shown.'),
+        truncated: flag('Whether the chain has more events than are returned.'),
       },
       { title: 'EventTree' },
     ),

@@ -1,4 +1,4 @@
-// The pieces that all resources share: identifiers, times, lists, free-form JSON, and the envelope of errors.
+// The pieces that all resources share: identifiers, times, lists, free-form JSON, and the error envelope.
 // A schema with a `title` becomes a component of that name in the OpenAPI document.
 import {
   type Static,
@@ -13,13 +13,13 @@ import {
 } from 'typebox'
 import { ACTOR_TYPES } from '#core/event.ts'
 
-/** PostgreSQL's `int`: a number above it could be sent and never stored. */
+/** The maximum of PostgreSQL's `int`: a larger number could be sent and never stored. */
 export const INT_MAX = 2_147_483_647
 export const DAY_SECS = 86_400
 export const YEAR_SECS = 31_536_000
 export const JSON_SCHEMA_BYTES_MAX = 65_536
 
-/** A property that may be left out, and what the server then takes; a handler always finds it filled in. */
+/** An optional property with a default. Handlers always find it filled in. */
 export type TDefaulted<S extends TSchema> = TOptional<S> & { default: unknown }
 
 export function withDefault<S extends TSchema>(schema: S, fallback: Static<S>): TDefaulted<S> {
@@ -30,11 +30,11 @@ export function withDefault<S extends TSchema>(schema: S, fallback: Static<S>): 
 
 export const optional = Type.Optional
 
-/** One of a few words, with the `type` that Type.Enum leaves out and the fast serialiser needs. */
+/** An enum of strings, with the `type` that Type.Enum leaves out and the fast serialiser needs. */
 export const oneOf = <const V extends readonly string[]>(values: V, description: string): TUnsafe<V[number]> =>
   Type.Unsafe<V[number]>({ type: 'string', enum: [...values], description })
 
-/** The same schema, or null: as a list of types and never as `anyOf`, whose errors name both branches. */
+/** The same schema, or null: as a list of types, never as `anyOf`, because its errors would name both branches. */
 export function nullable<S extends TSchema>(schema: S, description?: string): TUnsafe<Static<S> | null> {
   const { type, enum: values, ...rest } = schema as { type?: string; enum?: unknown[] }
   if (!type) throw new Error('only a schema with a type can be made nullable')
@@ -42,7 +42,7 @@ export function nullable<S extends TSchema>(schema: S, description?: string): TU
   return Type.Unsafe({ type: [type, 'null'], ...(values && { enum: [...values, null] }), ...rest, ...words })
 }
 
-/** Any JSON value, kept and given back as it came. `bytesMax` bounds its JSON text. */
+/** Any JSON value, stored and returned unchanged. `bytesMax` bounds its JSON text. */
 export const anyJson = (description: string, bytesMax?: number): TUnsafe<unknown> =>
   Type.Unsafe<unknown>({ description, ...(bytesMax !== undefined && { 'x-bytes-max': bytesMax }) })
 
@@ -65,7 +65,7 @@ export const seconds = (minimum: number, maximum: number, description: string) =
 
 export const flag = (description: string) => Type.Boolean({ description })
 
-/** An id of ours; a request may write it in upper case. */
+/** An id that Runyard generated; requests may write it in upper case. */
 export const uuid = (description: string) => Type.String({ format: 'uuid', description, 'x-own-id': true })
 
 export const time = (description: string) => Type.String({ format: 'date-time', description })
@@ -92,10 +92,10 @@ export const metadata = (description: string) =>
 export const headerMap = (description: string) =>
   stringMap({ keysMax: 20, keyLengthMax: 128, valueLengthMax: 4096, description })
 
-export const RUN_ID = text(256, 'Id of the run: a UUID, or the string that the client of an external run chose.', {
+export const RUN_ID = text(256, 'Id of the run: a UUID or, for an external run, the string that its client chose.', {
   minLength: 1,
 })
-/** For what only runs that are executed here can be meant by; a client's own string is kept as it came. */
+/** For endpoints that concern only runs executed here. Ids that clients chose (RUN_ID) keep their case. */
 export const OWN_RUN_ID = Type.String({
   minLength: 1,
   maxLength: 256,
@@ -109,17 +109,17 @@ export const JobPath = Type.Object({ job: JOB })
 
 export const Actor = Type.Object(
   {
-    type: oneOf(ACTOR_TYPES, 'What kind of actor it is.'),
-    id: nullable(Type.String(), 'Id of the actor; null for the system itself.'),
+    type: oneOf(ACTOR_TYPES, 'Kind of actor.'),
+    id: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
   },
   { title: 'Actor' },
 )
 
-/** A request body: a field that it does not know is refused by name, or a typing error would be silently ignored. */
+/** A request body. Unknown fields are refused by name; otherwise a typo would be silently ignored. */
 export const body = <P extends TProperties>(properties: P, options: TObjectOptions = {}): TObject<P> =>
   Type.Object(properties, { ...options, additionalProperties: false })
 
-/** A query string; like a body it refuses what it does not know. */
+/** A query string. Like a body, it refuses unknown names. */
 export const query = body
 
 /** A query parameter that may be repeated. */
@@ -130,13 +130,13 @@ export const repeated = <S extends TSchema>(items: S, countMax: number, descript
 export const commaList = <S extends TSchema>(items: S, countMax: number, description: string): TArray<S> =>
   Type.Array(items, { maxItems: countMax, description, 'x-comma-list': true })
 
-export const CURSOR = text(512, 'The `next_cursor` of the page before; without it the list begins at its start.', {
+export const CURSOR = text(512, 'The `next_cursor` of the previous page; omit it for the first page.', {
   minLength: 1,
 })
-export const LIMIT = withDefault(whole(1, 500, 'Items on a page at most.'), 50)
+export const LIMIT = withDefault(whole(1, 500, 'Maximum number of items per page.'), 50)
 export const paging = { cursor: optional(CURSOR), limit: LIMIT }
 
-/** A filter that is an empty list would choose everything: it is refused instead. */
+/** A filter whose list is empty would select everything, so it is refused. */
 export const notEmpty = <S extends TArray>(list: S): S => ({ ...list, minItems: 1 })
 
 /** Filters of the form `key` or `key:value`. */
@@ -144,9 +144,9 @@ export const keyValues = (what: string) =>
   repeated(
     text(1200, 'key or key:value', { minLength: 1 }),
     20,
-    `${what}, as \`key\` (it exists) or \`key:value\` (it is equal); repeat for several, which must all hold. It is split ` +
-      'at its first colon, or, where there is nothing of that name, at a later one; a colon of the key itself may be ' +
-      'written `\\:`.',
+    `${what}: \`key\` (it exists) or \`key:value\` (it is equal). Repeat it to require several. The text is split ` +
+      'at the first colon or, if no such key exists, at a later one; write a colon that is part of the key as ' +
+      '`\\:`.',
   )
 
 export const ORDER = (fallback: 'asc' | 'desc') =>
@@ -155,9 +155,9 @@ export const ORDER = (fallback: 'asc' | 'desc') =>
 export const listOf = <S extends TSchema>(item: S, title: string) =>
   Type.Object(
     {
-      data: Type.Array(item, { description: 'The page; it may hold fewer than `limit` although there is more.' }),
-      next_cursor: nullable(Type.String(), 'Send it as `cursor` for the next page; null on the last.'),
-      has_more: flag('True when there is a next page.'),
+      data: Type.Array(item, { description: 'The items; there may be fewer than `limit` although more pages follow.' }),
+      next_cursor: nullable(Type.String(), 'Send this as `cursor` to get the next page; null on the last page.'),
+      has_more: flag('Whether there is another page.'),
     },
     { title },
   )
@@ -165,20 +165,25 @@ export const listOf = <S extends TSchema>(item: S, title: string) =>
 export const ItemError = Type.Object(
   {
     code: Type.String({ description: 'Stable code, as in the error envelope.' }),
-    message: Type.String({ description: 'One sentence for a person.' }),
-    details: optional(jsonObject('What the code is about, in fields.')),
+    message: Type.String({ description: 'A sentence for people; may change between versions.' }),
+    details: optional(jsonObject('Details of the error, as fields that depend on the code.')),
   },
-  { title: 'ItemError', description: 'Why one item of a batch was refused; the others are not touched by it.' },
+  { title: 'ItemError', description: 'Why one item of a batch was refused. The other items are not affected.' },
 )
 
 export const ErrorBody = Type.Object(
   {
     error: Type.Object({
-      code: Type.String({ description: 'Stable code; see the table of codes.', examples: ['run_not_found'] }),
-      message: Type.String({ description: 'One sentence for a person.', examples: ['Run 42 not found.'] }),
-      details: optional(jsonObject('What the code is about, in fields.')),
+      code: Type.String({ description: 'Stable code; docs/errors.md lists them.', examples: ['run_not_found'] }),
+      message: Type.String({
+        description: 'A sentence for people; may change between versions.',
+        examples: ['Run 42 not found.'],
+      }),
+      details: optional(jsonObject('Details of the error, as fields that depend on the code.')),
     }),
-    request_id: Type.String({ description: 'Id of the request, as in the header X-Request-Id and in the logs.' }),
+    request_id: Type.String({
+      description: 'Id of the request, also sent in the X-Request-Id header and written to the server log.',
+    }),
   },
   { title: 'Error' },
 )

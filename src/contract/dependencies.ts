@@ -22,7 +22,7 @@ import { RUN_STATUS } from './runs/run.ts'
 
 const CONDITION = oneOf(
   DEPENDENCY_CONDITIONS,
-  'How the latest run of the other job must have ended: completed, failed in any way, or any end at all.',
+  'How the latest run of the other job must have ended: completed, failed (in any way), or in any way at all.',
 )
 
 const dependency = {
@@ -30,7 +30,7 @@ const dependency = {
   job_id: uuid('The job that waits.'),
   depends_on_job_id: uuid('The job that it waits for.'),
   condition: CONDITION,
-  created_at: time('When it was made.'),
+  created_at: time('When it was created.'),
 }
 export const Dependency = Type.Object(dependency, { title: 'Dependency' })
 
@@ -42,8 +42,8 @@ export const addDependency = route({
   name: 'addDependency',
   summary: 'Add a dependency: runs of this job start once the latest run of the other job has ended as required.',
   description:
-    'A run with an idempotency key looks at runs with the same key only; one whose metadata (or payload) has a ' +
-    '`dependency_key`, at runs with the same one. A job may depend on 100 others.',
+    'A run with an idempotency key considers only runs with the same key; one whose metadata (or payload) has a ' +
+    '`dependency_key`, only runs with the same one. A job may depend on at most 100 others.',
   params: JobPath,
   body: body({ depends_on: JOB, condition: withDefault(CONDITION, 'completed') }),
   replies: { 201: Dependency },
@@ -70,7 +70,7 @@ export const removeDependency = route({
   tag: 'Jobs',
   name: 'removeDependency',
   summary: 'Delete a dependency, by its id or by the id of the job it points to.',
-  params: Type.Object({ job: JOB, dependency: text(64, 'Id of the dependency, or of the other job.') }),
+  params: Type.Object({ job: JOB, dependency: text(64, 'Id of the dependency or of the other job.') }),
   replies: { 204: null },
   refusals: ['job_not_found', 'dependency_not_found'],
 })
@@ -92,13 +92,16 @@ export const dependencyStatus = route({
         dependencies: Type.Array(
           Type.Object({
             ...dependency,
-            run_id: nullable(Type.String(), 'The run that decides: the latest that is over; null when there is none.'),
+            run_id: nullable(
+              Type.String(),
+              'The run that decides: the latest one that has ended; null when there is none.',
+            ),
             run_status: nullable(oneOf(RUN_STATES, ''), 'How that run ended.'),
-            met: flag('Whether it ended as wanted.'),
+            met: flag('Whether the run ended as required.'),
           }),
-          { description: 'Each of them, the oldest first.' },
+          { description: 'The dependencies, oldest first.' },
         ),
-        dependencies_satisfied: flag('Whether all of them are met.'),
+        dependencies_satisfied: flag('Whether all dependencies are met.'),
       },
       { title: 'DependencyStatus' },
     ),

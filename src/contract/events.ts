@@ -1,4 +1,4 @@
-// The log: append, list, read, count, and watch.
+// The event log: append, list, get, count and stream.
 import { Type } from 'typebox'
 import {
   commaList,
@@ -41,7 +41,7 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 export const EventList = listOf(Event, 'EventList')
 const TYPES = commaList(EVENT_TYPE, 50, 'Events of these types.')
 const AGENT = text(128, 'Events of this agent.', { minLength: 1 })
-const RESOURCE_TYPE = text(128, 'Events about this kind of thing.', { minLength: 1 })
+const RESOURCE_TYPE = text(128, 'Events about this type of resource.', { minLength: 1 })
 const during = {
   occurred_from: optional(time('Happened at this time or later.')),
   occurred_to: optional(time('Happened before this time.')),
@@ -53,11 +53,11 @@ export const appendEvents = route({
   needs: 'events:write',
   tag,
   name: 'appendEvents',
-  summary: 'Append one event, an array of up to 1,000, or a stream of lines.',
+  summary: 'Append one event, an array of up to 1,000, or newline-delimited JSON.',
   description:
-    'One event answers 201 with its place in the log. An array, or `application/x-ndjson` with one event per line, ' +
-    'answers 200 with one result each, in order; an event that is refused does not touch its neighbours. The answer ' +
-    'is sent after the commit.',
+    'A single event is answered with 201 and its place in the log. An array, or `application/x-ndjson` with one event ' +
+    'per line, is answered with 200 and one result each, in order; a refused event does not affect the others. The ' +
+    'response is sent after the commit.',
   body: Type.Unsafe<EventInput | EventInput[]>(
     Type.Union([EventInput, Type.Array(EventInput, { minItems: 1, maxItems: 1000, title: 'EventInputs' })], {
       description: 'An event, or an array of events.',
@@ -74,18 +74,18 @@ export const appendEvents = route({
       {
         results: Type.Array(
           Type.Object({
-            index: whole(0, COUNT_MAX, 'Place of the event in the request, from 0.'),
+            index: whole(0, COUNT_MAX, 'Index of the event in the request, from 0.'),
             id: optional(nullable(uuid('Id of the event; null for a delta.'))),
             position: optional(nullable(POSITION)),
             sequence: optional(nullable(SEQUENCE)),
-            duplicate: optional(flag('True when an event with this id was in the log already.')),
+            duplicate: optional(flag('True when an event with this id was already in the log.')),
             error: optional(ItemError),
           }),
-          { description: 'One for each event, in the order of the request.' },
+          { description: 'One result per event, in request order.' },
         ),
         total: whole(0, COUNT_MAX, 'Events in the request.'),
-        appended: whole(0, COUNT_MAX, 'Events that are new in the log.'),
-        duplicates: whole(0, COUNT_MAX, 'Events that were in the log already.'),
+        appended: whole(0, COUNT_MAX, 'Events that were appended.'),
+        duplicates: whole(0, COUNT_MAX, 'Events that were already in the log.'),
         refused: whole(0, COUNT_MAX, 'Events that were refused.'),
       },
       { title: 'AppendResult' },
@@ -104,7 +104,7 @@ export const listEvents = route({
   query: query({
     type: optional(TYPES),
     resource_type: optional(RESOURCE_TYPE),
-    resource_id: optional(text(256, 'Events about this thing.', { minLength: 1 })),
+    resource_id: optional(text(256, 'Events about the resource with this id.', { minLength: 1 })),
     actor_type: optional(ACTOR_TYPE),
     actor_id: optional(text(256, 'Events of this actor.', { minLength: 1 })),
     correlation_id: optional(CORRELATION_ID),
@@ -136,7 +136,7 @@ const counts = (by: string) =>
       { key: Type.String({ description: 'What is counted.' }), count: whole(0, COUNT_MAX, 'Events.') },
       { title: 'Count' },
     ),
-    { description: `Events by ${by}, the most first.` },
+    { description: `Events by ${by}, most frequent first.` },
   )
 
 export const aggregateEvents = route({
@@ -145,17 +145,17 @@ export const aggregateEvents = route({
   needs: 'events:read',
   tag,
   name: 'aggregateEvents',
-  summary: 'Count events by type, by kind of resource and by kind of actor.',
+  summary: 'Count events by type, by resource type and by actor type.',
   query: query(during),
   replies: {
     200: Type.Object(
       {
         occurred_from: timeOrNull('As asked.'),
         occurred_to: timeOrNull('As asked.'),
-        total: whole(0, COUNT_MAX, 'Events in all.'),
+        total: whole(0, COUNT_MAX, 'Total number of events.'),
         by_type: counts('type'),
-        by_resource_type: counts('kind of resource'),
-        by_actor_type: counts('kind of actor'),
+        by_resource_type: counts('resource type'),
+        by_actor_type: counts('actor type'),
       },
       { title: 'EventAggregate' },
     ),
@@ -177,14 +177,14 @@ export const listActors = route({
           Type.Object(
             {
               actor_type: ACTOR_TYPE,
-              actor_id: nullable(Type.String(), 'The actor; null for the system itself.'),
+              actor_id: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
               count: whole(0, COUNT_MAX, 'Events of this actor.'),
-              successes: whole(0, COUNT_MAX, 'Those that tell of something that went well.'),
-              failures: whole(0, COUNT_MAX, 'Those that tell of something that went wrong; the rest tells of neither.'),
+              successes: whole(0, COUNT_MAX, 'Events that report a success.'),
+              failures: whole(0, COUNT_MAX, 'Events that report a failure; the others report neither.'),
             },
             { title: 'ActorCount' },
           ),
-          { description: 'The busiest actors, `limit` of them at most.' },
+          { description: 'The busiest actors, at most `limit`.' },
         ),
       },
       { title: 'ActorCounts' },
@@ -212,7 +212,7 @@ export const listRunEvents = route({
 })
 
 const STREAM_WORDS =
-  'Server-sent events. `id` is the cursor to resume from with Last-Event-ID, `event` the type, `data` the event as ' +
+  'Server-sent events: `id` is the cursor to resume from with Last-Event-ID, `event` the type, `data` the event as ' +
   'JSON. A comment is sent every 15 seconds.'
 
 export const streamRun = route({
@@ -222,12 +222,12 @@ export const streamRun = route({
   orRunToken: true,
   tag,
   name: 'streamRun',
-  summary: 'Stream the events of a run, from the beginning or after a sequence, until the run is over.',
+  summary: 'Stream the events of a run, from the beginning or after a sequence, until the run ends.',
   description: `${STREAM_WORDS} The id is the sequence. The stream ends after the event that ended the run.`,
   params: RunPath,
   query: query({
-    after_sequence: optional(whole(0, COUNT_MAX, 'Events after this sequence; Last-Event-ID goes first.')),
-    deltas: withDefault(flag('Whether stream chunks and debug logs are sent too.'), true),
+    after_sequence: optional(whole(0, COUNT_MAX, 'Events after this sequence; Last-Event-ID takes precedence.')),
+    deltas: withDefault(flag('Whether to include stream chunks and debug logs.'), true),
     type: optional(TYPES),
   }),
   stream: true,
@@ -242,11 +242,11 @@ export const streamRunChunks = route({
   orRunToken: true,
   tag,
   name: 'streamRunChunks',
-  summary: 'Stream the chunks that a run streams, such as the words of a model.',
+  summary: 'Stream the output chunks of a run, such as the tokens of a model.',
   description: `${STREAM_WORDS} The id is the sequence; data is {chunk, stream_id, done}.`,
   params: RunPath,
   query: query({
-    after_sequence: optional(whole(0, COUNT_MAX, 'Chunks after this sequence; Last-Event-ID goes first.')),
+    after_sequence: optional(whole(0, COUNT_MAX, 'Chunks after this sequence; Last-Event-ID takes precedence.')),
   }),
   stream: true,
   replies: { 200: null },
@@ -263,9 +263,9 @@ export const streamEvents = route({
   description: STREAM_WORDS,
   query: query({
     type: optional(TYPES),
-    resource_type: optional(repeated(RESOURCE_TYPE, 20, 'Events about these kinds of things.')),
+    resource_type: optional(repeated(RESOURCE_TYPE, 20, 'Events about these types of resources.')),
     agent_id: optional(AGENT),
-    after: optional(text(512, 'The id of the last event seen; Last-Event-ID goes first.', { minLength: 1 })),
+    after: optional(text(512, 'The id of the last event seen; Last-Event-ID takes precedence.', { minLength: 1 })),
   }),
   stream: true,
   replies: { 200: null },

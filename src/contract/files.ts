@@ -1,4 +1,4 @@
-// Files that runs were handed. They are uploaded where a client's own surface has a call for it.
+// Files given to runs. Uploads go through the dialects that have a call for them.
 import { Type } from 'typebox'
 import { uuid } from './common.ts'
 import { route } from './route.ts'
@@ -15,7 +15,7 @@ export const getFile = route({
   name: 'getFile',
   summary: 'Get the bytes of a file.',
   description:
-    'The header Content-Disposition carries its name. An executor reads files of its project with its run token.',
+    'The Content-Disposition header carries its name. An executor can read files of its project with its run token.',
   params: FilePath,
   produces: 'application/octet-stream',
   replies: { 200: Type.Unsafe<unknown>({ description: 'The bytes.' }) },
@@ -28,7 +28,7 @@ export const deleteFile = route({
   needs: 'runs:write',
   tag,
   name: 'deleteFile',
-  summary: 'Delete a file; runs that were given it can no longer read it.',
+  summary: 'Delete a file; runs that use it can no longer read it.',
   params: FilePath,
   replies: { 204: null },
   refusals: ['file_not_found'],

@@ -1,4 +1,4 @@
-// What people are asked: a running attempt asks, somebody answers.
+// Human input and approvals: a running attempt asks, and a person answers.
 import { Type } from 'typebox'
 import { AGENT } from './agents.ts'
 import {
@@ -27,17 +27,14 @@ import { FENCED } from './runs/executor.ts'
 
 const tag = 'Human input'
 const KIND = oneOf(['approval', 'feedback'], 'approval: yes or no. feedback: an answer in JSON.')
-const STATE = oneOf(
-  ['pending', 'answered', 'expired', 'canceled'],
-  'canceled: the run was over before anybody answered.',
-)
-const PARAMS = jsonObject('What the question is about, by name; 64 KiB at most.', 64 * 1024)
+const STATE = oneOf(['pending', 'answered', 'expired', 'canceled'], 'canceled: the run ended before anybody answered.')
+const PARAMS = jsonObject('Parameters of the question, by name; at most 64 KiB.', 64 * 1024)
 
 const Answer = body(
   {
     approved: optional(flag('For an approval: yes or no.')),
-    feedback: optional(anyJson('For feedback: the answer; a remark beside an approval.')),
-    params: optional(jsonObject('Params with other values; only those that may be edited.', 64 * 1024)),
+    feedback: optional(anyJson('For feedback: the answer. For an approval: a remark.')),
+    params: optional(jsonObject('New values of params; only those in editable_params.', 64 * 1024)),
   },
   { title: 'InputAnswer' },
 )
@@ -45,27 +42,27 @@ const Answer = body(
 export const InputRequest = Type.Object(
   {
     id: uuid('Id of the request.'),
-    run_id: nullable(Type.String(), 'The run that asks; null for the call of an agent without a run.'),
-    agent_id: nullable(Type.String(), 'The agent on whose behalf it is asked.'),
-    authorization_id: nullable(Type.String(), 'The call that is to be approved.'),
+    run_id: nullable(Type.String(), 'The run that asks; null for a call that an agent makes outside any run.'),
+    agent_id: nullable(Type.String(), 'The agent on whose behalf the question is asked.'),
+    authorization_id: nullable(Type.String(), 'The authorization of the call that needs approval.'),
     kind: KIND,
     prompt: Type.String({ description: 'The question.' }),
-    params: jsonObject('What it is about.'),
+    params: jsonObject('Parameters of the question.'),
     editable_params: Type.Array(Type.String(), { description: 'Names of params that the answer may change.' }),
-    schema: nullable(jsonObject(''), 'JSON Schema that feedback must meet.'),
+    schema: nullable(jsonObject(''), 'JSON Schema that feedback must match.'),
     on_expiry: oneOf(['default', 'fail'], 'What happens when nobody answers in time.'),
     default: nullable(jsonObject(''), 'The answer when nobody answers in time.'),
     status: STATE,
-    answer: nullable(jsonObject(''), 'What was answered; params with all their values.'),
+    answer: nullable(jsonObject(''), 'The answer, with the values of all params.'),
     answered_by: nullable(
       Type.Object({
-        type: Type.String({ description: 'What kind of actor it was.' }),
-        id: nullable(Type.String(), 'Its id.'),
+        type: Type.String({ description: 'Kind of actor.' }),
+        id: nullable(Type.String(), 'Id of the actor.'),
       }),
       'Who answered.',
     ),
     created_at: time('When it was asked.'),
-    answered_at: timeOrNull('When it was answered, or ended otherwise.'),
+    answered_at: timeOrNull('When it was answered, expired or was canceled.'),
     expires_at: timeOrNull('When it expires.'),
   },
   { title: 'InputRequest' },
@@ -79,29 +76,29 @@ export const askForInput = route({
   name: 'askForInput',
   summary: 'Ask a person, and by default suspend the run until somebody answers.',
   description:
-    'With wait the lease ends, and the executor should stop. When nothing is pending any more the run is queued again, ' +
-    'with the same attempt and its latest checkpoint; each answer is then the value `input:<request id>`.',
+    'With `wait` the lease ends and the executor should stop. Once nothing is pending, the run is queued again ' +
+    'with the same attempt and its latest checkpoint; each answer is then in the state value `input:<request id>`.',
   params: RunPath,
   body: body({
     kind: KIND,
     prompt: text(8192, 'The question.', { minLength: 1 }),
     params: withDefault(PARAMS, {}),
     editable_params: withDefault(
-      Type.Array(text(128, 'A name in params.', { minLength: 1 }), {
+      Type.Array(text(128, 'Name of a param.', { minLength: 1 }), {
         maxItems: 100,
         uniqueItems: true,
-        description: 'What the answer may change.',
+        description: 'Params that the answer may change.',
       }),
       [],
     ),
-    schema: optional(jsonObject('JSON Schema that feedback must meet; 64 KiB at most.', JSON_SCHEMA_BYTES_MAX)),
-    expires_in_secs: optional(whole(1, 366 * 86_400, 'Seconds after which it expires; never when left out.')),
+    schema: optional(jsonObject('JSON Schema that feedback must match, at most 64 KiB.', JSON_SCHEMA_BYTES_MAX)),
+    expires_in_secs: optional(whole(1, 366 * 86_400, 'Seconds until it expires; omit for never.')),
     on_expiry: withDefault(
-      oneOf(['default', 'fail'], 'What happens then: the default is the answer, or the run has failed.'),
+      oneOf(['default', 'fail'], 'What happens on expiry: `default` is taken as the answer, or the run fails.'),
       'fail',
     ),
     default: optional(Answer),
-    wait: withDefault(flag('Put the run to rest until all that it asks is answered.'), true),
+    wait: withDefault(flag('Suspend the run until all its questions are answered.'), true),
   }),
   replies: { 201: InputRequest },
   refusals: [...FENCED, 'wrong_state', 'pause_requested'],

@@ -1,4 +1,4 @@
-// What a job is: what is to be run, how, how often, and how much of it at once. Every change makes a version.
+// What a job is: what to run, how, how often, and how much of it at once. Every change creates a version.
 import { type Static, Type } from 'typebox'
 import {
   anyJson,
@@ -29,7 +29,7 @@ export const RETRY_STRATEGIES = ['exponential', 'linear', 'fixed', 'custom'] as 
 
 export const EXECUTION = oneOf(
   EXECUTIONS,
-  'http: Runyard posts to the endpoint. worker: a worker claims the run. external: others execute it and report events.',
+  'http: Runyard posts to the endpoint. worker: a worker claims the run. external: another system executes it and reports events.',
 )
 export const QUEUE = Type.String({
   minLength: 1,
@@ -37,74 +37,82 @@ export const QUEUE = Type.String({
   pattern: '^[A-Za-z0-9_-]+$',
   description: 'The queue that workers claim from.',
 })
-export const PRIORITY = whole(0, 10, 'Higher is claimed first, within a project and queue.')
+export const PRIORITY = whole(0, 10, 'Runs with a higher priority are claimed first within their project and queue.')
 
-/** How a failed attempt is tried again; a run may override the job's. */
+/** The retry policy; a run may override its job's. */
 export const retryFields = {
-  max_attempts: whole(1, 100, 'Attempts in all, the first included.'),
+  max_attempts: whole(1, 100, 'Maximum number of attempts, including the first.'),
   retry_strategy: oneOf(
     RETRY_STRATEGIES,
-    'How the delay grows; exponential has full jitter, custom takes retry_delays_secs.',
+    'How the retry delay grows: exponential uses full jitter, custom uses retry_delays_secs.',
   ),
   retry_initial_delay_secs: seconds(0, DAY_SECS, 'Delay before the second attempt, in seconds.'),
-  retry_max_delay_secs: seconds(0, DAY_SECS, 'No delay is longer than this many seconds.'),
-  retry_delays_secs: Type.Array(seconds(0, DAY_SECS, 'Seconds.'), {
+  retry_max_delay_secs: seconds(0, DAY_SECS, 'Upper limit of the retry delay, in seconds.'),
+  retry_delays_secs: Type.Array(seconds(0, DAY_SECS, 'Delay in seconds.'), {
     maxItems: 100,
-    description: 'For custom: the delay after each failed attempt, in seconds; the last one repeats.',
+    description: 'For the custom strategy: the delay after each failed attempt, in seconds; the last one repeats.',
   }),
-  timeout_secs: whole(1, DAY_SECS, 'Seconds that one attempt may take.'),
+  timeout_secs: whole(1, DAY_SECS, 'Timeout of one attempt, in seconds.'),
 }
 
-// What a job consists of, without the values that stand in for what is left out.
+// The fields of a job, without their defaults.
 const fields = {
   slug: Type.String({
     pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
-    description: 'Short name, unique in the project; may be used wherever an id may.',
+    description: 'Short name, unique in the project; accepted wherever a job id is.',
     examples: ['nightly-report'],
   }),
-  name: text(255, 'Name for people.', { minLength: 1 }),
+  name: text(255, 'Display name.', { minLength: 1 }),
   description: text(2000, 'What the job is for.'),
   execution: EXECUTION,
   queue: QUEUE,
   endpoint_url: nullable(
-    text(2048, 'Where Runyard posts the payload: required for http, refused for other executions.', { minLength: 1 }),
+    text(2048, 'URL that Runyard posts the payload to: required for http, refused for other executions.', {
+      minLength: 1,
+    }),
   ),
   endpoint_headers: headerMap(
-    'Headers sent to the endpoint; those that Runyard sends itself, such as Content-Type, Webhook-Id and X-Run-Id, win over them. Values that look like secrets are masked in answers.',
+    'Headers sent to the endpoint. Headers that Runyard sets itself, such as Content-Type, Webhook-Id and X-Run-Id, take precedence. Values that look like secrets are masked in responses.',
   ),
   payload_schema: nullable(
-    jsonObject('JSON Schema that payloads must meet; 64 KiB at most. Null for none.', JSON_SCHEMA_BYTES_MAX),
+    jsonObject('JSON Schema that payloads must match, at most 64 KiB; null for none.', JSON_SCHEMA_BYTES_MAX),
   ),
   result_schema: nullable(
-    jsonObject('JSON Schema that results must meet; 64 KiB at most. Null for none.', JSON_SCHEMA_BYTES_MAX),
+    jsonObject('JSON Schema that results must match, at most 64 KiB; null for none.', JSON_SCHEMA_BYTES_MAX),
   ),
   ...retryFields,
-  run_ttl_secs: nullable(whole(1, YEAR_SECS, 'Seconds after which a run that has not begun expires. Null: never.')),
+  run_ttl_secs: nullable(
+    whole(1, YEAR_SECS, 'A run that has not started expires after this many seconds; null: never.'),
+  ),
   priority: PRIORITY,
-  tags: tags('Tags of every run of this job; 20 at most.'),
-  metadata: metadata('Metadata that runs begin with; 50 keys at most.'),
-  max_concurrency: whole(0, 100_000, 'Runs executing at once; 0 is unlimited.'),
-  max_concurrency_per_key: whole(0, 100_000, 'Runs executing at once per concurrency_key; 0 is unlimited.'),
+  tags: tags('Tags of every run of this job; at most 20.'),
+  metadata: metadata('Initial metadata of runs; at most 50 keys.'),
+  max_concurrency: whole(0, 100_000, 'Concurrency limit: how many runs of the job may execute at once; 0: no limit.'),
+  max_concurrency_per_key: whole(0, 100_000, 'Concurrency limit per concurrency_key; 0: no limit.'),
   cron: nullable(text(100, 'Cron expression that triggers the job; null for none.', { minLength: 1 })),
-  timezone: text(64, 'IANA time zone in which the cron expression is read.', { minLength: 1 }),
+  timezone: text(64, 'IANA time zone of the cron expression.', { minLength: 1 }),
   cron_payload: anyJson('Payload of the runs that cron triggers.'),
   cron_overlap_policy: oneOf(
     ['allow', 'skip', 'cancel_running'],
-    'What a tick does while a run of this job is not over: run beside it, be skipped, or cancel it first.',
+    'What a cron tick does while a run of the job has not ended: start another, skip the tick, or cancel the earlier run first.',
   ),
   cron_missed_policy: oneOf(
     ['skip', 'one', 'all'],
-    'What becomes of ticks that passed while nothing was running: none, one or all of them are run.',
+    'What happens to cron ticks missed while Runyard was down: none, one or all of them are run.',
   ),
-  when_paused: oneOf(['hold', 'refuse'], 'While the job is paused, new runs wait (hold) or are refused.'),
-  enabled: flag('A disabled job takes no runs, and its cron rests.'),
-  pause_grace_secs: seconds(0, 600, 'Seconds that a paused attempt has to checkpoint before its lease is taken.'),
+  when_paused: oneOf(['hold', 'refuse'], 'While the job is paused, new runs wait (hold) or are refused (refuse).'),
+  enabled: flag('A disabled job accepts no runs, and its cron does not tick.'),
+  pause_grace_secs: seconds(
+    0,
+    600,
+    'Grace period: how many seconds an attempt has to save a checkpoint after a pause request, before its lease is revoked.',
+  ),
 }
 
 export const JobInput = body(
   {
     slug: fields.slug,
-    name: optional(text(255, 'Name for people; the slug when left out.', { minLength: 1 })),
+    name: optional(text(255, 'Display name; defaults to the slug.', { minLength: 1 })),
     description: withDefault(fields.description, ''),
     execution: fields.execution,
     queue: withDefault(fields.queue, 'default'),
@@ -143,7 +151,7 @@ export const JobInput = body(
 )
 export type JobInput = Static<typeof JobInput>
 
-/** Any subset: what is left out stays as it is. */
+/** Any subset of the fields; the others keep their values. */
 export const JobPatch = Type.Partial(body(fields), {
   title: 'JobPatch',
   minProperties: 1,
@@ -160,16 +168,17 @@ export const Job = Type.Object(
     version: JOB_VERSION,
     version_id: uuid('Id of this version.'),
     ...fields,
-    paused_at: timeOrNull('Since when the job is paused; null when it is not.'),
+    paused_at: timeOrNull('When the job was paused; null when it is not paused.'),
     pause_reason: nullable(Type.String(), 'Why it was paused.'),
-    next_cron_at: timeOrNull('When cron triggers the job next; null without a cron.'),
+    next_cron_at: timeOrNull('When cron next triggers the job; null without a cron expression.'),
     signing_secret: optional(
       Type.String({
-        description: 'Secret (whsec_...) that signs requests to the endpoint. Shown once, in the answer of create.',
+        description:
+          'Secret (whsec_...) that signs requests to the endpoint. Shown only once, in the response that creates the job.',
       }),
     ),
     created_at: time('When the job was created.'),
-    updated_at: time('When the job was changed last.'),
+    updated_at: time('When the job was last changed.'),
   },
   { title: 'Job' },
 )
@@ -180,9 +189,9 @@ export const JobVersion = Type.Object(
     id: uuid('Id of the version; a run names it as job_version_id.'),
     job_id: uuid('Id of the job.'),
     version: JOB_VERSION,
-    definition: Type.Object(fields, { title: 'JobDefinition', description: 'The job as this version defines it.' }),
-    created_at: time('When the version was made.'),
-    created_by: nullable(Type.String(), 'Id of the actor who made it.'),
+    definition: Type.Object(fields, { title: 'JobDefinition', description: 'The job as defined by this version.' }),
+    created_at: time('When the version was created.'),
+    created_by: nullable(Type.String(), 'Id of the actor who created it.'),
   },
   { title: 'JobVersion' },
 )

@@ -1,4 +1,4 @@
-// Jobs: create, list, read, change, delete, pause and resume.
+// Jobs: create, list, get, update, delete, pause and resume.
 import { Type } from 'typebox'
 import { body, flag, JOB, JobPath, keyValues, listOf, optional, paging, query, text, withDefault } from './common.ts'
 import { EXECUTION, JOB_VERSION, Job, JobInput, JobPatch, JobVersion } from './job.ts'
@@ -26,8 +26,8 @@ export const listJobs = route({
   name: 'listJobs',
   summary: 'List jobs, newest first.',
   query: query({
-    slug: optional(text(63, 'The job of this slug only.')),
-    tag: optional(keyValues('Jobs that carry a tag')),
+    slug: optional(text(63, 'Only the job with this slug.')),
+    tag: optional(keyValues('Jobs with a tag')),
     execution: optional(EXECUTION),
     ...paging,
   }),
@@ -71,7 +71,7 @@ export const deleteJob = route({
   params: JobPath,
   query: query({
     cancel_runs: withDefault(
-      flag('Cancel the runs that are not over. Without it a job that has such runs is kept.'),
+      flag('Cancel runs that have not ended. Without this, a job that has such runs is not deleted.'),
       false,
     ),
   }),
@@ -85,9 +85,9 @@ export const pauseJob = route({
   needs: 'jobs:write',
   tag,
   name: 'pauseJob',
-  summary: 'Pause a job: no more of its runs start; those executing continue.',
+  summary: 'Pause a job: no more of its runs start, and executing runs continue.',
   params: JobPath,
-  body: body({ reason: optional(text(500, 'Why; kept with the job and in the log.')) }),
+  body: body({ reason: optional(text(500, 'Why; stored with the job and in the event log.')) }),
   bodyOptional: true,
   replies: { 200: Job },
   refusals: ['job_not_found'],

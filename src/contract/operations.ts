@@ -1,4 +1,4 @@
-// What operators and their tools ask: is it alive, is it ready, how is it doing.
+// Health, metrics and counts, for operators and their tools.
 import { Type } from 'typebox'
 import { RUN_STATES } from '#core/run.ts'
 import { flag, jsonObject, nullable, oneOf, optional, time, whole } from './common.ts'
@@ -14,7 +14,7 @@ export const getLive = route({
   tag,
   name: 'getLive',
   summary: 'Check that the process is alive.',
-  replies: { 200: Type.Object({ status: oneOf(['ok'], 'It does.') }, { title: 'Live' }) },
+  replies: { 200: Type.Object({ status: oneOf(['ok'], 'The process is alive.') }, { title: 'Live' }) },
 })
 
 const Readiness = Type.Object(
@@ -24,19 +24,19 @@ const Readiness = Type.Object(
       Type.Object({
         name: Type.String({
           description:
-            'What is checked: the database, whether it takes writes (`database_writes`), a duty of the engine, Redis, how far project feeds (`tail`) and seals ' +
-            '(`seals`) are behind the log, that the node is about to ' +
-            'stop (`draining`), or that its own PostgreSQL has died and is started again (`database_restart`).',
+            'What is checked: the database, whether it accepts writes (`database_writes`), each background duty, Redis, how far project feeds (`tail`) and seals ' +
+            '(`seals`) lag behind the log, whether the node is ' +
+            'stopping (`draining`), and whether its embedded PostgreSQL is being restarted after a crash (`database_restart`).',
         }),
-        ok: flag('Whether it has succeeded lately.'),
+        ok: flag('Whether it succeeded recently.'),
         age_ms: nullable(
           whole(0, COUNT_MAX, ''),
-          'Milliseconds since it last succeeded; null: not yet. Of `tail` and `seals`, the age of the oldest event that waits.',
+          'Milliseconds since it last succeeded; null: never so far. For `tail` and `seals`: age of the oldest event that is not processed yet.',
         ),
-        reason: optional(Type.String({ description: 'Why it fails, where that is known.' })),
-        advisory: optional(flag('True for what is told and does not make the node unready.')),
+        reason: optional(Type.String({ description: 'Why it fails, if known.' })),
+        advisory: optional(flag('True for a check that is only reported and does not make the node unready.')),
       }),
-      { description: 'One for each thing that must work, and those that are told beside them.' },
+      { description: 'All checks, required and advisory.' },
     ),
   },
   { title: 'Readiness' },
@@ -48,7 +48,7 @@ export const getReady = route({
   needs: 'nothing',
   tag,
   name: 'getReady',
-  summary: 'Check readiness: 503 unless the database takes writes and all duties have succeeded recently.',
+  summary: 'Check readiness: 503 unless the database accepts writes and all duties succeeded recently.',
   replies: { 200: Readiness, 503: Readiness },
 })
 
@@ -61,10 +61,10 @@ export const getMetrics = route({
   name: 'getMetrics',
   summary: 'Get metrics in the Prometheus text format.',
   description:
-    'They cover all projects. A caller on the same machine as the node needs no key, unless RUNYARD_METRICS_ADDRESS ' +
+    'They cover all projects. Callers on the same machine as the node need no key, unless RUNYARD_METRICS_ADDRESS ' +
     'serves them elsewhere.',
   produces: 'text/plain; version=0.0.4; charset=utf-8',
-  replies: { 200: Type.String({ description: 'Metrics.' }) },
+  replies: { 200: Type.String({ description: 'The metrics.' }) },
 })
 
 export const getOpenapi = route({
@@ -96,16 +96,18 @@ export const getStats = route({
         ),
         queues: Type.Array(
           Type.Object({
-            queue: Type.String({ description: 'The queue; @http is what Runyard itself dispatches.' }),
-            queued: whole(0, COUNT_MAX, 'Runs that may be claimed now.'),
-            delayed: whole(0, COUNT_MAX, 'Runs that wait for a time.'),
-            executing: whole(0, COUNT_MAX, 'Attempts under way.'),
+            queue: Type.String({
+              description: 'Name of the queue; @http holds the runs that Runyard dispatches itself.',
+            }),
+            queued: whole(0, COUNT_MAX, 'Runs that can be claimed now.'),
+            delayed: whole(0, COUNT_MAX, 'Runs that are scheduled for later.'),
+            executing: whole(0, COUNT_MAX, 'Attempts in progress.'),
             oldest_age_ms: nullable(
               whole(0, COUNT_MAX, ''),
-              'Milliseconds that the oldest has waited; null: none waits.',
+              'Milliseconds that the oldest queued run has waited; null: no run is queued.',
             ),
           }),
-          { description: 'One for each queue that has runs.' },
+          { description: 'One entry per queue that has runs.' },
         ),
       },
       { title: 'Stats' },

@@ -1,4 +1,4 @@
-// Presets: named sets of execution settings, which a trigger or a restart asks for by name.
+// Presets: named execution settings, which a trigger or a restart selects by name.
 import { Type } from 'typebox'
 import { body, flag, listOf, nullable, query, stringMap, text, timeOrNull, withDefault } from './common.ts'
 import { QUEUE, retryFields } from './job.ts'
@@ -13,16 +13,19 @@ export const PRESET_NAME = Type.String({
 const PresetPath = Type.Object({ preset: PRESET_NAME })
 
 const settings = {
-  description: withDefault(text(500, 'What it is for.'), ''),
-  queue: withDefault(nullable(QUEUE, 'Queue that its runs wait in: a worker pool. Null: the queue of the job.'), null),
-  timeout_secs: withDefault(nullable(retryFields.timeout_secs, 'Seconds per attempt. Null: what the job says.'), null),
-  max_attempts: withDefault(nullable(retryFields.max_attempts, 'Attempts in all. Null: what the job says.'), null),
+  description: withDefault(text(500, 'What the preset is for.'), ''),
+  queue: withDefault(nullable(QUEUE, "Queue of its runs, that is, a worker pool; null: the job's queue."), null),
+  timeout_secs: withDefault(
+    nullable(retryFields.timeout_secs, "Timeout of one attempt, in seconds; null: the job's."),
+    null,
+  ),
+  max_attempts: withDefault(nullable(retryFields.max_attempts, "Maximum number of attempts; null: the job's."), null),
   environment: withDefault(
     stringMap({
       keysMax: 50,
       keyLengthMax: 128,
       valueLengthMax: 4096,
-      description: 'Values that the executor is given. In answers those whose names look like secrets are masked.',
+      description: 'Values passed to the executor. In responses, values whose names look like secrets are masked.',
     }),
     {},
   ),
@@ -32,8 +35,8 @@ export const Preset = Type.Object(
   {
     name: PRESET_NAME,
     ...settings,
-    built_in: flag('Whether it is one of those that every project has; your own of the same name replaces it.'),
-    updated_at: timeOrNull('When it was set; null for one that is built in.'),
+    built_in: flag('Whether every project has it by default; a preset of your own with the same name replaces it.'),
+    updated_at: timeOrNull('When it was last set; null for a built-in preset.'),
   },
   { title: 'Preset' },
 )
@@ -44,7 +47,7 @@ export const listPresets = route({
   needs: 'jobs:read',
   tag,
   name: 'listPresets',
-  summary: 'List all presets on one page: the machine presets, smallest first, then those of the project.',
+  summary: 'List all presets on one page: the built-in machine presets, smallest first, then those of the project.',
   query: query({}),
   replies: { 200: listOf(Preset, 'PresetList') },
 })
@@ -67,8 +70,7 @@ export const setPreset = route({
   needs: 'jobs:write',
   tag,
   name: 'setPreset',
-  summary:
-    'Create or replace a preset, of which a project may have 200; existing runs keep the settings they were given.',
+  summary: 'Create or replace a preset (at most 200 per project); existing runs keep the settings they were given.',
   params: PresetPath,
   body: body(settings),
   replies: { 200: Preset },

@@ -1,4 +1,4 @@
-// A route is a value: path, scope, schemas and words in one place. Fastify's validation, the OpenAPI document,
+// A route is a value: path, scope, schemas and descriptions in one place. Fastify's validation, the OpenAPI document,
 // the SDK's types and the CLI's help are all read from it.
 import type { Static, TSchema } from 'typebox'
 import type { RefusalCode } from '#core/error.ts'
@@ -29,11 +29,11 @@ export type Route = {
   body?: TSchema
   /** Set when an empty body stands for `{}`. */
   bodyOptional?: true
-  /** For a body that is no object: the name under which a caller gives it and a handler gets it. */
+  /** For a body that is not an object: the name under which SDK callers pass it and handlers receive it. */
   bodyAs?: string
   /**
-   * The name of the list (a body field, or `bodyAs`) whose items are checked one at a time: a bad one is told so
-   * in its own result and its neighbours are done. Its items reach the handler as `Checked` ones.
+   * The name of the list (a body field, or `bodyAs`) whose items are validated one by one: an invalid item is refused
+   * in its own result and the others are processed. The handler receives them as `Checked` items.
    */
   itemwise?: string
   /** Bytes of one item's JSON text. */
@@ -44,15 +44,15 @@ export type Route = {
   consumes?: readonly string[]
   /** The content type of replies that are not JSON. */
   produces?: string
-  /** The content type of the file, or page, that a caller may have instead of JSON. */
+  /** The content type of the file or page that a caller may ask for instead of JSON. */
   download?: string
   /** The reply for each success status, e.g. `{ 201: Run }`; null for one without a body. */
   replies: Readonly<Record<number, TSchema | null>>
-  /** The codes of core/error.ts that this route may answer besides those every route may. */
+  /** The refusal codes (core/error.ts) of this route, besides those that every route may answer with. */
   refusals?: readonly RefusalCode[]
-  /** Whether a call with the Idempotency-Key of an earlier one is given its reply; by default see http/keeps-reply.ts. */
+  /** Whether a repeated Idempotency-Key is answered with the earlier reply; the default is in http/keeps-reply.ts. */
   keepsReply?: boolean
-  /** Answers text/event-stream instead where a caller asks for that. */
+  /** Answers with text/event-stream when the caller accepts it. */
   streamsToo?: true
   /** A stream answers text/event-stream and has no reply schema. */
   stream?: true

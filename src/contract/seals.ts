@@ -1,4 +1,4 @@
-// Tamper evidence: the seals of the log, comparing the log with them, and taking a part of it elsewhere with its seals.
+// Tamper evidence: the seals of the log, verifying the log against them, and exporting events with their seals.
 import { type Static, Type } from 'typebox'
 import { SEAL_PROBLEMS } from '#core/seal.ts'
 import { flag, listOf, nullable, oneOf, optional, paging, query, time, timeOrNull, whole } from './common.ts'
@@ -12,23 +12,23 @@ export const EXPORT_DAYS_MAX = 31
 const count = (description: string) => whole(0, COUNT_MAX, description)
 const hash = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$', description })
 const transaction = (description: string) => Type.String({ description })
-const NUMBER = whole(1, COUNT_MAX, 'Number of the seal in its project, from 1 and without gaps.')
+const NUMBER = whole(1, COUNT_MAX, 'Number of the seal in its project: counts from 1 without gaps.')
 
 export const Seal = Type.Object(
   {
-    format: whole(1, 1, 'How it is hashed.'),
-    project_id: Type.String({ description: 'Project whose events it covers.' }),
+    format: whole(1, 1, 'Version of the hashing format.'),
+    project_id: Type.String({ description: 'Project whose events the seal covers.' }),
     number: NUMBER,
-    after_xid: transaction('The window begins after this transaction'),
-    after_position: count('and this position of the log,'),
-    until_xid: transaction('and ends with this transaction'),
-    until_position: count('and this position.'),
+    after_xid: transaction('Start of the window, exclusive: id of the transaction.'),
+    after_position: count('Start of the window, exclusive: position in the log.'),
+    until_xid: transaction('End of the window, inclusive: id of the transaction.'),
+    until_position: count('End of the window, inclusive: position in the log.'),
     events: count('Events in the window.'),
-    recorded_from: timeOrNull('When the earliest of them was written; null without any.'),
-    recorded_until: timeOrNull('When the latest of them was written.'),
-    digest: hash('SHA-256 over the SHA-256 of each event as a line of an export.'),
-    sealed_at: time('When it was made.'),
-    previous: hash('Hash of the seal before; zeros for the first.'),
+    recorded_from: timeOrNull('When the earliest of them was written to the log; null when the window is empty.'),
+    recorded_until: timeOrNull('When the latest of them was written to the log; null when the window is empty.'),
+    digest: hash('SHA-256 over the SHA-256 hashes of the events, each hashed as a line of the export.'),
+    sealed_at: time('When the seal was created.'),
+    previous: hash('Hash of the previous seal; zeros for the first.'),
     hash: hash('SHA-256 of all the other fields as canonical JSON.'),
   },
   { title: 'Seal' },
@@ -59,7 +59,7 @@ export const getSealHead = route({
       {
         seal: nullable(
           Type.Object(Seal.properties, { title: 'NewestSeal' }),
-          'The newest seal; null while nothing is sealed.',
+          'The newest seal; null until the first is created.',
         ),
       },
       { title: 'SealHead' },
@@ -69,17 +69,17 @@ export const getSealHead = route({
 
 const Problem = Type.Object(
   {
-    reason: oneOf(SEAL_PROBLEMS, 'What is wrong, in a word.'),
-    message: Type.String({ description: 'One sentence for a person.' }),
-    seal: nullable(NUMBER, 'The seal that it is about; null for events after the last one.'),
-    after_xid: transaction('The window begins after this transaction'),
-    after_position: count('and this position of the log,'),
-    until_xid: nullable(Type.String(), 'and ends with this transaction'),
-    until_position: nullable(count('and this position.')),
-    recorded_from: timeOrNull('When the earliest event of it was written, by the seal.'),
-    recorded_until: timeOrNull('When the latest event of it was written, by the seal.'),
-    events_sealed: nullable(count('How many events the seal says there are.')),
-    events_found: nullable(count('How many there are now.')),
+    reason: oneOf(SEAL_PROBLEMS, 'What is wrong, as a code.'),
+    message: Type.String({ description: 'A sentence for people; may change between versions.' }),
+    seal: nullable(NUMBER, 'The seal concerned; null for events after the last seal.'),
+    after_xid: transaction('Start of the window, exclusive: id of the transaction.'),
+    after_position: count('Start of the window, exclusive: position in the log.'),
+    until_xid: nullable(Type.String(), 'End of the window, inclusive: id of the transaction.'),
+    until_position: nullable(count('End of the window, inclusive: position in the log.')),
+    recorded_from: timeOrNull('When its earliest event was written, according to the seal.'),
+    recorded_until: timeOrNull('When its latest event was written, according to the seal.'),
+    events_sealed: nullable(count('Number of events according to the seal.')),
+    events_found: nullable(count('Number of events found now.')),
   },
   { title: 'SealProblem' },
 )
@@ -92,38 +92,38 @@ export const verifyEvents = route({
   name: 'verifyEvents',
   summary: 'Verify the log against its seals; names the first window that differs.',
   description:
-    'Without a start it begins at the first seal. One call looks at a million events or ten seconds at most, and says ' +
-    'in `next` how to go on. Keep `next` of the last call, or the head, elsewhere: given as `from_seal` and `expect` ' +
-    'they show whether the seals themselves were exchanged.',
+    'Without a start, it begins at the first seal. One call covers at most a million events or ten seconds; `next` ' +
+    'says how to continue. Keep the last `next`, or the head, outside the database: sent as `from_seal` and `expect`, ' +
+    'it reveals whether the seals themselves were replaced.',
   query: query({
-    from: optional(time('Begin with the seal that covers what was recorded then.')),
-    to: optional(time('End with the seal that covers what was recorded before then.')),
-    from_seal: optional(whole(1, COUNT_MAX, 'Begin after this seal; not together with `from`.')),
-    expect: optional(hash('The hash that the seal `from_seal` must have.')),
+    from: optional(time('Start with the seal that covers this time.')),
+    to: optional(time('End with the last seal that covers events recorded before this time.')),
+    from_seal: optional(whole(1, COUNT_MAX, 'Start after this seal; cannot be combined with `from`.')),
+    expect: optional(hash('Hash that the seal `from_seal` must have.')),
   }),
   replies: {
     200: Type.Object(
       {
-        ok: flag('True when nothing is wrong, as far as this call has looked.'),
-        windows: count('Windows that hold what was sealed.'),
-        events: count('Events in them.'),
-        sealed_until: timeOrNull('When the latest event was written that was compared.'),
-        first_problem: nullable(Problem, 'The first thing that is wrong; nothing after it was compared.'),
+        ok: flag('True when this call found nothing wrong.'),
+        windows: count('Windows whose events match their seals.'),
+        events: count('Events in those windows.'),
+        sealed_until: timeOrNull('When the latest verified event was written.'),
+        first_problem: nullable(Problem, 'The first problem; nothing after it was verified.'),
         gone: Type.Object(
           {
-            windows: count('Windows.'),
-            events: count('Events that they had.'),
-            recorded_until: timeOrNull('When the latest of them was written.'),
+            windows: count('Number of windows.'),
+            events: count('Number of events that they had.'),
+            recorded_until: timeOrNull('When the latest of them was written to the log.'),
           },
-          { title: 'SealsGone', description: 'What retention has dropped and so cannot be compared.' },
+          { title: 'SealsGone', description: 'Windows that retention has deleted and that can no longer be verified.' },
         ),
         last_seal: nullable(
-          Type.Object({ number: NUMBER, hash: hash('Its hash.') }, { title: 'SealRef' }),
-          'The last seal that was found good.',
+          Type.Object({ number: NUMBER, hash: hash('Hash of the seal.') }, { title: 'SealRef' }),
+          'The last seal that was verified.',
         ),
         next: nullable(
-          Type.Object({ from_seal: NUMBER, expect: hash('Its hash.') }, { title: 'VerifyNext' }),
-          'What to send for the rest; null at the end.',
+          Type.Object({ from_seal: NUMBER, expect: hash('Hash of the seal.') }, { title: 'VerifyNext' }),
+          'Parameters of the next call; null at the end.',
         ),
       },
       { title: 'Verification' },
@@ -139,13 +139,13 @@ export const exportEvents = route({
   name: 'exportEvents',
   summary: 'Export events with their seals as CloudEvents, one per line.',
   description:
-    'A header, then for each window its events in the order of the log and the seal that covers them, and a last line ' +
-    'that tells that nothing was cut off. Windows are whole, so some events before and after the times asked for may ' +
-    'be among them; what is not sealed yet is not. docs/verify-export.mjs checks the file.',
+    'A header; then, for each window, its events in log order and the seal that covers them; and a last line that ' +
+    'proves that nothing was cut off. Windows are exported whole, so some events just outside the requested times may ' +
+    'be included; events that are not sealed yet are not. docs/verify-export.mjs verifies the file.',
   query: query({
     from: time('Events recorded at this time or later.'),
     to: optional(
-      time(`Events recorded before this time, ${EXPORT_DAYS_MAX} days after \`from\` at most; now when left out.`),
+      time(`Events recorded before this time, at most ${EXPORT_DAYS_MAX} days after \`from\`; defaults to now.`),
     ),
   }),
   produces: NDJSON,

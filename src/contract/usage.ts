@@ -1,4 +1,4 @@
-// What calls of models used and cost: of one run, summed over a time, and the prices that costs are filled in by.
+// Model usage and cost: of one run, summed over a period, and the prices used to fill in costs.
 import { Type } from 'typebox'
 import { PRICE_SOURCES, RATE_MAX } from '#core/prices.ts'
 import {
@@ -25,29 +25,30 @@ const tag = 'Usage'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
 
 export const PROVIDER = text(128, 'Provider of the model.', { minLength: 1 })
-export const MODEL = text(256, 'The model.', { minLength: 1 })
+export const MODEL = text(256, 'Name of the model.', { minLength: 1 })
 
 const sums = {
-  calls: whole(0, COUNT_MAX, 'Calls of models.'),
-  prompt_tokens: whole(0, COUNT_MAX, 'Tokens read.'),
-  completion_tokens: whole(0, COUNT_MAX, 'Tokens written.'),
+  calls: whole(0, COUNT_MAX, 'Model calls.'),
+  prompt_tokens: whole(0, COUNT_MAX, 'Prompt tokens.'),
+  completion_tokens: whole(0, COUNT_MAX, 'Completion tokens.'),
   cost_microusd: whole(0, COUNT_MAX, 'Cost in millionths of a US dollar.'),
 }
 
-/** One ledger, whichever way it is asked for. */
+/** The totals of the ledger; the same fields and values in every response that has them. */
 const ledger = {
-  tools_microusd: whole(0, COUNT_MAX, 'What calls of tools cost, those that are reserved included.'),
-  models_microusd: whole(0, COUNT_MAX, 'What calls of models cost.'),
-  cost_microusd: whole(0, COUNT_MAX, 'Both together.'),
+  tools_microusd: whole(0, COUNT_MAX, 'Cost of tool calls, including reserved ones.'),
+  models_microusd: whole(0, COUNT_MAX, 'Cost of model calls.'),
+  cost_microusd: whole(0, COUNT_MAX, 'Cost of tool calls and model calls together.'),
 }
 export const LedgerTotals = Type.Object(ledger, {
   title: 'LedgerTotals',
-  description: 'What was spent in the whole time, in millionths of a US dollar, each rounded once to the nearest one.',
+  description:
+    'Total spend of the period, in millionths of a US dollar; each total is rounded once, to the nearest one.',
 })
 
 export const UsageTotals = Type.Object(
-  { ...sums, total_tokens: whole(0, COUNT_MAX, 'Tokens in all.') },
-  { title: 'UsageTotals', description: 'Sums over all calls of the run, whichever page this is.' },
+  { ...sums, total_tokens: whole(0, COUNT_MAX, 'Total tokens.') },
+  { title: 'UsageTotals', description: 'Sums over all calls of the run, not only those on this page.' },
 )
 
 export const listUsage = route({
@@ -63,7 +64,7 @@ export const listUsage = route({
   replies: {
     200: Type.Object(
       { ...listOf(Usage, 'UsageList').properties, totals: UsageTotals },
-      { title: 'UsageList', description: 'A page of calls.' },
+      { title: 'UsageList', description: 'A page of model calls, with totals.' },
     ),
   },
   refusals: ['run_not_found', 'invalid_cursor'],
@@ -73,21 +74,21 @@ const GROUPS = ['day', 'hour', 'job', 'agent', 'provider', 'model'] as const
 
 const UsageSum = Type.Object(
   {
-    day: optional(Type.String({ description: 'The day in UTC.', examples: ['2026-01-31'] })),
-    hour: optional(time('Beginning of the hour.')),
+    day: optional(Type.String({ description: 'The day (UTC).', examples: ['2026-01-31'] })),
+    hour: optional(time('Start of the hour.')),
     job_id: optional(nullable(Type.String(), 'Id of the job; null for runs without one.')),
     job_slug: optional(nullable(Type.String(), 'Slug of the job.')),
     agent_id: optional(
       nullable(
         Type.String(),
-        'The agent that it was charged to: of the run, or else the one with the name of its job; null for calls that were booked before that was known.',
+        "The agent that was charged: the run's agent or, without one, the agent named after its job; null for calls recorded before agents were charged.",
       ),
     ),
     provider: optional(Type.String({ description: 'Provider of the model.' })),
-    model: optional(Type.String({ description: 'The model.' })),
+    model: optional(Type.String({ description: 'Name of the model.' })),
     ...sums,
   },
-  { title: 'UsageSum', description: 'The sums of one group, with the keys that were grouped by.' },
+  { title: 'UsageSum', description: 'The sums of one group, with the fields grouped by.' },
 )
 
 export const sumUsage = route({
@@ -98,15 +99,17 @@ export const sumUsage = route({
   name: 'sumUsage',
   summary: 'Sum model usage and cost over a period, by up to two of day, hour, job, agent, provider and model.',
   description:
-    'Sums are kept by the hour in UTC as calls are recorded; every hour that the time touches counts whole. Days and ' +
-    'hours come in order, and within them the costliest group first. Without group_by there is one sum. An answer ' +
-    'holds 1,000 groups at most; has_more tells that there are others, which a shorter time or a filter brings up.',
+    'Sums are kept per hour (UTC) as calls are recorded; every hour that the period touches counts in full. Days and ' +
+    'hours are in order and, within them, the costliest group comes first. Without group_by there is one sum. A ' +
+    'response has at most 1,000 groups; if has_more is true, use a shorter period or a filter to get the rest.',
   query: query({
-    group_by: optional(commaList(oneOf(GROUPS, 'What to sum by.'), 2, 'Up to two.')),
+    group_by: optional(commaList(oneOf(GROUPS, 'Field to group by.'), 2, 'Up to two fields to group by.')),
     from: optional(
-      time('Hours from this time on; 30 days before `to` when left out. 366 days before it at most, 31 by hour.'),
+      time(
+        'Start of the period; defaults to 30 days before `to`. At most 366 days before `to`, or 31 when grouped by hour.',
+      ),
     ),
-    to: optional(time('Hours before this time; now when left out.')),
+    to: optional(time('End of the period; defaults to now.')),
     job: optional(JOB),
     agent_id: optional(AGENT_ID),
     provider: optional(PROVIDER),
@@ -115,14 +118,14 @@ export const sumUsage = route({
   replies: {
     200: Type.Object(
       {
-        from: time('Beginning of the first hour.'),
+        from: time('Start of the first hour.'),
         to: time('End of the last hour.'),
-        data: Type.Array(UsageSum, { description: 'One for each group that has any calls.' }),
-        has_more: flag('True when there are more than 1,000 groups.'),
+        data: Type.Array(UsageSum, { description: 'One entry per group that has calls.' }),
+        has_more: flag('Whether there are more than 1,000 groups.'),
         totals: nullable(
           Type.Object(ledger),
-          'All that was spent in this time, on tools too, as /v1/spend has it; null with a filter by job, provider or ' +
-            'model, which calls of tools do not have.',
+          'Total spend of the period, including tools, as in /v1/spend; null with a filter by job, provider or ' +
+            'model, because tool calls have none of these.',
         ),
       },
       { title: 'UsageSums' },
@@ -132,18 +135,22 @@ export const sumUsage = route({
 })
 
 const rates = {
-  prompt_microusd_per_million: whole(0, RATE_MAX, 'Millionths of a US dollar for a million tokens read.'),
-  completion_microusd_per_million: whole(0, RATE_MAX, 'Millionths of a US dollar for a million tokens written.'),
+  prompt_microusd_per_million: whole(0, RATE_MAX, 'Price of a million prompt tokens, in millionths of a US dollar.'),
+  completion_microusd_per_million: whole(
+    0,
+    RATE_MAX,
+    'Price of a million completion tokens, in millionths of a US dollar.',
+  ),
 }
 const PricePath = Type.Object({ provider: PROVIDER, model: MODEL })
 
 const Price = Type.Object(
   {
     provider: Type.String({ description: 'Provider of the model, in lower case.' }),
-    model: Type.String({ description: 'The model, or what the names of several begin with up to a - or @.' }),
+    model: Type.String({ description: 'Name of the model, or a prefix of several names that ends before a - or @.' }),
     ...rates,
     source: oneOf(PRICE_SOURCES, 'project_price: set by this project. list_price: built in.'),
-    updated_at: time('When it was set; of a built-in price: the day that it is of.'),
+    updated_at: time('When it was set; for a built-in price, the date of the list.'),
   },
   { title: 'Price' },
 )

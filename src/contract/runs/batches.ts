@@ -1,4 +1,4 @@
-// Batches: which runs were triggered together.
+// Batches: runs that were triggered together.
 import { Type } from 'typebox'
 import { JOB, listOf, nullable, optional, paging, query, time, timeOrNull, uuid, whole } from '../common.ts'
 import { route } from '../route.ts'
@@ -8,14 +8,14 @@ const BATCH_ITEMS_MAX = 500
 
 export const Batch = Type.Object(
   {
-    id: uuid('Id of the batch; its runs carry it as batch_id.'),
+    id: uuid('Id of the batch; the batch_id of its runs.'),
     project_id: Type.String({ description: 'Project that the batch belongs to.' }),
     job_id: uuid('Id of the job.'),
     item_count: whole(0, BATCH_ITEMS_MAX, 'Items in the request.'),
-    created_count: whole(0, BATCH_ITEMS_MAX, 'Runs that were created; 0 until the batch is finished.'),
+    created_count: whole(0, BATCH_ITEMS_MAX, 'Runs created; 0 until the batch is finished.'),
     created_by: nullable(Type.String(), 'Id of the actor who triggered it.'),
     created_at: time('When it was triggered.'),
-    finished_at: timeOrNull('When all of its items were dealt with; null when it was cut short.'),
+    finished_at: timeOrNull('When all items had been processed; null when the batch was interrupted.'),
   },
   { title: 'Batch' },
 )

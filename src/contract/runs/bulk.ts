@@ -1,4 +1,4 @@
-// One thing done to many runs: to all of a filter, as an operation that is followed and can be stopped, or to those of a list.
+// Bulk operations: one action on all runs that match a filter, in the background and cancelable; or on a list of ids.
 import { Type } from 'typebox'
 import { OPERATION_KINDS, OPERATION_STATES } from '#core/operation.ts'
 import {
@@ -32,43 +32,43 @@ const OperationPath = Type.Object({ operation_id: uuid('Id of the operation.') }
 
 export const Operation = Type.Object(
   {
-    id: uuid('Id of the operation, and of the event that began it.'),
+    id: uuid('Id of the operation, and of the event that started it.'),
     kind: KIND,
-    status: oneOf(OPERATION_STATES, 'Whether it is under way, or how it ended.'),
-    filter: jsonObject('The runs it is for, as they were asked for.'),
-    max_runs: nullable(whole(1, INT_MAX, ''), 'How many runs it looks at, at most.'),
-    reason: nullable(Type.String(), 'Why; kept in the log.'),
+    status: oneOf(OPERATION_STATES, 'Whether it is in progress, or how it ended.'),
+    filter: jsonObject('The filter, as it was sent.'),
+    max_runs: nullable(whole(1, INT_MAX, ''), 'Maximum number of runs to process.'),
+    reason: nullable(Type.String(), 'Why; stored in the event log.'),
     created_by: Actor,
     expected: nullable(
       whole(0, COUNT_MAX, ''),
-      'Runs that matched when it began; null where counting them would have taken too long.',
+      'Runs that matched at the start; null when counting them would have taken too long.',
     ),
-    matched: whole(0, COUNT_MAX, 'Runs that it has looked at so far.'),
-    done: whole(0, COUNT_MAX, 'Runs of those to which it was done.'),
-    skipped: whole(0, COUNT_MAX, 'Runs of those to which it could not be done.'),
-    runs_per_second: Type.Number({ minimum: 0, description: 'Runs that it has looked at, per second since it began.' }),
+    matched: whole(0, COUNT_MAX, 'Runs processed so far.'),
+    done: whole(0, COUNT_MAX, 'Processed runs on which the action succeeded.'),
+    skipped: whole(0, COUNT_MAX, 'Processed runs that were skipped.'),
+    runs_per_second: Type.Number({ minimum: 0, description: 'Runs processed per second since the start.' }),
     problems: Type.Array(
       Type.Object({
         run_id: RUN_ID,
         code: Type.String({ description: 'Stable code, as in the error envelope.' }),
-        message: Type.String({ description: 'One sentence for a person.' }),
+        message: Type.String({ description: 'A sentence for people; may change between versions.' }),
       }),
       { description: 'The first 20 runs that were skipped, and why.' },
     ),
-    error: nullable(Type.String(), 'What made it fail.'),
-    created_at: time('When it began.'),
-    finished_at: timeOrNull('When it was over.'),
+    error: nullable(Type.String(), 'Why the operation failed.'),
+    created_at: time('When it started.'),
+    finished_at: timeOrNull('When it ended.'),
   },
   { title: 'Operation' },
 )
 
 const OperationPreview = Type.Object(
   {
-    dry_run: flag('Nothing was done.'),
+    dry_run: flag('True: nothing was changed.'),
     kind: KIND,
-    matched: whole(0, COUNT_MAX, 'Runs that it would look at.'),
-    matched_is_exact: flag('False when there are more than were counted.'),
-    sample: Type.Array(RUN_ID, { description: 'The first few of them, in the order in which it would come to them.' }),
+    matched: whole(0, COUNT_MAX, 'Runs that it would process.'),
+    matched_is_exact: flag('False when there are more runs than were counted.'),
+    sample: Type.Array(RUN_ID, { description: 'The first few of those runs, in processing order.' }),
   },
   { title: 'OperationPreview' },
 )
@@ -81,19 +81,19 @@ export const startOperation = route({
   name: 'startOperation',
   summary: 'Start an operation: cancel, replay, redrive or dismiss all runs that match a filter, in the background.',
   description:
-    'The filter has the fields of the list of runs, and all must hold; for all runs of the project it is `{"all": true}`, ' +
-    'and an empty one is refused. Only runs that are in a state for it when it comes to them are looked at, and none that ' +
-    'were triggered after it began. Cancel and replay go from the newest to the oldest, redrive and dismiss ' +
-    'from the oldest. A cancel reaches children as well, and dismisses dead letters only if `status` names them. With `dry_run` nothing is done, and the answer is 200 with how many runs there are.',
+    'The filter has the same fields as the list of runs, combined with AND; `{"all": true}` selects all runs of the project, ' +
+    'and an empty filter is refused. Only runs in a suitable state when their turn comes are processed, and none that ' +
+    'were triggered after the start. Cancel and replay go from newest to oldest, redrive and dismiss ' +
+    'from oldest to newest. A cancel also cancels children, and dismisses dead letters only if `status` names them. With `dry_run` nothing is changed, and the response is 200 with the number of matching runs.',
   body: body({
     kind: KIND,
     filter: body(
-      { ...runFilter, all: optional(flag('All runs of the project; goes alone.')) },
-      { description: 'Which runs.' },
+      { ...runFilter, all: optional(flag('All runs of the project; cannot be combined with other fields.')) },
+      { description: 'Which runs to process.' },
     ),
-    dry_run: optional(flag('Only look.')),
-    reason: optional(text(500, 'Why; kept in the log.')),
-    max_runs: optional(whole(1, INT_MAX, 'Stop after so many runs.')),
+    dry_run: optional(flag('Only count the runs; change nothing.')),
+    reason: optional(text(500, 'Why; stored in the event log.')),
+    max_runs: optional(whole(1, INT_MAX, 'Stop after this many runs.')),
   }),
   replies: { 202: Operation, 200: OperationPreview },
   refusals: ['job_not_found', 'run_not_found'],
@@ -129,7 +129,7 @@ export const cancelOperation = route({
   needs: 'runs:write',
   tag,
   name: 'cancelOperation',
-  summary: 'Cancel an operation; what it has done stays done.',
+  summary: 'Cancel an operation; what it has already done is not undone.',
   params: OperationPath,
   replies: { 200: Operation },
   refusals: ['operation_not_found', 'operation_over'],
@@ -150,13 +150,13 @@ export const replayRuns = route({
         results: Type.Array(
           Type.Object({
             ...RunResult.properties,
-            replay_id: nullable(Type.String(), 'Id of the new run; null when there is none.'),
+            replay_id: nullable(Type.String(), 'Id of the new run; null when none was created.'),
           }),
-          { description: 'One for each id, in the order of the request.' },
+          { description: 'One result per id, in request order.' },
         ),
         total: whole(0, 500, 'Ids in the request.'),
-        replayed: whole(0, 500, 'Ids whose run was replayed.'),
-        failed: whole(0, 500, 'Ids whose run could not be replayed.'),
+        replayed: whole(0, 500, 'Runs that were replayed.'),
+        failed: whole(0, 500, 'Runs that could not be replayed.'),
       },
       { title: 'ReplayResult' },
     ),

@@ -1,4 +1,4 @@
-// Looking into one run: its attempts, and everything there is about it in one answer or one file.
+// Debugging one run: its attempts, and everything about it in one response or file.
 import { type Static, Type } from 'typebox'
 import {
   flag,
@@ -33,7 +33,7 @@ const headers = (description: string) =>
 const bytes = (description: string) => whole(0, INT_MAX, description)
 const TRACE = nullable(
   Type.Object(ExecutionTrace.properties, { title: 'AttemptTrace' }),
-  'Where the time went, as far as it was measured.',
+  'Where the time went, as far as measured.',
 )
 const NUMBER = whole(1, INT_MAX, 'Number of the attempt.')
 
@@ -41,33 +41,38 @@ export const Dispatch = Type.Object(
   {
     id: uuid('Id of the record.'),
     attempt: NUMBER,
-    owner: Type.String({ description: 'The node that called.' }),
-    url: Type.String({ description: 'What was called; secrets in it are masked.' }),
-    request_headers: headers('The headers that were sent; secrets are masked, and what is beyond 32 KiB is cut.'),
-    request_bytes: bytes('Bytes of the body that was sent.'),
-    status: nullable(whole(100, 999, 'Status of the answer.'), 'Status of the answer; null when none came.'),
-    response_headers: nullable(headers('The headers of the answer, masked and cut likewise; null when none came.')),
-    response_bytes: nullable(bytes('Bytes that were read of the body of the answer.')),
-    error: nullableText('Why no usable answer came.'),
-    error_code: nullableText('The same in a word.'),
+    owner: Type.String({ description: 'The node that sent the request.' }),
+    url: Type.String({ description: 'URL that was called, with secrets masked.' }),
+    request_headers: headers('Request headers, with secrets masked, cut off after 32 KiB.'),
+    request_bytes: bytes('Size of the request body in bytes.'),
+    status: nullable(
+      whole(100, 999, 'HTTP status of the response.'),
+      'HTTP status of the response; null when there was none.',
+    ),
+    response_headers: nullable(
+      headers('Response headers, masked and cut off likewise; null when there was no response.'),
+    ),
+    response_bytes: nullable(bytes('Bytes read of the response body.')),
+    error: nullableText('Why there was no usable response.'),
+    error_code: nullableText('The same as a code.'),
     execution_trace: TRACE,
-    started_at: time('When the call began.'),
-    recorded_at: time('When it was over, and written down.'),
+    started_at: time('When the call started.'),
+    recorded_at: time('When the call ended and was recorded.'),
   },
-  { title: 'Dispatch', description: 'What was sent and what came back; kept for runs in debug mode.' },
+  { title: 'Dispatch', description: 'A request to the endpoint and its response; recorded for runs in debug mode.' },
 )
 export type Dispatch = Static<typeof Dispatch>
 
 const attempt = {
   attempt: NUMBER,
-  sequence: whole(1, COUNT_MAX, 'Sequence of the event that began it.'),
-  started_at: time('When it began.'),
-  ended_at: timeOrNull('When it ended; null while it is under way.'),
+  sequence: whole(1, COUNT_MAX, 'Sequence of the event that started it.'),
+  started_at: time('When it started.'),
+  ended_at: timeOrNull('When it ended; null while it is in progress.'),
   outcome: nullableText('Type of the event that ended it.'),
-  status: nullable(RUN_STATUS, 'State of the run after that.'),
+  status: nullable(RUN_STATUS, 'State of the run after it.'),
   error: nullableText('What went wrong.'),
   error_code: nullableText('Stable code of what went wrong.'),
-  owner: nullableText('The worker or node that it began with.'),
+  owner: nullableText('The worker or node that started it.'),
   execution_trace: TRACE,
 }
 
@@ -75,7 +80,8 @@ export const Attempt = Type.Object(
   { ...attempt, dispatch: optional(Dispatch) },
   {
     title: 'Attempt',
-    description: 'One that was given back, was paused or has waited begins again, and is listed each time.',
+    description:
+      'An attempt that was returned, was paused or has waited starts again under the same number, and is listed each time.',
   },
 )
 export type Attempt = Static<typeof Attempt>
@@ -99,7 +105,7 @@ const RunSummary = Type.Object(
     job_slug: nullableText('Slug of the job.'),
     status: RUN_STATUS,
     attempt: whole(0, INT_MAX, 'Number of the current or the next attempt.'),
-    lineage_depth: whole(0, INT_MAX, 'How many parents or continuations stand before it.'),
+    lineage_depth: whole(0, INT_MAX, 'Number of parents and continuations before it.'),
     created_at: time('When it was triggered.'),
   },
   { title: 'RunSummary' },
@@ -110,32 +116,29 @@ const every = <S extends Parameters<typeof Type.Array>[0]>(item: S, description:
 
 export const DebugBundle = Type.Object(
   {
-    made_at: time('When the bundle was made.'),
+    made_at: time('When the bundle was created.'),
     debug_mode: flag('Whether the run is in debug mode.'),
-    truncated: every(
-      Type.String(),
-      'The lists that do not hold everything, for there was more than a bundle may hold.',
-    ),
+    truncated: every(Type.String(), 'Names of the lists that were cut off at the limits of a bundle.'),
     run: Run,
     why: Why,
     job_version: optional(JobVersion),
     attempts: every(
-      Type.Object({ ...attempt, dispatch_id: nullableText('Its dispatch.') }, { title: 'BundleAttempt' }),
-      'The first one first.',
+      Type.Object({ ...attempt, dispatch_id: nullableText('Id of its dispatch.') }, { title: 'BundleAttempt' }),
+      'The attempts, oldest first.',
     ),
-    dispatches: every(Dispatch, 'What was sent and what came back; in debug mode only.'),
+    dispatches: every(Dispatch, 'Requests to the endpoint and their responses; only in debug mode.'),
     events: every(Event, 'By sequence.'),
-    deltas: every(Event, 'Stream chunks and debug lines that are still kept, by sequence.'),
-    checkpoints: every(Checkpoint, 'The latest first.'),
+    deltas: every(Event, 'Stream chunks and debug logs that are still stored, by sequence.'),
+    checkpoints: every(Checkpoint, 'Newest first.'),
     tool_calls: every(ToolCall, 'By sequence.'),
     usage: every(Usage, 'By sequence.'),
     usage_totals: UsageTotals,
     outputs: every(Output, 'By key.'),
     state: every(Value, 'By key.'),
-    children: every(RunSummary, 'The runs that it spawned, the first one first.'),
+    children: every(RunSummary, 'The runs that it spawned, oldest first.'),
     lineage: every(RunSummary, 'The chain of continuations that it belongs to, root first.'),
   },
-  { title: 'DebugBundle', description: 'All there is about one run, 64 MiB at most.' },
+  { title: 'DebugBundle', description: 'Everything about one run, at most 64 MiB.' },
 )
 export type DebugBundle = Static<typeof DebugBundle>
 
@@ -147,9 +150,9 @@ export const getDebugBundle = route({
   name: 'getDebugBundle',
   summary: 'Get the debug bundle: everything about a run, as JSON or as a .zip file.',
   description:
-    'A .zip is given with `format=zip`, or without it to a client that sends `Accept: application/zip`. Beyond its bounds (docs/debugging.md) a list is cut, and named in `truncated`.',
+    'The response is a .zip file with `format=zip`, or when the client sends `Accept: application/zip` without `format`. A list that exceeds its limit (docs/debugging.md) is cut off and named in `truncated`.',
   params: RunPath,
-  query: query({ format: optional(oneOf(['json', 'zip'], 'What to answer with.')) }),
+  query: query({ format: optional(oneOf(['json', 'zip'], 'Format of the response.')) }),
   download: 'application/zip',
   replies: { 200: DebugBundle },
   refusals: ['run_not_found'],

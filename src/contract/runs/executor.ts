@@ -1,5 +1,5 @@
-// What a running attempt may call with its run token. The token names run, attempt and lease: a call of an
-// attempt that was replaced or stopped answers 409 stale_lease and changes nothing.
+// What a running attempt may call with its run token. The token names run, attempt and lease: a call from an
+// attempt that was replaced or stopped is refused with 409 stale_lease and changes nothing.
 import { Type } from 'typebox'
 import { COST_MICROUSD_MAX } from '#core/prices.ts'
 import { OverBudget } from '../agents.ts'
@@ -41,7 +41,7 @@ export const getPayload = route({
   name: 'getPayload',
   summary: 'Get the payload of the run, without an envelope.',
   params: RunPath,
-  replies: { 200: anyJson('The payload as it was sent.') },
+  replies: { 200: anyJson('The payload, as it was sent.') },
   refusals: FENCED,
 })
 
@@ -52,12 +52,12 @@ export const writeLog = route({
   tag,
   name: 'writeLog',
   summary: "Write a line to the run's log.",
-  description: 'A line of level debug is a delta, kept for days only, unless the run is in debug mode.',
+  description: 'A line at level debug is stored only for days, as a delta, unless the run is in debug mode.',
   params: RunPath,
   body: body({
     level: withDefault(LEVEL, 'info'),
-    message: text(8192, 'The line.'),
-    data: optional(anyJson('Whatever else there is to say; any JSON.')),
+    message: text(8192, 'The log line.'),
+    data: optional(anyJson('Anything else, as JSON.')),
     type: withDefault(EVENT_TYPE, 'log'),
   }),
   replies: { 201: Receipt },
@@ -73,10 +73,10 @@ export const reportProgress = route({
   summary: 'Report the progress of the run.',
   params: RunPath,
   body: body({
-    percent: Type.Number({ minimum: 0, maximum: 100, description: 'Percent done.' }),
-    message: optional(text(8192, 'What is being done.')),
-    step: optional(text(128, 'The step that is being done.', { minLength: 1 })),
-    eta_secs: optional(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Seconds left, as far as known.' })),
+    percent: Type.Number({ minimum: 0, maximum: 100, description: 'Progress in percent.' }),
+    message: optional(text(8192, 'What is being done, for people.')),
+    step: optional(text(128, 'Name of the current step.', { minLength: 1 })),
+    eta_secs: optional(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Estimated seconds left.' })),
   }),
   replies: { 201: Receipt },
   refusals: FENCED,
@@ -90,7 +90,7 @@ export const annotateRun = route({
   name: 'annotateRun',
   summary: "Merge annotations into the run's metadata.",
   params: RunPath,
-  body: body({ annotations: metadata('Merged into the metadata; 50 keys at most in all.') }),
+  body: body({ annotations: metadata('Merged into the metadata, which may have at most 50 keys in total.') }),
   replies: { 200: Run },
   refusals: FENCED,
 })
@@ -111,9 +111,9 @@ export const heartbeat = route({
         status: oneOf(['ok'], 'The lease is renewed.'),
         told: nullable(
           oneOf(['pause', 'stop'], ''),
-          'pause: write a checkpoint and stop. stop: stop at once. Null: go on.',
+          'pause: save a checkpoint and stop. stop: stop immediately. Null: continue.',
         ),
-        lease_expires_in_ms: whole(0, COUNT_MAX, 'Milliseconds until the lease ends unless it is renewed.'),
+        lease_expires_in_ms: whole(0, COUNT_MAX, 'Milliseconds until the lease expires unless it is renewed.'),
       },
       { title: 'HeartbeatAnswer' },
     ),
@@ -127,10 +127,10 @@ export const writeCheckpoint = route({
   needs: 'run_token',
   tag,
   name: 'writeCheckpoint',
-  summary: 'Save a checkpoint: the state that the next attempt begins from.',
+  summary: 'Save a checkpoint: the state that the next attempt starts from.',
   params: RunPath,
   body: body({
-    source: withDefault(text(64, 'Who wrote it.', { minLength: 1 }), 'sdk'),
+    source: withDefault(text(64, 'Name of the writer.', { minLength: 1 }), 'sdk'),
     state: anyJson('The state: any JSON.'),
   }),
   replies: { 201: CheckpointSummary },
@@ -145,20 +145,21 @@ export const recordUsage = route({
   needs: 'run_token',
   tag,
   name: 'recordUsage',
-  summary: 'Book what a call of a model used, and charge it to the budgets of its run, agent and project.',
-  description: 'It was made already, so it is booked in any case; over_budget tells that a budget is overdrawn by now.',
+  summary: 'Record the usage of a model call, and charge it to the budgets of its run, agent and project.',
+  description:
+    'The call has already been made, so its cost is always recorded; over_budget reports a budget that is now overdrawn.',
   params: RunPath,
   body: body({
     provider: PROVIDER,
     model: MODEL,
-    prompt_tokens: tokens('Tokens read.'),
-    completion_tokens: tokens('Tokens written.'),
-    total_tokens: optional(whole(0, INT_MAX, 'Tokens in all; the sum of both when left out.')),
+    prompt_tokens: tokens('Prompt tokens.'),
+    completion_tokens: tokens('Completion tokens.'),
+    total_tokens: optional(whole(0, INT_MAX, 'Total tokens; defaults to the sum of the two.')),
     cost_microusd: optional(
       whole(
         0,
         COST_MICROUSD_MAX,
-        'Cost in millionths of a US dollar; a million dollars at most. Filled in from the price of the model when left out.',
+        'Cost in millionths of a US dollar, at most a million dollars; by default calculated from the price of the model.',
       ),
     ),
   }),
@@ -177,14 +178,12 @@ export const recordToolCall = route({
   summary: 'Record a tool call.',
   params: RunPath,
   body: body({
-    tool_name: text(128, 'The tool.', { minLength: 1 }),
-    input: optional(anyJson('What it was given.')),
-    output: optional(anyJson('What it gave.')),
-    duration_ms: optional(
-      Type.Number({ minimum: 0, maximum: INT_MAX, description: 'How long it took, in milliseconds.' }),
-    ),
-    status: withDefault(text(64, 'How it ended.', { minLength: 1 }), 'completed'),
-    step: optional(text(128, 'The step that it belongs to.', { minLength: 1 })),
+    tool_name: text(128, 'Name of the tool.', { minLength: 1 }),
+    input: optional(anyJson('Input of the call: any JSON.')),
+    output: optional(anyJson('Output of the call: any JSON.')),
+    duration_ms: optional(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Duration in milliseconds.' })),
+    status: withDefault(text(64, 'How the call ended.', { minLength: 1 }), 'completed'),
+    step: optional(text(128, 'Step that the call belongs to.', { minLength: 1 })),
   }),
   replies: { 201: ToolCall },
   refusals: FENCED,
@@ -200,8 +199,8 @@ export const writeOutput = route({
   params: RunPath,
   body: body({
     output_key: optional(text(256, 'Name of the output.', { minLength: 1 })),
-    key: optional(text(256, 'The same as output_key, of which one must be given.', { minLength: 1 })),
-    schema: optional(jsonObject('JSON Schema that the value must meet; 64 KiB at most.', JSON_SCHEMA_BYTES_MAX)),
+    key: optional(text(256, 'Alias of output_key; one of the two is required.', { minLength: 1 })),
+    schema: optional(jsonObject('JSON Schema that the value must match, at most 64 KiB.', JSON_SCHEMA_BYTES_MAX)),
     value: anyJson('The output: any JSON.'),
   }),
   replies: { 201: Output },
@@ -216,25 +215,25 @@ export const spawnRun = route({
   name: 'spawnRun',
   summary: 'Trigger a child run of any job of the project.',
   description:
-    'The child carries the correlation of this run; a cancel or a failure of this run reaches it, unless it is ' +
+    'The child shares the correlation id of this run, and is canceled when this run is canceled or fails, unless it is ' +
     'detached. With await_completion the lease of this attempt ends, and its executor should stop.',
   params: RunPath,
   body: body({
     job: JOB,
-    payload: optional(anyJson('What the child works on.')),
+    payload: optional(anyJson('Payload of the child: any JSON.')),
     priority: optional(PRIORITY),
-    tags: optional(tags("Laid over the job's tags.")),
-    metadata: optional(metadata("Laid over the job's metadata.")),
+    tags: optional(tags("Merged over the job's tags.")),
+    metadata: optional(metadata("Merged over the job's metadata.")),
     idempotency_key: optional(IDEMPOTENCY_KEY),
     concurrency_key: optional(CONCURRENCY_KEY),
-    preset: optional(text(63, 'Name of the settings that it is executed with; see /v1/presets.', { minLength: 1 })),
-    detached: withDefault(flag('Let the child go on when this run is canceled or fails.'), false),
+    preset: optional(text(63, 'Name of a preset, see /v1/presets.', { minLength: 1 })),
+    detached: withDefault(flag('Let the child continue when this run is canceled or fails.'), false),
     await_completion: withDefault(
-      flag('Put this run to rest until the child is over. How it ended is then the value `spawn-await:<child id>`.'),
+      flag('Suspend this run until the child ends. Its outcome is then in the state value `spawn-await:<child id>`.'),
       false,
     ),
     await_timeout_secs: withDefault(
-      whole(1, 30 * 86_400, 'Seconds after which this run has timed out waiting; an hour when left out.'),
+      whole(1, 30 * 86_400, 'Seconds after which this run times out waiting; defaults to an hour.'),
       3600,
     ),
   }),
@@ -248,15 +247,15 @@ export const writeChunk = route({
   needs: 'run_token',
   tag,
   name: 'writeChunk',
-  summary: 'Stream a chunk, such as the next words of a model, to all watchers.',
+  summary: 'Stream an output chunk, such as the next tokens of a model, to everyone who follows the run.',
   params: RunPath,
   body: body({
-    chunk: text(65_536, 'The next piece.'),
-    stream_id: withDefault(text(128, 'Tells streams of one run apart.', { minLength: 1 }), 'default'),
-    done: withDefault(flag('True with the last piece.'), false),
+    chunk: text(65_536, 'The next piece of output.'),
+    stream_id: withDefault(text(128, 'Identifies the stream when a run has several.', { minLength: 1 }), 'default'),
+    done: withDefault(flag('True for the last chunk.'), false),
   }),
   replies: {
-    200: Type.Object({ status: oneOf(['ok'], 'The chunk is kept.'), sequence: SEQUENCE }, { title: 'ChunkAnswer' }),
+    200: Type.Object({ status: oneOf(['ok'], 'The chunk is stored.'), sequence: SEQUENCE }, { title: 'ChunkAnswer' }),
   },
   refusals: FENCED,
 })

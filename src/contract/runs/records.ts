@@ -1,4 +1,4 @@
-// Reading what a run left behind.
+// Reading the records of a run.
 import { Type } from 'typebox'
 import { INT_MAX, listOf, paging, query, RUN_ID, RunPath, whole } from '../common.ts'
 import { route } from '../route.ts'

@@ -1,11 +1,11 @@
-// What an operator does with runs, one or many: cancel, move in time, pause, resume, replay, redrive.
+// Controlling runs, one or many: cancel, reschedule, pause, resume, restart, replay, redrive.
 import { Type } from 'typebox'
 import { anyJson, body, flag, INT_MAX, JOB, oneOf, optional, RUN_ID, RunPath, text, time, whole } from '../common.ts'
 import { route } from '../route.ts'
 import { Run, RunResult } from './run.ts'
 
 const tag = 'Runs'
-const Reason = body({ reason: optional(text(500, 'Why; kept in the log.')) })
+const Reason = body({ reason: optional(text(500, 'Why; stored in the event log.')) })
 const RunIds = Type.Array(RUN_ID, { minItems: 1, maxItems: 500, description: 'Ids of the runs.' })
 
 export const cancelRun = route({
@@ -16,8 +16,8 @@ export const cancelRun = route({
   name: 'cancelRun',
   summary: 'Cancel a run and its children, or dismiss a dead letter.',
   description:
-    'A request in flight is aborted and a worker is told to stop. Cancelling a canceled run is no error. A dead letter ' +
-    'becomes `failed`, keeps its error, and cannot be redriven any more.',
+    'A request in flight is aborted, and a worker is told to stop. Canceling a canceled run is not an error. A dead letter ' +
+    'becomes `failed`, keeps its error, and can no longer be redriven.',
   params: RunPath,
   body: Reason,
   bodyOptional: true,
@@ -34,7 +34,7 @@ export const rescheduleRun = route({
   summary: 'Reschedule a run that has not started.',
   params: RunPath,
   body: body({
-    scheduled_at: time('When it is to begin; a past time means now, a year ahead is the most.'),
+    scheduled_at: time('When to start; a time in the past means now. At most a year ahead.'),
     payload: optional(anyJson('Replaces the payload.')),
   }),
   replies: { 200: Run },
@@ -94,7 +94,7 @@ export const replayRun = route({
   summary: 'Replay a run as a new run; `replayed_from` names the original.',
   params: RunPath,
   body: body({
-    from_checkpoint: optional(whole(1, INT_MAX, 'Begin from this checkpoint of the old run.')),
+    from_checkpoint: optional(whole(1, INT_MAX, 'Start from this checkpoint of the original run.')),
   }),
   bodyOptional: true,
   replies: { 201: Run },
@@ -134,7 +134,7 @@ export const resetIdempotencyKey = route({
   params: RunPath,
   replies: {
     200: Type.Object(
-      { status: oneOf(['reset'], 'The key is free; also when there was none.'), run_id: RUN_ID },
+      { status: oneOf(['reset'], 'The key is free, also if the run had none.'), run_id: RUN_ID },
       { title: 'IdempotencyReset' },
     ),
   },
@@ -149,7 +149,7 @@ export const debugRun = route({
   name: 'debugRun',
   summary: 'Turn debug mode of a run on or off.',
   params: RunPath,
-  body: body({ debug_mode: flag('Whether the run is marked.') }),
+  body: body({ debug_mode: flag('Whether debug mode is on.') }),
   replies: { 200: Run },
   refusals: ['run_not_found'],
 })
@@ -161,18 +161,18 @@ export const redriveRuns = route({
   tag,
   name: 'redriveRuns',
   summary: 'Redrive dead letters: those of `run_ids`, or the oldest of a job.',
-  description: 'Send either `run_ids`, or `job` and, if you like, `limit`.',
+  description: 'Send either `run_ids`, or `job` and optionally `limit`.',
   body: body({
     run_ids: optional(RunIds),
     job: optional(JOB),
-    limit: optional(whole(1, 500, 'With job: how many, oldest first; 100 when left out.')),
+    limit: optional(whole(1, 500, 'With job: how many, oldest first; defaults to 100.')),
   }),
   replies: {
     200: Type.Object(
       {
-        results: Type.Array(RunResult, { description: 'One for each run.' }),
-        total: whole(0, 500, 'Runs looked at.'),
-        redriven: whole(0, 500, 'Runs that are queued again.'),
+        results: Type.Array(RunResult, { description: 'One result per run.' }),
+        total: whole(0, 500, 'Runs processed.'),
+        redriven: whole(0, 500, 'Runs that were queued again.'),
         failed: whole(0, 500, 'Runs that could not be redriven.'),
       },
       { title: 'RedriveResult' },
@@ -188,14 +188,14 @@ export const cancelRuns = route({
   tag,
   name: 'cancelRuns',
   summary: 'Cancel up to 500 runs, or dismiss those that are dead letters, with one result each.',
-  body: body({ run_ids: RunIds, reason: optional(text(500, 'Why; kept in the log.')) }),
+  body: body({ run_ids: RunIds, reason: optional(text(500, 'Why; stored in the event log.')) }),
   replies: {
     200: Type.Object(
       {
-        results: Type.Array(RunResult, { description: 'One for each id, in the order of the request.' }),
+        results: Type.Array(RunResult, { description: 'One result per id, in request order.' }),
         total: whole(0, 500, 'Ids in the request.'),
-        canceled: whole(0, 500, 'Runs that are canceled.'),
-        dismissed: whole(0, 500, 'Dead letters that were dismissed: their status is `failed`.'),
+        canceled: whole(0, 500, 'Runs that were canceled.'),
+        dismissed: whole(0, 500, 'Dead letters that were dismissed; their status is now `failed`.'),
         failed: whole(0, 500, 'Runs that could not be canceled or dismissed.'),
       },
       { title: 'CancelResult' },

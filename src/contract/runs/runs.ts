@@ -1,4 +1,4 @@
-// Runs: trigger one or many, list and read them, and ask why one stands still.
+// Runs: trigger one or many, list and get them, and explain why one is not progressing.
 import { Type } from 'typebox'
 import {
   body,
@@ -41,9 +41,9 @@ export const triggerRun = route({
   name: 'triggerRun',
   summary: 'Trigger a run of a job.',
   description:
-    'With an idempotency key, in the header Idempotency-Key or in the body, the same key and payload answer 200 with ' +
-    'the first run and `replayed: true`; another payload is 409. The key is kept for 24 hours after the run is over, ' +
-    'and is free again when the run ends in a failure.',
+    'With an idempotency key, in the Idempotency-Key header or the body, the same key and payload are answered with 200, ' +
+    'the first run and `replayed: true`; a different payload with 409. The key is kept for 24 hours after the run ends, ' +
+    'and is free again immediately if the run fails.',
   params: JobPath,
   body: RunInput,
   bodyOptional: true,
@@ -69,19 +69,19 @@ export const triggerRuns = route({
   replies: {
     200: Type.Object(
       {
-        batch_id: uuid('Id of the batch; runs carry it.'),
+        batch_id: uuid('Id of the batch; the batch_id of its runs.'),
         results: Type.Array(
           Type.Object({
-            index: whole(0, 499, 'Place of the item in the request.'),
-            status: oneOf(['created', 'replayed', 'refused'], 'What became of the item.'),
+            index: whole(0, 499, 'Index of the item in the request, from 0.'),
+            status: oneOf(['created', 'replayed', 'refused'], 'Result for the item.'),
             run: optional(Type.Object({ id: RUN_ID, status: RUN_STATUS }, { description: 'The run, unless refused.' })),
             error: optional(ItemError),
           }),
-          { description: 'One for each item, in the order of the request.' },
+          { description: 'One result per item, in request order.' },
         ),
         total: whole(0, 500, 'Items in the request.'),
-        created: whole(0, 500, 'Runs that are new.'),
-        replayed: whole(0, 500, 'Items whose idempotency key gave back an earlier run.'),
+        created: whole(0, 500, 'Runs that were created.'),
+        replayed: whole(0, 500, 'Items whose idempotency key returned an earlier run.'),
         refused: whole(0, 500, 'Items that were refused.'),
       },
       { title: 'BatchResult' },
@@ -98,7 +98,7 @@ export const listRuns = route({
   name: 'listRuns',
   summary: 'List runs, newest first; filters combine with AND.',
   description:
-    'A page examines at most 5,000 runs. If few of them match, it holds fewer than `limit`, or none, with ' +
+    'A page examines at most 5,000 runs. If few of them match, it has fewer than `limit` items, or none, with ' +
     '`has_more: true`; the next page continues from there.',
   query: query({
     ...runFilter,
@@ -137,7 +137,7 @@ export const getRun = route({
   params: RunPath,
   query: query({
     include: withDefault(
-      commaList(oneOf(['payload', 'result'], 'A body.'), 2, 'Which bodies to read; `include=` for none.'),
+      commaList(oneOf(['payload', 'result'], 'Name of a body.'), 2, 'Bodies to include; `include=` for none.'),
       ['payload', 'result'],
     ),
   }),

@@ -1,4 +1,4 @@
-// The values that a run keeps under keys, for its later attempts.
+// The key-value state of a run, for its later attempts.
 import { Type } from 'typebox'
 import { anyJson, body, listOf, paging, query, RUN_ID, RunPath, text, time } from '../common.ts'
 import { route } from '../route.ts'
@@ -6,14 +6,14 @@ import { FENCED } from './executor.ts'
 
 const tag = 'Running attempt'
 const VALUE_BYTES_MAX = 64 * 1024
-const KEY = text(256, 'Name of the value.', { minLength: 1 })
+const KEY = text(256, 'Key of the value.', { minLength: 1 })
 
 export const Value = Type.Object(
   {
     run_id: RUN_ID,
     key: KEY,
     value: anyJson('The value.'),
-    updated_at: time('When it was written last.'),
+    updated_at: time('When it was last written.'),
   },
   { title: 'StateValue' },
 )
@@ -24,9 +24,9 @@ export const setState = route({
   needs: 'run_token',
   tag,
   name: 'setState',
-  summary: 'Set a value under a key, for later attempts of this run.',
+  summary: 'Set a state value, for later attempts of this run.',
   params: RunPath,
-  body: body({ key: KEY, value: anyJson('Any JSON; 64 KiB at most.', VALUE_BYTES_MAX) }),
+  body: body({ key: KEY, value: anyJson('Any JSON, at most 64 KiB.', VALUE_BYTES_MAX) }),
   replies: { 201: Value },
   refusals: FENCED,
 })
@@ -38,7 +38,7 @@ export const listState = route({
   orRunToken: true,
   tag,
   name: 'listState',
-  summary: 'List the values that a run keeps, by key.',
+  summary: 'List the state values of a run, by key.',
   params: RunPath,
   query: query(paging),
   replies: { 200: listOf(Value, 'StateValueList') },
@@ -52,7 +52,7 @@ export const getState = route({
   orRunToken: true,
   tag,
   name: 'getState',
-  summary: 'Get a value that a run keeps.',
+  summary: 'Get a state value of a run.',
   params: Type.Object({ run_id: RUN_ID, key: KEY }),
   replies: { 200: Value },
   refusals: ['run_not_found', 'value_not_found'],
@@ -64,7 +64,7 @@ export const deleteState = route({
   needs: 'run_token',
   tag,
   name: 'deleteState',
-  summary: 'Delete a value.',
+  summary: 'Delete a state value.',
   params: Type.Object({ run_id: RUN_ID, key: KEY }),
   replies: { 204: null },
   refusals: [...FENCED, 'value_not_found'],

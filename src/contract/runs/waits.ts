@@ -1,18 +1,18 @@
-// What runs wait for: an attempt waits for an event, somebody sends it.
+// Waits: an attempt suspends its run until an event arrives; anyone with access sends the event.
 import { Type } from 'typebox'
 import { anyJson, body, optional, RunPath, text, time, uuid, whole, withDefault } from '../common.ts'
 import { route } from '../route.ts'
 import { FENCED } from './executor.ts'
 import { RUN_STATUS, Run } from './run.ts'
 
-export const EVENT_KEY = text(512, 'Key of the event; one run of a project at a time may wait for it.', {
+export const EVENT_KEY = text(512, 'Key of the event; only one run of a project can wait for it at a time.', {
   minLength: 1,
-  // What a URL's path cannot hold: clients would take it away.
+  // Not `.` or `..`: clients remove such path segments from a URL.
   pattern: '^(?!\\.{1,2}$)',
 })
-/** A month: who waits longer is better served by a schedule. */
+/** At most a month: for a longer wait, use a scheduled run. */
 export const WAIT_SECS = withDefault(
-  whole(1, 30 * 86_400, 'Seconds after which the run has timed out; an hour when left out, 30 days at most.'),
+  whole(1, 30 * 86_400, 'Seconds after which the run times out: defaults to an hour, at most 30 days.'),
   3600,
 )
 
@@ -34,7 +34,7 @@ export const waitForEvent = route({
         status: RUN_STATUS,
         wait_id: uuid('Id of the wait.'),
         event_key: EVENT_KEY,
-        expires_at: time('When the run has timed out unless the event was sent.'),
+        expires_at: time('When the run times out unless the event arrives.'),
       },
       { title: 'Waiting' },
     ),
@@ -50,7 +50,11 @@ export const sendEvent = route({
   name: 'sendEvent',
   summary: 'Send an event to the run that is waiting for it.',
   params: Type.Object({ event_key: EVENT_KEY }),
-  body: body({ payload: optional(anyJson('What the run goes on from: any JSON; null when left out.')) }),
+  body: body({
+    payload: optional(
+      anyJson('Payload of the event, which becomes the latest checkpoint: any JSON; defaults to null.'),
+    ),
+  }),
   bodyOptional: true,
   replies: { 200: Run },
   refusals: ['wait_not_found'],
@@ -62,10 +66,11 @@ export const continueRun = route({
   needs: 'run_token',
   tag: 'Running attempt',
   name: 'continueRun',
-  summary: 'Continue as a new run of the same job; this run still has to end.',
-  description: "Continuations may be 10 deep. The new run has the old one's settings, tags, metadata and correlation.",
+  summary: 'Continue as a new run of the same job; this run must still be ended.',
+  description:
+    'Continuations may be at most 10 deep. The new run has the settings, tags, metadata and correlation id of the old one.',
   params: RunPath,
-  body: body({ payload: optional(anyJson("What the new run works on; this run's payload when left out.")) }),
+  body: body({ payload: optional(anyJson("Payload of the new run; defaults to this run's.")) }),
   bodyOptional: true,
   replies: { 201: Run },
   refusals: [...FENCED, 'depth_exceeded', 'job_disabled', 'job_paused'],

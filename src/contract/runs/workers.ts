@@ -1,4 +1,4 @@
-// The worker protocol: claim runs under leases, keep the leases, settle the runs. All of it in batches.
+// The worker protocol: claim runs under leases, renew the leases, settle the runs. All in batches.
 import { Type } from 'typebox'
 import { RUN_STATES } from '#core/run.ts'
 import {
@@ -26,8 +26,8 @@ import { PRIORITY, QUEUE } from '../job.ts'
 import { route } from '../route.ts'
 
 const tag = 'Workers'
-const WORKER = text(128, 'Name of the worker, unique among those that run.', { minLength: 1 })
-const LEASE_TOKEN = uuid('The fence of the attempt, from the claim.')
+const WORKER = text(128, 'Name of the worker, unique among running workers.', { minLength: 1 })
+const LEASE_TOKEN = uuid('Fencing token of the attempt, from the claim.')
 const MS_MAX = Number.MAX_SAFE_INTEGER
 
 const ClaimedRun = Type.Object(
@@ -41,34 +41,34 @@ const ClaimedRun = Type.Object(
         attempt: whole(1, INT_MAX, 'Number of this attempt.'),
         queue: Type.String({ description: 'Queue that it was claimed from.' }),
         priority: PRIORITY,
-        correlation_id: Type.String({ description: 'Shared by the whole chain of causes.' }),
+        correlation_id: Type.String({ description: 'Id of the causal chain.' }),
         tags: tags('Tags of the run.'),
         metadata: metadata('Metadata of the run.'),
         agent_id: nullable(Type.String(), 'The agent that the run acts for.'),
-        timeout_secs: whole(1, INT_MAX, 'Seconds that the attempt may take.'),
+        timeout_secs: whole(1, INT_MAX, 'Timeout of the attempt, in seconds.'),
         created_at: time('When the run was triggered.'),
       },
       { description: 'The run.' },
     ),
-    payload: anyJson('What the run works on.'),
+    payload: anyJson('Payload of the run.'),
     lease_token: LEASE_TOKEN,
-    lease_expires_in_ms: whole(0, MS_MAX, 'Milliseconds until the lease ends unless a heartbeat renews it.'),
+    lease_expires_in_ms: whole(0, MS_MAX, 'Milliseconds until the lease expires unless a heartbeat renews it.'),
     timeout_in_ms: whole(0, MS_MAX, 'Milliseconds until the attempt times out.'),
-    run_token: Type.String({ description: 'Bearer token for what a running attempt may call.' }),
+    run_token: Type.String({ description: 'Bearer token for the endpoints of a running attempt.' }),
     checkpoint: nullable(
       Type.Object({
         number: whole(1, INT_MAX, 'Number of the checkpoint.'),
-        state: anyJson('The state that was kept.'),
-        created_at: time('When it was written.'),
+        state: anyJson('The saved state.'),
+        created_at: time('When it was saved.'),
       }),
-      'The latest checkpoint, to begin from; null for none.',
+      'The latest checkpoint, to continue from; null when there is none.',
     ),
-    previous_error: nullable(Type.String(), 'What the attempt before it failed with.'),
-    preset: nullable(Type.String(), 'The preset that it is executed with.'),
+    previous_error: nullable(Type.String(), 'Error of the previous attempt.'),
+    preset: nullable(Type.String(), 'Name of the preset.'),
     environment: Type.Unsafe<Record<string, string>>({
       type: 'object',
       additionalProperties: { type: 'string' },
-      description: 'Values of that preset, by name.',
+      description: 'Values of the preset, by name.',
     }),
   },
   { title: 'ClaimedRun' },
@@ -87,20 +87,24 @@ export const claimRuns = route({
       Type.Array(QUEUE, { minItems: 1, maxItems: 64, uniqueItems: true, description: 'Queues to claim from.' }),
       ['default'],
     ),
-    limit: withDefault(whole(1, 500, 'Runs at most.'), 1),
+    limit: withDefault(whole(1, 500, 'Maximum number of runs.'), 1),
     wait_secs: withDefault(
-      seconds(0, 60, 'Wait this many seconds for a run when there is none, but 50 at most: proxies give up after 60.'),
+      seconds(
+        0,
+        60,
+        'Long polling: if no run is ready, wait up to this many seconds, but at most 50, because proxies give up after 60.',
+      ),
       0,
     ),
-    lease_secs: withDefault(whole(5, 300, 'Seconds that a lease lasts without a heartbeat.'), 15),
+    lease_secs: withDefault(whole(5, 300, 'Seconds until a lease expires without a heartbeat.'), 15),
     buffer: withDefault(
-      flag('Claim into a buffer: the runs are dequeued, and /v1/workers/start begins their attempts.'),
+      flag('Claim into a buffer (prefetch): the runs are only dequeued, and /v1/workers/start starts their attempts.'),
       false,
     ),
   }),
   replies: {
     200: Type.Object(
-      { runs: Type.Array(ClaimedRun, { description: 'The runs; empty when there was none in time.' }) },
+      { runs: Type.Array(ClaimedRun, { description: 'The claimed runs; empty when none was ready in time.' }) },
       { title: 'ClaimAnswer' },
     ),
   },
@@ -111,15 +115,15 @@ const Lease = body({ run_id: OWN_RUN_ID, lease_token: LEASE_TOKEN }, { title: 'L
 
 export const SettleResult = Type.Object(
   {
-    run_id: nullable(Type.String(), 'Id of the run; null when the item named none.'),
-    status: nullable(oneOf(RUN_STATES, ''), 'State of the run now; null when it was refused.'),
+    run_id: nullable(Type.String(), 'Id of the run; null when the item had none.'),
+    status: nullable(oneOf(RUN_STATES, ''), 'Current state of the run; null when the item was refused.'),
     error: optional(ItemError),
   },
   { title: 'SettleResult' },
 )
 
 const SettleResults = Type.Object(
-  { results: Type.Array(SettleResult, { description: 'One for each item, in the order of the request.' }) },
+  { results: Type.Array(SettleResult, { description: 'One result per item, in request order.' }) },
   { title: 'SettleAnswer' },
 )
 
@@ -140,7 +144,7 @@ export const heartbeatWorker = route({
   needs: 'workers',
   tag,
   name: 'heartbeatWorker',
-  summary: 'Renew all leases held, and learn which runs to stop, pause or give back.',
+  summary: 'Renew all held leases, and learn which runs to stop, pause or return.',
   body: body({
     worker_id: WORKER,
     leases: Type.Array(Lease, { maxItems: 2000, description: 'All leases that the worker holds.' }),
@@ -153,12 +157,12 @@ export const heartbeatWorker = route({
             run_id: RUN_ID,
             told: oneOf(
               ['continue', 'pause', 'stop', 'drain'],
-              'continue: go on. pause: checkpoint, then settle as paused. stop: the lease is gone, drop the work. ' +
+              'continue: keep working. pause: save a checkpoint, then settle as paused. stop: the lease is lost, drop the work. ' +
                 'drain: finish or return it soon.',
             ),
-            lease_expires_in_ms: whole(0, MS_MAX, 'Milliseconds until the lease ends unless it is renewed.'),
+            lease_expires_in_ms: whole(0, MS_MAX, 'Milliseconds until the lease expires unless it is renewed.'),
           }),
-          { description: 'One for each lease, in the order of the request.' },
+          { description: 'One entry per lease, in request order.' },
         ),
       },
       { title: 'WorkerHeartbeatAnswer' },
@@ -172,22 +176,22 @@ export const Settlement = body(
     lease_token: LEASE_TOKEN,
     outcome: oneOf(
       ['completed', 'failed', 'paused', 'returned'],
-      'completed, failed, paused after having been told to, or returned to its queue unfinished.',
+      'completed, failed, paused (on request), or returned to its queue unfinished.',
     ),
-    result: optional(anyJson('With completed: what the run gave.')),
+    result: optional(anyJson('With completed: result of the run.')),
     error: optional(
       Type.Unsafe<string | Record<string, unknown>>({
         type: ['string', 'object'],
-        description: 'With failed: what went wrong, a sentence or an object.',
+        description: 'With failed: what went wrong, as a message or an object.',
       }),
     ),
-    error_code: optional(text(128, 'With failed: stable code of what went wrong.', { minLength: 1 })),
-    retryable: withDefault(flag('With failed: whether another attempt may help.'), true),
+    error_code: optional(text(128, 'With failed: stable code of the error.', { minLength: 1 })),
+    retryable: withDefault(flag('With failed: whether another attempt may succeed.'), true),
     retry_in_secs: optional(
       seconds(
         0,
         YEAR_SECS,
-        "With failed: retry after this many seconds instead of the policy's delay; retry_max_delay_secs is the most.",
+        "With failed: retry after this many seconds instead of the policy's delay, at most retry_max_delay_secs.",
       ),
     ),
   },
@@ -213,7 +217,7 @@ export const settleRuns = route({
   summary: 'Settle up to 500 attempts, with one result each.',
   description: 'A refused settlement, such as one whose lease has ended, does not affect the others.',
   body: body({
-    settlements: Type.Array(Settlement, { minItems: 1, maxItems: 500, description: 'What became of the attempts.' }),
+    settlements: Type.Array(Settlement, { minItems: 1, maxItems: 500, description: 'Outcomes of the attempts.' }),
   }),
   bodyBytesMax: 16 * 1024 * 1024,
   itemwise: 'settlements',

@@ -9,24 +9,24 @@ import { problemSender, type Wording } from '#http/problems.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 export type Dialect = {
-  /** Where it is mounted, e.g. `/strait`; the paths of its routes begin behind it. */
+  /** Where it is mounted, e.g. `/strait`; the paths of its routes are relative to it. */
   prefix: `/${string}`
   /** Name of the product, for people. */
   title: string
-  /** What goes wrong, in the product's words. */
+  /** Errors, in the product's words. */
   wording: Wording
   /** All of its routes: what its OpenAPI document shows. */
   routes: readonly Route[]
-  /** How that document introduces itself, and how errors look in it; ours when absent. */
+  /** The introduction of that document, and its error schema; ours when absent. */
   surface?: Surface
   /** For products that redirect a path with a slash at its end to the one without. */
   slashes?: 'redirected'
-  /** For products that word what is wrong with a query in their own way: they refuse unknown parameters themselves. */
+  /** For products with their own wording of query errors: they refuse unknown parameters themselves. */
   unknownParameters?: 'own_words'
   mount: (app: FastifyInstance) => void
 }
 
-/** Everything under the prefix answers in the dialect's words: its routes, what is not there, and what fails. */
+/** Everything under the prefix is answered in the dialect's words: its routes, unknown paths, and errors. */
 export const mountDialect =
   ({ prefix, title, wording, routes, surface, slashes, unknownParameters, mount }: Dialect) =>
   (app: FastifyInstance): void => {
@@ -38,7 +38,7 @@ export const mountDialect =
         if (slashes === 'redirected') scope.addHook('onRequest', redirectSlash(prefix, routes))
         if (!unknownParameters) scope.addHook('preValidation', refuseUnknownParameters)
         mount(scope)
-        // Made when somebody first asks: a start of the server need not wait for it.
+        // Built on the first request, so that the server's start does not wait for it.
         let document: object | undefined
         scope.get('/openapi.json', () => {
           document ??= {
@@ -52,7 +52,7 @@ export const mountDialect =
     )
   }
 
-/** To the router a path with a slash at its end is another one; the clients of some products are used to being led on. */
+/** To the router, a path with a trailing slash is a different one; the clients of some products expect a redirect. */
 function redirectSlash(prefix: string, routes: readonly Route[]) {
   const known = routes.map(({ method, path }) => ({ method, pattern: patternOf(prefix + path) }))
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
@@ -75,7 +75,7 @@ const patternOf = (path: string): RegExp =>
 
 type QuerySchema = { properties?: object; patternProperties?: object }
 
-/** A filter that is passed over shows more than was asked for, and nobody is told. */
+/** A filter that is silently ignored shows more than was asked for, so unknown parameters are refused. */
 async function refuseUnknownParameters({ routeOptions, query }: FastifyRequest): Promise<void> {
   const { route } = routeOptions.config
   if (route?.method !== 'GET' || route.stream) return

@@ -1,4 +1,4 @@
-// Dynamiq's Runs API: what is asked and answered. What it does not know in a request it ignores.
+// Dynamiq's Runs API: requests and responses. Unknown fields of requests are ignored.
 import { type TProperties, type TSchema, Type } from 'typebox'
 import {
   anyJson,
@@ -21,37 +21,37 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 const query = <P extends TProperties>(properties: P) => Type.Object(properties)
 
 export const PAGE_SIZE_MAX = 100
-const APP = text(64, 'Id or slug of the app, which is a job. The header X-App-Id says the same.', { minLength: 1 })
+const APP = text(64, 'Id or slug of the app, which is a job; alternative to the X-App-Id header.', { minLength: 1 })
 const app = { app: optional(APP) }
 const paging = {
   page: withDefault(whole(1, 1_000_000_000, 'Number of the page; the first is 1.'), 1),
-  page_size: withDefault(whole(1, PAGE_SIZE_MAX, 'Items on a page at most.'), 25),
-  sort: optional(text(256, 'Fields separated by commas; a `-` before one is for the reverse order.')),
+  page_size: withDefault(whole(1, PAGE_SIZE_MAX, 'Maximum number of items per page.'), 25),
+  sort: optional(text(256, 'Comma-separated fields; a leading `-` reverses the order.')),
 }
 
 const Pagination = Type.Object(
   {
-    page: whole(1, COUNT_MAX, 'As asked.'),
-    page_size: whole(1, PAGE_SIZE_MAX, 'As asked.'),
-    page_count: whole(0, COUNT_MAX, 'Pages in all.'),
-    total_count: whole(0, COUNT_MAX, 'Items on all pages.'),
+    page: whole(1, COUNT_MAX, 'Number of this page.'),
+    page_size: whole(1, PAGE_SIZE_MAX, 'Maximum number of items per page.'),
+    page_count: whole(0, COUNT_MAX, 'Number of pages.'),
+    total_count: whole(0, COUNT_MAX, 'Number of items on all pages.'),
   },
   { title: 'Pagination' },
 )
-/** What a client may leave out, or send null for. */
+/** A field that a client may omit or send as null. */
 const perhaps = <S extends TSchema>(schema: S) => optional(nullable(schema))
 const enveloped = <S extends TSchema>(data: S, title: string) => Type.Object({ data }, { title })
 const pageOf = <S extends TSchema>(item: S, title: string) =>
-  Type.Object({ data: Type.Array(item, { description: 'The page.' }), pagination: Pagination }, { title })
+  Type.Object({ data: Type.Array(item, { description: 'The items.' }), pagination: Pagination }, { title })
 const said = <const W extends string>(word: W, title: string) =>
-  Type.Object({ message: oneOf([word], 'That it was done.') }, { title })
+  Type.Object({ message: oneOf([word], 'Confirms that it was done.') }, { title })
 
 const File = Type.Object(
   {
     id: Type.String({ description: 'Id of the file.' }),
-    name: Type.String({ description: 'Its name, as sent.' }),
-    size: whole(0, COUNT_MAX, 'Bytes.'),
-    mime_type: Type.String({ description: 'Its type, as sent.' }),
+    name: Type.String({ description: 'Name of the file, as sent.' }),
+    size: whole(0, COUNT_MAX, 'Size in bytes.'),
+    mime_type: Type.String({ description: 'MIME type of the file, as sent.' }),
   },
   { title: 'File' },
 )
@@ -62,7 +62,7 @@ export const uploadFile = route({
   needs: 'runs:trigger',
   tag,
   name: 'uploadFile',
-  summary: 'Upload a file of 128 MiB at most, as the part `file`.',
+  summary: 'Upload a file of at most 128 MiB, as the part `file`.',
   consumes: ['multipart/form-data'],
   replies: { 200: enveloped(File, 'FileEnvelope') },
   refusals: ['too_large'],
@@ -73,12 +73,12 @@ export const FILES_MAX = 20
 
 export const RunInput = Type.Object(
   {
-    input: anyJson('What the run is given: any JSON.'),
+    input: anyJson('Input of the run: any JSON.'),
     user_id: perhaps(text(256, 'The user on whose behalf it runs.')),
-    session_id: perhaps(text(256, 'The session that it belongs to.')),
-    file_ids: perhaps(repeated(Type.String(), FILES_MAX, 'Files that were uploaded before.')),
-    stream: perhaps(flag('Answer with the events of the run.')),
-    background: perhaps(flag('Answer at once.')),
+    session_id: perhaps(text(256, 'The session that the run belongs to.')),
+    file_ids: perhaps(repeated(Type.String(), FILES_MAX, 'Ids of uploaded files.')),
+    stream: perhaps(flag('Respond with a stream of the events of the run.')),
+    background: perhaps(flag('Respond immediately, without waiting for the run.')),
   },
   { title: 'RunInput' },
 )
@@ -89,18 +89,18 @@ export const createRun = route({
   needs: 'runs:trigger',
   tag,
   name: 'createRun',
-  summary: 'Create a run, and wait for its end, for its events, or for nothing.',
+  summary: 'Create a run, and wait for its end, stream its events, or return immediately.',
   description:
-    'Waits until the run is over, or awaits input, for 10 minutes at most, and answers with the run as it is then. With ' +
-    '`stream` the answer is text/event-stream, with `background` it is 202. As multipart/form-data the fields have the ' +
-    'same names, and each part `files` is a file of the run; the field `input` is JSON, or else plain text.',
+    'Waits at most 10 minutes until the run ends or awaits input, and responds with the run as it is then. With ' +
+    '`stream` the response is text/event-stream, with `background` it is 202. In multipart/form-data the fields have the ' +
+    'same names, and each part `files` is a file of the run; the field `input` is JSON or else plain text.',
   query: query(app),
   body: RunInput,
   consumes: ['multipart/form-data'],
   streamsToo: true,
   replies: { 200: enveloped(Run, 'RunEnvelope'), 202: enveloped(Run, 'RunEnvelope') },
   refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'idempotency_mismatch', 'too_large'],
-  // A repeated Idempotency-Key is given the same run, which may have gone on meanwhile.
+  // A repeated Idempotency-Key returns the same run, which may have progressed in the meantime.
   keepsReply: false,
 })
 
@@ -110,12 +110,12 @@ export const listRuns = route({
   needs: 'runs:read',
   tag,
   name: 'listRuns',
-  summary: 'List runs, those that started last first.',
+  summary: 'List runs, most recently started first.',
   query: query({
     ...app,
     status: optional(repeated(oneOf(STATUSES, 'A status.'), STATUSES.length, 'Runs with any of these statuses.')),
-    user_id: optional(text(256, 'Runs of this user; all when it is empty.')),
-    session_id: optional(text(256, 'Runs of this session; all when it is empty.')),
+    user_id: optional(text(256, 'Runs of this user; empty: all runs.')),
+    session_id: optional(text(256, 'Runs of this session; empty: all runs.')),
     ...paging,
   }),
   replies: { 200: pageOf(Run, 'RunPage') },
@@ -128,7 +128,7 @@ export const getRun = route({
   needs: 'runs:read',
   tag,
   name: 'getRun',
-  summary: 'Read a run.',
+  summary: 'Get a run.',
   params: RunPath,
   replies: { 200: enveloped(Run, 'RunEnvelope') },
   refusals: ['run_not_found'],
@@ -140,7 +140,7 @@ export const cancelRun = route({
   needs: 'runs:write',
   tag,
   name: 'cancelRun',
-  summary: 'Cancel a run; one that is over stays as it is.',
+  summary: 'Cancel a run; a run that has ended is unchanged.',
   params: RunPath,
   replies: { 200: said('canceled', 'CancelAnswer') },
   refusals: ['run_not_found'],
@@ -152,21 +152,24 @@ export const sendInput = route({
   needs: 'runs:write',
   tag,
   name: 'sendInput',
-  summary: 'Answer what a run asks; a paused run is resumed first.',
+  summary: 'Answer an input request of a run; a paused run is resumed first.',
   params: RunPath,
   body: Type.Object({
-    type: oneOf(['human_feedback', 'approval_request', 'approval'], 'What is answered; approval is approval_request.'),
+    type: oneOf(
+      ['human_feedback', 'approval_request', 'approval'],
+      'Kind of request; approval is an alias of approval_request.',
+    ),
     data: Type.Object({
       request_id: text(64, 'Id of the request.', { minLength: 1 }),
       is_approved: perhaps(flag('For an approval: yes or no.')),
-      approved: perhaps(flag('The same as is_approved.')),
-      feedback: optional(anyJson('For feedback: the answer; a remark beside an approval.')),
+      approved: perhaps(flag('Alias of is_approved.')),
+      feedback: optional(anyJson('For feedback: the answer. For an approval: a remark.')),
       params: perhaps(
         Type.Unsafe<Record<string, unknown>>({
           type: 'object',
           additionalProperties: true,
           'x-bytes-max': 64 * 1024,
-          description: 'Params with other values; only those that may be edited.',
+          description: 'New values of params; only those in editable_params.',
         }),
       ),
     }),
@@ -181,7 +184,7 @@ export const listEvents = route({
   needs: 'runs:read',
   tag,
   name: 'listEvents',
-  summary: 'List the events of a run, the first one first.',
+  summary: 'List the events of a run, oldest first.',
   params: RunPath,
   query: query(paging),
   replies: { 200: pageOf(Event, 'EventPage') },
@@ -194,10 +197,10 @@ export const streamEvents = route({
   needs: 'runs:read',
   tag,
   name: 'streamEvents',
-  summary: 'Stream the events of a run, until it is completed, failed or canceled.',
+  summary: 'Stream the events of a run until it is completed, failed or canceled.',
   params: RunPath,
   query: query({
-    after_sequence: optional(whole(1, Number.MAX_SAFE_INTEGER, 'Only events behind this one.')),
+    after_sequence: optional(whole(1, Number.MAX_SAFE_INTEGER, 'Events after this sequence.')),
   }),
   replies: { 200: null },
   refusals: ['run_not_found'],

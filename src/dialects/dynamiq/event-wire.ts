@@ -57,7 +57,7 @@ export const Event = Type.Object(
     id: uuid('Id of the event.'),
     type: oneOf(EVENT_TYPES, 'What happened.'),
     sequence: whole(1, Number.MAX_SAFE_INTEGER, 'Grows from event to event of a run; there may be gaps.'),
-    timestamp: time('When it was written.'),
+    timestamp: time('When it was recorded.'),
     data: jsonObject('What else there is to say: `object` tells what it is about.'),
   },
   { title: 'Event' },

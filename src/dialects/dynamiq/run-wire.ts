@@ -1,4 +1,4 @@
-// A run as Dynamiq shows it, and what its statuses mean in our states.
+// A run as Dynamiq shows it, and the mapping of its statuses to our states.
 import { type Static, Type } from 'typebox'
 import type { InputRow } from '#agents/input-requests.sql.ts'
 import { anyJson, jsonObject, oneOf, optional, time } from '#contract/common.ts'
@@ -9,7 +9,7 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 export const STATUSES = ['created', 'started', 'paused', 'completed', 'failed', 'canceled', 'awaiting_input'] as const
 export type Status = (typeof STATUSES)[number]
 
-/** Their status for each of our states. A run that is not over and has a pending question awaits input instead. */
+/** Dynamiq's status for each of our states. A run that has not ended and has a pending question is awaiting_input. */
 const STATUS_OF = {
   delayed: 'created',
   queued: 'created',
@@ -30,7 +30,7 @@ const STATUS_OF = {
 export const statusOf = (state: RunState, isAsked = false): Status =>
   isAsked && !isOver(state) ? 'awaiting_input' : STATUS_OF[state]
 
-/** The runs that have any of these statuses: by their state, when a question is pending or not. */
+/** Which states have any of these statuses, without (`free`) and with (`asked`) a pending question. */
 export const standingOf = (statuses: readonly Status[]): Standing => ({
   free: RUN_STATES.filter((state) => statuses.includes(statusOf(state))),
   asked: RUN_STATES.filter((state) => statuses.includes(statusOf(state, true))),
@@ -39,10 +39,10 @@ export const standingOf = (statuses: readonly Status[]): Standing => ({
 export const InputRequest = Type.Object(
   {
     id: Type.String({ description: 'Id of the request.' }),
-    type: oneOf(['approval_request', 'human_feedback'], 'What kind of answer it wants.'),
+    type: oneOf(['approval_request', 'human_feedback'], 'Kind of answer expected.'),
     prompt: Type.String({ description: 'The question.' }),
-    params: jsonObject('What it is about.'),
-    editable_params: Type.Array(Type.String(), { description: 'Names of params that the answer may change.' }),
+    params: jsonObject('Parameters of the question.'),
+    editable_params: Type.Array(Type.String(), { description: 'Params that the answer may change.' }),
   },
   { title: 'InputRequest' },
 )
@@ -50,7 +50,7 @@ export const InputRequest = Type.Object(
 export const RunError = Type.Object(
   {
     code: Type.String({ description: 'Stable code.' }),
-    message: Type.String({ description: 'A sentence for a person.' }),
+    message: Type.String({ description: 'A sentence for people; may change between versions.' }),
   },
   { title: 'RunError' },
 )
@@ -58,16 +58,16 @@ export const RunError = Type.Object(
 export const Run = Type.Object(
   {
     id: Type.String({ description: 'Id of the run.' }),
-    app_id: optional(Type.String({ description: 'The app, which is a job; absent for a run that others report.' })),
-    status: oneOf(STATUSES, 'awaiting_input: not over, and somebody is asked.'),
+    app_id: optional(Type.String({ description: 'Id of the app, which is a job; absent for an external run.' })),
+    status: oneOf(STATUSES, 'awaiting_input: the run has not ended, and a question is pending.'),
     started_at: time('When the run was created.'),
-    ended_at: optional(time('When the run was over.')),
-    input: anyJson('What the run was given; null when it is no longer kept.'),
-    output: optional(anyJson('What a completed run gave.')),
-    user_id: optional(Type.String({ description: 'The user, as given.' })),
-    session_id: optional(Type.String({ description: 'The session, as given.' })),
+    ended_at: optional(time('When the run ended.')),
+    input: anyJson('Input of the run; null when it has been deleted.'),
+    output: optional(anyJson('Output of a completed run.')),
+    user_id: optional(Type.String({ description: 'The user, as sent.' })),
+    session_id: optional(Type.String({ description: 'The session, as sent.' })),
     input_requests: optional(
-      Type.Array(InputRequest, { description: 'What is asked; only while the run awaits input.' }),
+      Type.Array(InputRequest, { description: 'Pending questions; only while the run awaits input.' }),
     ),
     error: optional(RunError),
   },

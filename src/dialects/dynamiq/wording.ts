@@ -26,7 +26,7 @@ const ErrorResponse = Type.Object(
   {
     error: Type.Object({
       code: Type.String({ description: 'Stable code.', examples: ['bad_request'] }),
-      message: Type.String({ description: 'What went wrong, in short.', examples: ['Bad Request'] }),
+      message: Type.String({ description: 'Short description of the error.', examples: ['Bad Request'] }),
       details: optional(
         Type.Unsafe<Record<string, string>>({
           type: 'object',
@@ -43,10 +43,10 @@ const ErrorResponse = Type.Object(
 export const SURFACE: Surface = {
   title: 'Dynamiq on Runyard',
   summary: "Dynamiq's Runs API.",
-  description: `An app is a job: the one that the header \`X-App-Id\` or the parameter \`app\` names by id or slug, else the
+  description: `An app is a job: the one named by the \`X-App-Id\` header or the parameter \`app\` (by id or slug), else the
 job \`default\`, else the only job of the project. Replies are \`{data}\`, lists \`{data, pagination}\`, errors
-\`{error: {code, message, details?}}\`. What is not known in a request is ignored. The project comes from the key, so that
-what belongs to another one is simply not there (404); 403 is for keys that lack a scope.`,
+\`{error: {code, message, details?}}\`. Unknown fields and parameters are ignored. The project is that of the key, so
+resources of other projects are not found (404); 403 means that the key lacks a scope.`,
   errorBody: ErrorResponse,
   statusOf: (code) => statusOf(STATUS[code]),
 }

@@ -1,4 +1,4 @@
-// Agents: their switch, what they did, and what it cost.
+// Agents: their kill switch, calls and costs.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { AgentRow } from '#agents/agents.sql.ts'
@@ -25,13 +25,13 @@ const dollars = (description: string) => Type.Number({ minimum: 0, description }
 const Switch = Type.Object(
   {
     agent_id: AGENT_ID,
-    is_enabled: Type.Boolean({ description: 'False while it is switched off.' }),
-    disabled_reason: nullable(Type.String(), 'Why it is off.'),
-    disabled_at: nullable(Type.String(), 'Since when it is off.'),
+    is_enabled: Type.Boolean({ description: 'False while the agent is disabled.' }),
+    disabled_reason: nullable(Type.String(), 'Why it was disabled.'),
+    disabled_at: nullable(Type.String(), 'When it was disabled.'),
   },
   { title: 'AgentSwitch' },
 )
-const Reason = Type.Object({ reason: optional(nullable(text(500, 'Why; kept in the log.'))) })
+const Reason = Type.Object({ reason: optional(nullable(text(500, 'Why; stored in the event log.'))) })
 const switching = {
   method: 'POST',
   needs: 'agents:write',
@@ -46,14 +46,14 @@ const disable = route({
   ...switching,
   path: '/v1/agents/:agent_id/disable',
   name: 'disableOnceAgent',
-  summary: 'Switch an agent off, at once and everywhere.',
+  summary: 'Disable an agent (kill switch), immediately and on every node.',
 })
 
 const enable = route({
   ...switching,
   path: '/v1/agents/:agent_id/enable',
   name: 'enableOnceAgent',
-  summary: 'Switch an agent on again.',
+  summary: 'Enable an agent again.',
 })
 
 const readLog = route({
@@ -62,22 +62,22 @@ const readLog = route({
   needs: 'agents:read',
   tag,
   name: 'readOnceAgentLog',
-  summary: 'List the calls of an agent, newest first; for 7 days.',
+  summary: 'List the calls of an agent in the last 7 days, newest first.',
   params: AgentPath,
-  query: Type.Object({ limit: withDefault(whole(1, 500, 'Calls at most.'), 100) }),
+  query: Type.Object({ limit: withDefault(whole(1, 500, 'Maximum number of calls.'), 100) }),
   replies: {
     200: Type.Array(
       Type.Object(
         {
-          ts: whole(0, COUNT_MAX, 'When, in seconds of Unix time.'),
+          ts: whole(0, COUNT_MAX, 'When it happened, in Unix seconds.'),
           agent_id: AGENT_ID,
-          tool: Type.String({ description: 'The tool.' }),
-          allowed: Type.Boolean({ description: 'Whether it might be called.' }),
+          tool: Type.String({ description: 'Name of the tool.' }),
+          allowed: Type.Boolean({ description: 'Whether the call was allowed.' }),
           decision: Type.String({ description: 'executed or blocked.' }),
-          policy_reason: Type.String({ description: 'Which rule decided.' }),
+          policy_reason: Type.String({ description: 'The rule that decided.' }),
           risk_level: Type.String({ description: 'low, medium or high.' }),
-          args_hash: optional(Type.String({ description: 'The same for the same args.' })),
-          spend_usd: dollars('What it cost.'),
+          args_hash: optional(Type.String({ description: 'Hash of the args; equal args have equal hashes.' })),
+          spend_usd: dollars('Cost of the call.'),
         },
         { title: 'AgentCall' },
       ),
@@ -91,18 +91,18 @@ const readMetrics = route({
   needs: 'agents:read',
   tag,
   name: 'readOnceAgentMetrics',
-  summary: 'Sums of what an agent did in this hour, this day, or these seven days (UTC).',
+  summary: 'Get sums of the calls of an agent in the current hour, the current day, or the last seven days (UTC).',
   params: AgentPath,
-  query: Type.Object({ period: withDefault(oneOf(['hour', 'day', 'week'], 'How far back.'), 'day') }),
+  query: Type.Object({ period: withDefault(oneOf(['hour', 'day', 'week'], 'Period of the sums.'), 'day') }),
   replies: {
     200: Type.Object({
       agent_id: AGENT_ID,
-      period: Type.String({ description: 'As asked.' }),
-      total_actions: whole(0, COUNT_MAX, 'Calls that were executed; those that were blocked are not among them.'),
+      period: Type.String({ description: 'Period of the request.' }),
+      total_actions: whole(0, COUNT_MAX, 'Calls that were executed, without blocked ones.'),
       blocked_actions: whole(0, COUNT_MAX, 'Calls that were blocked.'),
-      total_spend_usd: dollars('What they cost, and what models cost that the agent called.'),
-      top_tools: Type.Array(Type.Object({ tool: Type.String(), count: whole(0, COUNT_MAX, 'Calls of it.') }), {
-        description: 'The tools that were called most; 10 at most.',
+      total_spend_usd: dollars('Cost of those calls and of the model calls of the agent.'),
+      top_tools: Type.Array(Type.Object({ tool: Type.String(), count: whole(0, COUNT_MAX, 'Calls of the tool.') }), {
+        description: 'The most called tools, at most 10.',
       }),
     }),
   },

@@ -1,4 +1,4 @@
-// OnceOnly's AI leases, and its governed calls of tools.
+// OnceOnly's AI leases and its governed tool calls.
 import { type Static, type TObject, type TProperties, Type } from 'typebox'
 import { INT_MAX, jsonObject, nullable, optional, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
@@ -10,62 +10,67 @@ const VALUE_BYTES_MAX = 256 * 1024
 const USD_MAX = 1_000_000
 export const ACTIONS_MAX = 50
 
-export const KEY = text(256, 'What is done once: all who name this key mean the same work.', { minLength: 1 })
-export const AGENT_ID = text(128, 'Id of the agent: any string that its owner chose.', { minLength: 1 })
+export const KEY = text(256, 'Idempotency key of the work: everyone who sends it means the same work.', {
+  minLength: 1,
+})
+export const AGENT_ID = text(128, 'Id of the agent: any string that its owner chooses.', { minLength: 1 })
 export const TOOL_NAME = text(128, 'Name of the tool.', { minLength: 1, pattern: '^[A-Za-z0-9_.:-]+$' })
 export const usd = (description: string) => Type.Number({ minimum: 0, maximum: USD_MAX, description })
-const LEASE_ID = text(128, 'The lease that the caller holds.', { minLength: 1 })
+const LEASE_ID = text(128, 'Id of the lease that the caller holds.', { minLength: 1 })
 const TTL = whole(
   1,
   INT_MAX,
-  "Seconds until the lease runs out; the plan's usual time when left out, and its longest at most.",
+  "Seconds until the lease expires; defaults to the plan's usual time, and is capped at its longest.",
 )
 const maybe = <S extends Parameters<typeof nullable>[0]>(schema: S) => optional(nullable(schema))
 const textOrNull = (description: string) => nullable(Type.String(), description)
 const wholeOrNull = (description: string) => nullable(whole(0, Number.MAX_SAFE_INTEGER, description))
 
 const STANDING = {
-  ttl_left: wholeOrNull('Seconds until the lease runs out; null for who was given it just now, and when it is over.'),
+  ttl_left: wholeOrNull(
+    'Seconds until the lease expires; null for the caller that just acquired it, and once it has ended.',
+  ),
   lease_id: textOrNull('The lease on the key.'),
-  version: nullable(whole(1, INT_MAX, 'Counts up with each extension.')),
-  first_seen_at: textOrNull('When the work began.'),
+  version: nullable(whole(1, INT_MAX, 'Version of the lease; each extension increments it.')),
+  first_seen_at: textOrNull('When the work started.'),
   done_at: textOrNull('When it ended.'),
-  result_hash: textOrNull('What its holder said that its result, or its error, is recognised by.'),
+  result_hash: textOrNull('Hash of the result or error, as reported by the holder.'),
   error_code: textOrNull('Why it failed.'),
-  retry_after_sec: nullable(Type.Number(), 'When to ask again; null when there is nothing to wait for.'),
+  retry_after_sec: nullable(Type.Number(), 'Seconds until the next poll; null when there is nothing to wait for.'),
 }
 
 export const Lease = Type.Object(
   {
     ok: Type.Boolean(),
     status: Type.String({
-      description: 'acquired: it is yours. polling: somebody works on it. completed, failed: it is done.',
+      description:
+        'acquired: the caller has the lease. polling: another caller has it. completed, failed: the work has ended.',
     }),
     key: KEY,
-    ttl: whole(0, INT_MAX, 'Seconds that the lease lasts.'),
+    ttl: whole(0, INT_MAX, 'Duration of the lease in seconds.'),
     ...STANDING,
-    usage: whole(0, Number.MAX_SAFE_INTEGER, 'Leases acquired in this month (UTC).'),
-    limit: whole(0, Number.MAX_SAFE_INTEGER, 'What the plan has for a month.'),
-    charged: whole(0, 1, 'Whether this call counted.'),
+    usage: whole(0, Number.MAX_SAFE_INTEGER, 'Leases acquired this month (UTC).'),
+    limit: whole(0, Number.MAX_SAFE_INTEGER, 'Monthly limit of the plan.'),
+    charged: whole(0, 1, '1 when this call counted against the limit, otherwise 0.'),
   },
   { title: 'Lease' },
 )
 
 const Governed = Type.Object(
   {
-    ok: Type.Boolean({ description: 'Whether the call was made and brought its result.' }),
-    allowed: Type.Boolean({ description: 'Whether the agent may make it.' }),
+    ok: Type.Boolean({ description: 'Whether the call was made and returned a result.' }),
+    allowed: Type.Boolean({ description: 'Whether the agent may make the call.' }),
     decision: Type.String({
-      description: 'executed, blocked, or dedup: it was made before, and this is what it brought.',
+      description: 'executed, blocked, or dedup: the result is that of an earlier, equal call.',
     }),
-    policy_reason: Type.String({ description: 'Which rule decided.' }),
+    policy_reason: Type.String({ description: 'The rule that decided.' }),
     risk_level: Type.String({ description: 'low, medium or high.' }),
-    result: jsonObject('What the tool answered; what is no object stands in one under `value`.'),
+    result: jsonObject('Response of the tool; a response that is not an object is wrapped as `{value}`.'),
   },
   { title: 'GovernedCall' },
 )
 
-/** What is read of the metadata, beside which there may be anything. */
+/** The known fields of the metadata; it may have others. */
 const freeForm = <P extends TProperties>(read: TObject<P>) =>
   optional(
     Type.Unsafe<Static<TObject<P>> | null>({ ...read, type: ['object', 'null'], 'x-bytes-max': VALUE_BYTES_MAX }),
@@ -79,9 +84,9 @@ export const leaseKey = route({
   needs: 'runs:write',
   tag,
   name: 'leaseKey',
-  summary: 'Become the one who works on a key, or learn how it stands.',
-  description: `Of any number of callers at once one acquires the lease. What it ends with answers for the key for 7 days. A
-lease that runs out before may be acquired anew. The work is a run, named by \`metadata.run_id\` or else by the key.`,
+  summary: 'Acquire the lease on a key, or get the status of the key.',
+  description: `Of any number of concurrent callers, exactly one acquires the lease. The outcome is kept for 7 days. A
+lease that expires can be acquired again. The work is a run, named by \`metadata.run_id\` or else by the key.`,
   body: Type.Object({
     key: KEY,
     ttl: maybe(TTL),
@@ -92,8 +97,8 @@ lease that runs out before may be acquired anew. The work is a run, named by \`m
 
 const Action = Type.Object({
   tool: TOOL_NAME,
-  args: maybe(jsonObject('What it is called with.')),
-  spend_usd: maybe(usd("What it costs; what the agent's policy says when left out.")),
+  args: maybe(jsonObject('Arguments of the call.')),
+  spend_usd: maybe(usd("Cost of the call; defaults to the price in the agent's policy.")),
 })
 
 const Actions = Type.Object({
@@ -101,10 +106,10 @@ const Actions = Type.Object({
   actions: maybe(
     Type.Array(Action, {
       maxItems: 10_000,
-      description: `What is executed here, in order; the first ${ACTIONS_MAX} are.`,
+      description: `Actions that Runyard executes, in order; only the first ${ACTIONS_MAX}.`,
     }),
   ),
-  dry_run: maybe(Type.Boolean({ description: 'Judge each action as if it were made, and make none.' })),
+  dry_run: maybe(Type.Boolean({ description: 'Evaluate each action against the policy without executing any.' })),
 })
 
 export const runAi = route({
@@ -113,19 +118,19 @@ export const runAi = route({
   needs: 'runs:write',
   tag,
   name: 'runAi',
-  summary: 'Run the actions of a key in the background, or make one governed call of a tool.',
-  description: `With \`key\`: as /v1/ai/lease; who acquires it has \`metadata.actions\` executed here, one after the other, until
-one is blocked or fails; without actions there is nothing to do, and it is completed (who works by himself takes /v1/ai/lease). With \`agent_id\` and \`tool\`: the call is judged by the
-agent's policy, made, and answered. A repeated one brings the first one's result for a day: of the same \`args.idempotency_key\`,
-or without one of the same args in the run \`args.run_id\`. A call that is blocked is no error.`,
+  summary: 'Run the actions of a key in the background, or make one governed tool call.',
+  description: `With \`key\`: like /v1/ai/lease, but Runyard executes the \`metadata.actions\` of the caller that acquires the lease, in order, until
+one is blocked or fails; without actions the work completes immediately (to do the work yourself, use /v1/ai/lease). With \`agent_id\` and \`tool\`: the call is checked against the
+agent's policy, made, and answered. For a day, a repeated call returns the first result: one with the same \`args.idempotency_key\`,
+or without a key, one with the same args in the run \`args.run_id\`. A blocked call is not an error.`,
   body: Type.Object({
     key: maybe(KEY),
     ttl: maybe(TTL),
     metadata: freeForm(Actions),
     agent_id: maybe(AGENT_ID),
     tool: maybe(TOOL_NAME),
-    args: maybe(jsonObject('What the tool is called with.', VALUE_BYTES_MAX)),
-    spend_usd: maybe(usd("What the call costs; what the agent's policy says when left out.")),
+    args: maybe(jsonObject('Arguments of the call.', VALUE_BYTES_MAX)),
+    spend_usd: maybe(usd("Cost of the call; defaults to the price in the agent's policy.")),
   }),
   replies: { 200: Type.Unsafe<Record<string, unknown>>({ anyOf: [Lease, Governed], title: 'LeaseOrGovernedCall' }) },
   refusals: ['tool_not_found'],
@@ -139,7 +144,7 @@ export const readStatus = route({
   needs: 'runs:read',
   tag,
   name: 'readAiStatus',
-  summary: 'Learn how a key stands.',
+  summary: 'Get the status of a key.',
   query: KeyQuery,
   replies: {
     200: Type.Object({
@@ -158,14 +163,14 @@ export const readResult = route({
   needs: 'runs:read',
   tag,
   name: 'readAiResult',
-  summary: 'Read what a key ended with; for 7 days.',
+  summary: 'Get the result of a key, which is kept for 7 days.',
   query: KeyQuery,
   replies: {
     200: Type.Object({
       ok: Type.Boolean(),
       status: Type.String({ description: 'in_progress, completed or failed.' }),
       key: KEY,
-      result: nullable(jsonObject(''), 'What it brought; null for nothing.'),
+      result: nullable(jsonObject(''), 'Result of the work; null for none.'),
       result_hash: STANDING.result_hash,
       error_code: STANDING.error_code,
       done_at: STANDING.done_at,
@@ -183,16 +188,16 @@ export const extendLease = route({
   needs: 'runs:write',
   tag,
   name: 'extendAiLease',
-  summary: 'Go on working: the lease begins anew.',
+  summary: 'Extend the lease: its full duration starts again.',
   body: held({ ttl: maybe(TTL) }),
   replies: {
     200: Type.Object({
       ok: Type.Boolean(),
       status: Type.String({ description: 'extended' }),
       key: KEY,
-      ttl: whole(0, INT_MAX, 'Seconds that the lease lasts from now.'),
+      ttl: whole(0, INT_MAX, 'Seconds until the lease expires.'),
       lease_id: Type.String(),
-      version: whole(1, INT_MAX, 'One more than before.'),
+      version: whole(1, INT_MAX, 'Version of the lease, incremented by one.'),
     }),
   },
   refusals: HELD,
@@ -204,7 +209,7 @@ const Ended = Type.Object(
     status: Type.String({ description: 'completed, failed or cancelled.' }),
     key: KEY,
     lease_id: Type.String(),
-    version: whole(1, INT_MAX, 'As it was.'),
+    version: whole(1, INT_MAX, 'Version of the lease, unchanged.'),
     done_at: textOrNull('When it ended.'),
     result_hash: STANDING.result_hash,
     error_code: STANDING.error_code,
@@ -219,10 +224,10 @@ export const completeLease = route({
   method: 'POST',
   path: '/v1/ai/complete',
   name: 'completeAiLease',
-  summary: 'Say what the work brought.',
+  summary: 'Complete the work with its result.',
   body: held({
-    result: maybe(jsonObject('What it brought.', VALUE_BYTES_MAX)),
-    result_hash: maybe(text(256, 'Of the result, for who compares.')),
+    result: maybe(jsonObject('Result of the work.', VALUE_BYTES_MAX)),
+    result_hash: maybe(text(256, 'Hash of the result, for comparison.')),
   }),
 })
 
@@ -231,10 +236,10 @@ export const failLease = route({
   method: 'POST',
   path: '/v1/ai/fail',
   name: 'failAiLease',
-  summary: 'Say that the work failed.',
+  summary: 'Fail the work.',
   body: held({
     error_code: text(256, 'Why.', { minLength: 1 }),
-    error_hash: maybe(text(256, 'Of the error, for who compares.')),
+    error_hash: maybe(text(256, 'Hash of the error, for comparison.')),
   }),
 })
 
@@ -243,7 +248,7 @@ export const cancelLease = route({
   method: 'POST',
   path: '/v1/ai/cancel',
   name: 'cancelAiLease',
-  summary: 'Give the work up; it reads as failed from then on.',
+  summary: 'Cancel the work; its status is then failed.',
   body: held({ reason: maybe(text(500, 'Why.')) }),
 })
 

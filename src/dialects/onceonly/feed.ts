@@ -1,4 +1,4 @@
-// The recent feed: what was refused, and what agents did, newest first.
+// The recent feed: refusals and agent activity, newest first.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
@@ -16,21 +16,21 @@ export const listFeed = route({
   needs: 'events:read',
   tag: 'Runs and events',
   name: 'listRecentEvents',
-  summary: 'List what happened lately, newest first: duplicates, limits, AI work, blocked calls.',
-  description: 'It reaches back 7 days and 200 items. The log of a run is at /v1/runs/{run_id}.',
+  summary: 'List recent activity, newest first: duplicates, exceeded limits, AI work, blocked calls.',
+  description: 'It covers at most 7 days and 200 items. The events of a run are at /v1/runs/{run_id}.',
   query: Type.Object({
-    limit: withDefault(whole(1, FEED_MAX, 'Items at most.'), 50),
-    offset: withDefault(whole(0, OFFSET_MAX, 'Items to pass over.'), 0),
+    limit: withDefault(whole(1, FEED_MAX, 'Maximum number of items.'), 50),
+    offset: withDefault(whole(0, OFFSET_MAX, 'Items to skip.'), 0),
   }),
   replies: {
     200: Type.Array(
       Type.Object(
         {
-          ts: Type.Integer({ description: 'When, in seconds of Unix time.' }),
+          ts: Type.Integer({ description: 'When it happened, in Unix seconds.' }),
           type: Type.String({ description: 'What happened.' }),
-          key: optional(Type.String({ description: 'The key it is about.' })),
-          lease_id: optional(Type.String({ description: 'The lease it is about.' })),
-          meta: optional(jsonObject('What else there is to say.')),
+          key: optional(Type.String({ description: 'Key concerned.' })),
+          lease_id: optional(Type.String({ description: 'Id of the lease concerned.' })),
+          meta: optional(jsonObject('Anything else, as JSON.')),
         },
         { title: 'FeedItem' },
       ),
@@ -46,7 +46,7 @@ export function feedRoutes(app: FastifyInstance, ctx: Ctx): void {
   )
 }
 
-/** Puts an item into the feed. It is no record: it is there a moment later, and nobody waits for it. */
+/** Adds an item to the feed, asynchronously. The feed is not a record: an item may be lost. */
 export const writeFeed = (ctx: Ctx, projectId: string, item: NewFeedItem): void => feedOf(ctx).write(projectId, item)
 
 const itemWire = (item: FeedItem) => {

@@ -1,4 +1,4 @@
-// OnceOnly's policies of agents.
+// OnceOnly's agent policies.
 import { type TProperties, Type } from 'typebox'
 import { INT_MAX, nullable, optional, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
@@ -10,30 +10,33 @@ const TOOLS_MAX = 1_000
 const AgentPath = Type.Object({ agent_id: AGENT_ID })
 
 const toolList = (description: string) =>
-  Type.Array(text(128, 'A tool; one that ends in * stands for all that begin so.', { minLength: 1 }), {
+  Type.Array(text(128, 'Name of a tool; a trailing * matches every tool with that prefix.', { minLength: 1 }), {
     maxItems: TOOLS_MAX,
     description,
   })
 
 const RULES = {
-  allowed_tools: optional(nullable(toolList('Tools that may be called; an empty list restricts nothing.'))),
-  blocked_tools: optional(nullable(toolList('Tools that may not be called, whatever else is said.'))),
-  max_actions_per_hour: optional(nullable(whole(0, INT_MAX, 'Calls per hour of the clock (UTC).'))),
-  max_spend_usd_per_day: optional(nullable(usd('Spend per day (UTC).'))),
+  allowed_tools: optional(nullable(toolList('Tools that may be called; an empty list allows all.'))),
+  blocked_tools: optional(nullable(toolList('Tools that may not be called; takes precedence over every other field.'))),
+  max_actions_per_hour: optional(nullable(whole(0, INT_MAX, 'Maximum calls per clock hour (UTC).'))),
+  max_spend_usd_per_day: optional(nullable(usd('Maximum spend per day (UTC).'))),
   max_calls_per_tool: optional(
     Type.Unsafe<Record<string, number> | null>({
       type: ['object', 'null'],
       additionalProperties: { type: 'integer', minimum: 0, maximum: INT_MAX },
       propertyNames: { type: 'string', minLength: 1, maxLength: 128 },
       maxProperties: TOOLS_MAX,
-      description: 'Calls of a tool per day (UTC).',
+      description: 'Maximum calls of a tool per day (UTC), by tool.',
     }),
   ),
   pricing_rules: optional(
     nullable(
       Type.Array(
-        Type.Object({ tool: text(128, 'The tool.', { minLength: 1 }), price_usd: usd('What a call of it costs.') }),
-        { maxItems: TOOLS_MAX, description: 'What calls cost when the caller does not say.' },
+        Type.Object({
+          tool: text(128, 'Name of the tool.', { minLength: 1 }),
+          price_usd: usd('Cost of one call of the tool.'),
+        }),
+        { maxItems: TOOLS_MAX, description: 'Cost of calls when the caller does not state it.' },
       ),
     ),
   ),
@@ -48,9 +51,9 @@ const Effective = Type.Object(
       type: 'object',
       additionalProperties: true,
       description:
-        'The rules in force: both lists of tools, and the limits that are set. What the plan does not have is left out.',
+        'The rules in force: both lists of tools and the limits that are set. Rules that the plan does not include are omitted.',
     }),
-    policy_version: Type.String({ description: 'The same for the same rules.' }),
+    policy_version: Type.String({ description: 'Version of the policy; equal rules have equal versions.' }),
   },
   { title: 'AgentPolicy' },
 )
@@ -61,9 +64,8 @@ export const setPolicy = route({
   needs: 'agents:write',
   tag,
   name: 'setAgentPolicy',
-  summary: 'Give an agent a policy; it applies to its next call.',
-  description:
-    'It takes the place of what the agent had. Limits are dropped, and not refused, by plans that do not have them.',
+  summary: 'Set the policy of an agent; it applies from the next call.',
+  description: 'It replaces the previous policy. Limits that the plan does not include are dropped, not refused.',
   params: AgentPath,
   body: Type.Object({ ...RULES, agent_id: optional(nullable(AGENT_ID)) }),
   replies: { 200: Effective },
@@ -75,7 +77,7 @@ export const listPolicies = route({
   needs: 'agents:read',
   tag,
   name: 'listAgentPolicies',
-  summary: 'List the policies of all agents, by agent; 1,000 at most.',
+  summary: 'List the policies of all agents, by agent; at most 1,000.',
   replies: { 200: Type.Array(Effective) },
 })
 
@@ -85,7 +87,7 @@ export const readPolicy = route({
   needs: 'agents:read',
   tag,
   name: 'readAgentPolicy',
-  summary: 'Read the policy of an agent.',
+  summary: 'Get the policy of an agent.',
   params: AgentPath,
   replies: { 200: Effective },
   refusals: ['agent_not_found'],
@@ -97,15 +99,15 @@ export const setPolicyFromTemplate = route({
   needs: 'agents:write',
   tag,
   name: 'setAgentPolicyFromTemplate',
-  summary: 'Give an agent a policy that is made already, with changes.',
-  description: 'What `overrides` names takes the place of what the template says there.',
+  summary: 'Apply a policy template to an agent, with overrides.',
+  description: 'Fields in `overrides` replace those of the template.',
   params: AgentPath,
   body: Type.Object({
     agent_id: optional(nullable(AGENT_ID)),
     template: Type.Unsafe<(typeof TEMPLATE_NAMES)[number]>({
       type: 'string',
       enum: [...TEMPLATE_NAMES],
-      description: 'Which one; what they say is in the documents.',
+      description: 'Name of the template; docs/onceonly-governance.md lists their rules.',
     }),
     overrides: optional(Type.Unsafe<unknown>({ ...Rules, type: ['object', 'null'] })),
   }),

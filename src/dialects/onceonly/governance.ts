@@ -1,4 +1,4 @@
-// Policies of agents, over ours: the same rules under other names, in dollars.
+// Agent policies, translated from and to ours: the same rules under other names, in dollars.
 import type { FastifyInstance } from 'fastify'
 import { findAgent, readPolicyHolders } from '#agents/agents.sql.ts'
 import { setPolicy } from '#agents/agents.ts'
@@ -42,7 +42,7 @@ export function onceonlyGovernanceRoutes(app: FastifyInstance, { ctx }: { ctx: C
   agentRoutes(app, ctx)
 }
 
-/** The body repeats whose policy it is; two that differ are a mistake that must not be guessed about. */
+/** The body repeats the agent of the path; if they differ, refuse instead of guessing. */
 function checkAgent(agentId: string, body: unknown): void {
   const said = (body as { agent_id?: string | null }).agent_id
   if (said != null && said !== agentId)
@@ -60,7 +60,7 @@ async function put(ctx: Ctx, { projectId, actor }: KeyCaller, agentId: string, r
   return policyWire(agentId, row.policy)
 }
 
-/** What a plan does not have is dropped, not refused. */
+/** Limits that the plan does not include are dropped, not refused. */
 const rulesIn = (
   { features }: Plan,
   { allowed_tools, blocked_tools, pricing_rules, ...limits }: RulesInput,
@@ -78,7 +78,7 @@ function policyOf(rules: RulesInput, before: Policy | null): Policy {
   return {
     allowedTools: allowed.length > 0 ? allowed : null,
     blockedTools: unique(rules.blocked_tools),
-    // This surface has no word for them, so what was set elsewhere stays: nobody loses a safeguard without saying so.
+    // OnceOnly cannot express these, so values set natively stay: a safeguard is never dropped silently.
     approvalTools: before?.approvalTools ?? [],
     maxSpendMicrousdPerRun: before?.maxSpendMicrousdPerRun ?? null,
     overBudget: before?.overBudget ?? 'block',

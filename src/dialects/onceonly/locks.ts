@@ -1,4 +1,4 @@
-// check-lock: the first caller of a key goes on, all others are told that it was seen.
+// check-lock: deduplication by key. The first caller may proceed; all others learn that the key was seen.
 
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
@@ -22,14 +22,14 @@ export const checkLock = route({
   needs: 'runs:write',
   tag: 'Locks',
   name: 'checkLock',
-  summary: 'Take a key, unless somebody has it; it expires by itself.',
-  description: `Of all who ask for a key at once exactly one is told \`locked\`. The ttl is brought within the bounds of the
-plan. The header X-OnceOnly-Status says what the body does. While the database is away it answers 503, and the client
-does what it was told to do then; a node that is too busy answers 429, which is no leave to go on.`,
+  summary: 'Take a lock on a key unless it is already taken; it expires by itself.',
+  description: `Of concurrent callers with the same key, exactly one gets \`locked\`. The ttl is clamped to the bounds of the
+plan. The X-OnceOnly-Status header repeats the status of the body. While the database is unavailable the response is 503, and
+the client acts as it is configured to; a node that is too busy answers 429, which does not permit the caller to proceed.`,
   body: Type.Object({
-    key: text(256, 'What may be done once.', { minLength: 1 }),
+    key: text(256, 'Idempotency key of the work.', { minLength: 1 }),
     ttl: optional(nullable(whole(1, 100 * YEAR_SECS, 'Seconds until the key is free again.'))),
-    metadata: optional(nullable(jsonObject('Kept with the lock.', METADATA_BYTES_MAX))),
+    metadata: optional(nullable(jsonObject('Stored with the lock.', METADATA_BYTES_MAX))),
   }),
   keepsReply: false,
   replies: {
@@ -38,7 +38,7 @@ does what it was told to do then; a node that is too busy answers 429, which is 
       status: Type.String({ description: 'locked or duplicate.' }),
       key: Type.String(),
       ttl: Type.Integer({ description: 'Seconds, within the bounds of the plan.' }),
-      first_seen_at: nullable(time('When the key was taken by somebody else.')),
+      first_seen_at: nullable(time('When another caller took the key.')),
     }),
   },
   refusals: ['overloaded', 'unavailable'],
@@ -80,11 +80,11 @@ const take = (ctx: Ctx, asked: LockAsked): Promise<LockAnswer> => takeLock(ctx, 
 
 type Log = { error: (about: object, message: string) => void }
 
-/** Clients cannot tell a bug of ours from an outage, and must not be told that there is one: both are answered alike. */
+/** Clients cannot tell a bug from an outage, and must not learn of either: both get the same answer. */
 const asOutage =
   (log: Log) =>
   (error: unknown): never => {
     if (error instanceof Refusal || isOutage(error)) throw error
-    log.error({ err: error }, 'a lock could not be taken')
+    log.error({ err: error }, 'could not take a lock')
     throw refuse('unavailable', { what: 'The lock', retryAfterMs: 1000 })
   }

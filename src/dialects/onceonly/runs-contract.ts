@@ -1,4 +1,4 @@
-// OnceOnly's runs and their events. Paths begin behind /onceonly.
+// OnceOnly's runs and their events. Paths are relative to /onceonly.
 import { Type } from 'typebox'
 import { INT_MAX, jsonObject, nullable, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
@@ -8,8 +8,8 @@ const OFFSET_MAX = 1_000_000_000
 /** Seconds of Unix time up to the end of the year 9999. */
 const TS_MAX = 253_402_300_799
 
-export const RUN_ID = text(256, "The client's own name of the run.", { minLength: 1, pattern: '\\S' })
-export const OFFSET = withDefault(whole(0, OFFSET_MAX, 'Items to pass over.'), 0)
+export const RUN_ID = text(256, 'Id of the run, chosen by the client.', { minLength: 1, pattern: '\\S' })
+export const OFFSET = withDefault(whole(0, OFFSET_MAX, 'Items to skip.'), 0)
 const word = (description: string) => optional(nullable(text(256, description)))
 
 const REPORT = {
@@ -17,18 +17,20 @@ const REPORT = {
   type: text(128, 'What happened.', { minLength: 1, pattern: '\\S' }),
   ts: optional(
     nullable(
-      Type.Number({ minimum: 0, maximum: TS_MAX, description: 'When, in seconds of Unix time; now when left out.' }),
+      Type.Number({ minimum: 0, maximum: TS_MAX, description: 'When it happened, in Unix seconds; defaults to now.' }),
     ),
   ),
-  status: word('How it stands.'),
-  duration_ms: optional(nullable(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'How long it took.' }))),
+  status: word('Status of the subject of the event.'),
+  duration_ms: optional(
+    nullable(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Duration in milliseconds.' })),
+  ),
   step: word('Step of the run.'),
   tool: word('Tool that was called.'),
-  req_id: word('Id of the request that led to it.'),
-  lease_id: word('Id of the lease it was done under.'),
-  agent_id: word('The agent that acted.'),
-  message: optional(nullable(text(8192, 'One line for a person.'))),
-  data: optional(nullable(jsonObject('Whatever else there is to say.'))),
+  req_id: word('Id of the request that caused it.'),
+  lease_id: word('Id of the lease under which it happened.'),
+  agent_id: word('Agent that acted.'),
+  message: optional(nullable(text(8192, 'One line for people.'))),
+  data: optional(nullable(jsonObject('Anything else, as JSON.'))),
 }
 export const REPORT_FIELDS: ReadonlySet<string> = new Set(Object.keys(REPORT))
 
@@ -38,10 +40,10 @@ export const postEvent = route({
   needs: 'events:write',
   tag,
   name: 'postRunEvent',
-  summary: 'Report an event of a run; the first event of an unknown run begins it.',
-  description: `An event of type \`run_finished\` ends the run, as its status says: \`failed\`, \`timeout\` or
-\`cancelled\`, and everything else as completed. Events may be reported after that as well. Fields that are not known
-are kept and given back.`,
+  summary: 'Report an event of a run; the first event of an unknown run starts it.',
+  description: `An event of type \`run_finished\` ends the run according to its status: \`failed\`, \`timeout\` or
+\`cancelled\`; any other status means completed. Events can still be reported after that. Unknown fields
+are stored and returned.`,
   body: Type.Object(REPORT, { additionalProperties: true }),
   bodyBytesMax: 256 * 1024,
   replies: {
@@ -60,19 +62,19 @@ export const listRuns = route({
   needs: 'runs:read',
   tag,
   name: 'listRecentRuns',
-  summary: 'List all runs of the project, latest last event first.',
+  summary: 'List all runs of the project, most recently active first.',
   query: Type.Object({
-    limit: withDefault(whole(1, 500, 'Runs at most.'), 50),
+    limit: withDefault(whole(1, 500, 'Maximum number of runs.'), 50),
     offset: OFFSET,
-    q: optional(text(256, 'How the ids of the runs begin.')),
+    q: optional(text(256, 'Prefix of the run ids.')),
   }),
   replies: {
     200: Type.Object({
-      total: Type.Integer({ description: 'All runs that there are, not only those of this page.' }),
+      total: Type.Integer({ description: 'Number of all runs, not only those on this page.' }),
       items: Type.Array(
         Type.Object({
           run_id: Type.String(),
-          last_ts: Type.Integer({ description: 'Of the last event, in seconds of Unix time.' }),
+          last_ts: Type.Integer({ description: 'Time of the latest event, in Unix seconds.' }),
           last_type: Type.String(),
           last_status: nullable(Type.String()),
           events_count: Type.Integer(),
@@ -88,21 +90,21 @@ export const readRun = route({
   needs: 'events:read',
   tag,
   name: 'readRunTimeline',
-  summary: 'Read the events of a run, oldest first; as a page for people when they are preferred.',
-  description: 'A run that is not known has no events. A page of 8 MiB is cut short, and `total` tells.',
-  params: Type.Object({ run_id: text(3072, "The client's own name of the run, or its id.") }),
-  query: Type.Object({ limit: withDefault(whole(1, 2000, 'Events at most.'), 200), offset: OFFSET }),
+  summary: 'List the events of a run, oldest first; as an HTML page for clients that prefer one.',
+  description: 'An unknown run has no events. A page ends early at 8 MiB; `total` counts all events.',
+  params: Type.Object({ run_id: text(3072, 'Id of the run, or the id that the client chose.') }),
+  query: Type.Object({ limit: withDefault(whole(1, 2000, 'Maximum number of events.'), 200), offset: OFFSET }),
   download: 'text/html; charset=utf-8',
   replies: {
     200: Type.Object({
       run_id: Type.String(),
-      total: Type.Integer({ description: 'All events of the run, not only those of this page.' }),
+      total: Type.Integer({ description: 'Number of all events of the run, not only those on this page.' }),
       events: Type.Array(
         Type.Object(
           {
             id: Type.Integer(),
             run_id: Type.String(),
-            ts: Type.Integer({ description: 'When, in seconds of Unix time.' }),
+            ts: Type.Integer({ description: 'When it happened, in Unix seconds.' }),
             type: Type.String(),
             status: optional(Type.String()),
             duration_ms: optional(Type.Number()),
@@ -112,7 +114,7 @@ export const readRun = route({
             lease_id: optional(Type.String()),
             agent_id: optional(Type.String()),
             message: optional(Type.String()),
-            data: optional(Type.Unsafe<unknown>({ description: 'Whatever else there is to say.' })),
+            data: optional(Type.Unsafe<unknown>({ description: 'Anything else, as JSON.' })),
           },
           { title: 'TimelineEvent', additionalProperties: true },
         ),

@@ -1,4 +1,4 @@
-// The registry of tools. What calls are signed with is never shown.
+// The tool registry. The secrets that sign calls are never shown.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { listTools, type ToolRow } from '#agents/tools/tools.sql.ts'
@@ -13,14 +13,14 @@ import { overCount, planOf } from './plans.ts'
 
 const tag = 'Tools'
 const SCOPE_ID = withDefault(
-  text(134, 'For all agents (`global`), or for one (`agent:<id>`), whose own tool goes before.', {
+  text(134, '`global` for all agents, or `agent:<id>` for one agent, whose own tools take precedence.', {
     pattern: '^(global|agent:.+)$',
   }),
   GLOBAL,
 )
 const ToolPath = Type.Object({ name: text(128, 'Name of the tool.', { minLength: 1 }) })
 const ScopeQuery = Type.Object({ scope_id: SCOPE_ID })
-/** No plan has room for more. */
+/** No plan allows more. */
 const TOOLS_MAX = 1_000
 
 const Tool = Type.Object(
@@ -28,15 +28,15 @@ const Tool = Type.Object(
     name: TOOL_NAME,
     scope_id: Type.String(),
     url: Type.String(),
-    auth: nullable(Type.Object({ type: Type.String() }), 'How calls are signed; null when they are not.'),
+    auth: nullable(Type.Object({ type: Type.String() }), 'How calls are signed; null when they are not signed.'),
     timeout_ms: Type.Integer(),
     max_retries: Type.Integer(),
-    dedup_window_secs: optional(Type.Integer({ description: 'Seconds; absent for the usual 300.' })),
+    dedup_window_secs: optional(Type.Integer({ description: 'Seconds; absent for the default of 300.' })),
     enabled: Type.Boolean(),
     description: nullable(Type.String()),
     has_secret: Type.Boolean(),
-    secret_id: nullable(Type.String(), 'Another one for each secret.'),
-    secret_mask: nullable(Type.String(), 'As much of the secret as may be seen.'),
+    secret_id: nullable(Type.String(), 'Id of the secret; each secret has a new one.'),
+    secret_mask: nullable(Type.String(), 'The secret, masked.'),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -49,12 +49,12 @@ const putTool = route({
   needs: 'agents:write',
   tag,
   name: 'putTool',
-  summary: 'Register a tool, or change the one of this name and scope.',
-  description: 'A secret that is not sent again stays as it was; `auth: null` takes it away.',
+  summary: 'Register a tool, or update the tool with this name and scope.',
+  description: 'A secret that is not sent again is unchanged; `auth: null` removes it.',
   body: Type.Object({
     name: TOOL_NAME,
     scope_id: SCOPE_ID,
-    url: text(2048, 'The endpoint that is called, with POST.', { minLength: 1 }),
+    url: text(2048, 'URL that is called with POST.', { minLength: 1 }),
     auth: optional(
       Type.Unsafe<{ type: 'hmac_sha256'; secret: string } | null>({
         type: ['object', 'null'],
@@ -63,23 +63,23 @@ const putTool = route({
           type: { type: 'string', enum: ['hmac_sha256'], default: 'hmac_sha256' },
           secret: { type: 'string', minLength: 8, maxLength: 256 },
         },
-        description: 'What calls are signed with.',
+        description: 'How to sign calls.',
       }),
     ),
-    timeout_ms: withDefault(whole(250, 120_000, 'How long one try may take.'), 15_000),
-    max_retries: withDefault(whole(0, 10, 'Tries after the first, when one may help.'), 2),
+    timeout_ms: withDefault(whole(250, 120_000, 'Timeout of one attempt, in milliseconds.'), 15_000),
+    max_retries: withDefault(whole(0, 10, 'Attempts after the first, for errors that a retry may fix.'), 2),
     dedup_window_secs: optional(
       nullable(
         whole(
           0,
           86_400,
-          'Seconds for which the same call of the same agent is answered with what it brought, and not made again; 0: it is ' +
-            'made each time; null: 300. What is not said stays.',
+          'Seconds for which the same call by the same agent returns the earlier result instead of calling again; 0: no ' +
+            'deduplication; null: 300. Omit it to leave it unchanged.',
         ),
       ),
     ),
-    enabled: withDefault(Type.Boolean({ description: 'False: it is registered, and may not be called.' }), true),
-    description: optional(nullable(text(512, 'What it does.'))),
+    enabled: withDefault(Type.Boolean({ description: 'False: the tool is registered but may not be called.' }), true),
+    description: optional(nullable(text(512, 'What the tool does.'))),
   }),
   replies: { 200: Tool },
 })
@@ -101,7 +101,7 @@ const read = route({
   needs: 'agents:read',
   tag,
   name: 'readTool',
-  summary: 'Read a tool.',
+  summary: 'Get a tool.',
   params: ToolPath,
   query: ScopeQuery,
   replies: { 200: Tool },
@@ -114,10 +114,10 @@ const toggle = route({
   needs: 'agents:write',
   tag,
   name: 'toggleTool',
-  summary: 'Switch a tool on or off.',
+  summary: 'Enable or disable a tool.',
   params: ToolPath,
   query: ScopeQuery,
-  body: Type.Object({ enabled: Type.Boolean({ description: 'Whether it may be called.' }) }),
+  body: Type.Object({ enabled: Type.Boolean({ description: 'Whether the tool may be called.' }) }),
   replies: { 200: Tool },
   refusals: ['tool_not_found'],
 })
@@ -128,7 +128,7 @@ const remove = route({
   needs: 'agents:write',
   tag,
   name: 'deleteTool',
-  summary: 'Forget a tool.',
+  summary: 'Delete a tool.',
   params: ToolPath,
   query: ScopeQuery,
   replies: { 200: Type.Object({ ok: Type.Boolean(), deleted: Type.String({ description: 'Name of the tool.' }) }) },
@@ -174,7 +174,7 @@ export function toolRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** Of a short secret even its end would be too much of it. */
+/** For a short secret, even the last characters would reveal too much. */
 const MASKED_LENGTH_MIN = 16
 const maskOf = (secret: string): string => `****${secret.length < MASKED_LENGTH_MIN ? '' : secret.slice(-4)}`
 

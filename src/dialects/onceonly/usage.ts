@@ -1,4 +1,4 @@
-// What a project has used of its plan this month, and what happens past the end of it.
+// How much of its plan a project has used this month, and what happens beyond its limits.
 
 import type { FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
@@ -30,23 +30,23 @@ const DAYS = 30
 const DAY_MS = DAY_SECS * 1000
 
 const NOTICE_FIELDS = {
-  email_notifications_enabled: flag('Whether anything is told at all.'),
-  tool_error_notifications_enabled: flag('Whether failures of tools are told.'),
-  run_failure_notifications_enabled: flag('Whether failures of runs are told.'),
+  email_notifications_enabled: flag('Whether notifications are on at all.'),
+  tool_error_notifications_enabled: flag('Whether tool failures are notified.'),
+  run_failure_notifications_enabled: flag('Whether run failures are notified.'),
 }
 const count = (description: string) => Type.Integer({ description })
-const MONTH = Type.String({ description: 'The month, in UTC.', examples: ['2026-01'] })
+const MONTH = Type.String({ description: 'The month (UTC).', examples: ['2026-01'] })
 const PLAN = Type.String({ description: 'Name of the plan.' })
 const part = {
   usage: count('Calls that count against the plan.'),
-  limit: count('So many of them the plan has room for.'),
+  limit: count('Monthly limit of the plan.'),
   requests_total_month: count('All calls.'),
-  blocked_total_month: count('Calls that were told no: duplicates, and calls past the limit.'),
+  blocked_total_month: count('Calls that were refused: duplicates and calls over the limit.'),
 }
 const wholePart = Type.Object({
   ...part,
   charged_total_month: count('Calls that were charged.'),
-  polling_total_month: count('Calls that only asked how something stands.'),
+  polling_total_month: count('Calls that only asked for a status.'),
 })
 
 const getMe = route({
@@ -55,7 +55,7 @@ const getMe = route({
   needs: 'any_key',
   tag,
   name: 'getAccount',
-  summary: 'Say whose key this is, and what plan that has.',
+  summary: "Get the key's account and its plan.",
   replies: { 200: Type.Object({ plan: PLAN, namespace: Type.String(), key_id: Type.String(), ...NOTICE_FIELDS }) },
 })
 const setNotifications = route({
@@ -64,7 +64,7 @@ const setNotifications = route({
   needs: 'admin',
   tag,
   name: 'setNotifications',
-  summary: 'Say what the people of the project want to be told about. It is kept; no mail is sent from here.',
+  summary: 'Set the notification preferences of the project. They are stored; Runyard sends no mail.',
   body: Type.Object(Object.fromEntries(NOTICES.map((name) => [name, optional(NOTICE_FIELDS[name])]))),
   replies: { 200: Type.Object(NOTICE_FIELDS) },
 })
@@ -74,8 +74,8 @@ const getUsage = route({
   needs: 'any_key',
   tag,
   name: 'getUsage',
-  summary: 'Read how much of the plan is used this month, of one kind of call.',
-  query: Type.Object({ kind: withDefault(oneOf(KINDS, 'make is locks, ai is leases.'), 'make') }),
+  summary: "Get this month's use of the plan for one kind of call.",
+  query: Type.Object({ kind: withDefault(oneOf(KINDS, 'make: locks. ai: AI leases and governed calls.'), 'make') }),
   replies: { 200: Type.Object({ plan: PLAN, month: MONTH, ...part }) },
 })
 const getUsageAll = route({
@@ -84,7 +84,7 @@ const getUsageAll = route({
   needs: 'any_key',
   tag,
   name: 'getUsageAll',
-  summary: 'Read how much of the plan is used this month.',
+  summary: "Get this month's use of the plan.",
   replies: { 200: Type.Object({ plan: PLAN, month: MONTH, make: wholePart, ai: wholePart }) },
 })
 const day = (description: string) => optional(text(10, description, { pattern: '^\\d{4}-\\d{2}-\\d{2}$' }))
@@ -100,7 +100,7 @@ const getMetrics = route({
   needs: 'any_key',
   tag,
   name: 'getMetrics',
-  summary: 'Read what was used, day by day in UTC, both ends included; the last 30 days when not said.',
+  summary: 'Get the use per day (UTC), including both the first and the last day; defaults to the last 30 days.',
   query: Type.Object({ from_day: day('First day, as YYYY-MM-DD.'), to_day: day('Last day, as YYYY-MM-DD.') }),
   replies: {
     200: Type.Object({
@@ -165,23 +165,23 @@ const partOf = (plan: NamedPlan, kind: PlanKind, used: Month['used']) => ({
   blocked_total_month: used[kind].blocked,
 })
 
-/** For a call past the month of a plan that stops there. */
+/** For a call over the monthly limit of a plan that stops there. */
 export function overLimit(plan: NamedPlan, kind: PlanKind, usage: number) {
   const next = PLAN_NAMES[PLAN_NAMES.indexOf(plan.name) + 1]
   return onceRefusal(402, {
     error: 'payment_required',
     highlights: next
-      ? [`The plan ${next} has room for ${PLANS[next].months[kind]} calls a month, and goes on past them.`]
+      ? [`The plan ${next} includes ${PLANS[next].months[kind]} calls a month and does not stop at that limit.`]
       : [],
     plan: plan.name,
     limit: plan.months[kind],
     usage,
-    // Plans are given by whoever runs the installation; there is nothing to buy.
+    // The operator of the installation assigns plans; there is nothing to buy.
     upgrade_url: null,
   })
 }
 
-/** Plans that go on past their month say so once, in the feed; how far a month is gone is looked at now and then. */
+/** Plans that do not stop at their limit report once, in the feed, that it was exceeded; use is sampled now and then. */
 const LOOK_EVERY_MS = 10_000
 const looked = new WeakMap<Ctx, LRUCache<string, string>>()
 
@@ -195,7 +195,7 @@ export function noteUse(ctx: Ctx, it: { projectId: string; plan: NamedPlan; kind
   const name = `${it.kind} ${it.projectId}`
   if (recent.has(name)) return
   recent.set(name, '')
-  void tellOver(ctx, it).catch((error: unknown) => ctx.log.warn({ err: error }, 'the use of a plan was not looked at'))
+  void tellOver(ctx, it).catch((error: unknown) => ctx.log.warn({ err: error }, 'could not check the use of a plan'))
 }
 
 async function tellOver(ctx: Ctx, { projectId, plan, kind }: { projectId: string; plan: NamedPlan; kind: PlanKind }) {
@@ -220,11 +220,11 @@ function spanOf(ctx: Ctx, fromDay: string | undefined, toDay: string | undefined
   return { from, to }
 }
 
-/** A calendar has no 30 February, although its text may look like a day. */
+/** Refuses text that looks like a day but is not one, such as 30 February. */
 function dayMs(name: string, text: string): number {
   const ms = Date.parse(`${text}T00:00:00Z`)
   if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== text)
-    throw fieldRefusal(['query', name], 'must be a day of the calendar', text)
+    throw fieldRefusal(['query', name], 'must be a calendar day', text)
   return ms
 }
 

@@ -30,13 +30,13 @@ export const SURFACE: Surface = {
   title: 'OnceOnly on Runyard',
   summary: "OnceOnly's locks, leases, governed calls, runs and events.",
   description: `Send the key as \`Authorization: Bearer <key>\`. Errors are \`{detail}\`: a sentence, an object with
-\`error\`, or for a 422 the list of what is wrong with each field. A call of an agent that its policy blocks is no error:
-it answers 200 with \`allowed\` false.`,
+\`error\` or, for a 422, a list of the invalid fields. A call that the agent's policy blocks is not an error:
+the response is 200 with \`allowed\` false.`,
   errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, an object, or a list of fields.') }),
   statusOf: (code) => STATUSES[code] ?? STATUS[code],
-  // What counts against the month of a plan.
+  // Routes that count against a plan's month may answer 402.
   alsoOf: ({ method, needs }) => {
-    // A query parameter that is not known is refused, also where a route has none.
+    // Unknown query parameters are refused, even on routes that have none.
     if (method === 'GET') return [422]
     return method === 'POST' && needs === 'runs:write' ? [402] : []
   },
@@ -49,7 +49,7 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
   if (refusal instanceof OnceRefusal) return say(refusal.status, refusal.detail)
   if (!(refusal instanceof Refusal)) return say(refusal.status, refusal.message)
   switch (refusal.code) {
-    // Clients tell a key that is missing from one that is no good by status and sentence.
+    // Clients distinguish a missing key from an invalid one by status and sentence.
     case 'unauthorized':
       return hasCredential(request.headers)
         ? say(403, 'Invalid API key')

@@ -1,4 +1,4 @@
-// The routes of Strait's jobs. Paths begin behind /strait.
+// The routes of Strait's jobs. Paths are relative to /strait.
 import { Type } from 'typebox'
 import { JOB, JobPath, oneOf, optional, text, uuid, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
@@ -20,7 +20,7 @@ export const createJob = route({
   body: JobInput,
   replies: { 201: Job },
   refusals: ['job_exists', 'endpoint_refused'],
-  // Unlike that of ours, the answer holds no secret.
+  // Unlike our own, the response contains no secret.
   keepsReply: true,
 })
 export const listJobs = route({
@@ -30,9 +30,9 @@ export const listJobs = route({
   summary: 'List jobs, newest first.',
   query: query({
     ...ofProject,
-    slug: optional(text(63, 'The job of this slug only.')),
-    tag_key: optional(text(64, 'Jobs that carry this tag.', { minLength: 1 })),
-    tag_value: optional(text(256, 'With tag_key: and with this value.')),
+    slug: optional(text(63, 'Only the job with this slug.')),
+    tag_key: optional(text(64, 'Jobs with this tag.', { minLength: 1 })),
+    tag_value: optional(text(256, 'With tag_key: value of the tag.')),
     ...paging,
   }),
   replies: { 200: Type.Array(Job) },
@@ -42,7 +42,7 @@ export const getJob = route({
   ...read,
   path: '/v1/jobs/:job',
   name: 'getJob',
-  summary: 'Read a job.',
+  summary: 'Get a job.',
   params: JobPath,
   replies: { 200: Job },
   refusals: ['job_not_found'],
@@ -52,7 +52,7 @@ export const updateJob = route({
   method: 'PATCH',
   path: '/v1/jobs/:job',
   name: 'updateJob',
-  summary: 'Change a job; the change is a new version.',
+  summary: 'Update a job; each update is a new version.',
   params: JobPath,
   body: JobPatch,
   replies: { 200: Job },
@@ -73,7 +73,7 @@ export const pauseJob = route({
   method: 'POST',
   path: '/v1/jobs/:job/pause',
   name: 'pauseJob',
-  summary: 'Start no more runs of a job.',
+  summary: 'Pause a job: no more of its runs start.',
   params: JobPath,
   body: bodyOf({ reason: optional(text(500, 'Why.')) }),
   bodyOptional: true,
@@ -85,7 +85,7 @@ export const resumeJob = route({
   method: 'POST',
   path: '/v1/jobs/:job/resume',
   name: 'resumeJob',
-  summary: 'Take and start runs of a job again.',
+  summary: 'Resume a paused job.',
   params: JobPath,
   body: bodyOf({}),
   bodyOptional: true,
@@ -97,11 +97,11 @@ export const cloneJob = route({
   method: 'POST',
   path: '/v1/jobs/:job/clone',
   name: 'cloneJob',
-  summary: 'Create a job like this one, its signing secret included.',
+  summary: 'Clone a job, including its signing secret.',
   params: JobPath,
   body: bodyOf({
     slug: optional(fields.slug),
-    name: optional(text(255, 'Name for people; that of the job when left out.', { minLength: 1 })),
+    name: optional(text(255, "Display name; defaults to the job's.", { minLength: 1 })),
   }),
   bodyOptional: true,
   replies: { 201: Job },
@@ -111,9 +111,9 @@ export const getJobHealth = route({
   ...read,
   path: '/v1/jobs/:job/health',
   name: 'getJobHealth',
-  summary: 'Say how the runs of a job have ended lately, and how long they took.',
+  summary: 'Get the health of a job: outcomes and durations of its recent runs.',
   params: JobPath,
-  query: query({ window: withDefault(oneOf(WINDOWS, 'The span to look at.'), '7d') }),
+  query: query({ window: withDefault(oneOf(WINDOWS, 'Period to look at.'), '7d') }),
   replies: { 200: JobHealth },
   refusals: ['job_not_found'],
 })
@@ -131,7 +131,7 @@ export const getJobVersion = route({
   ...read,
   path: '/v1/jobs/:job/versions/:version',
   name: 'getJobVersion',
-  summary: 'Read one version of a job.',
+  summary: 'Get one version of a job.',
   params: Type.Object({ job: JOB, version: text(64, 'Number of the version, from 1, or its id.', { minLength: 1 }) }),
   replies: { 200: JobVersion },
   refusals: ['job_not_found', 'version_not_found'],
@@ -140,7 +140,7 @@ export const listDependencies = route({
   ...read,
   path: '/v1/jobs/:job/dependencies',
   name: 'listDependencies',
-  summary: 'List what a job waits for, oldest first.',
+  summary: 'List the dependencies of a job, oldest first.',
   params: JobPath,
   replies: { 200: Type.Array(JobDependency) },
   refusals: ['job_not_found'],
@@ -150,11 +150,11 @@ export const addDependency = route({
   method: 'POST',
   path: '/v1/jobs/:job/dependencies',
   name: 'addDependency',
-  summary: 'Let the runs of a job wait for those of another.',
+  summary: 'Add a dependency: runs of this job wait for runs of another.',
   params: JobPath,
   body: bodyOf({
     depends_on_job_id: JOB,
-    condition: optional(oneOf(DEPENDENCY_CONDITIONS, 'completed by itself.')),
+    condition: optional(oneOf(DEPENDENCY_CONDITIONS, 'How the other run must end; defaults to completed.')),
   }),
   replies: { 201: JobDependency },
   refusals: ['job_not_found', 'dependency_exists', 'dependency_cycle'],
@@ -164,13 +164,13 @@ export const removeDependency = route({
   method: 'DELETE',
   path: '/v1/jobs/:job/dependencies/:dependency',
   name: 'removeDependency',
-  summary: 'Let the runs of a job no longer wait for those of another.',
-  params: Type.Object({ job: JOB, dependency: uuid('Id of the dependency, or of the job that it points at.') }),
+  summary: 'Delete a dependency.',
+  params: Type.Object({ job: JOB, dependency: uuid('Id of the dependency, or of the job it points to.') }),
   replies: { 204: null },
   refusals: ['job_not_found', 'dependency_not_found'],
 })
 
-/** Of `/trigger` and `/trigger/bulk` see jobs-trigger.ts. */
+/** `/trigger` and `/trigger/bulk` are in jobs-trigger.ts. */
 export const JOB_ROUTES = [
   createJob,
   listJobs,

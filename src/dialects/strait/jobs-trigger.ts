@@ -40,57 +40,62 @@ const ITEMS_MAX = 500
 const TTL_SECS_MAX = 2_592_000
 const AHEAD_MS_MAX = 30 * DAY_SECS * 1000
 
-/** Closed, as those of jobs are. Strait's debounce and batch windows are not here, and nor are their keys. */
+/** Closed, like the schemas of jobs. Strait's debounce and batch windows are not supported, nor are their keys. */
 const closed = <P extends TProperties>(properties: P, title: string) =>
   Type.Object(properties, { title, additionalProperties: false })
 
 const item = {
-  payload: optional(anyJson('What the run works on.', MIB)),
-  tags: optional(tags("Laid over the job's tags.")),
-  metadata: optional(metadata("Laid over the job's default_run_metadata.")),
-  scheduled_at: optional(nullable(time('Begin at this time; at most 30 days ahead.'))),
+  payload: optional(anyJson('Payload of the run.', MIB)),
+  tags: optional(tags("Merged over the job's tags.")),
+  metadata: optional(metadata("Merged over the job's default_run_metadata.")),
+  scheduled_at: optional(nullable(time('Start at this time, at most 30 days ahead.'))),
   priority: optional(PRIORITY),
-  ttl_secs: optional(whole(0, TTL_SECS_MAX, "Seconds after which the run expires; 0: as the job's run_ttl_secs says.")),
+  ttl_secs: optional(
+    whole(0, TTL_SECS_MAX, "The run expires if it has not started after this many seconds; 0: the job's run_ttl_secs."),
+  ),
   concurrency_key: optional(text(256, 'Runs with the same key share max_concurrency_per_key.')),
-  max_attempts_override: optional(whole(1, 100, "In place of the job's max_attempts.")),
-  timeout_secs_override: optional(whole(1, DAY_SECS, "In place of the job's timeout_secs.")),
-  retry_backoff: optional(oneOf(RETRY_STRATEGIES, "In place of the job's retry_strategy.")),
-  retry_initial_delay_secs: optional(whole(0, DAY_SECS, 'Delay before the second attempt.')),
-  retry_max_delay_secs: optional(whole(0, DAY_SECS, 'No delay is longer.')),
-  debug_mode: optional(flag('Mark the run for inspection.')),
+  max_attempts_override: optional(whole(1, 100, "Overrides the job's max_attempts.")),
+  timeout_secs_override: optional(whole(1, DAY_SECS, "Overrides the job's timeout_secs.")),
+  retry_backoff: optional(oneOf(RETRY_STRATEGIES, "Overrides the job's retry_strategy.")),
+  retry_initial_delay_secs: optional(whole(0, DAY_SECS, 'Delay before the second attempt, in seconds.')),
+  retry_max_delay_secs: optional(whole(0, DAY_SECS, 'Upper limit of the retry delay, in seconds.')),
+  debug_mode: optional(flag('Run in debug mode.')),
   debounce_key: optional(text(256, 'Not supported: must be empty.')),
   batch_key: optional(text(256, 'Not supported: must be empty.')),
 }
-const keyed = { ...item, idempotency_key: optional(text(256, 'As the header Idempotency-Key; "" is none.')) }
-const TriggerInput = closed({ ...keyed, dry_run: optional(flag('Only check: nothing is created.')) }, 'TriggerInput')
+const keyed = {
+  ...item,
+  idempotency_key: optional(text(256, 'Alternative to the Idempotency-Key header; "" means none.')),
+}
+const TriggerInput = closed({ ...keyed, dry_run: optional(flag('Only validate; create nothing.')) }, 'TriggerInput')
 const BulkItem = closed(keyed, 'BulkTriggerItem')
 type BulkItem = Static<typeof BulkItem>
 
 const RUN_ID = uuid('Id of the run.')
-const HIT = flag('The idempotency key gave back this earlier run.')
+const HIT = flag('True when the idempotency key returned an earlier run.')
 
-/** What a dry run says of the run that there would be. */
+/** The response of a dry run: the run that would be created. */
 const dryRun = {
-  dry_run: optional(flag('Nothing was created.')),
+  dry_run: optional(flag('True: nothing was created.')),
   job: optional(
     Type.Object(
       {
         id: uuid('Id of the job.'),
-        name: Type.String({ description: 'Its name.' }),
-        slug: Type.String({ description: 'Its slug.' }),
+        name: Type.String({ description: 'Name of the job.' }),
+        slug: Type.String({ description: 'Slug of the job.' }),
         execution_mode: oneOf(['http', 'worker', 'external'], 'Who executes it.'),
-        queue: optional(Type.String({ description: 'Its queue.' })),
-        timeout_secs: whole(1, INT_MAX, 'Seconds that one attempt may take.'),
-        max_attempts: whole(1, INT_MAX, 'Attempts in all.'),
-        version: whole(1, INT_MAX, 'The version that the run would have.'),
+        queue: optional(Type.String({ description: 'Queue of the job.' })),
+        timeout_secs: whole(1, INT_MAX, 'Timeout of one attempt, in seconds.'),
+        max_attempts: whole(1, INT_MAX, 'Maximum number of attempts.'),
+        version: whole(1, INT_MAX, 'Version of the job that the run would have.'),
         version_id: uuid('Id of that version.'),
       },
       { title: 'DryRunJob' },
     ),
   ),
-  payload: optional(anyJson('What the run would work on.')),
-  scheduled_at: optional(time('When it would begin, if it was given a time.')),
-  expires_at: optional(time('When it would expire, if it would.')),
+  payload: optional(anyJson('Payload that the run would have.')),
+  scheduled_at: optional(time('When it would start, if a time was given.')),
+  expires_at: optional(time('When it would expire, if ever.')),
 }
 
 const TriggerReply = Type.Object(
@@ -111,13 +116,13 @@ const trigger = route({
   tag: 'Jobs',
   name: 'triggerRun',
   summary: 'Trigger a run of a job.',
-  description: 'The header Idempotency-Key makes it safe to repeat: the first run is answered with 200.',
+  description: 'The Idempotency-Key header makes retries safe: a repeated key returns the first run with 200.',
   params: JobPath,
   body: TriggerInput,
   bodyOptional: true,
   replies: { 201: TriggerReply, 200: TriggerReply },
   refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'idempotency_mismatch'],
-  // The run itself is the answer to a key that was used.
+  // A repeated key is answered with the run itself.
   keepsReply: false,
 })
 
@@ -128,7 +133,7 @@ const triggerBulk = route({
   tag: 'Jobs',
   name: 'triggerRuns',
   summary: 'Trigger up to 500 runs of a job as a batch.',
-  description: 'An item that is not valid refuses the whole batch, before anything of it is created.',
+  description: 'An invalid item refuses the whole batch, before any run is created.',
   params: JobPath,
   body: closed(
     { items: Type.Array(BulkItem, { minItems: 1, maxItems: ITEMS_MAX, description: 'The runs to trigger.' }) },
@@ -142,14 +147,14 @@ const triggerBulk = route({
         results: Type.Array(
           Type.Object({
             id: optional(RUN_ID),
-            status: Type.String({ description: 'State of the run; `failed` when there is none.' }),
+            status: Type.String({ description: 'State of the run; `failed` when none was created.' }),
             idempotency_hit: HIT,
-            error: optional(Type.String({ description: 'Why there is no run.' })),
+            error: optional(Type.String({ description: 'Why no run was created.' })),
           }),
-          { description: 'One for each item, in the order of the request.' },
+          { description: 'One result per item, in request order.' },
         ),
         total: whole(0, INT_MAX, 'Items in the request.'),
-        created: whole(0, INT_MAX, 'Runs that are new.'),
+        created: whole(0, INT_MAX, 'Runs that were created.'),
       },
       { title: 'BulkTriggerReply' },
     ),
@@ -203,7 +208,7 @@ export function triggerRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** What would come of a trigger. */
+/** What a trigger would create. */
 function foreseen(ctx: Ctx, { id, slug, version, versionId, definition }: JobRow, asked: RunRequest) {
   const ttlSecs = asked.ttlSecs ?? definition.runTtlSecs
   const beginsMs = asked.scheduledAt?.getTime() ?? ctx.nowMs()
@@ -232,7 +237,7 @@ const hashOf = (payload: unknown): string =>
     .update(canonicalJson(payload ?? null))
     .digest('hex')
 
-/** What a trigger asks for, in our words. `at` is where it stands in the body, for what is wrong with it. */
+/** Translates a trigger into our request. `at` is its path in the body, for errors. */
 function requestOf(ctx: Ctx, it: Omit<BulkItem, 'idempotency_key'>, at: string): RunRequest {
   for (const name of ['debounce_key', 'batch_key'] as const)
     if (it[name]) throw refuseField(`${at}${name}`, 'is not supported by this installation; leave it out')
@@ -257,7 +262,7 @@ function requestOf(ctx: Ctx, it: Omit<BulkItem, 'idempotency_key'>, at: string):
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as RunRequest
 }
 
-/** The same refusal, with the place of the item before the names of its fields. */
+/** The same refusal, with its field names prefixed by the path of the item. */
 function ofItem(problem: Refusal, index: number): Refusal {
   if (problem.code !== 'invalid') return problem
   const { fields } = problem.details as { fields: { field: string; message: string }[] }

@@ -20,10 +20,13 @@ export const bodyOf = <P extends TProperties>(properties: P) => Type.Object(prop
 
 export const paging = {
   limit: withDefault(
-    Type.Integer({ minimum: 1, description: `Items on a page at most; above ${LIMIT_MAX} it is ${LIMIT_MAX}.` }),
+    Type.Integer({
+      minimum: 1,
+      description: `Maximum number of items per page; values above ${LIMIT_MAX} mean ${LIMIT_MAX}.`,
+    }),
     PAGE_SIZE,
   ),
-  cursor: optional(text(512, 'X-Next-Cursor of the page before, or the created_at of its last item.')),
+  cursor: optional(text(512, 'X-Next-Cursor of the previous page, or the created_at of its last item.')),
 }
 
 /** Of lists under a run: no client of the product reads our cursors, so the whole list is the answer by itself. */
@@ -31,14 +34,14 @@ export const wholeList = {
   limit: optional(
     Type.Integer({
       minimum: 1,
-      description: `Items on a page at most; above ${LIMIT_MAX} it is ${LIMIT_MAX}. Without limit and cursor the whole list is the answer, up to what a debug bundle holds.`,
+      description: `Maximum number of items per page; values above ${LIMIT_MAX} mean ${LIMIT_MAX}. Without limit and cursor, the whole list is returned, up to the limits of a debug bundle.`,
     }),
   ),
   cursor: paging.cursor,
 }
 
 /** Which project is meant: that of the key, named or not. It never widens what a key may see. */
-export const ofProject = { project_id: optional(text(256, 'The project of the key; the same when left out or empty.')) }
+export const ofProject = { project_id: optional(text(256, "The key's project, which is also the default.")) }
 
 /** For reads: what is in another project is not there. */
 export function checkProjectOfRead(projectId: string | undefined, caller: { projectId: string }): void {

@@ -1,4 +1,4 @@
-// A run as Strait shows it: what is empty is left out, and what Strait has no word for is said in the nearest one.
+// A run as Strait shows it: empty fields are omitted, and what Strait has no word for is mapped to the nearest one.
 import { type Static, Type } from 'typebox'
 import { anyJson, flag, INT_MAX, metadata, oneOf, optional, RUN_ID, tags, time, whole } from '#contract/common.ts'
 import { PRIORITY } from '#contract/job.ts'
@@ -7,76 +7,76 @@ import { runWire, type ShownBody } from '#http/wire/run-wire.ts'
 import { instantText } from '#postgres/instant.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
-/** Strait's names of where a run comes from; our replays are manual runs there. */
+/** Strait's names for what triggered a run; our replays are manual runs there. */
 export const STRAIT_TRIGGERS = ['manual', 'cron', 'spawn', 'workflow', 'retry', 'event'] as const
 export const TRIGGERED_BY = oneOf(STRAIT_TRIGGERS, 'What triggered the run.')
-/** The 13 of Strait, and `paused`. */
+/** Strait's 13 states, and `paused`. */
 export const STATUS = oneOf(RUN_STATES, 'State of the run.')
 
 const word = (description: string) => Type.String({ description })
 const count = (description: string) => whole(0, INT_MAX, description)
 
-/** Where there is nothing to say but that it was done. */
+/** The response of operations that have nothing else to report. */
 export const OK = Type.Object({ status: oneOf(['ok'], 'Done.') }, { title: 'OK' })
 
 const ExecutionTrace = Type.Object(
   {
-    queue_wait_ms: optional(count('From being due to being claimed.')),
+    queue_wait_ms: optional(count('From being due to the claim.')),
     dequeue_ms: optional(count('From the claim to the start of the request.')),
-    connect_ms: optional(count('Name look-up, TCP and TLS.')),
-    ttfb_ms: optional(count('From the request sent to the first byte of the answer.')),
+    connect_ms: optional(count('DNS lookup, TCP and TLS.')),
+    ttfb_ms: optional(count('From the end of the request to the first byte of the response.')),
     transfer_ms: optional(count('From the first byte to the last.')),
     total_ms: optional(count('From being due to the last byte.')),
-    dispatch_ms: optional(count('Connect, first byte and transfer together.')),
+    dispatch_ms: optional(count('Sum of connect_ms, ttfb_ms and transfer_ms.')),
   },
-  { title: 'ExecutionTrace', description: 'Whole milliseconds; what was not measured is not there.' },
+  { title: 'ExecutionTrace', description: 'Whole milliseconds; unmeasured parts are omitted.' },
 )
 
 export const JobRun = Type.Object(
   {
     id: RUN_ID,
-    job_id: word('Id of the job; empty for a run that somebody else reports.'),
+    job_id: word('Id of the job; empty for an external run.'),
     project_id: word('Project that the run belongs to.'),
     status: STATUS,
     attempt: count('Number of the current or the next attempt; the first is 1.'),
-    payload: optional(anyJson('What the run works on.')),
-    result: optional(anyJson('What the run gave.')),
-    payload_gone: optional(flag('True when payload and result are older than they are kept.')),
+    payload: optional(anyJson('Payload of the run.')),
+    result: optional(anyJson('Result of the run.')),
+    payload_gone: optional(flag('True when payload and result have been deleted by retention.')),
     metadata: optional(metadata('Metadata of the run.')),
-    error: optional(word('What went wrong last.')),
+    error: optional(word('The latest error.')),
     triggered_by: TRIGGERED_BY,
-    scheduled_at: optional(time('When it was to begin, if it was given a time.')),
-    started_at: optional(time('When the latest attempt began.')),
-    finished_at: optional(time('When the run was over.')),
-    heartbeat_at: optional(time('When its executor was heard of last.')),
+    scheduled_at: optional(time('When it was scheduled to start, if a time was given.')),
+    started_at: optional(time('When the latest attempt started.')),
+    finished_at: optional(time('When the run ended.')),
+    heartbeat_at: optional(time('When its executor last sent a heartbeat.')),
     next_retry_at: optional(time('When the next attempt is due.')),
-    expires_at: optional(time('When it expires unless it has begun.')),
+    expires_at: optional(time('When it expires if it has not started.')),
     parent_run_id: optional(word('The run that spawned this one.')),
     priority: PRIORITY,
     idempotency_key: optional(word('The key that it was triggered with.')),
     job_version: count('Version of the job; the first is 1.'),
-    workflow_step_run_id: optional(word('Never there: this installation has no workflows.')),
-    max_attempts_override: optional(count('Attempts at most, when the trigger said so itself.')),
-    timeout_secs_override: optional(count('Seconds per attempt, when the trigger said so itself.')),
-    retry_backoff: optional(word('Back-off, when the trigger said so itself.')),
-    retry_initial_delay_secs: optional(count('First delay, when the trigger said so itself.')),
-    retry_max_delay_secs: optional(count('Longest delay, when the trigger said so itself.')),
+    workflow_step_run_id: optional(word('Never present: Runyard has no workflows.')),
+    max_attempts_override: optional(count('Maximum number of attempts, if the trigger set it.')),
+    timeout_secs_override: optional(count('Timeout of one attempt in seconds, if the trigger set it.')),
+    retry_backoff: optional(word('Retry strategy, if the trigger set it.')),
+    retry_initial_delay_secs: optional(count('First retry delay in seconds, if the trigger set it.')),
+    retry_max_delay_secs: optional(count('Upper limit of the retry delay in seconds, if the trigger set it.')),
     execution_trace: optional(ExecutionTrace),
-    debug_mode: flag('Marked for inspection.'),
+    debug_mode: flag('Whether the run is in debug mode.'),
     continuation_of: optional(word('The run that this one continues.')),
-    lineage_depth: count('How many parents or continuations stand before it.'),
+    lineage_depth: count('Number of parents and continuations before it.'),
     tags: optional(tags('Tags of the run.')),
     job_version_id: optional(word('Id of the version of the job.')),
     created_by: optional(word('Who triggered it.')),
     batch_id: optional(word('The batch that it was triggered with.')),
-    concurrency_key: optional(word('Runs with the same key share a limit.')),
+    concurrency_key: optional(word('Runs with the same key share max_concurrency_per_key.')),
     created_at: time('When the run was triggered.'),
   },
   { title: 'JobRun' },
 )
 export type JobRun = Static<typeof JobRun>
 
-/** What a trigger set itself, by the names under which it is kept. */
+/** The settings that a trigger overrode, by the names under which they are stored. */
 type Overrides = {
   maxAttempts?: number
   timeoutSecs?: number

@@ -1,4 +1,4 @@
-// The reads of Strait's Runs API, as routes of this dialect. Paths begin behind /strait.
+// The reads of Strait's Runs API. Paths are relative to /strait.
 import { Type } from 'typebox'
 import { commaList, flag, oneOf, optional, RunPath, text, uuid, whole } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
@@ -13,7 +13,7 @@ const read = { needs: 'runs:read', tag } as const
 const listed = { params: RunPath, query: query(wholeList), refusals: ['run_not_found', 'invalid_cursor'] } as const
 const STATUSES = optional(commaList(STATUS, RUN_STATES.length, 'Runs in any of these states.'))
 
-/** The older spelling of filters by tags and metadata. */
+/** The older syntax of filters by tags and metadata. */
 const BRACKETED = '^(?:tags|metadata)\\[.+\\]$'
 
 export const listRuns = route({
@@ -21,25 +21,25 @@ export const listRuns = route({
   method: 'GET',
   path: '/v1/runs',
   name: 'listRuns',
-  summary: 'List runs, newest first; all filters must hold.',
-  description: 'A parameter that is not known is refused. Also taken: `tags[key]=value` and `metadata[key]=value`.',
+  summary: 'List runs, newest first; filters combine with AND.',
+  description: 'Unknown parameters are refused. `tags[key]=value` and `metadata[key]=value` are accepted too.',
   query: query(
     {
       ...ofProject,
       status: optional(STATUS),
       statuses: STATUSES,
       'statuses[]': STATUSES,
-      execution_mode: optional(oneOf(['http', 'worker'], 'Runs that are executed in this way.')),
+      execution_mode: optional(oneOf(['http', 'worker'], 'Runs with this execution mode.')),
       metadata_key: optional(text(128, 'Runs whose metadata has this key.', { minLength: 1 })),
-      metadata_value: optional(text(1024, 'And this value under it.')),
+      metadata_value: optional(text(1024, 'Value under that key.')),
       tag_key: optional(text(64, 'Runs that have a tag with this key.', { minLength: 1 })),
-      tag_value: optional(text(256, 'And this value under it.')),
+      tag_value: optional(text(256, 'Value under that key.')),
       triggered_by: optional(TRIGGERED_BY),
       batch_id: optional(uuid('Runs of one batch.')),
       payload_contains: optional(text(8192, 'JSON object that the payload must contain.', { minLength: 1 })),
       ...paging,
     },
-    { patternProperties: { [BRACKETED]: { description: 'One tag, or one entry of the metadata.' } } },
+    { patternProperties: { [BRACKETED]: { description: 'A filter on one tag or one metadata entry.' } } },
   ),
   replies: { 200: Type.Array(JobRun) },
   refusals: ['invalid_cursor'],
@@ -83,7 +83,7 @@ export const listLineage = route({
   method: 'GET',
   path: '/v1/runs/:run_id/lineage',
   name: 'listLineage',
-  summary: 'List what a run continues and what continues it, the root first.',
+  summary: 'List the runs that a run continues and that continue it, root first.',
   replies: { 200: Type.Array(JobRun) },
 })
 
@@ -109,7 +109,7 @@ export const listCheckpoints = route({
   method: 'GET',
   path: '/v1/runs/:run_id/checkpoints',
   name: 'listCheckpoints',
-  summary: 'List the checkpoints of a run, the latest first.',
+  summary: 'List the checkpoints of a run, newest first.',
   replies: { 200: Type.Array(RunCheckpoint) },
 })
 
@@ -119,7 +119,7 @@ export const listUsage = route({
   method: 'GET',
   path: '/v1/runs/:run_id/usage',
   name: 'listUsage',
-  summary: 'List what models used, the latest first.',
+  summary: 'List the model usage of a run, newest first.',
   replies: { 200: Type.Array(RunUsage) },
 })
 
@@ -129,7 +129,7 @@ export const listToolCalls = route({
   method: 'GET',
   path: '/v1/runs/:run_id/tool-calls',
   name: 'listToolCalls',
-  summary: 'List tool calls, the first one first.',
+  summary: 'List the tool calls of a run, oldest first.',
   replies: { 200: Type.Array(RunToolCall) },
 })
 
@@ -139,7 +139,7 @@ export const listOutputs = route({
   method: 'GET',
   path: '/v1/runs/:run_id/outputs',
   name: 'listOutputs',
-  summary: 'List outputs, by key.',
+  summary: 'List the outputs of a run, by key.',
   replies: { 200: Type.Array(RunOutput) },
 })
 
@@ -149,7 +149,7 @@ export const listState = route({
   method: 'GET',
   path: '/v1/runs/:run_id/state',
   name: 'listState',
-  summary: 'List the values that a run keeps, by key.',
+  summary: 'List the state values of a run, by key.',
   replies: { 200: Type.Array(RunState) },
 })
 
@@ -158,17 +158,17 @@ export const getDebugBundle = route({
   method: 'GET',
   path: '/v1/runs/:run_id/debug-bundle',
   name: 'getDebugBundle',
-  summary: 'Get everything that is known about a run.',
+  summary: 'Get the debug bundle: everything about a run.',
   params: RunPath,
   replies: {
     200: Type.Object(
       {
         run: JobRun,
-        events: Type.Array(RunEvent, { description: 'Oldest first; 10,000 at most.' }),
-        checkpoints: Type.Array(RunCheckpoint, { description: 'Latest first; 1,000 at most.' }),
-        usage: Type.Array(RunUsage, { description: '10,000 at most.' }),
-        tool_calls: Type.Array(RunToolCall, { description: '10,000 at most.' }),
-        outputs: Type.Array(RunOutput, { description: '10,000 at most.' }),
+        events: Type.Array(RunEvent, { description: 'Oldest first; at most 10,000.' }),
+        checkpoints: Type.Array(RunCheckpoint, { description: 'Newest first; at most 1,000.' }),
+        usage: Type.Array(RunUsage, { description: 'At most 10,000.' }),
+        tool_calls: Type.Array(RunToolCall, { description: 'At most 10,000.' }),
+        outputs: Type.Array(RunOutput, { description: 'At most 10,000.' }),
       },
       { title: 'DebugBundle' },
     ),
@@ -181,7 +181,7 @@ export const getDependencyStatus = route({
   method: 'GET',
   path: '/v1/runs/:run_id/dependency-status',
   name: 'getDependencyStatus',
-  summary: 'Say what the job of a run depends on, and whether that is met.',
+  summary: "Get the dependencies of a run's job, and whether each is met for this run.",
   params: RunPath,
   replies: {
     200: Type.Object(
@@ -189,8 +189,8 @@ export const getDependencyStatus = route({
         run_id: Type.String({ description: 'The run.' }),
         job_id: Type.String({ description: 'Its job.' }),
         status: STATUS,
-        dependencies: Type.Array(JobDependency, { description: 'All of the job.' }),
-        dependencies_satisfied: flag('Whether all of them are met.'),
+        dependencies: Type.Array(JobDependency, { description: 'All dependencies of the job.' }),
+        dependencies_satisfied: flag('Whether all dependencies are met.'),
       },
       { title: 'DependencyStatus' },
     ),
@@ -203,7 +203,7 @@ const stream = {
   stream: true,
   method: 'GET',
   params: RunPath,
-  query: query({ after_sequence: optional(whole(0, Number.MAX_SAFE_INTEGER, 'Begin behind this sequence.')) }),
+  query: query({ after_sequence: optional(whole(0, Number.MAX_SAFE_INTEGER, 'Events after this sequence.')) }),
   replies: { 200: Type.String() },
   refusals: ['run_not_found', 'overloaded'],
 } as const
@@ -212,12 +212,12 @@ export const streamRun = route({
   ...stream,
   path: '/v1/runs/:run_id/stream',
   name: 'streamRun',
-  summary: 'Follow a run: what has happened, what happens, and the end.',
+  summary: 'Stream the events of a run, from the beginning until it ends.',
 })
 
 export const streamChunks = route({
   ...stream,
   path: '/v1/runs/:run_id/stream/chunks',
   name: 'streamChunks',
-  summary: 'Follow what a run streams.',
+  summary: 'Stream the output chunks of a run.',
 })

@@ -1,4 +1,4 @@
-// What Strait's Runs API does to runs, one or many, and the list of all its 28 operations.
+// The controls of Strait's Runs API, for one run or many, and the list of all its 28 operations.
 import { Type } from 'typebox'
 import {
   anyJson,
@@ -26,14 +26,14 @@ const NO_BODY = { body: bodyOf({}), bodyOptional: true } as const
 const RUN_REPLY = { 200: JobRun } as const
 const ACCEPTED = { 202: JobRun } as const
 
-/** Each id has a result of its own, so one that is nobody's is no error of the request. */
+/** Each id has its own result, so an unknown id is not an error of the request. */
 const ids = (countMax: number, countMin = 1) =>
   Type.Array(text(256, 'Id of a run.'), { minItems: countMin, maxItems: countMax, description: 'Ids of the runs.' })
 
-/** Longer than is taken, so that the refusal of a long list can be in the product's own words. */
+/** The schema allows longer lists than the API, so that too long a list is refused in the product's own words. */
 const LONG_IDS = Type.Array(text(256, 'Id of a run.'), {
   maxItems: 10_000,
-  description: 'Ids of the runs; 100 at most.',
+  description: 'Ids of the runs; at most 100.',
 })
 
 export const cancelRun = route({
@@ -54,9 +54,9 @@ export const replayRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/replay',
   name: 'replayRun',
-  summary: 'Do a failed run again, as a new run.',
+  summary: 'Replay a failed run as a new run.',
   params: RunPath,
-  query: query({ from_checkpoint: optional(whole(1, INT_MAX, 'Begin from this checkpoint of the old run.')) }),
+  query: query({ from_checkpoint: optional(whole(1, INT_MAX, 'Start from this checkpoint of the original run.')) }),
   replies: ACCEPTED,
   refusals: ['run_not_found', 'checkpoint_not_found', 'payload_gone', 'job_paused', 'invalid'],
 })
@@ -68,7 +68,7 @@ export const redriveRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/dlq-replay',
   name: 'redriveRun',
-  summary: 'Queue a dead-lettered run again, its attempts counted anew.',
+  summary: 'Redrive a dead-lettered run: queue it again, with its attempts counted from 1.',
   params: RunPath,
   replies: ACCEPTED,
   refusals: ['run_not_found', 'wrong_state'],
@@ -80,11 +80,11 @@ export const resetIdempotencyKey = route({
   method: 'DELETE',
   path: '/v1/runs/:run_id/idempotency-key',
   name: 'resetIdempotencyKey',
-  summary: 'Free the idempotency key of a run; fine when it has none.',
+  summary: 'Release the idempotency key of a run, if it has one.',
   params: RunPath,
   replies: {
     200: Type.Object(
-      { status: oneOf(['reset'], 'The key may be used again.'), run_id: Type.String({ description: 'The run.' }) },
+      { status: oneOf(['reset'], 'The key can be used again.'), run_id: Type.String({ description: 'The run.' }) },
       { title: 'IdempotencyReset' },
     ),
   },
@@ -96,10 +96,10 @@ export const rescheduleRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/reschedule',
   name: 'rescheduleRun',
-  summary: 'Give a run that has not begun another time.',
+  summary: 'Reschedule a run that has not started.',
   params: RunPath,
   body: bodyOf({
-    scheduled_at: time('When it is to begin; a past time means now, a year ahead is the most.'),
+    scheduled_at: time('When to start; a time in the past means now. At most a year ahead.'),
     payload: optional(anyJson('Replaces the payload.')),
   }),
   replies: RUN_REPLY,
@@ -112,7 +112,7 @@ export const pauseRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/pause',
   name: 'pauseRun',
-  summary: 'Pause an executing run; answers when it is paused, or was given its time to be.',
+  summary: 'Pause an executing run; responds once it is paused, or after the grace period.',
   params: RunPath,
   replies: RUN_REPLY,
   refusals: ['run_not_found', 'wrong_state'],
@@ -124,7 +124,7 @@ export const resumeRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/resume',
   name: 'resumeRun',
-  summary: 'Queue a paused run again, to go on from its latest checkpoint.',
+  summary: 'Resume a paused run; it is queued, and continues from its latest checkpoint.',
   params: RunPath,
   replies: RUN_REPLY,
   refusals: ['run_not_found', 'wrong_state'],
@@ -135,9 +135,9 @@ export const restartRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/restart',
   name: 'restartRun',
-  summary: 'Begin an executing or paused run anew, with another preset if one is named.',
+  summary: 'Restart an executing or paused run from the beginning, optionally with another preset.',
   params: RunPath,
-  body: bodyOf({ machine_preset: optional(nullable(text(64, ''), 'Name of the preset; null or nothing: as it is.')) }),
+  body: bodyOf({ machine_preset: optional(nullable(text(64, ''), 'Name of the preset; null or empty: unchanged.')) }),
   bodyOptional: true,
   replies: RUN_REPLY,
   refusals: ['run_not_found', 'wrong_state'],
@@ -148,9 +148,9 @@ export const debugRun = route({
   method: 'POST',
   path: '/v1/runs/:run_id/debug',
   name: 'debugRun',
-  summary: 'Mark a run for inspection, or take the mark away.',
+  summary: 'Turn debug mode of a run on or off.',
   params: RunPath,
-  body: bodyOf({ debug_mode: withDefault(flag('Whether the run is marked.'), false) }),
+  body: bodyOf({ debug_mode: withDefault(flag('Whether debug mode is on.'), false) }),
   bodyOptional: true,
   replies: { 200: OK },
   refusals: ['run_not_found'],
@@ -161,16 +161,16 @@ const BulkCancelResponse = Type.Object(
     results: Type.Array(
       Type.Object(
         {
-          id: Type.String({ description: 'Id of the run, as it was given.' }),
-          status: Type.String({ description: 'Its state now, or failed when there is no such run.' }),
+          id: Type.String({ description: 'Id of the run, as it was sent.' }),
+          status: Type.String({ description: 'Current state of the run, or failed when it was not found.' }),
           error: optional(Type.String({ description: 'Why it was not canceled.' })),
         },
         { title: 'BulkCancelResult' },
       ),
-      { description: 'Those that were not canceled first.' },
+      { description: 'One result per run; those that were not canceled come first.' },
     ),
-    total: whole(0, INT_MAX, 'Runs in the request, each once.'),
-    canceled: whole(0, INT_MAX, 'Runs that are canceled.'),
+    total: whole(0, INT_MAX, 'Distinct runs in the request.'),
+    canceled: whole(0, INT_MAX, 'Runs that were canceled.'),
     failed: whole(0, INT_MAX, 'Runs that could not be canceled.'),
   },
   { title: 'BulkCancelResponse' },
@@ -192,13 +192,14 @@ export const cancelMatching = route({
   method: 'POST',
   path: '/v1/runs/bulk-cancel-all',
   name: 'cancelMatching',
-  summary: 'Cancel all runs that match the filters and are not over; 10,000 at most.',
+  summary: 'Cancel all runs that match the filters and have not ended; at most 10,000.',
   query: query(ofProject),
-  description: 'An empty filter is none. A filter that is not known is refused: passed over, it would cancel too much.',
+  description:
+    'Empty filters are ignored. Unknown filters are refused: if they were ignored, too much would be canceled.',
   body: body({
     job_id: optional(text(64, 'Runs of this job.')),
-    batch_id: optional(text(64, 'Runs of this batch, a UUID.')),
-    triggered_by: optional(oneOf([...STRAIT_TRIGGERS, ''], 'Runs that were triggered in this way.')),
+    batch_id: optional(text(64, 'Runs of this batch (a UUID).')),
+    triggered_by: optional(oneOf([...STRAIT_TRIGGERS, ''], 'Runs with this trigger.')),
     status: optional(oneOf([...RUN_STATES, ''], 'Runs in this state.')),
   }),
   bodyOptional: true,
@@ -211,7 +212,7 @@ export const replayRuns = route({
   method: 'POST',
   path: '/v1/runs/bulk-replay',
   name: 'replayRuns',
-  summary: 'Do up to 100 failed runs again; answers the new runs, and leaves out what cannot be replayed.',
+  summary: 'Replay up to 100 failed runs; responds with the new runs and omits runs that cannot be replayed.',
   body: bodyOf({ run_ids: ids(100) }),
   replies: { 200: Type.Array(JobRun) },
 })
@@ -222,18 +223,18 @@ export const redriveRuns = route({
   method: 'POST',
   path: '/v1/runs/bulk-dlq-replay',
   name: 'redriveRuns',
-  summary: 'Queue dead-lettered runs again: those that are named, or the oldest of the project.',
+  summary: 'Redrive dead-lettered runs: the listed ones, or the oldest of the project.',
   body: bodyOf({
     run_ids: optional(nullable(ids(500, 0))),
     ...ofProject,
-    limit: withDefault(whole(0, 500, 'With project_id: how many; 0 is 100.'), 0),
+    limit: withDefault(whole(0, 500, 'With project_id: how many; 0 means 100.'), 0),
   }),
   bodyOptional: true,
   replies: {
     200: Type.Object(
       {
-        replayed: Type.Array(JobRun, { description: 'The runs that are queued again.' }),
-        count: whole(0, 500, 'How many they are.'),
+        replayed: Type.Array(JobRun, { description: 'The runs that were queued again.' }),
+        count: whole(0, 500, 'Number of those runs.'),
       },
       { title: 'BulkDLQReplayResponse' },
     ),

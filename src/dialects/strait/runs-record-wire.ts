@@ -1,4 +1,4 @@
-// What a run left behind, as Strait shows it: events, checkpoints, usage, tool calls, outputs and state.
+// The records of a run as Strait shows them: events, checkpoints, usage, tool calls, outputs and state.
 import { Type } from 'typebox'
 import { anyJson, INT_MAX, jsonObject, optional, RUN_ID, time, whole } from '#contract/common.ts'
 import { RUN_MOVES, transitionOf } from '#core/run.ts'
@@ -15,11 +15,11 @@ export const RunEvent = Type.Object(
   {
     id: word('Id of the event.'),
     run_id: RUN_ID,
-    type: word('log, state_change, progress, or what its writer called it.'),
+    type: word('log, state_change, progress, or the type its writer chose.'),
     level: word('debug, info, warn or error.'),
-    message: word('The line.'),
-    data: anyJson('What else there is to say.'),
-    created_at: time('When it was written.'),
+    message: word('The log line.'),
+    data: anyJson('Anything else, as JSON.'),
+    created_at: time('When it was recorded.'),
   },
   { title: 'RunEvent' },
 )
@@ -27,10 +27,10 @@ export const RunCheckpoint = Type.Object(
   {
     id: word('Id of the checkpoint.'),
     run_id: RUN_ID,
-    sequence: whole(1, INT_MAX, 'Number of the checkpoint in its run, from 1.'),
-    source: word('Who wrote it.'),
-    state: anyJson('The state.'),
-    created_at: time('When it was written.'),
+    sequence: whole(1, INT_MAX, 'Number of the checkpoint within its run, from 1.'),
+    source: word('Name of the writer.'),
+    state: anyJson('The saved state.'),
+    created_at: time('When it was recorded.'),
   },
   { title: 'RunCheckpoint' },
 )
@@ -39,12 +39,12 @@ export const RunUsage = Type.Object(
     id: word('Id of the record.'),
     run_id: RUN_ID,
     provider: word('Provider of the model.'),
-    model: word('The model.'),
-    prompt_tokens: big('Tokens read.'),
-    completion_tokens: big('Tokens written.'),
-    total_tokens: big('Tokens in all.'),
+    model: word('Name of the model.'),
+    prompt_tokens: big('Prompt tokens.'),
+    completion_tokens: big('Completion tokens.'),
+    total_tokens: big('Total tokens.'),
     cost_microusd: big('Cost in millionths of a US dollar.'),
-    created_at: time('When it was booked.'),
+    created_at: time('When it was recorded.'),
   },
   { title: 'RunUsage' },
 )
@@ -52,11 +52,11 @@ export const RunToolCall = Type.Object(
   {
     id: word('Id of the record.'),
     run_id: RUN_ID,
-    tool_name: word('The tool.'),
-    input: optional(anyJson('What it was given.')),
-    output: optional(anyJson('What it gave.')),
-    duration_ms: optional(big('How long it took.')),
-    status: word('How it ended.'),
+    tool_name: word('Name of the tool.'),
+    input: optional(anyJson('Input of the call.')),
+    output: optional(anyJson('Output of the call.')),
+    duration_ms: optional(big('Duration in milliseconds.')),
+    status: word('How the call ended.'),
     created_at: time('When it was recorded.'),
   },
   { title: 'RunToolCall' },
@@ -65,25 +65,25 @@ export const RunOutput = Type.Object(
   {
     id: word('Id of the output.'),
     run_id: RUN_ID,
-    output_key: word('Its name.'),
-    schema: optional(jsonObject('JSON Schema that the value meets.')),
-    value: anyJson('The output.'),
-    created_at: time('When it was written.'),
+    output_key: word('Name of the output.'),
+    schema: optional(jsonObject('JSON Schema that the value matches.')),
+    value: anyJson('Value of the output.'),
+    created_at: time('When it was recorded.'),
   },
   { title: 'RunOutput' },
 )
 export const RunState = Type.Object(
   {
     run_id: RUN_ID,
-    state_key: word('Name of the value.'),
-    key: word('The same, by the name that the TypeScript client reads.'),
+    state_key: word('Key of the value.'),
+    key: word('Alias of state_key, for the TypeScript client.'),
     value: anyJson('The value.'),
-    updated_at: time('When it was written last.'),
+    updated_at: time('When it was last written.'),
   },
   { title: 'RunState' },
 )
 
-/** Chunks have a stream of their own, and there may be thousands of them between two events. */
+/** Chunks have their own stream, and there may be thousands of them between two events. */
 export const CHUNK = 'stream.chunk'
 
 const STATE_CHANGE = 'state_change'

@@ -1,4 +1,4 @@
-// What a running attempt calls on Strait's SDK plane, with its run token. Both spellings are taken where the product's
+// What a running attempt calls on Strait's SDK plane, with its run token. Both spellings are accepted where the product's
 // clients differ.
 import { Type } from 'typebox'
 import { OverBudget } from '#contract/agents.ts'
@@ -29,7 +29,7 @@ const attempt = { needs: 'run_token', tag, params: RunPath, refusals: FENCED } a
 const post = { ...attempt, method: 'POST' } as const
 const COST_MAX = 1_000_000_000_000
 const VALUE_BYTES_MAX = 64 * 1024
-const KEY = text(256, 'Name of the value.', { minLength: 1 })
+const KEY = text(256, 'Key of the value.', { minLength: 1 })
 const KeyPath = Type.Object({ run_id: RUN_ID, key: KEY })
 
 export const getPayload = route({
@@ -37,7 +37,7 @@ export const getPayload = route({
   method: 'GET',
   path: '/sdk/v1/runs/:run_id/payload',
   name: 'getPayload',
-  summary: 'Get the payload of the run, bare.',
+  summary: 'Get the payload of the run, without an envelope.',
   replies: { 200: anyJson('The payload as it was sent.') },
 })
 
@@ -45,28 +45,28 @@ export const logRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/log',
   name: 'logRun',
-  summary: "Write a line into the run's log.",
+  summary: "Write a line to the run's log.",
   body: bodyOf({
     type: withDefault(EVENT_TYPE, 'log'),
     level: withDefault(LEVEL, 'info'),
-    message: text(8192, 'The line.'),
-    data: optional(anyJson('What else there is to say.')),
+    message: text(8192, 'The log line.'),
+    data: optional(anyJson('Anything else, as JSON.')),
   }),
   replies: { 201: RunEvent },
   refusals: [...FENCED, 'reserved_type'],
 })
 
-const ETA = Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Seconds left, as far as known.' })
+const ETA = Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Estimated seconds left.' })
 
 export const progressRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/progress',
   name: 'progressRun',
-  summary: 'Say how far the run is.',
+  summary: 'Report the progress of the run.',
   body: bodyOf({
-    percent: Type.Number({ minimum: 0, maximum: 100, description: 'Percent done.' }),
-    message: optional(text(8192, 'What is being done.')),
-    step: optional(text(128, 'The step that is being done.', { minLength: 1 })),
+    percent: Type.Number({ minimum: 0, maximum: 100, description: 'Progress in percent.' }),
+    message: optional(text(8192, 'What is being done, for people.')),
+    step: optional(text(128, 'Name of the current step.', { minLength: 1 })),
     eta_seconds: optional(ETA),
     eta_secs: optional(ETA),
   }),
@@ -79,8 +79,9 @@ export const annotateRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/annotate',
   name: 'annotateRun',
-  summary: "Lay annotations over the run's metadata.",
-  description: 'The body holds them under `annotations`, or is the map itself. 50 keys at most in all.',
+  summary: "Merge annotations into the run's metadata.",
+  description:
+    'The body has them under `annotations`, or is the map itself. The metadata may have at most 50 keys in total.',
   bodyAs: 'given',
   body: Type.Object({}, { additionalProperties: true, description: '`{annotations: {key: text}}`, or `{key: text}`.' }),
   replies: { 200: JobRun },
@@ -90,14 +91,14 @@ export const heartbeatRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/heartbeat',
   name: 'heartbeatRun',
-  summary: 'Renew the lease, and hear whether to pause or stop.',
+  summary: 'Renew the lease, and learn whether to pause or stop.',
   body: bodyOf({}),
   bodyOptional: true,
   replies: {
     200: Type.Object(
       {
         status: oneOf(['ok'], 'The lease is renewed.'),
-        told: optional(oneOf(['pause', 'stop'], 'pause: checkpoint and stop. stop: stop at once.')),
+        told: optional(oneOf(['pause', 'stop'], 'pause: save a checkpoint and stop. stop: stop immediately.')),
       },
       { title: 'Heartbeat' },
     ),
@@ -108,9 +109,9 @@ export const checkpointRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/checkpoint',
   name: 'checkpointRun',
-  summary: 'Keep a state that the next attempt begins from.',
+  summary: 'Save a checkpoint: the state that the next attempt starts from.',
   body: bodyOf({
-    source: withDefault(text(64, 'Who wrote it.', { minLength: 1 }), 'sdk'),
+    source: withDefault(text(64, 'Name of the writer.', { minLength: 1 }), 'sdk'),
     state: anyJson('Any JSON.'),
   }),
   replies: { 201: RunCheckpoint },
@@ -122,14 +123,14 @@ export const usageRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/usage',
   name: 'usageRun',
-  summary: 'Book what a call of a model used; without a cost, the prices of the project tell it.',
+  summary: "Record the usage of a model call; without a cost, it is calculated from the project's prices.",
   body: bodyOf({
     provider: text(128, 'Provider of the model.', { minLength: 1 }),
-    model: text(256, 'The model.', { minLength: 1 }),
-    prompt_tokens: tokens('Tokens read.'),
-    completion_tokens: tokens('Tokens written.'),
-    total_tokens: optional(whole(0, INT_MAX, 'Tokens in all; the sum of both when left out.')),
-    cost_microusd: optional(whole(0, COST_MAX, 'Cost in millionths of a US dollar; 0 is the same as none.')),
+    model: text(256, 'Name of the model.', { minLength: 1 }),
+    prompt_tokens: tokens('Prompt tokens.'),
+    completion_tokens: tokens('Completion tokens.'),
+    total_tokens: optional(whole(0, INT_MAX, 'Total tokens; defaults to the sum of the two.')),
+    cost_microusd: optional(whole(0, COST_MAX, 'Cost in millionths of a US dollar; 0 means not given.')),
   }),
   replies: {
     201: Type.Object({ ...RunUsage.properties, over_budget: optional(OverBudget) }, { title: 'BookedRunUsage' }),
@@ -140,13 +141,13 @@ export const toolCallRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/tool-call',
   name: 'toolCallRun',
-  summary: 'Record a call of a tool.',
+  summary: 'Record a tool call.',
   body: bodyOf({
-    tool_name: text(128, 'The tool.', { minLength: 1 }),
-    input: optional(anyJson('What it was given.')),
-    output: optional(anyJson('What it gave.')),
-    duration_ms: optional(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'How long it took.' })),
-    status: withDefault(text(64, 'How it ended.', { minLength: 1 }), 'completed'),
+    tool_name: text(128, 'Name of the tool.', { minLength: 1 }),
+    input: optional(anyJson('Input of the call.')),
+    output: optional(anyJson('Output of the call.')),
+    duration_ms: optional(Type.Number({ minimum: 0, maximum: INT_MAX, description: 'Duration in milliseconds.' })),
+    status: withDefault(text(64, 'How the call ended.', { minLength: 1 }), 'completed'),
   }),
   replies: { 201: RunToolCall },
 })
@@ -155,12 +156,12 @@ export const outputRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/output',
   name: 'outputRun',
-  summary: 'Leave an output under a key; the same key again replaces it.',
+  summary: 'Set an output of the run; the same key again replaces it.',
   body: bodyOf({
     output_key: optional(KEY),
     key: optional(KEY),
-    schema: optional(jsonObject('JSON Schema that the value must meet.', JSON_SCHEMA_BYTES_MAX)),
-    value: anyJson('The output.'),
+    schema: optional(jsonObject('JSON Schema that the value must match.', JSON_SCHEMA_BYTES_MAX)),
+    value: anyJson('Value of the output.'),
   }),
   replies: { 201: RunOutput },
 })
@@ -169,8 +170,8 @@ export const stateRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/state',
   name: 'stateRun',
-  summary: 'Keep a value under a key, for later attempts.',
-  body: bodyOf({ key: KEY, value: anyJson('Any JSON; 64 KiB at most.', VALUE_BYTES_MAX) }),
+  summary: 'Set a state value, for later attempts of this run.',
+  body: bodyOf({ key: KEY, value: anyJson('Any JSON, at most 64 KiB.', VALUE_BYTES_MAX) }),
   replies: { 201: RunState },
 })
 
@@ -179,7 +180,7 @@ export const listStateOfRun = route({
   method: 'GET',
   path: '/sdk/v1/runs/:run_id/state',
   name: 'getStateByRunId',
-  summary: 'List the values that the run keeps, by key.',
+  summary: 'List the state values of the run, by key.',
   query: query(wholeList),
   replies: { 200: Type.Array(RunState) },
 })
@@ -189,7 +190,7 @@ export const getStateOfRun = route({
   method: 'GET',
   path: '/sdk/v1/runs/:run_id/state/:key',
   name: 'getStateByRunIdAndKey',
-  summary: 'Get a value that the run keeps.',
+  summary: 'Get a state value of the run.',
   params: KeyPath,
   replies: { 200: RunState },
   refusals: [...FENCED, 'value_not_found'],
@@ -200,7 +201,7 @@ export const deleteState = route({
   method: 'DELETE',
   path: '/sdk/v1/runs/:run_id/state/:key',
   name: 'deleteState',
-  summary: 'Forget a value.',
+  summary: 'Delete a state value.',
   params: KeyPath,
   replies: { 204: null },
   refusals: [...FENCED, 'value_not_found'],
@@ -210,22 +211,22 @@ export const streamChunk = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/stream',
   name: 'streamChunk',
-  summary: 'Stream a chunk to whoever watches.',
+  summary: 'Stream an output chunk to everyone who follows the run.',
   body: bodyOf({
-    chunk: text(65_536, 'The next piece.'),
-    stream_id: withDefault(text(128, 'Tells streams of one run apart.', { minLength: 1 }), 'default'),
-    done: withDefault(flag('True with the last piece.'), false),
+    chunk: text(65_536, 'The next piece of output.'),
+    stream_id: withDefault(text(128, 'Identifies the stream when a run has several.', { minLength: 1 }), 'default'),
+    done: withDefault(flag('True for the last chunk.'), false),
   }),
   replies: { 200: OK },
 })
 
-const measure = Type.Number({ minimum: 0, description: 'As measured.' })
+const measure = Type.Number({ minimum: 0, description: 'The measured value.' })
 
 export const resourcesRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/resources',
   name: 'resourcesRun',
-  summary: 'Say what the run uses of its machine.',
+  summary: 'Report the resource usage of the run.',
   body: bodyOf({ memory_mb: optional(measure), memory_percent: optional(measure), cpu_percent: optional(measure) }),
   replies: { 201: RunEvent },
 })

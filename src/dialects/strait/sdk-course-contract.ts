@@ -1,4 +1,4 @@
-// How an attempt goes on or ends on Strait's SDK plane, and the list of all that may be called there.
+// How an attempt continues or ends on Strait's SDK plane, and the list of all its operations.
 import { Type } from 'typebox'
 import { anyJson, flag, oneOf, optional, RunPath, text, time, uuid, whole, withDefault } from '#contract/common.ts'
 import { PRIORITY } from '#contract/job.ts'
@@ -16,7 +16,7 @@ export const completeRun = route({
   path: '/sdk/v1/runs/:run_id/complete',
   name: 'completeRun',
   summary: 'Complete the run.',
-  body: bodyOf({ result: optional(anyJson('What the run gave; 1 MiB at most.')) }),
+  body: bodyOf({ result: optional(anyJson('Result of the run; at most 1 MiB.')) }),
   bodyOptional: true,
   replies: { 200: JobRun },
 })
@@ -25,11 +25,11 @@ export const failRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/fail',
   name: 'failRun',
-  summary: 'Fail the run for good.',
+  summary: 'Fail the run permanently.',
   body: bodyOf({
     error: Type.Unsafe<string | Record<string, unknown>>({
       type: ['string', 'object'],
-      description: 'What went wrong: a sentence, or an object with a message.',
+      description: 'What went wrong: a message, or an object with a message.',
     }),
   }),
   replies: { 200: JobRun },
@@ -39,27 +39,27 @@ export const spawnRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/spawn',
   name: 'spawnRun',
-  summary: 'Trigger a child run, and wait for it if you like.',
+  summary: 'Trigger a child run, and optionally wait for it.',
   body: bodyOf({
     job_slug: optional(text(64, 'Slug or id of the job.', { minLength: 1 })),
-    job_id: optional(text(64, 'The same.', { minLength: 1 })),
+    job_id: optional(text(64, 'Alias of job_slug.', { minLength: 1 })),
     project_id: optional(text(256, 'The project of this run.', { minLength: 1 })),
-    payload: optional(anyJson('What the child works on.')),
+    payload: optional(anyJson('Payload of the child: any JSON.')),
     priority: optional(PRIORITY),
-    await_completion: withDefault(flag('Rest until the child is over.'), false),
-    await_timeout_secs: withDefault(whole(1, DAYS_30_SECS, 'How long to wait at most.'), 3600),
+    await_completion: withDefault(flag('Suspend the run until the child ends.'), false),
+    await_timeout_secs: withDefault(whole(1, DAYS_30_SECS, 'Timeout of the wait, in seconds.'), 3600),
   }),
   replies: {
     201: Type.Object(
       {
-        id: Type.String({ description: 'The child.' }),
-        job_id: Type.String({ description: 'Its job.' }),
-        project_id: Type.String({ description: 'Its project.' }),
+        id: Type.String({ description: 'Id of the child.' }),
+        job_id: Type.String({ description: 'Id of its job.' }),
+        project_id: Type.String({ description: 'Id of its project.' }),
         status: STATUS,
-        parent_run_id: Type.String({ description: 'This run.' }),
+        parent_run_id: Type.String({ description: 'Id of this run.' }),
         triggered_by: TRIGGERED_BY,
-        await_completion: optional(flag('This run waits for it.')),
-        await_event_key: optional(Type.String({ description: 'The key of that wait.' })),
+        await_completion: optional(flag('True when this run waits for the child.')),
+        await_event_key: optional(Type.String({ description: 'Key of the event that ends the wait.' })),
       },
       { title: 'SpawnedRun' },
     ),
@@ -71,8 +71,8 @@ export const continueRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/continue',
   name: 'continueRun',
-  summary: 'Go on as a new run, with another payload or the same.',
-  body: bodyOf({ payload: optional(anyJson('What the new run works on.')) }),
+  summary: 'Continue as a new run, with a new payload or the same one.',
+  body: bodyOf({ payload: optional(anyJson("Payload of the new run; defaults to this run's.")) }),
   bodyOptional: true,
   replies: { 201: JobRun },
   refusals: [...FENCED, 'depth_exceeded'],
@@ -82,16 +82,16 @@ export const waitForEventRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/wait-for-event',
   name: 'waitForEventRun',
-  summary: 'Rest until somebody sends an event.',
-  description: 'A notify_url is accepted for the sake of clients that send one, and is not called.',
+  summary: 'Suspend the run until an event arrives.',
+  description: 'A notify_url is accepted, because clients send one, but is never called.',
   body: bodyOf({
     event_key: text(512, 'Key of the event.', { minLength: 1 }),
-    timeout_secs: withDefault(whole(1, DAYS_30_SECS, 'How long to wait at most; 30 days are the most.'), 3600),
+    timeout_secs: withDefault(whole(1, DAYS_30_SECS, 'Timeout of the wait in seconds; at most 30 days.'), 3600),
   }),
   replies: {
     200: Type.Object(
       {
-        status: oneOf(['waiting'], 'The run rests.'),
+        status: oneOf(['waiting'], 'The run is suspended.'),
         event_key: Type.String({ description: 'Key of the event.' }),
         expires_at: time('When the run times out.'),
         trigger_id: uuid('Id of the wait.'),

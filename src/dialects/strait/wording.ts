@@ -40,12 +40,10 @@ const CODE_OF_STATUS: Readonly<Record<number, string>> = {
 
 const ErrorResponse = Type.Object(
   {
-    error: Type.String({ description: 'One sentence for a person.' }),
+    error: Type.String({ description: 'A sentence for people; may change between versions.' }),
     code: Type.String({ description: 'Stable code.' }),
-    details: optional(
-      Type.Array(Type.String(), { description: 'What is wrong with each field, as `field: what is wrong`.' }),
-    ),
-    request_id: Type.String({ description: 'Id of the request, as in the header X-Request-Id.' }),
+    details: optional(Type.Array(Type.String(), { description: 'Invalid fields, as `field: what is wrong`.' })),
+    request_id: Type.String({ description: 'Id of the request, also in the X-Request-Id header.' }),
   },
   { title: 'ErrorResponse' },
 )
@@ -54,9 +52,9 @@ const ErrorResponse = Type.Object(
 export const SURFACE: Surface = {
   title: 'Strait on Runyard',
   summary: "Strait's Runs API, its SDK plane, and the jobs and keys that they need.",
-  description: `Lists are bare arrays of 50 items, or \`limit\` up to 100. The header \`Link\` names the next page, and
-\`X-Next-Cursor\` what to send as \`cursor\` for it; a plain RFC 3339 time is taken as a cursor as well. Errors are
-\`{error, code, details?, request_id}\`. Fields that are not known are ignored.`,
+  description: `Lists are bare arrays of 50 items, or \`limit\` up to 100. The \`Link\` header names the next page, and
+\`X-Next-Cursor\` is its \`cursor\`; a plain RFC 3339 time is accepted as a cursor too. Errors are
+\`{error, code, details?, request_id}\`. Unknown fields are ignored.`,
   errorBody: ErrorResponse,
   statusOf: (code) => PRICED[code]?.status ?? STATUS[code],
   alsoOf,
@@ -65,9 +63,9 @@ export const SURFACE: Surface = {
 function alsoOf({ needs, query, body }: Route): number[] {
   const names = (schema: unknown) => Object.keys((schema as { properties?: object } | undefined)?.properties ?? {})
   return [
-    // A run token says by its status what became of its attempt.
+    // The status of a refused run token says what happened to its attempt.
     ...(needs === 'run_token' ? [401, 403, 409, 410] : []),
-    // A project other than the key's is not there to be read, and forbidden to be changed.
+    // A project other than the key's is not found when read, and forbidden when changed.
     ...(names(query).includes('project_id') ? [404] : []),
     ...(names(body).includes('project_id') ? [403] : []),
   ]

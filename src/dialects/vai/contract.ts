@@ -10,8 +10,8 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 
 const access = { needs: 'events:read', keyCookie: 'vai_token', tag } as const
 
-const RESOURCE_TYPE = oneOf(RESOURCE_TYPES, 'Kind of thing that the event is about.')
-const RESOURCE_ID = uuid('The thing that the event is about.')
+const RESOURCE_TYPE = oneOf(RESOURCE_TYPES, 'Type of the resource that the event is about.')
+const RESOURCE_ID = uuid('Id of the resource that the event is about.')
 
 export const Event = Type.Object(
   {
@@ -19,34 +19,34 @@ export const Event = Type.Object(
     tenantId: Type.String({ description: 'The project.' }),
     eventType: Type.String({ description: 'What happened.', examples: ['schedule.fired'] }),
     resourceType: RESOURCE_TYPE,
-    resourceId: nullable(uuid('The thing that it is about; null for the kind as such.')),
+    resourceId: nullable(uuid('Id of the resource; null for an event about the resource type as a whole.')),
     actorType: Type.String({ description: 'Kind of actor.', examples: ['user'] }),
-    actorId: nullable(Type.String(), 'The actor; null for the system itself.'),
-    correlationId: Type.String({ description: 'Shared by the whole chain of causes.' }),
-    causationId: nullable(uuid('The event that directly caused this one; null for the first of its chain.')),
+    actorId: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
+    correlationId: Type.String({ description: 'Id of the causal chain.' }),
+    causationId: nullable(uuid('Id of the event that directly caused this one; null for the first of its chain.')),
     occurredAt: time('When it happened.'),
-    payload: jsonObject('What else there is to say.'),
+    payload: jsonObject('Anything else, as JSON.'),
   },
   { title: 'Event' },
 )
 
 const EventPage = Type.Object(
   {
-    events: Type.Array(Event, { description: 'The page.' }),
-    total: whole(0, COUNT_MAX, 'Events on all pages.'),
-    limit: whole(1, 100, 'As asked.'),
-    offset: whole(0, COUNT_MAX, 'As asked.'),
-    hasNext: Type.Boolean({ description: 'Whether there are events beyond this page.' }),
+    events: Type.Array(Event, { description: 'The events.' }),
+    total: whole(0, COUNT_MAX, 'Number of events on all pages.'),
+    limit: whole(1, 100, 'Limit of the request.'),
+    offset: whole(0, COUNT_MAX, 'Offset of the request.'),
+    hasNext: Type.Boolean({ description: 'Whether there is another page.' }),
   },
   { title: 'EventPage' },
 )
 
-/** A query string; what this surface does not know in one it ignores. */
+/** A query string; unknown parameters are ignored. */
 const query = <P extends TProperties>(properties: P): TObject<P> => Type.Object(properties)
 const during = { from: optional(time('At this time or later.')), to: optional(time('Before this time.')) }
 const paging = {
-  limit: withDefault(whole(1, 100, 'Events on a page at most.'), 100),
-  offset: withDefault(Type.Integer({ minimum: 0, description: 'Events to pass over.' }), 0),
+  limit: withDefault(whole(1, 100, 'Maximum number of events per page.'), 100),
+  offset: withDefault(Type.Integer({ minimum: 0, description: 'Events to skip.' }), 0),
 }
 
 export const listEvents = route({
@@ -54,7 +54,7 @@ export const listEvents = route({
   method: 'GET',
   path: PREFIX,
   name: 'listEvents',
-  summary: 'List events, the most recent first.',
+  summary: 'List events, newest first.',
   query: query({
     event_type: optional(Type.String({ description: 'Events of this type.' })),
     resource_type: optional(RESOURCE_TYPE),
@@ -74,7 +74,7 @@ const counts = (of: string) =>
       },
       { title: 'Count' },
     ),
-    { description: `Events by ${of}, the most first.` },
+    { description: `Events by ${of}, most frequent first.` },
   )
 
 export const aggregateEvents = route({
@@ -82,14 +82,14 @@ export const aggregateEvents = route({
   method: 'GET',
   path: `${PREFIX}/aggregate`,
   name: 'aggregateEvents',
-  summary: 'Count events by type, by kind of thing and by kind of actor.',
+  summary: 'Count events by type, by resource type and by actor type.',
   query: query(during),
   replies: {
     200: Type.Object({
-      total: whole(0, COUNT_MAX, 'Events in all.'),
+      total: whole(0, COUNT_MAX, 'Total number of events.'),
       byEventType: counts('type'),
-      byResourceType: counts('kind of thing'),
-      byActorType: counts('kind of actor'),
+      byResourceType: counts('resource type'),
+      byActorType: counts('actor type'),
     }),
   },
 })
@@ -99,8 +99,8 @@ export const listEventsByCorrelation = route({
   method: 'GET',
   path: `${PREFIX}/correlation/:correlation_id`,
   name: 'listEventsByCorrelation',
-  summary: 'List a chain of causes, the oldest event first.',
-  params: Type.Object({ correlation_id: Type.String({ description: 'Of any form.' }) }),
+  summary: 'List the events of a causal chain, oldest first.',
+  params: Type.Object({ correlation_id: Type.String({ description: 'Id of the causal chain, of any form.' }) }),
   query: query(paging),
   replies: { 200: EventPage },
 })
@@ -110,7 +110,7 @@ export const listEventsByResource = route({
   method: 'GET',
   path: `${PREFIX}/resource/:resource_type/:resource_id`,
   name: 'listEventsByResource',
-  summary: 'List the events about one thing, the most recent first.',
+  summary: 'List the events about one resource, newest first.',
   params: Type.Object({ resource_type: RESOURCE_TYPE, resource_id: RESOURCE_ID }),
   query: query(paging),
   replies: { 200: EventPage },
@@ -121,19 +121,19 @@ export const statsByActor = route({
   method: 'GET',
   path: `${PREFIX}/stats/by-actor`,
   name: 'statsByActor',
-  summary: 'Count what each actor did, the busiest first.',
+  summary: 'Count events by actor, busiest first.',
   query: query(during),
   replies: {
     200: Type.Object({
       actors: Type.Array(
         Type.Object({
-          actorId: nullable(Type.String(), 'The actor; null for the system itself.'),
+          actorId: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
           actorType: Type.String({ description: 'Kind of actor.' }),
           total: whole(0, COUNT_MAX, 'Events of this actor.'),
-          successes: whole(0, COUNT_MAX, 'Those that tell of something that went well.'),
-          failures: whole(0, COUNT_MAX, 'Those that tell of something that went wrong.'),
+          successes: whole(0, COUNT_MAX, 'Events that report a success.'),
+          failures: whole(0, COUNT_MAX, 'Events that report a failure.'),
         }),
-        { description: 'The busiest actors, 10,000 of them at most.' },
+        { description: 'The busiest actors, at most 10,000.' },
       ),
     }),
   },
@@ -144,7 +144,7 @@ export const getEvent = route({
   method: 'GET',
   path: `${PREFIX}/:event_id`,
   name: 'getEvent',
-  summary: 'Read an event.',
+  summary: 'Get an event.',
   params: Type.Object({ event_id: uuid('Id of the event.') }),
   replies: { 200: Event },
   refusals: ['event_not_found'],

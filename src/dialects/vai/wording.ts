@@ -26,8 +26,8 @@ export class BadParameters extends DialectRefusal {
 export const SURFACE: Surface = {
   title: 'VirtuousAI on Runyard',
   summary: "VirtuousAI's Events API.",
-  description: `Send the key as \`Authorization: Bearer <key>\`. Errors are \`{detail}\`: a sentence, or for a 422 the list of
-what is wrong with each parameter.`,
+  description: `Send the key as \`Authorization: Bearer <key>\`. Errors are \`{detail}\`: a sentence or, for a 422, a list of
+the invalid parameters.`,
   errorBody: Type.Object({ detail: anyJson('What went wrong: a sentence, or a list of parameters.') }),
   statusOf: (code) => STATUS[code],
 }

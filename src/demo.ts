@@ -119,7 +119,7 @@ function keepAgent({ log, env }: { log: DemoLog; env: NodeJS.ProcessEnv }): { st
       if (stopping.signal.aborted) return
       failures = performance.now() - beganMs > HEALTHY_MS ? 0 : failures + 1
       const pauseMs = Math.min(RESTART_MS_MAX, RESTART_MS * 2 ** failures)
-      log.warn(`the example agent ended (${signal ?? code}); it is started again in ${pauseMs} ms`)
+      log.warn(`the example agent ended (${signal ?? code}); restarting it in ${pauseMs} ms`)
       await sleep(pauseMs, stopping.signal).catch(() => {})
     }
   }

@@ -16,7 +16,7 @@ export const BUG_EXIT_CODE = 70
 export function guardProcess({ log, close }: GuardOptions): void {
   let ending = false
   const end = (kind: string) => (error: unknown) => {
-    log.fatal({ err: error }, `${kind}: this is a bug; the node gives its leases back and ends`)
+    log.fatal({ err: error }, `${kind}: this is a bug; the node returns its leases and exits`)
     if (ending) return
     ending = true
     const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS_MAX))

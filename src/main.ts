@@ -87,7 +87,7 @@ function stopAtSignals({ log, starting, close }: Stopping): void {
     if (stoppingMs !== undefined && performance.now() - stoppingMs > SAME_SIGNAL_MS) process.exit(1)
     if (stoppingMs !== undefined) return
     stoppingMs = performance.now()
-    log.info(`${signal}: finishing what is under way`)
+    log.info(`${signal}: finishing work in progress`)
     // A start that fails has closed everything by then, and main tells why.
     const node = await starting.catch(() => undefined)
     // Who presses Ctrl-C has no balancer in front.

@@ -176,7 +176,7 @@ async function openNode(
     config.metricsAddress &&
     (await serveMetrics(config.metricsAddress, {
       metrics,
-      onFailure: (error) => log.error({ err: error }, 'metrics could not be read'),
+      onFailure: (error) => log.error({ err: error }, 'could not read metrics'),
     }))
   opened.add(() => metricsServer?.close())
   let stoppingMs = Number.POSITIVE_INFINITY

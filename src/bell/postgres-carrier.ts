@@ -22,7 +22,7 @@ export async function postgresCarrier(url: string, { hear, restored, log }: Carr
       await line.lost
       up = false
       if (closing.signal.aborted) return
-      log('The connection that carries rings is lost. Until it is back, everything is noticed a little later.')
+      log('The connection that carries rings is lost. Until it is back, processes notice changes a little later.')
       await line.end()
       const next = await reopen()
       if (!next) return

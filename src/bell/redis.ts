@@ -33,11 +33,11 @@ export function openRedis({ url, log }: { url: string; log: (line: string) => vo
   function lose({ message }: Error): void {
     // Once per outage, not once per attempt to come back.
     if (!isAway)
-      log(`Redis does not answer (${message}); until it does, limits are per process and feeds come from the log.`)
+      log(`Redis does not respond (${message}); until it does, limits are per process and feeds are read from the log.`)
     isAway = true
   }
   client.on('error', lose).on('ready', () => {
-    if (isAway) log('Redis answers again.')
+    if (isAway) log('Redis responds again.')
     isAway = false
   })
 

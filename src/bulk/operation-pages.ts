@@ -129,7 +129,7 @@ function filterOf({
 
 /** One page failed and nothing of it was kept: it is tried again, and given up after so many failures in a row. */
 async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): Promise<void> {
-  ctx.log.error({ err: error, operation: operation.id }, 'a page of an operation failed; it is tried again')
+  ctx.log.error({ err: error, operation: operation.id }, 'a page of a bulk operation failed; it will be retried')
   const message = error instanceof Error ? error.message : String(error)
   await ctx.sql.begin(async (tx) => {
     if ((await countFailure(tx, operation.id)) < FAILURES_MAX) return

@@ -88,7 +88,7 @@ async function settle(ctx: Ctx, ending: Ending, tries = 1): Promise<void> {
       errorCode: 'result_invalid',
       retryable: true,
     } as Ending)
-  else ctx.log.info({ runId: ending.runId, code: ended.code }, 'the end of an attempt came too late')
+  else ctx.log.info({ runId: ending.runId, code: ended.code }, 'the outcome of an attempt came too late')
 }
 
 /** Milliseconds, as Strait's execution_trace names them; the wait in the queue is known to the run already. */

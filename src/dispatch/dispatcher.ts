@@ -56,7 +56,7 @@ export function makeDispatcher(ctx: Ctx, { claimer, caller, tokens, owner, calls
     const abort = new AbortController()
     const done = dispatchRun({ ctx, caller, tokens, owner, actor }, run, abort.signal)
       .catch((error: unknown) =>
-        ctx.log.error({ err: error, runId: run.runId }, 'an attempt could not be settled; its lease will run out'),
+        ctx.log.error({ err: error, runId: run.runId }, 'an attempt could not be settled; its lease will expire'),
       )
       .finally(() => {
         calls.delete(run.token)

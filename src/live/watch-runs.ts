@@ -120,7 +120,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   }
 
   function fail(what: 'look' | 'read', error: unknown): void {
-    if (!failing) log(`The log cannot be read; streams wait until it can be again: ${(error as Error).message}`)
+    if (!failing) log(`The event log cannot be read; streams wait until it can: ${(error as Error).message}`)
     failing ??= what
   }
 

@@ -37,7 +37,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
       else if (!page.held) heldMs = HELD_MS_MIN
       return { rows: page.events, next: page.next, more: page.more, over: false, held: page.held }
     } catch (error) {
-      if (!failing) log(`The log cannot be read; streams wait until it can be again: ${(error as Error).message}`)
+      if (!failing) log(`The event log cannot be read; streams wait until it can: ${(error as Error).message}`)
       failing = true
       throw error
     }

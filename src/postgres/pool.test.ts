@@ -242,7 +242,7 @@ test('a database that hangs is noticed long before the limit of a statement, and
   expect(performance.now() - againMs).toBeLessThan(250)
   way.letGo()
   await expect.poll(() => codeOf(sql`select 1`), { timeout: 10_000 }).toBe('answered')
-  expect(lines).toEqual([expect.stringMatching(/does not answer/), expect.stringMatching(/answers again/)])
+  expect(lines).toEqual([expect.stringMatching(/does not respond/), expect.stringMatching(/responds again/)])
 })
 
 test('a statement that takes its time is not taken for a database that hangs', async () => {

@@ -55,11 +55,11 @@ export function makePool({ linesMax, log = () => {}, ...to }: PoolOptions): Pool
     },
     probe: (maxMs) => isAnswered({ ...to, limitMs: maxMs, openMs: maxMs, firstHost: failures }),
     onSilent() {
-      log('PostgreSQL does not answer; calls are refused until it does.')
+      log('PostgreSQL does not respond; calls are refused until it does.')
       for (const line of lines) line.cut(isHanging())
       failAll(isHanging())
     },
-    onBack: () => log('PostgreSQL answers again.'),
+    onBack: () => log('PostgreSQL responds again.'),
   })
 
   function failAll(error: unknown): void {

@@ -61,7 +61,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
         options.onTick(name, 'ok')
       },
       onError(name, error) {
-        ctx.log.error({ err: error, duty: name }, 'a duty failed; it is tried again')
+        ctx.log.error({ err: error, duty: name }, 'a duty failed; it will be retried')
         options.onTick(name, 'failed')
       },
     })

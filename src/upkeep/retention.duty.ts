@@ -54,7 +54,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
     more = Math.max(...Object.values(swept)) === BATCH_MAX
     if (!more) break
   }
-  if ([...counts.values()].some((count) => count > 0)) ctx.log.info(Object.fromEntries(counts), 'swept what is old')
+  if ([...counts.values()].some((count) => count > 0)) ctx.log.info(Object.fromEntries(counts), 'deleted old data')
   return more
 }
 

@@ -57,7 +57,7 @@ test('an embedded PostgreSQL that was killed is started again, told in readiness
   }
   expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('queued')
   expect((await call('POST', '/v1/jobs/j/runs', {})).status).toBe(201)
-  expect(node.output()).toMatch(/PostgreSQL has died; it is started again in 250 ms[\s\S]*PostgreSQL is running again/)
+  expect(node.output()).toMatch(/PostgreSQL has crashed; restarting it in 250 ms[\s\S]*PostgreSQL is running again/)
   await node.kill('SIGTERM')
   expect(await serverOf(dataDir)).toBeUndefined()
 })

@@ -69,7 +69,7 @@ test('SIGTERM to npm ends the server cleanly: it says that it is not ready, work
   const served = await call('GET', '/health/live')
   expect([served.status, served.headers.get('connection')]).toEqual([200, 'close'])
   await ended
-  expect(output()).toMatch(/SIGTERM: finishing what is under way/)
+  expect(output()).toMatch(/SIGTERM: finishing work in progress/)
   await until(() => isGone(address), Boolean, 15_000)
   await until(
     () => serverOf(dataDir),

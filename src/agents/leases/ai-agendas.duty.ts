@@ -32,7 +32,7 @@ export function makeAgendas(ctx: Ctx): Agendas {
     const stop = new AbortController()
     const cut = new AbortController()
     const done = execute(ctx, agenda, { stop, cut })
-      .catch((error: unknown) => ctx.log.error({ err: error, key: agenda.key }, 'an agenda failed; it is tried again'))
+      .catch((error: unknown) => ctx.log.error({ err: error, key: agenda.key }, 'an agenda failed; it will be retried'))
       .finally(() => {
         underway.delete(agenda.leaseId)
         ctx.ring(['ai-agendas'])
@@ -103,6 +103,6 @@ async function hold(
     if (await holdAgenda(ctx.sql, agenda, HOLD_SECS)) await holdLease(ctx.sql, agenda, HOLD_SECS)
     else cut.abort()
   } catch (error) {
-    ctx.log.warn({ err: error, key: agenda.key }, 'an agenda could not be held; it is tried again')
+    ctx.log.warn({ err: error, key: agenda.key }, 'an agenda could not be put on hold; it will be retried')
   }
 }

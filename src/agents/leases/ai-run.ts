@@ -72,7 +72,7 @@ async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDo
   } catch (error) {
     // The call is made and charged. Trying again would do both again, and end the same way.
     if (!isUnstorable(error)) throw error
-    ctx.log.error({ err: error, key: agenda.key }, 'what came of a call cannot be stored; it counts as failed')
+    ctx.log.error({ err: error, key: agenda.key }, 'the result of a call cannot be stored; the call counts as failed')
     return await keep(failed('what it answered cannot be stored'))
   }
 }

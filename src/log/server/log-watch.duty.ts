@@ -28,11 +28,11 @@ export function logWatch(ctx: Ctx, { tailLateMs = TAIL_LATE_MS }: Bounds = {}): 
       const holder = tailMs > tailLateMs ? await findHolder(ctx.sql) : undefined
       feeds.tell(tailMs > tailLateMs, {
         late: () => ctx.log.warn({ lag_ms: Math.round(tailMs), session: holder }, stallOf(holder)),
-        over: () => ctx.log.info('project feeds go on'),
+        over: () => ctx.log.info('project feeds are moving again'),
       })
       seals.tell(sealsMs > SEALS_LATE_MS, {
-        late: () => ctx.log.warn({ lag_ms: Math.round(sealsMs) }, 'the log is no longer sealed: see docs/seals.md'),
-        over: () => ctx.log.info('the log is sealed again'),
+        late: () => ctx.log.warn({ lag_ms: Math.round(sealsMs) }, 'the log is no longer being sealed; see docs/seals.md'),
+        over: () => ctx.log.info('the log is being sealed again'),
       })
       return { inMs: undefined }
     },
@@ -40,8 +40,8 @@ export function logWatch(ctx: Ctx, { tailLateMs = TAIL_LATE_MS }: Bounds = {}): 
 }
 
 function stallOf(holder: Holder | undefined): string {
-  const what = 'project feeds and seals wait for a transaction that stays open'
-  if (!holder) return `${what}; whose it is the server does not tell`
+  const what = 'project feeds and seals are waiting for a transaction that stays open'
+  if (!holder) return `${what}; PostgreSQL does not reveal whose it is`
   const { pid, prepared, user, database, application, client, openSecs } = holder
   const who = prepared === null ? `process ${pid} of PostgreSQL` : `the prepared transaction ${prepared}`
   const cure = prepared === null ? `select pg_terminate_backend(${pid})` : `rollback prepared '${prepared}'`

@@ -61,7 +61,7 @@ export async function recognizeServer(sql: Sql, { log, restored }: Recognize): P
     return change
   })
   if (changed && changed !== 'new')
-    log.warn({ change: changed }, 'the log goes on at another server: see docs/backup.md')
+    log.warn({ change: changed }, 'the log continues on another server; see docs/backup.md')
 }
 
 type TakeOver = { change: Change; known: KnownServer | undefined; found: Server; highest: bigint; last: Place }

@@ -54,14 +54,14 @@ export async function keepEmbedded({ onGiveUp, warn, ...options }: KeepOptions):
       deaths.push(nowMs)
       if (deaths.length > DEATHS_MAX) return void onGiveUp(hopeless(options.dataDir, cause))
       const waitMs = Math.min(RESTART_MS_MAX, RESTART_MS_MIN * 2 ** (deaths.length - 1))
-      warn(`PostgreSQL has died; it is started again in ${waitMs} ms`)
+      warn(`PostgreSQL has crashed; restarting it in ${waitMs} ms`)
       await sleep(waitMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       // What the dead server's connection still holds here is let go of.
       await server.leave()
       const again = await startEmbedded(options).catch((error: unknown) => {
         cause = error
-        warn(`PostgreSQL did not start again: ${(error as Error).message}`)
+        warn(`PostgreSQL failed to restart: ${(error as Error).message}`)
       })
       if (again?.url === url) {
         warn('PostgreSQL is running again')

@@ -90,20 +90,20 @@ test('two starts at once on an empty folder make one database and share its serv
   expect(one!.url).toBe(two!.url)
   expect([one!.adopted, two!.adopted].sort()).toEqual([false, true])
   const output = children.map((child) => child.output()).join('')
-  expect(output.match(/making a new database/g)).toHaveLength(1)
+  expect(output.match(/creating a new database/g)).toHaveLength(1)
 })
 
 test('a first start that was killed half-way is begun anew', async () => {
   const dataDir = await newDataDir()
   const child = startChild(dataDir)
-  await child.line(/making a new database/)
+  await child.line(/creating a new database/)
   await expect
     .poll(() => readdir(dataDir), { ...PATIENT, interval: 1 })
     .toContainEqual(expect.stringMatching(/^postgres\.new-/))
   await child.kill('SIGKILL')
 
   const next = await start(dataDir)
-  expect(next).toMatchObject({ adopted: false, lines: [expect.stringMatching(/making a new database/)] })
+  expect(next).toMatchObject({ adopted: false, lines: [expect.stringMatching(/creating a new database/)] })
   expect(await query(next.url, 'select 1 as one')).toEqual([{ one: 1 }])
   await next.stop()
 })

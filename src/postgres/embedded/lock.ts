@@ -43,7 +43,7 @@ async function takeLock(path: string, log: (line: string) => void): Promise<void
     })
   }
   const holder = holderOf((await readLock(path)) ?? '')
-  throw new Error(`Process ${holder} holds ${path} for too long. When it is not a Runyard, remove that file.`)
+  throw new Error(`Process ${holder} has held ${path} for too long. If it is not a Runyard process, remove that file.`)
 }
 
 async function isHeld(path: string, content: string): Promise<boolean> {

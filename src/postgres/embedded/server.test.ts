@@ -9,7 +9,7 @@ test('the first start makes a database that only its random password opens', asy
   const dataDir = await newDataDir()
   const { url, adopted, stop, lines } = await start(dataDir)
   expect(adopted).toBe(false)
-  expect(lines).toEqual([`making a new database in ${join(dataDir, 'postgres')}`])
+  expect(lines).toEqual([`creating a new database in ${join(dataDir, 'postgres')}`])
   expect(new URL(url)).toMatchObject({ protocol: 'postgres:', hostname: '127.0.0.1', pathname: '/runyard' })
 
   const passwordFile = join(dataDir, 'postgres-password')

@@ -94,7 +94,7 @@ async function startAnew(setup: Setup, password: string): Promise<Running> {
   const binaries = await usableBinaries(setup.binaries, { ...setup, account })
   await preparePlace(place, dataDir)
   if (!(await isComplete(folder))) {
-    log(`making a new database in ${folder}`)
+    log(`creating a new database in ${folder}`)
     await makeCluster({ folder, account, binaries, password })
   }
   await notePlace(place, dataDir)
@@ -134,7 +134,7 @@ async function passwordOf({ dataDir, place }: Setup): Promise<string> {
   const known = (await readText(path)).trim()
   if (known) return known
   if (await isComplete(place.folder)) {
-    throw new Error(`${path} is gone, and without it the database in ${place.folder} cannot be opened. Bring it back.`)
+    throw new Error(`${path} is missing, and without it the database in ${place.folder} cannot be opened. Restore it.`)
   }
   const password = randomBytes(32).toString('base64url')
   await writeFile(path, `${password}\n`, { mode: 0o600 })

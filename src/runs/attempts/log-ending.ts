@@ -21,5 +21,5 @@ export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, {
   }
   const failure = { ...about, errorCode, error: cutText(error, ERROR_LENGTH_MAX) }
   if (isOver(state)) log.warn(failure, `an attempt failed, and its run ended: ${state}`)
-  else log.info(failure, `an attempt failed; its run goes on: ${state}`)
+  else log.info(failure, `an attempt failed; its run continues: ${state}`)
 }

@@ -18,7 +18,7 @@ export const reaper = (ctx: Ctx): Duty => ({
     const ended = await endAttempts(ctx, expired.map(endingOf))
     ctx.log.info(
       { leases: expired.length, ended: ended.filter((it) => !(it instanceof Error)).length },
-      'leases ran out',
+      'leases expired',
     )
     ctx.ring(['leases'])
     return expired.length === BATCH_MAX ? 'again' : { inMs: undefined }

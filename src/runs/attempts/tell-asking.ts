@@ -15,7 +15,7 @@ export function makeAskingTeller({ sql, log }: Pick<Ctx, 'sql' | 'log'>): (askin
     if (untold.length === 0) return
     for (const queue of untold) told.set(`${projectId} ${queue}`, true)
     noteAsking(sql, { projectId, queues: [...new Set(untold)] }).catch((error: unknown) =>
-      log.debug({ err: error }, 'that somebody asks for runs could not be written down'),
+      log.debug({ err: error }, 'could not record that a worker is asking for runs'),
     )
   }
 }

@@ -22,7 +22,7 @@ export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
     if (silenceSecs === null) return { inMs: undefined }
     const { looked, ended } = (await ctx.sql.begin((tx) => endSilent(tx, silenceSecs))) as Looked
     if (ended.length > 0) {
-      ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs ended that nobody reported any more')
+      ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs without new events have timed out')
       await cancelDescendants(ctx, ended, { actor: SYSTEM })
       ctx.ring([...ended.map((id) => runTopic(id)), 'waits', 'tail'])
     }

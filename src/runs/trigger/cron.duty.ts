@@ -92,7 +92,7 @@ async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly Job
     return (await transaction.savepoint((inner) => fireCrons(inner, jobs, now))) as Fired
   } catch (error) {
     if (jobs.length === 1) {
-      ctx.log.error({ err: error, job: jobs[0]!.id }, 'a schedule could not be fired')
+      ctx.log.error({ err: error, job: jobs[0]!.id }, 'a cron schedule could not be triggered')
       await putOff(transaction, jobs[0]!, now)
       return { jobs: [...jobs], replacing: [] }
     }
@@ -123,6 +123,6 @@ async function replaceRunsOf(ctx: Ctx, job: JobRow, firedAt: Date): Promise<void
     })
   } catch (error) {
     // The next tick finds them still under way and replaces them too; other jobs need not wait for that.
-    ctx.log.error({ err: error, job: job.id }, 'the runs that a tick replaces could not be canceled')
+    ctx.log.error({ err: error, job: job.id }, 'the runs that a cron tick replaces could not be canceled')
   }
 }

@@ -34,7 +34,7 @@ export const timers = (ctx: Ctx): Duty => ({
     ])
     if (expired.length > 0) {
       const runIds = expired.slice(0, RUNS_TOLD_MAX)
-      ctx.log.warn({ runs: expired.length, runIds }, 'runs expired before their turn came')
+      ctx.log.warn({ runs: expired.length, runIds }, 'runs expired before they started')
       await cancelDescendants(ctx, expired, { actor: SYSTEM })
     }
     if (due.length + expired.length > 0) {

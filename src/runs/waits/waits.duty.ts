@@ -54,7 +54,7 @@ async function each(
       act(ctx, wait).catch(async (error: unknown) => {
         ctx.log.error(
           { err: error, runId: wait.runId, wait: wait.kind },
-          'a wait could not be ended; it is tried again',
+          'a wait could not be ended; it will be retried',
         )
         await dropWait(ctx.sql, wait)
         return false

@@ -71,7 +71,7 @@ test("a stranger's open transaction is told in readiness, metrics and log, and t
     ({ tail }) => tail.ok,
   )
   await duty.tick(signal)
-  expect(lines.at(-1)!.message).toBe('project feeds go on')
+  expect(lines.at(-1)!.message).toBe('project feeds are moving again')
 })
 
 test('a log that is no longer sealed says so, and takes no node out of service', { timeout: 60_000 }, async () => {
@@ -84,7 +84,7 @@ test('a log that is no longer sealed says so, and takes no node out of service',
   const { lines, duty } = watchOf(sql)
   await addOld(sql, '10 minutes')
   await duty.tick(new AbortController().signal)
-  expect(lines.map((line) => line.message)).toEqual(['the log is no longer sealed: see docs/seals.md'])
+  expect(lines.map((line) => line.message)).toEqual(['the log is no longer being sealed; see docs/seals.md'])
   expect(await checksOf(call)).toMatchObject({ status: 200, seals: { ok: false, advisory: true } })
   expect(await gaugeOf(call, 'runyard_log_seal_lag_seconds')).toBeGreaterThan(590)
 })

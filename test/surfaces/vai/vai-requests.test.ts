@@ -199,7 +199,7 @@ test('the mount describes its six reads', async () => {
 })
 
 test('the document says what each kind of ours is here', () => {
-  const rows = [...readFileSync('docs/vai.md', 'utf8').matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)]
+  const rows = [...readFileSync('docs/vai.md', 'utf8').matchAll(/^\| `(\w+)` +\| `(\w+)` +\|$/gm)]
   expect(rows.length).toBeGreaterThan(10)
   for (const [, ours, here] of rows) expect(shownAs(ours!), ours).toBe(here)
 })

@@ -10,13 +10,13 @@ test.each([
   ['runyard_demo', 'RUNYARD_DEMO'],
   ['RUNYARD_PORT', 'PORT'],
   ['RUNYARD_DATABASE_URL', 'DATABASE_URL'],
-])('%s is told, with %s as what was meant', (name, meant) => {
+])('the unknown setting %s is reported, suggesting %s', (name, meant) => {
   expect(unknownSettings({ [name]: 'sesame' })).toEqual([
     `${name} is not a setting of Runyard and is ignored; did you mean ${meant}?`,
   ])
 })
 
-test('one that is like none is told without a guess, and those that are known are not told', () => {
+test('an unknown setting without a similar one is reported without a suggestion, and known ones are not reported', () => {
   expect(unknownSettings({ RUNYARD_COLOUR_OF_THE_CONSOLE: 'blue' })).toEqual([
     'RUNYARD_COLOUR_OF_THE_CONSOLE is not a setting of Runyard and is ignored; see --help for those that there are',
   ])

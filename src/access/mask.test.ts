@@ -10,7 +10,7 @@ import {
   withoutSecrets,
 } from './mask.ts'
 
-test('headers whose names sound like secrets are masked, whatever their case; all others stay', () => {
+test('headers whose names suggest secrets are masked in any case; all others are unchanged', () => {
   const secret = [
     'Authorization',
     'X-Run-Token',
@@ -27,7 +27,7 @@ test('headers whose names sound like secrets are masked, whatever their case; al
   expect(plain.filter((name) => masked[name] !== 'a value')).toEqual([])
 })
 
-test('an address loses its user information and its secret parameters, and nothing else', () => {
+test('a URL loses its user info and secret parameters, and nothing else', () => {
   expect(maskUrl('https://me:pw@example.com:8443/a%20b?x=1&api_key=abc&y=%2F#frag')).toBe(
     `https://${MASK}@example.com:8443/a%20b?x=1&api_key=${MASK}&y=%2F#frag`,
   )
@@ -39,7 +39,7 @@ test('an address loses its user information and its secret parameters, and nothi
   expect(maskHeaders({ location: 'https://u:p@h/?token=t' })).toEqual({ location: `https://${MASK}@h/?token=${MASK}` })
 })
 
-test('a secret that comes back in an answer is taken out, in whole or without its scheme', () => {
+test('a secret that a response repeats is removed, in full or without its scheme', () => {
   const secrets = secretsOf({
     authorization: 'Bearer abc-123-def',
     'x-run-token': 'abc-123-def-456',
@@ -51,7 +51,7 @@ test('a secret that comes back in an answer is taken out, in whole or without it
   expect(withoutSecrets('text/html', secrets)).toBe('text/html')
 })
 
-test('what was masked comes back as it was, and names that a prototype has are names like others', () => {
+test('masked values are restored when sent back, and names of prototype members are ordinary names', () => {
   const headers = { authorization: 'Bearer x', Link: '<https://u:p@h/>; rel=next', 'x-team': MASK }
   expect(unmaskHeaders(maskHeaders(headers), headers)).toEqual({ values: headers })
   const values = { TOKEN: 't', constructor: 'c', toString: 's', link: MASK }

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { makeRateLimiter } from './rate-limit.ts'
 
 test.each([1, 2, 5, 8, 9, 60, 1_000])(
-  '%i requests a minute are so many, this minute and the next',
+  'a limit of %i requests per minute allows exactly that many in this minute and in the next',
   async (perMinute) => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
@@ -19,7 +19,7 @@ test.each([1, 2, 5, 8, 9, 60, 1_000])(
   },
 )
 
-test('who is over the limit is told the limit as it was set, and when to come back', async () => {
+test('a refusal for exceeding the rate limit states the configured limit and when to retry', async () => {
   const limiter = makeRateLimiter()
   expect(await limiter.take('key', 1)).toMatchObject({ limit: 1, remaining: 0 })
   const refused = await limiter.take('key', 1).catch((error: unknown) => error)

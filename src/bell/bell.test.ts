@@ -60,7 +60,7 @@ describe.each([
   { name: 'Redis', way: throughRedis, missing: redisMissing },
 ])('through $name', ({ way, missing }) => {
   describe.skipIf(missing)('rings', () => {
-    test("wake this process's listeners of the topic before `ring` returns, once, and no others", async () => {
+    test("a ring wakes this process's listeners of the topic once, before `ring` returns, and no others", async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
       const [one, two, far] = [hearAll(bell, `run:1`), hearAll(bell, `run:2`), hearAll(other, 'queue:far')]
@@ -72,7 +72,7 @@ describe.each([
       expect([one, two]).toEqual([['named'], []])
     })
 
-    test('wake the listeners of the topic in other processes', async () => {
+    test('a ring wakes the listeners of the topic in other processes', async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
       const [wanted, unwanted] = [hearAll(other, `queue:a`), hearAll(other, `queue:b`)]
@@ -81,7 +81,7 @@ describe.each([
       expect(unwanted).toEqual([])
     })
 
-    test('that are more than one message can name make everyone look', async () => {
+    test('a ring with more topics than fit into one message wakes every listener', async () => {
       const { hang } = await way()
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
       const heard = hearAll(other, 'queue:unrelated')
@@ -89,7 +89,7 @@ describe.each([
       await vi.waitFor(() => expect(heard).toEqual(['look']))
     })
 
-    test('lost with a connection are made up for: everyone looks when it is back, and is told so once', async () => {
+    test('rings lost with a connection are made up for: when it is back, every listener is woken once', async () => {
       const { hang, breakOff, restore } = await way()
       const [{ bell, lines }, { bell: other }] = [await hang(), await hang()]
       const heard = hearAll(other, 'tail')
@@ -107,7 +107,7 @@ describe.each([
       expect(lines).toHaveLength(2)
     })
 
-    test('wake nobody after the end of listening', async () => {
+    test('a ring wakes no listener that has stopped listening', async () => {
       const { hang } = await way()
       const { bell } = await hang()
       const wake = vi.fn()
@@ -120,7 +120,9 @@ describe.each([
   })
 })
 
-test('a bell hangs although Redis is away, and finds it later', { skip: redisMissing !== undefined }, async () => {
+test('a bell starts while Redis is unavailable, and connects to it later', {
+  skip: redisMissing !== undefined,
+}, async () => {
   const redis = await testRedis()
   await redis.kill()
   const { bell, lines } = await hangOne({ url: '', redisUrl: redis.url })
@@ -134,7 +136,7 @@ test('a bell hangs although Redis is away, and finds it later', { skip: redisMis
   }, 10_000)
 })
 
-test('ten thousand commits are a few notifications, and the first leaves at once', async () => {
+test('ten thousand commits cause only a few notifications, and the first is sent immediately', async () => {
   const { url } = await testDatabase()
   const { bell } = await hangOne({ url })
   const payloads: string[] = []

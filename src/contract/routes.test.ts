@@ -36,7 +36,7 @@ const partsOf = (route: Route): [string, TSchema][] => [
   ),
 ]
 
-test('no two routes share a name, or a method and path', () => {
+test('no two routes have the same name, or the same method and path', () => {
   const names = ROUTES.map((route) => route.name)
   const places = ROUTES.map((route) => `${route.method} ${route.path}`)
   expect(new Set(names).size).toBe(names.length)
@@ -50,13 +50,13 @@ const offenders = (find: (route: Route) => string[] | boolean): string[] =>
     return Array.isArray(found) ? found.map((one) => `${route.name}: ${one}`) : found ? [route.name] : []
   })
 
-test('each has a camelCase name, a summary of one sentence, and a reply', () => {
+test('every route has a camelCase name, a summary of one sentence, and a reply', () => {
   expect(offenders((route) => !/^[a-z][A-Za-z]+$/.test(route.name))).toEqual([])
   expect(offenders((route) => !/^[A-Z].*\.$/.test(route.summary))).toEqual([])
   expect(offenders((route) => Object.keys(route.replies).length === 0)).toEqual([])
 })
 
-test('every property of every schema is described', () => {
+test('every property of every schema has a description', () => {
   const silent = offenders((route) =>
     partsOf(route)
       .flatMap(([part, schema]) => [...below(schema as Shape, part)])
@@ -66,19 +66,19 @@ test('every property of every schema is described', () => {
   expect(silent).toEqual([])
 })
 
-test('each describes exactly the parameters of its path', () => {
+test('every route describes exactly the parameters of its path', () => {
   const inPath = (route: Route) => [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name)
   const described = (route: Route) => Object.keys((route.params as Shape)?.properties ?? {})
   expect(offenders((route) => inPath(route).sort().join() !== described(route).sort().join())).toEqual([])
 })
 
-test('none gives a name two meanings: handlers get path, query and body in one object', () => {
+test('no name occurs twice among the path, query and body of a route, because handlers get one object', () => {
   const names = (route: Route) =>
     (['params', 'query', 'body'] as const).flatMap((part) => Object.keys((route[part] as Shape)?.properties ?? {}))
   expect(offenders((route) => new Set(names(route)).size !== names(route).length)).toEqual([])
 })
 
-test('bodies and queries refuse what they do not know', () => {
+test('bodies and queries refuse unknown fields', () => {
   const open = offenders((route) =>
     (['query', 'body'] as const).filter((part) => {
       const schema = route[part] as Shape | undefined
@@ -88,23 +88,23 @@ test('bodies and queries refuse what they do not know', () => {
   expect(open).toEqual([])
 })
 
-test('refusals are codes that exist, each named once', () => {
+test('refusals of routes are existing codes, each listed once', () => {
   const wrong = offenders(({ refusals = [] }) =>
     refusals.filter((code, index) => !REFUSAL_CODES.includes(code) || refusals.indexOf(code) !== index),
   )
   expect(wrong).toEqual([])
 })
 
-test('a run token is only taken where the path names a run', () => {
+test('a run token is only accepted by routes whose path names a run', () => {
   const named = (route: Route) => route.path.includes('/:run_id')
   expect(offenders((route) => (route.needs === 'run_token' || route.orRunToken === true) && !named(route))).toEqual([])
 })
 
-test('only health and the document are open to everybody', () => {
+test('only health checks and the OpenAPI document need no credential', () => {
   expect(offenders((route) => route.needs === 'nothing').sort()).toEqual(['getLive', 'getOpenapi', 'getReady'])
 })
 
-test('the routes that take more than a megabyte check their items one by one, each within a bound', () => {
+test('routes that accept more than a megabyte check their items one by one, each with a size limit', () => {
   const large = ROUTES.filter((route) => route.bodyBytesMax !== undefined)
   expect(large.map((route) => route.name).sort()).toEqual(['appendEvents', 'settleRuns', 'triggerRuns'])
   for (const route of large) {

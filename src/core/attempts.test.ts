@@ -13,7 +13,7 @@ const log = (...events: [type: string, more?: Partial<AttemptEvent>][]): Attempt
     ...more,
   }))
 
-test('each attempt ends with the first event that takes the run out of execution, and says why', () => {
+test('an attempt ends with the first event that takes its run out of execution, with its reason', () => {
   const retry = { error: 'no', error_code: 'http_500', state: 'delayed' }
   const attempts = attemptsOf(
     log(
@@ -51,7 +51,7 @@ test('each attempt ends with the first event that takes the run out of execution
   ])
 })
 
-test('an attempt under way has no end; a retry at once leaves the run queued', () => {
+test('an attempt in progress has no end; an immediate retry leaves the run queued', () => {
   const attempts = attemptsOf(
     log(['run.started'], ['run.retry_scheduled', { data: { error: 'no' } }], ['run.started', { attempt: 2 }]),
   )
@@ -61,7 +61,7 @@ test('an attempt under way has no end; a retry at once leaves the run queued', (
   ])
 })
 
-test('an attempt that was paused begins again; what happens between attempts belongs to none', () => {
+test('a paused attempt starts again; events between attempts belong to none', () => {
   const attempts = attemptsOf(
     log(
       ['run.canceled'],
@@ -78,14 +78,14 @@ test('an attempt that was paused begins again; what happens between attempts bel
   ])
 })
 
-test('the trace of a call that was handed over stands in the log', () => {
+test('the trace of a handed-over dispatch is found in the log', () => {
   const [attempt] = attemptsOf(
     log(['run.started'], ['run.handed_over', { data: { trace: { ttfb_ms: 3 } } }], ['run.completed']),
   )
   expect(attempt!.trace).toEqual({ ttfb_ms: 3 })
 })
 
-test('every event that may end an attempt is known', () => {
+test('every event that can end an attempt is known', () => {
   for (const type of ['run.completed', 'run.failed', 'run.crashed', 'run.waiting', 'run.restarted', 'run.requeued'])
     expect(ATTEMPT_EVENTS).toContain(type)
   expect(ATTEMPT_EVENTS).not.toContain('run.queued')

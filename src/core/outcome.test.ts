@@ -6,7 +6,7 @@ import { RUN_MOVES } from './run.ts'
 const outcomeOf = (type: string, patterns = outcomePatterns()): Outcome | undefined =>
   OUTCOMES.find((outcome) => new RegExp(patterns[outcome]).test(type))
 
-test('the ending of a type tells whether it went well', () => {
+test('the last word of an event type determines its outcome', () => {
   expect(outcomeOf('agent.tool_call.completed')).toBe('success')
   expect(outcomeOf('input.approved')).toBe('success')
   expect(outcomeOf('run.timed_out')).toBe('failure')
@@ -16,7 +16,7 @@ test('the ending of a type tells whether it went well', () => {
   expect(outcomeOf('failed')).toBe('failure')
 })
 
-test('what only began, went on, or was decided against is neutral', () => {
+test('events about starts, progress and human decisions are neutral', () => {
   for (const type of [
     'run.started',
     'run.canceled',
@@ -29,14 +29,14 @@ test('what only began, went on, or was decided against is neutral', () => {
   }
 })
 
-test('every end of a run but a cancel is one or the other', () => {
+test('every end of a run except a cancel is either a success or a failure', () => {
   const ends = (['complete', 'fail', 'timeOut', 'crash', 'failSystem', 'bury', 'expire'] as const).map(
     (move) => RUN_MOVES[move].event,
   )
   expect(ends.map((type) => outcomeOf(type))).toEqual(['success', ...ends.slice(1).map(() => 'failure')])
 })
 
-test('endings may be added, changed and taken out', () => {
+test('outcomes of event types can be added, changed and removed', () => {
   const own = outcomePatterns({ shipped: 'success', rejected: 'failure', expired: 'neutral' })
   expect(
     ['order.shipped', 'input.rejected', 'run.expired', 'run.completed'].map((type) => outcomeOf(type, own)),

@@ -9,7 +9,7 @@ const price = (model: string, each: number): Price => ({
 })
 const perMillion = (found: ReturnType<typeof findRate>) => found?.rate.promptMicrousdPerMillion
 
-test('the names of a price end at a boundary, the longest first', () => {
+test('the names by which a price is looked up end at a boundary, longest first', () => {
   expect(priceNames('gpt-4o-2024-08-06')).toEqual([
     'gpt-4o-2024-08-06',
     'gpt-4o-2024-08',
@@ -27,7 +27,7 @@ test('the names of a price end at a boundary, the longest first', () => {
   expect(priceNames('-'.repeat(256))).toHaveLength(256)
 })
 
-test('a snapshot costs what its family costs, and a member with a price of its own costs that', () => {
+test('a model snapshot has the price of its family unless it has its own', () => {
   expect(perMillion(findRate('openai', 'gpt-4o', []))).toBe(2_500_000)
   expect(perMillion(findRate('openai', 'gpt-4o-2024-08-06', []))).toBe(2_500_000)
   expect(perMillion(findRate('openai', 'gpt-4o-2024-05-13', []))).toBe(5_000_000)
@@ -36,18 +36,18 @@ test('a snapshot costs what its family costs, and a member with a price of its o
   expect(perMillion(findRate('anthropic', 'claude-opus-4-5-20251101', []))).toBe(5_000_000)
 })
 
-test('a name that only begins alike is another model', () => {
+test('a name that merely has the same prefix is another model', () => {
   expect(findRate('openai', 'gpt-4omni', [])).toBeUndefined()
   expect(findRate('openai', 'gpt', [])).toBeUndefined()
   expect(findRate('openai', 'GPT-4o', [])).toBeUndefined()
   expect(findRate('acme', 'gpt-4o', [])).toBeUndefined()
 })
 
-test('providers are told apart without regard to case', () => {
+test('providers are case-insensitive', () => {
   expect(findRate('OpenAI', 'gpt-4o', [])).toEqual(findRate('openai', 'gpt-4o', []))
 })
 
-test("the longest name wins, and the project's own price where both have it", () => {
+test("the longest matching name wins; for equal names, the project's own price", () => {
   expect(findRate('openai', 'gpt-4o', [price('gpt-4o', 7)])).toMatchObject({ source: 'project_price' })
   expect(findRate('openai', 'gpt-4o-2024-08-06', [price('gpt-4o', 7)])).toMatchObject({ source: 'project_price' })
   // A price for gpt-4 says nothing about gpt-4-turbo, which is listed.
@@ -57,7 +57,7 @@ test("the longest name wins, and the project's own price where both have it", ()
   expect(perMillion(findRate('acme', 'm-small', own))).toBe(1)
 })
 
-test('a cost is rounded once, to the nearest micro-dollar, a half upwards', () => {
+test('a cost is rounded once, to the nearest micro-dollar, halves upwards', () => {
   const rate = { promptMicrousdPerMillion: 150_000, completionMicrousdPerMillion: 600_000 }
   expect(costMicrousd(rate, { promptTokens: 1_000_000, completionTokens: 500_000 })).toBe(450_000)
   expect(costMicrousd(rate, { promptTokens: 3, completionTokens: 0 })).toBe(0) // 0.45
@@ -66,14 +66,14 @@ test('a cost is rounded once, to the nearest micro-dollar, a half upwards', () =
   expect(costMicrousd(rate, { promptTokens: 0, completionTokens: 0 })).toBe(0)
 })
 
-test('the dearest price and the most tokens that there are multiply exactly', () => {
+test('the highest price times the most tokens is calculated exactly', () => {
   const rate = { promptMicrousdPerMillion: RATE_MAX, completionMicrousdPerMillion: RATE_MAX - 1 }
   const tokens = { promptTokens: 2_147_483_647, completionTokens: 2_147_483_647 }
   // 2,147,483,647 * (2 * 10^12 - 1) / 10^6, which ends in …852.516353.
   expect(costMicrousd(rate, tokens)).toBe(4_294_967_293_997_853)
 })
 
-test('the list names each model once, in whole micro-dollars, under a provider in lower case', () => {
+test('the price list has each model once, in whole micro-dollars, with a lower-case provider', () => {
   const names = LISTED_PRICES.map(({ provider, model }) => `${provider} ${model}`)
   expect(new Set(names).size).toBe(names.length)
   for (const { provider, promptMicrousdPerMillion, completionMicrousdPerMillion } of LISTED_PRICES) {

@@ -13,7 +13,7 @@ test.each([
   ['1.0004', 1_001],
   ['86400', DAY],
   ['999999999', DAY],
-])('seconds: %j is %i ms', (header, waitMs) => {
+])('Retry-After in seconds: %j is %i ms', (header, waitMs) => {
   expect(retryAfterMs(header, NOW)).toBe(waitMs)
 })
 
@@ -23,7 +23,7 @@ test.each([
   ['Sun Nov  6 08:50:07 1994', 30_000],
   ['Sun, 06 Nov 1994 08:00:00 GMT', 0],
   ['Wed, 06 Nov 2024 08:49:37 GMT', DAY],
-])('dates: %j is %i ms from now', (header, waitMs) => {
+])('Retry-After as a date: %j is %i ms from now', (header, waitMs) => {
   expect(retryAfterMs(header, NOW)).toBe(waitMs)
 })
 
@@ -47,11 +47,11 @@ test.each([
   'Sun, 06 Nov 1994 08:50:07 CET',
   'Sun, 06 Nov 1994 99:99:99 GMT',
   'Sun, 06 Foo 1994 08:50:07 GMT',
-])('%j says nothing', (header) => {
+])('Retry-After %j is ignored', (header) => {
   expect(retryAfterMs(header, NOW)).toBeUndefined()
 })
 
-test('whatever comes, the wait is between nothing and a day, or there is none', () => {
+test('for any Retry-After value, the wait is between zero and a day, or there is none', () => {
   fc.assert(
     fc.property(fc.string(), fc.integer({ min: 0, max: 4e12 }), (header, nowMs) => {
       const waitMs = retryAfterMs(header, nowMs)
@@ -60,7 +60,7 @@ test('whatever comes, the wait is between nothing and a day, or there is none', 
   )
 })
 
-test('a date that HTTP writes is read back exactly', () => {
+test('a date as HTTP writes it is read back exactly', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 86_399 }), fc.integer({ min: 0, max: 4e9 }), (seconds, nowSeconds) => {
       const header = new Date((nowSeconds + seconds) * 1_000).toUTCString()

@@ -35,7 +35,7 @@ const SECOND: Seal = {
   hash: 'c'.repeat(64),
 }
 
-test('what is hashed of a seal is this text, for ever', () => {
+test('the text that is hashed for a seal never changes', () => {
   expect(sealText(FIRST)).toBe(
     `{"after_position":0,"after_xid":"0","digest":"${'a'.repeat(64)}","events":3,"format":1,"number":1,` +
       `"previous":"${NO_HASH}","project_id":"default","recorded_from":"2026-01-01T00:00:00.000001Z",` +
@@ -45,7 +45,7 @@ test('what is hashed of a seal is this text, for ever', () => {
   expect(EMPTY_DIGEST).toBe(createHash('sha256').digest('hex'))
 })
 
-test('a seal follows on the one before it, and on no other', () => {
+test('a seal follows the previous seal and no other', () => {
   expect(chainFlaw(CHAIN_BEGINNING, FIRST, FIRST.hash)).toBeUndefined()
   expect(chainFlaw(FIRST, SECOND, SECOND.hash)).toBeUndefined()
   expect(chainFlaw(CHAIN_BEGINNING, SECOND, SECOND.hash)).toBe('Seal 1 is missing.')
@@ -54,7 +54,7 @@ test('a seal follows on the one before it, and on no other', () => {
   expect(chainFlaw({ ...FIRST, until: { xid: '800', position: 11 } }, SECOND, SECOND.hash)).toContain('does not begin')
 })
 
-test('a window is closed when it is full, or its oldest event is old enough', () => {
+test('a window is closed when it is full or its oldest event is old enough', () => {
   const inMs = (events: number, oldestAgeMs: number | null) => dueInMs({ events, oldestAgeMs }, WINDOW_AGE_MAX_MS)
   expect(inMs(0, null)).toBeUndefined()
   expect(inMs(1, 0)).toBe(WINDOW_AGE_MAX_MS)
@@ -62,7 +62,7 @@ test('a window is closed when it is full, or its oldest event is old enough', ()
   expect(inMs(WINDOW_EVENTS_MAX, 0)).toBe(0)
 })
 
-test('all projects are sealed when the log has passed another million', () => {
+test('all projects are sealed when the log has grown by another million', () => {
   const at = (position: number) => ({ xid: '1', position })
   expect(isSealedByAll(at(5), at(999_999))).toBe(false)
   expect(isSealedByAll(at(999_999), at(1_000_000))).toBe(true)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { answerProblem, cutText, isStorableText } from './storable.ts'
 
-test('text is cut before it is made storable, and never through a character', () => {
+test('text is truncated before it is made storable, and never inside a character', () => {
   expect(cutText('abcdef', 3)).toBe('abc')
   expect(cutText('ab', 3)).toBe('ab')
   expect(cutText('a😀b', 2)).toBe('a')
@@ -18,7 +18,7 @@ test('text is cut before it is made storable, and never through a character', ()
   }
 })
 
-test('an answer may be as deep as a request', () => {
+test('a response may be as deeply nested as a request', () => {
   const nested = (depth: number) => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`) as unknown
   expect(answerProblem(nested(100))).toBeUndefined()
   expect(answerProblem(nested(101))).toBe('is nested more than 100 deep')

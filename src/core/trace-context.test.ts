@@ -6,13 +6,13 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
 const random = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 
-test('a header of version 00 is read', () => {
+test('a traceparent of version 00 is parsed', () => {
   expect(parseTraceparent(`00-${TRACE}-${SPAN}-01`)).toEqual({ traceId: TRACE, spanId: SPAN, sampled: true })
   expect(parseTraceparent(`00-${TRACE}-${SPAN}-00`)?.sampled).toBe(false)
   expect(parseTraceparent(`00-${TRACE}-${SPAN}-fe`)?.sampled).toBe(false)
 })
 
-test('a later version is read as far as it is known', () => {
+test('a traceparent of a later version is parsed as far as it is known', () => {
   expect(parseTraceparent(`cc-${TRACE}-${SPAN}-01-what-the-future-brings`)).toMatchObject({ traceId: TRACE })
   expect(parseTraceparent(`cc-${TRACE}-${SPAN}-01`)).toMatchObject({ spanId: SPAN })
 })
@@ -32,11 +32,11 @@ test.each([
   `00-${TRACE.slice(1)}-${SPAN}-01`,
   `00-${TRACE}-${SPAN}-1`,
   `cc-${TRACE}-${SPAN}-01-${'x'.repeat(600)}`,
-])('%j is ignored', (header) => {
+])('the traceparent %j is ignored', (header) => {
   expect(parseTraceparent(header)).toBeUndefined()
 })
 
-test('what is written can be read, whatever the random bytes', () => {
+test('a written traceparent can be parsed, whatever the random bytes', () => {
   fc.assert(
     fc.property(fc.oneof(random(24), fc.constant(new Uint8Array(24))), random(8), (bytes, more) => {
       const trace = newTrace(bytes)
@@ -48,11 +48,11 @@ test('what is written can be read, whatever the random bytes', () => {
   )
 })
 
-test('a child keeps the decision whether the trace is sampled', () => {
+test('a child span inherits the sampling decision', () => {
   const parent = { traceId: TRACE, spanId: SPAN, sampled: false }
   expect(childSpan(parent, new Uint8Array(8).fill(1))).toEqual({ ...parent, spanId: '01'.repeat(8) })
 })
 
-test('too few random bytes are a mistake of ours', () => {
+test('too few random bytes are a programming error', () => {
   expect(() => newTrace(new Uint8Array(23))).toThrow('random bytes')
 })

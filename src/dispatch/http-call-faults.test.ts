@@ -6,7 +6,7 @@ import { closed, closedPort, httpServer, tcpServer } from '#test/support/local-s
 /** Reads the request, then lets `answer` do its worst. */
 const answering = (answer: (socket: Socket) => void) => tcpServer((socket) => socket.once('data', () => answer(socket)))
 
-test('a handler that hangs is given up in time, and sees its connection close', async () => {
+test('a handler that hangs is abandoned at the timeout, and sees its connection close', async () => {
   const { url, connections } = await answering(() => {})
   const outcome = fault(await caller().call(post(url, { timeoutMs: 300 })))
   expect(outcome).toMatchObject({ reason: 'timeout', message: 'no response within 300 ms' })
@@ -16,7 +16,7 @@ test('a handler that hangs is given up in time, and sees its connection close', 
   await closed(connections[0]!)
 })
 
-test('a body that never ends in time is a timeout, however steadily it trickles', async () => {
+test('a body that does not end in time is a timeout, even if it keeps trickling', async () => {
   const { url, connections } = await answering((socket) => {
     socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
     const trickle = setInterval(() => socket.write('1\r\nx\r\n'), 5)
@@ -28,7 +28,7 @@ test('a body that never ends in time is a timeout, however steadily it trickles'
   await closed(connections[0]!)
 })
 
-test('abort while the handler thinks: told at once, and the server sees the close', async () => {
+test('an abort before the response is reported immediately, and the server sees the close', async () => {
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   const { url, connections } = await answering(() => ask())
   const abort = new AbortController()
@@ -39,7 +39,7 @@ test('abort while the handler thinks: told at once, and the server sees the clos
   await closed(connections[0]!)
 })
 
-test('abort in the middle of the body: the server sees the close', async () => {
+test('an abort in the middle of the body is seen by the server as a close', async () => {
   const abort = new AbortController()
   const { url, connections } = await httpServer((_request, reply) => {
     reply.write('{"half":', () => abort.abort())
@@ -48,7 +48,7 @@ test('abort in the middle of the body: the server sees the close', async () => {
   await closed(connections[0]!)
 })
 
-test('abort while connecting ends the attempt itself', async () => {
+test('an abort while connecting ends the connection attempt itself', async () => {
   const abort = new AbortController()
   // Accepts the connection and never begins TLS.
   const { port, connections } = await tcpServer(() => abort.abort())
@@ -64,7 +64,7 @@ test('a signal that was aborted before the call sends nothing', async () => {
   expect(connections).toHaveLength(0)
 })
 
-test('a connection given up before it stood gives its place in the pool back', async () => {
+test('a connection abandoned while connecting frees its place in the pool', async () => {
   const { port, connections } = await tcpServer(() => {})
   const { call } = caller({ maxConnectionsPerOrigin: 1 })
   for (let tries = 1; tries <= 3; tries++) {
@@ -73,13 +73,13 @@ test('a connection given up before it stood gives its place in the pool back', a
   }
 })
 
-test('nobody listening is a connect fault, with the address in the message', async () => {
+test('a refused connection is a connect fault, with the address in the message', async () => {
   const port = await closedPort()
   const outcome = fault(await caller().call(post(`http://127.0.0.1:${port}/`)))
   expect(outcome).toMatchObject({ reason: 'connect', message: `connect ECONNREFUSED 127.0.0.1:${port}` })
 })
 
-test('a name with several dead addresses says what happened at each', async () => {
+test('a connect fault of a name with several dead addresses says what happened at each', async () => {
   const port = await closedPort()
   const resolve = async () => [
     { address: '127.0.0.1', family: 4 },
@@ -97,7 +97,7 @@ test('a name without an address is a DNS fault', async () => {
   expect(outcome).toMatchObject({ reason: 'dns', message: expect.stringContaining('ENOTFOUND') })
 })
 
-test('a resolver that does not answer is bounded by the connect timeout', async () => {
+test('a resolver that does not respond is bounded by the connect timeout', async () => {
   const { call } = caller({ resolve: () => new Promise(() => {}), connectTimeoutMs: 40 })
   const outcome = fault(await call(post('http://handler.test/')))
   expect(outcome).toMatchObject({ reason: 'connect', message: 'no connection within 40 ms' })
@@ -116,7 +116,7 @@ test.each([
   expect(fault(await caller().call(post(breaks.url))).reason).toBe('reset')
 })
 
-test('a body without length ends with its connection', async () => {
+test('a body without a length ends with its connection', async () => {
   const { url } = await answering((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n[1]'))
   expect(response(await caller().call(post(url))).json).toEqual([1])
 })
@@ -137,12 +137,12 @@ test.each([
   ['two lengths that differ', 'content-length: 1\r\ncontent-length: 2\r\n\r\n12'],
   ['a length beside chunks', 'content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n'],
   ['a bad header after the length', 'content-length: 2\r\nx bad: 1\r\n\r\n12'],
-])('%s make no result, and the same head would make none the next time', async (_what, rest) => {
+])('%s give no result, and retrying would not help', async (_what, rest) => {
   const { url } = await answering((socket) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`))
   expect(fault(await caller().call(post(url))).reason).toBe('malformed')
 })
 
-test('another protocol that nobody asked for is malformed', async () => {
+test('an unrequested protocol upgrade is a malformed response', async () => {
   const { url } = await answering((socket) =>
     socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),
   )
@@ -155,7 +155,7 @@ test.each([
   ['a host of its own', { Host: 'internal' }],
   ['a connection of its own', { connection: 'close' }],
   ['a length of its own', { 'content-length': '1' }],
-])('%s is not sent, and costs no place in the pool', async (_what, headers) => {
+])('%s is not sent, and takes no place in the pool', async (_what, headers) => {
   const { url, connections } = await httpServer((_request, reply) => reply.end('{}'))
   const { call } = caller({ maxConnectionsPerOrigin: 1 })
   const outcome = fault(await call(post(url, { headers })))
@@ -165,11 +165,11 @@ test.each([
   expect(response(await call(post(url))).status).toBe(200)
 })
 
-test('what is not a URL is malformed', async () => {
+test('text that is not a URL is a malformed request', async () => {
   expect(fault(await caller().call(post('no url'))).reason).toBe('malformed')
 })
 
-test('close ends what runs, waits and connects as aborted, and refuses what comes after', async () => {
+test('closing the HTTP client aborts calls that run, wait or connect, and refuses later ones', async () => {
   const { url, connections } = await answering(() => {})
   const made = caller({ maxConnectionsPerOrigin: 1 })
   const running = made.call(post(url))

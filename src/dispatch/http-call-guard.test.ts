@@ -13,7 +13,7 @@ function changing(...answers: (typeof LOCAL)[][]) {
 }
 
 test.each(['127.0.0.1', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '[::ffff:127.0.0.1]', 'localhost', '[::1]'])(
-  'public: a host written as %s is refused without a connection',
+  'in mode public, a host written as %s is refused without a connection',
   async (host) => {
     const { port, connections } = await httpServer((_request, reply) => reply.end())
     expect(fault(await caller({ egress: 'public' }).call(post(`http://${host}:${port}/`))).reason).toBe(
@@ -23,7 +23,7 @@ test.each(['127.0.0.1', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '[::ffff:
   },
 )
 
-test('public: a name that turned private since it was checked is refused at the dial', async () => {
+test('in mode public, a name that became private after its check is refused when dialing', async () => {
   const { port, connections } = await httpServer((_request, reply) => reply.end())
   const { resolve, asked } = changing([PUBLIC], [LOCAL])
   await resolve('rebind.test') // The check at creation saw the public address.
@@ -33,7 +33,7 @@ test('public: a name that turned private since it was checked is refused at the 
   expect(connections).toHaveLength(0)
 })
 
-test('public: one private address among public ones refuses the name, in any order', async () => {
+test('in mode public, one private address among public ones refuses the name, in any order', async () => {
   const { port, connections } = await httpServer((_request, reply) => reply.end())
   for (const answer of [
     [PUBLIC, LOCAL],
@@ -45,7 +45,7 @@ test('public: one private address among public ones refuses the name, in any ord
   expect(connections).toHaveLength(0)
 })
 
-test('one connection asks for the name once, and goes where that answer says', async () => {
+test('one connection resolves the name once, and connects to an address of that answer', async () => {
   const { port, connections } = await httpServer((request, reply) => reply.end(`"${request.headers.host}"`))
   // Were the name asked for again, between check and dial or for the second call, this would go astray.
   const { resolve, asked } = changing([LOCAL], [{ address: '127.0.0.2', family: 4 }])
@@ -57,7 +57,7 @@ test('one connection asks for the name once, and goes where that answer says', a
   expect(connections).toHaveLength(1)
 })
 
-test('every new connection is checked anew', async () => {
+test('every new connection is checked again', async () => {
   const { port, connections } = await httpServer((_request, reply) => reply.setHeader('connection', 'close').end('{}'))
   const { resolve } = changing([LOCAL], [{ address: '169.254.169.254', family: 4 }])
   const { call } = caller({ resolve })
@@ -66,7 +66,7 @@ test('every new connection is checked anew', async () => {
   expect(connections).toHaveLength(1)
 })
 
-test('any: metadata services stay closed, by address, by name and behind a name', async () => {
+test('in mode any, metadata services are refused by address, by name and behind a name', async () => {
   const { resolve } = changing([{ address: '169.254.169.254', family: 4 }])
   const { call } = caller({ egress: 'any', resolve })
   for (const host of ['169.254.169.254', '[::ffff:a9fe:a9fe]', 'metadata.google.internal', 'innocent.test']) {
@@ -74,14 +74,14 @@ test('any: metadata services stay closed, by address, by name and behind a name'
   }
 })
 
-test('a redirect to a private address is handed back, not followed', async () => {
+test('a redirect to a private address is returned, not followed', async () => {
   const inner = await httpServer((_request, reply) => reply.end('secret'))
   const outer = await httpServer((_request, reply) => reply.writeHead(302, { location: inner.url }).end())
   expect(response(await caller().call(post(outer.url))).status).toBe(302)
   expect(inner.connections).toHaveLength(0)
 })
 
-test('a URL with credentials or another scheme is refused, as it is at creation', async () => {
+test('a URL with credentials or another scheme is refused when called, as when the job is created', async () => {
   for (const url of ['http://user:secret@127.0.0.1/', 'ftp://127.0.0.1/', 'file:///etc/passwd']) {
     const outcome = fault(await caller().call(post(url)))
     expect(outcome.reason).toBe('refused_address')

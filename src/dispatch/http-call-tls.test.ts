@@ -19,7 +19,7 @@ const trusted = tls.getCACertificates('default')
 beforeAll(() => tls.setDefaultCACertificates([...trusted, handler.cert]))
 afterAll(() => tls.setDefaultCACertificates(trusted))
 
-test('a trusted handler is called, and the handshake counts as connecting', async () => {
+test('a handler with a trusted certificate is called, and the TLS handshake counts as connecting', async () => {
   const { port } = await httpsServer(handler)
   const { call } = caller({ resolve })
   const first = response(await call(post(`https://handler.test:${port}/`)))
@@ -54,7 +54,7 @@ test('plain HTTP where TLS was expected is a TLS fault', async () => {
   expect(fault(await caller().call(post(`https://127.0.0.1:${port}/`))).reason).toBe('tls')
 })
 
-test('a handshake that does not finish is bounded by the connect timeout', async () => {
+test('a TLS handshake that does not finish is bounded by the connect timeout', async () => {
   const { port, connections } = await tcpServer(() => {})
   const outcome = fault(await caller({ connectTimeoutMs: 200 }).call(post(`https://127.0.0.1:${port}/`)))
   expect(outcome).toMatchObject({ reason: 'tls', message: 'no TLS handshake within 200 ms' })
@@ -62,7 +62,7 @@ test('a handshake that does not finish is bounded by the connect timeout', async
   await closed(connections[0]!)
 })
 
-test('a handshake that is cut off is a TLS fault', async () => {
+test('a TLS handshake that is cut off is a TLS fault', async () => {
   const { port } = await tcpServer((socket) => socket.once('data', () => socket.end()))
   expect(fault(await caller().call(post(`https://127.0.0.1:${port}/`))).reason).toBe('tls')
 })

@@ -12,7 +12,7 @@ const answerOf = async (listener: RequestListener, more: Partial<CallRequest> = 
   return caller().call(post(url, more))
 }
 
-test('a JSON answer comes back parsed, with its status, headers and timings', async () => {
+test('a JSON response is returned parsed, with its status, headers and timings', async () => {
   let seen: IncomingMessage | undefined
   const outcome = response(
     await answerOf(
@@ -32,7 +32,7 @@ test('a JSON answer comes back parsed, with its status, headers and timings', as
   expect(totalMs).toBeGreaterThanOrEqual(connectMs + ttfbMs + transferMs)
 })
 
-test('a body of bytes arrives as it was given, and so do path and query', async () => {
+test('a body of bytes, the path and the query arrive unchanged', async () => {
   const { url } = await httpServer(async (request, reply) => {
     reply.end(`${request.url} ${await text(request)}`)
   })
@@ -55,7 +55,7 @@ test.each([
     'no chunk with an encoding',
     'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
   ],
-])('%s is judged as what it is: a response without a body', async (_what, bytes) => {
+])('%s is a response without a body', async (_what, bytes) => {
   const { url } = await tcpServer((socket) => socket.once('data', () => socket.write(bytes)))
   expect(response(await caller().call(post(url)))).toMatchObject({ bodyText: '', isJson: false })
 })
@@ -68,7 +68,7 @@ test.each([
   ['several of them, and hints between them', CONTINUE + HINTS + CONTINUE + ANSWER],
   ['a length that is given twice', ANSWER.replace('\r\n\r\n', '\r\ncontent-length: 3\r\n\r\n')],
   ['a length that is a list of equal ones', ANSWER.replace(': 3', ': 3, 3')],
-])('%s loses no answer, in whatever pieces it comes', async (_what, bytes) => {
+])('%s loses no response, in whatever pieces it arrives', async (_what, bytes) => {
   let calls = 0
   const { url, connections } = await tcpServer((socket) => {
     socket.on('data', async () => {
@@ -87,7 +87,7 @@ test.each([
   expect(connections).toHaveLength(1)
 })
 
-test('a redirect is a response, and where it points is left alone', async () => {
+test('a redirect is a response, and its target is not called', async () => {
   const target = await httpServer((_request, reply) => reply.end())
   const outcome = response(
     await answerOf((_request, reply) => reply.writeHead(307, { location: target.url }).end('elsewhere')),
@@ -96,7 +96,7 @@ test('a redirect is a response, and where it points is left alone', async () => 
   expect(target.connections).toHaveLength(0)
 })
 
-test('JSON is known by what it is, not by its content type', async () => {
+test('JSON is recognized by its content, not by its content type', async () => {
   const plain = await answerOf((_request, reply) => reply.setHeader('content-type', 'text/plain').end('[1]'))
   expect(response(plain)).toMatchObject({ isJson: true, json: [1] })
   const claimed = await answerOf((_request, reply) => reply.setHeader('content-type', 'application/json').end('hm'))
@@ -109,13 +109,13 @@ test('bytes that are not UTF-8 are replaced, and NUL characters are kept', async
   expect(response(outcome)).toMatchObject({ bodyText: 'a\uFFFD\0\uFFFD(', isJson: false })
 })
 
-test('a 2 MiB body within the limit comes back whole', async () => {
+test('a 2 MiB body within the limit is returned whole', async () => {
   const big = 'ä'.repeat(1_048_576)
   const outcome = await answerOf((_request, reply) => reply.end(big), { resultBytesMax: 2_097_152 })
   expect(response(outcome).bodyText === big).toBe(true)
 })
 
-test('a body that is announced as too large is refused before it is read', async () => {
+test('a body announced as too large is refused before it is read', async () => {
   const { url, connections } = await tcpServer((socket) => {
     socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2097152\r\n\r\n'))
   })
@@ -137,24 +137,24 @@ test('a body without end is cut off at the limit, and the server notices', async
   expect(sent).toBeLessThan(32 * 1_048_576) // What fits in socket buffers, not what the server has.
 })
 
-test('an error keeps its status even if its body is too large: the text is cut', async () => {
+test('an error keeps its status although its body is too large, and the text is truncated', async () => {
   const outcome = await answerOf((_request, reply) => reply.writeHead(500).end('é'.repeat(1_000)), {
     resultBytesMax: 5,
   })
   expect(response(outcome)).toMatchObject({ status: 500, bodyText: 'éé', bodyTruncated: true, isJson: false })
 })
 
-test('a body that fits exactly is not too large', async () => {
+test('a body of exactly the limit is not too large', async () => {
   const outcome = await answerOf((_request, reply) => reply.write('12') && reply.end('345'), { resultBytesMax: 5 })
   expect(response(outcome)).toMatchObject({ json: 12345, bodyTruncated: false })
 })
 
-test('a compressed result is refused: it was not asked for and cannot be bounded', async () => {
+test('a compressed result is refused: it was not requested and cannot be bounded', async () => {
   const outcome = await answerOf((_request, reply) => reply.setHeader('content-encoding', 'gzip').end('x'))
   expect(outcome).toMatchObject({ kind: 'failed', reason: 'malformed' })
 })
 
-test('a kept-alive connection is used again and costs no connect', async () => {
+test('a kept-alive connection is reused without connecting again', async () => {
   const { url, connections } = await httpServer((_request, reply) => reply.end('{}'))
   const { call } = caller()
   expect(response(await call(post(url))).timings.connectMs).toBeGreaterThan(0)
@@ -173,7 +173,7 @@ test('a kept-alive connection that the server closed is replaced', async () => {
   expect(connections).toHaveLength(2)
 })
 
-test('waiting for the first byte and receiving the rest are told apart', async () => {
+test('the time to the first byte and the transfer time are measured separately', async () => {
   const outcome = await answerOf(async (_request, reply) => {
     await after(80)
     reply.write('slow ')
@@ -187,7 +187,7 @@ test('waiting for the first byte and receiving the rest are told apart', async (
   expect(totalMs).toBeGreaterThanOrEqual(ttfbMs + transferMs)
 })
 
-test('a body that trickles in one byte a chunk is put together', async () => {
+test('a body that trickles in one byte per chunk is assembled', async () => {
   const { url } = await tcpServer((socket) => {
     socket.once('data', () => {
       const chunks = Array.from({ length: 50_000 }, (_, index) => `1\r\n${index % 10}\r\n`).join('')
@@ -199,7 +199,7 @@ test('a body that trickles in one byte a chunk is put together', async () => {
   expect(bodyText.startsWith('01234567890')).toBe(true)
 })
 
-test('more calls than connections wait for one, and are all answered', async () => {
+test('more calls than connections wait for one, and all are answered', async () => {
   const { url, connections } = await httpServer((_request, reply) => reply.end('{}'))
   const { call } = caller({ maxConnectionsPerOrigin: 2 })
   const outcomes = await Promise.all(Array.from({ length: 20 }, () => call(post(url))))
@@ -207,7 +207,7 @@ test('more calls than connections wait for one, and are all answered', async () 
   expect(connections).toHaveLength(2)
 })
 
-test('a call whose time ran out while it waited for a connection is never sent', async () => {
+test('a call whose time runs out while it waits for a connection is never sent', async () => {
   const paths: unknown[] = []
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const { url, connections } = await httpServer(async (request, reply) => {

@@ -25,7 +25,7 @@ async function run({ ctx }: Yard): Promise<string> {
   return (await triggerRun(ctx, 'job', {}, origin)).run.id
 }
 
-test('the latest dispatches of a run are kept, and go with their run', async () => {
+test('the latest dispatches of a run are kept, and are deleted with the run', async () => {
   const yard = await testYard()
   const { ctx, sql } = yard
   const runId = await run(yard)
@@ -45,7 +45,7 @@ test('the latest dispatches of a run are kept, and go with their run', async () 
   expect(await listDispatches(sql, runId)).toEqual([])
 })
 
-test('a record that cannot be written is a warning in the log, and nothing else', async () => {
+test('a dispatch record that cannot be written is only a warning in the log', async () => {
   const { url } = await testYard()
   const gone = connect(url)
   await gone.end()
@@ -56,7 +56,7 @@ test('a record that cannot be written is a warning in the log, and nothing else'
   expect(lines[0]).toContain('a dispatch could not be recorded')
 })
 
-test('headers are bounded: one that is too large is cut, and does not hide the others', () => {
+test('recorded headers are bounded: a header that is too large is truncated and does not hide the others', () => {
   const headers = {
     'x-large': 'é'.repeat(HEADER_BYTES_MAX),
     'x-small': 'small',
@@ -68,7 +68,7 @@ test('headers are bounded: one that is too large is cut, and does not hide the o
   expect(requestHeaders['x-large']).toMatch(/^é+.?… \(cut\)$/)
 })
 
-test('what the database could not hold is replaced, and a secret that is repeated is masked', () => {
+test('characters that the database cannot store are replaced, and a repeated secret is masked', () => {
   const it = dispatchOf(
     dispatched('a-run', {
       headers: { 'X-Run-Token': 'the-token-of-it' },

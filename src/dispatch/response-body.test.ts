@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { boundedBody, decodeBody } from './response-body.ts'
 
-test('whatever the chunks, what fits is kept in order and the rest is not', () => {
+test('whatever the chunks, the part that fits is kept in order and the rest is dropped', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 9_000 }), { maxLength: 8 }), fc.nat(20_000), (chunks, bytesMax) => {
       const body = boundedBody(bytesMax)
@@ -15,7 +15,7 @@ test('whatever the chunks, what fits is kept in order and the rest is not', () =
   )
 })
 
-test('any JSON survives, and any text comes back', () => {
+test('any JSON and any text come back unchanged', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
       expect(decodeBody(Buffer.from(text), false)).toEqual({ bodyText: text, isJson: true, json: JSON.parse(text) })
@@ -23,13 +23,13 @@ test('any JSON survives, and any text comes back', () => {
   )
 })
 
-test('a cut through a character drops it; bytes that are no character are replaced', () => {
+test('truncation inside a character drops it; invalid bytes are replaced', () => {
   const cut = Buffer.from('aé').subarray(0, 2)
   expect(decodeBody(cut, true)).toEqual({ bodyText: 'a', isJson: false })
   expect(decodeBody(cut, false)).toEqual({ bodyText: 'a\uFFFD', isJson: false })
 })
 
-test('what was cut is never taken for JSON', () => {
+test('a truncated body is never taken for JSON', () => {
   expect(decodeBody(Buffer.from('12'), true)).toEqual({ bodyText: '12', isJson: false })
 })
 

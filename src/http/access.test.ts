@@ -17,31 +17,31 @@ const codeOf = (act: () => void): string => {
   }
 }
 
-describe('a key', () => {
-  test('is let through by its scope only', () => {
+describe('an API key', () => {
+  test('an API key is accepted only with the scope of the route', () => {
     expect(codeOf(() => admit(aKey('runs:read'), getRun, { run_id: 'r' }))).toBe('admitted')
     expect(codeOf(() => admit(aKey('runs:write', 'jobs:read'), getRun, { run_id: 'r' }))).toBe('forbidden')
     expect(codeOf(() => admit(aKey(), getRun, { run_id: 'r' }))).toBe('forbidden')
   })
 
-  test('with admin has all scopes of its project, and is still no running attempt', () => {
+  test('an API key with admin has all scopes of its project, and is still not a running attempt', () => {
     const codes = ROUTES.map((route) => [route.needs, codeOf(() => admit(aKey('admin'), route, {}))] as const)
     const beyond = ['run_token', 'projects']
     expect(codes.filter(([needs, code]) => (code === 'admitted') === beyond.includes(needs))).toEqual([])
   })
 
-  test('may always ask about itself', () => {
+  test('any API key may ask about itself', () => {
     expect(codeOf(() => admit(aKey(), getMe, {}))).toBe('admitted')
   })
 })
 
 describe('a run token', () => {
-  test('reaches its own run, to write and to read', () => {
+  test('a run token gives access to its own run, for writes and reads', () => {
     expect(codeOf(() => admit(aRunToken('r'), setState, { run_id: 'r' }))).toBe('admitted')
     expect(codeOf(() => admit(aRunToken('r'), getRun, { run_id: 'r' }))).toBe('admitted')
   })
 
-  test('finds no other run', () => {
+  test('a run token finds no other run', () => {
     const reached = ROUTES.filter(
       (route) => codeOf(() => admit(aRunToken('r'), route, { run_id: 'other' })) === 'admitted',
     )
@@ -50,7 +50,7 @@ describe('a run token', () => {
     expect(codeOf(() => admit(aRunToken('r'), setState, { run_id: 'other' }))).toBe('run_not_found')
   })
 
-  test('is no key', () => {
+  test('a run token is not an API key', () => {
     const keyed = ROUTES.filter(
       (route) => route.needs !== 'run_token' && !route.orRunToken && route.needs !== 'nothing',
     )
@@ -59,7 +59,7 @@ describe('a run token', () => {
   })
 })
 
-test('without a credential every route but the open ones is 401, before its body is read', async () => {
+test('without a credential every route but the open ones returns 401, before its body is read', async () => {
   const app = testServer((app) => {
     for (const route of ROUTES) implement(app, route, () => ({}) as never)
   })
@@ -78,14 +78,14 @@ test('without a credential every route but the open ones is 401, before its body
   }
 })
 
-test('the caller of a route is told where it stands with its limit', async () => {
+test('a caller is told where it stands with its rate limit', async () => {
   const rateLimit = async () => ({ limit: 60, remaining: 59, resetMs: 1500 })
   const app = testServer((app) => implement(app, getMe, (_, caller) => ({ ...answerOf(caller) })), { rateLimit })
   const { headers } = await app.inject('/v1/me')
   expect(headers).toMatchObject({ 'x-ratelimit-limit': '60', 'x-ratelimit-remaining': '59', 'x-ratelimit-reset': '2' })
 })
 
-test('over the limit is 429 with Retry-After', async () => {
+test('a caller over its rate limit gets 429 with Retry-After', async () => {
   const rateLimit = async () => {
     throw refuse('rate_limited', { limit: '60 per minute', retryAfterMs: 2500 })
   }

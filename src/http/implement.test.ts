@@ -76,7 +76,7 @@ const post = async (url: string, value?: unknown) => {
 }
 
 describe('the input of a handler', () => {
-  test('is path, query and body in one object, converted, with defaults', async () => {
+  test('a handler gets path, query and body in one object, converted, with defaults', async () => {
     expect((await post('/echo/7?names=a,b&names=c&limit=3', { value: [1] })).json).toEqual({
       id: '7',
       names: ['a', 'b', 'c'],
@@ -87,15 +87,15 @@ describe('the input of a handler', () => {
     expect((await post('/echo/7', { value: null })).json).toEqual({ id: '7', limit: 50, value: null, count: 1 })
   })
 
-  test('has the defaults of the body too when there was none', async () => {
+  test('a handler gets the defaults of the body even when there was no body', async () => {
     expect((await post('/echo/7')).json).toEqual({ id: '7', limit: 50, count: 1 })
   })
 
-  test('keeps a decoded slash, and characters of any script, in the path', async () => {
+  test('a path parameter keeps a decoded slash, and characters of any script', async () => {
     expect((await post(`/echo/${encodeURIComponent('run x/ÿ 日本 🦊')}`)).json.id).toBe('run x/ÿ 日本 🦊')
   })
 
-  test('is refused where a body is needed and there is none', async () => {
+  test('a request without a required body is refused', async () => {
     expect(await post('/shaped')).toMatchObject({
       status: 422,
       json: { error: { code: 'invalid', details: { fields: [{ field: 'body', message: 'must be object' }] } } },
@@ -103,8 +103,8 @@ describe('the input of a handler', () => {
   })
 })
 
-describe('the answer of a handler', () => {
-  test('has the one status of its route, or the one that it says', async () => {
+describe('the reply of a handler', () => {
+  test('a reply has the only status of its route, or the one that the handler chose', async () => {
     expect((await post('/shaped', { value: 1 })).status).toBe(201)
     const statuses = await Promise.all(
       ['nothing', 'thing', 'trouble', 'refusal'].map((what) =>
@@ -134,7 +134,7 @@ describe('the answer of a handler', () => {
     1.7976931348623157e308,
     5e-324,
     '2026-01-01T00:00:00Z',
-  ])('gives back %j in every place for free-form JSON', async (value) => {
+  ])('free-form JSON is returned unchanged in every place: %j', async (value) => {
     const { json } = await post('/shaped', { value })
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
     expect(json).toEqual({
@@ -147,7 +147,7 @@ describe('the answer of a handler', () => {
     expect((await post('/bare', { value })).json).toEqual(value)
   })
 
-  test('gives back any JSON as it came', async () => {
+  test('any JSON is returned unchanged', async () => {
     // What parsing and printing themselves do not keep (minus zero) is no loss on our way.
     const json = fc.jsonValue({ maxDepth: 5 }).map((value) => JSON.parse(JSON.stringify(value)))
     const kept = json.filter((value) => !JSON.stringify(value).includes('__proto__'))
@@ -163,7 +163,7 @@ describe('the answer of a handler', () => {
     )
   })
 
-  test('has its type even where the body is a bare string', async () => {
+  test('a reply has its content type even when the body is a bare string', async () => {
     const reply = await app.inject({ method: 'POST', url: '/bare', payload: { value: 'x' } })
     expect(reply.headers['content-type']).toBe('application/json; charset=utf-8')
     expect(reply.body).toBe('"x"')

@@ -88,26 +88,26 @@ async function raw(bytes: string | Buffer, to = port): Promise<string> {
 
 const envelopeOf = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
 
-describe('a request id', () => {
-  test.each(['abc', 'A.b_c-9', 'x'.repeat(128)])('%s is taken over, and answered', async (id) => {
+describe('the request id', () => {
+  test.each(['abc', 'A.b_c-9', 'x'.repeat(128)])('the request id %s is adopted and returned', async (id) => {
     const reply = await app.inject({ url: '/things/1', headers: { 'x-request-id': id } })
     expect(reply.headers['x-request-id']).toBe(id)
   })
 
-  test.each(['', 'a b', 'x'.repeat(129), 'é', '<script>'])('%j is replaced', async (id) => {
+  test.each(['', 'a b', 'x'.repeat(129), 'é', '<script>'])('the request id %j is replaced', async (id) => {
     const reply = await app.inject({ url: '/nope', headers: { 'x-request-id': id } })
     expect(reply.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
     expect(reply.json().request_id).toBe(reply.headers['x-request-id'])
   })
 
-  test('is in the log of what was refused', async () => {
+  test('the request id is logged with a refusal', async () => {
     await app.inject({ url: '/nope', headers: { 'x-request-id': 'find-me' } })
     expect(logged.find((line) => line.request_id === 'find-me')).toMatchObject({ level: 30, code: 'route_not_found' })
   })
 })
 
-describe('what goes wrong', () => {
-  test('on our side is 500, told to the log alone', async () => {
+describe('error responses', () => {
+  test('an internal error is a 500, and its reason is only in the log', async () => {
     const reply = await app.inject('/broken')
     expect(reply.statusCode).toBe(500)
     expect(reply.json().error.code).toBe('internal')
@@ -116,7 +116,7 @@ describe('what goes wrong', () => {
     expect(line).toMatchObject({ level: 50, err: { message: 'the password is hunter2', stack: expect.any(String) } })
   })
 
-  test('with a reply that is not of the contract’s shape is 500 too', async () => {
+  test('a reply that does not match the contract is a 500 as well', async () => {
     const reply = await app.inject('/shapeless')
     expect(reply.statusCode).toBe(500)
     expect(reply.json().error.code).toBe('internal')
@@ -130,7 +130,7 @@ describe('what goes wrong', () => {
     ['HEAD', '/live', 405, undefined],
     ['GET', '/things/%ff', 400, 'malformed'],
     ['GET', `/things/${'x'.repeat(4000)}`, 404, 'route_not_found'],
-  ])('%s %s is in our envelope', async (method, url, status, code) => {
+  ])('%s %s is answered with the error envelope', async (method, url, status, code) => {
     const reply = await app.inject({ method: method as 'GET', url })
     expect(reply.statusCode).toBe(status)
     expect(reply.headers['x-request-id']).toBeDefined()
@@ -141,7 +141,7 @@ describe('what goes wrong', () => {
       })
   })
 
-  test('a method that a path does not take is answered with those that it does', async () => {
+  test('a method that a path does not support is answered with the supported ones', async () => {
     const reply = await app.inject({ method: 'DELETE', url: '/send' })
     expect(reply.headers.allow).toBe('OPTIONS, POST, PUT')
     const options = await app.inject({ method: 'OPTIONS', url: '/things/1' })
@@ -150,8 +150,8 @@ describe('what goes wrong', () => {
   })
 })
 
-describe('HEAD', () => {
-  test('answers as GET does, without the body, and needs the same key', async () => {
+describe('HEAD requests', () => {
+  test('HEAD is answered like GET, without the body, and needs the same key', async () => {
     const get = await app.inject('/things/1')
     const head = await app.inject({ method: 'HEAD', url: '/things/1' })
     expect([head.statusCode, head.body]).toEqual([200, ''])
@@ -161,7 +161,7 @@ describe('HEAD', () => {
   })
 })
 
-describe('a body', () => {
+describe('request bodies', () => {
   const post = (payload: string | Buffer, type?: string) =>
     app.inject({ method: 'POST', url: '/send', payload, headers: type === undefined ? {} : { 'content-type': type } })
 
@@ -170,7 +170,7 @@ describe('a body', () => {
     'application/json; charset=utf-8',
     'APPLICATION/JSON',
     'application/merge-patch+json',
-  ])('is read as %s', async (type) => expect((await post('{"value":1}', type)).statusCode).toBe(200))
+  ])('a body is read as %s', async (type) => expect((await post('{"value":1}', type)).statusCode).toBe(200))
 
   test.each([
     'text/plain',
@@ -178,23 +178,23 @@ describe('a body', () => {
     'multipart/form-data; boundary=x',
     'application/jsonx',
     'x',
-  ])('is not read as %s', async (type) => {
+  ])('a body is not read as %s', async (type) => {
     const reply = await post('{"value":1}', type)
     expect([reply.statusCode, reply.json().error.code]).toEqual([415, 'unsupported_media_type'])
   })
 
-  test('without a content type is refused with what to send', async () => {
+  test('a body without a content type is refused with the types that are accepted', async () => {
     const answer = await raw('POST /send HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}')
     expect(answer).toContain('HTTP/1.1 415')
     expect(envelopeOf(answer).error.message).toContain('application/json')
   })
 
-  test('that is empty is none', async () => {
+  test('an empty body counts as none', async () => {
     const reply = await post('', 'application/json')
     expect([reply.statusCode, reply.json().error.code]).toEqual([422, 'invalid'])
   })
 
-  test('over the limit is 413, told with the limit, whether or not it says its length', async () => {
+  test('a body over the limit is a 413 with the limit, with or without a Content-Length', async () => {
     const large = `{"value":"${'x'.repeat(1024 * 1024)}"}`
     const reply = await post(large, 'application/json')
     expect([reply.statusCode, reply.json().error.details.bytes_max]).toEqual([413, 1024 * 1024])
@@ -212,7 +212,7 @@ describe('a body', () => {
     expect([own.statusCode, own.json().error.details.bytes_max]).toEqual([413, 10])
   })
 
-  test('shorter than it says is no bug of ours', async () => {
+  test('a body shorter than its Content-Length is not a bug of ours', async () => {
     const before = logged.filter((line) => line.level >= 50).length
     const socket = connect(port, '127.0.0.1')
     socket.write('POST /send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"va')
@@ -222,7 +222,7 @@ describe('a body', () => {
     expect(logged.filter((line) => line.level >= 50)).toHaveLength(before)
   })
 
-  test('that is malformed leaves the connection open for the next request', async () => {
+  test('a malformed body leaves the connection open for the next request', async () => {
     const bad = 'POST /send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{'
     const good = 'GET /things/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
     const answer = await raw(bad + good)
@@ -230,24 +230,27 @@ describe('a body', () => {
   })
 })
 
-describe('what is no request', () => {
+describe('invalid requests', () => {
   test.each([
     ['hello\r\n\r\n', 400, 'malformed'],
     [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`, 431, 'malformed'],
     ['GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'malformed'],
-  ])('is answered in our envelope, and the connection closed', async (bytes, status, code) => {
-    const answer = await raw(bytes)
-    expect(answer).toContain(`HTTP/1.1 ${status}`)
-    expect(envelopeOf(answer)).toMatchObject({ error: { code }, request_id: '' })
-  })
+  ])(
+    'bytes that are not a request are answered with the error envelope, and the connection is closed',
+    async (bytes, status, code) => {
+      const answer = await raw(bytes)
+      expect(answer).toContain(`HTTP/1.1 ${status}`)
+      expect(envelopeOf(answer)).toMatchObject({ error: { code }, request_id: '' })
+    },
+  )
 })
 
-test('the stream’s handler has the connection to itself', async () => {
+test("a stream's handler has the connection to itself", async () => {
   const reply = await fetch(`http://127.0.0.1:${port}/live`)
   expect(await reply.text()).toBe('data: 1\n\n')
 })
 
-describe('a server that is closing', () => {
+describe('a closing server', () => {
   const begin = async () => {
     const other = testServer(mount)
     await other.listen({ port: 0, host: '127.0.0.1' })
@@ -261,7 +264,7 @@ describe('a server that is closing', () => {
     return { socket, closed, answer: () => Buffer.concat(chunks).toString() }
   }
 
-  test('ends what it began, and refuses the rest in our envelope', async () => {
+  test('a closing server finishes what it began, and refuses the rest with the error envelope', async () => {
     const { socket, closed, answer } = await begin()
     socket.write('GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\n')
     await closed
@@ -270,7 +273,7 @@ describe('a server that is closing', () => {
     expect(answer().toLowerCase()).toContain('retry-after: 1')
   })
 
-  test('does not wait for connections that are only kept alive', async () => {
+  test('a closing server does not wait for idle kept-alive connections', async () => {
     const { closed, answer } = await begin()
     const since = performance.now()
     await closed

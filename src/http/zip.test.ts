@@ -3,7 +3,7 @@ import { strFromU8, unzipSync } from 'fflate'
 import { expect, test } from 'vitest'
 import { zipOf } from './zip.ts'
 
-test('files of any size come out as they went in, and others get their turn meanwhile', async () => {
+test('files of any size are unpacked unchanged, and zipping lets other work run in between', async () => {
   const large = Array.from({ length: 3_000 }, (_, index) => `${index} é ${'x'.repeat(1_000)}\n`)
   let turns = 0
   const turn = setInterval(() => void turns++, 0)
@@ -22,7 +22,7 @@ test('files of any size come out as they went in, and others get their turn mean
   expect(turns).toBeGreaterThan(10)
 })
 
-test('what goes wrong while a file is made ends the stream with the error', async () => {
+test('an error while the zip is created ends the stream with that error', async () => {
   const broken = {
     name: 'broken.txt',
     text: (function* () {

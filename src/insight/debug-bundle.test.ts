@@ -6,7 +6,7 @@ import { BUNDLE_BOUNDS, readDebugBundle } from './debug-bundle.ts'
 
 const MIB = 1024 * 1024
 
-test('a run that left more than a bundle may hold: the latest is in it, and it is said what was cut', async () => {
+test('a run with more than a bundle may hold: the latest is included, and the bundle says what was cut off', async () => {
   const { ctx, sql } = await testYard()
   const job = await addJob(ctx, 'job')
   const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' } as const

@@ -65,8 +65,8 @@ async function end(node: StreamNode, run: LogRun): Promise<void> {
   node.bell.ring([`run:${run.runId}`])
 }
 
-describe("a run's stream", () => {
-  test('begins at the beginning, goes on with what comes, and ends after the event that ended the run', async () => {
+describe('the stream of a run', () => {
+  test('a stream starts at the beginning, continues live, and ends after the event that ended the run', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
@@ -80,7 +80,7 @@ describe("a run's stream", () => {
     expect(node.live.count()).toBe(0)
   })
 
-  test('tells clients and proxies how to treat it, before the first event', async () => {
+  test('a stream tells clients and proxies how to treat it, before the first event', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const response = await fetch(`${node.address}/${run.projectId}/runs/${run.runId}/stream?after=1`)
@@ -93,7 +93,7 @@ describe("a run's stream", () => {
     expect(new TextDecoder().decode(value)).toBe('retry: 1000\n\n')
   })
 
-  test('goes on after the last event that the client has seen', async () => {
+  test('a stream resumes after the last event that the client has seen', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     await step(node, run, 500)
@@ -104,7 +104,7 @@ describe("a run's stream", () => {
     expect(client.ids()).toEqual(to(502, 4))
   })
 
-  test('of a run that is over sends what is left, and ends; nothing is left when all was seen', async () => {
+  test('the stream of an ended run sends what is left and ends; nothing is left when all was seen', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     await end(node, run)
@@ -115,7 +115,7 @@ describe("a run's stream", () => {
     expect([all, rest, none, beyond].map((client) => client!.ids())).toEqual([[1, 2], [2], [], []])
   })
 
-  test('whose client claims to have seen what is not there yet waits for what comes', async () => {
+  test('a client that claims to have seen later events waits for newer ones', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const client = follow(node, run, { lastEventId: '7' })
@@ -124,7 +124,7 @@ describe("a run's stream", () => {
     await vi.waitFor(() => expect(client.ids()).toEqual([2]))
   })
 
-  test('ends at a dead letter; of a run that was redriven it goes past the dead letter', async () => {
+  test('a stream ends at a dead letter; after a redrive it continues past the dead letter', async () => {
     const node = await openNode()
     const ownJob = await prepareLog(sql)
     const run = await addRun(sql, ownJob)
@@ -143,7 +143,7 @@ describe("a run's stream", () => {
     expect([whole.ids(), resumed.ids()]).toEqual([to(5), [4, 5]])
   })
 
-  test("of its chunks alone has the run's numbers, and ends with the run", async () => {
+  test('a stream of chunks alone uses the sequence of the run, and ends with the run', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     await addChunks(sql, run.runId, ['a', 'b'])
@@ -163,7 +163,7 @@ describe("a run's stream", () => {
     ])
   })
 
-  test('of a run that retention removed ends', async () => {
+  test('the stream of a run that retention deleted ends', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
@@ -175,7 +175,7 @@ describe("a run's stream", () => {
 })
 
 describe('many streams', () => {
-  test('at the same place make one read, and only those of the run that was rung for', async () => {
+  test('streams at the same position share one read, and only for the run that was rung', async () => {
     const { sql: own, asked } = askedThrough(url)
     const node = await openNode({ sql: own })
     const [run, other] = [await addRun(sql, jobId), await addRun(sql, jobId)]
@@ -189,7 +189,7 @@ describe('many streams', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('that have nothing to tell cost one small question at each tick, and none when there are none', async () => {
+  test('streams without news cost one small query per tick, and none when there are no streams', async () => {
     const { sql: own, asked } = askedThrough(url)
     const { server, live, address, bell } = await openNode({ sql: own, tickMs: 20 })
     const node = { server, live, address, bell } as StreamNode
@@ -211,7 +211,7 @@ describe('many streams', () => {
     expect(asked.length).toBeLessThanOrEqual(rest + 2) // Those that were under way.
   })
 
-  test('beyond the limits of process and project are refused before anything is written', async () => {
+  test('streams beyond the limits of process and project are refused before anything is written', async () => {
     const node = await openNode({ streamsMax: 3, streamsPerProjectMax: 2 })
     const otherJob = await prepareLog(sql, 'other')
     const [run, other] = [await addRun(sql, jobId), await addRun(sql, otherJob, { projectId: 'other' })]
@@ -227,7 +227,7 @@ describe('many streams', () => {
     expect(await follow(node, other).status).toBe(200)
   })
 
-  test('end when the node stops, and it takes no new ones', async () => {
+  test('streams end when the node stops, and the node accepts no new ones', async () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const clients = [follow(node, run), follow(node, run)]
@@ -238,8 +238,8 @@ describe('many streams', () => {
   })
 })
 
-describe('nothing is lost', () => {
-  test('when a ring is: the tick finds what was committed', async () => {
+describe('streams lose nothing', () => {
+  test('when a ring is lost, the tick finds what was committed', async () => {
     const node = await openNode({ tickMs: 20 })
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
@@ -248,7 +248,7 @@ describe('nothing is lost', () => {
     await vi.waitFor(() => expect(client.ids()).toEqual([1, 2]))
   })
 
-  test('when the connection that listens is killed: followers look when it is back', async () => {
+  test('when the listening connection is killed, followers look again once it is back', async () => {
     const { sql: admin, url: ownUrl } = await testDatabase()
     const run = await addRun(admin, await prepareLog(admin))
     const lines: string[] = []
@@ -261,7 +261,7 @@ describe('nothing is lost', () => {
     expect(lines).toHaveLength(2)
   })
 
-  test('when reads fail for a while: streams stay open and go on', async () => {
+  test('when reads fail for a while, streams stay open and continue', async () => {
     const { sql: admin, url: ownUrl } = await testDatabase()
     const run = await addRun(admin, await prepareLog(admin))
     const lines: string[] = []
@@ -282,7 +282,7 @@ describe('nothing is lost', () => {
     expect(lines).toHaveLength(1)
   })
 
-  test('to clients that are cut anywhere and come back to any of two nodes, while many connections write', {
+  test('clients that are cut off anywhere and resume on either of two nodes lose nothing, while many connections write', {
     timeout: 60_000,
   }, async () => {
     const ownJob = await prepareLog(sql)
@@ -329,7 +329,7 @@ describe('nothing is lost', () => {
   })
 })
 
-describe('a client that is slow', () => {
+describe('a slow client', () => {
   /** It asks, and takes nothing until it is told to. */
   async function dialIn(node: StreamNode, run: LogRun): Promise<Socket> {
     const socket = dial(node.port, '127.0.0.1').pause()
@@ -348,7 +348,9 @@ describe('a client that is slow', () => {
       )
   }
 
-  test('holds one page, whatever there is; and gets everything once it takes it', { timeout: 60_000 }, async () => {
+  test('a slow client has one page buffered, however much there is, and gets everything once it reads', {
+    timeout: 60_000,
+  }, async () => {
     const { sql: own, asked } = askedThrough(url)
     const node = await openNode({ sql: own })
     const run = await addRun(sql, jobId)
@@ -381,7 +383,7 @@ describe('a client that is slow', () => {
     expect(ids).toEqual(to(401))
   })
 
-  test('and takes nothing for a minute is dropped', async () => {
+  test('a client that reads nothing for a minute is dropped', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const node = await openNode()
     const run = await addRun(sql, jobId)
@@ -394,8 +396,8 @@ describe('a client that is slow', () => {
   })
 })
 
-describe('heartbeats', () => {
-  test('come after fifteen seconds without an event, and each event puts them off', async () => {
+describe('heartbeats of a stream', () => {
+  test('a heartbeat is sent after fifteen seconds without an event, and each event postpones it', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const node = await openNode()
     const run = await addRun(sql, jobId)

@@ -37,7 +37,7 @@ function follow(node: StreamNode, { projectId = PROJECT, query = '', lastEventId
 const note = (sql: Db, mark: number, { projectId = PROJECT, type = 'noted' } = {}) =>
   appendEvents(sql, [{ projectId, type, actor: ACTOR, data: { mark } }])
 
-test('a feed tells what is committed from when it began, of its own project and type alone', async () => {
+test('a feed sends what is committed after it began, of its own project and type only', async () => {
   const { sql, url } = await prepared()
   const node = await openNode({ url })
   await note(sql, 0)
@@ -56,7 +56,7 @@ test('a feed tells what is committed from when it began, of its own project and 
   expect(JSON.parse(all.frames[0]!.data)).toMatchObject({ projectId: PROJECT, type: 'noted' })
 })
 
-test('what a transaction holds back that rings for nobody is told soon after its end', async () => {
+test('events held back by a transaction that rings nobody are sent soon after it ends', async () => {
   const { sql, url } = await prepared()
   const node = await openNode({ url })
   const client = follow(node)
@@ -90,7 +90,7 @@ test('followers of several projects share their reads', async () => {
   expect(asked.length).toBeLessThan(20)
 })
 
-test('a heartbeat moves the place on, so that a client of few events does not come back to an old one', async () => {
+test('a heartbeat advances the position, so that a client with few events does not resume at an old one', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   const { sql, url } = await prepared()
   const node = await openNode({ url })
@@ -109,7 +109,7 @@ test('a heartbeat moves the place on, so that a client of few events does not co
   await vi.waitFor(() => expect(resumed.marks()).toEqual([2]), 10_000)
 })
 
-test('clients that are cut anywhere get every event once and in one order, while slow transactions write', {
+test('clients that are cut off anywhere get every event once and in one order, while slow transactions write', {
   timeout: 60_000,
 }, async () => {
   const { sql, url } = await prepared()

@@ -17,7 +17,7 @@ function watchOf() {
 
 const page = (row: string): Page<string, number> => ({ rows: [row], next: 1, more: false, over: false })
 
-test('those who read from the same place at the same time share one read', async () => {
+test('followers that read from the same position at the same time share one read', async () => {
   const { watch, reads } = watchOf()
   const both = Promise.all([watch.read(0), watch.read(0)])
   void watch.read(5)
@@ -40,7 +40,7 @@ test('a read that began before a ring is not shared with those who heard it: it 
   expect([(await early).rows, (await late).rows]).toEqual([['old'], ['new']])
 })
 
-test('a read that failed is not what the next one gets', async () => {
+test('the result of a failed read is not given to the next reader', async () => {
   const { watch, reads } = watchOf()
   const failed = watch.read(0)
   reads[0]!.fail(new Error('the database is away'))
@@ -49,7 +49,7 @@ test('a read that failed is not what the next one gets', async () => {
   expect(reads).toHaveLength(2)
 })
 
-test('a ring wakes every follower, and the last to leave ends the watch', () => {
+test('a ring wakes every follower, and the last one to leave ends the watch', () => {
   const { watch, unwatched } = watchOf()
   const woken: string[] = []
   const [one, two] = ['one', 'two'].map((name) => ({ wake: () => void woken.push(name) }))

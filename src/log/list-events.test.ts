@@ -81,14 +81,14 @@ const filters: fc.Arbitrary<EventFilter> = fc.record({
 
 const ids = (events: readonly LogEvent[]) => events.map((event) => event.id)
 
-test('the log of a project is complete and in the order of time, and holds nothing of another', () => {
+test('the list of a project is complete, in time order, and has nothing of another project', () => {
   const own = appended.filter((event) => event.projectId === PROJECT)
   expect(all).toHaveLength(own.length + runs.length)
   const times = all.map((event) => event.occurredAt.getTime() * 1e9 + event.position)
   expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
-test('any filters together let through what they say, whole or by pages, from both ends', {
+test('any combination of filters selects exactly what it should, as a whole or in pages, from both ends', {
   timeout: 60_000,
 }, async () => {
   const shape = fc.record({ filter: filters, newest: fc.boolean(), limit: fc.integer({ min: 1, max: 60 }) })
@@ -113,7 +113,7 @@ test('any filters together let through what they say, whole or by pages, from bo
   )
 })
 
-test('counts agree with the list, within any span', { timeout: 60_000 }, async () => {
+test('counts agree with the list for any period', { timeout: 60_000 }, async () => {
   const spans = fc.record({
     from: maybe(moment),
     to: maybe(moment),
@@ -158,7 +158,7 @@ test('counts agree with the list, within any span', { timeout: 60_000 }, async (
   )
 })
 
-test('an event is found by its id, in its own project only, whoever made the id', async () => {
+test('an event is found by its id, only in its own project, whoever chose the id', async () => {
   for (const { id, projectId } of appended.slice(0, 30)) {
     expect(await findEvent(sql, projectId, id!)).toMatchObject({ id, projectId })
     expect(await findEvent(sql, projectId === PROJECT ? 'other' : PROJECT, id!)).toBeUndefined()

@@ -86,7 +86,7 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
   },
 }
 
-test.each(Object.entries(READS))('%s goes by its index, and walks no table', async (_, { read, indexes }) => {
+test.each(Object.entries(READS))('%s uses its index, and scans no table', async (_, { read, indexes }) => {
   const plan = await planOf(read)
   for (const index of indexes) expect(plan).toMatch(index)
   const walked = [...plan.matchAll(/Seq Scan on ((?:events|deltas|runs|run_states|event_counts)\w*)/g)].map(
@@ -98,7 +98,7 @@ test.each(Object.entries(READS))('%s goes by its index, and walks no table', asy
   expect(large.map((table) => table.relname)).toEqual([])
 })
 
-test("a run's log is looked for in the partitions since the run began, and in none before", async () => {
+test("a run's log is read from the partitions since the run began, and from none before", async () => {
   const plan = await planOf((own) => readRunLog(own, { ...read, runCreatedAt: new Date(), deltas: false }))
   const looked = new Set([...plan.matchAll(/on (events_\d+)/g)].map((found) => found[1]))
   const [now] = await sql<{ name: string }[]>`select max(tableoid::regclass::text) as name from events`

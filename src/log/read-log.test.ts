@@ -31,8 +31,8 @@ const read = (run: LogRun, options: Options = {}) =>
 
 const sequences = (rows: readonly RunLogRow[] | undefined) => rows?.map((row) => row.sequence)
 
-describe("one run's log", () => {
-  test('gives events and deltas in the order of their sequence, or the events alone', async () => {
+describe('the log of one run', () => {
+  test("a run's log has events and deltas in order of their sequence, or only the events", async () => {
     const run = await addRun(sql, jobId)
     await addChunks(sql, run.runId, ['a', 'b'])
     await addSteps(sql, [run])
@@ -51,7 +51,7 @@ describe("one run's log", () => {
     expect(events).toMatchObject({ more: false, lastSequence: 5 })
   })
 
-  test('goes on after a sequence, by pages that say whether there is more', async () => {
+  test("a run's log continues after a sequence, in pages that say whether there is more", async () => {
     const run = await addRun(sql, jobId)
     await addSteps(sql, [run, run, run])
     const first = await read(run, { limit: 2 })
@@ -62,7 +62,7 @@ describe("one run's log", () => {
     expect([sequences(nothing?.rows), nothing?.more, nothing?.lastSequence]).toEqual([[], false, 4])
   })
 
-  test('says of every event what it is about: the run, or what the event names', async () => {
+  test("every event of a run's log says what it is about: the run, or what the event names", async () => {
     const run = await addRun(sql, jobId, { correlationId: 'chain', agentId: 'agent-1' })
     const causationId = newId()
     const { runId, projectId } = run
@@ -121,7 +121,7 @@ describe("one run's log", () => {
     expect(Object.keys(called!)).not.toContain('foundCount')
   })
 
-  test("names an external run by its client's own string, in events and in deltas", async () => {
+  test("a run's log names an external run by its client's own id, in events and in deltas", async () => {
     const run = await addRun(sql, jobId)
     await sql`update runs set client_id = 'order/7' where id = ${run.runId}`
     await addSteps(sql, [run])
@@ -133,7 +133,7 @@ describe("one run's log", () => {
     ])
   })
 
-  test('holds a page to its bytes, and gives at least one row however large', async () => {
+  test("a page of a run's log is limited in bytes, and has at least one row however large", async () => {
     const run = await addRun(sql, jobId)
     // Text that packs well and text that does not: what counts is what a reader gets.
     const packed = { text: 'x'.repeat(60_000) }
@@ -147,12 +147,12 @@ describe("one run's log", () => {
     expect([sequences(rest?.rows), rest?.more]).toEqual([[5], false])
   })
 
-  test('of a run that is gone is undefined', async () => {
+  test('the log of a deleted run is undefined', async () => {
     expect(await read({ runId: newId(), projectId: 'default', createdAt: new Date() })).toBeUndefined()
   })
 })
 
-test('the head of a run is for its own project alone', async () => {
+test('the head of a run is visible to its own project only', async () => {
   const run = await addRun(sql, jobId)
   expect(await readRunHead(sql, run.projectId, run.runId)).toEqual({
     state: 'queued',
@@ -162,7 +162,7 @@ test('the head of a run is for its own project alone', async () => {
   expect(await readRunHead(sql, 'other', run.runId)).toBeUndefined()
 })
 
-test('last sequences are read for many runs at once; one that is gone is absent', async () => {
+test('last sequences are read for many runs at once, without those of deleted runs', async () => {
   const [one, two] = [await addRun(sql, jobId), await addRun(sql, jobId)]
   await addSteps(sql, [two, two])
   const last = await readLastSequences(sql, [one.runId, two.runId, newId()])

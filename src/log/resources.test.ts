@@ -22,7 +22,7 @@ const about = (resourceType: string, resourceId: string): NewEvent => ({
   resourceId,
 })
 
-test('a thing is found by its UUID, and another project has none of it', async () => {
+test('a resource is found by its UUID, and not by another project', async () => {
   const sql = await ownLog()
   await appendEvents(sql, [
     about('file', 'a'),
@@ -35,7 +35,7 @@ test('a thing is found by its UUID, and another project has none of it', async (
   expect(await findResources(sql, 'other', THING)).toEqual([])
 })
 
-test('kinds and projects keep equal ids apart', () => {
+test('equal ids of different types and projects are kept apart', () => {
   const uuids = [
     resourceUuid('p', 'file', 'a'),
     resourceUuid('p', 'key', 'a'),
@@ -45,14 +45,14 @@ test('kinds and projects keep equal ids apart', () => {
   expect(new Set(uuids).size).toBe(4)
 })
 
-test('events about one thing, appended at once by many, remember it once', async () => {
+test('concurrent events about one resource record it once', async () => {
   const sql = await ownLog()
   await Promise.all(Array.from({ length: 20 }, () => appendEvents(sql, [about('file', 'a'), about('file', 'b')])))
   const [row] = await sql<{ n: number }[]>`select count(*)::int as n from resources`
   expect(row!.n).toBe(2)
 })
 
-test('what was there before things had UUIDs gets them', async () => {
+test('resources from before there were UUIDs get one by migration', async () => {
   const sql = await ownLog()
   await appendEvents(sql, [about('file', 'a')])
   await sql`update resources set uuid = null`
@@ -61,7 +61,7 @@ test('what was there before things had UUIDs gets them', async () => {
   expect(await nameResources(sql, 10)).toBe(0)
 })
 
-test('a thing is forgotten when no event of it is kept any more, and not before', async () => {
+test('a resource is forgotten only when no event about it is kept any more', async () => {
   const sql = await ownLog()
   await appendEvents(sql, [about('file', 'a'), about('file', 'b')])
   await sql`update resources set seen_at = now() - interval '101 days'`

@@ -44,7 +44,7 @@ test('the tail never skips the event of a slow transaction, and says that someth
   expect([events.map((event) => event.data), held]).toEqual([[{ mark: 1 }, { mark: 2 }], false])
 })
 
-test("a page ends at its limit, and a quiet project's reader passes a busy one's events by pages too", async () => {
+test("a page of the tail ends at its limit, and the reader of a quiet project passes a busy one's events in pages too", async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await prepareLog(sql, 'quiet')
@@ -54,7 +54,7 @@ test("a page ends at its limit, and a quiet project's reader passes a busy one's
   expect(await readMarks(sql, 'quiet')).toEqual({ marks: [30], pages: 4 })
 })
 
-test('a page holds so many bytes, and at least one event', async () => {
+test('a page of the tail is limited in bytes, and has at least one event', async () => {
   const { sql } = await testDatabase()
   const run = await addRun(sql, await prepareLog(sql))
   await awaitTail(sql)
@@ -66,7 +66,7 @@ test('a page holds so many bytes, and at least one event', async () => {
   expect([two.events.map((event) => event.sequence), two.more]).toEqual([[3, 4], false])
 })
 
-test('who begins at the end gets only what comes', async () => {
+test('a reader that starts at the end gets only new events', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await note(sql, 1)
@@ -77,7 +77,7 @@ test('who begins at the end gets only what comes', async () => {
   expect(events.map((event) => event.data)).toEqual([{ mark: 2 }])
 })
 
-test("a reader's place is that of an event, whatever ids of transactions were used for nothing", async () => {
+test("a reader's position is that of an event, however many transaction ids were used for other things", async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   expect(await readTailEnd(sql)).toMatchObject({ xid: '0', position: 0 })
@@ -91,7 +91,7 @@ test("a reader's place is that of an event, whatever ids of transactions were us
   expect((await readAll(sql, { after: next, limit: 10 })).next).toMatchObject({ xid, position })
 })
 
-test('a place that the log has lost, by a failover or a copy that was restored, is taken back to its end', async () => {
+test('a position that the log has lost, by a failover or a restored copy, is reset to the end', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await note(sql, 1)
@@ -107,7 +107,7 @@ test('a place that the log has lost, by a failover or a copy that was restored, 
   expect((await readAll(sql, { after: next, limit: 10 })).events.map((event) => event.data)).toEqual([{ mark: 2 }])
 })
 
-test('with transactions of all lengths on many connections, every event comes once, in an order that stays', {
+test('with transactions of all lengths on many connections, every event is read once, in a stable order', {
   timeout: 60_000,
 }, async () => {
   const { sql, url } = await testDatabase()

@@ -28,7 +28,7 @@ async function commitsInto(spoil: (tx: Db, item: string) => unknown) {
   return { all, kept, sql }
 }
 
-test('an item that makes our own code throw fails alone, and the others are written once', async () => {
+test('in a group commit, an item that makes our own code throw fails alone, and the others are written once', async () => {
   const { all, kept } = await commitsInto((_, item) => {
     if (item === 'bad') (undefined as unknown as { toString: () => string }).toString()
   })
@@ -42,7 +42,7 @@ test('an item that makes our own code throw fails alone, and the others are writ
   expect(await kept()).toEqual(['a', 'b', 'c', 'd'])
 })
 
-test('an item that the driver cannot send fails alone', async () => {
+test('in a group commit, an item that the driver cannot send fails alone', async () => {
   const { all, kept } = await commitsInto((tx, item) =>
     item === 'bad' ? tx`select ${Symbol('x') as never}` : undefined,
   )
@@ -50,7 +50,7 @@ test('an item that the driver cannot send fails alone', async () => {
   expect(await kept()).toEqual(['a', 'c'])
 })
 
-test('after a lost connection nothing is written again', async () => {
+test('after a lost connection, a group commit writes nothing again', async () => {
   let lost = 0
   const { all, kept, sql } = await commitsInto(async (tx, item) => {
     if (item !== 'last') return

@@ -9,7 +9,7 @@ test.each([
   ['2026-01-31 09:30:00.1234+00', '2026-01-31T09:30:00.123400Z'],
   ['2026-01-31 09:30:00.123456+00', '2026-01-31T09:30:00.123456Z'],
   ['2026-01-31 09:30:00.000001+00', '2026-01-31T09:30:00.000001Z'],
-])('%s is %s', (text, rfc3339) => {
+])('the PostgreSQL time %s is %s', (text, rfc3339) => {
   const at = parseInstant(text)
   expect(instantText(at)).toBe(rfc3339)
   expect(at.getTime()).toBe(Date.parse(text))

@@ -49,7 +49,7 @@ test('many nodes that start at once migrate an empty database once', async () =>
   expect(await sql`select id from things`).toHaveLength(1)
 })
 
-test('a node waits for another one that migrates for longer than a statement or a lock may take', async () => {
+test("a node waits for another node's migration, even if it takes longer than the statement or lock timeout", async () => {
   const { url, sql } = await emptyDatabase()
   const dir = await migrationsDir()
   const impatient = connect(url, { max: 1, statementTimeoutMs: 500 })
@@ -75,7 +75,7 @@ test('a node waits for another one that migrates for longer than a statement or 
   await impatient.end()
 })
 
-test('a migration that fails leaves nothing of itself, and the next start applies it', async () => {
+test('a failed migration leaves nothing behind, and the next start applies it', async () => {
   const { sql } = await emptyDatabase()
   const broken = { ...FILES, '0002_second.sql': 'create table half (id int); select 1 / 0' }
   await expect(migrate(sql, { dir: await migrationsDir(broken) })).rejects.toThrow(
@@ -88,14 +88,14 @@ test('a migration that fails leaves nothing of itself, and the next start applie
   expect(await sql`select name from schema_migrations`).toHaveLength(2)
 })
 
-test('a migration that was changed after it was applied is refused by name', async () => {
+test('a migration that changed after it was applied is refused by name', async () => {
   const { sql } = await emptyDatabase()
   await migrate(sql, { dir: await migrationsDir() })
   const changed = { ...FILES, '0001_first.sql': 'create table other (id int)' }
   await expect(migrate(sql, { dir: await migrationsDir(changed) })).rejects.toThrow(/0001_first\.sql was changed/)
 })
 
-test('line ends of another system are not a change', async () => {
+test('different line endings are not a change of a migration', async () => {
   const { sql } = await emptyDatabase()
   await migrate(sql, { dir: await migrationsDir({ '0001_first.sql': 'create table a (\n  id int\n)' }) })
   await migrate(sql, { dir: await migrationsDir({ '0001_first.sql': 'create table a (\r\n  id int\r\n)' }) })
@@ -108,7 +108,7 @@ test('a database of a newer version is refused', async () => {
   await expect(migrate(sql, { dir: await migrationsDir(older) })).rejects.toThrow(/newer.*0002_second\.sql/)
 })
 
-test('a migration with a number below one that is applied is refused', async () => {
+test('a migration with a number below an applied one is refused', async () => {
   const { sql } = await emptyDatabase()
   const { '0001_first.sql': first, '0002_second.sql': second } = FILES
   await migrate(sql, { dir: await migrationsDir({ '0001_first.sql': first, '0003_second.sql': second }) })
@@ -118,14 +118,14 @@ test('a migration with a number below one that is applied is refused', async () 
   )
 })
 
-test('migrations with the same number or an odd name are refused', async () => {
+test('migrations with the same number or a bad name are refused', async () => {
   await expect(readMigrations(await migrationsDir({ '0001_a.sql': '', '0001_b.sql': '' }))).rejects.toThrow(
     /same number/,
   )
   await expect(readMigrations(await migrationsDir({ '1_a.sql': '' }))).rejects.toThrow(/named like/)
 })
 
-test('a server below PostgreSQL 15 is refused with its version', () => {
+test('a server older than PostgreSQL 15 is refused with its version', () => {
   expect(() => refuseOldVersion(140_011)).toThrow(/needs PostgreSQL 15 or later.*PostgreSQL 14\b/)
   expect(() => refuseOldVersion(150_000)).not.toThrow()
   expect(() => refuseOldVersion(180_004)).not.toThrow()

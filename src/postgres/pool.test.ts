@@ -32,7 +32,7 @@ const codeOf = (asked: PromiseLike<unknown>): Promise<unknown> =>
     (error: { code?: unknown }) => error.code,
   )
 
-test('connections that are ended at any moment lose no transaction, split none, and end no process', async () => {
+test('connections that are killed at any moment lose no transaction, split none, and crash no process', async () => {
   const { url, sql: look } = await testDatabase()
   await look`create table pairs (id text, half int)`
   const sql = pool(url, { max: 4, name: 'cut' })
@@ -75,7 +75,7 @@ test('connections that are ended at any moment lose no transaction, split none, 
   expect([...codes].filter((code) => !/^(CONNECTION_CLOSED|57P01)$/.test(String(code)))).toEqual([])
 })
 
-test('after a lost connection the next statement is answered at once', async () => {
+test('after a lost connection the next statement is answered immediately', async () => {
   const { url } = await testDatabase()
   const sql = pool(url, { max: 1, name: 'one' })
   const cut = cutter(url)
@@ -90,7 +90,7 @@ test('after a lost connection the next statement is answered at once', async () 
   }
 })
 
-test('a statement of a transaction that is over or lost is refused, and runs nowhere else', async () => {
+test('a statement of an ended or lost transaction is refused, and runs nowhere else', async () => {
   const { url } = await testDatabase()
   const sql = pool(url, { max: 1, name: 'late' })
   await sql`create table rows (n int)`
@@ -111,7 +111,7 @@ test('a statement of a transaction that is over or lost is refused, and runs now
   expect(await sql`select n from rows`).toHaveLength(0)
 })
 
-test('a statement that failed fails its transaction, though it was caught; that of a savepoint does not', async () => {
+test('a failed statement fails its transaction even when its error is caught, but not when it was in a savepoint', async () => {
   const { sql: look, url } = await testDatabase()
   const sql = pool(url)
   await look`create table rows (n int primary key)`
@@ -128,7 +128,7 @@ test('a statement that failed fails its transaction, though it was caught; that 
   expect((await look`select n from rows order by n`).map(({ n }) => n)).toEqual([2, 3])
 })
 
-test('more statements than connections are all answered, in their order on each connection, with transactions between', async () => {
+test('more statements than connections are all answered, in order on each connection, with transactions between them', async () => {
   const { url } = await testDatabase()
   const sql = pool(url, { max: 2 })
   const all = await Promise.all(
@@ -144,7 +144,7 @@ test('more statements than connections are all answered, in their order on each 
   expect(count!.n).toBeLessThanOrEqual(2)
 })
 
-test('arrays go there and come back, of every type that a column of ours has', async () => {
+test('arrays of every column type survive a round trip', async () => {
   const { url } = await testDatabase()
   const sql = pool(url)
   const odd = ['a', '', 'NULL', 'null', 'a,b', '{x}', 'back\\slash', 'quo"te', ' sp ace ', 'umläut 漢 🙂']
@@ -213,7 +213,7 @@ async function holdableWay(to: string): Promise<{ url: string; hold: () => void;
   }
 }
 
-test('a statement is given up at its limit although the server says nothing', async () => {
+test('a statement is abandoned at its timeout although the server says nothing', async () => {
   const { url } = await testDatabase()
   const way = await holdableWay(url)
   const sql = pool(way.url, { statementTimeoutMs: 1_000 })
@@ -227,7 +227,7 @@ test('a statement is given up at its limit although the server says nothing', as
   await expect.poll(() => codeOf(sql`select 1`), { timeout: 5_000 }).toBe('answered')
 })
 
-test('a database that hangs is noticed long before the limit of a statement, and then refused at once', async () => {
+test('a database that hangs is noticed long before the statement timeout, and calls are then refused immediately', async () => {
   const { url } = await testDatabase()
   const way = await holdableWay(url)
   const lines: string[] = []
@@ -245,7 +245,7 @@ test('a database that hangs is noticed long before the limit of a statement, and
   expect(lines).toEqual([expect.stringMatching(/does not respond/), expect.stringMatching(/responds again/)])
 })
 
-test('a statement that takes its time is not taken for a database that hangs', async () => {
+test('a slow statement is not mistaken for a database that hangs', async () => {
   const { url } = await testDatabase()
   const sql = pool(url, { max: 1 })
   expect(await codeOf(sql`select pg_sleep(5)`)).toBe('answered')

@@ -37,13 +37,13 @@ const errorOf = async (call: Promise<unknown>): Promise<RunyardError> => {
   return error
 }
 
-test('there is a method for every route of the contract that is no stream', () => {
+test('the client has a method for every route of the contract except streams', () => {
   const client = createClient({ baseUrl: 'http://127.0.0.1:1' }) as object
   const missing = ROUTES.filter((route) => !route.stream && !(route.name in client)).map((route) => route.name)
   expect(missing).toEqual([])
 })
 
-test('a call is a request with the credential, and answers what the server answered', async () => {
+test('a call sends the request with the credential, and returns what the server returned', async () => {
   const { seen, client } = await server(answer(201, { id: 'run-1' }), answer(200, { id: 'run-1' }))
   const run = await client.triggerRun({ job: 'report', payload: [1] })
   expect(run.id).toBe('run-1')
@@ -54,7 +54,7 @@ test('a call is a request with the credential, and answers what the server answe
   expect(seen[1]?.headers.authorization).toBe('Bearer token-2')
 })
 
-test('what the contract does not know is a mistake that the compiler finds', () => {
+test('a call that the contract does not know does not compile', () => {
   // Never called: the compiler reads it, and complains where one of these is no mistake any more.
   const mistakes = (client: Client) => [
     // @ts-expect-error The job is missing.
@@ -73,61 +73,61 @@ test('what the contract does not know is a mistake that the compiler finds', () 
   expect(mistakes).toBeTypeOf('function')
 })
 
-test('a path in the address of the server stays', async () => {
+test("a path in the server's base URL is kept", async () => {
   const { seen, url } = await server(answer(200, { status: 'ok' }))
   await createClient({ baseUrl: `${url}yard/` }).getLive()
   expect(seen[0]?.url).toBe('/yard/health/live')
 })
 
-test('an answer without a body is undefined, and one that is no JSON is text', async () => {
+test('a reply without a body is undefined, and one that is not JSON is text', async () => {
   const nothing = await server((response) => void response.writeHead(204).end())
   expect(await nothing.client.deleteJob({ job: 'old' })).toBeUndefined()
   const words = await server((response) => void response.writeHead(200).end('up 1'))
   expect(await words.client.getMetrics()).toBe('up 1')
 })
 
-test('what the contract calls an answer is none of the errors, whatever its status', async () => {
+test('a reply that the contract defines is never an error, whatever its status', async () => {
   const { client } = await server(answer(503, { status: 'not_ready', checks: [] }))
   expect((await client.getReady()).status).toBe('not_ready')
 })
 
-test('a refusal has status, code, details and the id of the request', async () => {
+test('a refusal has status, code, details and request id', async () => {
   const { client } = await server(refusal(404, 'run_not_found'))
   const error = await errorOf(client.getRun({ run_id: 'r' }))
   expect(error).toMatchObject({ status: 404, code: 'run_not_found', message: 'No.', requestId: 'req-1' })
   expect(error.details).toEqual({ run_id: 'r' })
 })
 
-test('what a proxy answers is an error too', async () => {
+test("a proxy's error page is an error too", async () => {
   const { client } = await server((response) => void response.writeHead(418).end('<html>'))
   expect(await errorOf(client.getLive())).toMatchObject({ status: 418, code: 'http_418' })
 })
 
-describe('a call is repeated', () => {
+describe('retries of the client', () => {
   test.each([
     ['a broken connection', breakOff],
     ['503', refusal(503, 'unavailable')],
     ['429', refusal(429, 'rate_limited')],
-  ])('after %s, when it only reads', async (_, first) => {
+  ])('a read is retried after %s', async (_, first) => {
     const { seen, client } = await server(first, answer(200, { id: 'r' }))
     expect((await client.getRun({ run_id: 'r' })).id).toBe('r')
     expect(seen).toHaveLength(2)
   })
 
-  test('with its idempotency key, when it writes', async () => {
+  test('a write is retried when it has an idempotency key', async () => {
     const { seen, client } = await server(breakOff, answer(201, { id: 'r' }), breakOff, answer(201, { id: 'r' }))
     await client.triggerRun({ job: 'j' }, { idempotencyKey: 'k' })
     await client.triggerRun({ job: 'j', idempotency_key: 'k' })
     expect(seen.map(({ headers }) => headers['idempotency-key'])).toEqual(['k', 'k', undefined, undefined])
   })
 
-  test('when it was refused before anything was done', async () => {
+  test('a call that was refused before anything was done is retried', async () => {
     const { seen, client } = await server(refusal(429, 'rate_limited'), answer(201, { id: 'r' }))
     await client.triggerRun({ job: 'j' })
     expect(seen).toHaveLength(2)
   })
 
-  test('not before the server asked for it', async () => {
+  test('a call is not retried before the time that the server asked for', async () => {
     const { client } = await server(refusal(429, 'rate_limited', { 'retry-after': '1' }), answer(200, { id: 'r' }))
     const beganMs = performance.now()
     await client.getRun({ run_id: 'r' })
@@ -135,39 +135,39 @@ describe('a call is repeated', () => {
   })
 })
 
-describe('a call is not repeated', () => {
-  test('when it may have been done', async () => {
+describe('calls that the client does not retry', () => {
+  test('a call that may have been executed is not retried', async () => {
     const { seen, client } = await server(breakOff)
     expect(await errorOf(client.triggerRun({ job: 'j' }))).toMatchObject({ status: 0, code: 'unreachable' })
     expect(seen).toHaveLength(1)
   })
 
-  test('when the server asks for a long wait', async () => {
+  test('a call is not retried when the server asks for a long wait', async () => {
     const { seen, client } = await server(refusal(429, 'rate_limited', { 'retry-after': '3600' }))
     expect(await errorOf(client.getMe())).toMatchObject({ retryAfterMs: 3_600_000 })
     expect(seen).toHaveLength(1)
   })
 
-  test('for ever', async () => {
+  test('a call is not retried forever', async () => {
     const { seen, client } = await server(refusal(503, 'unavailable'))
     expect(await errorOf(client.getMe({}, { retriesMax: 2 }))).toMatchObject({ status: 503 })
     expect(seen).toHaveLength(3)
   })
 })
 
-test('a server that is not there is an error that says where it was looked for', async () => {
+test('an unreachable server is an error that names the address', async () => {
   const client = createClient({ baseUrl: `http://127.0.0.1:${await closedPort()}` })
   const error = await errorOf(client.getRun({ run_id: 'r' }, { retriesMax: 0 }))
   expect(error).toMatchObject({ status: 0, code: 'unreachable' })
   expect(error.message).toMatch(/GET \/v1\/runs\/r.*ECONNREFUSED/)
 })
 
-test('a server that says nothing is given up in time', async () => {
+test('a server that does not respond is abandoned at the timeout', async () => {
   const { client } = await server(silence)
   expect(await errorOf(client.getMe({}, { timeoutMs: 50, retriesMax: 0 }))).toMatchObject({ code: 'timeout' })
 })
 
-test("the caller's signal ends a call with its own reason, also between two tries", async () => {
+test("the caller's signal ends a call with its own reason, also between two attempts", async () => {
   const { client } = await server(silence)
   const reason = new Error('enough')
   await expect(client.getMe({}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)

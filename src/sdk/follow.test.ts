@@ -58,13 +58,13 @@ test('a follower gets all events of a run, and ends with it', async () => {
   expect(asked).toEqual([0])
 })
 
-test('after a sequence it gets only what came later', async () => {
+test('a follower that starts after a sequence gets only later events', async () => {
   const log = logOf(5)
   const { client } = await yard(log, endAfter(log, 5))
   expect(await sequences(client.follow('r', { afterSequence: 3 }))).toEqual([4, 5])
 })
 
-test('connections that break, in the middle of an event too, lose nothing and repeat nothing', async () => {
+test('broken connections, even in the middle of an event, lose nothing and repeat nothing', async () => {
   const log = logOf(9)
   const { client, asked } = await yard(
     log,
@@ -88,7 +88,7 @@ test('a stream that ends before the run does is opened again', async () => {
   expect(asked).toEqual([0, 1, 2])
 })
 
-test('a server that sends something twice does not make the follower do so', async () => {
+test('a duplicate from the server is not passed on', async () => {
   const log = logOf(3)
   const { client } = await yard(
     log,
@@ -97,20 +97,20 @@ test('a server that sends something twice does not make the follower do so', asy
   expect(await sequences(client.follow('r'))).toEqual(upTo(3))
 })
 
-test('events that never come, though the run is over, are not waited for', async () => {
+test('a follower does not wait for events that never come after the run has ended', async () => {
   const log = logOf(3)
   const { client } = await yard(log, endAfter({ ...log, events: log.events.slice(0, 2) }, 9))
   expect(await sequences(client.follow('r'))).toEqual([1, 2])
 })
 
-test('a run that is not there is an error', async () => {
+test('following a run that does not exist is an error', async () => {
   const { client, asked } = await yard(logOf(0), refuse(404, 'run_not_found'))
   await expect(sequences(client.follow('r'))).rejects.toMatchObject({ code: 'run_not_found' })
   await expect(sequences(client.follow('r'))).rejects.toBeInstanceOf(RunyardError)
   expect(asked).toHaveLength(2)
 })
 
-test('the signal ends it', async () => {
+test("the caller's signal ends following", async () => {
   const enough = new AbortController()
   const log = logOf(2)
   const { client } = await yard(log, (response) => void response.write(log.events.map(message).join('')))
@@ -126,7 +126,7 @@ test('the signal ends it', async () => {
   expect(got).toEqual([1, 2])
 })
 
-test('who stops reading hangs up', async () => {
+test('a follower that stops reading closes the connection', async () => {
   const log = logOf(2)
   const { promise: gone, resolve } = Promise.withResolvers<void>()
   const { client } = await yard(log, (response) => {

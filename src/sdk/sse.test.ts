@@ -22,25 +22,25 @@ async function read(...texts: string[]): Promise<SseMessage[]> {
   return messages
 }
 
-test('fields make messages; comments and unknown fields make none', async () => {
+test('fields form messages; comments and unknown fields do not', async () => {
   expect(await read(': hello\n\nid: 7\nevent: run.started\ndata: {"a":1}\nretry: 5\n\n:\n\n')).toEqual([
     { id: '7', event: 'run.started', data: '{"a":1}' },
   ])
 })
 
-test('several data lines are one text, the id lasts, and the event does not', async () => {
+test('several data lines are one text; the id persists, and the event type does not', async () => {
   expect(await read('id: 1\nevent: x\ndata: a\ndata:\ndata:  b\n\ndata\n\n')).toEqual([
     { id: '1', event: 'x', data: 'a\n\n b' },
     { id: '1', event: 'message', data: '' },
   ])
 })
 
-test('a message that broke off is not handed out', async () => {
+test('an incomplete message is not delivered', async () => {
   expect(await read('data: whole\n\ndata: half')).toHaveLength(1)
   expect(await read('data: whole\n\ndata: half\n')).toHaveLength(1)
 })
 
-test('it does not matter where the bytes are cut, nor how lines end', async () => {
+test('it does not matter where the bytes are cut or how lines end', async () => {
   const lines = ['id: 1', 'event: tick', 'data: grüße 🚆', 'data: zwei', '', ': still here', 'data: drei', '']
   const expected = [
     { id: '1', event: 'tick', data: 'grüße 🚆\nzwei' },
@@ -58,7 +58,7 @@ test('it does not matter where the bytes are cut, nor how lines end', async () =
   )
 })
 
-test('who stops reading hangs up', async () => {
+test('a reader that stops reading closes the connection', async () => {
   let canceled = false
   const bytes = new TextEncoder().encode('data: 1\n\ndata: 2\n\n')
   const endless = streamOf(Array(100).fill(bytes), () => {

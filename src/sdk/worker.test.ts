@@ -97,7 +97,7 @@ const forEver = ({ signal }: Handling<unknown>): Promise<never> =>
     signal.addEventListener('abort', () => reject(signal.reason))
   })
 
-test('what a handler returns is the result, what it throws the failure', async () => {
+test('what a handler returns is the result, and what it throws is the failure', async () => {
   const { yard } = await start<{ name: string }>({
     async handle({ payload: { name } }) {
       if (name === 'plain') throw new Error('it broke')
@@ -118,7 +118,7 @@ test('what a handler returns is the result, what it throws the failure', async (
   })
 })
 
-test('no more runs are taken at once than it may work on', async () => {
+test('a worker claims no more runs at once than its concurrency', async () => {
   let most = 0
   const { yard, worker } = await start({
     async handle() {
@@ -141,7 +141,7 @@ test('runs that end together are settled together', async () => {
   expect(yard.batches.length).toBeLessThan(4)
 })
 
-test('one heartbeat keeps all leases, and goes on while they are held', async () => {
+test('one heartbeat renews all leases, and continues while they are held', async () => {
   const { yard, worker, errors } = await start({ leaseSecs: 5, handle: forEver })
   yard.queue.push('a', 'b')
   await until(() => yard.beats.filter((beat) => beat.length === 2).length >= 3)
@@ -149,7 +149,7 @@ test('one heartbeat keeps all leases, and goes on while they are held', async ()
   expect(errors).toEqual([])
 })
 
-test('a handler is told to stop, and nothing is settled for it', async () => {
+test('a handler that is told to stop settles nothing', async () => {
   const told: unknown[] = []
   const { yard, worker } = await start({
     async handle({ signal }) {
@@ -167,7 +167,7 @@ test('a handler is told to stop, and nothing is settled for it', async () => {
   expect(yard.settled()).toEqual([])
 })
 
-test('a handler that was told to pause is settled as paused, unless it finishes', async () => {
+test('a handler that is told to pause is settled as paused, unless it finishes', async () => {
   const { yard } = await start<{ name: string }>({
     handle: (handling) =>
       forEver(handling).catch((reason) => {
@@ -206,7 +206,7 @@ test('an attempt calls with its own token, and a stale lease stops its handler',
   expect(yard.settled()).toEqual([])
 })
 
-test('closing gives back at once what is not finished, and claims no more', async () => {
+test('closing a worker returns unfinished runs immediately, and claims no more', async () => {
   const { yard, worker } = await start({ handle: () => new Promise(() => {}) })
   yard.queue.push('a', 'b', 'c')
   await until(() => worker.size() === 2)
@@ -218,7 +218,7 @@ test('closing gives back at once what is not finished, and claims no more', asyn
   await worker.closed
 })
 
-test('runs that are handed over while the worker closes go back, and are not begun', async () => {
+test('runs that arrive while the worker closes are returned without being started', async () => {
   let begun = false
   const { yard, worker } = await start({
     async handle() {
@@ -239,7 +239,7 @@ test('runs that are handed over while the worker closes go back, and are not beg
   expect(yard.settled()).toMatchObject([{ run_id: 'late', outcome: 'returned' }])
 })
 
-test('closing lets a handler finish that needs a moment, and settles it once', async () => {
+test('closing a worker lets a handler that needs a moment finish, and settles it once', async () => {
   const { yard, worker } = await start({
     graceMs: 5_000,
     handle: (handling) => forEver(handling).catch(() => delay(20, 'done')),
@@ -250,7 +250,7 @@ test('closing lets a handler finish that needs a moment, and settles it once', a
   expect(yard.settled()).toMatchObject([{ run_id: 'a', outcome: 'completed', result: 'done' }])
 })
 
-test('a result that the server refuses fails the run instead of hanging it', async () => {
+test('a result that the server refuses fails the run instead of leaving it hanging', async () => {
   const { yard } = await start({ handle: async () => 'bad' })
   yard.refuse.set('a', { code: 'invalid', message: 'result must be object' })
   yard.queue.push('a')
@@ -258,7 +258,7 @@ test('a result that the server refuses fails the run instead of hanging it', asy
   expect(yard.settled()[1]).toMatchObject({ outcome: 'failed', error_code: 'invalid', retryable: false })
 })
 
-test('a server that is away for a while costs no result', async () => {
+test('a server that is unavailable for a while costs no result', async () => {
   const { yard, errors } = await start({ handle: async () => 'kept' })
   yard.queue.push('a')
   let refused = 0
@@ -273,7 +273,7 @@ test('a server that is away for a while costs no result', async () => {
   expect(errors).toHaveLength(2)
 })
 
-test('a worker that is out of touch for the length of a lease stops its handlers', async () => {
+test('a worker without contact for the length of a lease stops its handlers', async () => {
   const { yard, worker } = await start({ handle: forEver })
   yard.queue.push('a')
   await until(() => worker.size() === 1)
@@ -283,7 +283,7 @@ test('a worker that is out of touch for the length of a lease stops its handlers
   expect(yard.settled()).toEqual([])
 })
 
-test('an event loop that was blocked for half a lease loses none', async () => {
+test('an event loop that was blocked for half a lease loses no lease', async () => {
   const { yard, worker } = await start({ leaseSecs: 2, handle: forEver })
   yard.queue.push('a')
   await until(() => worker.size() === 1)
@@ -294,7 +294,7 @@ test('an event loop that was blocked for half a lease loses none', async () => {
   expect(worker.size()).toBe(1)
 })
 
-test('a claim that ends early is not repeated in a busy loop', async () => {
+test('a claim that returns early is not repeated in a busy loop', async () => {
   const { yard } = await start({ handle: async () => {} })
   await delay(600)
   expect(yard.claims).toBeLessThan(5)

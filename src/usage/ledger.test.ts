@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest'
 import { emptyDatabase } from '#test/support/db.ts'
 import { MIGRATIONS_DIR, migrate, readMigrations } from '../postgres/migrate.ts'
 
-test('what was spent before there was one ledger counts against the budgets of the day and of runs', async () => {
+test('spend from before the common ledger counts against the budgets of the day and of runs', async () => {
   const { sql } = await emptyDatabase()
   const dir = join(inject('testRoot'), randomUUID())
   await mkdir(dir)

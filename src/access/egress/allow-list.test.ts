@@ -20,7 +20,7 @@ const dialled = (hostname: string, resolve: Resolve, egress: Egress = LIST) =>
     guardedLookup(egress, resolve)(hostname, { all: true }, (error) => told(error ? error.message : 'ok'))
   })
 
-describe('what is listed is allowed', () => {
+describe('the allow list: listed hosts', () => {
   test.each([
     'http://hooks.lan/',
     'http://HOOKS.lan.:8080/x',
@@ -33,11 +33,11 @@ describe('what is listed is allowed', () => {
     'http://192.168.1.5/',
     'http://[fd99::1]/',
     'http://8.8.8.8/',
-  ])('%s', async (url) => {
+  ])('allows a listed host: %s', async (url) => {
     expect(await reasonOf(url)).toBe('ok')
   })
 
-  test('a name that is not listed, by the networks of all its addresses', async () => {
+  test('a listed name is not needed when all addresses of a name are in listed networks', async () => {
     expect(await reasonOf('http://db.example.com/', answering('10.0.0.1', '8.8.8.8'))).toBe('ok')
     expect(await reasonOf('http://db.internal/', answering('10.0.0.1', 'fd12::9'))).toBe('ok')
     expect(await dialled('db.internal', answering('10.0.0.1'))).toBe('ok')
@@ -45,7 +45,7 @@ describe('what is listed is allowed', () => {
   })
 })
 
-describe('what is not listed stays closed', () => {
+describe('the allow list: other hosts', () => {
   test.each([
     ['private_address', 'http://10.0.0.1.example.com/', '172.16.0.1'],
     ['private_address', 'http://192.168.1.6/', ''],
@@ -60,11 +60,11 @@ describe('what is not listed stays closed', () => {
     ['metadata', 'http://metadata.google.internal/', ''],
     ['port', 'http://10.0.0.1:6379/', ''],
     ['port', 'http://hooks.lan:22/', ''],
-  ])('%s: %s at %j', async (reason, url, address) => {
+  ])('refuses what is not listed (%s): %s at %j', async (reason, url, address) => {
     expect(await reasonOf(url, address === '' ? neverAsked : answering(address))).toBe(reason)
   })
 
-  test('a metadata service behind a listed name, or in a listed network', async () => {
+  test('a metadata service is refused even behind a listed name or in a listed network', async () => {
     const wide = parseAllowList('0.0.0.0/0, ::/0, hooks.lan')
     expect(await reasonOf('http://169.254.169.254/', neverAsked, wide)).toBe('metadata')
     expect(await dialled('hooks.lan', answering('169.254.169.254'), wide)).toContain('metadata')
@@ -72,7 +72,7 @@ describe('what is not listed stays closed', () => {
     expect(await reasonOf('http://127.0.0.1/', neverAsked, wide)).toBe('ok')
   })
 
-  test('a private name, where the list has no network', async () => {
+  test('a private name is refused when no listed network has its address', async () => {
     const names = parseAllowList('hooks.lan')
     expect(await reasonOf('http://localhost/', neverAsked, names)).toBe('private_name')
     expect(await reasonOf('http://localhost/', neverAsked, parseAllowList('localhost'))).toBe('ok')
@@ -115,6 +115,9 @@ test.each([
   expect(() => parseAllowList(`hooks.lan,${entry}`)).toThrow(`"${entry}" is not`)
 })
 
-test.each(['169.254.169.254', 'metadata.google.internal', 'fd00:ec2::254'])('%s cannot be listed', (entry) => {
-  expect(() => parseAllowList(entry)).toThrow('metadata')
-})
+test.each(['169.254.169.254', 'metadata.google.internal', 'fd00:ec2::254'])(
+  'the metadata service %s cannot be listed',
+  (entry) => {
+    expect(() => parseAllowList(entry)).toThrow('metadata')
+  },
+)

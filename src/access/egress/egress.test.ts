@@ -15,7 +15,7 @@ const reasonOf = async (url: string, mode: Egress = 'public', resolve = neverAsk
   return checked.ok ? 'ok' : checked.reason
 }
 
-describe('public: refused for what is written', () => {
+describe('egress mode public: refused by the text of the URL', () => {
   test.each([
     ['decimal IPv4', 'http://2130706433/'],
     ['octal IPv4', 'http://0177.0.0.1/'],
@@ -58,7 +58,7 @@ describe('public: refused for what is written', () => {
     ['6to4 around a public address', 'http://[2002:808:808::1]/'],
     ['Teredo', 'http://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/'],
     ['ISATAP around a private address', 'http://[2a00:1450::5efe:10.0.0.1]/'],
-  ])('%s: %s', async (_trick, url) => {
+  ])('refuses %s: %s', async (_trick, url) => {
     expect(await reasonOf(url)).toBe('private_address')
   })
 
@@ -70,7 +70,7 @@ describe('public: refused for what is written', () => {
     'http://vault.internal/',
     'http://printer.local/',
     'http://nas.home.arpa/',
-  ])('a private name: %s', async (url) => {
+  ])('refuses a private name: %s', async (url) => {
     expect(await reasonOf(url)).toBe('private_name')
   })
 
@@ -80,12 +80,12 @@ describe('public: refused for what is written', () => {
     'http://a.test:6379/',
     'https://a.test:5432/',
     'http://a.test:0/',
-  ])('a port that is not for HTTP: %s', async (url) => {
+  ])('refuses a port that is not for HTTP: %s', async (url) => {
     expect(await reasonOf(url)).toBe('port')
   })
 })
 
-describe('both modes: refused for what is written', () => {
+describe('every egress mode: refused by the text of the URL', () => {
   test.each([
     ['AWS and most others', 'http://169.254.169.254/latest/'],
     ['Alibaba Cloud', 'http://100.100.100.200/'],
@@ -98,7 +98,7 @@ describe('both modes: refused for what is written', () => {
     ['mapped', 'http://[::ffff:169.254.169.254]/'],
     ['behind NAT64', 'http://[64:ff9b::169.254.169.254]/'],
     ['behind 6to4', 'http://[2002:a9fe:a9fe::]/'],
-  ])('metadata, %s: %s', async (_where, url) => {
+  ])('refuses a metadata service, %s: %s', async (_where, url) => {
     expect(await reasonOf(url, 'public')).toBe('metadata')
     expect(await reasonOf(url, 'any')).toBe('metadata')
   })
@@ -125,38 +125,38 @@ describe('both modes: refused for what is written', () => {
     ['malformed_url', 'http://256.1.1.1/'],
     ['malformed_url', 'http://a.test:99999/'],
     ['malformed_url', `http://${'a'.repeat(64)}.test/`],
-  ])('%s: %j', async (reason, url) => {
+  ])('refuses (%s): %j', async (reason, url) => {
     expect(await reasonOf(url, 'public')).toBe(reason)
     expect(await reasonOf(url, 'any')).toBe(reason)
   })
 })
 
-test('public: a name is allowed when every address of it is', async () => {
+test('in mode public a name is allowed when every one of its addresses is public', async () => {
   expect(await reasonOf('https://a.test/x', 'public', answering('8.8.8.8', '2606:4700::1111'))).toBe('ok')
   expect(await reasonOf('https://a.test/x', 'public', answering('8.8.8.8', '10.0.0.1'))).toBe('private_address')
   expect(await reasonOf('https://a.test/x', 'public', answering('8.8.8.8', 'fe80::1%eth0'))).toBe('private_address')
   expect(await reasonOf('https://a.test/x', 'public', answering('169.254.169.254'))).toBe('metadata')
 })
 
-test('public: a name that does not resolve has a reason of its own', async () => {
+test('in mode public a name that does not resolve has its own reason', async () => {
   const lost: Resolve = () => Promise.reject(new Error('ENOTFOUND'))
   expect(await reasonOf('https://a.test/', 'public', lost)).toBe('unresolvable')
   expect(await reasonOf('https://a.test/', 'public', answering())).toBe('unresolvable')
 })
 
-test('public: public addresses need no lookup, in whatever form they are carried', async () => {
+test('in mode public a public address needs no lookup, in whatever form it is embedded', async () => {
   for (const host of ['8.8.8.8', '[2606:4700::1111]', '[::ffff:8.8.8.8]', '[64:ff9b::8.8.8.8]']) {
     expect(await reasonOf(`http://${host}:8080/`)).toBe('ok')
   }
 })
 
-test('any: private places are allowed, and nothing is looked up', async () => {
+test('in mode any private addresses are allowed without a lookup', async () => {
   for (const url of ['http://localhost:3000/', 'http://10.0.0.1/', 'http://[::1]:22/', 'http://db.internal:5432/']) {
     expect(await reasonOf(url, 'any')).toBe('ok')
   }
 })
 
-test('the URL that comes back is the one that was checked', async () => {
+test('the URL that is returned is the one that was checked', async () => {
   const checked = await checkEndpoint('HTTP://2130706433:80/a%20b', 'any')
   expect(checked.ok && checked.url.href).toBe('http://127.0.0.1/a%20b')
 })
@@ -237,36 +237,36 @@ describe('guardedLookup', () => {
     })
   const both = answering('8.8.8.8', '2606:4700::1111')
 
-  test('hands over all that was checked when all are asked for', async () => {
+  test('guardedLookup returns all checked addresses when asked for all', async () => {
     expect(await ask('public', both, { all: true })).toMatchObject({
       error: null,
       address: [PUBLIC, { address: '2606:4700::1111', family: 6 }],
     })
   })
 
-  test('hands over one address of the family that is asked for', async () => {
+  test('guardedLookup returns one address of the requested family', async () => {
     expect(await ask('public', both, {})).toMatchObject({ error: null, address: '8.8.8.8', family: 4 })
     expect(await ask('public', both, { family: 6 })).toMatchObject({ address: '2606:4700::1111', family: 6 })
     expect(await ask('public', both, { family: 'IPv6' })).toMatchObject({ address: '2606:4700::1111', family: 6 })
     expect(await ask('public', answering('8.8.8.8'), { family: 6 })).toMatchObject({ error: { reason: 'dns' } })
   })
 
-  test('refuses for an address of a family that was not even asked for', async () => {
+  test('guardedLookup refuses because of an address of a family that was not requested', async () => {
     const answer = await ask('public', answering('8.8.8.8', '::1'), { family: 4 })
     expect(answer.error).toMatchObject({ name: 'EgressError', reason: 'refused_address' })
   })
 
-  test('tells a name without an address from one that is forbidden', async () => {
+  test('guardedLookup distinguishes a name without addresses from a forbidden one', async () => {
     expect(await ask('public', answering(), { all: true })).toMatchObject({ error: { reason: 'dns' } })
     expect(await ask('public', () => Promise.reject(new Error('no')), {})).toMatchObject({ error: { reason: 'dns' } })
     expect(await ask('any', answering('fd00:ec2::254'), {})).toMatchObject({ error: { reason: 'refused_address' } })
   })
 
-  test('an answer that is not an address is refused where only public ones are allowed', async () => {
+  test('guardedLookup refuses an answer that is not an address when only public ones are allowed', async () => {
     expect(await ask('public', answering('127.1'), {})).toMatchObject({ error: { reason: 'refused_address' } })
   })
 
-  test('the system resolver is the one in use by default', async () => {
+  test('the system resolver is the default', async () => {
     const { promise, resolve } = Promise.withResolvers<unknown>()
     guardedLookup('any')('localhost', { all: true }, (error, addresses) => resolve(error ?? addresses))
     expect(await promise).toContainEqual({ address: '127.0.0.1', family: 4 })

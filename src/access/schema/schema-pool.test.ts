@@ -9,18 +9,18 @@ const properties = (count: number, from = 0) =>
   )
 const ENDLESS = { schemaText: JSON.stringify({ properties: properties(6_000) }) }
 
-test('a check that takes too long is ended, and the next one finds a thread', async () => {
+test('a schema check that takes too long is stopped, and the next one gets a thread', async () => {
   const pool = schemaPool({ threads: 1, cpuMsMax: 200, wallMsMax: 60_000 })
   expect(await pool.run('p1', ENDLESS)).toBe('too_long')
   expect(await pool.run('p1', QUICK)).toMatchObject({ problems: [{ field: 'payload', message: 'must be object' }] })
 })
 
-test('a check that waits for the processor of a busy machine is ended all the same, at last', async () => {
+test('a schema check that waits for the CPU of a busy machine is eventually stopped as well', async () => {
   const pool = schemaPool({ threads: 1, cpuMsMax: 60_000, wallMsMax: 300 })
   expect(await pool.run('p1', ENDLESS)).toBe('too_long')
 })
 
-test('a project that asks for much makes only itself wait', async () => {
+test('a project with many schema checks delays only itself', async () => {
   const pool = schemaPool({ threads: 2, cpuMsMax: 60_000, wallMsMax: 60_000 })
   const done: string[] = []
   const ask = (projectId: string, task: Parameters<typeof pool.run>[1]) =>
@@ -33,7 +33,7 @@ test('a project that asks for much makes only itself wait', async () => {
   await Promise.all(flood)
 })
 
-test('what waits is bounded for each project, and the next one is told so', async () => {
+test('the queue of schema checks is bounded per project, and the next check is refused with that reason', async () => {
   const pool = schemaPool({ threads: 1, cpuMsMax: 200, wallMsMax: 60_000 })
   const asked = Array.from({ length: 2_000 }, () => pool.run('p1', QUICK))
   await expect(pool.run('p1', QUICK)).rejects.toThrow(/full/)

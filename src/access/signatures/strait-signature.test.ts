@@ -4,7 +4,7 @@ import { straitSignatureHeaders } from './strait-signature.ts'
 
 const body = '{"text":"größer ✓"}'
 
-test('time and body are signed together, as a receiver with the secret would', () => {
+test('a receiver with the secret computes the same Strait signature over time and body', () => {
   const headers = straitSignatureHeaders({ secret: 'a secret', body, nowMs: 1_614_265_330_999 })
   const expected = createHmac('sha256', 'a secret')
     .update(Buffer.from(`1614265330.${body}`, 'utf8'))
@@ -12,13 +12,13 @@ test('time and body are signed together, as a receiver with the secret would', (
   expect(headers).toEqual({ 'x-strait-timestamp': '1614265330', 'x-strait-signature': `v1=${expected}` })
 })
 
-test('another body, time or secret is another signature', () => {
+test('another body, time or secret gives a different Strait signature', () => {
   const sign = (more: object) =>
     straitSignatureHeaders({ secret: 'a', body, nowMs: 1_000, ...more })['x-strait-signature']
   const signatures = [sign({}), sign({ body: `${body} ` }), sign({ nowMs: 2_000 }), sign({ secret: 'b' })]
   expect(new Set(signatures).size).toBe(4)
 })
 
-test('without a secret nothing is signed', () => {
+test('without a secret there is no Strait signature', () => {
   expect(straitSignatureHeaders({ secret: '', body, nowMs: 0 })).toEqual({})
 })

@@ -25,7 +25,7 @@ test.each([
   ['1.0000001', '1970-01-01T00:00:01.000Z'],
   ['9999-12-31T23:59:59.999999Z', '9999-12-31T23:59:59.999Z'],
   ['0001-01-01T00:00+01:00', '0001-01-01T00:00:00.000Z'],
-])('%s is a time', (text, time) => expect(readOf(parseTime(text))).toBe(time))
+])('Pydantic parses %s as a time', (text, time) => expect(readOf(parseTime(text))).toBe(time))
 
 const EXTRA = 'unexpected extra characters at the end of the input'
 
@@ -48,7 +48,7 @@ test.each([
   ['2026-01-01T10:00:00Zx', EXTRA],
   ['999999999999999', 'dates after 9999 are not supported as unix timestamps'],
   ['0000-01-01', 'year 0 is out of range'],
-])('"%s" is none, and why', (text, error) => expect(readOf(parseTime(text))).toBe(error))
+])('Pydantic refuses "%s" as a time, with its reason', (text, error) => expect(readOf(parseTime(text))).toBe(error))
 
 test.each([UUID, UUID.toUpperCase(), UUID.replaceAll('-', ''), `{${UUID}}`, `urn:uuid:${UUID}`])(
   '%s is a UUID',
@@ -71,9 +71,9 @@ test.each([
   ['497f6eca-62764993-bfeb-53cbbbba6f08', 'invalid group count: expected 5, found 4'],
   ['497f6eca-627-4993-bfeb-53cbbbba6f08', group(1, 4, 3)],
   [`${UUID}8`, group(4, 12, 13)],
-])('"%s" is none, and why', (text, error) => expect(readOf(parseUuid(text))).toBe(error))
+])('Pydantic refuses "%s" as a UUID, with its reason', (text, error) => expect(readOf(parseUuid(text))).toBe(error))
 
-test('whole numbers may have a sign, spaces, zeros and underscores', () => {
+test('Pydantic accepts integers with a sign, spaces, zeros and underscores', () => {
   const parse = parseInteger({ minimum: 0 })
   const read = ['5', ' 5 ', '+5', '007', '5.00', '1_000', '-0', '\u00a05'].map((text) => readOf(parse(text)))
   expect(read).toEqual([5, 5, 5, 7, 5, 1000, 0, 5])
@@ -82,7 +82,7 @@ test('whole numbers may have a sign, spaces, zeros and underscores', () => {
   expect(parse('-1')).toMatchObject({ type: 'greater_than_equal', ctx: { ge: 0 } })
 })
 
-test('one of two words is asked for with an or', () => {
+test('an enum error of two values joins them with "or"', () => {
   expect(parseOneOf(['a', 'b'])('c')).toEqual({
     type: 'enum',
     msg: "Input should be 'a' or 'b'",

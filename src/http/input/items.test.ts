@@ -49,7 +49,7 @@ const post = (url: string, payload: unknown, type = 'application/json') =>
   })
 
 describe('a batch', () => {
-  test('loses only its bad items, each told what is wrong with it', async () => {
+  test('a batch loses only its invalid items, each with its errors', async () => {
     const items = [{ payload: 1 }, { priority: 11 }, 'text', { nope: 1 }, { payload: 'a\0b' }, { tags: { a: '1' } }]
     expect((await post('/v1/jobs/report/runs/batch', { items })).statusCode).toBe(200)
     expect(seen).toEqual([
@@ -62,7 +62,7 @@ describe('a batch', () => {
     ])
   })
 
-  test('loses only the item that is nested without end, or too large', async () => {
+  test('a batch loses only the item that is nested too deeply or is too large', async () => {
     const endless = `${'['.repeat(5000)}${']'.repeat(5000)}`
     const large = JSON.stringify('x'.repeat(1024 * 1024))
     await post('/v1/jobs/report/runs/batch', `{"items": [{"payload": ${endless}}, {"payload": ${large}}, {}]}`)
@@ -79,15 +79,15 @@ describe('a batch', () => {
     [{ items: Array.from({ length: 501 }, () => ({})) }, 'items'],
     [{ items: {} }, 'items'],
     [{ items: [{}], extra: 1 }, 'extra'],
-  ])('that is wrong as a whole is refused as a whole', async (body, field) => {
+  ])('a batch that is invalid as a whole is refused as a whole', async (body, field) => {
     const reply = await post('/v1/jobs/report/runs/batch', body)
     expect(reply.statusCode).toBe(422)
     expect(reply.json().error.details.fields).toEqual([expect.objectContaining({ field })])
   })
 })
 
-describe('events', () => {
-  test('may be one, which is refused by itself', async () => {
+describe('appended events', () => {
+  test('a single event is refused by itself', async () => {
     expect((await post('/v1/events', { type: 'a.b' })).statusCode).toBe(201)
     expect(seen).toEqual([{ index: 0, value: { type: 'a.b' } }])
     const reply = await post('/v1/events', { type: 'A', level: 'loud' })
@@ -95,7 +95,7 @@ describe('events', () => {
     expect(reply.json().error.details.fields.map((one: { field: string }) => one.field)).toEqual(['type', 'level'])
   })
 
-  test('may be an array of a thousand and no more', async () => {
+  test('an array has at most a thousand events', async () => {
     const events = (count: number) => Array.from({ length: count }, () => ({ type: 'a' }))
     expect((await post('/v1/events', events(1000))).statusCode).toBe(200)
     expect(seen).toHaveLength(1000)
@@ -103,7 +103,7 @@ describe('events', () => {
     expect((await post('/v1/events', [])).statusCode).toBe(422)
   })
 
-  test('may be lines, of which a bad one is one bad event', async () => {
+  test('an invalid line is one refused event', async () => {
     const lines = [
       '{"type":"a"}',
       '',
@@ -124,14 +124,14 @@ describe('events', () => {
     ])
   })
 
-  test('as lines reach the handler in pages, in order', async () => {
+  test('events from lines reach the handler in pages, in order', async () => {
     const lines = Array.from({ length: 1201 }, (_, index) => JSON.stringify({ type: 'a', data: index }))
     await post('/v1/events', lines.join('\n'), `${NDJSON}; charset=utf-8`)
     expect(pageSizes).toEqual([500, 500, 201])
     expect(seen.map((one) => (one.value as { data: number }).data)).toEqual(lines.map((_, index) => index))
   })
 
-  test('larger than an event may be are refused, alone and in an array', async () => {
+  test('an event that is too large is refused, alone and in an array', async () => {
     const large = { type: 'a', data: 'x'.repeat(256 * 1024) }
     const reply = await post('/v1/events', large)
     expect(reply.statusCode).toBe(413)
@@ -140,7 +140,7 @@ describe('events', () => {
     expect(seen.map((one) => one.code)).toEqual([undefined, 'too_large'])
   })
 
-  test('as lines are taken only where the contract says so', async () => {
+  test('lines are accepted only by routes whose contract says so', async () => {
     const reply = await post('/v1/jobs/report/runs/batch', '{}', NDJSON)
     expect(reply.statusCode).toBe(415)
     expect(reply.json().error.code).toBe('unsupported_media_type')
@@ -154,7 +154,7 @@ describe('reading lines', () => {
     return lines
   }
 
-  test('does not depend on where the chunks are cut', async () => {
+  test('the result does not depend on where the chunks are cut', async () => {
     const values = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 1, maxLength: 10 })
     await fc.assert(
       fc.asyncProperty(values, fc.array(fc.nat(400), { maxLength: 20 }), async (values, cuts) => {
@@ -169,18 +169,18 @@ describe('reading lines', () => {
     )
   })
 
-  test('a line of exactly the bound is read, one byte more is not', async () => {
+  test('a line of exactly the limit is read, and one byte more is not', async () => {
     const line = (length: number) => Buffer.from(`"${'x'.repeat(length - 2)}"\n`)
     const lines = await readAll([line(10), line(11), line(10)], { lineBytesMax: 10, linesMax: 10 })
     expect(lines.map((one) => one.problem?.code)).toEqual([undefined, 'too_large', undefined])
   })
 
-  test('ends after the bound of lines, and says so', async () => {
+  test('reading stops at the limit of lines, and says so', async () => {
     const lines = await readAll([Buffer.from('1\n2\n3\n4\n')], { lineBytesMax: 10, linesMax: 2 })
     expect(lines.map((one) => one.value ?? one.problem?.code)).toEqual([1, 2, 'invalid'])
   })
 
-  test('an endless line is skipped without being held', async () => {
+  test('an endless line is skipped without being buffered', async () => {
     // One chunk again and again, so that only what the reader holds counts.
     const chunk = Buffer.alloc(64 * 1024, 0x78)
     async function* endless() {

@@ -33,26 +33,26 @@ describe('malformed JSON', () => {
     ['[1,\n 2,\n ]', 'Unexpected token', 3, 2],
     ['{"a": tru', 'Unexpected end at line 1', 1, 7],
     ['1 2', 'Unexpected non-whitespace character after', 1, 3],
-  ])('%j is told with its place', (text, words, line, column) => {
+  ])('malformed JSON is reported with its position: %j', (text, words, line, column) => {
     const refusal = refusalOf(text)
     expect(refusal.code).toBe('malformed')
     expect(refusal.message).toContain(words)
     expect(refusal.details).toMatchObject({ line, column })
   })
 
-  test('the sentence does not repeat what was sent', () => {
+  test('the error message does not repeat what was sent', () => {
     expect(refusalOf('{"password": "hunter2", x}').message).not.toContain('hunter2')
     expect(refusalOf('{"password": "hunter2", "b": nope}').message).not.toContain('hunter2')
   })
 
-  test('bytes that are no UTF-8 are refused, half a character at the end too', () => {
+  test('bytes that are not UTF-8 are refused, including half a character at the end', () => {
     expect(refusalOf(Buffer.from([0x22, 0xff, 0x22])).code).toBe('malformed')
     expect(refusalOf(Buffer.from('"é"').subarray(0, 2)).code).toBe('malformed')
     // A lone surrogate in bytes is no UTF-8 either.
     expect(refusalOf(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22])).code).toBe('malformed')
   })
 
-  test('our search for the place agrees with JSON.parse wherever that names one', () => {
+  test('the reported position agrees with JSON.parse wherever that gives one', () => {
     const broken = fc
       .tuple(fc.json(), fc.nat(), fc.constantFrom('', '}', ']', ',', ':', '"', '1', 'x', '{', ' '))
       .map(([text, at, put]) => text.slice(0, at % (text.length + 1)) + put + text.slice((at % (text.length + 1)) + 1))
@@ -70,7 +70,7 @@ describe('malformed JSON', () => {
   })
 })
 
-describe('values that could not be kept', () => {
+describe('values that cannot be stored', () => {
   test.each([
     ['{"a": {"b": ["x", "\\u0000"]}}', 'a.b[1]', 'NUL'],
     ['{"a": "\\ud800"}', 'a', 'lone surrogate'],
@@ -99,23 +99,23 @@ describe('values that could not be kept', () => {
     '{"a": "1e999"}',
     `{"a": "${'['.repeat(500)}"}`,
     `["\\"${'{'.repeat(500)}"]`,
-  ])('%s is taken', (text) => {
+  ])('%s is accepted', (text) => {
     expect(read(text)).toEqual({ value: JSON.parse(text) })
   })
 
-  test('nesting is bounded', () => {
+  test('the nesting of a body is bounded', () => {
     const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
     expect(read(nested(DEPTH_MAX))).toHaveProperty('value')
     expect(read(nested(DEPTH_MAX + 1))).toMatchObject({ message: `is nested more than ${DEPTH_MAX} deep` })
     expect(read(`{"a": ${nested(200_000)}}`)).toMatchObject({ message: `is nested more than ${DEPTH_MAX} deep` })
   })
 
-  test('only the first flaws are told, however many there are', () => {
+  test('only the first flaws are reported, however many there are', () => {
     const { value } = parse(JSON.stringify(Array.from({ length: 100_000 }, () => '\0')))
     expect(findFlaws(value)).toHaveLength(20)
   })
 
-  test('whatever is not suspect has no flaw', () => {
+  test('text without suspicious characters has no flaw', () => {
     const strings = fc.string({ unit: fc.constantFrom('a', '\0', '\ud800', '\udc00', '"', '\\', '[', '{', '1', 'e') })
     const values = fc.anything({
       key: fc.oneof(strings, fc.constantFrom('__proto__', 'constructor', 'prototype')),
@@ -133,6 +133,6 @@ describe('values that could not be kept', () => {
   })
 })
 
-test('a byte order mark is passed over', () => {
+test('a byte order mark is skipped', () => {
   expect(read('\ufeff{"a":1}')).toEqual({ value: { a: 1 } })
 })

@@ -14,10 +14,10 @@ const read = (check: ReturnType<typeof compileValidator>, value: unknown) => {
   return checked.error
 }
 
-describe('a body', () => {
+describe('validation of a body', () => {
   const check = checkOf(createJob.body)
 
-  test('is told all that is wrong with it, field by field', () => {
+  test('all errors of a body are reported, field by field', () => {
     const body = {
       slug: 'Not A Slug',
       execution: 'carrier pigeon',
@@ -39,7 +39,7 @@ describe('a body', () => {
     ])
   })
 
-  test('gets the defaults of the contract', () => {
+  test('missing fields of a body get the defaults of the contract', () => {
     const body = { slug: 'report', execution: 'worker' }
     expect(check(body)).toBeUndefined()
     expect(body).toMatchObject({ queue: 'default', max_attempts: 3, cron: null, enabled: true, retry_delays_secs: [] })
@@ -54,12 +54,12 @@ describe('a body', () => {
     expect(bodies[0]!.tags).not.toBe(bodies[1]!.tags)
   })
 
-  test('says what it means: nothing in it is converted', () => {
+  test('the values of a body are not converted', () => {
     for (const priority of ['3', true, null, [3]]) expect(checkOf(triggerRun.body)({ priority })).toHaveLength(1)
     expect(checkOf(claimRuns.body)({ worker_id: 'w', buffer: 'true' })).toHaveLength(1)
   })
 
-  test('of a change gets no defaults, takes null where a field may be empty, and must say something', () => {
+  test('the body of an update gets no defaults, accepts null where a field may be empty, and must have a field', () => {
     const change = { cron: null }
     expect(checkOf(updateJob.body)(change)).toBeUndefined()
     expect(change).toEqual({ cron: null })
@@ -67,26 +67,26 @@ describe('a body', () => {
     expect(checkOf(updateJob.body)({ slug: null })).toHaveLength(1)
   })
 
-  test('is held to the size of its free-form parts', () => {
+  test('the free-form parts of a body are limited in size', () => {
     const large = { slug: 'a', execution: 'worker', payload_schema: { description: 'x'.repeat(65_536) } }
     expect(check(large)).toEqual([{ field: 'payload_schema', message: 'must not be larger than 65536 bytes of JSON' }])
   })
 
-  test('with a flood of mistakes is answered with the first ones, and the number of the rest', () => {
+  test('a body with very many errors is answered with the first ones and the number of the rest', () => {
     const fields = check({ slug: 'a', execution: 'worker', retry_delays_secs: Array.from({ length: 1000 }, () => 'x') })
     expect(fields!.length).toBeLessThanOrEqual(51)
     expect(fields!.at(-1)!.message).toMatch(/^has \d+ more problems$/)
   })
 })
 
-describe('a query', () => {
+describe('validation of a query', () => {
   const check = compileValidator(listEvents.query, 'querystring')
 
-  test('is converted to what the contract says', () => {
+  test('query parameters are converted to the types of the contract', () => {
     expect(read(check, { limit: '7' })).toEqual({ limit: 7, order: 'desc' })
   })
 
-  test('takes a list repeated, with commas, or both', () => {
+  test('a list in a query may be repeated, comma-separated, or both', () => {
     expect(read(check, { type: 'a,b' })).toMatchObject({ type: ['a', 'b'] })
     expect(read(check, { type: ['a', 'b,c'] })).toMatchObject({ type: ['a', 'b', 'c'] })
     expect(read(check, { type: '' })).toMatchObject({ type: [] })
@@ -103,20 +103,20 @@ describe('a query', () => {
     [{ typ: 'a' }, 'typ'],
     [{ agent_id: 'a\0b' }, 'agent_id'],
     [{ type: 'a,B' }, 'type[1]'],
-  ])('%j is refused by name', (query, field) => {
+  ])('the query %j is refused by name', (query, field) => {
     expect(read(check, query)).toMatchObject({ code: 'invalid', details: { fields: [{ field }] } })
   })
 })
 
-describe('a path', () => {
-  test('with an id that could be nobody’s is not found', () => {
+describe('validation of a path', () => {
+  test('an id in a path that cannot exist is answered with not found', () => {
     const check = compileValidator(Type.Object({ event_id: Type.String({ format: 'uuid' }) }), 'params')
     expect(read(check, { event_id: 'x' })).toMatchObject({ code: 'event_not_found', details: { eventId: 'x' } })
     const runs = compileValidator(Type.Object({ run_id: Type.String() }), 'params')
     expect(read(runs, { run_id: 'a\0' })).toMatchObject({ code: 'run_not_found' })
   })
 
-  test('with a number that is none is explained', () => {
+  test('a path parameter that must be a number and is not is explained', () => {
     const check = compileValidator(Type.Object({ version: Type.Integer({ minimum: 1 }) }), 'params')
     expect(read(check, { version: '2' })).toEqual({ version: 2 })
     expect(read(check, { version: 'two' })).toMatchObject({ code: 'invalid' })
@@ -138,6 +138,6 @@ test.each([
   ['0000-01-01T00:00:00Z', false],
   ['+12026-01-01T00:00:00Z', false],
   ['9999-12-31T23:59:59-23:00', false],
-])('%s is a time: %s', (text, expected) => {
+])('%s is a valid time: %s', (text, expected) => {
   expect(isTime(text)).toBe(expected)
 })

@@ -29,7 +29,7 @@ const operationOf = (name: string): Operation => {
   return found
 }
 
-test('every route is in the document under its own path, method and name', () => {
+test('every route is in the OpenAPI document with its path, method and name', () => {
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
     expect(operations[path]?.[route.method.toLowerCase()]?.operationId).toBe(route.name)
@@ -38,7 +38,7 @@ test('every route is in the document under its own path, method and name', () =>
   expect(Object.values(operations).flatMap((methods) => Object.keys(methods))).toHaveLength(ROUTES.length)
 })
 
-test('every code has a place among the answers', () => {
+test('every refusal code has a response in the OpenAPI document', () => {
   const { responses } = document.components as { responses: Record<string, { description: string }> }
   const words = Object.values(responses).map((response) => response.description)
   // No route of the contract can be asked with a method that it does not take.
@@ -46,19 +46,19 @@ test('every code has a place among the answers', () => {
   expect(told.filter((code) => !words.some((text) => text.includes(`\`${code}\``)))).toEqual([])
 })
 
-test('an operation names the very codes that it may answer', () => {
+test('an operation in the OpenAPI document names exactly the codes that it may return', () => {
   expect(operationOf('cancelRun')['x-codes']).toEqual(expect.arrayContaining(['run_not_found', 'run_over', 'invalid']))
   expect(operationOf('cancelRun')['x-codes']).not.toContain('job_exists')
 })
 
-test('what has a default need not be sent', () => {
+test('a field with a default is optional in the OpenAPI document', () => {
   const limit = operationOf('listRuns').parameters.find((parameter) => parameter.name === 'limit')
   expect(limit).toMatchObject({ in: 'query', required: false, schema: { default: 50, maximum: 500 } })
   const { schemas } = document.components as { schemas: Record<string, { required?: string[] }> }
   expect(schemas.JobInput!.required).toEqual(['slug', 'execution'])
 })
 
-test('mutating calls take an idempotency key, streams the id of the last event', () => {
+test('mutating calls document an idempotency key, and streams the last event id', () => {
   const headers = (name: string) =>
     operationOf(name)
       .parameters.filter((parameter) => parameter.in === 'header')
@@ -69,14 +69,14 @@ test('mutating calls take an idempotency key, streams the id of the last event',
   expect(headers('streamRun')).toEqual(['Last-Event-ID'])
 })
 
-test('it says which credential a call takes', () => {
+test('the OpenAPI document says which credential a call needs', () => {
   expect(operationOf('getLive').security).toEqual([])
   expect(operationOf('completeRun').security).toEqual([{ run_token: [] }])
   expect(operationOf('getRun').security).toEqual([{ bearer: [] }, { api_key: [] }, { run_token: [] }])
   expect(operationOf('listRuns').security).toEqual([{ bearer: [] }, { api_key: [] }])
 })
 
-test('streams, lines and metrics have their content types', () => {
+test('streams, NDJSON and metrics have their content types in the OpenAPI document', () => {
   expect(Object.keys(operationOf('streamRun').responses['200']!.content!)).toEqual(['text/event-stream'])
   expect(Object.keys(operationOf('appendEvents').requestBody!.content)).toEqual([
     'application/json',
@@ -85,7 +85,7 @@ test('streams, lines and metrics have their content types', () => {
   expect(Object.keys(operationOf('getMetrics').responses['200']!.content!)).toEqual(['text/plain'])
 })
 
-test('two different schemas of one name do not pass', () => {
+test('two different schemas with the same name are refused', () => {
   const other = {
     ...ROUTES[0]!,
     name: 'other',
@@ -95,7 +95,7 @@ test('two different schemas of one name do not pass', () => {
   expect(() => openapiOf([...ROUTES, other], { version: '1' })).toThrow('two schemas are called Job')
 })
 
-test('it passes the linter without a warning', { timeout: 60_000 }, async () => {
+test('the OpenAPI document passes the linter without a warning', { timeout: 60_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'openapi-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'openapi.json')
@@ -110,7 +110,7 @@ test('it passes the linter without a warning', { timeout: 60_000 }, async () => 
   expect(JSON.parse(stdout).problems).toEqual([])
 })
 
-test('the server gives out the document, and a page that fetches nothing from elsewhere', async () => {
+test('the server serves the OpenAPI document, and a page that loads nothing from elsewhere', async () => {
   const app = testServer(docsRoutes)
   const served = (await app.inject('/openapi.json')).json()
   expect(served.openapi).toBe('3.1.0')

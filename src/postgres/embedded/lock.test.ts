@@ -29,13 +29,13 @@ async function crowd(path: string): Promise<number> {
 const filesOf = async (path: string): Promise<string[]> =>
   (await readdir(dirname(path))).filter((name) => name.startsWith(basename(path)))
 
-test('only one at a time holds a lock, and it leaves nothing behind', async () => {
+test('only one process at a time holds the lock, and it leaves nothing behind', async () => {
   const path = newLock()
   expect(await crowd(path)).toBe(1)
   expect(await filesOf(path)).toEqual([])
 })
 
-test('the lock of a killed process is broken by exactly one of those that wait', async () => {
+test('the lock of a killed process is broken by exactly one of the waiting processes', async () => {
   const path = newLock()
   const holder = startNode('--eval', ['setInterval(() => {}, 1000); console.log("up")'])
   await holder.line(/up/)
@@ -50,7 +50,7 @@ test('the lock of a killed process is broken by exactly one of those that wait',
   expect(await filesOf(path)).toEqual([])
 })
 
-test('who finds a stale lock broken by another does not break the new one', async () => {
+test('a process that finds a stale lock already broken by another does not break the new one', async () => {
   const path = newLock()
   const alive = [process.pid, await birthOf(process.pid), randomUUID()].join('\n')
   await writeFile(path, DEAD)
@@ -70,7 +70,7 @@ test('who finds a stale lock broken by another does not break the new one', asyn
 })
 
 test.runIf(process.platform === 'linux')(
-  'the lock of a dead process is stale although its id is used again',
+  'the lock of a dead process is stale even if its process id is reused',
   async () => {
     const path = newLock()
     await writeFile(path, [process.pid, 'an earlier birth', randomUUID()].join('\n'))
@@ -78,14 +78,14 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
-test('a lock whose holder was killed before it wrote its name is stale after a while', async () => {
+test('a lock whose holder was killed before it wrote its name becomes stale after a while', async () => {
   const path = newLock()
   await writeFile(path, '')
   await utimes(path, new Date(), new Date(Date.now() - 60_000))
   expect(await crowd(path)).toBe(1)
 })
 
-test('who breaks a lock and is killed in it does not block the others', async () => {
+test('a process that is killed while breaking a lock does not block the others', async () => {
   const path = newLock()
   await writeFile(path, DEAD)
   await writeFile(`${path}.breaking`, DEAD)

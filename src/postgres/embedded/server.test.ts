@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { newDataDir, portOf, query, ready, serverOf, start, startChild, usedDataDir } from '#test/support/embedded.ts'
 
-test('the first start makes a database that only its random password opens', async () => {
+test('the first start creates a database that only its random password opens', async () => {
   const dataDir = await newDataDir()
   const { url, adopted, stop, lines } = await start(dataDir)
   expect(adopted).toBe(false)
@@ -23,7 +23,7 @@ test('the first start makes a database that only its random password opens', asy
   await stop()
 })
 
-test('the server has the settings that the product counts on', async () => {
+test('the embedded server has the settings that the product relies on', async () => {
   const { url, stop } = await start(await usedDataDir())
   const rows = await query<{ name: string; setting: string }>(url, 'select name, setting from pg_settings')
   const settings = Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
@@ -62,7 +62,7 @@ test('a later start has the same data on the same port', async () => {
   await second.stop()
 })
 
-test('a start on data that is there takes well under a second', async () => {
+test('a start on existing data takes well under a second', async () => {
   const dataDir = await usedDataDir()
   const times: number[] = []
   for (let n = 0; n < 3; n++) {
@@ -92,7 +92,7 @@ test('a port that another program has taken is replaced, and the new one remembe
   await third.stop()
 })
 
-test('the server stops with the last of the processes that use it', async () => {
+test('the embedded server stops with the last process that uses it', async () => {
   const dataDir = await usedDataDir()
   const child = startChild(dataDir)
   const { url } = await ready(child)
@@ -107,7 +107,7 @@ test('the server stops with the last of the processes that use it', async () => 
   expect(await serverOf(dataDir)).toBeUndefined()
 })
 
-test('many starts in one process share one server, which ends with the last', async () => {
+test('many starts in one process share one server, which stops with the last', async () => {
   const dataDir = await usedDataDir()
   const all = await Promise.all(Array.from({ length: 5 }, () => start(dataDir)))
   expect(all.filter(({ adopted }) => !adopted)).toHaveLength(1)
@@ -138,7 +138,7 @@ test('a start that fails leaves no server running', async () => {
   expect(await readdir(dataDir)).not.toContain('postgres-lock')
 })
 
-test('a data folder of another major version is refused and left as it is', async () => {
+test('a data folder of another major version is refused and left unchanged', async () => {
   const dataDir = await newDataDir()
   await mkdir(join(dataDir, 'postgres'), { recursive: true })
   await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '16\n')
@@ -158,13 +158,13 @@ test('a data folder of another major version is refused and left as it is', asyn
   expect(await readdir(dataDir, { recursive: true })).toEqual(['postgres', 'postgres/PG_VERSION'])
 })
 
-test('a lost password file is named, not replaced', async () => {
+test('a missing password file is reported, not replaced', async () => {
   const dataDir = await usedDataDir()
   await rm(join(dataDir, 'postgres-password'))
   await expect(start(dataDir)).rejects.toThrow(/postgres-password is gone/)
 })
 
-test('the log of the server is put aside at a start when it has grown over 20 MB', async () => {
+test("the server's log file is set aside at a start when it is larger than 20 MB", async () => {
   const dataDir = await usedDataDir()
   await truncate(join(dataDir, 'postgres.log'), 21 * 2 ** 20)
   await (await start(dataDir)).stop()

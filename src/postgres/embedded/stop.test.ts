@@ -27,6 +27,6 @@ test.skipIf(process.platform === 'win32')(
   },
 )
 
-test('a folder on which no server runs has nothing to stop', async () => {
+test('a folder without a running server has nothing to stop', async () => {
   await stopServer(join(inject('testRoot'), 'nothing-here'), findBinaries())
 })

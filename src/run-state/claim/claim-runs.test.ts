@@ -38,7 +38,7 @@ async function claimAll(claimer: Claimer, limit: number): Promise<ClaimedRun[][]
 
 const ranksOf = (claims: ClaimedRun[][]): number[] => claims.flat().map((run) => run.rank)
 
-test('an urgent run of a job with a limit goes before others as long as the limit has room', async () => {
+test('an urgent run of a job with a concurrency limit is claimed first as long as the limit has room', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'limited', { maxConcurrency: 3 })
   await addJob(yard.ctx, 'free')
@@ -64,7 +64,7 @@ test('an urgent run of a job with a limit goes before others as long as the limi
   expect((await one()).rank).toBe(0)
 })
 
-test('the same holds for limits by key, and the other way round', async () => {
+test('an urgent run with a concurrency key is claimed first as well, and a less urgent one is not', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'limited', { maxConcurrencyPerKey: 1 })
   await addJob(yard.ctx, 'free')
@@ -77,7 +77,7 @@ test('the same holds for limits by key, and the other way round', async () => {
   expect(ranksOf(await claimAll(makeClaimer(yard.ctx), 1))).toEqual([-10, -5, -3, 0])
 })
 
-test('a claim is not idle because somebody else is claiming the more urgent runs of a job with a limit', async () => {
+test('a claim does not end empty because another claimer is taking the more urgent runs of a limited job', async () => {
   const yard = await testYard()
   const limited = await addJob(yard.ctx, 'limited', { maxConcurrency: 3 })
   await addJob(yard.ctx, 'free')
@@ -114,7 +114,7 @@ for (const [kind, definition] of [
     expect(ranks.slice(0, 700).every((rank) => rank === -10)).toBe(true)
   })
 
-test('an urgent run that comes while a claimer is deep in the lanes is the next', async () => {
+test('an urgent run that arrives while a claimer is deep in the lanes is claimed next', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await trigger(
@@ -131,7 +131,7 @@ test('an urgent run that comes while a claimer is deep in the lanes is the next'
   }
 })
 
-test('lanes beyond those that one claim looks at have their turns like the first ones', async () => {
+test('lanes beyond those that one claim examines get their turns like the first ones', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await trigger(

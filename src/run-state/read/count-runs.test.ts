@@ -5,7 +5,7 @@ import { countRuns, readPayloads } from './count-runs.sql.ts'
 
 const ORIGIN = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
 
-test('runs are counted by state, job and queue from the counters, and by anything else one by one, up to a number', async () => {
+test('runs are counted by state, job and queue from the counters, and by any other filter one by one, up to a limit', async () => {
   const { ctx, sql } = await testYard()
   const job = await addJob(ctx, 'j')
   await addJob(ctx, 'other', { queue: 'letters' })
@@ -33,7 +33,7 @@ test('runs are counted by state, job and queue from the counters, and by anythin
   expect(await count({ correlationId: 'c' })).toBe('over 10000')
 })
 
-test('payloads are read in the order of the runs until a page of them is full, however well they are packed', async () => {
+test('payloads are read in the order of the runs until a page of them is full, however well they are compressed', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   // Packs to a hundredth.

@@ -99,7 +99,7 @@ const filters: fc.Arbitrary<Conditions> = fc.record({
 
 const ids = (runs: readonly RunRow[]) => runs.map((run) => run.id)
 
-test('any filters together let through what they say, whole or by pages, from both ends', {
+test('any combination of filters selects exactly what it should, as a whole or in pages, from both ends', {
   timeout: 60_000,
 }, async () => {
   // Most of the filters are left out of most of the tries, or next to nothing would pass.
@@ -134,7 +134,7 @@ test('any filters together let through what they say, whole or by pages, from bo
   )
 })
 
-test('labels follow what is laid over the metadata', async () => {
+test('labels follow changes of the metadata', async () => {
   const { runId } = await addRun(sql, jobs[0]!, {
     tags: { a: '1' },
     metadata: { kept: 'as it was', changed: 'before' },
@@ -156,7 +156,7 @@ test('labels follow what is laid over the metadata', async () => {
   expect(await labelsOf(runId)).toEqual(await labelsByRun(runId))
 })
 
-test('labels go with their run', async () => {
+test('labels are deleted with their run', async () => {
   const { sql: own } = await testDatabase()
   const job = await prepareLog(own)
   const old = await addRun(own, job, { tags: { env: 'prod' }, metadata: { note: 'x' } })
@@ -166,7 +166,7 @@ test('labels go with their run', async () => {
   expect(await own`select distinct run_id as id from run_labels`).toEqual([{ id: young.runId }])
 })
 
-test('runs of the version before have their labels after the migration', async () => {
+test('runs of an earlier version have their labels after the migration', async () => {
   const { sql: own } = await emptyDatabase()
   const before = await mkdtemp(join(inject('testRoot'), 'migrations-'))
   await cp(MIGRATIONS_DIR, before, { recursive: true, filter: (path) => !/\/(?!000[12])\d{4}_/.test(path) })

@@ -7,7 +7,7 @@ import { triggerRuns } from './trigger-runs.ts'
 
 const asked = { projectId: 'default', actor: TESTER, job: 'j' }
 
-test('a batch is on record while it is at work, and says in the end how many runs it made', async () => {
+test('a batch is recorded while it is in progress, and in the end says how many runs it created', async () => {
   const { ctx } = await testYard()
   const job = await addJob(ctx, 'j', { payloadSchema: { type: 'number' } })
   const { batchId, outcomes } = await triggerBatch(ctx, { ...asked, itemCount: 2 }, async (batchId) => {
@@ -24,7 +24,7 @@ test('a batch is on record while it is at work, and says in the end how many run
   })
 })
 
-test('a batch that is cut short has no end, and one of no job is none', async () => {
+test('an interrupted batch has no end, and a batch of no job does not exist', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const broken = triggerBatch(ctx, { ...asked, itemCount: 1 }, () => Promise.reject(new Error('the node died')))
@@ -34,7 +34,7 @@ test('a batch that is cut short has no end, and one of no job is none', async ()
   expect(await listBatches(sql, { projectId: 'default', limit: 10 })).toMatchObject([{ finishedAt: null }])
 })
 
-test('batches go when the runs of their time go', async () => {
+test('batches are deleted when the runs of their time are', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   for (const itemCount of [1, 2]) await triggerBatch(ctx, { ...asked, itemCount }, async () => [])

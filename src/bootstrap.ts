@@ -51,7 +51,9 @@ export async function bootstrap(sql: Sql, { dataDir, apiKey, keepKey, log }: Opt
 /** The key, unless it was revoked or replaced by a later one: then it opens nothing, and is not to be shown as if it did. */
 async function openOnly(sql: Sql, key: string, log: Log, from: string): Promise<string | undefined> {
   if (await findValidKey(sql, hashKey(key))) return key
-  log(`the key of ${from} was revoked or replaced by a later one, and no longer works; set RUNYARD_API_KEY to a new one`)
+  log(
+    `the key of ${from} was revoked or replaced by a later one, and no longer works; set RUNYARD_API_KEY to a new one`,
+  )
   return undefined
 }
 

@@ -21,7 +21,8 @@ export function watchWrites(sql: Sql, { warn }: { warn: (line: string) => void }
   }
 
   function tell(fault: WriteFault): void {
-    if (fault !== last.fault) warn(fault ? `PostgreSQL accepts no writes: ${fault}` : 'PostgreSQL accepts writes again.')
+    if (fault !== last.fault)
+      warn(fault ? `PostgreSQL accepts no writes: ${fault}` : 'PostgreSQL accepts writes again.')
     last = { fault, lastSuccessMs: fault === undefined ? performance.now() : last.lastSuccessMs }
   }
 

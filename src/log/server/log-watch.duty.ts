@@ -31,7 +31,8 @@ export function logWatch(ctx: Ctx, { tailLateMs = TAIL_LATE_MS }: Bounds = {}): 
         over: () => ctx.log.info('project feeds are moving again'),
       })
       seals.tell(sealsMs > SEALS_LATE_MS, {
-        late: () => ctx.log.warn({ lag_ms: Math.round(sealsMs) }, 'the log is no longer being sealed; see docs/seals.md'),
+        late: () =>
+          ctx.log.warn({ lag_ms: Math.round(sealsMs) }, 'the log is no longer being sealed; see docs/seals.md'),
         over: () => ctx.log.info('the log is being sealed again'),
       })
       return { inMs: undefined }

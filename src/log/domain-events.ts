@@ -6,9 +6,10 @@ import { derivedId } from '#postgres/id.ts'
 import { countKinds } from './counts/count-events.sql.ts'
 import { findPlace } from './counts/event-places.ts'
 import type { LogEvent } from './event-columns.sql.ts'
-import type { EventFilter, Thing } from './event-filter.sql.ts'
 import { findChain } from './find-event.sql.ts'
-import { countListed, listEvents } from './list-events.sql.ts'
+import type { EventFilter, Thing } from './lists/event-filter.sql.ts'
+import { countListed } from './lists/list-events.sql.ts'
+import { listEvents } from './lists/list-events.ts'
 import { findResources } from './resources.sql.ts'
 
 export type Numbered = { limit: number; offset: number }

@@ -6,8 +6,9 @@ import { suiteDatabase } from '#test/support/db.ts'
 import { askedThrough, PROJECT, prepareLog } from '#test/support/log.ts'
 import { countByActor, countEvents } from './counts/count-events.sql.ts'
 import { findEvent } from './find-event.sql.ts'
-import { listEvents } from './list-events.sql.ts'
+import { listEvents } from './lists/list-events.ts'
 import { makePartitions } from './partitions.sql.ts'
+import { readFeed } from './read-feed.sql.ts'
 import { readLastSequences, readRunHead, readRunLog } from './read-log.sql.ts'
 import { findResources } from './resources.sql.ts'
 import { readTail } from './tail.sql.ts'
@@ -43,7 +44,19 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
   'the newest events': { read: (own) => listEvents(own, list), indexes: [/project_id_occurred_at_position_idx/] },
   'events of some types': {
     read: (own) => listEvents(own, { ...list, types: ['policy.blocked', 'run.completed'] }),
-    indexes: [/project_id_type_occurred_at_position_idx/],
+    indexes: [/project_id_type_occurred_at_position_idx/, /project_id_occurred_at_position_idx/],
+  },
+  'events of everyday types that are rare': {
+    read: (own) => listEvents(own, { ...list, types: ['run.dequeued', 'policy.allowed'] }),
+    indexes: [/event_sums_pkey/, /Function Scan on span/, /project_id_occurred_at_position_idx/],
+  },
+  'what an agent did and had done to it': {
+    read: (own) => listEvents(own, { ...list, resource: { types: ['agent'], id: 'agent-3' } }),
+    indexes: [/project_id_resource_type_resource_id_/, /project_id_agent_id_occurred_at/],
+  },
+  'the recent feed': {
+    read: (own) => readFeed(own, PROJECT),
+    indexes: [/project_id_(type|resource_type)_occurred_at_position_idx/],
   },
   'events about a thing': {
     read: (own) => listEvents(own, { ...list, resource: { types: ['agent', 'key'], id: 'thing-7' } }),
@@ -129,7 +142,7 @@ async function loadLog(): Promise<void> {
     insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since) select id, '${PROJECT}', 'completed', 12, at, at from made;
     -- Of an earlier time than any real transaction of this server, as the log of a while ago is.
     insert into events (xid, id, project_id, type, occurred_at, recorded_at, actor_type, actor_id, correlation_id, run_id, sequence, agent_id, data)
-      select (10 + i / 8)::text::xid8, (substr(id::text, 1, 24) || lpad(n::text, 12, '0'))::uuid, '${PROJECT}', case n when 1 then 'run.created' when 10 then 'run.completed' else 'step.done' end,
+      select (10 + i / 8)::text::xid8, (substr(id::text, 1, 24) || lpad(n::text, 12, '0'))::uuid, '${PROJECT}', case n when 1 then 'run.created' when 10 then 'run.completed' when 9 then case when i % 900 = 0 then 'run.dequeued' else 'step.done' end else 'step.done' end,
         at + n * interval '1 s', at + n * interval '1 s', 'worker', 'w1', 'chain-' || i / 2, id, n, case when i % 50 = 0 then 'agent-' || i % 7 end, '{"a": 1}'
       from made, generate_series(1, 10) n order by at, n;
     insert into events (xid, id, project_id, type, occurred_at, recorded_at, actor_type, actor_id, resource_type, resource_id, correlation_id)

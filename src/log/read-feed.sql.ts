@@ -1,5 +1,6 @@
 // The statement behind the recent feed, and the words in which the feed speaks of events of the log.
 import type { Db } from '#postgres/sql.ts'
+import { hasRareType } from './lists/everyday.sql.ts'
 
 /** The words of the feed, and the event of the log that each stands for. */
 export const EVENT_OF = {
@@ -38,7 +39,7 @@ export async function readFeed(sql: Db, projectId: string): Promise<FeedItem[]> 
     select e.* from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about) cross join lateral (
       select occurred_at as at, type, data->>'key' as key, lease_id as "leaseId", agent_id as "agentId", tool, data, position
       from events
-      where project_id = ${projectId} and type = wanted.type and resource_type = wanted.about
+      where project_id = ${projectId} and ${hasRareType(sql)} and type = wanted.type and resource_type = wanted.about
         and occurred_at > clock_timestamp() - ${KEPT_DAYS} * interval '1 day'
         and recorded_at > clock_timestamp() - ${KEPT_DAYS + 1} * interval '1 day'
       order by occurred_at desc, position desc limit ${FEED_MAX}

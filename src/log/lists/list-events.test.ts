@@ -3,12 +3,13 @@ import { expect, test } from 'vitest'
 import { newId } from '#postgres/id.ts'
 import { suiteDatabase } from '#test/support/db.ts'
 import { addRun, PROJECT, prepareLog } from '#test/support/log.ts'
-import { appendEvents, type NewEvent } from './append-events.sql.ts'
-import { type Count, type CountFilter, countByActor, countEvents } from './counts/count-events.sql.ts'
-import type { LogEvent } from './event-columns.sql.ts'
+import { appendEvents, type NewEvent } from '../append-events.sql.ts'
+import { type Count, type CountFilter, countByActor, countEvents } from '../counts/count-events.sql.ts'
+import type { LogEvent } from '../event-columns.sql.ts'
+import { findEvent } from '../find-event.sql.ts'
 import type { EventFilter } from './event-filter.sql.ts'
-import { findEvent } from './find-event.sql.ts'
-import { countListed, listEvents } from './list-events.sql.ts'
+import { countListed } from './list-events.sql.ts'
+import { listEvents } from './list-events.ts'
 
 const { sql } = await suiteDatabase()
 const jobId = await prepareLog(sql)
@@ -20,7 +21,15 @@ const runs = await Promise.all(
   ),
 )
 const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(Math.random() * values.length)]!
-const TYPES = ['a.started', 'a.completed', 'b.failed', 'c.noted']
+const TYPES = [
+  'a.started',
+  'a.completed',
+  'b.failed',
+  'c.noted',
+  'policy.allowed',
+  'run.started',
+  'agent.action.completed',
+]
 const START_MS = Date.UTC(2026, 0, 1, 10)
 
 // Few different values, so that filters meet, and that many events have the same time.
@@ -31,13 +40,16 @@ const appended: NewEvent[] = Array.from({ length: 400 }, (_, i) => {
     id: newId(),
     idGiven: i % 7 === 0,
     projectId,
-    type: pick(TYPES),
+    // An everyday type that is rare here.
+    type: i % 130 === 5 ? 'run.dequeued' : pick(TYPES),
     occurredAt: new Date(START_MS + Math.floor(Math.random() * 20) * 1_000_000),
     actor: { type: pick(['user', 'agent', 'worker', 'system'] as const), id: pick(['x', 'y', null]) },
     ...(ofRun
       ? { runId: pick(runs).runId }
       : { correlationId: `chain-${i % 3}`, agentId: pick(['agent-0', 'agent-9']) }),
-    ...(!ofRun || Math.random() < 0.2 ? { resourceType: pick(['file', 'key']), resourceId: pick(['1', '2']) } : {}),
+    ...(!ofRun || Math.random() < 0.2
+      ? { resourceType: pick(['file', 'key', 'agent']), resourceId: pick(['1', '2', 'agent-0']) }
+      : {}),
   }
 })
 for (let from = 0; from < appended.length; from += 50) await appendEvents(sql, appended.slice(from, from + 50))
@@ -63,11 +75,11 @@ const someOf = (values: string[]) => fc.uniqueArray(fc.constantFrom(...values), 
 const moment = fc.integer({ min: -1, max: 21 }).map((step) => new Date(START_MS + step * 1_000_000))
 const filters: fc.Arbitrary<EventFilter> = fc.record({
   projectId: fc.constant(PROJECT),
-  types: maybe(someOf([...TYPES, 'run.created', 'none'])),
+  types: maybe(someOf([...TYPES, 'run.created', 'run.dequeued', 'none'])),
   resource: maybe(
     fc.record({
-      types: someOf(['run', 'file', 'key', 'none']),
-      id: maybe(fc.constantFrom('1', '2', runs[0]!.runId, runs[1]!.runId)),
+      types: someOf(['run', 'file', 'key', 'agent', 'none']),
+      id: maybe(fc.constantFrom('1', '2', 'agent-0', runs[0]!.runId, runs[1]!.runId)),
     }),
   ),
   actorType: maybe(fc.constantFrom('user', 'agent', 'worker', 'system', 'api_key')),

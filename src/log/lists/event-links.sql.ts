@@ -1,8 +1,8 @@
 // What caused what in a chain of causes: its events without what they say, of which thousands fit into an answer.
 
 import type { Db } from '#postgres/sql.ts'
-import type { LogEvent } from './event-columns.sql.ts'
-import { eventColumns } from './event-columns.sql.ts'
+import type { LogEvent } from '../event-columns.sql.ts'
+import { eventColumns } from '../event-columns.sql.ts'
 import { waysTo } from './event-filter.sql.ts'
 
 export type EventLink = Pick<
@@ -27,7 +27,7 @@ export async function listLinks(
 ): Promise<EventLink[]> {
   const by = sql`order by occurred_at, position limit ${limit}::int`
   const [first, ...rest] = waysTo(sql, { projectId, correlationId }).map(
-    (way) => sql`(select * from events where ${way} ${by})`,
+    ({ where }) => sql`(select * from events where ${where} ${by})`,
   )
   const rows = await sql<EventLink[]>`
     select id, type, "occurredAt", "actorType", "actorId", "resourceType", "resourceId", "causationId", "runId", sequence

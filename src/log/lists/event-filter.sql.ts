@@ -3,6 +3,7 @@
 import { instant } from '#core/time-units.ts'
 import { isUuid, normalizeId } from '#postgres/id.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
+import { CALL_TYPES, CALLS_ARE_ABOUT, EVERYDAY_TYPES, hasRareType, isCall, isNoCall } from './everyday.sql.ts'
 
 export type Thing = { type: string; id: string } | { runId: string }
 
@@ -30,35 +31,47 @@ export type EventFilter = {
 /** Kinds of resources that each are read by their own index; many more are filtered out of the order of time. */
 const KIND_WAYS_MAX = 20
 
+/** `everyday`: events that no index but the one by time leads to, by what the counters call them. */
+export type Way = { where: Fragment; everyday?: { types: readonly string[]; resourceTypes?: readonly string[] } }
+
 /**
  * Conditions without overlap that together are the filter; none when nothing can pass it. An index cannot give two
  * types, or two kinds of resource, in one order of time, so each has a way of its own, and the reader merges them.
  */
-export function waysTo(sql: Db, filter: EventFilter): Fragment[] {
-  const { correlationId, runId } = filter
+export function waysTo(sql: Db, filter: EventFilter): Way[] {
+  const { correlationId, runId, things } = filter
   const types = filter.types && [...new Set(filter.types)]
   const resource = filter.resource && { ...filter.resource, types: [...new Set(filter.resource.types)] }
-  const { things } = filter
   if (types?.length === 0 || resource?.types.length === 0 || things?.length === 0) return []
   const rest = [sql`project_id = ${filter.projectId}`, ...simpleConditions(sql, filter)]
   const ofType = types ? [isOneOf(sql, sql`type`, types)] : []
   const ofResource = resource ? [aboutOneOf(sql, resource)] : []
+  const along = (...conditions: Fragment[]): Way => ({ where: and(sql, [...rest, ...conditions]) })
   if (correlationId !== undefined) {
-    const common = [...rest, ...ofType, ...ofResource, sql`correlation_id = ${correlationId}`]
+    const common = [...ofType, ...ofResource, sql`correlation_id = ${correlationId}`]
     // Events of runs are not in the index by correlation, which halves it: the runs are, and lead to their events.
     const runs = sql`select id from runs where project_id = ${filter.projectId} and correlation_id = ${correlationId}`
-    return [and(sql, [...common, sql`run_id is null`]), and(sql, [...common, sql`run_id in (${runs})`])]
+    return [along(...common, sql`run_id is null`), along(...common, sql`run_id in (${runs})`)]
   }
-  if (things) return things.map((thing) => and(sql, [...rest, ...ofType, aboutThing(sql, thing)]))
+  if (things) return things.flatMap((thing) => aboutThing(sql, thing)).map((way) => along(...ofType, way))
   if (resource && resource.id !== undefined) {
-    const ways = resource.types.map((type) => about(sql, type, resource.id))
-    return ways.map((way) => and(sql, [...rest, ...ofType, way]))
+    const { id } = resource
+    return resource.types.flatMap((type) => about(sql, type, id)).map((way) => along(...ofType, way))
   }
   if (resource && !types && runId === undefined && resource.types.length <= KIND_WAYS_MAX)
-    return resource.types.flatMap((type) => kinds(sql, type)).map((kind) => and(sql, [...rest, kind]))
-  if (types && runId === undefined) return types.map((type) => and(sql, [...rest, ...ofResource, sql`type = ${type}`]))
-  return [and(sql, [...rest, ...ofType, ...ofResource])]
+    return resource.types.flatMap((type) => kinds(sql, type, along))
+  if (types && runId === undefined) {
+    const [often, seldom] = [types.filter(isEveryday), types.filter((type) => !isEveryday(type))]
+    const everyday = { types: often, ...(resource && { resourceTypes: resource.types }) }
+    return [
+      ...seldom.map((type) => along(...ofResource, hasRareType(sql), sql`type = ${type}`)),
+      ...(often.length > 0 ? [{ ...along(...ofResource, isOneOf(sql, sql`type`, often)), everyday }] : []),
+    ]
+  }
+  return [along(...ofType, ...ofResource)]
 }
+
+const isEveryday = (type: string): boolean => EVERYDAY_TYPES.includes(type)
 
 function simpleConditions(sql: Db, filter: EventFilter): Fragment[] {
   const { actorType, actorId, runId, agentId, occurredFrom, occurredTo } = filter
@@ -79,29 +92,50 @@ function simpleConditions(sql: Db, filter: EventFilter): Fragment[] {
 }
 
 /** Events are about their run without saying so; one of no run may name a run like any other thing. */
-const kinds = (sql: Db, type: string): Fragment[] => [
-  ...(type === 'run' ? [sql`resource_type is null and run_id is not null`] : []),
-  sql`resource_type = ${type}`,
+const kinds = (sql: Db, type: string, along: (...conditions: Fragment[]) => Way): Way[] => [
+  ...(type === 'run' ? [along(ofARun(sql))] : []),
+  along(isNoCall(sql), sql`resource_type = ${type}`),
+  ...(type === CALLS_ARE_ABOUT
+    ? [{ ...along(isCall(sql)), everyday: { types: CALL_TYPES, resourceTypes: [CALLS_ARE_ABOUT] } }]
+    : []),
 ]
 
-function about(sql: Db, type: string, id?: string): Fragment {
-  if (type === 'run') {
-    if (id === undefined) return sql`(${kinds(sql, type).reduce((all, one) => sql`${all} or ${one}`)})`
-    return isUuid(id) ? sql`resource_type is null and run_id = ${id}::uuid` : sql`false`
-  }
-  return id === undefined ? sql`resource_type = ${type}` : sql`resource_type = ${type} and resource_id = ${id}`
+const ofARun = (sql: Db): Fragment => sql`resource_type is null and run_id is not null`
+
+/** About one thing. Those about a run are found by the run, and calls of an agent by the agent. */
+function about(sql: Db, type: string, id: string): Fragment[] {
+  if (type === 'run') return isUuid(id) ? [sql`resource_type is null and run_id = ${id}::uuid`] : []
+  return aboutNamed(sql, type, id)
 }
 
-const aboutThing = (sql: Db, thing: Thing): Fragment =>
-  'runId' in thing ? about(sql, 'run', thing.runId) : sql`resource_type = ${thing.type} and resource_id = ${thing.id}`
+const aboutNamed = (sql: Db, type: string, id: string): Fragment[] => [
+  sql`${isNoCall(sql)} and resource_type = ${type} and resource_id = ${id}`,
+  ...(type === CALLS_ARE_ABOUT ? [sql`${isCall(sql)} and agent_id = ${id}`] : []),
+]
 
+const aboutThing = (sql: Db, thing: Thing): Fragment[] =>
+  'runId' in thing ? about(sql, 'run', thing.runId) : aboutNamed(sql, thing.type, thing.id)
+
+/** As a filter, for what another index leads to. */
 function aboutOneOf(sql: Db, { types, id }: { types: readonly string[]; id?: string | undefined }): Fragment {
-  if (types.length === 1) return about(sql, types[0]!, id)
   if (id !== undefined)
-    return sql`(${types.map((type) => about(sql, type, id)).reduce((all, one) => sql`${all} or ${one}`)})`
+    return either(
+      sql,
+      types.map((type) => aboutById(sql, type, id)),
+    )
   const named = types.filter((type) => type !== 'run')
-  const ofNamed = isOneOf(sql, sql`resource_type`, named)
-  return named.length === types.length ? ofNamed : sql`(${ofNamed} or ${about(sql, 'run')})`
+  return either(sql, [
+    ...(named.length > 0 ? [isOneOf(sql, sql`resource_type`, named)] : []),
+    ...(named.length < types.length ? [sql`${ofARun(sql)} or resource_type = 'run'`] : []),
+  ])
+}
+
+const aboutById = (sql: Db, type: string, id: string): Fragment =>
+  type === 'run' ? either(sql, about(sql, type, id)) : sql`resource_type = ${type} and resource_id = ${id}`
+
+const either = (sql: Db, parts: readonly Fragment[]): Fragment => {
+  const [first, ...others] = parts
+  return first ? sql`(${others.reduce((all, one) => sql`${all} or ${one}`, first)})` : sql`false`
 }
 
 const isOneOf = (sql: Db, column: Fragment, values: readonly string[]): Fragment =>

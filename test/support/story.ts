@@ -24,7 +24,7 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
     }[]
   >`
     select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased, w.run_id is not null as waits
-    from run_states s left join run_queue q using (run_id) left join leases l using (run_id) left join waits w using (run_id)`
+    from run_states s join runs r on r.id = s.run_id and r.execution <> 'external' left join run_queue q using (run_id) left join leases l using (run_id) left join waits w using (run_id)`
   const byRun = Map.groupBy(events, (event) => event.run_id)
   for (const row of states) {
     const told = byRun.get(row.run_id) ?? []

@@ -18,23 +18,23 @@ import { SETTINGS } from '../src/config.ts'
 const read = (path: string) => readFileSync(path, 'utf8')
 const PAGES = globSync('{*.md,docs/**/*.md,bench/*.md,examples/**/*.md}')
 
-test('docs/run-states.md shows the table as it is', () => {
+test('docs/run-states.md shows the table of moves as it is in the code', () => {
   const page = read('docs/run-states.md')
   expect(page).toContain(runDiagram())
   expect(page).toContain(runMovesTable())
 })
 
-test('docs/errors.md names every code with its status', () => {
+test('docs/errors.md lists every code with its status', () => {
   const page = read('docs/errors.md')
   for (const code of REFUSAL_CODES) expect(page, code).toContain(`| \`${code}\` | ${STATUS[code]} |`)
 })
 
-test('the pages that `npm run docs` writes are as it writes them', () => {
+test('the pages that `npm run docs` generates are up to date', () => {
   expect(read(CONFIGURATION_PAGE)).toBe(configurationPage())
   expect(read(DECISIONS_PAGE)).toBe(decisionsPage())
 })
 
-test('every setting that a page names exists', () => {
+test('every setting that a page mentions exists', () => {
   const named = PAGES.filter((path) => path !== 'CHANGELOG.md').flatMap((path) =>
     [...read(path).matchAll(/\bRUNYARD_[A-Z_]+[A-Z]\b/g)].map((found) => `${path}: ${found[0]}`),
   )
@@ -43,7 +43,7 @@ test('every setting that a page names exists', () => {
   expect(named.filter((it) => !known.has(it.split(': ')[1]!))).toEqual([])
 })
 
-test('links between pages lead somewhere', () => {
+test('links between pages lead to existing files', () => {
   const broken = PAGES.flatMap((path) =>
     [...read(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)/g)]
       .map((found) => found[1]!)

@@ -28,7 +28,7 @@ const ALLOWED = new Set([
 const ALLOWED_FILES = new Set(['src/http/wire/words.ts'])
 const ANY_NAME = new Set(['string', 'string | undefined', 'string | number', 'any', 'unknown'])
 
-test('members of plain objects are looked up with `own`, unless a type says which names there are', {
+test('members of plain objects are looked up with `own`, unless a type lists the possible names', {
   timeout: 180_000,
 }, () => {
   const api = new API({ cwd: process.cwd() })

@@ -32,7 +32,7 @@ function meets(version: number[], comparator: string): boolean {
   return difference === 0
 }
 
-test('every package takes every Node that the README promises', () => {
+test('every package supports every Node version that the README promises', () => {
   const readme = readFileSync('README.md', 'utf8')
   expect(readme).toContain('needs Node 20.19 or later')
   expect(packages['']!.engines!.node).toBe('>=20.19.0')

@@ -75,12 +75,12 @@ test('dialects do not import each other', () => {
   expect(broken).toEqual([])
 })
 
-test('files do not import each other in circles', () => {
+test('files do not import each other in cycles', () => {
   const found = cyclesOf(new Map(product.map(({ path, imports }) => [path, imports])))
   expect(found.map((cycle) => cycle.sort().join(' '))).toEqual([])
 })
 
-test('core touches nothing outside itself', () => {
+test('core depends on nothing outside itself', () => {
   const impure = product.filter(
     ({ room, text }) =>
       room === 'core' && /from '(?!\.\/)|Date\.now|new Date\(\)|Math\.random|process\.|console\./.test(text),
@@ -91,14 +91,14 @@ test('core touches nothing outside itself', () => {
 /** Where a node's own clock is the right one: its ids and its own files, and a client that has no database. */
 const OWN_CLOCK = [/^src\/sdk\//, /^src\/postgres\/(embedded\/|id\.ts$)/, /^src\/bell\/ctx\.ts$/]
 
-test("what is kept, shown or checked elsewhere is told by the database's clock", () => {
+test("times that are stored, shown or checked elsewhere come from the database's clock", () => {
   const asking = product.filter(
     ({ path, text }) => !OWN_CLOCK.some((one) => one.test(path)) && /\bDate\.now\b|new Date\(\)/.test(code(text)),
   )
   expect(asking.map(({ path }) => path)).toEqual([])
 })
 
-test('SQL stands only in files that say so, and in the rooms of the driver', () => {
+test("SQL is only in `*.sql.ts` files and in the driver's rooms", () => {
   const written = /\b(sql|db|tx|transaction|session|connection|admin|reads)[<`]|\.unsafe\(/
   const found = product.filter(
     ({ path, room, text }) =>
@@ -118,7 +118,7 @@ test('a file of statements imports only rules, the driver and other statements',
   expect(broken).toEqual([])
 })
 
-test('only the kernel writes the state of a run', () => {
+test('only the kernel changes the state of a run', () => {
   // The log gives out sequences under the lock of the run's row; an attempt's deltas take one too; retention deletes.
   const writers = [
     /^src\/run-state\//,
@@ -133,66 +133,66 @@ test('only the kernel writes the state of a run', () => {
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
-test('events are compared with transactions only by the numbers of the log', () => {
+test("events are compared with transactions only by the log's own numbers", () => {
   // A server's own ids begin anew on the next one: docs/decisions/0018-log-servers.md. The lag asks whose id it is.
   const raw = /(?<!log_xid\()pg_(?:snapshot_xm(?:in|ax)|current_xact_id)\(/
   const found = product.filter(({ path, text }) => raw.test(text) && path !== 'src/log/server/lag.sql.ts')
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
-test('a transaction is handed on as what it is', () => {
+test('a transaction is passed on without casts', () => {
   // Statements ask for a Db, which a pool and a transaction both are.
   const casts = product.filter(({ path, text }) => path !== 'src/postgres/sql.ts' && /as unknown as Sql\b/.test(text))
   expect(casts.map(({ path }) => path)).toEqual([])
 })
 
-test('the environment is read in config.ts only', () => {
+test('the environment is only read in config.ts', () => {
   const readers = product.filter(
     ({ path, text }) => path !== 'src/config.ts' && path !== 'src/main.ts' && /process\.env/.test(text),
   )
   expect(readers.map(({ path }) => path)).toEqual([])
 })
 
-test('text that is kept or sent on is cut by cutText', () => {
+test('text that is stored or sent on is truncated by cutText', () => {
   const cut = /\.(?:slice|substring|substr)\(0, \w*(?:LENGTH|CHARS|CHARACTERS|TEXT|IN_ERROR)\w*_MAX/
   // Names of files that are made of plain letters.
   const may = ['src/core/storable.ts', 'src/http/download.ts']
   expect(product.filter(({ path, text }) => cut.test(text) && !may.includes(path)).map(({ path }) => path)).toEqual([])
 })
 
-test('schemas of clients have one door', () => {
+test("clients' schemas are compiled in one place", () => {
   // The two others check requests against our own contract.
   const doors = [/^src\/access\/schema\//, /^src\/http\/input\//, /^src\/dialects\/onceonly\/checks\.ts$/]
   const found = product.filter(({ path, text }) => /from 'ajv/.test(text) && !doors.some((may) => may.test(path)))
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
-test('the driver of PostgreSQL is used where its connections are guarded, and nowhere else', () => {
+test('the PostgreSQL driver is only used where its connections are guarded', () => {
   const guarded = ['src/postgres/line.ts', 'src/postgres/sql.ts']
   const users = product.filter(({ path, text }) => !guarded.includes(path) && /\bpostgres\(/.test(text))
   expect(users.map((file) => file.path)).toEqual([])
 })
 
-test('Redis is asked through its breaker, and carries rings', () => {
+test('Redis is only used through its circuit breaker, and for rings', () => {
   const users = product.filter(({ path, text }) => /\bnew Redis\(/.test(text) && !/^src\/bell\/redis/.test(path))
   expect(users.map((file) => file.path)).toEqual([])
 })
 
-test('no file is longer than a reader can hold in mind', () => {
+test('no file is longer than the limit', () => {
   const long = product
     .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
     .filter(({ lines }) => lines > LINES_MAX)
   expect(long).toEqual([])
 })
 
-test('no folder holds more files than a reader takes in', () => {
+test('no folder has more files than the limit', () => {
   const counts = new Map<string, number>()
   for (const { path } of [...files, ...tests]) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)
   const full = [...counts].filter(([folder, count]) => count > (FILES_MAX_IN[folder] ?? FILES_MAX))
   expect(full).toEqual([])
 })
 
-test('every export has a reader', () => {
+test('every export is used', () => {
   const all = [...files, ...tests, ...globSync('{bench,scripts}/**/*.ts').map(read)]
   const readers = new Map<string, number>()
   for (const { text } of all)
@@ -207,7 +207,7 @@ test('every export has a reader', () => {
   expect(dead).toEqual([])
 })
 
-test('nothing is exported by default, and no file has a name that says nothing', () => {
+test('nothing is exported by default, and no file has a meaningless name', () => {
   const defaults = product.filter(({ text }) => /^export default/m.test(text)).map(({ path }) => path)
   const vague = product
     .filter(({ path }) => /^(utils?|helpers?|common|manager|service|misc)\.ts$/.test(basename(path)))
@@ -216,7 +216,7 @@ test('nothing is exported by default, and no file has a name that says nothing',
   expect([...defaults, ...vague]).toEqual([])
 })
 
-test('no test is switched off or alone', () => {
+test('no test is skipped, focused or left to do', () => {
   const off = [...files, ...tests].filter(
     ({ path, text }) =>
       path.endsWith('.test.ts') &&
@@ -226,7 +226,7 @@ test('no test is switched off or alone', () => {
   expect(off.map(({ path }) => path)).toEqual([])
 })
 
-test('a cursor carries the whole of a time, and not what a Date can say of it', () => {
+test('a cursor has the full precision of a time, not that of a Date', () => {
   const cut = product.filter(({ text }) => /encodeCursor\([^)]*toISOString/.test(text))
   expect(cut.map((file) => file.path)).toEqual([])
 })

@@ -8,7 +8,7 @@ import { expectTrueStories } from '../support/story.ts'
 const BUSY_MS = 8_000
 const CALM_MS_MAX = 75_000
 
-test('whatever happens at once, no run is stuck, nothing is a fault, and all tables agree', async () => {
+test('whatever happens at once, no run is stuck, no call is a fault, and all tables agree', async () => {
   const { call, url } = await httpYard()
   const second = await openNode(url)
   const other = callerOf(second.address)

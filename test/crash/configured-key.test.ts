@@ -17,7 +17,7 @@ async function startWith(url: string, key: string, ask: (address: string) => Pro
 
 const statusOf = async (address: string, key: string) => (await callerOf(address, key)('GET', '/v1/keys')).status
 
-test('a configured key replaces the one before it, and only that, and the start says so', async () => {
+test('a configured key replaces only the previously configured one, and the start says so', async () => {
   const { url } = await testDatabase()
   const [first, second] = ['the-first-key-of-all', 'the-second-key-of-all']
   let made = ''

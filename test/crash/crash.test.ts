@@ -21,7 +21,7 @@ async function triggerMany(call: Call, job: string, count: number): Promise<stri
   return reply.body.results.map((it: { run: { id: string } }) => it.run.id)
 }
 
-test('the runs of a node that was killed are executed by another within 15 s, and none ends twice', {
+test('the runs of a killed node are executed by another within 15 s, and none ends twice', {
   timeout: 60_000,
 }, async () => {
   const { sql, url } = await testDatabase()
@@ -64,7 +64,7 @@ test('the runs of a node that was killed are executed by another within 15 s, an
   expect(crashes[0]!.n).toBe(40)
 })
 
-test('nothing that was answered is lost when PostgreSQL is killed, and the node goes on when it is back', {
+test('nothing that was answered is lost when PostgreSQL is killed, and the node continues when it is back', {
   timeout: 90_000,
 }, async () => {
   const server = await ownServer()
@@ -137,7 +137,7 @@ test('two nodes that start at once on an empty database share it', async () => {
   expect((await a('GET', `/v1/runs/${run.body.id}`)).body.status).toBe('queued')
 })
 
-test('a worker that waits on one node is given at once what is triggered on another', async () => {
+test('a worker that waits on one node immediately gets what is triggered on another', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const other = callerOf((await openNode(url)).address)

@@ -42,7 +42,7 @@ async function killServer(dataDir: string): Promise<number> {
   return server!.pid
 }
 
-test('an embedded PostgreSQL that was killed is started again, told in readiness and in the log, and nothing is lost', {
+test('an embedded PostgreSQL that was killed is restarted, reported in readiness and in the log, and nothing is lost', {
   timeout: 120_000,
 }, async () => {
   const { dataDir, node, call } = await startWhole()
@@ -62,7 +62,7 @@ test('an embedded PostgreSQL that was killed is started again, told in readiness
   expect(await serverOf(dataDir)).toBeUndefined()
 })
 
-test('a node whose PostgreSQL dies again and again ends, and says what to do', { timeout: 180_000 }, async () => {
+test('a node whose PostgreSQL crashes again and again exits, and says what to do', { timeout: 180_000 }, async () => {
   const { dataDir, node } = await startWhole()
   let ended = false
   void node.ended.then(() => {

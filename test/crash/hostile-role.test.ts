@@ -54,7 +54,7 @@ async function roleWith(sql: Sql, url: string, settings: Record<string, string>)
   return own.href
 }
 
-test('no setting of its role changes what a node does', async () => {
+test('no setting of its database role changes what a node does', async () => {
   const { sql, url } = await emptyDatabase()
   const node = await openNode(await roleWith(sql, url, HOSTILE))
   const call = callerOf(node.address)
@@ -98,7 +98,7 @@ test('no setting of its role changes what a node does', async () => {
   expect((await call('GET', '/v1/events/verify')).body).toMatchObject({ ok: true, first_problem: null, windows: 1 })
 })
 
-test('tables in a schema that only the role pointed to are named, not passed by', async () => {
+test("tables in a schema that is only in the role's search_path are reported, not ignored", async () => {
   const { sql, url } = await emptyDatabase()
   const roleUrl = await roleWith(sql, url, {})
   const owner = connect(roleUrl, { max: 1, name: 'test' })

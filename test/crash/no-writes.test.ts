@@ -47,7 +47,7 @@ test.each([
   },
 )
 
-test('however often readiness is asked for, few writes are made', async () => {
+test('however often readiness is checked, few writes are made', async () => {
   const { sql, url } = await testDatabase()
   const node = await openNode(url)
   const call = callerOf(node.address)
@@ -75,7 +75,7 @@ const onSmallDisk = (dir: string, command: string): string[] => [
 const mayMount = spawnSync('unshare', onSmallDisk('/mnt', 'true')).status === 0
 
 test.runIf(mayMount)(
-  'a node whose disk is full is not ready and refuses with 503, and is ready again when there is room',
+  'a node whose disk is full is not ready and refuses with 503, and is ready again when there is space',
   {
     timeout: 120_000,
   },

@@ -4,7 +4,7 @@ import { redisMissing, testRedis } from '../support/redis.ts'
 import { type Frame, watch } from '../support/sse-client.ts'
 
 describe.runIf(!redisMissing)('with Redis', () => {
-  test('a worker and a stream on one node hear at once of what is done on another', async () => {
+  test('a worker and a stream on one node learn immediately of what is done on another', async () => {
     const redis = await testRedis()
     const { call, url } = await httpYard({ REDIS_URL: redis.url })
     const other = await openNode(url, { REDIS_URL: redis.url })
@@ -47,18 +47,21 @@ describe.runIf(!redisMissing)('with Redis', () => {
     expect(replies.filter((reply) => reply.status === 429)).toHaveLength(20)
   })
 
-  test.each([1, 2, 5, 8, 9])('a key of %i requests a minute is given so many, over all nodes', async (perMinute) => {
-    const redis = await testRedis()
-    const { call, address, url } = await httpYard({ REDIS_URL: redis.url })
-    const other = await openNode(url, { REDIS_URL: redis.url })
-    const asked = { name: 'slow', scopes: ['runs:read'], rate_limit_per_minute: perMinute }
-    const { key } = (await call('POST', '/v1/keys', asked)).body
-    const ask = (_: unknown, i: number) => callerOf(i % 2 ? address : other.address, key)('GET', '/v1/me')
-    const replies = await Promise.all(Array.from({ length: 20 }, ask))
-    expect(replies.filter((reply) => reply.status === 200)).toHaveLength(perMinute)
-  })
+  test.each([1, 2, 5, 8, 9])(
+    'a key with a limit of %i requests per minute gets exactly that many, over all nodes',
+    async (perMinute) => {
+      const redis = await testRedis()
+      const { call, address, url } = await httpYard({ REDIS_URL: redis.url })
+      const other = await openNode(url, { REDIS_URL: redis.url })
+      const asked = { name: 'slow', scopes: ['runs:read'], rate_limit_per_minute: perMinute }
+      const { key } = (await call('POST', '/v1/keys', asked)).body
+      const ask = (_: unknown, i: number) => callerOf(i % 2 ? address : other.address, key)('GET', '/v1/me')
+      const replies = await Promise.all(Array.from({ length: 20 }, ask))
+      expect(replies.filter((reply) => reply.status === 200)).toHaveLength(perMinute)
+    },
+  )
 
-  test('while Redis is away everything works, a little later; and it is used again when it is back', async () => {
+  test('while Redis is unavailable everything works, a little later, and Redis is used again when it is back', async () => {
     const redis = await testRedis()
     const { call, url } = await httpYard({ REDIS_URL: redis.url })
     const other = callerOf((await openNode(url, { REDIS_URL: redis.url })).address)
@@ -80,7 +83,7 @@ describe.runIf(!redisMissing)('with Redis', () => {
     await until(rung, (ms) => ms < 200, 25_000)
   })
 
-  test('while Redis hangs calls are answered at once, health says so, and it is used again when it goes on', {
+  test('while Redis hangs calls are answered immediately, health reports it, and Redis is used again when it recovers', {
     timeout: 60_000,
   }, async () => {
     const redis = await testRedis()

@@ -131,7 +131,7 @@ async function expectGoesOnAfterRestore(way: Restore, binaries?: string): Promis
 }
 
 test(
-  'a database that is copied to a server with lower transaction ids seals, streams and verifies there',
+  'a database that is copied to a server with lower transaction ids can be sealed, streamed and verified there',
   {
     timeout: 120_000,
   },
@@ -139,7 +139,7 @@ test(
 )
 
 test.skipIf(pgDumpMissing)(
-  'what pg_dump and pg_restore bring to another server seals, streams and verifies there',
+  'a database that pg_dump and pg_restore move to another server can be sealed, streamed and verified there',
   { timeout: 120_000 },
   () => expectGoesOnAfterRestore(byDump, DEBIAN_15),
 )
@@ -172,7 +172,7 @@ async function promotionOf(server: OwnServer): Promise<void> {
   await sql.end({ timeout: 1 })
 }
 
-test('after a failover to a server that lagged, resumed streams have every event that comes', {
+test('after a failover to a server that lagged, resumed streams get every new event', {
   timeout: 120_000,
 }, async () => {
   const { copy, head, lastId } = await copiedServer()
@@ -187,7 +187,7 @@ test('after a failover to a server that lagged, resumed streams have every event
   await expectProof(promoted.call, promoted.sql, head)
 })
 
-test('an operator who put a copy of the folder back says so, and resumed streams have every event that comes', {
+test('after an operator restores a copy of the folder with --restored, resumed streams get every new event', {
   timeout: 120_000,
 }, async () => {
   const { copy, head, lastId } = await copiedServer()
@@ -202,7 +202,7 @@ test('an operator who put a copy of the folder back says so, and resumed streams
   await expectProof(back.call, back.sql, head)
 })
 
-test('a server that is started again, or crashes, is no other one', { timeout: 60_000 }, async () => {
+test('a server that is restarted or crashes is still the same server', { timeout: 60_000 }, async () => {
   const server = await usedServer()
   for (const end of ['SIGKILL', 'SIGQUIT', 'stop'] as const) {
     const { node, sql } = await open(server)

@@ -49,7 +49,7 @@ const isGone = async (address: string): Promise<boolean> =>
     () => true,
   )
 
-test('SIGTERM to npm ends the server cleanly: it says that it is not ready, works on, and closes', {
+test('SIGTERM to npm stops the server cleanly: it reports that it is not ready, keeps working, and closes', {
   timeout: 120_000,
 }, async () => {
   const { npm, address, dataDir, output } = await startedOnNewFolder({ RUNYARD_DRAIN_MS: '3000' })
@@ -78,7 +78,7 @@ test('SIGTERM to npm ends the server cleanly: it says that it is not ready, work
   )
 })
 
-test('Ctrl-C in the terminal of npm is one signal, though it comes twice', { timeout: 120_000 }, async () => {
+test('Ctrl-C in the terminal of npm counts as one signal although it arrives twice', { timeout: 120_000 }, async () => {
   const { npm, address, dataDir, output } = await startedOnNewFolder()
   const ended = once(npm, 'exit')
   process.kill(-npm.pid!, 'SIGINT')
@@ -92,7 +92,7 @@ test('Ctrl-C in the terminal of npm is one signal, though it comes twice', { tim
   expect(output()).not.toMatch(/could not stop cleanly/)
 })
 
-test('a start that finds its port taken stops the PostgreSQL that it started', { timeout: 60_000 }, async () => {
+test('a start whose port is in use stops the PostgreSQL that it started', { timeout: 60_000 }, async () => {
   const { port } = await tcpServer(() => {})
   const dataDir = await newDataDir()
   const env = { PORT: String(port), RUNYARD_DATA_DIR: dataDir, DATABASE_URL: '', RUNYARD_DEMO: 'off' }
@@ -103,7 +103,7 @@ test('a start that finds its port taken stops the PostgreSQL that it started', {
   expect(node.output()).not.toMatch(/keeps running/)
 })
 
-test('a bug that nobody caught is told, gives leases back at once, and ends the process', {
+test('an uncaught bug is logged, returns leases immediately, and ends the process', {
   timeout: 60_000,
 }, async () => {
   const { url } = await testDatabase()
@@ -135,7 +135,7 @@ test('a bug that nobody caught is told, gives leases back at once, and ends the 
   expect((await untilState(other, run.id, ['completed'], 5_000)).body.status).toBe('completed')
 })
 
-test('a request whose body never comes does not hold up the end of a node beyond the grace', {
+test('a request whose body never arrives does not delay the shutdown of a node beyond the grace period', {
   timeout: 60_000,
 }, async () => {
   const { url } = await testDatabase()

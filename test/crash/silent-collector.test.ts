@@ -43,7 +43,7 @@ async function end({ node }: Traced): Promise<{ code: number | NodeJS.Signals; m
   return { code: await node.ended, ms: performance.now() - beganMs }
 }
 
-test('a collector that takes traces and never answers slows no call, and the node ends cleanly and in time', {
+test('a trace collector that accepts connections and never responds slows no call, and the node stops cleanly and in time', {
   timeout: 90_000,
 }, async () => {
   const collector = await tcpServer(() => {})
@@ -60,7 +60,7 @@ test('a collector that takes traces and never answers slows no call, and the nod
   expect(traced.node.output()).toMatch(/the last traces were not exported/)
 })
 
-test('an export that is not answered is given up at its timeout', { timeout: 90_000 }, async () => {
+test('an export of traces that is not answered is abandoned at its timeout', { timeout: 90_000 }, async () => {
   const collector = await tcpServer(() => {})
   const traced = await startTraced(collector.url, { OTEL_EXPORTER_OTLP_TIMEOUT: '500' })
   await traced.call('GET', '/v1/jobs')
@@ -73,7 +73,7 @@ test('an export that is not answered is given up at its timeout', { timeout: 90_
   expect(performance.now() - beganMs).toBeLessThan(5_000)
 })
 
-test('a collector that is not there does not make the end of a node a failure', { timeout: 90_000 }, async () => {
+test('an unreachable trace collector does not make the shutdown of a node a failure', { timeout: 90_000 }, async () => {
   const traced = await startTraced(`http://127.0.0.1:${await closedPort()}`)
   expect(await slowest(traced)).toBeLessThan(1_000)
   const { code, ms } = await end(traced)

@@ -16,7 +16,7 @@ const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 type Claimed = { run: { id: string }; lease_token: string }
 
-test('whatever becomes of the connections, no node dies, no run is lost, none ends twice, and no log has a gap', {
+test('whatever happens to connections, no node dies, no run is lost, none ends twice, and no log has a gap', {
   timeout: SOAK_MS + CALM_MS + 60_000,
 }, async () => {
   const { sql, url } = await testDatabase()

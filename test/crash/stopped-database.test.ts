@@ -50,7 +50,7 @@ async function timed(asked: ReturnType<Call>): Promise<{ status: number; ms: num
 }
 
 test.runIf(process.platform === 'linux')(
-  'while all of PostgreSQL hangs, calls and locks get 503 in time, readiness says so, and all go on when it does',
+  'while all of PostgreSQL hangs, calls and locks get 503 in time, readiness reports it, and everything continues when it recovers',
   { timeout: 180_000 },
   async () => {
     const dataDir = await newDataDir()

@@ -67,7 +67,7 @@ async function startOwn(): Promise<OwnServer> {
   return server
 }
 
-test('after five crashes of PostgreSQL open and resumed project streams have every event once', {
+test('after five crashes of PostgreSQL, open and resumed project streams have every event once', {
   timeout: 120_000,
 }, async () => {
   const server = await startOwn()

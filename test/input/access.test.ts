@@ -10,7 +10,7 @@ async function twoProjects(): Promise<HttpYard & { strangerKey: string }> {
   return { ...yard, strangerKey: made.body.key }
 }
 
-test("every route that names a thing answers 404 to another project's key, and nothing of it changes", async () => {
+test("every route that names a resource returns 404 to another project's key, and changes nothing", async () => {
   const { call, address, strangerKey } = await twoProjects()
   await call('POST', '/v1/jobs', { slug: 'secret', execution: 'worker' })
   const job = await call('GET', '/v1/jobs/secret')
@@ -133,7 +133,7 @@ const everything = async (call: HttpYard['call']) => [
   (await call('GET', '/v1/events?limit=500')).body,
 ]
 
-test('the projects of an installation are told to the one who runs it, and to nobody else', async () => {
+test('the projects of an installation are only visible to its operator', async () => {
   const { call, address, strangerKey } = await twoProjects()
   const stranger = callerOf(address, strangerKey)
   expect((await call('GET', '/v1/projects')).body.data).toHaveLength(2)
@@ -148,7 +148,7 @@ test('the projects of an installation are told to the one who runs it, and to no
   expect((await stranger('POST', '/v1/keys', { name: 'k', scopes: ['projects'] })).status).toBe(403)
 })
 
-test('every route refuses who has no key, and who lacks its scope', async () => {
+test('every route refuses a request without a key, and a key without its scope', async () => {
   const { call, address } = await httpYard()
   const keyWith = async (scope: string) => (await call('POST', '/v1/keys', { name: 'weak', scopes: [scope] })).body.key
   const [weak, otherWeak] = [await keyWith('workers'), await keyWith('agents:read')]
@@ -172,7 +172,7 @@ test('a key may be sent as a bearer token or as X-API-Key', async () => {
   ).toBe('default')
 })
 
-test('a revoked key is refused at once, on every node; a rotated one after its grace', async () => {
+test('a revoked key is refused immediately on every node, and a rotated one after its grace period', async () => {
   const { call, address, url } = await httpYard()
   const other = await openNode(url)
   const made = (await call('POST', '/v1/keys', { name: 'k', scopes: ['runs:read'] })).body
@@ -194,7 +194,7 @@ test('a revoked key is refused at once, on every node; a rotated one after its g
   )
 })
 
-test('a key over its rate is told when to come again, and other keys are not held up', async () => {
+test('a key over its rate limit is told when to retry, and other keys are not affected', async () => {
   const { call, address } = await httpYard()
   const { key } = (await call('POST', '/v1/keys', { name: 'slow', scopes: ['runs:read'], rate_limit_per_minute: 30 }))
     .body
@@ -205,7 +205,7 @@ test('a key over its rate is told when to come again, and other keys are not hel
   expect((await call('GET', '/v1/runs')).status).toBe(200)
 })
 
-test('what is changed is in the log, with who did it', async () => {
+test('every change is logged, with who made it', async () => {
   const { call } = await httpYard()
   const me = (await call('GET', '/v1/me')).body
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })

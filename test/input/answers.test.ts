@@ -7,7 +7,7 @@ import { toolServer } from '../support/tool-server.ts'
 
 const OVER = ['completed', 'dead_letter', 'failed', 'crashed', 'timed_out']
 
-test('a result that is nested too deeply fails its attempt at once, and the endpoint is not called again', async () => {
+test('a result that is nested too deeply fails its attempt immediately, and the endpoint is not called again', async () => {
   const { call } = await httpYard()
   for (const depth of [101, 4_000, 200_000]) {
     let calls = 0
@@ -25,7 +25,7 @@ test('a result that is nested too deeply fails its attempt at once, and the endp
   }
 })
 
-test('an error of an endpoint that is cut inside an emoji is kept', async () => {
+test("an endpoint's error that is truncated inside an emoji is stored", async () => {
   const { call } = await httpYard()
   const endpoint = await httpServer((_, response) => {
     response.statusCode = 400
@@ -37,7 +37,7 @@ test('an error of an endpoint that is cut inside an emoji is kept', async () => 
   expect(over.body.error).toMatch(/^the endpoint answered 400: x(?:😀)+$/u)
 })
 
-test('an error of a tool that is cut inside an emoji ends the action, and the tool is called once', async () => {
+test("a tool's error that is truncated inside an emoji ends the action, and the tool is called once", async () => {
   const { call } = await onceYard()
   // Wherever the sentence before it ends, one of the two is cut inside.
   for (const pad of ['', 'x']) {

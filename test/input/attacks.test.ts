@@ -30,7 +30,7 @@ const request = {
   into: 'executing' as const,
 }
 
-test('many spawns with keys that were used do not wait for each other until all time out', async () => {
+test('many spawns with used idempotency keys do not wait for each other until all time out', async () => {
   const { ctx } = await testYard()
   await addJob(ctx, 'j')
   const parent = (await triggerRun(ctx, 'j', {}, origin)).run
@@ -52,7 +52,7 @@ test('many spawns with keys that were used do not wait for each other until all 
   expect(again.map((it) => [it.replayed, it.run.id])).toEqual(first.map((it) => [true, it.run.id]))
 })
 
-test('runs do not nest without end', async () => {
+test('runs cannot be nested without limit', async () => {
   const { ctx } = await testYard()
   await addJob(ctx, 'j')
   let run = (await triggerRun(ctx, 'j', {}, origin)).run
@@ -63,7 +63,7 @@ test('runs do not nest without end', async () => {
   await expect(nest()).rejects.toMatchObject({ code: 'depth_exceeded' })
 })
 
-test('the next attempt of a run on the same node keeps its lease when the call before it ends', async () => {
+test('the next attempt of a run on the same node keeps its lease when the previous call ends', async () => {
   const { call } = await httpYard()
   let calls = 0
   const endpoint = await httpServer(async (_, response) => {
@@ -95,7 +95,7 @@ test('the next attempt of a run on the same node keeps its lease when the call b
   })
 }, 40_000)
 
-test('a run that is given back begins its time to live anew', async () => {
+test('the time to live of a returned run starts again', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', { ttlSecs: 60 }, origin)
@@ -106,7 +106,7 @@ test('a run that is given back begins its time to live anew', async () => {
   expect((await findRun(sql, 'default', run.id))!.state).toBe('queued')
 })
 
-test('claims at the same moment do not hide the heads of other lanes from each other', async () => {
+test('simultaneous claims do not hide the heads of other lanes from each other', async () => {
   const { ctx, sql } = await testYard()
   for (let i = 0; i < 20; i++) {
     await addJob(ctx, `j${i}`)
@@ -118,7 +118,7 @@ test('claims at the same moment do not hide the heads of other lanes from each o
   await expectTrueStories(sql)
 })
 
-test('ten thousand lanes of a paused job do not slow the claims of a project down', async () => {
+test('ten thousand lanes of a paused job do not slow down the claims of a project', async () => {
   const { ctx, sql } = await testYard()
   const job = await addJob(ctx, 'j')
   for (let page = 0; page < 10; page++) {
@@ -136,7 +136,7 @@ test('ten thousand lanes of a paused job do not slow the claims of a project dow
   expect((performance.now() - beganMs) / 5).toBeLessThan(1_000)
 })
 
-test('a client id that comes many times at once, alone and in batches, is one event and no failure', async () => {
+test("a client's event id that arrives many times at once, alone and in batches, is one event and no failure", async () => {
   const { call } = await httpYard()
   const event = { id: '7b0e7a52-3c7d-4d0e-9a51-0c8a3a6d0002', type: 'order.placed' }
   const replies = await Promise.all(
@@ -147,7 +147,7 @@ test('a client id that comes many times at once, alone and in batches, is one ev
   expect((await call('GET', '/v1/events?type=x.y')).body.data).toHaveLength(20)
 })
 
-test('the events of a batch keep their order, also when the first one begins the run and the last one ends it', async () => {
+test('the events of a batch keep their order, even when the first starts the run and the last ends it', async () => {
   const { call } = await httpYard()
   for (let round = 0; round < 5; round++) {
     const batch = [
@@ -163,7 +163,7 @@ test('the events of a batch keep their order, also when the first one begins the
   }
 })
 
-test('an error that is cut in the middle of a character is settled', async () => {
+test('an error that is truncated inside a character can be settled', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j', { maxAttempts: 1 })
   const { run } = await triggerRun(ctx, 'j', {}, origin)
@@ -181,7 +181,7 @@ test('an error that is cut in the middle of a character is settled', async () =>
   expect((await findRun(sql, 'default', run.id))!.state).toBe('dead_letter')
 })
 
-test('a lease that is renewed between the look and the move is not taken', async () => {
+test("a lease that is renewed between the reaper's read and its move is not taken away", async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, origin)
@@ -203,7 +203,7 @@ test('a lease that is renewed between the look and the move is not taken', async
   expect((await findRun(sql, 'default', run.id))!).toMatchObject({ state: 'executing', attempt: 1 })
 })
 
-test('a buffered run that was told to pause goes back when its lease runs out', async () => {
+test('a buffered run that was asked to pause is returned when its lease expires', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, origin)
@@ -213,7 +213,7 @@ test('a buffered run that was told to pause goes back when its lease runs out', 
   expect((await findRun(sql, 'default', run.id))!.state).toBe('queued')
 })
 
-test('no run of a deleted job is executed, however the deletion and the triggers fall', async () => {
+test('no run of a deleted job is executed, however the deletion and the triggers interleave', async () => {
   const { ctx, sql } = await testYard()
   for (let round = 0; round < 5; round++) {
     await addJob(ctx, `j${round}`)
@@ -228,7 +228,7 @@ test('no run of a deleted job is executed, however the deletion and the triggers
   await expectTrueStories(sql)
 })
 
-test('what a cancel that was interrupted left below a canceled run is canceled', async () => {
+test('runs that an interrupted cancel left below a canceled run are canceled', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, origin)
@@ -255,7 +255,7 @@ test('a cancel reaches thirty thousand children', { timeout: 60_000 }, async () 
   ])
 })
 
-test('many changes of one job at once are all made, each its own version', async () => {
+test('many simultaneous changes of one job are all made, each as its own version', async () => {
   const { ctx } = await testYard()
   await addJob(ctx, 'j')
   await Promise.all(
@@ -268,7 +268,7 @@ test('many changes of one job at once are all made, each its own version', async
   ).toBe(22)
 })
 
-test('a change of a job leaves its next tick where it is by then', async () => {
+test('a change of a job does not move its next cron tick back', async () => {
   const { ctx, sql } = await testYard()
   const job = await addJob(ctx, 'j', { cron: '0 * * * *' })
   const moved = new Date(Date.now() + 7_200_000)
@@ -280,7 +280,7 @@ test('a change of a job leaves its next tick where it is by then', async () => {
   expect(row!.at).toEqual(moved)
 })
 
-test('a node closes at once, although a client holds a connection on which it never asked anything', async () => {
+test('a node closes immediately although a client holds a connection on which it never sent a request', async () => {
   const { node, address } = await httpYard()
   const spare = connect(Number(new URL(address).port), '127.0.0.1')
   spare.on('error', () => {})

@@ -4,7 +4,7 @@ import { httpYard } from '../support/http-yard.ts'
 const fieldsOf = (reply: { body: { error: { details?: { fields?: { field: string }[] } } } }) =>
   reply.body.error.details?.fields?.map((it) => it.field)
 
-test('malformed JSON is told its place', async () => {
+test('malformed JSON is reported with its position', async () => {
   const { call } = await httpYard()
   const reply = await call('POST', '/v1/jobs', '{"slug": "a",\n "execution": }')
   expect([reply.status, reply.body.error.code]).toEqual([400, 'malformed'])
@@ -12,7 +12,7 @@ test('malformed JSON is told its place', async () => {
   expect(reply.body.request_id).toBe(reply.headers.get('x-request-id'))
 })
 
-test('each wrong field is named, and nothing is made', async () => {
+test('every invalid field is named, and nothing is created', async () => {
   const { call } = await httpYard()
   const reply = await call('POST', '/v1/jobs', {
     slug: 'UPPER',
@@ -27,7 +27,7 @@ test('each wrong field is named, and nothing is made', async () => {
   expect((await call('GET', '/v1/jobs')).body.data).toEqual([])
 })
 
-describe('a job is refused', () => {
+describe('a job with an invalid field', () => {
   const cases: [string, object, string][] = [
     ['without an endpoint', { execution: 'http' }, 'endpoint_url'],
     [
@@ -52,7 +52,7 @@ describe('a job is refused', () => {
     ['with a schema that is none', { execution: 'worker', payload_schema: { type: 'no such type' } }, 'payload_schema'],
     ['with custom delays that are missing', { execution: 'worker', retry_strategy: 'custom' }, 'retry_delays_secs'],
   ]
-  test('with the field named, in each of these cases', async () => {
+  test('a job with an invalid field is refused with that field named', async () => {
     const { call } = await httpYard({ RUNYARD_EGRESS: 'public' })
     for (const [name, body, field] of cases) {
       const reply = await call('POST', '/v1/jobs', { slug: 'j', ...body })
@@ -62,7 +62,7 @@ describe('a job is refused', () => {
   })
 })
 
-test('a trigger is refused with its field named, and no run is made', async () => {
+test('an invalid trigger is refused with its field named, and no run is created', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', {
     slug: 'j',
@@ -91,7 +91,7 @@ test('a trigger is refused with its field named, and no run is made', async () =
   expect((await call('GET', '/v1/runs')).body.data).toEqual([])
 })
 
-test('in a batch only the bad item fails', async () => {
+test('in a batch only the invalid item fails', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const reply = await call(
@@ -122,7 +122,7 @@ test('in a batch only the bad item fails', async () => {
   )
 })
 
-test('lines of NDJSON are appended as they come; a broken line is one refused event', async () => {
+test('lines of NDJSON are appended as they arrive; a broken line is one refused event', async () => {
   const { call } = await httpYard()
   const lines = ['{"type":"a.b","run_id":"r"}', 'not json', '', '{"type":"a.b","run_id":"r","data":{"n":2}}']
   const reply = await call('POST', '/v1/events', lines.join('\n'), {
@@ -134,7 +134,7 @@ test('lines of NDJSON are appended as they come; a broken line is one refused ev
   ])
 })
 
-test('an event with an id of its own is appended once', async () => {
+test('an event with its own id is appended once', async () => {
   const { call } = await httpYard()
   const event = { id: '7b0e7a52-3c7d-4d0e-9a51-0c8a3a6d0001', type: 'order.placed', data: { n: 1 } }
   const first = await call('POST', '/v1/events', event)
@@ -145,7 +145,7 @@ test('an event with an id of its own is appended once', async () => {
   expect((await call('GET', '/v1/events?type=order.placed')).body.data).toHaveLength(1)
 })
 
-test('cursors that are not of this list, unknown ids and odd numbers are refused without a 500', async () => {
+test('foreign cursors, unknown ids and odd numbers are refused without a 500', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   for (let i = 0; i < 3; i++) await call('POST', '/v1/jobs/j/runs', {})
@@ -169,7 +169,7 @@ test('cursors that are not of this list, unknown ids and odd numbers are refused
   for (const [path, status] of cases) expect((await call('GET', path)).status, path).toBe(status)
 })
 
-test('pages neither lose nor repeat a run, also when all were made in the same moment', async () => {
+test('pages neither lose nor repeat a run, even when all were created at the same time', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   await call('POST', '/v1/jobs/j/runs/batch', {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { httpYard, KEY } from '../support/http-yard.ts'
 
-test('a compressed body is refused as such on every surface, and not line by line', async () => {
+test('a compressed body is refused as such by every API, and not line by line', async () => {
   const { address } = await httpYard()
   const post = (path: string, contentType: string, encoding: string, body: string | Uint8Array<ArrayBuffer>) =>
     fetch(address + path, {
@@ -33,7 +33,7 @@ test('a compressed body is refused as such on every surface, and not line by lin
   expect(plain.status).toBe(201)
 })
 
-test('an idempotency key in UTF-8 is the same in the header as in the body', async () => {
+test('an idempotency key in UTF-8 is the same in the header and in the body', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const bytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
@@ -54,7 +54,7 @@ test('an idempotency key in UTF-8 is the same in the header as in the body', asy
   expect(long.status).toBe(422)
 })
 
-test('the payload of a schedule is checked under the schema of its job', async () => {
+test('the payload of a cron schedule is checked against the schema of its job', async () => {
   const { call } = await httpYard()
   const schema = { type: 'object', required: ['month'] }
   const job = { slug: 'j', execution: 'worker', cron: '0 0 1 1 *', payload_schema: schema }

@@ -12,7 +12,7 @@ const ok = async (call: Call, path: string, body: object, more: object = {}) => 
   return reply.body
 }
 
-test('keys and names as long as they may be are stored, whatever their letters', async () => {
+test('keys and names of the maximum length are stored, whatever their characters', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const key = wide(1_024)
@@ -41,7 +41,7 @@ test('keys and names as long as they may be are stored, whatever their letters',
   await ok(call, '/onceonly/v1/ai/lease', { key: wide(256), ttl: 60 })
 })
 
-test('a job that waits for the run with the same key finds it by a key of any letters', async () => {
+test('a job that waits for the run with the same key finds it by a key of any characters', async () => {
   const { call } = await httpYard()
   for (const slug of ['first', 'second']) await call('POST', '/v1/jobs', { slug, execution: 'worker', queue: slug })
   await ok(call, '/v1/jobs/second/dependencies', { depends_on: 'first', condition: 'completed' })
@@ -57,7 +57,7 @@ test('a job that waits for the run with the same key finds it by a key of any le
   expect((await ok(call, '/v1/jobs/second/runs', { payload: { dependency_key: other } })).status).toBe('waiting')
 })
 
-test('a tag or metadata whose key has colons can be filtered for', async () => {
+test('a tag or metadata whose key has colons can be filtered by', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', tags: { 'team:eu': 'west:1' } })
   await call('POST', '/v1/jobs', { slug: 'plain', execution: 'worker' })

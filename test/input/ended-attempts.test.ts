@@ -139,7 +139,9 @@ async function everything(call: Call, runId: string) {
 }
 
 describe.each(Object.entries(ENDINGS))('the token of an attempt that %s', (_, { end, state }) => {
-  test('is refused by every route that takes one, and writes nothing', { timeout: 60_000 }, async () => {
+  test('a token of an ended attempt is refused by every route that accepts one, and writes nothing', {
+    timeout: 60_000,
+  }, async () => {
     const { sql, url } = await testDatabase()
     const { address } = await openNode(url)
     const call = callerOf(address)
@@ -161,26 +163,29 @@ describe.each(Object.entries(ENDINGS))('the token of an attempt that %s', (_, { 
   })
 })
 
-describe('an attempt that ends while its call is under way', () => {
+describe('an attempt that ends during its call', () => {
   test.each([
     ['authorize', () => ({ tool: 't', cost_microusd: 5 })],
     ['settle', (it: Attempt) => ({ authorization_id: it.authorizationId, outcome: 'succeeded' as const })],
-  ] as const)('is refused its %s, and nothing is reserved or booked', async (path, bodyOf) => {
-    const { sql, url } = await testDatabase()
-    const node = await openNode(url)
-    const call = callerOf(node.address)
-    const attempt = await begin(call)
-    const own = callerOf(node.address, attempt.token)
-    const before = await everything(call, attempt.runId)
-    let reply: ReturnType<Call> | undefined
-    await sql.begin(async (tx) => {
-      // Holds the run as the end of its attempt does, so that the call passes the first look and waits at the second.
-      await tx`select from run_states where run_id = ${attempt.runId} for update`
-      reply = own('POST', `/v1/runs/${attempt.runId}/${path}`, bodyOf(attempt))
-      await awaitBlocked(sql)
-      await tx`update run_states set lease_token = gen_random_uuid() where run_id = ${attempt.runId}`
-    })
-    expect((await reply!).body.error.code).toBe('stale_lease')
-    expect(await everything(call, attempt.runId)).toEqual(before)
-  })
+  ] as const)(
+    'an attempt that ends during its call to %s is refused, and nothing is reserved or charged',
+    async (path, bodyOf) => {
+      const { sql, url } = await testDatabase()
+      const node = await openNode(url)
+      const call = callerOf(node.address)
+      const attempt = await begin(call)
+      const own = callerOf(node.address, attempt.token)
+      const before = await everything(call, attempt.runId)
+      let reply: ReturnType<Call> | undefined
+      await sql.begin(async (tx) => {
+        // Holds the run as the end of its attempt does, so that the call passes the first look and waits at the second.
+        await tx`select from run_states where run_id = ${attempt.runId} for update`
+        reply = own('POST', `/v1/runs/${attempt.runId}/${path}`, bodyOf(attempt))
+        await awaitBlocked(sql)
+        await tx`update run_states set lease_token = gen_random_uuid() where run_id = ${attempt.runId}`
+      })
+      expect((await reply!).body.error.code).toBe('stale_lease')
+      expect(await everything(call, attempt.runId)).toEqual(before)
+    },
+  )
 })

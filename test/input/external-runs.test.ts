@@ -33,7 +33,7 @@ async function externalRuns(call: Call): Promise<string[]> {
   return ['under-way', 'over']
 }
 
-test('every route that takes a run answers for an external one, and none fails', { timeout: 60_000 }, async () => {
+test('every route about a run works for an external one, without a failure', { timeout: 60_000 }, async () => {
   const { call } = await httpYard()
   const asked: string[] = []
   for (const id of await externalRuns(call))
@@ -51,7 +51,7 @@ test('every route that takes a run answers for an external one, and none fails',
   expect(asked.length).toBeGreaterThan(100)
 })
 
-test('an external run is not paused, restarted or replayed from here, and the answer says who executes it', async () => {
+test('an external run cannot be paused, restarted or replayed here, and the response says who executes it', async () => {
   const { call } = await httpYard()
   await externalRuns(call)
   for (const control of ['pause', 'restart']) {

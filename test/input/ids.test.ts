@@ -14,7 +14,7 @@ async function claimedYard() {
   return { ...yard, job, run, lease, token: { key: claimed.run_token as string } }
 }
 
-test('a worker that writes ids in upper case begins, beats and settles its run', async () => {
+test('a worker that writes ids in upper case starts, renews and settles its run', async () => {
   const { call, run, lease } = await claimedYard()
   const settled = async (path: string, body: object): Promise<Settled[]> =>
     (await call('POST', path, body)).body.results
@@ -25,7 +25,7 @@ test('a worker that writes ids in upper case begins, beats and settles its run',
   expect(await settled('/v1/workers/settle', { settlements })).toEqual([{ run_id: run.id, status: 'completed' }])
 })
 
-test('the token of an attempt is good for its run in whatever case the path names it', async () => {
+test('the token of an attempt is valid for its run in whatever case the path names it', async () => {
   const { call, run, lease, token } = await claimedYard()
   await call('POST', '/v1/workers/start', { leases: [lease] })
   const id = run.id.toUpperCase()
@@ -39,7 +39,7 @@ test('the token of an attempt is good for its run in whatever case the path name
   expect((await call('POST', `/v1/runs/${id}/complete`, { result: 1 }, token)).body.status).toBe('completed')
 })
 
-test('reads, filters and controls find what an id in upper case means', async () => {
+test('reads, filters and controls find what an upper-case id means', async () => {
   const { call, job, run } = await claimedYard()
   const id = run.id.toUpperCase()
   const found = async (path: string) => {
@@ -63,7 +63,7 @@ test('reads, filters and controls find what an id in upper case means', async ()
   expect(canceled.body.canceled).toBe(2)
 })
 
-test('an event id in another case is a duplicate, in one batch too; a client names its own runs and chains as it likes', async () => {
+test("an event id in another case is a duplicate, even in one batch; a client's own ids of runs and chains keep their case", async () => {
   const { call } = await httpYard()
   const id = '0198c0de-0000-7000-8000-00000000abcd'
   const batch = await call('POST', '/v1/events', [

@@ -23,7 +23,7 @@ const tookMs = async (work: () => Promise<unknown>): Promise<number> => {
 }
 
 describe('wrong keys', () => {
-  test('are answered ever more slowly, while good ones from the same address are answered at once', async () => {
+  test('wrong keys are answered more and more slowly, while valid ones from the same address are answered immediately', async () => {
     const { address, call } = await httpYard()
     await call('GET', '/v1/me')
     const guess = (n: number) => callerOf(address, `ry_guess_${n}`)('GET', '/v1/me')
@@ -43,7 +43,7 @@ describe('wrong keys', () => {
     expect(good).toBeLessThan(2_000)
   })
 
-  test('that are many at once are refused without waiting, and their addresses are not kept for ever', async () => {
+  test('many wrong keys at once are refused without delay, and their addresses are not remembered forever', async () => {
     const holdBack = holdBackWrongKeys()
     for (let n = 0; n < 30; n++) void holdBack('192.0.2.1', `k${n}`)
     const answers = await Promise.allSettled(Array.from({ length: 120 }, (_, n) => holdBack('192.0.2.1', `more${n}`)))
@@ -56,7 +56,7 @@ describe('wrong keys', () => {
 })
 
 test.each(['Host: evil.example', 'Authorization: Bearer other', 'Idempotency-Key: b', 'X-API-Key: other'])(
-  'a request that says twice what is said once is refused: %s',
+  'a request with a duplicated header is refused: %s',
   async (line) => {
     const { address } = await httpYard()
     const name = line.split(':')[0]!
@@ -75,7 +75,7 @@ test.each(['Host: evil.example', 'Authorization: Bearer other', 'Idempotency-Key
   },
 )
 
-test('answers are for nobody to keep, or to take for something else', async () => {
+test('responses must not be cached, or interpreted as another type', async () => {
   const { address, call } = await httpYard()
   const replies = [
     await call('GET', '/v1/me'),
@@ -99,7 +99,7 @@ test('answers are for nobody to keep, or to take for something else', async () =
 })
 
 test.each(['a\nb', 'a\r\nX: 1', 'tab\tin', 'nul\u0000', 'del\u007f', 'c1\u0085', 'line\u2028'])(
-  'no run begins under an id that breaks lines: %j',
+  'no run is created with an id that breaks lines: %j',
   async (runId) => {
     const { call } = await httpYard()
     const reported = await call('POST', '/v1/events', { run_id: runId, type: 'a.b' })

@@ -6,8 +6,8 @@ import { callerOf, httpYard, openNode, until } from '#test/support/http-yard.ts'
 
 const PASSED_ON = { 'x-forwarded-for': '203.0.113.9' }
 
-describe('metrics tell of all projects, and so', () => {
-  test('they are open to this machine, and to keys of the operator', async () => {
+describe('metrics cover all projects', () => {
+  test('metrics are open to this machine and to keys of the operator', async () => {
     const { call } = await httpYard()
     const ask = async (key: string, headers: Record<string, string> = {}) =>
       (await call('GET', '/metrics', undefined, { key, headers })).status
@@ -18,7 +18,7 @@ describe('metrics tell of all projects, and so', () => {
     expect(await ask(await keyWith(['projects']), PASSED_ON)).toBe(200)
   })
 
-  test('another machine is no local caller, nor is one that a proxy speaks for', () => {
+  test('another machine is not a local caller, nor is one behind a proxy', () => {
     const from = (remoteAddress: string, headers = {}) => isLocal({ socket: { remoteAddress }, headers } as never)
     for (const address of ['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1']) expect(from(address)).toBe(true)
     for (const address of ['10.0.0.1', '172.17.0.1', '::ffff:10.0.0.1', 'fe80::1', '1270::1', ''])
@@ -27,7 +27,7 @@ describe('metrics tell of all projects, and so', () => {
       expect(from('127.0.0.1', { [name]: 'x' }), name).toBe(false)
   })
 
-  test('with an address of their own they are there without a key, and nowhere else', async () => {
+  test('with their own address, metrics are served there without a key, and nowhere else', async () => {
     const { call, node } = await httpYard({ RUNYARD_METRICS_ADDRESS: '127.0.0.1:0' })
     const there = await fetch(`${node.metricsAddress}/metrics`)
     expect([there.status, there.headers.get('cache-control')]).toEqual([200, 'no-store'])
@@ -39,7 +39,7 @@ describe('metrics tell of all projects, and so', () => {
   })
 
   test.each(['9464', 'localhost', '127.0.0.1:x', '127.0.0.1:99999', '::1:9464', 'http://127.0.0.1:9464'])(
-    'an address that is none is told at the start: %s',
+    'an invalid metrics address is reported at startup: %s',
     (address) => {
       expect(() => readConfig({ RUNYARD_METRICS_ADDRESS: address })).toThrow('RUNYARD_METRICS_ADDRESS')
     },
@@ -49,7 +49,7 @@ describe('metrics tell of all projects, and so', () => {
 const queuesIn = (text: string, metric: string): Set<string> =>
   new Set([...text.matchAll(new RegExp(`^${metric}\\{.*?queue="([^"]+)"`, 'gm'))].map((found) => found[1]!))
 
-test('the series are bounded however many queues there are, and add up to all runs', async () => {
+test('metric series are bounded however many queues there are, and add up to all runs', async () => {
   const { sql, url } = await testDatabase()
   const call = callerOf((await openNode(url)).address)
   await sql`

@@ -113,7 +113,7 @@ async function standing(call: Call): Promise<{ ids: Record<string, string>; toke
 /** What hinders no call from being answered: runs at /dynamiq are waited for otherwise. */
 const ALSO: Record<string, object> = { '/dynamiq/v1/runs': { background: true } }
 
-test('the names that every object inherits break nothing, in any field of any body', { timeout: 590_000 }, async () => {
+test('names that every object inherits break nothing, in any field of any body', { timeout: 590_000 }, async () => {
   const { call, address } = await httpYard()
   await call('POST', '/v1/projects', { id: 'other' })
   const failures: string[] = []

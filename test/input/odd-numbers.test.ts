@@ -9,7 +9,7 @@ const fieldsOf = (reply: { body: { error: { details?: { fields?: { field: string
 
 const UUID = '01900000-0000-7000-8000-000000000000'
 
-test('numbers in a query or a path that become infinite are refused with their field', async () => {
+test('numbers in a query or path that overflow to infinity are refused with their field', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body.id
@@ -28,7 +28,7 @@ test('numbers in a query or a path that become infinite are refused with their f
   }
 })
 
-test('JSON in payload_contains that PostgreSQL could not take is refused with its field', async () => {
+test('JSON in payload_contains that PostgreSQL cannot store is refused with its field', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   await call('POST', '/v1/jobs/j/runs', { payload: { a: 1, b: 'é' } })
@@ -55,7 +55,7 @@ test('JSON in payload_contains that PostgreSQL could not take is refused with it
   expect(await found('{"a":0e-20000}')).toBe(0)
 })
 
-test('forged cursors are refused as none of ours', async () => {
+test('forged cursors are refused as invalid', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body.id
@@ -91,7 +91,7 @@ test('forged cursors are refused as none of ours', async () => {
   expect((await call('GET', `/v1/jobs/j/versions?cursor=${own}`)).body.data).toHaveLength(1)
 })
 
-test('what a call of a model used is so bounded that no sum of an hour overflows', () => {
+test('the usage of a model call is bounded so that no hourly sum overflows', () => {
   const check = checkOf(recordUsage.body!)
   const fieldsOfUsage = (usage: object) => check({ provider: 'p', model: 'm', ...usage })?.map((it) => it.field)
   expect(fieldsOfUsage({ cost_microusd: 1e12, prompt_tokens: 2_147_483_647 })).toBeUndefined()

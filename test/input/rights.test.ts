@@ -34,7 +34,7 @@ const STRAIT_WORD: Partial<Record<Scope, string>> = {
   admin: '*',
 }
 
-test('these are the routes that hand out a key or a token: each is walked below, or says here why not', () => {
+test('every route that returns a key or a token is tested here, or listed with the reason why not', () => {
   const gives = (route: (typeof ROUTES)[number]) => /"(key|run_token)":\{"type":"string"/.test(secretsOf(route.replies))
   expect(ROUTES.filter(gives).map((it) => it.name)).toEqual([
     // Its token is good for the claimed run alone, and for no longer than the attempt.
@@ -50,10 +50,10 @@ test('these are the routes that hand out a key or a token: each is walked below,
 const secretsOf = (replies: object): string =>
   JSON.stringify(replies).replaceAll(/"key":\{[^}]*"description":"(?!The key itself)[^"]*"[^}]*\}/g, '')
 
-describe('no key gives more than it holds', () => {
+describe('no key grants more than it has', () => {
   const narrower = SCOPES.flatMap((scope) => (scope === 'keys' ? [['keys']] : [[scope], ['keys', scope]]))
 
-  test('by making a key, here and at /strait', { timeout: 90_000 }, async () => {
+  test('no key grants more than it has by creating a key, natively and at /strait', { timeout: 90_000 }, async () => {
     const { call, address } = await httpYard()
     for (const scopes of narrower) {
       const giver = callerOf(address, (await makeKey(call, scopes)).key)
@@ -68,7 +68,7 @@ describe('no key gives more than it holds', () => {
     }
   })
 
-  test('by rotating one, here and at /strait', { timeout: 90_000 }, async () => {
+  test('no key grants more than it has by rotating one, natively and at /strait', { timeout: 90_000 }, async () => {
     const { call, address } = await httpYard()
     const targets = new Map<string, string>()
     for (const wanted of SCOPES) targets.set(wanted, (await makeKey(call, [wanted])).id)
@@ -86,7 +86,7 @@ describe('no key gives more than it holds', () => {
     for (const [wanted, id] of targets) expect(listed.find((it) => it.id === id)?.expires_at, wanted).toBeNull()
   })
 
-  test('by making a project, or by giving one another plan', async () => {
+  test('no key grants more than it has by creating a project or changing its plan', async () => {
     const { call, address } = await httpYard()
     for (const [index, scopes] of narrower.entries()) {
       if (scopes.includes('admin')) continue
@@ -122,8 +122,8 @@ const expireIn = async ({ url }: HttpYard, keyId: string, ms: number): Promise<v
   await sql.end()
 }
 
-describe('a key with an end', () => {
-  test('gives it on when it is rotated', async () => {
+describe('a key that expires', () => {
+  test('a key that expires passes its expiry on when it is rotated', async () => {
     const { call } = await httpYard()
     const old = await makeKey(call, ['runs:read'], { expires_in_days: 1, rate_limit_per_minute: 7 })
     for (const path of ['/v1/keys', '/strait/v1/api-keys']) {
@@ -137,7 +137,7 @@ describe('a key with an end', () => {
     expect(Date.parse(listed.find((it) => it.id === old.id)!.expires_at!)).toBeLessThan(Date.parse(old.expires_at!))
   })
 
-  test('makes and rotates none that outlives it, or may be used more often', async () => {
+  test('a key that expires creates and rotates no key that lasts longer or has a higher rate limit', async () => {
     const { call, address } = await httpYard()
     const own = { expires_in_days: 2, rate_limit_per_minute: 500 }
     const giver = await makeKey(call, ['keys', 'runs:read'], own)
@@ -158,7 +158,7 @@ describe('a key with an end', () => {
     expect((await give('POST', `/v1/keys/${giver.id}/rotate`)).body.expires_at).toBe(giver.expires_at)
   })
 
-  test('is not rotated once that has come', async () => {
+  test('an expired key cannot be rotated', async () => {
     const yard = await httpYard()
     const old = await makeKey(yard.call, ['runs:read'])
     await expireIn(yard, old.id, -1)
@@ -168,7 +168,7 @@ describe('a key with an end', () => {
   })
 })
 
-test('a key in its grace is not rotated again, not even by itself or twice at once', async () => {
+test('a key in its grace period cannot be rotated again, by itself or twice at once', async () => {
   const { call, address, url } = await httpYard()
   const old = await makeKey(call, ['keys'])
   const other = await openNode(url)
@@ -182,7 +182,7 @@ test('a key in its grace is not rotated again, not even by itself or twice at on
   expect(Date.parse(made.body.expires_at) - Date.now()).toBeLessThanOrEqual(3_600_000)
 })
 
-test('a key that was revoked gives nothing, whatever a node still remembers of it', async () => {
+test('a revoked key grants nothing, whatever a node has cached of it', async () => {
   const { call, address, url } = await httpYard()
   const giver = await makeKey(call, ['keys'])
   const give = callerOf(address, giver.key)

@@ -24,7 +24,7 @@ const ASYNC_SCHEMAS: object[] = [
   { patternProperties: { '^a': { if: { $async: true } } } },
 ]
 
-test('$async is refused by field wherever a schema is taken, at any depth', async () => {
+test('$async is refused by field wherever a schema is accepted, at any depth', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'plain', execution: 'worker' })
   const { run, run_token } = await claimedRun(call, 'plain')
@@ -48,7 +48,7 @@ test('$async is refused by field wherever a schema is taken, at any depth', asyn
   }
 })
 
-test('a field that is called $async, or a value that has one, is no such keyword', async () => {
+test('a field or value named $async is not the keyword', async () => {
   const { call } = await httpYard()
   const schema = { properties: { $async: { type: 'boolean' } }, not: { const: { $async: 1 } } }
   expect((await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', payload_schema: schema })).status).toBe(201)
@@ -56,7 +56,7 @@ test('a field that is called $async, or a value that has one, is no such keyword
   expect((await call('POST', '/v1/jobs/j/runs', { payload: { $async: 1 } })).status).toBe(422)
 })
 
-test('a schema that is stored already, and makes promises, fails its own runs alone', async () => {
+test('a stored schema that returns promises fails only its own runs', async () => {
   const { call, sql } = await yardWithDatabase()
   const endpoint = await httpServer((_, response) => response.end('{"a":1}'))
   for (const slug of ['payload', 'result'])
@@ -124,7 +124,7 @@ const DEAR: Record<string, [schema: object, payload: unknown]> = {
   ],
 }
 
-test('while schemas are checked that cost much, other callers wait less than 100 ms for it', {
+test('while expensive schemas are checked, other callers wait less than 100 ms', {
   timeout: 120_000,
 }, async () => {
   const { node, call } = await yardWithDatabase()
@@ -148,7 +148,7 @@ test('while schemas are checked that cost much, other callers wait less than 100
   }
 })
 
-test('a large body with nothing right in it is refused, and holds nobody up', { timeout: 60_000 }, async () => {
+test('a large body that is invalid throughout is refused without delaying others', { timeout: 60_000 }, async () => {
   const { node, call } = await yardWithDatabase()
   const numbers = Array.from({ length: NUMBERS }, () => 1)
   const objects = Array.from({ length: 300_000 }, () => ({}))

@@ -33,7 +33,7 @@ async function threeNodes(): Promise<{ nodes: Call[]; right: Call; url: string }
 
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())
 
-test('a token that one node signs is good at every other, whatever their clocks say', { timeout: 60_000 }, async () => {
+test('a token signed by one node is valid on every other, whatever their clocks say', { timeout: 60_000 }, async () => {
   const { nodes, right } = await threeNodes()
   await right('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   for (const signer of nodes) {
@@ -50,7 +50,7 @@ test('a token that one node signs is good at every other, whatever their clocks 
   }
 })
 
-test('a token that has ended has ended at every node', { timeout: 60_000 }, async () => {
+test('a token that has expired has expired on every node', { timeout: 60_000 }, async () => {
   const { nodes, right, url } = await threeNodes()
   await right('POST', '/v1/jobs', { slug: 'j', execution: 'worker', timeout_secs: 60 })
   await right('POST', '/v1/jobs/j/runs', {})
@@ -69,7 +69,7 @@ test('a token that has ended has ended at every node', { timeout: 60_000 }, asyn
   }
 })
 
-test('a run is due when it was asked to be, and a day is the same day, at every node', {
+test('a run is due when it was scheduled, and a day is the same day, on every node', {
   timeout: 60_000,
 }, async () => {
   const { nodes, right } = await threeNodes()

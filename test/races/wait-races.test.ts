@@ -113,7 +113,7 @@ test('a timeout that was read for one wait does not end the next wait of the sam
   expect(await stateOf(sql, run.id)).toMatchObject({ state: 'waiting' })
 })
 
-test('a wake for dependencies does not end another wait of the same run', async () => {
+test('a wake-up for dependencies does not end another wait of the same run', async () => {
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   await addJob(ctx, 'j')
@@ -128,7 +128,7 @@ test('a wake for dependencies does not end another wait of the same run', async 
   expect(await stateOf(sql, run.id)).toMatchObject({ state: 'waiting' })
 })
 
-test('calling up dependents, postponing waits and waking many of them at once never dead-locks', async () => {
+test('waking dependents, postponing waits and ending many of them at once never deadlocks', async () => {
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
@@ -187,7 +187,7 @@ test('a run never waits for itself', async () => {
   expect(await stateOf(sql, run.id)).toMatchObject({ state: 'executing' })
 })
 
-test('an event sent many times at once while the wait times out: one end, and the log tells one story', async () => {
+test('an event sent many times while its wait times out ends the wait once, and the log tells one story', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   for (let round = 0; round < 20; round++) {
@@ -213,7 +213,7 @@ test('an event sent many times at once while the wait times out: one end, and th
   }
 })
 
-test('two that change several waits, one in the order of runs and one in another order, do not dead-lock', async () => {
+test('two statements that change several waits in different orders do not deadlock', async () => {
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
@@ -263,7 +263,7 @@ test('two that change several waits, one in the order of runs and one in another
   expect(seen.filter((it) => it.includes('40P01'))).toEqual([])
 }, 60_000)
 
-test('a parent and its child that end in one batch leave no wait behind, and the duty lives', async () => {
+test('a parent and its child that end in one batch leave no wait behind, and the duty survives', async () => {
   const yard = await testYard()
   const { ctx, sql } = yard
   const { parent, child } = await parentAndChild(yard)

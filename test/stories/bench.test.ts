@@ -15,7 +15,7 @@ async function scriptOf(code: string): Promise<string> {
   return path
 }
 
-test('a script of a bench takes an input larger than an argument of a process may be', async () => {
+test('a bench script accepts an input larger than a process argument may be', async () => {
   const path = await scriptOf(`
     import { scriptInput, scriptOutput } from '${LIB}'
     const { bodies } = await scriptInput()
@@ -25,7 +25,7 @@ test('a script of a bench takes an input larger than an argument of a process ma
   expect(await runScript(path, { bodies }, 20_000)).toBe(1_000)
 })
 
-test('a script that ends before it has read its input is told by how it ended', async () => {
+test('a bench script that ends before it has read its input is reported with how it ended', async () => {
   const path = await scriptOf('process.exit(3)')
   await expect(runScript(path, { text: 'x'.repeat(1_000_000) }, 20_000)).rejects.toThrow('ended with 3')
 })

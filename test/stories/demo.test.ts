@@ -89,7 +89,7 @@ const makeJob = (client: Client) =>
     retry_initial_delay_secs: 0,
   })
 
-test('the demonstration audits the sources, once for a data folder, and leaves a report', {
+test('the demo audits the sources once per data folder, and leaves a report', {
   timeout: 90_000,
 }, async () => {
   const { client, address } = await yard()
@@ -129,7 +129,7 @@ test('the demonstration audits the sources, once for a data folder, and leaves a
   expect((await client.listRuns({ job: 'folder-audit', triggered_by: 'manual' })).data).toHaveLength(1)
 })
 
-test('an agent that is killed is started again, with nothing of its parent but what it needs', async () => {
+test("an agent that is killed is restarted, with nothing of its parent's environment but what it needs", async () => {
   const { address } = await yard()
   const secret = { RUNYARD_API_KEY: 'another', DATABASE_URL: 'postgres://secret', AUDIT_ROOT: await smallRoot() }
   const { lines, stop } = await demo(address, secret)
@@ -149,7 +149,9 @@ test('an agent that is killed is started again, with nothing of its parent but w
   expect(pids()).toEqual([])
 })
 
-test('a killed audit goes on in another process, and skips what is done', { timeout: 90_000 }, async () => {
+test('an audit whose agent is killed continues in another process, and skips what is done', {
+  timeout: 90_000,
+}, async () => {
   const { client, address } = await yard()
   const root = await smallRoot()
   await makeJob(client)
@@ -189,7 +191,7 @@ test('a killed audit goes on in another process, and skips what is done', { time
   expect(await second.ended).toBe(0)
 })
 
-test('an agent with a single place makes room for the parts that it waits for', { timeout: 60_000 }, async () => {
+test('an agent with a single slot makes room for the parts that it waits for', { timeout: 60_000 }, async () => {
   const { client, address } = await yard()
   const root = await smallRoot()
   await makeJob(client)
@@ -199,7 +201,7 @@ test('an agent with a single place makes room for the parts that it waits for', 
   expect(await ended(client, id)).toMatchObject({ status: 'completed', attempt: 1 })
 })
 
-test('a folder that is not there fails its run for good', async () => {
+test('a folder that does not exist fails its run permanently', async () => {
   const { client, address } = await yard()
   const root = await smallRoot()
   await makeJob(client)
@@ -208,7 +210,7 @@ test('a folder that is not there fails its run for good', async () => {
   expect(await ended(client, id)).toMatchObject({ status: 'failed', attempt: 1, error_code: 'folder_not_found' })
 })
 
-test('a canceled audit takes its parts with it', async () => {
+test('a canceled audit cancels its parts', async () => {
   const { client, address } = await yard()
   const root = await smallRoot()
   await makeJob(client)
@@ -224,7 +226,7 @@ test('a canceled audit takes its parts with it', async () => {
   expect(children.map((child) => child.status)).toEqual(['canceled', 'canceled'])
 })
 
-test('a model is asked when there is one, and what it says is streamed, booked and reported', async () => {
+test('a configured model is asked, and its answer is streamed, charged and reported', async () => {
   const { client, address } = await yard()
   const root = await smallRoot()
   await makeJob(client)
@@ -276,7 +278,7 @@ test('an agent ends with the process that started it', async () => {
   expect(await once(agent, 'exit')).toEqual([0, null])
 })
 
-test('an agent says what it needs', async () => {
+test('an agent with missing settings says what it needs', async () => {
   const helped = startProcess(AGENT, ['--help'])
   await helped.line(/RUNYARD_API_KEY[\s\S]*AUDIT_ROOT/)
   expect(await helped.ended).toBe(0)

@@ -44,7 +44,7 @@ const untilTold = (signal: AbortSignal): Promise<never> =>
     signal.addEventListener('abort', () => reject(signal.reason))
   })
 
-test('calls are what the contract says: bodies, paths, lists in queries, errors', async () => {
+test('calls of the SDK match the contract: bodies, paths, lists in queries, errors', async () => {
   const { client } = await yard()
   const job = await aJob(client, { tags: { team: 'a b' } })
   expect((await client.getJob({ job: 'job' })).id).toBe(job.id)
@@ -66,7 +66,7 @@ test('calls are what the contract says: bodies, paths, lists in queries, errors'
   })
 })
 
-test('a worker does what a job asks for, and says what became of it', async () => {
+test("an SDK worker executes a job's runs and reports their outcome", async () => {
   const { client } = await yard()
   await aJob(client, { max_attempts: 2 })
   work(client, async ({ payload, attempt, run, previousError }) => {
@@ -108,7 +108,7 @@ test('a canceled run stops its handler, whose writes are refused from then on', 
   expect((await client.getRun({ run_id: runId })).status).toBe('canceled')
 })
 
-test('a paused run checkpoints, and goes on from there when it is resumed', async () => {
+test('a paused run saves a checkpoint, and continues from there when it is resumed', async () => {
   const { client } = await yard()
   await aJob(client)
   work(
@@ -129,7 +129,7 @@ test('a paused run checkpoints, and goes on from there when it is resumed', asyn
   expect(await ended(client, runId)).toMatchObject({ status: 'completed', result: { half: 'done' } })
 })
 
-test('what a closing worker has not finished goes back at once, and costs no attempt', async () => {
+test('runs that a closing worker has not finished are returned immediately, and use up no attempt', async () => {
   const { client } = await yard()
   await aJob(client)
   const first = work(client, ({ signal }) => untilTold(signal))
@@ -141,14 +141,14 @@ test('what a closing worker has not finished goes back at once, and costs no att
   expect(await ended(client, runId)).toMatchObject({ result: 'second', attempt: 1 })
 })
 
-test('a result that does not meet the schema of its job fails the run', async () => {
+test('a result that does not match the schema of its job fails the run', async () => {
   const { client } = await yard()
   await aJob(client, { result_schema: { type: 'object' } })
   work(client, async () => 'text')
   expect(await ended(client, await trigger(client))).toMatchObject({ status: 'failed', error_code: 'invalid' })
 })
 
-test('a follower loses and repeats nothing, and a worker nothing either, while their node is restarted', async () => {
+test('while their node restarts, a follower and a worker lose and repeat nothing', async () => {
   const { url } = await httpYard()
   const env = { PORT: String(await closedPort()) }
   const first = await openNode(url, env)
@@ -177,7 +177,7 @@ test('a follower loses and repeats nothing, and a worker nothing either, while t
   expect(await client.getRun({ run_id: runId })).toMatchObject({ status: 'completed', attempt: 1 })
 })
 
-test('following begins where one likes, with stream chunks or without', async () => {
+test('following can start anywhere, with or without stream chunks', async () => {
   const { client } = await yard()
   await aJob(client)
   work(client, async ({ attempt }) => {

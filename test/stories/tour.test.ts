@@ -53,7 +53,7 @@ async function type(shell: NodeProcess, line: string, number: number): Promise<s
   return shell.output().slice(before).replace(`typed ${number}\n`, '')
 }
 
-test('the lease of the tour outlasts a person who takes 20 s for every line that it has to', () => {
+test('the lease of the tour lasts long enough for a person who takes 20 s for every line it must cover', () => {
   const lines = tourLines()
   const [claimed, settled] = ['/claim', '/settle'].map((path) => lines.findIndex((line) => line.includes(path)))
   const leaseSecs = Number(/"lease_secs": (\d+)/.exec(lines[claimed!]!)?.[1])
@@ -61,7 +61,7 @@ test('the lease of the tour outlasts a person who takes 20 s for every line that
   expect(leaseSecs).toBeGreaterThanOrEqual(3 * PERSON_SECS * (settled! - claimed!))
 })
 
-test('the tour goes through, typed slowly into a shell on a new folder, and leaves nothing running', {
+test('the tour works when typed slowly into a shell on a new folder, and leaves nothing running', {
   timeout: 1_200_000,
 }, async () => {
   const { address, key } = await startFresh()

@@ -9,7 +9,7 @@ const authorize = (call: Call, tool: string, more: object = {}, agent = 'bot') =
 const setPolicy = (call: Call, policy: object, mode = 'enforce') =>
   call('PUT', '/v1/agents/bot/policy', { mode, policy })
 
-test('an agent without a policy may do what it likes, and is there from its first call', async () => {
+test('an agent without a policy may do anything, and exists from its first call', async () => {
   const { call } = await httpYard()
   expect((await call('GET', '/v1/agents/bot')).status).toBe(404)
   const decided = await authorize(call, 'send_email', { args: { to: 'a' }, cost_microusd: 1000 })
@@ -33,7 +33,7 @@ test('an agent without a policy may do what it likes, and is there from its firs
   })
 })
 
-test('each rule stops what it forbids, the gravest is told, and the log has all of it without the arguments', async () => {
+test('each rule stops what it forbids, the gravest is reported, and the log has everything but the arguments', async () => {
   const { call } = await httpYard()
   await setPolicy(call, {
     allowed_tools: ['send_email', 'search_*', 'delete_user'],
@@ -72,7 +72,7 @@ test('each rule stops what it forbids, the gravest is told, and the log has all 
   expect(JSON.stringify(events)).not.toContain('sesame')
 })
 
-test('a budget of n lets exactly n through, however many ask at once on two nodes', { timeout: 60_000 }, async () => {
+test('a budget for n calls allows exactly n, however many ask at once on two nodes', { timeout: 60_000 }, async () => {
   const { call, url } = await httpYard()
   const other = callerOf((await openNode(url)).address)
   await setPolicy(call, { max_actions_per_hour: 37, max_spend_microusd_per_day: 1_000_000 })
@@ -89,7 +89,7 @@ test('a budget of n lets exactly n through, however many ask at once on two node
   expect((await call('GET', '/v1/agents/bot/metrics')).body.cost_microusd).toBe(420)
 })
 
-test('a call is settled once, at what it really cost, and the sums follow', async () => {
+test('a call is settled once, at its actual cost, and the sums follow', async () => {
   const { call } = await httpYard()
   const { authorization_id } = (await authorize(call, 'search', { cost_microusd: 500 })).body
   const settle = (body: object) => call('POST', '/v1/agents/bot/settle', { authorization_id, ...body })
@@ -105,7 +105,7 @@ test('a call is settled once, at what it really cost, and the sums follow', asyn
   expect(spend).toMatchObject([{ agent_id: 'bot', tool: 'search', allowed: 1, blocked: 0, cost_microusd: 120 }])
 })
 
-test('a policy that is observed stops nothing and tells what it would have stopped', async () => {
+test('a policy in observe mode stops nothing and reports what it would have stopped', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { blocked_tools: ['rm'] }, 'observe')
   expect((await authorize(call, 'rm')).body).toMatchObject({
@@ -117,7 +117,7 @@ test('a policy that is observed stops nothing and tells what it would have stopp
   expect(events).toMatchObject([{ tool: 'rm', data: { reason: 'tool_explicitly_blocked', policy_version: 1 } }])
 })
 
-test('a policy can be held against the past before it is put in force', async () => {
+test('a policy can be dry-run against past calls before it applies', async () => {
   const { call } = await httpYard()
   for (let n = 0; n < 5; n++) await authorize(call, 'send', { cost_microusd: 100 })
   await authorize(call, 'rm')
@@ -138,7 +138,7 @@ test('a policy can be held against the past before it is put in force', async ()
   expect((await call('GET', '/v1/agents/bot')).body.policy).toBe(null)
 })
 
-test('policies are versions, and bad ones are refused by name', async () => {
+test('policies are versioned, and invalid ones are refused by field', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { blocked_tools: ['a'] })
   expect((await setPolicy(call, { blocked_tools: ['b'] }, 'observe')).body).toMatchObject({
@@ -157,7 +157,7 @@ test('policies are versions, and bad ones are refused by name', async () => {
   expect((await call('GET', '/v1/agents/bot')).body.policy_version).toBe(2)
 })
 
-test('a call that needs approval waits for a person, and is held against the limits when they approve', async () => {
+test('a call that needs approval waits for a person, and is checked against the limits when it is approved', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'], max_calls_per_tool_per_day: { pay: 1 } })
   const asked = (await authorize(call, 'pay', { args: { amount: 7 } })).body
@@ -187,7 +187,7 @@ test('a call that needs approval waits for a person, and is held against the lim
   expect(code(await approve(second.input_request_id, true))).toBe('input_over')
 })
 
-test('the switch blocks the next call on every node, holds queued runs, and stops those under way', {
+test('the kill switch blocks the next call on every node, holds queued runs, and stops executing ones', {
   timeout: 60_000,
 }, async () => {
   const { call, url } = await httpYard()
@@ -243,7 +243,7 @@ test('the switch blocks the next call on every node, holds queued runs, and stop
   await sql.end()
 })
 
-test('agents, policies, logs and spend of a project are nobody else’s', async () => {
+test('agents, policies, logs and spend of a project are invisible to other projects', async () => {
   const { call } = await httpYard()
   const stranger = { key: (await call('POST', '/v1/projects', { id: 'other', name: 'Other' })).body.key }
   await setPolicy(call, { blocked_tools: ['*'] })

@@ -7,7 +7,7 @@ import { addJob, TESTER, testYard } from '../../support/yard.ts'
 
 const asked = (key: string) => ({ projectId: 'default', key, runRef: key, actor: TESTER, ttlSecs: 60 })
 
-test('what nobody came back for is forgotten after a day, and its run has timed out', async () => {
+test('an AI lease that nobody resumes is deleted after a day, and its run has timed out', async () => {
   const { ctx, sql } = await testYard()
   for (const key of ['left', 'late', 'held', 'done', 'old']) await acquireLease(ctx, asked(key))
   for (const key of ['done', 'old']) {
@@ -26,7 +26,7 @@ test('what nobody came back for is forgotten after a day, and its run has timed 
   expect(told.map((row) => row.type)).toEqual(['run_started', 'lease_expired', 'run_finished', 'run.timed_out'])
 })
 
-test('a lease on a run that is executed here is told in its log, and does not end it', async () => {
+test('an AI lease on a run that is executed here is logged there, and does not end it', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, { projectId: 'default', actor: TESTER, triggeredBy: 'manual' })

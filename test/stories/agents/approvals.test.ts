@@ -30,7 +30,7 @@ async function claimAgain(call: Call) {
   }
 }
 
-test('answers of approvals and calls of the same run never wait for each other in a circle', async () => {
+test('answers of approvals and calls of the same run never deadlock', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   const { id: run_id } = await claimed(call)
@@ -41,7 +41,7 @@ test('answers of approvals and calls of the same run never wait for each other i
   expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
 })
 
-test('the approval of a call without a run is one chain', async () => {
+test('the approval of a call without a run is one causal chain', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   await answer(call, await authorize(call, { tool: 'pay' }))
@@ -55,7 +55,7 @@ test('the approval of a call without a run is one chain', async () => {
   expect(new Set(chain.map((it: { correlation_id: string }) => it.correlation_id)).size).toBe(1)
 })
 
-test('a policy that is observed by the time of the answer stops nothing, and is told of with its version', async () => {
+test('a policy that is in observe mode when the answer comes stops nothing, and is reported with its version', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   const asked = await authorize(call, { tool: 'pay' })
@@ -69,7 +69,7 @@ test('a policy that is observed by the time of the answer stops nothing, and is 
   })
 })
 
-test('a policy that forbids the call by the time of the answer blocks it, and is told of with its version', async () => {
+test('a policy that forbids the call when the answer comes blocks it, and is reported with its version', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   const asked = await authorize(call, { tool: 'pay' })
@@ -94,7 +94,7 @@ test('the arguments of a call are shown to its approver, and are not in the log'
   expect(log).not.toContain('4242-4242')
 })
 
-test('arguments that are a list are shown, and arguments too large are not', async () => {
+test('arguments that are a list are shown to the approver, and arguments that are too large are not', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   const paramsOf = async (args: unknown) => {
@@ -105,7 +105,7 @@ test('arguments that are a list are shown, and arguments too large are not', asy
   expect(await paramsOf({ text: 'x'.repeat(100_000) })).toEqual({ left_out: '100011 bytes' })
 })
 
-test('a call whose run is canceled is denied', async () => {
+test('a pending call is denied when its run is canceled', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'] })
   const { id: run_id } = await claimed(call)
@@ -115,14 +115,14 @@ test('a call whose run is canceled is denied', async () => {
   expect((await answer(call, asked)).status).toBe(409)
 })
 
-test('a question that fails its run when nobody answers fails one that did not wait, too', async () => {
+test('a question that fails its run when nobody answers also fails a run that did not wait for it', async () => {
   const { call } = await httpYard()
   const run = await claimed(call)
   await run.ask({ expires_in_secs: 1, on_expiry: 'fail', wait: false })
   expect((await untilState(call, run.id, ['failed'])).body.error_code).toBe('input_expired')
 })
 
-test('a question of an earlier attempt does not hold back a run that began again', async () => {
+test('a question of an earlier attempt does not hold back a restarted run', async () => {
   const { call } = await httpYard()
   const before = await claimed(call)
   const old = (await before.ask({ wait: false })).body
@@ -134,7 +134,7 @@ test('a question of an earlier attempt does not hold back a run that began again
   expect((await call('GET', `/v1/input-requests/${old.id}`)).body.status).toBe('canceled')
 })
 
-test('a running attempt settles what its run was allowed, and nothing else', async () => {
+test('a running attempt settles only calls that its own run was allowed', async () => {
   const { call } = await httpYard()
   const run = await claimed(call)
   const own = (await run.write('/authorize', { tool: 'search', cost_microusd: 5 })).body
@@ -146,7 +146,7 @@ test('a running attempt settles what its run was allowed, and nothing else', asy
   expect([refused.status, refused.body.error.code]).toEqual([404, 'authorization_not_found'])
 })
 
-test('a policy that is tried counts with its own prices', async () => {
+test('a dry run of a policy uses the prices of that policy', async () => {
   const { call } = await httpYard()
   for (let i = 0; i < 5; i++) await authorize(call, { tool: 'search' })
   const { body } = await call('POST', '/v1/agents/bot/policy/try', {

@@ -18,7 +18,7 @@ async function claim(call: Call) {
 
 const answer = (call: Call, id: string, body: object) => call('POST', `/v1/input-requests/${id}/answer`, body)
 
-test('a run asks, rests, and goes on with the answer from its latest checkpoint; who answered is in the log', async () => {
+test('a run asks, is suspended, and continues with the answer from its latest checkpoint; who answered is in the log', async () => {
   const { call, url } = await httpYard()
   const { run, token } = await running(call)
   await call('POST', `/v1/runs/${run.id}/checkpoint`, { state: { step: 4 } }, token)
@@ -68,7 +68,7 @@ test('a run asks, rests, and goes on with the answer from its latest checkpoint;
   await sql.end()
 })
 
-test('a run that asks several things goes on when all of them are answered', async () => {
+test('a run that asks several questions continues when all of them are answered', async () => {
   const { call } = await httpYard()
   const { run, token } = await running(call)
   const ask = (body: object) => call('POST', `/v1/runs/${run.id}/input-requests`, { prompt: '?', ...body }, token)
@@ -83,7 +83,9 @@ test('a run that asks several things goes on when all of them are answered', asy
   await untilState(call, run.id, ['queued'])
 })
 
-test('nobody answers: the default is the answer, or the run has failed, by choice', { timeout: 30_000 }, async () => {
+test('when nobody answers, the default is taken as the answer or the run fails, as the question says', {
+  timeout: 30_000,
+}, async () => {
   const { call } = await httpYard()
   const one = await running(call, 'a')
   const ask = (run: { id: string }, body: object, token: object) =>
@@ -107,7 +109,7 @@ test('nobody answers: the default is the answer, or the run has failed, by choic
   expect(code(await answer(call, withDefault.id, { approved: true }))).toBe('input_over')
 })
 
-test('what is asked in vain is refused by name', async () => {
+test('an invalid question is refused by field', async () => {
   const { call } = await httpYard()
   const { run, token } = await running(call)
   const ask = (body: object) => call('POST', `/v1/runs/${run.id}/input-requests`, body, token)
@@ -125,7 +127,7 @@ test('what is asked in vain is refused by name', async () => {
   expect((await call('GET', '/v1/input-requests')).body.data).toEqual([])
 })
 
-test('a run that is over need not be answered, and two who answer at once are one', async () => {
+test('a question of an ended run cannot be answered, and of two simultaneous answers one is taken', async () => {
   const { call } = await httpYard()
   const one = await running(call, 'a')
   const asked = (

@@ -24,7 +24,7 @@ const authorize = (call: Call, agent: string, cost: number, more: object = {}) =
   call('POST', `/v1/agents/${agent}/authorize`, { tool: 't', cost_microusd: cost, ...more })
 const outcome = (reply: { body: { decision: string; reason: string } }) => [reply.body.decision, reply.body.reason]
 
-test('what models cost counts against the budget of the day: the call that overdraws it says so, the next is blocked', async () => {
+test('model costs count against the daily budget: the call that overdraws it reports so, and the next is blocked', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { max_spend_microusd_per_day: 5_000 })
   const [run] = await start(call, [{ agent_id: 'bot' }])
@@ -53,7 +53,7 @@ test('what models cost counts against the budget of the day: the call that overd
   expect(outcome(await authorize(call, 'other', 0))).toEqual(['allowed', 'ok'])
 })
 
-test('a run of no agent is charged to the agent with the name of its job, in every view', async () => {
+test('a run without an agent is charged to the agent named after its job, in every view', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { max_spend_microusd_per_day: 10 }, { agent: 'letters' })
   const [run] = await start(call, [{}], 'letters')
@@ -64,7 +64,7 @@ test('a run of no agent is charged to the agent with the name of its job, in eve
   expect((await call('GET', '/v1/agents/letters/metrics')).body).toMatchObject({ cost_microusd: 11 })
 })
 
-test('a run may spend so much, on tools and models together, whoever calls on its behalf', async () => {
+test('the budget of a run covers tools and models together, whoever calls on its behalf', async () => {
   const { call } = await httpYard()
   for (const agent of ['bot', 'helper']) await setPolicy(call, { max_spend_microusd_per_run: 100 }, { agent })
   const [one, two] = await start(call, [{ agent_id: 'bot' }, { agent_id: 'bot' }])
@@ -87,7 +87,7 @@ test('a run may spend so much, on tools and models together, whoever calls on it
   expect(outcome(await ask(call, one!, 't', { cost_microusd: 1 }))[0]).toBe('blocked')
 })
 
-test('a project has a budget of its own, which holds whatever the policies of its agents say', async () => {
+test('a project has its own budget, which holds whatever the policies of its agents say', async () => {
   const { call } = await httpYard()
   const made = (await call('POST', '/v1/projects', { id: 'other', max_spend_microusd_per_day: 50 })).body
   expect(made).toMatchObject({ id: 'other', max_spend_microusd_per_day: 50 })
@@ -113,7 +113,7 @@ test('a project has a budget of its own, which holds whatever the policies of it
     expect((await call('PATCH', '/v1/projects/other', { max_spend_microusd_per_day: bad })).status).toBe(422)
 })
 
-test('callers at once never overspend a budget of a project or a run, on two nodes and whatever agents they are', {
+test('simultaneous callers never exceed the budget of a project or run, on two nodes and with any agents', {
   timeout: 60_000,
 }, async () => {
   const { call, url } = await httpYard()
@@ -146,7 +146,7 @@ test('callers at once never overspend a budget of a project or a run, on two nod
   })
 })
 
-test('models that are booked while tools are asked for are seen by the next decision, and lock nobody out', {
+test('model calls recorded while tools are authorized are seen by the next decision, and block nobody', {
   timeout: 60_000,
 }, async () => {
   const { call, url } = await httpYard()
@@ -176,7 +176,7 @@ test('models that are booked while tools are asked for are seen by the next deci
   expect([...kept]).toEqual(['agent', 'project', 'run'].map((kind) => ({ kind, tools: 600, models: 700 })))
 })
 
-test('spend and usage are one ledger: the same totals, split into tools and models', async () => {
+test('spend and usage read one ledger: the same totals, split into tools and models', async () => {
   const { call } = await httpYard()
   const [run, second] = await start(call, [{ agent_id: 'bot' }, { agent_id: 'other' }])
   const { authorization_id } = (await ask(call, run!, 'search', { cost_microusd: 500 })).body
@@ -250,7 +250,7 @@ test('costs below a micro-dollar add up exactly, in every sum and against every 
   )
 })
 
-test('the log has the exact cost of a call that costs less than is shown', async () => {
+test('the log has the exact cost of a call that costs less than can be shown', async () => {
   const { call } = await httpYard()
   await call('PUT', '/v1/prices/acme/m', { prompt_microusd_per_million: 150_000, completion_microusd_per_million: 0 })
   const [run] = await start(call, [{}])
@@ -262,7 +262,7 @@ test('the log has the exact cost of a call that costs less than is shown', async
   expect(events[0].data).toMatchObject({ cost_microusd: 0, cost_usd: '0.00000015' })
 })
 
-test('a policy may have a running attempt told to stop when it overdraws a budget', async () => {
+test('a policy can have a running attempt stopped when it overdraws a budget', async () => {
   const { call } = await httpYard()
   const runs = await start(call, [{ agent_id: 'bot' }, { agent_id: 'bot' }, { agent_id: 'bot' }])
   const heartbeat = ({ id, token }: Running) => call('POST', `/v1/runs/${id}/heartbeat`, {}, { key: token })
@@ -285,7 +285,7 @@ test('a policy may have a running attempt told to stop when it overdraws a budge
   expect(outcome(await ask(call, three))[0]).toBe('allowed')
 })
 
-test('a usage call of an attempt that is over is charged to no budget', async () => {
+test('a usage call of an ended attempt is charged to no budget', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { max_spend_microusd_per_day: 100 })
   const [run] = await start(call, [{ agent_id: 'bot' }])
@@ -294,7 +294,7 @@ test('a usage call of an attempt that is over is charged to no budget', async ()
   expect(outcome(await authorize(call, 'bot', 100))[0]).toBe('allowed')
 })
 
-test('an approval is held against what models have cost by then', async () => {
+test('an approval is checked against the model costs at that time', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'], max_spend_microusd_per_day: 100 })
   const [run] = await start(call, [{ agent_id: 'bot' }])
@@ -308,7 +308,7 @@ test('an approval is held against what models have cost by then', async () => {
   expect(state.body).toMatchObject({ state: 'blocked', reason: 'max_spend_usd_per_day_exceeded' })
 })
 
-test('a trial of a policy counts what models cost meanwhile, of the agent and of each run', async () => {
+test('a dry run of a policy counts the model costs of the agent and of each run', async () => {
   const { call, url } = await httpYard()
   const [run] = await start(call, [{ agent_id: 'bot' }])
   await ask(call, run!, 't', { cost_microusd: 10 })
@@ -329,7 +329,7 @@ test('a trial of a policy counts what models cost meanwhile, of the agent and of
   )
 })
 
-test('what a run has spent goes with the run, and sums of old days are swept', async () => {
+test('the spend of a run is deleted with the run, and sums of old days are deleted', async () => {
   const { call, url } = await httpYard()
   const [run] = await start(call, [{ agent_id: 'bot' }])
   await book(call, run!, { cost_microusd: 5 })

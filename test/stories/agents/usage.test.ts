@@ -21,7 +21,7 @@ const price = (prompt: number, completion: number) => ({
   completion_microusd_per_million: completion,
 })
 
-test("a cost is the client's, else by the project's price, else by the built-in one, else 0; the log says which", async () => {
+test("a cost is the client's, or else follows the project's price, the built-in one, or is 0; the log says which", async () => {
   const { call } = await httpYard()
   const [run] = await claim(call, [{}])
   const tokens = { prompt_tokens: 1000, completion_tokens: 100 }
@@ -53,7 +53,7 @@ test("a cost is the client's, else by the project's price, else by the built-in 
   expect(data[2].data).toMatchObject({ provider: 'OpenAI', model: 'gpt-4o-2024-08-06', cost_microusd: 3500 })
 })
 
-test('a new price applies at once on every node', async () => {
+test('a new price applies immediately on every node', async () => {
   const { call, url } = await httpYard()
   const other = callerOf((await openNode(url)).address)
   const [run] = await claim(call, [{}])
@@ -64,7 +64,7 @@ test('a new price applies at once on every node', async () => {
   }
 })
 
-test('a price that makes a call dearer than any call may be is refused, and nothing is booked', async () => {
+test('a price that makes a call more expensive than allowed is refused, and nothing is recorded', async () => {
   const { call } = await httpYard()
   const [run] = await claim(call, [{}])
   await call('PUT', '/v1/prices/acme/m', price(1_000_000_000_000, 0))
@@ -75,7 +75,7 @@ test('a price that makes a call dearer than any call may be is refused, and noth
   expect((await call('GET', `/v1/runs/${run!.id}/usage`)).body.totals.calls).toBe(1)
 })
 
-test('prices are listed with their source, own ones beside built-in ones, page by page', async () => {
+test("prices are listed with their source, the project's beside the built-in ones, in pages", async () => {
   const { call } = await httpYard()
   await call('PUT', '/v1/prices/openai/gpt-4o', price(1, 2))
   await call('PUT', `/v1/prices/Acme/${encodeURIComponent('org/model@1')}`, price(3, 4))
@@ -100,7 +100,7 @@ test('prices are listed with their source, own ones beside built-in ones, page b
   expect(both.map((it) => it.source)).toEqual(['list_price', 'project_price'])
 })
 
-test('setting and deleting a price are events about it, and belong to their project', async () => {
+test('setting and deleting a price are events, and belong to their project', async () => {
   const { call } = await httpYard()
   const { key } = (await call('POST', '/v1/projects', { id: 'other' })).body
   const set = await call('PUT', '/v1/prices/Acme/m', price(10, 20))
@@ -119,7 +119,7 @@ test('setting and deleting a price are events about it, and belong to their proj
   expect(data).toHaveLength(2)
 })
 
-test('only an admin sets prices; a bad one is refused by field', async () => {
+test('only an admin sets prices, and an invalid one is refused by field', async () => {
   const { call } = await httpYard()
   const made = await call('POST', '/v1/keys', { name: 'k', scopes: ['runs:read', 'jobs:write'] })
   const key = made.body.key
@@ -136,7 +136,7 @@ test('only an admin sets prices; a bad one is refused by field', async () => {
   }
 })
 
-test('two hundred calls at once on one run, and on many runs of one job, are summed exactly', async () => {
+test('two hundred simultaneous calls on one run, and on many runs of one job, are summed exactly', async () => {
   const { call, url } = await httpYard()
   const runs = await claim(
     call,
@@ -176,7 +176,7 @@ test('two hundred calls at once on one run, and on many runs of one job, are sum
   expect(byAgent[0].calls + byAgent[1].calls).toBe(400)
 })
 
-test('a run that called no model has sums of 0', async () => {
+test('a run without model calls has sums of 0', async () => {
   const { call } = await httpYard()
   const [run] = await claim(call, [{}])
   const totals = { calls: 0, prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cost_microusd: 0 }
@@ -184,7 +184,7 @@ test('a run that called no model has sums of 0', async () => {
   expect(read.body).toEqual({ data: [], next_cursor: null, has_more: false, totals })
 })
 
-test('a call of an attempt that is over is booked nowhere, and harms none that is booked beside it', async () => {
+test('a call of an ended attempt is not recorded, and does not affect those recorded beside it', async () => {
   const { call } = await httpYard()
   const runs = await claim(call, [{}, {}, {}])
   await call('DELETE', `/v1/runs/${runs[1]!.id}`)
@@ -199,7 +199,7 @@ test('a call of an attempt that is over is booked nowhere, and harms none that i
   expect(replies.slice(4).map((reply) => reply.body.prompt_tokens)).toEqual([1, 2])
 })
 
-test('the sums of a run go with it, those of the hour stay', async () => {
+test('the sums of a run are deleted with it, and the hourly sums stay', async () => {
   const { call, url } = await httpYard()
   const [run] = await claim(call, [{}])
   await book(call, run!, { prompt_tokens: 4 })
@@ -271,7 +271,7 @@ test('usage is summed by any two of day, hour, job, agent, provider and model: t
   expect((await read('job=letters')).error.code).toBe('job_not_found')
 })
 
-test('an answer is bounded: a year, a month by hour, a thousand groups', async () => {
+test('a usage query is bounded: a year, a month by hour, a thousand groups', async () => {
   const { call, url } = await httpYard()
   const sql = connect(url, { max: 1 })
   await sql`
@@ -298,7 +298,7 @@ test('an answer is bounded: a year, a month by hour, a thousand groups', async (
   }
 })
 
-test("a run token reads its own run's usage, and no other's", async () => {
+test('a run token reads the usage of its own run only', async () => {
   const { call } = await httpYard()
   const [one, two] = await claim(call, [{}, {}])
   const key = one!.token

@@ -18,7 +18,7 @@ async function chain() {
   return { ...yard, root, checked, paid, packed, told }
 }
 
-test('a chain of causes is listed oldest first, page by page', async () => {
+test('a causal chain is listed oldest first, in pages', async () => {
   const { call, root, checked, paid, packed, told } = await chain()
   const first = await call('GET', '/v1/events/correlation/order-7?limit=3')
   expect(first.body.data.map((event: { id: string }) => event.id)).toEqual([root, checked, paid])
@@ -28,7 +28,7 @@ test('a chain of causes is listed oldest first, page by page', async () => {
   expect(second.body).toMatchObject({ has_more: false, next_cursor: null })
 })
 
-test('as a tree it says what caused what, in the order in which it can be shown', async () => {
+test('the tree of a causal chain says what caused what, in display order', async () => {
   const { call, root, checked, paid, packed, told } = await chain()
   const { body } = await call('GET', '/v1/events/correlation/order-7/tree')
   expect(body).toMatchObject({ correlation_id: 'order-7', truncated: false })
@@ -49,7 +49,7 @@ test('as a tree it says what caused what, in the order in which it can be shown'
   })
 })
 
-test('what runs do stands below what caused them', async () => {
+test('the events of runs are below what caused them', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   await call('POST', '/v1/jobs/j/runs', {})
@@ -60,7 +60,7 @@ test('what runs do stands below what caused them', async () => {
   expect(body.data.every((node: { run_id: string }) => node.run_id === run.id)).toBe(true)
 })
 
-test('no more than 5,000 events make a tree, and the rest is said to be left out', async () => {
+test('a tree has at most 5,000 events, and says when there are more', async () => {
   const { call } = await httpYard()
   for (let batch = 0; batch < 6; batch++) {
     const events = Array.from({ length: batch === 5 ? 1 : 1_000 }, () => ({ type: 'a.done', correlation_id: 'long' }))
@@ -70,7 +70,7 @@ test('no more than 5,000 events make a tree, and the rest is said to be left out
   expect([body.data.length, body.truncated]).toEqual([5_000, true])
 })
 
-test('a chain that there is not, or that is of another project, is not found', async () => {
+test("a chain that does not exist, or is another project's, is not found", async () => {
   const { call, address } = await chain()
   const other = await call('POST', '/v1/projects', { id: 'other' })
   const stranger = callerOf(address, other.body.key)
@@ -88,7 +88,7 @@ test('a chain that there is not, or that is of another project, is not found', a
 
 type Event = { id: string; eventType: string; causationId: string | null; actorType: string }
 
-test('from the completion of a run the chain leads back, link by link, to the schedule that fired', {
+test('the chain leads from the completion of a run back, link by link, to the schedule that triggered it', {
   timeout: 60_000,
 }, async () => {
   const { call } = await httpYard()

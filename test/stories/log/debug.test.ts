@@ -66,7 +66,7 @@ async function debuggedRun() {
   return { call, address, id, seen, database }
 }
 
-test('in debug mode every dispatch is recorded: what was sent, what came back, where the time went', async () => {
+test('in debug mode every dispatch is recorded: request, response, and where the time went', async () => {
   const { call, id, seen } = await debuggedRun()
   const { body } = await call('GET', `/v1/runs/${id}/attempts`)
   expect(body).toMatchObject({ next_cursor: null, has_more: false })
@@ -148,7 +148,7 @@ const zipOf = async (address: string, id: string, query = '?format=zip', accept 
   >
 }
 
-test('the bundle holds all there is about a run, as JSON and as files', async () => {
+test('the debug bundle has everything about a run, as JSON and as files', async () => {
   const { call, address, id } = await debuggedRun()
   const { body: bundle } = await call('GET', `/v1/runs/${id}/debug-bundle`)
   expect(bundle).toMatchObject({
@@ -200,7 +200,7 @@ test('the bundle holds all there is about a run, as JSON and as files', async ()
   expect(files['README.txt']).toContain(id)
 })
 
-test('debug lines of a run in debug mode are events; of any other run they are deltas', async () => {
+test('debug lines of a run in debug mode are events; those of any other run are deltas', async () => {
   const { call, id, address } = await debuggedRun()
   const lines = (await call('GET', `/v1/runs/${id}/events?level=debug`)).body.data
   expect(lines).toMatchObject([{ type: 'log', message: 'a debug line', level: 'debug', position: expect.any(Number) }])
@@ -249,7 +249,7 @@ test('a call that broke off is recorded with its fault, and so is one whose run 
   expect(attempts.body.data).toMatchObject([{ outcome: 'run.canceled', dispatch: { error_code: 'aborted' } }])
 })
 
-test('a call that the handler took over ends when the handler says so, and has its trace with or without debug mode', async () => {
+test('a handed-over call ends when the handler says so, and has its trace with or without debug mode', async () => {
   const { call } = await httpYard()
   for (const debugMode of [true, false]) {
     let token = ''
@@ -269,7 +269,7 @@ test('a call that the handler took over ends when the handler says so, and has i
   }
 })
 
-test('attempts of a worker are listed from the log alone, page by page', async () => {
+test('the attempts of a worker are listed from the log alone, in pages', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', {
     slug: 'work',

@@ -8,7 +8,7 @@ import { addRun, PROJECT, prepareLog } from '../../support/log.ts'
 const STREAMS = 2_000
 const HEAP_BYTES_MAX = 12_000
 
-test(`an idle stream costs ${HEAP_BYTES_MAX / 1_000} kB of a node's heap at most, with a run of its own`, {
+test(`an idle stream with its own run costs at most ${HEAP_BYTES_MAX / 1_000} kB of a node's heap`, {
   timeout: 60_000,
 }, async () => {
   const { sql, url } = await testDatabase()

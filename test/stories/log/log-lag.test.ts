@@ -36,7 +36,7 @@ const addOld = (sql: Sql, age: string) => sql`
   insert into events (id, project_id, type, occurred_at, recorded_at, actor_type, correlation_id)
   values (gen_random_uuid(), 'default', 'noted', now(), clock_timestamp() - ${age}::text::interval, 'system', 'c')`
 
-test("a stranger's open transaction is told in readiness, metrics and log, and the log names its session", {
+test("another client's open transaction is reported in readiness, metrics and log, and the log names its session", {
   timeout: 60_000,
 }, async () => {
   const server = await ownServer()
@@ -74,7 +74,9 @@ test("a stranger's open transaction is told in readiness, metrics and log, and t
   expect(lines.at(-1)!.message).toBe('project feeds are moving again')
 })
 
-test('a log that is no longer sealed says so, and takes no node out of service', { timeout: 60_000 }, async () => {
+test('a log that is no longer being sealed is reported, and takes no node out of service', {
+  timeout: 60_000,
+}, async () => {
   const server = await ownServer()
   await server.start()
   const call = callerOf((await openNode(server.url(), { RUNYARD_ROLES: 'api' })).address)

@@ -49,7 +49,7 @@ async function check(text: string, ...more: string[]): Promise<{ code: number; s
   })
 }
 
-test('an export is checked by the script, which knows nothing but the file', async () => {
+test('an export is verified by the script, which knows only the file', async () => {
   const { call } = await sealYard()
   const reply = await call('GET', `/v1/events/export?from=${from()}`)
   expect(reply.headers.get('content-type')).toBe('application/x-ndjson')
@@ -81,7 +81,7 @@ test('an export is checked by the script, which knows nothing but the file', asy
   expect((await check(reply.body, '--expect', 'f'.repeat(64))).code).toBe(1)
 })
 
-test('an export that somebody changed is refused, wherever the change is', async () => {
+test('a tampered export is refused, wherever the change is', async () => {
   const { call } = await sealYard()
   const text = await exported(call)
   const lines = text.split('\n')
@@ -111,7 +111,7 @@ test('an export that somebody changed is refused, wherever the change is', async
   expect(passed).toEqual([])
 })
 
-test('an export has no event of another project, and neither have its seals', async () => {
+test('an export has no event or seal of another project', async () => {
   const { call, other } = await sealYard()
   const [mine, others] = [await exported(call), await exported(other)]
   expect([mine.includes('secret'), others.includes('secret 2'), others.includes('run.created')]).toEqual([
@@ -125,7 +125,7 @@ test('an export has no event of another project, and neither have its seals', as
   )
 })
 
-test('an export begins behind what retention has dropped, and one of nothing is one', async () => {
+test('an export begins after what retention has deleted, and an empty export is valid', async () => {
   const { call, sql } = await sealYard()
   await sql`update seals set recorded_from = '2024-01-01T00:00:00Z' where number = 1`
   const text = await exported(call)
@@ -175,7 +175,7 @@ test('a verification says what is wrong, and where', async () => {
   })
 })
 
-test('a request that makes no sense is told which field does not', async () => {
+test('an invalid request is told which field is wrong', async () => {
   const { call } = await httpYard()
   const fieldOf = async (path: string) => (await call('GET', path)).body.error.details.fields[0].field
   expect(await fieldOf('/v1/events/export')).toBe('from')
@@ -188,7 +188,7 @@ test('a request that makes no sense is told which field does not', async () => {
   expect((await call('GET', '/v1/events/verify?from_seal=1')).body.first_problem.reason).toBe('head_differs')
 })
 
-test('a node that is killed while it seals leaves whole windows, and the next one goes on', {
+test('a node that is killed while sealing leaves whole windows, and the next one continues', {
   timeout: 60_000,
 }, async () => {
   const { sql, url } = await testDatabase()
@@ -211,7 +211,7 @@ test('a node that is killed while it seals leaves whole windows, and the next on
   expect([verdict.problem, verdict.events]).toEqual([null, log!.n])
 })
 
-test('an export reads on only when its client has taken what was read, and not at all when the client has left', async () => {
+test('an export reads on only when its client has taken what was read, and stops when the client has left', async () => {
   const { sql, url } = await testDatabase()
   await makePartitions(sql)
   await sql`insert into events (id, project_id, type, occurred_at, actor_type, correlation_id)

@@ -42,7 +42,7 @@ test.for([
   ],
   ['what caused it', `update events set causation_id = id where message = '3'`],
   ['its place', `update events set position = position + 1000 where message = '3'`],
-])('an event of which somebody changed %s is found, in its window', async ([_, attack]) => {
+])('tampering with %s of an event is detected in its window', async ([_, attack]) => {
   const { sql } = await sealedLog()
   await sql.unsafe(attack!)
   const { problem, windows } = await verify(sql)
@@ -50,7 +50,7 @@ test.for([
   expect((await verify(sql, { projectId: 'other' })).problem).toBeNull()
 })
 
-test('an event that was deleted is found', async () => {
+test('a deleted event is detected', async () => {
   const { sql } = await sealedLog()
   await sql`delete from events where message = '4'`
   expect((await verify(sql)).problem).toMatchObject({
@@ -61,14 +61,14 @@ test('an event that was deleted is found', async () => {
   })
 })
 
-test('an event that was added with the mark of an old transaction is found', async () => {
+test('an event added with the transaction id of an old window is detected', async () => {
   const { sql } = await sealedLog()
   await sql`insert into events (xid, position, id, project_id, type, occurred_at, actor_type, correlation_id)
     select xid, position - 1000, gen_random_uuid(), project_id, 'forged', now(), 'system', 'c' from events where message = '3'`
   expect((await verify(sql)).problem).toMatchObject({ seal: 2, reason: 'events_differ', eventsFound: 2 })
 })
 
-test('an event that was added behind the last seal is found, below the place up to which the log is sealed', async () => {
+test('an event added after the last seal, below the point up to which the log is sealed, is detected', async () => {
   const { sql } = await sealedLog()
   await note(sql, 'y', 'other')
   await sealAll(sql)
@@ -77,7 +77,7 @@ test('an event that was added behind the last seal is found, below the place up 
   expect((await verify(sql)).problem).toMatchObject({ seal: null, reason: 'not_sealed', eventsFound: 1 })
 })
 
-test('an event that was added with the mark of a transaction to come, and so would never be sealed, is found', async () => {
+test('an event added with a future transaction id, which would never be sealed, is detected', async () => {
   const { sql } = await sealedLog()
   await sql`insert into events (xid, id, project_id, type, occurred_at, actor_type, correlation_id)
     values ('99999999999', gen_random_uuid(), ${PROJECT}, 'forged', now(), 'system', 'c')`
@@ -85,14 +85,14 @@ test('an event that was added with the mark of a transaction to come, and so wou
   expect((await verify(sql, { projectId: 'other' })).problem).toBeNull()
 })
 
-test('two events that exchanged their data are found', async () => {
+test('two events with exchanged data are detected', async () => {
   const { sql } = await sealedLog()
   await sql`update events e set data = o.data, message = o.message from events o
     where e.message in ('4', '5') and o.message in ('4', '5') and e.message <> o.message`
   expect((await verify(sql)).problem).toMatchObject({ seal: 3, reason: 'events_differ', eventsFound: 2 })
 })
 
-test('a seal that was rewritten is found, and so is one that was rewritten together with its hash', async () => {
+test('a rewritten seal is detected, even together with its hash', async () => {
   const { sql } = await sealedLog()
   await sql`update seals set events = 7 where number = 2 and project_id = ${PROJECT}`
   await sql`update seals set sealed_at = now() where number = 2 and project_id = 'other'`
@@ -112,7 +112,7 @@ test('a seal that was rewritten is found, and so is one that was rewritten toget
   expect((await verify(again.sql, { fromSeal: pin })).problem).toMatchObject({ seal: 3, reason: 'head_differs' })
 })
 
-test('a seal that was removed is found, wherever it stood', async () => {
+test('a removed seal is detected, wherever it was', async () => {
   const { sql } = await sealedLog()
   await sql`delete from seals where number = 2 and project_id = ${PROJECT}`
   expect((await verify(sql)).problem).toMatchObject({ seal: 2, reason: 'chain_broken', message: 'Seal 2 is missing.' })
@@ -125,7 +125,7 @@ test('a seal that was removed is found, wherever it stood', async () => {
   expect((await verify(newest.sql, { fromSeal: pin })).problem).toMatchObject({ reason: 'head_differs', seal: 3 })
 })
 
-test('windows whose events retention has dropped are gone, and what is missing beside them is not', async () => {
+test('windows whose events retention has deleted are reported as gone, but other missing events are not', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await sql`create table events_20240101 partition of events for values from ('2024-01-01Z') to ('2024-01-08Z')`
@@ -150,7 +150,7 @@ test('windows whose events retention has dropped are gone, and what is missing b
   expect(await verify(sql)).toMatchObject({ problem: null, windows: 0, gone: { windows: 3, events: 4 } })
 })
 
-test('a call that stops at its bound says how to go on, and a span of time begins and ends with whole windows', async () => {
+test('a verification that stops at its limit says how to continue, and a time range covers whole windows', async () => {
   const { sql } = await sealedLog()
   const [at] = await sql<{ second: Date; third: Date }[]>`
     select (select min(recorded_at) from events where message = '3') as second, (select sealed_at from seals where number = 2 limit 1) as third`
@@ -202,7 +202,7 @@ test('nothing is missed or sealed twice while transactions of all lengths write 
   expect(covered).toBe(written + 2)
 })
 
-test('what an open transaction may still write is not sealed, and is once it has ended', async () => {
+test('what an open transaction may still write is not sealed until it has ended', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await sql.begin(async (tx) => {
@@ -214,7 +214,7 @@ test('what an open transaction may still write is not sealed, and is once it has
   expect(await verify(sql)).toMatchObject({ problem: null, events: 2, windows: 1 })
 })
 
-test('a backlog is sealed in windows of ten thousand, and a project that is silent meanwhile once in a million', {
+test('a backlog is sealed in windows of ten thousand, and a silent project once per million', {
   timeout: 60_000,
 }, async () => {
   const { sql } = await testDatabase()
@@ -235,7 +235,7 @@ test('a backlog is sealed in windows of ten thousand, and a project that is sile
   expect(await verify(sql, { projectId: 'quiet' })).toMatchObject({ problem: null, windows: 2, events: 1 })
 })
 
-test('on a server whose transactions begin anew the sealer says so, and seals nothing out of order', async () => {
+test('on a server whose transaction ids restart, the sealer says so and seals nothing out of order', async () => {
   const { sql } = await sealedLog()
   await sql`update sealed_log set xid = '99999999999'`
   await note(sql, '6')
@@ -246,7 +246,7 @@ test('on a server whose transactions begin anew the sealer says so, and seals no
   expect((await readLogLag(sql)).sealsMs).toBeGreaterThan(590_000)
 })
 
-test('hashing takes no transaction id, so that nobody else waits for it', async () => {
+test('hashing takes no transaction id, so nobody waits for it', async () => {
   const { sql } = await testDatabase()
   await prepareLog(sql)
   await note(sql, '1')

@@ -4,7 +4,7 @@ import { callerOf, httpYard, KEY, openNode, until } from '../../support/http-yar
 import { startNode } from '../../support/processes.ts'
 import { type Frame, watch } from '../../support/sse-client.ts'
 
-test('a stream begins with the first event, follows what comes, and ends after the event that ended the run', async () => {
+test('a stream begins with the first event, continues live, and ends after the event that ended the run', async () => {
   const { call, address } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body
@@ -49,7 +49,7 @@ test('a stream begins with the first event, follows what comes, and ends after t
   expect(chunks.map((frame) => JSON.parse(frame.data))).toEqual([{ chunk: 'wo', stream_id: 's', done: false }])
 })
 
-test("the project's feed tells what is committed on any node, and resumes where it was cut", async () => {
+test("the project's feed sends what is committed on any node, and resumes where it was cut off", async () => {
   const { address, url } = await httpYard()
   const other = callerOf((await openNode(url)).address)
   const frames: Frame[] = []
@@ -78,7 +78,7 @@ test("the project's feed tells what is committed on any node, and resumes where 
   expect(frames.map((frame) => JSON.parse(frame.data).data.i)).toEqual([0, 1, 2, 3, 4, 5])
 })
 
-test('a client that is cut at 300 random moments, with the writer on another node and the reader node killed in between, sees every event once', {
+test("a client that is cut off at 300 random moments, with the writer on another node and the reader's node killed in between, sees every event once", {
   timeout: 120_000,
 }, async () => {
   const { url } = await testDatabase()
@@ -138,7 +138,7 @@ test('a client that is cut at 300 random moments, with the writer on another nod
   expect(seen).toEqual(Array.from({ length: total.events }, (_, i) => String(i + 1)))
 })
 
-test("another project's run cannot be watched, and a place that is none is refused", async () => {
+test("another project's run cannot be followed, and an invalid position is refused", async () => {
   const { call, address } = await httpYard()
   const stranger = (await call('POST', '/v1/projects', { id: 'stranger' })).body.key
   await call('POST', '/v1/events', { type: 'a.b', run_id: 'r' })

@@ -64,7 +64,7 @@ const countStates = async (sql: Sql): Promise<Partial<Record<RunState, number>>>
 
 const operationOf = async ({ ctx }: Yard, id: string) => (await findOperation(ctx.sql, 'default', id))!
 
-test('all queued runs of a job are canceled, page by page, each caused by the event that began the operation', async () => {
+test('a bulk cancel cancels all queued runs of a job, page by page, each caused by the event that started the operation', async () => {
   const yard = await testYard()
   const { sql } = yard
   const job = await addJob(yard.ctx, 'j')
@@ -88,7 +88,7 @@ test('all queued runs of a job are canceled, page by page, each caused by the ev
   await expectTrueStories(sql)
 })
 
-test('a cancel reaches the children of the runs of its filter', async () => {
+test('a bulk cancel reaches the children of the matching runs', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'parent')
   await addJob(yard.ctx, 'child')
@@ -99,7 +99,7 @@ test('a cancel reaches the children of the runs of its filter', async () => {
   expect(await countStates(yard.sql)).toEqual({ canceled: 2 })
 })
 
-test('runs that are triggered after an operation began are not its business', async () => {
+test('runs triggered after an operation started are not processed', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await addRuns(yard, 'j', 3)
@@ -113,7 +113,7 @@ test('runs that are triggered after an operation began are not its business', as
   expect(await countStates(yard.sql)).toEqual({ canceled: 3, queued: 2 })
 })
 
-test('dead letters are redriven from the oldest on, up to a number of runs', async () => {
+test('a bulk redrive takes dead letters from the oldest on, up to max_runs', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const ids = await addRuns(yard, 'j', 5)
@@ -125,7 +125,7 @@ test('dead letters are redriven from the oldest on, up to a number of runs', asy
   expect(queued.map((row) => row.id)).toEqual(ids.slice(0, 3))
 })
 
-test('a replay makes a new run of each, with the payload, tags and key of the old one, and names those it could not', async () => {
+test('a bulk replay creates a new run of each, with payload, tags and key of the old one, and names those it skipped', async () => {
   const yard = await testYard()
   const { ctx, sql } = yard
   await addJob(ctx, 'j', { payloadSchema: { type: 'object' } })
@@ -187,7 +187,7 @@ test('large payloads are replayed a few at a time, each run once', async () => {
   expect(olds).toHaveLength(25)
 }, 30_000)
 
-test('a run that moves between being found and being canceled is skipped, and named', async () => {
+test('a run that changes state between being found and being canceled is skipped and named', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const [, ending] = (await addRuns(yard, 'j', 2)) as [string, string]
@@ -210,7 +210,7 @@ test('a run that moves between being found and being canceled is skipped, and na
   expect(await countStates(yard.sql)).toEqual({ canceled: 1, completed: 1 })
 })
 
-test('two nodes never work on the same page, and take turns with several operations', async () => {
+test('two nodes never process the same page, and take turns with several operations', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const ids = await addRuns(yard, 'j', 2_000)
@@ -226,7 +226,7 @@ test('two nodes never work on the same page, and take turns with several operati
   await expectTrueStories(yard.sql)
 }, 30_000)
 
-test('a canceled operation stops after the page under way; one that is over cannot be canceled', async () => {
+test('a canceled operation stops after the page in progress; one that has ended cannot be canceled', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await addRuns(yard, 'j', 1_200)
@@ -240,7 +240,7 @@ test('a canceled operation stops after the page under way; one that is over cann
   })
 })
 
-test('an operation that is canceled while a page is under way keeps that page, and no more', async () => {
+test('an operation that is canceled during a page completes that page and no more', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await addRuns(yard, 'j', 3_000)
@@ -256,7 +256,7 @@ test('an operation that is canceled while a page is under way keeps that page, a
   expect(await countStates(yard.sql)).toEqual({ canceled: done, queued: 3_000 - done })
 })
 
-test('operations that were over long ago are deleted, and those under way are not', async () => {
+test('operations that ended long ago are deleted, and those in progress are not', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const over = await start(yard, 'cancel', {})
@@ -268,7 +268,7 @@ test('operations that were over long ago are deleted, and those under way are no
   expect(await findOperation(yard.sql, 'default', running.id)).toBeDefined()
 })
 
-test('a page that fails is tried again; after ten failures in a row the operation has failed, and tells why', async () => {
+test('a page that fails is retried; after ten consecutive failures the operation has failed, with the reason', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   await addRuns(yard, 'j', 1)
@@ -289,7 +289,7 @@ test('a page that fails is tried again; after ten failures in a row the operatio
   expect(last).toEqual({ type: 'operation.failed', message: 'the milk is sour' })
 })
 
-test('ids are answered one by one in their order, also unknown ones, other projects’ ones and repeated ones', async () => {
+test('a replay by ids answers one by one in order, including unknown, foreign and repeated ids', async () => {
   const yard = await testYard()
   const { ctx, sql } = yard
   await addJob(ctx, 'j')
@@ -326,7 +326,7 @@ test('ids are answered one by one in their order, also unknown ones, other proje
   await expectTrueStories(sql)
 })
 
-test('runs of a filter are canceled while the caller waits, the newest first and no more than asked for', async () => {
+test('a synchronous cancel by filter takes the newest first and no more than asked for', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const ids = await addRuns(yard, 'j', 1_203)
@@ -337,7 +337,7 @@ test('runs of a filter are canceled while the caller waits, the newest first and
   expect(await cancelMatching(yard.ctx, { ...ASKED, filter: {}, max: 10_000 })).toHaveLength(503)
 })
 
-test('over HTTP an operation is looked at first, begun, followed and listed', async () => {
+test('over HTTP an operation is previewed, started, followed and listed', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   for (const team of ['a', 'b'])
@@ -375,7 +375,7 @@ test('over HTTP an operation is looked at first, begun, followed and listed', as
   })
 })
 
-test('a filter that is empty, says nothing or makes no sense is refused, and names its field', async () => {
+test('an empty, meaningless or contradictory filter is refused with its field', async () => {
   const { call } = await httpYard()
   const fieldOf = async (body: object) => {
     const { status, body: answered } = await call('POST', '/v1/operations', { kind: 'redrive', dry_run: true, ...body })
@@ -401,7 +401,7 @@ const nodeProcess = (databaseUrl: string): NodeProcess =>
   startNode('test/support/node-process.ts', [], { env: { DATABASE_URL: databaseUrl, PORT: '0', RUNYARD_API_KEY: KEY } })
 const addressOf = async (node: NodeProcess): Promise<string> => (await node.line(/ready at (\S+)/))[1]!
 
-test('when the node is killed in the middle, another one goes on, and no run is replayed twice', {
+test('when the node is killed in the middle of an operation, another one continues, and no run is replayed twice', {
   timeout: 90_000,
 }, async () => {
   const { sql, url } = await testDatabase()
@@ -435,7 +435,7 @@ test('when the node is killed in the middle, another one goes on, and no run is 
   await expectTrueStories(sql)
 })
 
-test('a filter with an empty list is refused: it would choose every run', async () => {
+test('a filter with an empty list is refused, because it would select every run', async () => {
   const { call } = await httpYard()
   for (const filter of [{ status: [] }, { tag: [] }, { metadata: [] }])
     for (const dry_run of [true, false]) {

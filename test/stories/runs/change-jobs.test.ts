@@ -12,7 +12,7 @@ async function stricter(url: string): Promise<Call> {
   return callerOf((await openNode(url, { RUNYARD_EGRESS: 'public' })).address)
 }
 
-test('a job whose one-time cron has fired may be changed and disabled; enabled again it needs a cron that fires', async () => {
+test('a job whose one-time cron has fired can be changed and disabled; to enable it again, it needs a cron that will fire', async () => {
   const { call } = await httpYard()
   const cron = new Date(Date.now() + 2_000).toISOString().slice(0, 19)
   const made = await call('POST', '/v1/jobs', { slug: 'once', execution: 'worker', cron })
@@ -33,7 +33,7 @@ test('a job whose one-time cron has fired may be changed and disabled; enabled a
   expect((await call('PATCH', '/v1/jobs/once', { enabled: true, cron: null })).status).toBe(200)
 })
 
-test('a job whose endpoint is no longer allowed may be changed and disabled, and not enabled again', async () => {
+test('a job whose endpoint is no longer allowed can be changed and disabled, but not enabled again', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'inside', execution: 'http', endpoint_url: 'http://127.0.0.1:9000/' })
   const now = await stricter(url)
@@ -46,7 +46,7 @@ test('a job whose endpoint is no longer allowed may be changed and disabled, and
   expect(fieldsOf(await now('PATCH', '/v1/jobs/inside', { enabled: true }))).toEqual(['endpoint_url'])
 })
 
-test('an endpoint in a private place is refused with the setting that would allow it, and allowed with it', async () => {
+test('a private endpoint is refused with the setting that would allow it, and allowed with that setting', async () => {
   const job = { slug: 'j', execution: 'http', endpoint_url: 'http://127.0.0.1:9000/' }
   const { call, url, node } = await httpYard({ RUNYARD_EGRESS: 'public' })
   const refused = await call('POST', '/v1/jobs', job)
@@ -62,7 +62,7 @@ test('an endpoint in a private place is refused with the setting that would allo
   expect(fieldsOf(elsewhere)).toEqual(['endpoint_url'])
 })
 
-test('a tool whose address is no longer allowed may be changed and switched off, and not on again', async () => {
+test('a tool whose address is no longer allowed can be changed and disabled, but not enabled', async () => {
   const { call, url } = await httpYard()
   const tool = { name: 'act', url: 'http://127.0.0.1:9000/' }
   expect((await call('POST', '/onceonly/v1/tools', tool)).status).toBe(200)
@@ -73,7 +73,7 @@ test('a tool whose address is no longer allowed may be changed and switched off,
   expect((await now('POST', '/onceonly/v1/tools/act/toggle', { enabled: true })).status).toBe(422)
 })
 
-test('a masked header that is sent back unchanged keeps its value, in whatever case; another value replaces it', async () => {
+test('a masked header that is sent back unchanged keeps its value, in any case; another value replaces it', async () => {
   const { call } = await httpYard()
   const seen: Record<string, unknown>[] = []
   const { url } = await httpServer((request, response) => {
@@ -106,7 +106,7 @@ test('a masked header that is sent back unchanged keeps its value, in whatever c
   await until(dispatched, (it) => it.authorization === 'Bearer of-bad-news' && it.referer === undefined)
 })
 
-test('a mask with no value behind it is refused, in a new job as in a change', async () => {
+test('a mask without a value behind it is refused, in a new job as in an update', async () => {
   const { call } = await httpYard()
   const job = { slug: 'j', execution: 'http', endpoint_url: 'http://127.0.0.1:9000/' }
   const masked = { endpoint_headers: { 'X-Api-Key': MASK } }
@@ -120,7 +120,7 @@ test('a mask with no value behind it is refused, in a new job as in a change', a
   expect((await call('PATCH', '/v1/jobs/j', { endpoint_headers: { 'X-Stars': MASK } })).status).toBe(200)
 })
 
-test('a preset that is sent back as it was shown keeps its secrets', async () => {
+test('a preset that is sent back as shown keeps its secrets', async () => {
   const { call } = await httpYard()
   const environment = { API_TOKEN: 'sesame-open', MODEL: 'large' }
   await call('PUT', '/v1/presets/gpu', { environment })

@@ -12,7 +12,7 @@ import { addJob, TESTER, testYard } from '../../support/yard.ts'
 const NEVER = new AbortController().signal
 const DAY_MS = 86_400_000
 
-describe('the ticks between two times', () => {
+describe('the cron ticks between two times', () => {
   const walked = (expression: string, timezone: string, { from, to, max }: { from: Date; to: Date; max: number }) => {
     const ticks: Date[] = []
     const at = new Cron(expression, { timezone, paused: true })
@@ -21,7 +21,7 @@ describe('the ticks between two times', () => {
     return ticks.slice(-max)
   }
 
-  test('are the same as those found by walking forward, also where clocks are changed', () => {
+  test('the ticks between two times are the same as those found by walking forward, even when clocks change', () => {
     const windows = [
       ['Europe/Berlin', '2026-03-28T20:00:00Z', '2026-03-29T06:00:00Z'],
       ['Europe/Berlin', '2026-10-24T20:00:00Z', '2026-10-25T06:00:00Z'],
@@ -45,7 +45,7 @@ describe('the ticks between two times', () => {
         }
   })
 
-  test('include both ends, and end before a time that is not reached', () => {
+  test('the ticks between two times include both ends, and stop before a time that is not reached', () => {
     const at = (text: string) => new Date(`2026-01-01T${text}Z`)
     const minutes = (from: string, to: string) =>
       ticksBetween('* * * * *', 'UTC', { from: at(from), to: at(to), max: 10 }).map((it) => it.toISOString().slice(11))
@@ -54,7 +54,7 @@ describe('the ticks between two times', () => {
     expect(minutes('10:00:30', '10:00:59.999')).toEqual([])
   })
 
-  test('cost what the last ones cost, however long ago the first one was', () => {
+  test('finding ticks costs no more when the first was long ago', () => {
     const to = new Date('2026-06-15T12:00:00Z')
     const startMs = performance.now()
     const ticks = ticksBetween('* * * * * *', 'Europe/Berlin', {
@@ -67,7 +67,7 @@ describe('the ticks between two times', () => {
   })
 })
 
-test('a schedule by the second that missed a week catches up at once, as each policy wants', async () => {
+test('a schedule by the second that missed a week catches up immediately, as each policy says', async () => {
   const { ctx, sql } = await testYard()
   for (const cronMissedPolicy of ['skip', 'one', 'all'] as const)
     await addJob(ctx, cronMissedPolicy, { cron: '* * * * * *', cronMissedPolicy })
@@ -88,7 +88,7 @@ test('a schedule by the second that missed a week catches up at once, as each po
   }
 })
 
-test('a job whose firing fails neither holds up the others nor is tried again at once', async () => {
+test('a job whose tick fails neither delays the others nor is retried immediately', async () => {
   const { ctx, sql } = await testYard()
   const bad = await addJob(ctx, 'bad', { cron: '0 * * * *' })
   await addJob(ctx, 'good', { cron: '0 * * * *' })
@@ -106,7 +106,7 @@ test('a job whose firing fails neither holds up the others nor is tried again at
   expect((await sql`select from events where type = 'schedule.fired'`).length).toBe(1)
 })
 
-test('a job whose expression cannot be read any more is put off, and told', async () => {
+test('a job whose cron expression can no longer be parsed is postponed, and reported', async () => {
   const { ctx, sql } = await testYard()
   const bad = await addJob(ctx, 'bad', { cron: '0 * * * *' })
   await addJob(ctx, 'good', { cron: '0 * * * *' })
@@ -134,7 +134,7 @@ async function copyJobs(sql: Sql, counts: Record<string, number>): Promise<void>
   await sql`update jobs set next_cron_at = date_trunc('minute', now())`
 }
 
-test('jobs are fired by the hundreds in one transaction, each tick once, also by two nodes at the same time', async () => {
+test('jobs are triggered by the hundreds in one transaction, each tick once, also by two nodes at the same time', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'first', { cron: '* * * * *' })
   await copyJobs(sql, { default: 1_199, b: 300 })
@@ -154,7 +154,7 @@ test('jobs are fired by the hundreds in one transaction, each tick once, also by
   expect(runs!.cron).toBe(runs!.n)
 })
 
-test('a project with a thousand jobs does not keep the only one of another waiting', async () => {
+test("a project with a thousand jobs does not keep another's only job waiting", async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'first', { cron: '* * * * *' })
   await copyJobs(sql, { default: 999, z: 1 })
@@ -167,7 +167,7 @@ test('a project with a thousand jobs does not keep the only one of another waiti
   })
 })
 
-test('more projects than one look holds have their turns one after the other', async () => {
+test('more projects than one look covers get their turns one after the other', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'first', { cron: '* * * * *' })
   await copyJobs(sql, Object.fromEntries(Array.from({ length: 520 }, (_, n) => [`p${String(n).padStart(3, '0')}`, 1])))
@@ -179,7 +179,7 @@ test('more projects than one look holds have their turns one after the other', a
   expect(runs!.n).toBe(521)
 })
 
-test('one job that fails costs none of its batch its tick', async () => {
+test('one job that fails costs no other job of its batch its tick', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'first', { cron: '* * * * *' })
   await copyJobs(sql, { default: 60 })
@@ -193,7 +193,7 @@ test('one job that fails costs none of its batch its tick', async () => {
 })
 
 for (const cronOverlapPolicy of ['skip', 'cancel_running'] as const)
-  test(`a run that is planned for tomorrow is nothing that a tick overlaps with: ${cronOverlapPolicy}`, async () => {
+  test(`a run scheduled for tomorrow does not overlap with a tick: ${cronOverlapPolicy}`, async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { cron: '* * * * *', cronOverlapPolicy })
     const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }

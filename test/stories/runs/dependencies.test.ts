@@ -27,7 +27,7 @@ async function end(call: Call, queue: string, outcome: object = { outcome: 'comp
 const stateOf = async (call: Call, run: { id: string }) => (await call('GET', `/v1/runs/${run.id}`)).body.status
 const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 
-test('a run waits until the runs of all jobs that its job depends on have ended as wanted', async () => {
+test('a run waits until the runs of all jobs that its job depends on have ended as required', async () => {
   const { call, url } = await httpYard()
   await jobs(call, 'extract', 'check', 'load')
   expect(await depend(call, 'load', 'extract')).toMatchObject({ status: 201, body: { condition: 'completed' } })
@@ -66,7 +66,7 @@ test('a run waits until the runs of all jobs that its job depends on have ended 
   await sql.end()
 })
 
-test('each condition is met by the ends that it names, and by no other', async () => {
+test('each condition of a dependency is met by the ends that it names, and by no other', async () => {
   const { call } = await httpYard()
   await jobs(call, 'source', 'on-completed', 'on-failed', 'on-any')
   for (const condition of ['completed', 'failed', 'any']) await depend(call, `on-${condition}`, 'source', condition)
@@ -87,7 +87,7 @@ test('each condition is met by the ends that it names, and by no other', async (
   expect(await begins()).toEqual({ completed: 'waiting', failed: 'waiting', any: 'queued' })
 })
 
-test('runs with a key look only at runs with the same key', async () => {
+test('runs with a key consider only runs with the same key', async () => {
   const { call } = await httpYard()
   await jobs(call, 'a', 'b')
   await depend(call, 'b', 'a')
@@ -109,7 +109,7 @@ test('runs with a key look only at runs with the same key', async () => {
   expect(await stateOf(call, third)).toBe('waiting')
 })
 
-test('a delayed run is asked when it is due, and a reschedule to now does not get around it', async () => {
+test('a delayed run checks its dependencies when it is due, and a reschedule to now does not bypass them', async () => {
   const { call } = await httpYard()
   await jobs(call, 'a', 'b')
   await depend(call, 'b', 'a')
@@ -125,7 +125,7 @@ test('a delayed run is asked when it is due, and a reschedule to now does not ge
   await untilState(call, later.id, ['queued'])
 })
 
-test('a run that waits for others expires with its time to live, and can be canceled', async () => {
+test('a run that waits for dependencies expires with its time to live, and can be canceled', async () => {
   const { call } = await httpYard()
   await jobs(call, 'a', 'b')
   await depend(call, 'b', 'a')
@@ -136,7 +136,7 @@ test('a run that waits for others expires with its time to live, and can be canc
   expect(over.body.error).toBe('timed out waiting for the jobs that it depends on')
 })
 
-test('what a job no longer depends on holds nothing up', async () => {
+test('a removed dependency no longer holds runs back', async () => {
   const { call } = await httpYard()
   await jobs(call, 'a', 'b', 'c')
   const made = (await depend(call, 'c', 'a')).body
@@ -156,7 +156,7 @@ test('what a job no longer depends on holds nothing up', async () => {
   expect((await trigger(call, 'c')).status).toBe('queued')
 })
 
-test('circles, repeats, unknown jobs and jobs of other projects are refused', async () => {
+test('cycles, duplicates, unknown jobs and jobs of other projects are refused as dependencies', async () => {
   const { call } = await httpYard()
   await jobs(call, 'a', 'b', 'c')
   await depend(call, 'b', 'a')
@@ -173,7 +173,7 @@ test('circles, repeats, unknown jobs and jobs of other projects are refused', as
   expect((await call('GET', `/v1/runs/${run.id}/dependency-status`, undefined, stranger)).status).toBe(404)
 })
 
-test('two dependencies that would close a circle together are not both made', async () => {
+test('of two simultaneous dependencies that would close a cycle, at most one is added', async () => {
   const { call } = await httpYard()
   for (let round = 0; round < 10; round++) {
     const [a, b] = [`a${round}`, `b${round}`]
@@ -183,7 +183,7 @@ test('two dependencies that would close a circle together are not both made', as
   }
 })
 
-test('ends and triggers at the same moment: no run is left waiting for what has ended', {
+test('when ends and triggers happen at once, no run is left waiting for what has ended', {
   timeout: 60_000,
 }, async () => {
   const { call } = await httpYard()

@@ -30,7 +30,7 @@ const job = (slug: string, url: string, more: object = {}) => ({
 
 const idsOf = (seen: Seen[]) => seen.map(({ headers }) => headers['webhook-id'])
 
-test('every dispatch has a webhook-id of its own: a retry, a redrive and a restart are no repeats', async () => {
+test('every dispatch has its own webhook-id: a retry, a redrive and a restart are not repeats', async () => {
   const { call } = await httpYard()
   const { url, seen } = await endpoint(500, 500, 200, 0, 200)
   await call('POST', '/v1/jobs', job('j', url, { max_attempts: 2 }))
@@ -49,7 +49,7 @@ test('every dispatch has a webhook-id of its own: a retry, a redrive and a resta
   expect(new Set(idsOf(seen)).size).toBe(5)
 })
 
-test('an attempt that a stopping node gives back is dispatched under a new webhook-id', async () => {
+test('an attempt that a stopping node returns is dispatched with a new webhook-id', async () => {
   const { call, node, url: database } = await httpYard()
   const { url, seen } = await endpoint(0, 200)
   await call('POST', '/v1/jobs', job('j', url))
@@ -64,7 +64,7 @@ test('an attempt that a stopping node gives back is dispatched under a new webho
   expect(new Set(idsOf(seen)).size).toBe(2)
 })
 
-test('headers that cannot be sent are refused when a job is created or changed, by name and without the value', async () => {
+test('headers that cannot be sent are refused when a job is created or updated, by name and without the value', async () => {
   const { call } = await httpYard()
   const { url } = await endpoint(200)
   const cases: [headers: Record<string, string>, told: string][] = [
@@ -88,7 +88,7 @@ test('headers that cannot be sent are refused when a job is created or changed, 
   }
 })
 
-test("a header is sent once, and the job's own never takes the place of ours, in whatever case", async () => {
+test("a header is sent once, and the job's headers never replace ours, in any case", async () => {
   const { call } = await httpYard()
   const { url, seen } = await endpoint(200)
   const endpoint_headers = {
@@ -109,7 +109,7 @@ test("a header is sent once, and the job's own never takes the place of ours, in
   expect(Object.values(headers)).not.toContain('mine')
 })
 
-test('X-Previous-Error is cut between characters, never inside an escape', async () => {
+test('X-Previous-Error is truncated between characters, never inside an escape', async () => {
   const { call } = await httpYard()
   const errors: string[] = []
   const { url } = await httpServer((request, response) => {
@@ -131,7 +131,7 @@ test('X-Previous-Error is cut between characters, never inside an escape', async
   }
 })
 
-test('a Retry-After of nothing, or in the past, does not shorten the delay of the policy', async () => {
+test('a Retry-After of zero or in the past does not shorten the delay of the policy', async () => {
   const { call } = await httpYard()
   for (const [slug, retryAfter] of [
     ['zero', '0'],

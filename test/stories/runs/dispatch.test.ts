@@ -40,7 +40,7 @@ const job = (slug: string, url: string, more: object = {}) => ({
   ...more,
 })
 
-test('a 2xx completes the run with the body as its result, and the time of each part is measured', async () => {
+test('a 2xx completes the run with the body as its result, and the time of each phase is measured', async () => {
   const { call } = await httpYard()
   const { url, seen } = await endpoint((respond) => respond(200, '{"sum":3}', { 'content-type': 'application/json' }))
   const made = await call('POST', '/v1/jobs', job('sum', url))
@@ -62,7 +62,7 @@ test('a 2xx completes the run with the body as its result, and the time of each 
   expect(() => new Webhook(made.body.signing_secret).verify(request!.body, request!.headers)).not.toThrow()
 })
 
-test('500, 408 and 429 are tried again; a 404 is a dead letter at once', async () => {
+test('500, 408 and 429 are retried; a 404 is a dead letter immediately', async () => {
   const { call } = await httpYard()
   const flaky = await endpoint(
     (r) => r(500),
@@ -84,7 +84,7 @@ test('500, 408 and 429 are tried again; a 404 is a dead letter at once', async (
   })
 })
 
-test('Retry-After is waited for', async () => {
+test('Retry-After is honoured', async () => {
   const { call } = await httpYard()
   const { url } = await endpoint((r) => r(503, '', { 'retry-after': '120' }))
   await call('POST', '/v1/jobs', job('busy', url))
@@ -94,7 +94,7 @@ test('Retry-After is waited for', async () => {
   expect((await call('GET', `/v1/runs/${run.body.id}/why`)).body).toMatchObject({ reason: 'retry' })
 })
 
-test('a redirect is not followed, an endless body is cut off, and garbage is an error: each a failed attempt', async () => {
+test('an unfollowed redirect, an endless body and garbage are each a failed attempt', async () => {
   const { call } = await httpYard()
   const target = await endpoint((r) => r(200, 'never'))
   const cases = {
@@ -131,7 +131,7 @@ test('a cancel aborts the request in flight', async () => {
   await until(async () => seen[0]!.closed, Boolean, 3_000)
 })
 
-test('a 202 hands the run over: the handler reports, keeps a checkpoint, spawns a child and completes by its token', async () => {
+test('a 202 hands the run over: the handler reports, saves a checkpoint, spawns a child and completes with its token', async () => {
   const { call, address } = await httpYard()
   const { url, seen } = await endpoint((r) => r(202))
   await call('POST', '/v1/jobs', job('long', url))
@@ -209,7 +209,7 @@ test('a retry is sent the last checkpoint', async () => {
   expect(seen[1]!.headers['x-checkpoint-number']).toBe('1')
 })
 
-test('a result that the schema of the job refuses is a failed attempt', async () => {
+test('a result that does not match the schema of the job is a failed attempt', async () => {
   const { call } = await httpYard()
   const { url } = await endpoint((r) => r(200, '"text"', { 'content-type': 'application/json' }))
   await call('POST', '/v1/jobs', job('strict', url, { max_attempts: 1, result_schema: { type: 'object' } }))
@@ -217,7 +217,7 @@ test('a result that the schema of the job refuses is a failed attempt', async ()
   expect((await untilState(call, run.body.id, ['dead_letter'])).body.error_code).toBe('result_invalid')
 })
 
-test('a pause that the handler does not answer takes the lease after the grace; a resume goes on', async () => {
+test('a pause that the handler ignores revokes the lease after the grace period, and a resume continues', async () => {
   const { call } = await httpYard()
   const { url, seen } = await endpoint(
     () => {},
@@ -236,7 +236,7 @@ test('a pause that the handler does not answer takes the lease after the grace; 
   expect((await untilState(call, run.body.id, ['completed'])).body).toMatchObject({ attempt: 1, result: 'done' })
 })
 
-test('a node that stops lets its calls end, and gives back those that do not end in time', async () => {
+test('a stopping node lets its calls end, and returns those that do not end in time', async () => {
   const { call, node, url: database } = await httpYard()
   const { url, seen } = await endpoint(
     () => {},

@@ -32,7 +32,7 @@ async function bury(call: Call, count: number): Promise<string[]> {
 
 const statusOf = async (call: Call, id: string): Promise<string> => (await call('GET', `/v1/runs/${id}`)).body.status
 
-test('a dead letter that is dismissed is failed, for good, and still tells what it failed with', async () => {
+test('a dismissed dead letter is permanently failed, and still shows its error', async () => {
   const { call, url } = await httpYard()
   await addJob(call)
   const [id] = await bury(call, 1)
@@ -91,7 +91,7 @@ test('an operation dismisses dead letters; one that cancels everything leaves th
   expect(refused.status).toBe(422)
 })
 
-test('of a dismissal and a redrive at once each is told what came of it, and the log agrees', async () => {
+test('of a simultaneous dismissal and redrive each gets its outcome, and the log agrees', async () => {
   const { call, url } = await httpYard()
   await addJob(call)
   const ids = await bury(call, 20)
@@ -102,7 +102,7 @@ test('of a dismissal and a redrive at once each is told what came of it, and the
   await expectTrueStories(sqlOf(url))
 })
 
-test("dialects show a dismissed dead letter as failed, and dismiss none by a cancel of the product's own", async () => {
+test('dialects show a dismissed dead letter as failed, and their own cancels dismiss none', async () => {
   const { call } = await httpYard()
   await addJob(call)
   const [one, other] = await bury(call, 2)
@@ -127,7 +127,7 @@ test('retention deletes dead letters with the other runs, and keeps what a redri
   expect((await call('GET', '/v1/stats')).body.runs.dead_letter).toBe(0)
 })
 
-test('an external run ends when nobody has reported it for as long as the operator allows', async () => {
+test('an external run ends when nobody has reported on it for as long as the operator allows', async () => {
   const { call, url } = await httpYard({ RUNYARD_EXTERNAL_SILENCE_SECS: '2' })
   const report = (run: string, type = 'step') => call('POST', '/v1/events', { type, run_id: run })
   await report('silent')
@@ -160,7 +160,7 @@ test('a run that a governed call named, and one under an AI lease, end by silenc
   expect(await statusOf(call, held!.run_ref)).toBe('executing')
 })
 
-test('a payload that retention has taken is told to be gone, and one that was null is not', async () => {
+test('a payload that retention has deleted is reported as gone, and one that was null is not', async () => {
   const { call, url } = await httpYard({ RUNYARD_KEEP_PAYLOADS_DAYS: '0' })
   await addJob(call)
   const old = (await call('POST', '/v1/jobs/j/runs', { payload: { n: 1 } })).body.id

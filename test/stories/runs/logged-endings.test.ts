@@ -31,7 +31,7 @@ const WARN = 40
 const INFO = 30
 const DEBUG = 20
 
-test('each failed attempt is one line, the last one a warning; a success is told at level debug', async () => {
+test('each failed attempt is one log line, the last one a warning; a success is logged at level debug', async () => {
   const { call, linesOf } = await loggingNode()
   const answers = [500, 500, 200]
   const { url } = await httpServer((_request, response) => response.writeHead(answers.shift() ?? 200).end('"said"'))
@@ -63,7 +63,7 @@ test('each failed attempt is one line, the last one a warning; a success is told
   )
 })
 
-test("a worker's failure and an endpoint that cannot be reached are told like any other", async () => {
+test("a worker's failure and an unreachable endpoint are logged like any other failure", async () => {
   const { call, linesOf } = await loggingNode()
   await call('POST', '/v1/jobs', { slug: 'w', execution: 'worker', max_attempts: 1 })
   const run = (await call('POST', '/v1/jobs/w/runs', {})).body
@@ -84,7 +84,7 @@ test("a worker's failure and an endpoint that cannot be reached are told like an
   )
 })
 
-test('a setting that is not known is told at the start, with what was probably meant and without its value', async () => {
+test('an unknown setting is reported at startup, with the probable name and without its value', async () => {
   const { url } = await testDatabase()
   const env = { DATABASE_URL: url, PORT: '0', RUNYARD_DEMO: 'off', RUNYARD_EGRES: 'sesame', LOG_LEVEL: 'info' }
   const node = startProcess('src/main.ts', [], { env: { ...env, RUNYARD_API_KEY: KEY } })
@@ -93,7 +93,7 @@ test('a setting that is not known is told at the start, with what was probably m
   expect(node.output()).not.toContain('sesame')
 })
 
-test('a wait that times out is told like a failed attempt', async () => {
+test('a wait that times out is logged like a failed attempt', async () => {
   const { call, linesOf } = await loggingNode()
   await call('POST', '/v1/jobs', { slug: 'w', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/w/runs', {})).body

@@ -12,7 +12,7 @@ const why = async (call: Call, runId: string) => (await call('GET', `/v1/runs/${
 const ask = async (call: Call, more: object = {}) =>
   (await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: ['reports'], limit: 1, ...more })).body.runs
 
-test('a queued run tells that no worker claims from its queue, until one does', async () => {
+test('a queued run says that no worker claims from its queue, until one does', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'report', execution: 'worker', queue: 'reports' })
   const first = await trigger(call, 'report')
@@ -48,7 +48,7 @@ test('a queued run tells that no worker claims from its queue, until one does', 
   await sql.end()
 })
 
-test('a run of an endpoint tells when no node dispatches, and its turn when one does', async () => {
+test('a run for an endpoint says when no node dispatches, and its position when one does', async () => {
   const { url } = await testDatabase()
   const call = callerOf((await openNode(url, { RUNYARD_ROLES: 'api' })).address, KEY)
   await call('POST', '/v1/jobs', { slug: 'hook', execution: 'http', endpoint_url: 'http://127.0.0.1:9/' })
@@ -59,7 +59,7 @@ test('a run of an endpoint tells when no node dispatches, and its turn when one 
   })
 })
 
-test('names of queues that a client makes up are bounded, and forgotten after a day', async () => {
+test('names of queues that a client invents are bounded, and forgotten after a day', async () => {
   const { call, url } = await httpYard()
   const sql = connect(url, { max: 1 })
   for (let at = 0; at < 1_100; at += 20)

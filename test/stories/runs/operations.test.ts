@@ -4,7 +4,7 @@ import { connect } from '#postgres/sql.ts'
 import { callerOf, httpYard, openNode, until, untilState } from '../../support/http-yard.ts'
 import { httpServer } from '../../support/local-servers.ts'
 
-test('a node is ready when the database answers and its duties have succeeded', async () => {
+test('a node is ready when the database responds and its duties have succeeded', async () => {
   const { call } = await httpYard()
   expect((await call('GET', '/health/live', undefined, { key: '' })).body).toEqual({ status: 'ok' })
   const ready = await until(
@@ -37,7 +37,7 @@ test('a node is ready when the database answers and its duties have succeeded', 
   ])
 })
 
-test('metrics tell backlog, oldest age and wait per queue', async () => {
+test('metrics report backlog, oldest age and wait per queue', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'letters' })
   await call('POST', '/v1/jobs/j/runs/batch', { items: [{}, {}, { delay_secs: 60 }] })
@@ -87,7 +87,7 @@ test('traces are exported, and the dispatch is a span of the trace that triggere
   }
 })
 
-test('a change with an idempotency key is made once, and its reply is given again', async () => {
+test('a change with an idempotency key is made once, and its reply is returned again', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const headers = { 'idempotency-key': 'k1' }
@@ -112,7 +112,7 @@ test('a change with an idempotency key is made once, and its reply is given agai
   ).toBe('true')
 })
 
-test('an idle node asks the database less than five times a second', { timeout: 90_000 }, async () => {
+test('an idle node queries the database less than five times a second', { timeout: 90_000 }, async () => {
   const { url } = await httpYard()
   const sql = connect(url, { max: 1, name: 'watching' })
   const commits = async () => {

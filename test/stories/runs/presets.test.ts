@@ -14,7 +14,7 @@ async function claim(call: Call, queue: string) {
   return runs[0]
 }
 
-test('the machine presets are there, smallest first; a project may replace one, and have its own', async () => {
+test('the machine presets exist, smallest first; a project can replace one and add its own', async () => {
   const { call } = await httpYard()
   const names = async () => (await call('GET', '/v1/presets')).body.data.map((it: { name: string }) => it.name)
   const machines = ['micro', 'small-1x', 'small-2x', 'medium-1x', 'medium-2x', 'large-1x', 'large-2x']
@@ -43,7 +43,7 @@ test('the machine presets are there, smallest first; a project may replace one, 
   expect(events.map((it: { type: string }) => it.type)).toEqual(['preset.set', 'preset.set', 'preset.deleted'])
 })
 
-test('a run that is triggered with a preset waits in its queue, with its times and its values', async () => {
+test('a run triggered with a preset waits in its queue, with its timeouts and its values', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'ordinary' })
   await call('PUT', '/v1/presets/gpu', { queue: 'gpu', timeout_secs: 900, environment: { MODEL: 'large' } })
@@ -64,7 +64,7 @@ test('a run that is triggered with a preset waits in its queue, with its times a
   expect([refused.status, code(refused)]).toEqual([404, 'preset_not_found'])
 })
 
-test('a restart takes an executing run from its executor and begins anew, with the settings of a preset', async () => {
+test('a restart takes an executing run from its executor and starts again, with the settings of a preset', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'ordinary' })
   const run = await trigger(call, 'j')
@@ -96,7 +96,7 @@ test('a restart takes an executing run from its executor and begins anew, with t
   await sql.end()
 })
 
-test('a restart that is refused changes nothing', async () => {
+test('a refused restart changes nothing', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'ordinary' })
   const run = await trigger(call, 'j')
@@ -114,7 +114,7 @@ test('a restart that is refused changes nothing', async () => {
   expect(code(await call('POST', `/v1/runs/${run.id}/restart`))).toBe('run_over')
 })
 
-test('a request in flight is aborted by a restart, and the handler is called again with the preset', async () => {
+test('a restart aborts a request in flight, and the handler is called again with the preset', async () => {
   const { call } = await httpYard()
   const seen: { headers: Record<string, string>; closed: boolean }[] = []
   const { url } = await httpServer((request, response) => {
@@ -138,7 +138,7 @@ test('a request in flight is aborted by a restart, and the handler is called aga
   expect(seen[1]!.headers['x-attempt']).toBe('1')
 })
 
-test('a pause is told to the executor; without its grace being used the run is paused, and its request aborted', async () => {
+test('the executor is notified of a pause; without a response within the grace period the run is paused, and its request aborted', async () => {
   const { call } = await httpYard()
   const seen: { closed: boolean; token: string }[] = []
   const { url } = await httpServer((request, response) => {

@@ -5,7 +5,7 @@ import { httpServer } from '../../support/local-servers.ts'
 import { addWorkerJob, claimOne, executing, settle } from '../../support/strait-attempts.ts'
 import { straitYard } from '../../support/strait-yard.ts'
 
-test('a restart with a preset that leaves queue, timeout and attempts to the job goes back to what the job says', async () => {
+test('a restart with a preset that sets no queue, timeout or attempts uses those of the job', async () => {
   const { native, call } = await straitYard()
   await addWorkerJob(native, 'w', { timeout_secs: 100, max_attempts: 2 })
   await native('PUT', '/v1/presets/big', { queue: 'big', timeout_secs: 900, max_attempts: 7 })
@@ -31,7 +31,7 @@ test('a replay of a run that was restarted with a preset has the settings of tha
   expect(replay.body.timeout_secs).toBe(900)
 })
 
-test('no run of a deleted job is queued for ever: redrive and resume are refused', async () => {
+test('no run of a deleted job can be queued again: redrive and resume are refused', async () => {
   const { native, call, url } = await straitYard()
   await addWorkerJob(native, 'w')
   const a = await executing(native, call, 'w')
@@ -46,7 +46,7 @@ test('no run of a deleted job is queued for ever: redrive and resume are refused
   expect(redriven.status).toBeGreaterThanOrEqual(400)
 })
 
-test('a redriven run has its idempotency key again: the key makes no second run beside it', async () => {
+test('a redriven run has its idempotency key again: the key creates no second run beside it', async () => {
   const { native, call } = await straitYard()
   await addWorkerJob(native, 'w')
   const a = await executing(native, call, 'w', { idempotency_key: 'k' })
@@ -56,7 +56,7 @@ test('a redriven run has its idempotency key again: the key makes no second run 
   expect(again.body.id).toBe(a.runId)
 })
 
-test('spawn: one that is awaited and whose wait is refused leaves no child behind', async () => {
+test('an awaited spawn whose wait is refused leaves no child behind', async () => {
   const { native, call } = await straitYard()
   await addWorkerJob(native, 'w')
   await addWorkerJob(native, 'c')
@@ -67,7 +67,7 @@ test('spawn: one that is awaited and whose wait is refused leaves no child behin
   expect([r.status, kids.body.data.length]).toEqual([409, 0])
 })
 
-test('a continuation that is given null works on null', async () => {
+test('a continuation with an explicit null payload has null', async () => {
   const { native, call } = await straitYard()
   await addWorkerJob(native, 'w')
   const a = await executing(native, call, 'w', { payload: { old: 1 } })
@@ -75,7 +75,7 @@ test('a continuation that is given null works on null', async () => {
   expect(next.body.payload ?? null).toBe(null)
 })
 
-test('a continuation is executed where the run that it continues was: with its preset, its queue and its overrides', async () => {
+test('a continuation runs where the original did: with its preset, queue and overrides', async () => {
   const { native, call } = await straitYard()
   await addWorkerJob(native, 'w')
   const { body: run } = await native('POST', '/v1/jobs/w/runs', { preset: 'large-1x', timeout_secs: 1234 })
@@ -86,7 +86,7 @@ test('a continuation is executed where the run that it continues was: with its p
   expect(shown).toMatchObject({ preset: 'large-1x', queue: 'large-1x', timeout_secs: 1234 })
 })
 
-test('pause: a worker that is told to pause and fails retryably leaves the run paused', async () => {
+test('a worker that was asked to pause and fails retryably leaves the run paused', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'w', { max_attempts: 3, retry_initial_delay_secs: 0, retry_strategy: 'fixed' })
   const a = await executing(native, call, 'w')
@@ -96,7 +96,7 @@ test('pause: a worker that is told to pause and fails retryably leaves the run p
   expect(now.body.status).toBe('paused')
 })
 
-test('pause: a worker that is told to pause and returns the run unfinished leaves it paused', async () => {
+test('a worker that was asked to pause and returns the run unfinished leaves it paused', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'w', { max_attempts: 3 })
   const a = await executing(native, call, 'w')
@@ -106,7 +106,7 @@ test('pause: a worker that is told to pause and returns the run unfinished leave
   expect(now.body.status).toBe('paused')
 })
 
-test('pause: a run that was told to pause is not paused again after it went to wait and woke', async () => {
+test('a run that was asked to pause is not paused again after it has waited and woken', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'w', { max_attempts: 3, pause_grace_secs: 2 })
   const a = await executing(native, call, 'w')
@@ -119,7 +119,7 @@ test('pause: a run that was told to pause is not paused again after it went to w
   expect(now.body.status).toBe('paused')
 })
 
-test('a handler that has heard of the pause keeps a checkpoint and yields: its run is paused, and goes on from there', async () => {
+test('a handler that was asked to pause saves a checkpoint and yields: its run is paused, and continues from there', async () => {
   const { native, call, address } = await straitYard()
   const seen: (string | undefined)[] = []
   const server = await httpServer(async (request, response) => {

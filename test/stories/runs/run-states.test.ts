@@ -210,7 +210,7 @@ test('whatever is done to runs at the same time, the log tells a legal life and 
   )
 })
 
-test('every move is made from every state that the table allows it from, and from no other', async () => {
+test('every move is made from every state that the table allows, and from no other', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'yard')
   for (const move of Object.keys(RUN_MOVES) as RunMove[]) {

@@ -41,8 +41,8 @@ const codeOf = async (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
   )
 
-describe('idempotency', () => {
-  test('the same key and payload give the first run, whatever the order of the keys in it', async () => {
+describe('idempotency keys of runs', () => {
+  test("the same idempotency key and payload return the first run, whatever the order of the payload's keys", async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     const first = await triggerRun(ctx, 'j', { payload: { a: 1, b: 2 }, idempotencyKey: 'k' }, origin)
@@ -50,14 +50,14 @@ describe('idempotency', () => {
     expect(second).toMatchObject({ replayed: true, run: { id: first.run.id } })
   })
 
-  test('the same key with another payload is refused', async () => {
+  test('the same idempotency key with another payload is refused', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     await triggerRun(ctx, 'j', { payload: 1, idempotencyKey: 'k' }, origin)
     expect(await codeOf(triggerRun(ctx, 'j', { payload: 2, idempotencyKey: 'k' }, origin))).toBe('idempotency_mismatch')
   })
 
-  test('of a hundred triggers at once with one key, one makes a run', async () => {
+  test('of a hundred simultaneous triggers with one key, one creates a run', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     const done = await Promise.all(
@@ -75,7 +75,7 @@ describe('idempotency', () => {
     expect([a, b]).toMatchObject([{ replayed: false }, { replayed: true }])
   })
 
-  test('a run that ended in a failure frees its key; one that completed keeps it', async () => {
+  test('a failed run frees its idempotency key; a completed one keeps it', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j', { maxAttempts: 1 })
     const failed = await trigger(ctx, 'j', { idempotencyKey: 'bad' })
@@ -95,7 +95,7 @@ describe('idempotency', () => {
     })
   })
 
-  test('a key whose 24 hours are over is taken by the next run', async () => {
+  test('an idempotency key whose 24 hours are over can be used by the next run', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     await trigger(ctx, 'j', { idempotencyKey: 'k' })
@@ -104,8 +104,8 @@ describe('idempotency', () => {
   })
 })
 
-describe('attempts', () => {
-  test('a failure is tried again with the error kept, until the attempts are used up and the run is a dead letter', async () => {
+describe('attempts and retries', () => {
+  test('a failure is retried with its error kept, until retries are exhausted and the run is a dead letter', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { maxAttempts: 2 })
     const run = await trigger(ctx, 'j')
@@ -120,7 +120,7 @@ describe('attempts', () => {
     await expectTrueStories(sql)
   })
 
-  test('a delayed retry waits for its time and then is claimed', async () => {
+  test('a delayed retry waits for its time and is then claimed', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { retryInitialDelaySecs: 60 })
     const run = await trigger(ctx, 'j')
@@ -135,7 +135,7 @@ describe('attempts', () => {
     expect(await claim(ctx, 1)).toMatchObject([{ runId: run.id, attempt: 2 }])
   })
 
-  test('what the failed side asked for is waited, up to the longest delay of the policy', async () => {
+  test('a retry delay that the failed side asked for is honoured, up to the longest delay of the policy', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j', { retryMaxDelaySecs: 30 })
     const run = await trigger(ctx, 'j')
@@ -156,7 +156,7 @@ describe('attempts', () => {
     expect((dueAt!.getTime() - Date.now()) / 1000).toBeLessThan(31)
   })
 
-  test('a lease that ran out is a crash, tried again; the late settlement of the old attempt changes nothing', async () => {
+  test('an expired lease is a crash and is retried; the late settlement of the old attempt changes nothing', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     const run = await trigger(ctx, 'j')
@@ -173,7 +173,7 @@ describe('attempts', () => {
     await expectTrueStories(sql)
   })
 
-  test('an attempt that takes longer than its timeout ends as timed_out when it was the last', async () => {
+  test('a last attempt that takes longer than its timeout ends as timed_out', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { maxAttempts: 1 })
     const run = await trigger(ctx, 'j', { timeoutSecs: 7 })
@@ -183,7 +183,7 @@ describe('attempts', () => {
     expect(await fresh(ctx, run.id)).toMatchObject({ state: 'timed_out', error: 'timed out after 7 s' })
   })
 
-  test('a run that waited longer than its time to live expires', async () => {
+  test('a run that has waited longer than its time to live expires', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     const run = await trigger(ctx, 'j', { ttlSecs: 5 })
@@ -192,7 +192,7 @@ describe('attempts', () => {
     expect(await fresh(ctx, run.id)).toMatchObject({ state: 'expired', errorCode: 'expired' })
   })
 
-  test('a redrive is the same run, its attempts counted anew and its time to live refreshed', async () => {
+  test('a redrive is the same run with its attempts counted from 1 and its time to live renewed', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j', { maxAttempts: 1 })
     const run = await trigger(ctx, 'j', { ttlSecs: 60 })
@@ -207,7 +207,7 @@ describe('attempts', () => {
     expect(await claim(ctx, 1)).toMatchObject([{ runId: run.id, attempt: 1 }])
   })
 
-  test('a replay is a new run that names the old one, which stays as it is', async () => {
+  test('a replay is a new run that names the old one, which is unchanged', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j', { maxAttempts: 1 })
     const run = await trigger(ctx, 'j', {
@@ -250,7 +250,7 @@ describe('cancel', () => {
     await expectTrueStories(sql)
   })
 
-  test('no child survives a cancel of its parent that comes at the same moment as the spawn', async () => {
+  test('no child survives a cancel of its parent that happens at the same time as the spawn', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     for (let round = 0; round < 20; round++) {
@@ -266,7 +266,7 @@ describe('cancel', () => {
     await expectTrueStories(sql)
   })
 
-  test('canceling twice succeeds and writes one event; canceling what is over is refused', async () => {
+  test('canceling twice succeeds and writes one event; canceling an ended run is refused', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j')
     const run = await trigger(ctx, 'j')
@@ -281,8 +281,8 @@ describe('cancel', () => {
   })
 })
 
-describe('turns', () => {
-  test("one project's backlog does not hold up another's single run", async () => {
+describe('fairness, priority and concurrency limits', () => {
+  test("one project's backlog does not delay another's single run", async () => {
     const { ctx, sql } = await testYard()
     await insertProject(sql, { id: 'small', name: 'Small' })
     await addJob(ctx, 'big')
@@ -299,7 +299,7 @@ describe('turns', () => {
     expect(claimed.map((it) => it.runId)).toContain(run.id)
   })
 
-  test("one job's backlog does not hold up another job of the project", async () => {
+  test("one job's backlog does not delay another job of the project", async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'big')
     await addJob(ctx, 'one')
@@ -313,7 +313,7 @@ describe('turns', () => {
     expect((await claim(ctx, 10)).map((it) => it.runId)).toContain(single.id)
   })
 
-  test('within a project, higher priority goes first and the older goes first within a priority', async () => {
+  test('within a project, higher priority goes first, and within a priority the older run', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     const low = [await trigger(ctx, 'j'), await trigger(ctx, 'j')]
@@ -322,7 +322,7 @@ describe('turns', () => {
     expect((await claim(ctx, 1)).concat(await claim(ctx, 1)).map((it) => it.runId)).toEqual(low.map((run) => run.id))
   })
 
-  test('no more runs of a job are under way than its limit, whoever claims at the same time', async () => {
+  test('no more runs of a job execute than its limit, whoever claims at the same time', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { maxConcurrency: 7 })
     await triggerRuns(
@@ -339,7 +339,7 @@ describe('turns', () => {
     expect((await sql<{ n: number }[]>`select count(*)::int as n from leases`)[0]!.n).toBe(7)
   })
 
-  test('no more runs of a concurrency key are under way than its limit, and other keys are not held up', async () => {
+  test('no more runs of a concurrency key execute than its limit, and other keys are not delayed', async () => {
     const { ctx, sql } = await testYard()
     await addJob(ctx, 'j', { maxConcurrencyPerKey: 1 })
     await triggerRuns(
@@ -357,7 +357,7 @@ describe('turns', () => {
     ])
   })
 
-  test('nothing of a paused job is claimed, and everything after it resumes', async () => {
+  test('no run of a paused job is claimed, and all are once it resumes', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     await addJob(ctx, 'refuser', { whenPaused: 'refuse' })
@@ -371,7 +371,7 @@ describe('turns', () => {
     expect(await claim(ctx, 10)).toMatchObject([{ runId: run.id }])
   })
 
-  test('with more lanes than one claim looks at, none is left out', async () => {
+  test('with more lanes than one claim examines, none is left out', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     await triggerRuns(
@@ -387,7 +387,7 @@ describe('turns', () => {
     expect(seen.size).toBe(400)
   })
 
-  test('a worker is given runs of its own project only', async () => {
+  test('a worker only gets runs of its own project', async () => {
     const { ctx, sql } = await testYard()
     await insertProject(sql, { id: 'other', name: 'Other' })
     await addJob(ctx, 'j')
@@ -397,8 +397,8 @@ describe('turns', () => {
   })
 })
 
-describe('times', () => {
-  test('a run is moved to another time, with another payload, and back to now', async () => {
+describe('times and schedules', () => {
+  test('a run is rescheduled, with another payload, and back to now', async () => {
     const { ctx } = await testYard()
     await addJob(ctx, 'j')
     const run = await trigger(ctx, 'j', { payload: 1 })
@@ -414,7 +414,7 @@ describe('times', () => {
     )
   })
 
-  test('a cron fires once per tick, however many nodes look, and its run carries the tick as its cause', async () => {
+  test('a cron triggers once per tick, however many nodes look, and its run names the tick as its cause', async () => {
     const { ctx, sql } = await testYard()
     const job = await addJob(ctx, 'j', { cron: '0 * * * *', cronPayload: { nightly: true } })
     await sql`update jobs set next_cron_at = date_trunc('hour', now()) where id = ${job.id}`
@@ -431,7 +431,7 @@ describe('times', () => {
     expect(await claim(ctx, 1)).toMatchObject([{ payload: { nightly: true } }])
   })
 
-  test('ticks that nobody was there to fire are run as the job wants: none, one or all', async () => {
+  test('missed ticks are run as the job says: none, one or all', async () => {
     const { ctx, sql } = await testYard()
     for (const cronMissedPolicy of ['skip', 'one', 'all'] as const)
       await addJob(ctx, cronMissedPolicy, { cron: '0 0 1 1 *', cronMissedPolicy })
@@ -447,7 +447,7 @@ describe('times', () => {
     ])
   })
 
-  test('a tick that finds the last run still under way is skipped, or replaces it, as the job wants', async () => {
+  test('a tick while the last run is still in progress is skipped, or replaces it, as the job says', async () => {
     const { ctx, sql } = await testYard()
     for (const cronOverlapPolicy of ['skip', 'cancel_running'] as const)
       await addJob(ctx, cronOverlapPolicy, { cron: '0 0 1 1 *', cronOverlapPolicy })

@@ -5,7 +5,7 @@ import { connect, type Sql } from '#postgres/sql.ts'
 import { callerOf, httpYard, until } from '../../support/http-yard.ts'
 import { addJob, TESTER, testYard } from '../../support/yard.ts'
 
-test('two dependencies that close a circle of four jobs are not both added', async () => {
+test('of two dependencies that would close a cycle of four jobs, one is refused', async () => {
   const { ctx, sql } = await testYard()
   let circles = 0
   const codes: string[] = []
@@ -28,7 +28,7 @@ test('two dependencies that close a circle of four jobs are not both added', asy
   expect(circles).toBe(0)
 }, 60_000)
 
-test('a cancel of a run above one that awaits its child leaves no wait behind', async () => {
+test('a cancel of the ancestor of a run that awaits its child leaves no wait behind', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'j' })
   const claim = async () =>
@@ -45,7 +45,7 @@ test('a cancel of a run above one that awaits its child leaves no wait behind', 
   expect(left).toEqual([])
 })
 
-test('dependency-status is quick when the job that is depended on has a long backlog', async () => {
+test('dependency-status is fast when the job depended on has a long backlog', async () => {
   const { ctx, sql } = await testYard()
   const dep = await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
@@ -65,7 +65,7 @@ test('dependency-status is quick when the job that is depended on has a long bac
   }
   expect(times.sort((a, b) => a - b)[2]).toBeLessThan(50)
 }, 120_000)
-test('a bulk cancel of a parent and the child that it awaits does not stop the waits of everybody else', async () => {
+test('a bulk cancel of a parent and the child that it awaits does not stop the waits of others', async () => {
   const { call, address } = await httpYard()
   const stranger = callerOf(address, (await call('POST', '/v1/projects', { id: 'other' })).body.key)
   for (const it of [call, stranger])

@@ -22,7 +22,7 @@ const code = (reply: { body: { error?: { code: string } } }) => reply.body.error
 
 const worker = (slug: string, more: object = {}) => ({ slug, execution: 'worker', ...more })
 
-test('a run waits for an event, is told in why, and goes on from its payload with the same attempt', async () => {
+test('a run waits for an event, says so in why, and continues with its payload and the same attempt', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('j'))
   const run = await trigger(call, 'j')
@@ -57,7 +57,7 @@ test('a run waits for an event, is told in why, and goes on from its payload wit
   )
 })
 
-test('one run at a time waits for a key; nobody else, and no other project, can send to it', async () => {
+test('only one run at a time can wait for a key; nobody else, and no other project, can send to it', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/projects', { id: 'other', name: 'Other' }).then(async ({ body }) => {
     const stranger = { key: body.key }
@@ -82,7 +82,7 @@ test('one run at a time waits for a key; nobody else, and no other project, can 
   })
 })
 
-test('bad waits are refused by name, and the run goes on executing', async () => {
+test('invalid waits are refused by field, and the run keeps executing', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('j'))
   const run = await trigger(call, 'j')
@@ -101,7 +101,7 @@ test('bad waits are refused by name, and the run goes on executing', async () =>
   expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('executing')
 })
 
-test('a wait that nobody ends times out, and what the run has spawned is canceled', async () => {
+test('a wait that nobody ends times out, and the runs it spawned are canceled', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('j'))
   const run = await trigger(call, 'j')
@@ -116,7 +116,7 @@ test('a wait that nobody ends times out, and what the run has spawned is cancele
   expect(code(await call('POST', '/v1/events/k/send', {}))).toBe('wait_not_found')
 })
 
-test('an attempt may complete or fail its run while that waits', async () => {
+test('an attempt may complete or fail its run while it waits', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('j'))
   for (const [end, state] of [
@@ -133,7 +133,7 @@ test('an attempt may complete or fail its run while that waits', async () => {
   }
 })
 
-test('a parent waits for its child, and finds how it ended among its values', async () => {
+test('a parent waits for its child, and finds its outcome among its state values', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('parent', { queue: 'parents' }))
   await call('POST', '/v1/jobs', worker('child', { queue: 'children', max_attempts: 1 }))
@@ -172,7 +172,7 @@ test('a parent waits for its child, and finds how it ended among its values', as
   }
 })
 
-test('a parent that awaits a child which is over already goes on at once', async () => {
+test('a parent that awaits an ended child continues immediately', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('parent', { queue: 'parents' }))
   await call('POST', '/v1/jobs', worker('child', { queue: 'children' }))
@@ -186,7 +186,7 @@ test('a parent that awaits a child which is over already goes on at once', async
   expect((await claim(call, 'parents')).run.id).toBe(run.id)
 })
 
-test('a parent that is canceled while it waits takes its child with it, and is not woken', async () => {
+test('a parent that is canceled while it waits cancels its child, and is not woken', async () => {
   const { call, url } = await httpYard()
   await call('POST', '/v1/jobs', worker('parent', { queue: 'parents' }))
   await call('POST', '/v1/jobs', worker('child', { queue: 'children' }))
@@ -202,7 +202,7 @@ test('a parent that is canceled while it waits takes its child with it, and is n
   await sql.end()
 })
 
-test('a hundred parents and their children, all at once: every parent goes on exactly once', {
+test('of a hundred parents and their children, all at once, every parent continues exactly once', {
   timeout: 60_000,
 }, async () => {
   const { call, url } = await httpYard()
@@ -235,7 +235,7 @@ test('a hundred parents and their children, all at once: every parent goes on ex
   await sql.end()
 })
 
-test('a handler that waits may answer as it likes: its answer ends nothing, and it is called again with the event', async () => {
+test('the reply of a handler that waits ends nothing, and the handler is called again with the event', async () => {
   const { call, address } = await httpYard()
   const seen: Record<string, string>[] = []
   const { url } = await httpServer(async (request, response) => {
@@ -261,7 +261,7 @@ test('a handler that waits may answer as it likes: its answer ends nothing, and 
   expect(seen.map((it) => it['x-attempt'])).toEqual(['1', '1'])
 })
 
-test('a continuation carries on the lineage ten deep and no deeper', async () => {
+test('continuations may be ten deep and no deeper', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', worker('j'))
   let run = await trigger(call, 'j', { payload: { page: 1 }, priority: 3, tags: { team: 'a' } })

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { httpYard, KEY, until, untilState } from '../../support/http-yard.ts'
 
-test('a worker claims in a buffer, begins, beats, is told to pause, settles as paused, and goes on from its checkpoint', async () => {
+test('a worker claims into a buffer, starts, renews, is asked to pause, settles as paused, and continues from its checkpoint', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body
@@ -32,7 +32,7 @@ test('a worker claims in a buffer, begins, beats, is told to pause, settles as p
   expect((await call('POST', `/v1/runs/${run.id}/log`, { message: 'late' }, token)).status).toBe(409)
 })
 
-test('a settlement names its worker in the log, and a bad one harms no other', async () => {
+test('a settlement names its worker in the log, and an invalid one does not affect the others', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', max_attempts: 1 })
   await call('POST', '/v1/jobs/j/runs/batch', { items: [{}, {}, {}] })
@@ -56,7 +56,7 @@ test('a settlement names its worker in the log, and a bad one harms no other', a
   expect(ended).toMatchObject([{ actor_type: 'worker', actor_id: 'ada' }])
 })
 
-test('runs that were claimed for a client that hung up go back to the queue, at no attempt', async () => {
+test('runs claimed for a client that hung up return to the queue without using up an attempt', async () => {
   const { call, address } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   for (let round = 0; round < 5; round++) {
@@ -81,7 +81,7 @@ test('runs that were claimed for a client that hung up go back to the queue, at 
   }
 })
 
-test('a lease that merely ran out says so, and one that a restart replaced says that', async () => {
+test('an expired lease is reported as such, and one that a restart replaced too', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', {
     slug: 'j',
@@ -113,7 +113,7 @@ test('a lease that merely ran out says so, and one that a restart replaced says 
   })
 })
 
-test('a long poll ends after 50 s, however long it asked to wait: proxies give up after 60', {
+test('a long poll ends after 50 s, however long it asked to wait, because proxies give up after 60', {
   timeout: 90_000,
 }, async () => {
   const { call } = await httpYard()
@@ -125,7 +125,7 @@ test('a long poll ends after 50 s, however long it asked to wait: proxies give u
   expect(tookMs).toBeLessThan(57_000)
 })
 
-test('two settlements of one run in a call are answered each for itself', async () => {
+test('two settlements of one run in a call are answered separately', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body

@@ -17,7 +17,7 @@ async function folderOf(files: Record<string, string | Buffer>): Promise<string>
   return folder
 }
 
-test('files are listed in order; links, hidden and installed folders, pipes and large files are left out', async () => {
+test('files are listed in order, without links, hidden and installed folders, pipes and large files', async () => {
   const folder = await folderOf({
     'b.ts': 'b',
     'a/deep/c.ts': 'cc',
@@ -44,14 +44,14 @@ test.each([
   [{ levels: 1 }, ['b.ts']],
   [{ entriesOfFolder: 1 }, []],
   [{ pathLength: 5 }, ['b.ts']],
-])('a listing within %j says that there is more', async (bounds, expected) => {
+])('a listing limited to %j says that there is more', async (bounds, expected) => {
   const folder = await folderOf({ 'a/1.ts': '', 'a/2.ts': '', 'a/3.ts': '', 'b.ts': '' })
   const { files, truncated } = await listFiles(folder, { ...BOUNDS, ...bounds })
   expect(truncated).toBe(true)
   if (expected.length > 0) expect(files.map((file) => file.path)).toEqual(expected)
 })
 
-test('text is read, what is none is counted, and so is what has gone meanwhile', async () => {
+test('text is read, and binary files and files that have gone meanwhile are counted', async () => {
   const folder = await folderOf({ 'a.ts': 'grüße', 'b.png': Buffer.from([0x89, 0, 1]), 'c.ts': 'c', 'd.ts': 'd' })
   const listing = await listFiles(folder)
   await rm(join(folder, 'c.ts'))
@@ -62,7 +62,7 @@ test('text is read, what is none is counted, and so is what has gone meanwhile',
   expect(rest).toEqual({ bytes: 7, notText: 1, gone: 2, truncated: false })
 })
 
-test('a file that has grown is read to its bound, and all of them to theirs', async () => {
+test('a file that has grown is read up to its limit, and all of them up to theirs', async () => {
   const folder = await folderOf({ 'a.ts': 'aaaa', 'b.ts': 'bbbb', 'c.ts': 'cccc' })
   const listing = await listFiles(folder)
   await writeFile(join(folder, 'a.ts'), 'a'.repeat(1000))
@@ -83,7 +83,7 @@ test('a folder is found by its real path, and only within the root', async () =>
   }
 })
 
-test('what stands around a folder is read up to the root', async () => {
+test('files around a folder are read up to the root', async () => {
   const root = await folderOf({
     LICENSE: 'words',
     'package.json': '{"license":"MIT","imports":{"#*":"./src/*","#test/*":"./test/*","#dep":"some-package"}}',
@@ -103,7 +103,7 @@ test('what stands around a folder is read up to the root', async () => {
   expect((await readSurroundings(root, root)).tests).toEqual([])
 })
 
-test('a package file that is none hinders nobody', async () => {
+test('an invalid package file does no harm', async () => {
   const root = await folderOf({ 'package.json': '{', 'a.ts': '' })
   expect(await readSurroundings(root, root)).toEqual({
     licences: { files: [], ofPackage: undefined },

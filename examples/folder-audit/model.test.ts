@@ -24,7 +24,7 @@ async function model(answer: (response: ServerResponse) => void) {
   return { seen, said, ask }
 }
 
-test('what it streams is told piece by piece, and its own count of tokens is taken', async () => {
+test("streamed text is passed on piece by piece, and the server's own token counts are used", async () => {
   const { seen, said, ask } = await model((response) =>
     response.end(
       words(null) +
@@ -43,7 +43,7 @@ test('what it streams is told piece by piece, and its own count of tokens is tak
   })
 })
 
-test('a server that does not count is counted for', async () => {
+test('tokens are estimated for a server that does not count them', async () => {
   const { ask } = await model((response) => response.end(`${words('12345678')}data: [DONE]\n\n`))
   expect(await ask()).toEqual({ text: '12345678', promptTokens: 10, completionTokens: 2 })
 })
@@ -57,7 +57,7 @@ test.each<[string, (response: ServerResponse) => void, string]>([
   await expect(ask()).rejects.toThrow(message)
 })
 
-test('an answer without end is cut', async () => {
+test('a response without end is cut off', async () => {
   const { ask } = await model((response) => {
     const more = () =>
       void (response.writableEnded || response.destroyed || response.write(words('x'.repeat(1000)), more))

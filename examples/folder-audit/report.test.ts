@@ -29,7 +29,7 @@ const results: Partial<Results> = {
   summary: { model: 'a-model', text: 'Begin with the circle.' },
 }
 
-test('findings are sentences, and there are none where there is nothing to find', () => {
+test('findings are sentences, and there are none when nothing was found', () => {
   expect(findingsOf(results)).toEqual([
     '1 import of files that are not there.',
     '1 circle of imports.',
@@ -43,7 +43,7 @@ test('findings are sentences, and there are none where there is nothing to find'
   expect(findingsOf({})).toEqual([])
 })
 
-test('the report has its findings first, and tables that hold whatever files are called', () => {
+test('the report has its findings first, and its tables survive any file name', () => {
   const report = reportOf({ folder: 'src', results })
   const heads = [...report.matchAll(/^#+ .*$/gm)].map(([head]) => head)
   expect(heads.slice(0, 4)).toEqual(['# Audit of `src`', '## Findings', '## What a-model says', '## Parts'])

@@ -38,8 +38,8 @@ const isList = ({ method, stream, query, replies }: Route): boolean => {
 }
 const hasList = (properties: object): boolean => Object.values(properties).some((property) => property.type === 'array')
 
-describe.each(MOUNTS)('at %s', (prefix, routes, statuses) => {
-  test('a list refuses a parameter that it does not know, by name', async () => {
+describe.each(MOUNTS)('lists at %s', (prefix, routes, statuses) => {
+  test('a list refuses an unknown parameter by name', async () => {
     const { call } = await httpYard()
     const lists = routes.filter(isList).filter(({ needs }) => needs !== 'run_token' && needs !== 'nothing')
     expect(lists.length).toBeGreaterThan(0)
@@ -55,7 +55,7 @@ describe.each(MOUNTS)('at %s', (prefix, routes, statuses) => {
   })
 })
 
-describe('a slash at the end', () => {
+describe('a trailing slash', () => {
   test.each([
     ['GET', '/vai/api/v1/events/?limit=1', '/vai/api/v1/events?limit=1'],
     ['GET', '/vai/api/v1/events/aggregate/', '/vai/api/v1/events/aggregate'],
@@ -63,14 +63,14 @@ describe('a slash at the end', () => {
     ['GET', '/dynamiq/v1/runs/?page=1', '/dynamiq/v1/runs?page=1'],
     ['POST', '/dynamiq/v1/runs/', '/dynamiq/v1/runs'],
     ['GET', '/onceonly/v1/runs/', '/onceonly/v1/runs'],
-  ])('of %s %s leads on to the path without it', async (method, path, target) => {
+  ])('a trailing slash of %s %s is redirected to the path without it', async (method, path, target) => {
     const { address } = await httpYard()
     const key = { authorization: 'Bearer test-key-of-the-operator' }
     const reply = await fetch(address + path, { method, headers: key, redirect: 'manual' })
     expect([reply.status, reply.headers.get('location')]).toEqual([307, target])
   })
 
-  test('of a path that there is not is no other path', async () => {
+  test('a trailing slash of an unknown path is not redirected', async () => {
     const { call } = await httpYard()
     expect((await call('GET', '/vai/api/v1/nothing/')).status).toBe(404)
     expect((await call('GET', '/vai//example.com/')).status).toBe(404)

@@ -6,7 +6,7 @@ import { httpYard, KEY, until } from '../support/http-yard.ts'
 
 type Told = { type: string; sequence?: number }
 
-test('every surface tells the same story of a run', { timeout: 60_000 }, async () => {
+test('every API tells the same story of a run', { timeout: 60_000 }, async () => {
   const { call, address } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'default', execution: 'worker' })
   const policy = await call('POST', '/onceonly/v1/policies/support_bot', {

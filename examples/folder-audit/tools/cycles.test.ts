@@ -8,7 +8,7 @@ const graph = (edges: readonly (readonly [string, string])[]): Map<string, Set<s
   return map
 }
 
-test('a chain has no circle', () => {
+test('a chain has no cycle', () => {
   expect(
     findCycles(
       graph([
@@ -20,7 +20,7 @@ test('a chain has no circle', () => {
   ).toEqual([])
 })
 
-test('circles are found, the largest first, a node that names itself too', () => {
+test('cycles are found, the largest first, including a node that names itself', () => {
   const edges = graph([
     ['a', 'b'],
     ['b', 'a'],
@@ -33,7 +33,7 @@ test('circles are found, the largest first, a node that names itself too', () =>
   expect(findCycles(edges)).toEqual([['c', 'd', 'e'], ['a', 'b'], ['f']])
 })
 
-test('two nodes are in one circle exactly if each can be reached from the other', () => {
+test('two nodes are in one cycle exactly if each can be reached from the other', () => {
   const node = fc.constantFrom(...'abcdefgh')
   fc.assert(
     fc.property(fc.array(fc.tuple(node, node), { maxLength: 20 }), (pairs) => {

@@ -4,7 +4,7 @@ import { findDuplicates } from './duplicates.ts'
 const lines = (name: string, count: number): string =>
   Array.from({ length: count }, (_, index) => `  ${name}(${index})`).join('\n')
 
-test('a block that stands in two files is found whole, once, with both places', () => {
+test('a block that is in two files is found whole, once, with both places', () => {
   const { found, total } = findDuplicates([
     { path: 'a.ts', text: `begin()\n${lines('call', 20)}\nend()` },
     { path: 'b.ts', text: `other()\n\n// Alike.\n${lines('call', 20).replaceAll('  ', '\t')}\nelse()` },
@@ -17,7 +17,7 @@ test('a block that stands in two files is found whole, once, with both places', 
   })
 })
 
-test('what is short, or alike everywhere, is no duplicate', () => {
+test('short blocks, and lines that are alike everywhere, are not duplicates', () => {
   const names = Array.from({ length: 20 }, (_, index) => `  name${index},`).join('\n')
   const imports = `import {\n${names}\n} from 'x'\nexport * from 'y'`
   const short = lines('call', 7)
@@ -28,7 +28,7 @@ test('what is short, or alike everywhere, is no duplicate', () => {
   expect(findDuplicates(files).found).toEqual([])
 })
 
-test('the same few lines again and again are a pattern, not a copy', () => {
+test('the same few lines repeated are a pattern, not a copy', () => {
   const files = [
     { path: 'a.ts', text: 'x()\n'.repeat(300) },
     { path: 'b.ts', text: 'x()\ny()\nz()\n'.repeat(100) },

@@ -3,7 +3,7 @@ import { checkHeaders } from './headers.ts'
 
 const none = { files: [], ofPackage: undefined }
 
-test('a script begins with what it is for, tests and other files need not', () => {
+test('a script begins with what it is for; tests and other files need not', () => {
   const { withHead, withoutHead, silent } = checkHeaders(
     [
       { path: 'a.ts', text: '// Does a.\nexport {}' },
@@ -18,7 +18,7 @@ test('a script begins with what it is for, tests and other files need not', () =
   expect({ withHead, withoutHead, silent }).toEqual({ withHead: 3, withoutHead: 1, silent: ['d.ts'] })
 })
 
-test('licences are those around the folder, and those that files name themselves', () => {
+test('licences are found around the folder and in the files that name them', () => {
   const licence = { files: ['LICENSE'], ofPackage: 'Apache-2.0' }
   const files = [{ path: 'a.c', text: '/* SPDX-License-Identifier: MIT */' }]
   expect(checkHeaders(files, licence)).toMatchObject({ licence, spdx: 1 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { importGraph, resolveImports } from './import-graph.ts'
 import { readImports } from './imports.ts'
 
-describe('imports of a script', () => {
+describe('the imports of a script', () => {
   test.each([
     [`import a from './a.ts'`, './a.ts', false],
     [`import { b, type C } from "./b.ts"`, './b.ts', false],
@@ -17,7 +17,7 @@ describe('imports of a script', () => {
     [`import type { N } from './n.ts'`, './n.ts', true],
     [`export type { O } from './o.ts'`, './o.ts', true],
     [`import { type P, type Q } from './p.ts'`, './p.ts', true],
-  ])('%s', (text, from, typeOnly) => {
+  ])('finds the import %s', (text, from, typeOnly) => {
     expect(readImports(`const before = 'x'\n${text}\nafter()`)).toEqual([{ from, typeOnly }])
   })
 
@@ -27,14 +27,14 @@ describe('imports of a script', () => {
     `const text = "import a from './a.ts'"`,
     `export const from = 'x'`,
     `export function f() { return 'from' }`,
-  ])('%s is none', (text) => {
+  ])('finds no import in %s', (text) => {
     expect(readImports(text)).toEqual([])
   })
 })
 
 const names = { aliases: [{ prefix: '#', suffix: '', target: '', targetSuffix: '' }], folderName: 'src' }
 
-test('relative paths and aliases lead to files, with or without their ending', () => {
+test('relative paths and aliases lead to files, with or without an extension', () => {
   const { edges, broken } = resolveImports(
     [
       {
@@ -52,7 +52,7 @@ test('relative paths and aliases lead to files, with or without their ending', (
   expect(broken).toEqual([{ path: 'a/one.ts', from: './gone.ts' }])
 })
 
-test('rooms, packages and circles are told; imports of types alone make no circle', () => {
+test('rooms, packages and cycles are reported; type imports make no cycle', () => {
   const graph = importGraph(
     [
       { path: 'core/run.ts', text: `import type { X } from '#storage/sql.ts'\nimport { y } from './y.ts'` },
@@ -75,7 +75,7 @@ test('rooms, packages and circles are told; imports of types alone make no circl
   expect(graph.packages.map((it) => it.name)).toEqual(['@scope/z', 'node:fs/promises'])
 })
 
-test('an import that is there for its types and for its values is one for its values', () => {
+test('an import of types and values counts as one of values', () => {
   const text = `import type { A } from './a.ts'\nimport { a } from './a.ts'`
   const files = [
     { path: 'b.ts', text },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { countFile, countLines } from './line-counts.ts'
 
-test('code, comments and blank lines are told apart', () => {
+test('code, comments and blank lines are counted separately', () => {
   const text = ['// head', '', 'const a = 1 // why', '/* one', ' * two', ' */', '/* whole */', '  ', 'b()', ''].join(
     '\n',
   )
@@ -13,7 +13,7 @@ test.each([
   ['a.py', '# head\nx = 1\n', 1],
   ['a.html', '<!-- a\nb -->\n<p>\n', 2],
   ['a.md', '# Title\n', 0],
-])('%s: comments are what its language calls so', (path, text, comment) => {
+])('%s: comments are those of its language', (path, text, comment) => {
   expect(countFile({ path, text }).comment).toBe(comment)
 })
 
@@ -23,11 +23,11 @@ test.each([
   ['a', 1],
   ['a\n', 1],
   ['a\r\nb\rc\n', 3],
-])('%j has as many lines as an editor shows text on', (text, lines) => {
+])('%j has as many lines as an editor shows', (text, lines) => {
   expect(countFile({ path: 'a', text }).lines).toBe(lines)
 })
 
-test('files are summed in all, by kind and by room, the most first', () => {
+test('files are summed in total, by type and by room, largest first', () => {
   const { total, byExtension, byRoom } = countLines([
     { path: 'main.ts', text: 'a\n' },
     { path: 'core/run.ts', text: 'a\nb\n' },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { checkTests } from './test-presence.ts'
 
-test('a script has a test of its own, or one that imports it, or none', () => {
+test('a script has its own test, or one that imports it, or none', () => {
   const paths = [
     'a/own.ts',
     'a/own.test.ts',

@@ -50,7 +50,7 @@ const ALL = [
   'run.completed',
 ]
 
-test('the events of a run have their names, fields and a sequence that begins at 1 and grows', async () => {
+test("the events of a run have Dynamiq's names, fields and a sequence that begins at 1 and grows", async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -97,7 +97,7 @@ test('the events of a run have their names, fields and a sequence that begins at
   expect(completed).toEqual({ id: attempt.id, object: 'run', status: 'completed', output: { done: true } })
 })
 
-test('a run is started once, however many attempts it has; how it ended is one of three', async () => {
+test('a run has one run.started, however many attempts it has, and one of three endings', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native, 'app', { max_attempts: 2, retry_strategy: 'fixed', retry_initial_delay_secs: 0 })
   const first = await executing(call, native)
@@ -122,7 +122,7 @@ test('a run is started once, however many attempts it has; how it ended is one o
   ])
 })
 
-test('a pause and a resume are told, and the stream goes on through them', async () => {
+test('a pause and a resume are events, and the stream continues through them', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native, 'app', { pause_grace_secs: 0 })
   const paused = await executing(call, native)
@@ -143,7 +143,7 @@ test('a pause and a resume are told, and the stream goes on through them', async
   ])
 })
 
-test('events have numbered pages in either order; what is past the last one is empty', async () => {
+test('events have numbered pages in either order; a page past the last one is empty', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -163,7 +163,7 @@ test('events have numbered pages in either order; what is past the last one is e
   }
 })
 
-test('a stream has the very events of the list, live and replayed, and closes after the end', async () => {
+test('a stream has exactly the events of the list, live and replayed, and closes after the end', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -180,7 +180,7 @@ test('a stream has the very events of the list, live and replayed, and closes af
   expect(replayed.frames).toEqual(live.frames)
 })
 
-test('a client that was cut off goes on strictly behind what it saw, by parameter or by header', async () => {
+test('a client that was cut off resumes strictly after what it saw, by parameter or by header', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -211,7 +211,7 @@ test('a client that was cut off goes on strictly behind what it saw, by paramete
   expect((await call('GET', path, undefined, { headers: { 'last-event-id': 'x' } })).status).toBe(400)
 })
 
-test('a stream that begins behind the start of a run does not take a second attempt for it', async () => {
+test('a stream that resumes after the start of a run does not take a second attempt for a start', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native, 'app', { max_attempts: 2, retry_strategy: 'fixed', retry_initial_delay_secs: 0 })
   const first = await executing(call, native)
@@ -222,7 +222,7 @@ test('a stream that begins behind the start of a run does not take a second atte
   expect(frames.map((frame) => frame.event)).toEqual(['run.completed'])
 })
 
-test('a run that is created with stream answers with its events from the first to the last', async () => {
+test('a run created with stream returns its events from the first to the last', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const response = await fetch(`${address}/dynamiq/v1/runs`, {
@@ -238,7 +238,7 @@ test('a run that is created with stream answers with its events from the first t
   expect((await call('GET', `/v1/runs/${attempt.id}`)).body.data.status).toBe('completed')
 })
 
-test('what a policy wants approved is an approval like any other', async () => {
+test('a call that needs approval by policy is an approval request like any other', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native, 'app', {})
   await native('PUT', '/v1/agents/bot/policy', { mode: 'enforce', policy: { approval_tools: ['rm'] } })
@@ -262,7 +262,7 @@ test('what a policy wants approved is an approval like any other', async () => {
   expect(asked.status).toBeLessThan(300)
 })
 
-test('large results of tools come over a stream in several pages, none left out', async () => {
+test('large tool results are streamed in several pages, and none is omitted', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -283,7 +283,7 @@ test('large results of tools come over a stream in several pages, none left out'
   expect(frames.slice(1, 6).every(({ data }) => data.data.result === output)).toBe(true)
 })
 
-test('a page of events holds so much of what tools gave, and leaves out the rest', async () => {
+test('a page of events is limited in tool data, and omits the rest', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const attempt = await executing(call, native)
@@ -296,7 +296,7 @@ test('a page of events holds so much of what tools gave, and leaves out the rest
   expect([calls[9].data.input, calls[10].data.input]).toEqual([{ n: 9 }, {}])
 })
 
-test('what tools are given is an object and what they give is text, whatever was recorded', async () => {
+test('tool inputs are objects and tool results are text, whatever was recorded', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const { id, write } = await executing(call, native)

@@ -37,7 +37,7 @@ const bytesOf = async (address: string, id: string, key = KEY) => {
   return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
 }
 
-test('a file is uploaded, named by a run, and read back byte for byte by its executor', async () => {
+test('a file is uploaded, used by a run, and read back byte for byte by its executor', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const content = Buffer.alloc(3 * MIB + 7, 'abc\u0000\u00ff', 'latin1')
@@ -64,7 +64,7 @@ test('a file is uploaded, named by a run, and read back byte for byte by its exe
   expect(shown.body.data.input).toEqual({ read: 'it' })
 })
 
-test('a run may be created by a form that brings its files', async () => {
+test('a run can be created by a form that contains its files', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   const send = sender(address)
@@ -97,7 +97,7 @@ test('a run may be created by a form that brings its files', async () => {
   expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(2)
 })
 
-test('a form that is sent again with its idempotency key gives the same run, and its files are kept once', async () => {
+test('a form that is sent again with its idempotency key returns the same run, and its files are stored once', async () => {
   const { call, native, address, url } = await dynamiqYard()
   await addApp(native)
   const again = async (content: string, name = 'a.txt') => {
@@ -113,7 +113,7 @@ test('a form that is sent again with its idempotency key gives the same run, and
   expect(await left(url)).toEqual({ files: 1, chunks: 1, bytes: 3 })
 })
 
-test('what is wrong with a form is told, and leaves no file and no run behind', async () => {
+test('an invalid form is refused with its errors, and leaves no file and no run behind', async () => {
   const { call, native, address, url } = await dynamiqYard()
   await addApp(native)
   const send = sender(address)
@@ -164,7 +164,7 @@ test('what is wrong with a form is told, and leaves no file and no run behind', 
   expect(await left(url)).toEqual({ files: 0, chunks: 0, bytes: 0 })
 })
 
-test('a file of more than 128 MiB is refused, and nothing of it is left', { timeout: 60_000 }, async () => {
+test('a file of more than 128 MiB is refused, and nothing of it is stored', { timeout: 60_000 }, async () => {
   const { address, url } = await dynamiqYard()
   const form = formOf({ file: fileOf(Buffer.alloc(128 * MIB + 1), 'more.bin') })
   expect(await sender(address)('/v1/files', form)).toMatchObject({
@@ -174,7 +174,7 @@ test('a file of more than 128 MiB is refused, and nothing of it is left', { time
   expect(await left(url)).toEqual({ files: 0, chunks: 0, bytes: 0 })
 })
 
-test('a client that goes away in the middle of a file leaves nothing behind', async () => {
+test('a client that disconnects in the middle of a file leaves nothing behind', async () => {
   const { address, url } = await dynamiqYard()
   const sent = request(`${address}/dynamiq/v1/files`, {
     method: 'POST',
@@ -195,7 +195,7 @@ test('a client that goes away in the middle of a file leaves nothing behind', as
   expect(await left(url)).toEqual({ files: 0, chunks: 0, bytes: 0 })
 })
 
-test('a file that is deleted is gone, and so is what it took', async () => {
+test('a deleted file is gone, and its space is free again', async () => {
   const { native, address, url } = await dynamiqYard()
   const form = formOf({ file: fileOf(Buffer.alloc(2 * MIB), 'two.bin') })
   const { id } = (await sender(address)('/v1/files', form)).body.data
@@ -206,7 +206,7 @@ test('a file that is deleted is gone, and so is what it took', async () => {
   expect(await left(url)).toEqual({ files: 0, chunks: 0, bytes: 0 })
 })
 
-test('a file of another project is not there, for keys and for executors', async () => {
+test('a file of another project is not found, with a key or a run token', async () => {
   const { call, native, address, stranger } = await dynamiqYard()
   await addApp(native)
   const { id } = (await sender(address)('/v1/files', formOf({ file: fileOf('x', 'x') }))).body.data

@@ -7,7 +7,7 @@ const answer = (call: Call, id: string, type: string, data: object) =>
 const runOf = async (call: Call, id: string) => (await call('GET', `/v1/runs/${id}`)).body.data
 const fieldsOf = ({ status, body }: Reply) => [status, body.error?.code, Object.keys(body.error?.details ?? {})]
 
-test('a run asks, awaits input, and goes on with the answer; its request has one id everywhere', async () => {
+test('a run asks, awaits input, and continues with the answer; its request has the same id everywhere', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const { id, write } = await executing(call, native)
@@ -51,7 +51,7 @@ test('a run asks, awaits input, and goes on with the answer; its request has one
   ])
 })
 
-test('an approval may change the params that may be edited, and no others', async () => {
+test('an approval can change the editable params, and no others', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const { id, write } = await executing(call, native)
@@ -82,7 +82,7 @@ test('an approval may change the params that may be edited, and no others', asyn
   expect(kept.body.answer).toEqual({ approved: true, feedback: 'twice', params: { to: 'a@x', copies: 2 } })
 })
 
-test('the request of another run is not answered through this one', async () => {
+test('a request of another run cannot be answered through this one', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const one = await executing(call, native)
@@ -96,7 +96,7 @@ test('the request of another run is not answered through this one', async () => 
   ])
 })
 
-test('of several answers at once one is taken; the next request is answered by itself', async () => {
+test('of several simultaneous answers one is accepted; the next request is answered separately', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const { id, write } = await executing(call, native)
@@ -113,7 +113,7 @@ test('of several answers at once one is taken; the next request is answered by i
   expect((await claim(native)).id).toBe(id)
 })
 
-test('a paused run is resumed by the answer, and not by one that is refused; one that has not begun takes none', async () => {
+test('an accepted answer resumes a paused run, a refused one does not, and a run that has not started takes none', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native, 'app', { pause_grace_secs: 0 })
   const { id, write } = await executing(call, native)
@@ -143,7 +143,7 @@ test('a paused run is resumed by the answer, and not by one that is refused; one
   ])
 })
 
-test('what has nothing to tell for long is kept alive: a stream by a comment, a sync answer by blanks', {
+test('a response without news for long is kept alive: a stream by a comment, a waiting call by spaces', {
   timeout: 60_000,
 }, async () => {
   const { call, native, address } = await dynamiqYard()
@@ -172,7 +172,7 @@ test('what has nothing to tell for long is kept alive: a stream by a comment, a 
   expect([await ended, frames.length]).toEqual(['ended', 2])
 })
 
-test('of several requests of a paused run each can be answered, and until then it awaits input', async () => {
+test('each of several requests of a paused run can be answered, and until then it awaits input', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native, 'app', { pause_grace_secs: 0 })
   const { id, write } = await executing(call, native)
@@ -194,7 +194,7 @@ test('of several requests of a paused run each can be answered, and until then i
   expect([now.status, now.input_requests]).toEqual(['created', undefined])
 })
 
-test('a form may send back all that it was shown, and null for what it leaves out', async () => {
+test('a form may send back everything that it was shown, and null for what it omits', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const { id, write } = await executing(call, native)

@@ -8,7 +8,7 @@ const error = (code: string, message: string, details?: object) => ({
   error: { code, message, ...(details && { details }) },
 })
 
-test('a run answers with its end; a real endpoint is given input, user and session', async () => {
+test('a run returns its outcome; a real endpoint gets input, user and session', async () => {
   const { call, native } = await dynamiqYard()
   const seen: unknown[] = []
   const { url } = await httpServer(async (request, response) => {
@@ -51,7 +51,7 @@ test('a run answers with its end; a real endpoint is given input, user and sessi
   expect(await call('GET', `/v1/runs/${done.body.data.id}`)).toMatchObject({ status: 200, body: done.body })
 })
 
-test('a run in the background is created and answered at once with 202', async () => {
+test('a run in the background is created and answered immediately with 202', async () => {
   const { call, native } = await dynamiqYard()
   const app_id = await addApp(native)
   const made = await call('POST', '/v1/runs', { input: [1, 'two', null], background: true })
@@ -66,7 +66,7 @@ test('a run in the background is created and answered at once with 202', async (
   expect((await call('GET', path)).body.data).toMatchObject({ status: 'completed', output: null })
 })
 
-test('a sync answer comes as well when the run fails, is canceled, or awaits input', async () => {
+test('a waiting call also returns when the run fails, is canceled, or awaits input', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const failing = call('POST', '/v1/runs', { input: 1 })
@@ -86,7 +86,7 @@ test('a sync answer comes as well when the run fails, is canceled, or awaits inp
   })
 })
 
-test('each state of ours has one status', async () => {
+test('each of our states has one Dynamiq status', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native, 'app', { pause_grace_secs: 0 })
   const statusOf = async (id: string) => (await call('GET', `/v1/runs/${id}`)).body.data
@@ -107,7 +107,7 @@ test('each state of ours has one status', async () => {
   )
 })
 
-test('which app a run is of: header, parameter, default job, only job, or a clear refusal', async () => {
+test('the app of a run is named by header, parameter, default job or only job, or the request is refused', async () => {
   const { call, native } = await dynamiqYard()
   const none = await call('POST', '/v1/runs', { input: 1, background: true })
   expect([none.status, none.body.error.details['X-App-Id']]).toEqual([400, expect.stringContaining('has none')])
@@ -131,7 +131,7 @@ test('which app a run is of: header, parameter, default job, only job, or a clea
   expect(listed.body).toMatchObject({ data: [{ app_id: second }, { app_id: second }], pagination: { total_count: 2 } })
 })
 
-test('what is wrong with a new run is 400 with a sentence for each field', async () => {
+test('an invalid run is a 400 with a sentence for each field', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   for (const [body, field] of [
@@ -158,7 +158,7 @@ test('what is wrong with a new run is 400 with a sentence for each field', async
   expect((await call('GET', '/v1/runs')).body.pagination.total_count).toBe(0)
 })
 
-test('a blank input is none, as JSON and in a form', async () => {
+test('a blank input counts as missing, as JSON and in a form', async () => {
   const { call, native, address } = await dynamiqYard()
   await addApp(native)
   for (const input of ['', ' \t\n', null])
@@ -179,7 +179,7 @@ test('a blank input is none, as JSON and in a form', async () => {
     expect((await call('POST', '/v1/runs', { input, background: true })).status).toBe(202)
 })
 
-test('the same idempotency key gives the same run', async () => {
+test('the same idempotency key returns the same run', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const again = (input: unknown) =>
@@ -189,7 +189,7 @@ test('the same idempotency key gives the same run', async () => {
   expect(await again(2)).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } })
 })
 
-test('no key is 401, too small a scope 403, and what another project has is 404 like what nobody has', async () => {
+test("a missing key is 401, a missing scope 403, and another project's run is 404 like one that does not exist", async () => {
   const { call, native, stranger } = await dynamiqYard()
   await addApp(native)
   const id = await background(call)
@@ -225,7 +225,7 @@ test('no key is 401, too small a scope 403, and what another project has is 404 
   expect(await call('GET', '/v1/nothing')).toMatchObject({ status: 404, body: error('not_found', 'Not Found') })
 })
 
-test('a list has numbered pages, the latest first, and the other way round', async () => {
+test('a list has numbered pages, newest first or oldest first', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const ids: string[] = []
@@ -261,7 +261,7 @@ test('a list has numbered pages, the latest first, and the other way round', asy
   }
 })
 
-test('a list is filtered by statuses, user and session, and counts what it holds', async () => {
+test('a list is filtered by statuses, user and session, and counts what it contains', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const find = async (query: string) => {
@@ -298,7 +298,7 @@ test('a list is filtered by statuses, user and session, and counts what it holds
   expect(body).toMatchObject({ data: [{ input: 'asking' }], pagination: { page_count: 2, total_count: 2 } })
 })
 
-test('a cancel answers the same before and after the end', async () => {
+test('a cancel is answered the same way before and after the end', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)
   const id = await background(call)
@@ -313,7 +313,7 @@ test('a cancel answers the same before and after the end', async () => {
   expect((await call('GET', `/v1/runs/${id}`)).body.data.status).toBe('canceled')
 })
 
-test('the document of the mount shows its routes', async () => {
+test('the OpenAPI document of /dynamiq has its routes', async () => {
   const { call } = await dynamiqYard()
   const { body } = await call('GET', '/openapi.json')
   expect(Object.keys(body.paths)).toEqual(
@@ -321,7 +321,7 @@ test('the document of the mount shows its routes', async () => {
   )
 })
 
-test('a node that stops answers who waits for a run with the run as it is', async () => {
+test('a node that stops answers waiting callers with the run as it is', async () => {
   const { call, native, node } = await dynamiqYard()
   await addApp(native)
   const waiting = call('POST', '/v1/runs', { input: 1 })
@@ -330,7 +330,7 @@ test('a node that stops answers who waits for a run with the run as it is', asyn
   expect(await waiting).toMatchObject({ status: 200, body: { data: { id, status: 'started' } } })
 })
 
-test('a page far back is refused inside of the list, and empty behind it', () => {
+test('a distant page is refused within the list, and empty beyond it', () => {
   expect(offsetOf({ page: 1_000, page_size: 100 }, 200_000)).toBe(99_900)
   expect(() => offsetOf({ page: 1_001, page_size: 100 }, 200_000)).toThrow('reaches beyond 100000 items')
   expect(offsetOf({ page: 2_001, page_size: 100 }, 200_000)).toBe(undefined)

@@ -23,7 +23,7 @@ async function setPlan(url: string, plan: string): Promise<void> {
   await sql.end()
 }
 
-test('an agent is switched off and on as the reference shows, with a body or without', async () => {
+test('an agent is disabled and enabled as the reference shows, with a body or without', async () => {
   const { call, native, stranger } = await onceYard()
   const disabled = await off(call, { reason: 'suspicious_activity_detected' })
   expect([disabled.status, disabled.body]).toEqual([
@@ -46,7 +46,7 @@ test('an agent is switched off and on as the reference shows, with a body or wit
   expect([bad.status, bad.body.detail[0].loc]).toEqual([422, ['body', 'reason']])
 })
 
-test('an agent that is off is refused everywhere at once: calls, repeats of calls, and actions under way', async () => {
+test('a disabled agent is refused everywhere immediately: calls, repeated calls, and actions in progress', async () => {
   const { call, tool } = await withTools()
   const args = { run_id: 'r' }
   await run(call, { args })
@@ -71,7 +71,7 @@ test('an agent that is off is refused everywhere at once: calls, repeats of call
   expect((await run(call)).body.decision).toBe('executed')
 })
 
-test('the log has each call, newest first, with what it cost', async () => {
+test('the log of an agent has each call, newest first, with its cost', async () => {
   const { call } = await withTools()
   await call('POST', '/policies/support_bot', { blocked_tools: ['create_ticket'] })
   await run(call, { args: { to: 'a' }, spend_usd: 0.001 })
@@ -107,7 +107,7 @@ test('the log has each call, newest first, with what it cost', async () => {
   }
 })
 
-test('what is older than seven days is not in the log', async () => {
+test('calls older than seven days are not in the log of an agent', async () => {
   const { call, url } = await withTools()
   await run(call)
   const sql = connect(url, { max: 1 })
@@ -116,7 +116,7 @@ test('what is older than seven days is not in the log', async () => {
   expect((await call('GET', '/agents/support_bot/logs')).body).toEqual([])
 })
 
-test('metrics count what was executed and what was blocked apart, by tool, the busiest first', async () => {
+test('metrics count executed and blocked calls separately, by tool, busiest first', async () => {
   const { call } = await withTools()
   await call('POST', '/policies/support_bot', { max_calls_per_tool: { send_email: 3 } })
   for (let n = 0; n < 5; n++) await run(call, { args: { n }, spend_usd: 0.25 })
@@ -135,7 +135,7 @@ test('metrics count what was executed and what was blocked apart, by tool, the b
   expect([bad.status, bad.body.detail[0].loc]).toEqual([422, ['query', 'period']])
 })
 
-test('what a plan does not have is refused with the words that clients tell from a bad key', async () => {
+test('a feature that the plan lacks is refused with words that clients can tell from a bad key', async () => {
   const { call, url } = await onceYard()
   const gate = { error: 'feature_not_available', message: expect.any(String) }
   await setPlan(url, 'pro')
@@ -154,7 +154,7 @@ test('what a plan does not have is refused with the words that clients tell from
   }
 })
 
-test('an agent that is off is told so, whether there is such a tool or not', async () => {
+test('a disabled agent is told so, whether the tool exists or not', async () => {
   const { call, native } = await onceYard()
   const ghost = () => call('POST', '/ai/run', { agent_id: 'bot', tool: 'ghost', args: {} })
   expect((await ghost()).status).toBe(404)

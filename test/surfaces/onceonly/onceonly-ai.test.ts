@@ -19,7 +19,7 @@ async function expire(url: string, key: string, secs = 1): Promise<void> {
   await sql.end()
 }
 
-test('the first to ask for a key acquires it, and others are told to wait', async () => {
+test('the first caller of a key acquires its lease, and others are told to wait', async () => {
   const { call, stranger } = await onceYard()
   const first = await lease(call, 'support_chat_001', { ttl: 60 })
   expect(first.status).toBe(200)
@@ -101,7 +101,7 @@ test('a lease is a run whose timeline and state follow it, as the reference show
   expect(again.body).toMatchObject({ status: 'completed', charged: 0, usage: 1, retry_after_sec: null, lease_id })
 })
 
-test('what failed or was cancelled reads as failed, with its code, and answers for its key', async () => {
+test('failed or cancelled work has the status failed, with its code, and that is the answer for its key', async () => {
   const { call, native } = await onceYard()
   const bad = (await lease(call, 'bad')).body
   const failed = await call('POST', '/ai/fail', { key: 'bad', lease_id: bad.lease_id, error_code: 'model_overloaded' })
@@ -134,7 +134,7 @@ test('what failed or was cancelled reads as failed, with its code, and answers f
   expect(types.filter((type: string) => type === 'ai_failed')).toHaveLength(2)
 })
 
-test('only its holder extends or ends a lease; to say the same twice changes nothing', async () => {
+test('only the holder can extend or end a lease; reporting the same outcome twice changes nothing', async () => {
   const { call } = await onceYard()
   const { lease_id } = (await lease(call, 'k', { ttl: 60 })).body
   const held = { key: 'k', lease_id }
@@ -163,7 +163,9 @@ test('only its holder extends or ends a lease; to say the same twice changes not
   expect((await call('GET', '/runs/k')).body.total).toBe(2)
 })
 
-test('of five hundred who ask at once on two nodes exactly one acquires the key', { timeout: 60_000 }, async () => {
+test('of five hundred simultaneous callers on two nodes exactly one acquires the key', {
+  timeout: 60_000,
+}, async () => {
   const { call, url, native } = await onceYard()
   const other = onceOf(callerOf((await openNode(url)).address))
   const replies = await Promise.all(Array.from({ length: 500 }, (_, n) => lease(n % 2 ? call : other, 'herd')))
@@ -180,7 +182,7 @@ test('of five hundred who ask at once on two nodes exactly one acquires the key'
   expect(late.filter((it) => it.body.status === 'acquired')).toHaveLength(1)
 })
 
-test('a lease that ran out reads as failed, may be acquired anew, and its timeline tells it', async () => {
+test('an expired lease has the status failed, can be acquired again, and its timeline says so', async () => {
   const { call, url, native } = await onceYard()
   const old = (await lease(call, 'k')).body
   await expire(url, 'k')
@@ -210,14 +212,14 @@ test('a lease that ran out reads as failed, may be acquired anew, and its timeli
   expect((await native('GET', '/v1/runs/second')).body.status).toBe('executing')
 })
 
-test('its holder may still end a lease that ran out, while nobody else has the key', async () => {
+test('the holder can still end an expired lease while nobody else has the key', async () => {
   const { call, url } = await onceYard()
   const { lease_id } = (await lease(call, 'k')).body
   await expire(url, 'k')
   expect((await call('POST', '/ai/complete', { key: 'k', lease_id, result: {} })).body.status).toBe('completed')
 })
 
-test('after its seven days an answer is forgotten, and the key is new', async () => {
+test('after seven days an outcome is forgotten, and the key is new', async () => {
   const { call, url } = await onceYard()
   const { lease_id } = (await lease(call, 'k')).body
   await call('POST', '/ai/complete', { key: 'k', lease_id, result: { n: 1 } })
@@ -231,13 +233,13 @@ test('after its seven days an answer is forgotten, and the key is new', async ()
   expect((await lease(call, 'k')).body).toMatchObject({ status: 'acquired', charged: 1 })
 })
 
-test('a ttl over the longest of the plan is cut to it', async () => {
+test("a ttl above the plan's maximum is reduced to it", async () => {
   const { call } = await onceYard()
   expect((await lease(call, 'a', { ttl: 2_000_000_000 })).body.ttl).toBe(30 * 86_400)
   expect((await lease(call, 'b')).body.ttl).toBe(86_400)
 })
 
-test('a plan that stops at the end of its month answers 402, also when many ask at once', {
+test('a plan with a hard monthly limit returns 402, even when many ask at once', {
   timeout: 30_000,
 }, async () => {
   const { call, url } = await onceYard()
@@ -256,7 +258,7 @@ test('a plan that stops at the end of its month answers 402, also when many ask 
   expect((await lease(call, key)).body.status).toBe('polling')
 })
 
-test('bad input is refused by field', async () => {
+test('invalid AI leases and calls are refused by field', async () => {
   const { call } = await onceYard()
   const bad = async (path: string, body: unknown, loc: unknown[]) => {
     const reply = await call('POST', path, body)
@@ -293,7 +295,7 @@ const untilDone = (call: Call, key: string, ms?: number) =>
     ms,
   )
 
-test('actions of a key are executed in order, and its timeline tells each of them', async () => {
+test('the actions of a key are executed in order, and its timeline shows each', async () => {
   const { call, native } = await onceYard()
   const tool = await toolServer(({ args }) => ({ body: { sent: args.to } }))
   await call('POST', '/tools', { name: 'send_email', url: tool.url })
@@ -343,7 +345,7 @@ test('actions of a key are executed in order, and its timeline tells each of the
   expect(tool.calls).toHaveLength(2)
 })
 
-test('the first action that is blocked or fails ends the run, and those after it are not executed', async () => {
+test('the first action that is blocked or fails ends the run, and later ones are not executed', async () => {
   const { call, native } = await onceYard()
   const tool = await toolServer(({ args }) => (args.bad ? { status: 400, body: { no: 1 } } : {}))
   await call('POST', '/tools', { name: 'act', url: tool.url })
@@ -383,7 +385,7 @@ test('the first action that is blocked or fails ends the run, and those after it
   )
 })
 
-test('a dry run judges each action and makes none', async () => {
+test('a dry run evaluates each action and executes none', async () => {
   const { call } = await onceYard()
   const tool = await toolServer(() => ({}))
   await call('POST', '/tools', { name: 'act', url: tool.url })
@@ -398,7 +400,7 @@ test('a dry run judges each action and makes none', async () => {
   expect((await call('GET', '/agents/bot/metrics')).body.total_actions).toBe(0)
 })
 
-test('a run that is cancelled stops after the action under way', async () => {
+test('a cancelled run stops after the action in progress', async () => {
   const { call } = await onceYard()
   const { promise: free, resolve } = Promise.withResolvers<object>()
   const tool = await toolServer(() => free)
@@ -422,7 +424,7 @@ test('a run that is cancelled stops after the action under way', async () => {
   expect(tool.calls).toHaveLength(1)
 })
 
-test('a run without actions has nothing to do, and is completed by who would have executed them', async () => {
+test('a run without actions is completed immediately', async () => {
   const { call } = await onceYard()
   const started = await call('POST', '/ai/run', { key: 'k', ttl: 120, metadata: { task: 'daily_summary' } })
   expect(started.body.status).toBe('acquired')
@@ -432,7 +434,7 @@ test('a run without actions has nothing to do, and is completed by who would hav
   expect(events.map((it: { type: string }) => it.type)).toEqual(['run_started', 'run_finished'])
 })
 
-test('a run whose node is killed goes on at another, repeats nothing that had ended, and is charged once', {
+test('a run whose node is killed continues on another, repeats no ended action, and is charged once', {
   timeout: 90_000,
 }, async () => {
   const { url } = await testDatabase()
@@ -461,7 +463,7 @@ test('a run whose node is killed goes on at another, repeats nothing that had en
   expect((await call('GET', '/agents/bot/metrics')).body).toMatchObject({ total_actions: 4, total_spend_usd: 2 })
 })
 
-test('a node that is stopped leaves its run to another at once', { timeout: 60_000 }, async () => {
+test('a stopping node hands its AI run to another immediately', { timeout: 60_000 }, async () => {
   const { call, url } = await onceYard({ RUNYARD_ROLES: 'api' })
   const tool = await toolServer(({ args }, n) => (args.n === 1 && n === 1 ? { hang: true } : {}))
   await call('POST', '/tools', { name: 'act', url: tool.url, timeout_ms: 60_000 })

@@ -16,7 +16,7 @@ async function payYard() {
   return { ...yard, server, approve }
 }
 
-test('an approved call that names neither run nor key is made once when it comes again, and then asked about anew', async () => {
+test('an approved call without run or key is made once when it is repeated, and then needs approval again', async () => {
   const { call, server, approve } = await payYard()
   const body = { agent_id: 'bot', tool: 'pay', args: { n: 1 }, spend_usd: 3 }
   const asked = await call('POST', '/ai/run', body)
@@ -30,7 +30,7 @@ test('an approved call that names neither run nor key is made once when it comes
   expect((await call('GET', '/agents/bot/metrics')).body.total_spend_usd).toBe(3)
 })
 
-test('a call that was approved is not made when the policy forbids its tool by then, and costs nothing', async () => {
+test('an approved call is not made if the policy now forbids its tool, and costs nothing', async () => {
   const { call, native, server, approve } = await payYard()
   const body = { agent_id: 'bot', tool: 'pay', args: { n: 1, run_id: 'R' }, spend_usd: 3 }
   const asked = await call('POST', '/ai/run', body)
@@ -58,7 +58,7 @@ test('a holder that reports the end of its run first can end its lease afterward
   expect((await call('POST', '/ai/complete', { key: 'K', lease_id, result: { a: 1 } })).body.status).toBe('completed')
 })
 
-test('of actions whose run is canceled no further one is begun', async () => {
+test('after the run of a list of actions is canceled, no further action starts', async () => {
   const { call, native } = await onceYard()
   const server = await toolServer(async () => {
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -81,7 +81,7 @@ test('of actions whose run is canceled no further one is begun', async () => {
   expect(server.calls.length).toBeLessThanOrEqual(begun + 1)
 })
 
-test('the last call of a month that is a hard limit is one, of many at once', async () => {
+test('the last call of a month with a hard limit is granted once, even to many at once', async () => {
   const { call, native, url } = await onceYard()
   const server = await toolServer()
   await call('POST', '/tools', { name: 't', url: server.url })
@@ -110,7 +110,7 @@ test('an infinite number in a query is refused by the name of its field', async 
   }
 })
 
-test('rules that are put here at once with a policy of elsewhere lose none of its approvals', async () => {
+test('rules set here while a policy is set natively lose none of its approvals', async () => {
   const { call, native } = await onceYard()
   for (let round = 0; round < 5; round++) {
     const agent = `bot-${round}`

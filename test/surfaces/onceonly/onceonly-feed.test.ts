@@ -8,7 +8,7 @@ const lock = (yard: OnceYard, key: string) => yard.call('POST', '/check-lock', {
 
 /** One suite: what the feed answers does not depend on where it is kept. */
 function feedSuite(open: () => Promise<OnceYard>): void {
-  test('is a bare array, newest first, of what was refused', async () => {
+  test('the recent feed is a bare array of refusals, newest first', async () => {
     const yard = await open()
     expect((await yard.call('GET', '/events')).body).toEqual([])
     for (const key of ['a', 'b', 'a', 'b', 'a']) await lock(yard, key)
@@ -22,7 +22,7 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     expect(body[0].ts).toBeGreaterThan(Date.now() / 1000 - 60)
   })
 
-  test('pages, at most 200 at once and 200 in all', async () => {
+  test('the recent feed has pages, at most 200 items at once and 200 in total', async () => {
     const yard = await open()
     const keys = Array.from({ length: 230 }, (_, n) => `k${n}`)
     await Promise.all(keys.map((key) => lock(yard, key)))
@@ -41,14 +41,14 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     }
   })
 
-  test('has nothing that a client only says', async () => {
+  test('the recent feed has nothing that only a client reports', async () => {
     const yard = await open()
     for (const type of ['policy.blocked', 'lock.refused', 'plan.exceeded', 'ai.acquired', 'ai.completed', 'ai.failed'])
       expect((await yard.call('POST', '/events', { run_id: 'f', type, data: { key: 'k' } })).status).toBe(200)
     expect((await yard.call('GET', '/events')).body).toEqual([])
   })
 
-  test('is in the order in which things happened, though some are written a moment later', async () => {
+  test('the recent feed is in order of occurrence, although some items are written a moment later', async () => {
     const yard = await open()
     await lock(yard, 'a')
     for (const n of [1, 2, 3]) {
@@ -58,7 +58,7 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     expect(typesOf(await yard.call('GET', '/events'))).toEqual([1, 2, 3].flatMap(() => ['ai_acquired', 'duplicate']))
   })
 
-  test('tells of calls that a policy blocked, wherever they were made', async () => {
+  test('the recent feed has calls that a policy blocked, wherever they were made', async () => {
     const yard = await open()
     await yard.native('PUT', '/v1/agents/support_bot/policy', { policy: { blocked_tools: ['delete_user'] } })
     expect((await yard.call('GET', '/events')).body).toEqual([])
@@ -83,7 +83,7 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     ])
   })
 
-  test('is its own project’s alone, and posted events are not in it', async () => {
+  test('the recent feed belongs to its project alone, and has no posted events', async () => {
     const yard = await open()
     await lock(yard, 'a')
     await lock(yard, 'a')
@@ -92,7 +92,7 @@ function feedSuite(open: () => Promise<OnceYard>): void {
     expect((await yard.call('GET', '/events')).body).toHaveLength(1)
   })
 
-  test('other nodes show it too', async () => {
+  test('the recent feed is the same on other nodes', async () => {
     const yard = await open()
     const other = await openNode(yard.url, yard.env)
     const elsewhere = onceOf(callerOf(other.address))
@@ -106,12 +106,12 @@ function feedSuite(open: () => Promise<OnceYard>): void {
   })
 }
 
-describe('the recent feed, from the log', () => feedSuite(() => onceYard({ REDIS_URL: '' })))
+describe('the recent feed, read from the log', () => feedSuite(() => onceYard({ REDIS_URL: '' })))
 
 describe.skipIf(redisMissing)('the recent feed, with Redis', () => {
   feedSuite(async () => onceYard({ REDIS_URL: (await testRedis()).url }))
 
-  test('goes on without Redis, and with it again, and nothing is missing', async () => {
+  test('the recent feed continues without Redis, and with it again, and nothing is missing', async () => {
     const redis = await testRedis()
     const yard = await onceYard({ REDIS_URL: redis.url })
     await lock(yard, 'a')

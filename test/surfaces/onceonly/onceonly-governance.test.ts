@@ -21,7 +21,7 @@ async function setPlan(url: string, plan: string): Promise<void> {
   await sql.end()
 }
 
-test('a policy is set, read and listed under its own names, and is the native one', async () => {
+test("a policy is set, read and listed under OnceOnly's names, and is the native one", async () => {
   const { call, stranger, native } = await onceYard()
   const policy = {
     allowed_tools: ['send_email', 'create_ticket'],
@@ -56,7 +56,7 @@ test('a policy is set, read and listed under its own names, and is the native on
   expect((await stranger('GET', '/policies')).body).toEqual([])
 })
 
-test('what a person has to approve stays so when a policy is set without a word for it', async () => {
+test('tools that need approval still do after a policy is set that does not mention them', async () => {
   const { call, native } = await onceYard()
   await native('PUT', '/v1/agents/bot/policy', { policy: { approval_tools: ['pay_*'] } })
   await call('POST', '/policies/bot', { max_actions_per_hour: 5 })
@@ -66,7 +66,7 @@ test('what a person has to approve stays so when a policy is set without a word 
   })
 })
 
-test('templates are policies that are made already, and are changed by what is said beside them', async () => {
+test('templates are ready-made policies, and overrides change them', async () => {
   const { call } = await onceYard()
   const from = (template: string, overrides?: object) =>
     call('POST', '/policies/bot/from-template', { agent_id: 'bot', template, overrides })
@@ -86,7 +86,7 @@ test('templates are policies that are made already, and are changed by what is s
   expect([bad.status, bad.body.detail[0].loc]).toEqual([422, ['body', 'overrides', 'max_actions_per_hour']])
 })
 
-test('bad rules are refused by field, and so is a body of another agent', async () => {
+test('invalid rules are refused by field, and so is a body of another agent', async () => {
   const { call } = await onceYard()
   const bad = async (body: object, ...loc: (string | number)[]) => {
     const reply = await call('POST', '/policies/bot', body)
@@ -100,7 +100,7 @@ test('bad rules are refused by field, and so is a body of another agent', async 
   await bad({ pricing_rules: [{ tool: 'act' }] }, 'pricing_rules', 0, 'price_usd')
 })
 
-test('limits and prices are dropped, and not refused, by a plan that does not have them', async () => {
+test('limits and prices that the plan lacks are dropped, not refused', async () => {
   const { url } = await onceYard()
   const limits = { max_actions_per_hour: 5, max_spend_usd_per_day: 1, max_calls_per_tool: { act: 2 } }
   const rules = { blocked_tools: ['x'], ...limits, pricing_rules: [{ tool: 'act', price_usd: 0.1 }] }
@@ -117,7 +117,7 @@ test('limits and prices are dropped, and not refused, by a plan that does not ha
   expect(await set('pro')).toEqual([200, { allowed_tools: [], ...rules }])
 })
 
-test('a call that a policy blocks is a 200 that says which rule, and is in the feed and the log', async () => {
+test('a blocked call is a 200 that names the rule, and is in the feed and the log', async () => {
   const { call, stranger, tool } = await withTool()
   const { policy_version } = (await call('POST', '/policies/bot', { allowed_tools: ['send_email'] })).body
   const blocked = await run(call)
@@ -148,7 +148,7 @@ test('a call that a policy blocks is a 200 that says which rule, and is in the f
   expect((await stranger('GET', '/agents/bot/logs')).body).toEqual([])
 })
 
-test('each limit lets exactly as many calls through as it says, however many come at once on two nodes', {
+test('each limit allows exactly as many calls as it says, however many are made at once on two nodes', {
   timeout: 60_000,
 }, async () => {
   const { call, url, tool } = await withTool()
@@ -177,7 +177,7 @@ test('each limit lets exactly as many calls through as it says, however many com
   expect((await call('GET', '/agents/spender/metrics')).body.total_spend_usd).toBe(0.9)
 })
 
-test('a call that was made is not made again within its run, or under its key, and brings the same', async () => {
+test('a call is not repeated within its run or under its key, and returns the same result', async () => {
   const { call, tool } = await withTool((_, n) => ({ body: { n } }))
   const dedup = { ok: true, allowed: true, decision: 'dedup', policy_reason: 'tool_idempotency', risk_level: 'low' }
   expect((await run(call, { args: { to: 'a', run_id: 'r1' } })).body).toMatchObject({
@@ -205,7 +205,7 @@ test('a call that was made is not made again within its run, or under its key, a
   ])
 })
 
-test('the same call at once is made once, and all are given what it brings', { timeout: 30_000 }, async () => {
+test('simultaneous equal calls are made once, and all get the result', { timeout: 30_000 }, async () => {
   const { call, url, tool } = await withTool(async (_, n) => {
     await new Promise((resolve) => setTimeout(resolve, 300))
     return { body: { n } }
@@ -218,7 +218,7 @@ test('the same call at once is made once, and all are given what it brings', { t
   expect(replies.filter((it) => it.body.decision === 'executed')).toHaveLength(1)
 })
 
-test('a call that failed or was blocked is made anew when it is repeated', async () => {
+test('a call that failed or was blocked is made again when it is repeated', async () => {
   const { call, tool } = await withTool((_, n) => (n === 1 ? { status: 400 } : {}))
   const args = { run_id: 'r' }
   expect((await run(call, { args })).body.policy_reason).toBe('tool_error')
@@ -230,7 +230,7 @@ test('a call that failed or was blocked is made anew when it is repeated', async
   expect(tool.calls).toHaveLength(3)
 })
 
-test('a call that a person has to approve is blocked, and an approval is good for that very call', async () => {
+test('a call that needs approval is blocked, and an approval is valid for exactly that call', async () => {
   const { call, native, tool } = await withTool()
   await native('PUT', '/v1/agents/bot/policy', { policy: { approval_tools: ['act'] } })
   const args = { idempotency_key: 'pay-17' }
@@ -257,7 +257,7 @@ test('an approved call is made once', async () => {
   expect(tool.calls).toHaveLength(1)
 })
 
-test('a call that was approved is not made by an agent that was switched off since', async () => {
+test('an approved call is not made for an agent that has been disabled since', async () => {
   const { call, native, tool } = await withTool()
   await native('PUT', '/v1/agents/bot/policy', { policy: { approval_tools: ['act'] } })
   const args = { idempotency_key: 'pay-17' }

@@ -6,7 +6,7 @@ import { onceOf, onceYard } from '../../support/once-yard.ts'
 
 const statuses = (replies: Reply[]) => replies.map(({ body }) => body.status)
 
-test('the first caller gets the lock, the second is told when it was taken', async () => {
+test('the first caller gets the lock, and the second is told when it was taken', async () => {
   const { call } = await onceYard()
   const before = Date.now()
   const first = await call('POST', '/check-lock', { key: 'order:1', ttl: 60, metadata: { user: 1 } })
@@ -33,7 +33,7 @@ test('the first caller gets the lock, the second is told when it was taken', asy
   expect(second.headers.get('x-request-id')).toBe('mine-1')
 })
 
-test('of 500 who ask two nodes for one key at once, exactly one gets it', async () => {
+test('of 500 callers on two nodes that ask for one key at once, exactly one gets the lock', async () => {
   const yard = await onceYard()
   const other = onceOf(callerOf((await openNode(yard.url)).address))
   for (const key of ['herd', 'herd again']) {
@@ -49,7 +49,7 @@ test('of 500 who ask two nodes for one key at once, exactly one gets it', async 
   expect(usage.body).toMatchObject({ usage: 1000, requests_total_month: 1000, blocked_total_month: 998 })
 })
 
-test('many who ask for many keys at once get each key once', async () => {
+test('many callers that ask for many keys at once get each key once', async () => {
   const yard = await onceYard()
   const other = onceOf(callerOf((await openNode(yard.url)).address))
   const keys = Array.from({ length: 40 }, (_, n) => `key ${n}`)
@@ -59,7 +59,7 @@ test('many who ask for many keys at once get each key once', async () => {
   expect(winners.toSorted()).toEqual(keys.toSorted())
 })
 
-test('a lock that has expired is free again, to exactly one, and is swept', async () => {
+test('an expired lock is free again, to exactly one caller, and is deleted', async () => {
   const yard = await onceYard()
   const sql = connect(yard.url, { max: 1 })
   try {
@@ -79,14 +79,14 @@ test('a lock that has expired is free again, to exactly one, and is swept', asyn
   }
 })
 
-test('keys of two projects are two keys', async () => {
+test('equal keys of two projects are independent', async () => {
   const { call, stranger } = await onceYard()
   expect((await call('POST', '/check-lock', { key: 'a' })).body.status).toBe('locked')
   expect((await stranger('POST', '/check-lock', { key: 'a' })).body.status).toBe('locked')
   expect((await stranger('POST', '/check-lock', { key: 'a' })).body.status).toBe('duplicate')
 })
 
-test('the ttl is brought within the bounds of the plan', async () => {
+test('the ttl is clamped to the bounds of the plan', async () => {
   const { call } = await onceYard()
   const ttlOf = async (ttl: number | undefined | null, key: string) =>
     (await call('POST', '/check-lock', { key, ttl })).body.ttl
@@ -96,7 +96,7 @@ test('the ttl is brought within the bounds of the plan', async () => {
   expect(await ttlOf(10 ** 9, 'd')).toBe(30 * 86_400)
 })
 
-test('what is wrong is told as a list of fields', async () => {
+test('an invalid lock request is refused with a list of fields', async () => {
   const { call } = await onceYard()
   for (const [body, loc, type] of [
     [{}, ['body', 'key'], 'missing'],
@@ -117,7 +117,7 @@ test('what is wrong is told as a list of fields', async () => {
   ).toBe(200)
 })
 
-test('clients tell a missing key from a bad one', async () => {
+test('clients can tell a missing key from an invalid one', async () => {
   const { call } = await onceYard()
   expect(await call('POST', '/check-lock', { key: 'a' }, { key: '' })).toMatchObject({
     status: 401,
@@ -138,7 +138,7 @@ test('clients tell a missing key from a bad one', async () => {
     })
 })
 
-test('while the database is away the answer is 503, and never 500', async () => {
+test('while the database is unavailable the response is 503, and never 500', async () => {
   const yard = await onceYard()
   const sql = connect(yard.url, { max: 1 })
   try {

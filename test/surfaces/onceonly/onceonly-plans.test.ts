@@ -22,7 +22,7 @@ async function spend(yard: OnceYard, charged: number, kind: 'make' | 'ai' = 'mak
   await sql.end()
 }
 
-test('an account is told its plan and what it wants to be told about', async () => {
+test('an account shows its plan and its notification preferences', async () => {
   const { call, native, stranger } = await onceYard()
   const none = {
     email_notifications_enabled: false,
@@ -46,7 +46,7 @@ test('an account is told its plan and what it wants to be told about', async () 
   expect(bad).toMatchObject({ status: 422, body: { detail: [{ loc: ['body', 'email_notifications_enabled'] }] } })
 })
 
-test('usage counts what was done this month, and of whom', async () => {
+test("usage counts this month's calls of the project", async () => {
   const { call, stranger } = await onceYard()
   for (const key of ['a', 'b', 'a']) await call('POST', '/check-lock', { key })
   const make = { usage: 3, limit: 2_000_000, requests_total_month: 3, blocked_total_month: 1 }
@@ -71,7 +71,7 @@ test('usage counts what was done this month, and of whom', async () => {
   })
 })
 
-test('metrics tell the days of a span', async () => {
+test('metrics return the days of a range', async () => {
   const { call, stranger } = await onceYard()
   for (const key of ['a', 'a']) await call('POST', '/check-lock', { key })
   const today = new Date().toISOString().slice(0, 10)
@@ -98,7 +98,7 @@ test('metrics tell the days of a span', async () => {
     })
 })
 
-test('a plan lacks what it lacks, and says so', async () => {
+test('a plan refuses the features that it lacks, and says so', async () => {
   const yard = await onceYard()
   await onPlan(yard, 'starter')
   expect(await yard.call('GET', '/metrics')).toMatchObject({
@@ -115,7 +115,7 @@ test('a plan lacks what it lacks, and says so', async () => {
   expect((await yard.call('GET', '/metrics')).status).toBe(200)
 })
 
-test('past its month the free plan is refused, exactly, on all nodes, and the feed tells', async () => {
+test('beyond its month the free plan is refused exactly, on all nodes, and the feed says so', async () => {
   const yard = await onceYard()
   const other = onceOf(callerOf((await openNode(yard.url)).address))
   await onPlan(yard, 'free')
@@ -154,7 +154,7 @@ test('past its month the free plan is refused, exactly, on all nodes, and the fe
   })
 })
 
-test('other plans go on past their month, and the feed says so once', async () => {
+test('other plans continue beyond their month, and the feed says so once', async () => {
   const yard = await onceYard()
   await onPlan(yard, 'starter')
   await spend(yard, 20_001)
@@ -172,7 +172,7 @@ test('other plans go on past their month, and the feed says so once', async () =
   ])
 })
 
-test('a plan is given by whoever runs the installation, and to projects that there are', async () => {
+test('a plan is assigned by the operator, and only to existing projects', async () => {
   const yard = await onceYard()
   expect((await yard.native('GET', '/v1/projects/default')).body.plan).toBe('agency')
   expect((await yard.native('PUT', '/v1/projects/nobody/plan', { plan: 'pro' })).body.error.code).toBe(
@@ -183,7 +183,7 @@ test('a plan is given by whoever runs the installation, and to projects that the
   expect((await callerOf(yard.address, key)('PUT', '/v1/projects/default/plan', { plan: 'pro' })).status).toBe(403)
 })
 
-test('a rate limit is a sentence, and says when to come back', async () => {
+test('a rate limit is refused with a sentence, and says when to retry', async () => {
   const yard = await onceYard()
   const { key } = (await yard.native('POST', '/v1/keys', { name: 'k', scopes: ['admin'], rate_limit_per_minute: 1 }))
     .body
@@ -194,7 +194,7 @@ test('a rate limit is a sentence, and says when to come back', async () => {
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
 })
 
-test('the document shows the routes, and what there is not is told in the product’s way', async () => {
+test("the OpenAPI document has the routes, and unknown ones are refused in OnceOnly's format", async () => {
   const { call, native } = await onceYard()
   const { paths, servers } = (await native('GET', '/onceonly/openapi.json')).body
   expect(servers[0].url).toBe('/onceonly')
@@ -212,7 +212,7 @@ test('the document shows the routes, and what there is not is told in the produc
   expect(await call('PUT', '/check-lock', {})).toMatchObject({ status: 405, body: { detail: 'Method Not Allowed' } })
 })
 
-test('past the month of the free plan a call that is not made is answered as ever, and one that would be is 402', async () => {
+test('beyond the month of the free plan a deduplicated call is answered as before, and one that would be made is 402', async () => {
   const yard = await onceYard()
   const tools = await toolServer()
   await yard.call('POST', '/tools', { name: 'act', url: tools.url })

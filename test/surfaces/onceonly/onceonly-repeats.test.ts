@@ -16,7 +16,7 @@ async function withTool(answer?: Parameters<typeof toolServer>[0], settings: obj
 
 const dedup = { ok: true, allowed: true, decision: 'dedup', policy_reason: 'tool_idempotency', risk_level: 'low' }
 
-test('a call that is sent again while it is under way, as clients do by themselves, is made once', async () => {
+test('a call that a client retries while it is in progress is made once', async () => {
   const { promise: free, resolve } = Promise.withResolvers<ToolAnswer>()
   const { call, url, native, tool } = await withTool(() => free)
   const other = onceOf(callerOf((await openNode(url)).address))
@@ -36,7 +36,7 @@ test('a call that is sent again while it is under way, as clients do by themselv
   expect((await native('GET', '/v1/spend')).body.totals.cost_microusd).toBe(500_000)
 })
 
-test('other args, another agent and another project make another call', async () => {
+test('other args, another agent or another project make another call', async () => {
   const { call, stranger, tool } = await withTool()
   await stranger('POST', '/tools', { name: 'act', url: tool.url })
   await run(call)
@@ -46,7 +46,7 @@ test('other args, another agent and another project make another call', async ()
   expect(tool.calls).toHaveLength(4)
 })
 
-test('after its window a call is made anew: 300 seconds, or as its tool says, or never the same', async () => {
+test('after its window a call is made again: after 300 seconds, or as its tool says, or always', async () => {
   const { call, url, tool } = await withTool()
   const windowSecs = async () => {
     const sql = connect(url, { max: 1 })
@@ -77,7 +77,7 @@ test('after its window a call is made anew: 300 seconds, or as its tool says, or
   expect((await call('POST', '/tools', { name: 'act', url: tool.url, dedup_window_secs: -1 })).status).toBe(422)
 })
 
-test('a call that failed or was blocked is made anew, and one of a tool that was changed too', async () => {
+test('a failed or blocked call is made again, and so is one of a changed tool', async () => {
   const { call, tool } = await withTool((_, n) => (n === 1 ? { status: 400 } : {}))
   expect((await run(call)).body.policy_reason).toBe('tool_error')
   await call('POST', '/policies/bot', { blocked_tools: ['act'] })
@@ -90,7 +90,7 @@ test('a call that failed or was blocked is made anew, and one of a tool that was
   expect(tool.calls).toHaveLength(3)
 })
 
-test('the run of a governed call that failed tells the call, why it failed, and that it is over', async () => {
+test('the run of a failed governed call shows the call, why it failed, and its end', async () => {
   const { call, native } = await withTool(() => ({ status: 400, body: { no: 1 } }))
   await call('POST', '/policies/strict', { blocked_tools: ['act'] })
   for (const [runId, more, status, reason] of [
@@ -113,7 +113,7 @@ test('the run of a governed call that failed tells the call, why it failed, and 
   }
 })
 
-test('a failed call ends no run that is worked on under a lease, waits for a person, or is executed here', async () => {
+test('a failed call does not end a run that is under a lease, waits for a person, or is executed here', async () => {
   const { call, native } = await withTool(() => ({ status: 400 }))
   const { lease_id } = (await call('POST', '/ai/lease', { key: 'k', metadata: { run_id: 'leased' } })).body
   await run(call, { args: { run_id: 'leased' } })
@@ -130,7 +130,7 @@ test('a failed call ends no run that is worked on under a lease, waits for a per
   expect((await native('GET', `/v1/runs/${id}`)).body.status).toBe('executing')
 })
 
-test('numbers are taken as text where the product takes them, and text that is none is refused by its field', async () => {
+test('numbers are accepted as text where OnceOnly accepts them, and other text is refused by its field', async () => {
   const { call, tool } = await withTool()
   expect((await call('POST', '/check-lock', { key: 'a', ttl: '60' })).body).toMatchObject({ status: 'locked', ttl: 60 })
   expect((await call('POST', '/check-lock', { key: 'b', ttl: ' 60.0 ' })).body.ttl).toBe(60)

@@ -19,7 +19,7 @@ const EVENT = {
 }
 
 describe('POST /events', () => {
-  test('begins a run with its first event and gives every field back', async () => {
+  test('the first event of a run starts it, and every field is returned', async () => {
     const { call } = await onceYard()
     const posted = await call('POST', '/events', EVENT)
     expect(posted).toMatchObject({ status: 200, body: { ok: true, run_id: 'run_support_001' } })
@@ -28,7 +28,7 @@ describe('POST /events', () => {
     expect(body).toEqual({ run_id: 'run_support_001', total: 1, events: [{ id: posted.body.event_id, ...EVENT }] })
   })
 
-  test('the run is an external run of ours, and its events are in the log', async () => {
+  test('a run reported here is a native external run with its events in the log', async () => {
     const { call, native } = await onceYard()
     const { event_id } = (await call('POST', '/events', EVENT)).body
     const run = await native('GET', '/v1/runs/run_support_001')
@@ -37,14 +37,14 @@ describe('POST /events', () => {
     expect(events.body.data[0]).toMatchObject({ position: event_id, run_id: 'run_support_001', data: EVENT.data })
   })
 
-  test('two posts are two events, each with a number of its own', async () => {
+  test('two posts are two events, each with its own number', async () => {
     const { call } = await onceYard()
     const [one, two] = [await call('POST', '/events', EVENT), await call('POST', '/events', EVENT)]
     expect(two.body.event_id).toBeGreaterThan(one.body.event_id)
     expect((await call('GET', '/runs/run_support_001')).body.total).toBe(2)
   })
 
-  test('unknown fields are kept and given back, with and without data', async () => {
+  test('unknown fields are stored and returned, with and without data', async () => {
     const { call } = await onceYard()
     await call('POST', '/events', { run_id: 'r', type: 'a', model: 'm-1', cost: { usd: 0.1 }, data: { x: 1 } })
     await call('POST', '/events', { run_id: 'r', type: 'b', id: 7, total: null })
@@ -55,7 +55,7 @@ describe('POST /events', () => {
     expect(b.id, 'its own number is not the client’s').toBeGreaterThan(a.id)
   })
 
-  test('without ts it is now; of a fraction the second counts, and within it the order of recording', async () => {
+  test('without ts it is now; of a fraction the whole second counts, and within it the order of recording', async () => {
     const { call } = await onceYard()
     const before = Math.floor(Date.now() / 1000)
     await call('POST', '/events', { run_id: 'r', type: 'now' })
@@ -67,7 +67,7 @@ describe('POST /events', () => {
     expect(events[2].ts).toBeGreaterThanOrEqual(before)
   })
 
-  test('an event that names no agent is not given that of another one', async () => {
+  test('an event that names no agent does not get that of another event', async () => {
     const { call } = await onceYard()
     await call('POST', '/events', { run_id: 'r', type: 'tool_call', agent_id: 'bot' })
     await call('POST', '/events', { run_id: 'r', type: 'note' })
@@ -75,7 +75,7 @@ describe('POST /events', () => {
     expect(events.map((it: { agent_id?: string }) => it.agent_id)).toEqual(['bot', undefined])
   })
 
-  test('the end of a run is the last, also when its clock is the whole second', async () => {
+  test('the end of a run is its last event, even within the same second', async () => {
     const { call } = await onceYard()
     // In the middle of a second, so that what is told without its time is later in it.
     await new Promise((resolve) => setTimeout(resolve, 1_500 - (Date.now() % 1_000)))
@@ -87,7 +87,7 @@ describe('POST /events', () => {
     expect((await call('GET', '/runs?q=r')).body.items[0]).toMatchObject({ last_type: 'run_finished' })
   })
 
-  test('what is refused before a route is found is told in the words of the mount', async () => {
+  test("a request that is refused before its route is found is answered in OnceOnly's format", async () => {
     const { address } = await onceYard()
     for (const path of ['/runs/%E0%A4%A', `/runs/${'x'.repeat(4_000)}`]) {
       const response = await fetch(`${address}/onceonly/v1${path}`)
@@ -95,7 +95,7 @@ describe('POST /events', () => {
     }
   })
 
-  test('nulls stand for fields that are left out', async () => {
+  test('nulls mean omitted fields', async () => {
     const { call } = await onceYard()
     const nulls = { ts: null, status: null, duration_ms: null, step: null, data: null, message: null, agent_id: null }
     expect((await call('POST', '/events', { run_id: 'r', type: 'a', ...nulls })).status).toBe(200)
@@ -103,7 +103,7 @@ describe('POST /events', () => {
     expect(Object.keys(event).sort()).toEqual(['id', 'run_id', 'ts', 'type'])
   })
 
-  test('what is wrong is told as a list of fields', async () => {
+  test('an invalid event is refused with a list of fields', async () => {
     const { call } = await onceYard()
     const bad = await call('POST', '/events', { run_id: '  ', ts: 'now', data: [] })
     expect(bad.status).toBe(422)
@@ -133,7 +133,7 @@ describe('POST /events', () => {
       })
   })
 
-  test('a type that only the engine writes is refused, and names the field', async () => {
+  test('a type reserved for the engine is refused, and names the field', async () => {
     const { call } = await onceYard()
     const refused = await call('POST', '/events', { run_id: 'r', type: 'run.queued' })
     expect(refused).toMatchObject({ status: 422, body: { detail: [{ loc: ['body', 'type'] }] } })
@@ -144,7 +144,7 @@ describe('POST /events', () => {
 })
 
 describe('a run that is reported as finished', () => {
-  test('is over everywhere, as its status says; its events are those that were reported', async () => {
+  test('a finished run has ended everywhere, according to its status; its events are those that were reported', async () => {
     const { call, native } = await onceYard()
     for (const [status, state] of [
       ['completed', 'completed'],
@@ -175,7 +175,7 @@ describe('a run that is reported as finished', () => {
     }
   })
 
-  test('our event about it names the report as its cause', async () => {
+  test('our event about the end names the report as its cause', async () => {
     const { call, native } = await onceYard()
     const { event_id } = (await call('POST', '/events', { run_id: 'r', type: 'run_finished', status: 'failed' })).body
     const events = (await native('GET', '/v1/runs/r/events')).body.data
@@ -196,7 +196,7 @@ describe('a run that is reported as finished', () => {
 })
 
 describe('GET /runs', () => {
-  test('lists all runs, latest last event first, native ones too', async () => {
+  test('the list has all runs, most recently active first, including native ones', async () => {
     const { call, native } = await onceYard()
     for (const [run_id, type, status] of [
       ['a', 'run_started', 'in_progress'],
@@ -242,7 +242,7 @@ describe('GET /runs', () => {
     ])
   })
 
-  test('pages by limit and offset, and counts all', async () => {
+  test('the list has pages by limit and offset, and counts all runs', async () => {
     const { call } = await onceYard()
     for (let n = 0; n < 7; n++) await call('POST', '/events', { run_id: `r${n}`, type: 'a' })
     const pages = await Promise.all(
@@ -259,7 +259,7 @@ describe('GET /runs', () => {
     ])
   })
 
-  test('q is the beginning of the id, letter by letter', async () => {
+  test('q is a case-sensitive prefix of the id', async () => {
     const { call, native } = await onceYard()
     for (const run_id of ['support_1', 'support_2', 'Support_3', 'sup%', 'other', 'run x/y'])
       await call('POST', '/events', { run_id, type: 'a' })
@@ -280,7 +280,7 @@ describe('GET /runs', () => {
     expect((await found(''))[0]).toBe(7)
   })
 
-  test('bounds that are no bounds are refused as a list', async () => {
+  test('invalid limits and offsets of the list are refused with a list of fields', async () => {
     const { call } = await onceYard()
     for (const query of ['limit=0', 'limit=501', 'limit=x', 'offset=-1', 'limit=1.5']) {
       const { status, body } = await call('GET', `/runs?${query}`)
@@ -327,7 +327,7 @@ test.each([[300], [2_100]])('runs whose events are gone are listed too, each onc
 })
 
 describe('GET /runs/{run_id}', () => {
-  test('pages, oldest first, ties by id; total counts all', async () => {
+  test('the events of a run have pages, oldest first, ties by id, and total counts all', async () => {
     const { call } = await onceYard()
     for (let n = 0; n < 5; n++) await call('POST', '/events', { run_id: 'r', type: `t${n}`, ts: 100 })
     const { body } = await call('GET', '/runs/r?limit=2&offset=2')
@@ -336,7 +336,7 @@ describe('GET /runs/{run_id}', () => {
     expect((await call('GET', '/runs/r?offset=9')).body).toEqual({ run_id: 'r', total: 5, events: [] })
   })
 
-  test('ids are percent-encoded, slashes too', async () => {
+  test('ids in the path are percent-encoded, including slashes', async () => {
     const { call } = await onceYard()
     for (const run_id of ['run x/y', 'a%2Fb', 'ü/✓?#', '../etc', 'x'.repeat(256)]) {
       await call('POST', '/events', { run_id, type: 'a' })
@@ -353,7 +353,7 @@ describe('GET /runs/{run_id}', () => {
     })
   })
 
-  test('bounds that are no bounds are refused as a list', async () => {
+  test('invalid limits and offsets of events are refused with a list of fields', async () => {
     const { call } = await onceYard()
     for (const query of ['limit=0', 'limit=2001', 'offset=-1']) {
       const { status, body } = await call('GET', `/runs/r?${query}`)
@@ -362,7 +362,7 @@ describe('GET /runs/{run_id}', () => {
   })
 })
 
-test('a key sees and touches nothing of another project', async () => {
+test('a key sees and changes nothing of another project', async () => {
   const { call, stranger } = await onceYard()
   await call('POST', '/events', { run_id: 'r', type: 'mine' })
   expect((await stranger('GET', '/runs/r')).body).toEqual({ run_id: 'r', total: 0, events: [] })

@@ -7,7 +7,7 @@ import { makeReports, onceYard } from '../../support/once-yard.ts'
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8'
 const html = { headers: { accept: BROWSER } }
 
-test('a browser gets a page, a program gets JSON', async () => {
+test('a browser gets an HTML page, and a program gets JSON', async () => {
   const { call } = await onceYard()
   await call('POST', '/events', { run_id: 'r', type: 'run_started', status: 'in_progress' })
   const kindOf = async (accept: string) =>
@@ -36,7 +36,7 @@ test('a browser gets a page, a program gets JSON', async () => {
   expect(page.headers.get('content-disposition')).toBeNull()
 })
 
-test('the page shows steps, tools, durations and failures', async () => {
+test('the timeline page shows steps, tools, durations and failures', async () => {
   const { call } = await onceYard()
   const run = { run_id: 'r', agent_id: 'support_bot', step: 'step_1', tool: 'send_email' }
   await call('POST', '/events', { run_id: 'r', type: 'run_started', ts: 100, lease_id: 'lease_1', data: { key: 'k1' } })
@@ -78,7 +78,7 @@ const HOSTILE = [
   '{{x}} %3Cscript%3E \u2028 \u202e',
 ]
 
-test('what strangers wrote is shown as it is, in every field', async () => {
+test('text from clients is escaped on the timeline page, in every field', async () => {
   const { call } = await onceYard()
   for (const text of HOSTILE) {
     const fields = { status: text, step: text, tool: text, req_id: text, lease_id: text, agent_id: text, message: text }
@@ -109,7 +109,7 @@ const shownText = (page: string) =>
     .replaceAll('&#39;', "'")
     .replaceAll('&amp;', '&')
 
-test('a page of 2,000 events is made in a moment, and links to those before and after', async () => {
+test('a timeline page of 2,000 events is rendered quickly, and links to the pages before and after', async () => {
   const { call, url } = await onceYard()
   await makeReports(url, 'long', 4_500)
   const startMs = performance.now()
@@ -121,14 +121,14 @@ test('a page of 2,000 events is made in a moment, and links to those before and 
   expect(body).toContain('2001 to 4000')
 })
 
-test('a run that there is not is an empty page', async () => {
+test('an unknown run is an empty timeline page', async () => {
   const { call } = await onceYard()
   const page = await call('GET', '/runs/nobody', undefined, html)
   expect([page.status, page.body.includes('There is nothing here.')]).toEqual([200, true])
   expect(timelinePage({ runId: '', total: 0, events: [], limit: 200, offset: 0 })).toBeDefined()
 })
 
-test.skipIf(browserMissing)('a browser shows it without a script, a request or a complaint', async () => {
+test.skipIf(browserMissing)('a browser shows the timeline page without a script, a request or an error', async () => {
   const { call } = await onceYard()
   for (const text of HOSTILE)
     await call('POST', '/events', {

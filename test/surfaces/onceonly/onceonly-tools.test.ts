@@ -13,7 +13,7 @@ const run = (call: Call, more: object = {}) =>
   call('POST', '/ai/run', { agent_id: 'bot', tool: 'act', args: {}, ...more })
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 
-test('a tool is registered, changed, listed, switched and forgotten, and its secret is never shown', async () => {
+test('a tool is registered, updated, listed, disabled and deleted, and its secret is never shown', async () => {
   const { call, stranger, native } = await onceYard()
   const made = await put(call, { auth: { type: 'hmac_sha256', secret: SECRET }, description: 'Acts.' })
   expect(made.status).toBe(200)
@@ -62,7 +62,7 @@ test('a tool is registered, changed, listed, switched and forgotten, and its sec
   expect(JSON.stringify(log)).not.toContain(SECRET)
 })
 
-test('bad fields of a tool are refused by name', async () => {
+test('invalid fields of a tool are refused by name', async () => {
   const { call } = await onceYard()
   const bad = async (tool: object, ...loc: string[]) => {
     const reply = await put(call, tool)
@@ -80,7 +80,7 @@ test('bad fields of a tool are refused by name', async () => {
   await bad({ url: 'not a url' }, 'url')
 })
 
-test('a plan has room for so many tools, also when they come at once', async () => {
+test("a plan's limit of tools holds even when many are registered at once", async () => {
   const { call, url } = await onceYard()
   const sql = connect(url, { max: 1 })
   await sql`update projects set plan = 'starter' where id = 'default'`
@@ -97,7 +97,7 @@ test('a plan has room for so many tools, also when they come at once', async () 
   expect((await put(call, { name, timeout_ms: 300 })).status).toBe(200)
 })
 
-test('a call is signed over its very bytes, and its answer is the result', async () => {
+test('a call is signed over its exact bytes, and the response is the result', async () => {
   const { call } = await onceYard()
   const tool = await toolServer(({ args }) => ({ body: { said: args.text } }))
   await put(call, { url: tool.url, auth: { type: 'hmac_sha256', secret: SECRET } })
@@ -113,7 +113,7 @@ test('a call is signed over its very bytes, and its answer is the result', async
   expect(Math.abs(Number(headers['x-onceonly-timestamp']) - Date.now() / 1000)).toBeLessThan(30)
 })
 
-test("an agent's own tool goes before the one of all, and one that is off is none", async () => {
+test("an agent's own tool takes precedence over the global one, and a disabled one does not exist", async () => {
   const { call } = await onceYard()
   const [own, all] = [await toolServer(), await toolServer()]
   await put(call, { url: all.url })
@@ -135,7 +135,7 @@ test("an agent's own tool goes before the one of all, and one that is off is non
   expect((await run(call)).body.decision).toBe('executed')
 })
 
-test('a tool that errs is tried again where that may help, and then told as its error', {
+test('a failing tool is retried where that may help, and then reported as a tool error', {
   timeout: 30_000,
 }, async () => {
   const { call } = await onceYard()

@@ -5,7 +5,7 @@ import { straitOf, straitYard } from '../../support/strait-yard.ts'
 const RFC3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 const ZERO = '00000000-0000-0000-0000-000000000000'
 
-test('health and readiness are open to everybody', async () => {
+test('health and readiness need no key', async () => {
   const { address } = await straitYard()
   const alive = await fetch(`${address}/strait/health`)
   expect([alive.status, await alive.json()]).toEqual([200, { status: 'ok' }])
@@ -44,7 +44,7 @@ test('stats count the runs of the project in every state, from counters', async 
   expect((await stranger('GET', '/v1/stats?project_id=default')).status).toBe(404)
 })
 
-test('an event sent to a run that waits for it wakes that run; to nobody, it is 404', async () => {
+test('an event sent to a waiting run wakes it; without a waiting run it is 404', async () => {
   const { call, native, stranger, withKey } = await straitYard()
   await call('POST', '/v1/jobs', { name: 'J', slug: 'j', execution_mode: 'worker' })
   const { body: run } = await call('POST', '/v1/jobs/j/trigger')
@@ -83,7 +83,7 @@ test('an event sent to a run that waits for it wakes that run; to nobody, it is 
   ])
 })
 
-test('a key is made with scopes of Strait, is shown once, and may do what they say', async () => {
+test("a key is created with Strait's scopes, is shown once, and may do what they say", async () => {
   const { call, withKey } = await straitYard()
   const made = await call('POST', '/v1/api-keys', {
     project_id: 'default',
@@ -120,7 +120,7 @@ test('a key is made with scopes of Strait, is shown once, and may do what they s
   expect(JSON.stringify(listed)).not.toContain(made.body.key)
 })
 
-test('a repeated call with an idempotency key does not keep a secret', async () => {
+test('the secret in the reply of a repeated call with an idempotency key is not stored', async () => {
   const { call } = await straitYard()
   const sent = { name: 'twice', scopes: ['*'] }
   const headers = { 'idempotency-key': 'one' }
@@ -130,7 +130,7 @@ test('a repeated call with an idempotency key does not keep a secret', async () 
   expect(second.headers.get('idempotency-replayed')).toBeNull()
 })
 
-test('keys are listed page by page, revoked, and rotated with a grace', async () => {
+test('keys are listed in pages, revoked, and rotated with a grace period', async () => {
   const { call, withKey } = await straitYard()
   const make = async (name: string) => (await call('POST', '/v1/api-keys', { name, scopes: ['jobs:read'] })).body
   const one = await make('one')
@@ -168,7 +168,7 @@ test('keys are listed page by page, revoked, and rotated with a grace', async ()
   expect((await call('POST', `/v1/api-keys/${one.id}/rotate`)).status).toBe(404)
 })
 
-describe('a key is refused', () => {
+describe('creating a key', () => {
   const cases: [string, object, number, string][] = [
     ['without a name', { scopes: ['*'] }, 400, 'name'],
     ['without scopes', { name: 'k', scopes: [] }, 400, 'scopes'],
@@ -176,7 +176,7 @@ describe('a key is refused', () => {
     ['for no time at all', { name: 'k', scopes: ['*'], expires_in_days: 0 }, 400, 'expires_in_days'],
     ['for an environment', { name: 'k', scopes: ['*'], environment_id: 'e' }, 400, 'environment_id'],
   ]
-  test('with the field named', async () => {
+  test('an invalid key is refused with the field named', async () => {
     const { call } = await straitYard()
     for (const [name, body, status, field] of cases) {
       const reply = await call('POST', '/v1/api-keys', body)
@@ -189,7 +189,7 @@ describe('a key is refused', () => {
     const elsewhere = await call('POST', '/v1/api-keys', { name: 'k', scopes: ['*'], project_id: 'other' })
     expect([elsewhere.status, elsewhere.body.error]).toEqual([403, 'project_id is not the project of this key'])
   })
-  test('when it is to do more than the one who makes it', async () => {
+  test('a key that would have more rights than its creator is refused', async () => {
     const { call, withKey, stranger } = await straitYard()
     const { body: manager } = await call('POST', '/v1/api-keys', { name: 'm', scopes: ['api-keys:manage'] })
     const making = await withKey(manager.key)('POST', '/v1/api-keys', { name: 'k', scopes: ['jobs:write'] })
@@ -199,7 +199,7 @@ describe('a key is refused', () => {
   })
 })
 
-test("another project's keys and batches do not exist", async () => {
+test("another project's keys and batches are not found", async () => {
   const { call, stranger } = await straitYard()
   const { body: key } = await call('POST', '/v1/api-keys', { name: 'k', scopes: ['*'] })
   for (const [method, path] of [
@@ -216,7 +216,7 @@ test("another project's keys and batches do not exist", async () => {
   expect((await stranger('GET', '/v1/api-keys?project_id=default')).status).toBe(404)
 })
 
-test('projects are created with their first key, by those who may', async () => {
+test('projects are created with their first key, by callers with the scope for it', async () => {
   const { call, stranger, withKey } = await straitYard()
   const made = await call('POST', '/v1/projects', { id: 'third', org_id: 'acme', name: 'Third' })
   expect([made.status, made.body]).toEqual([
@@ -252,7 +252,7 @@ test('projects are created with their first key, by those who may', async () => 
   }
 })
 
-test('all nodes of an installation serve it, and its document names every route', async () => {
+test('all nodes of an installation serve /strait, and its OpenAPI document has every route', async () => {
   const { call, url } = await straitYard()
   await call('POST', '/v1/jobs', { name: 'J', slug: 'j', execution_mode: 'worker' })
   const second = straitOf(callerOf((await openNode(url)).address))

@@ -27,8 +27,8 @@ async function batchOf(native: Call, count: number): Promise<string[]> {
   return body.results.map((it: { run: { id: string } }) => it.run.id)
 }
 
-describe('the created_at of the last row is a cursor that loses none', () => {
-  test('of a batch, whose runs are written at once, each page as long as was asked for', async () => {
+describe('the created_at of the last row as a cursor', () => {
+  test('no run of a batch written at once is lost between pages, each as long as requested', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const ids = await batchOf(native, 250)
@@ -39,14 +39,14 @@ describe('the created_at of the last row is a cursor that loses none', () => {
     expect(new Set(times).size).toBe(250)
   })
 
-  test('of batches that are written at the same time', async () => {
+  test('no run of batches written at the same time is lost between pages', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const ids = (await Promise.all(Array.from({ length: 6 }, () => batchOf(native, 60)))).flat()
     expect(idsOf(await pagedByTime(call, '/v1/runs', 7)).toSorted()).toEqual(ids.toSorted())
   })
 
-  test('of children, oldest first, also for a client that knows milliseconds alone', async () => {
+  test('no child is lost between pages, oldest first, even for a client with millisecond precision', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const parent = await executing(native, call, 'j')
@@ -59,7 +59,7 @@ describe('the created_at of the last row is a cursor that loses none', () => {
     expect(idsOf(rest)).toEqual(idsOf(all.filter((run) => Date.parse(run.created_at) > Date.parse(coarse))))
   })
 
-  test('of what a run wrote within a millisecond', async () => {
+  test('no record that a run wrote within one millisecond is lost between pages', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const { sdk, runId } = await executing(native, call, 'j')
@@ -79,7 +79,7 @@ describe('the created_at of the last row is a cursor that loses none', () => {
     }
   })
 
-  test('of jobs, keys and batches that are made at the same time', async () => {
+  test('no job, key or batch created at the same time is lost between pages', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     await Promise.all(
@@ -98,7 +98,7 @@ describe('the created_at of the last row is a cursor that loses none', () => {
 })
 
 describe('a list under a run', () => {
-  test('is whole without limit and cursor, and has pages with either', async () => {
+  test('a list under a run is whole without limit and cursor, and has pages with either', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const { sdk, runId } = await executing(native, call, 'j')
@@ -126,7 +126,7 @@ describe('a list under a run', () => {
     expect((await sdk('GET', '/state')).body).toHaveLength(120)
   })
 
-  test('of continuations is whole, too', async () => {
+  test('the list of continuations is whole, too', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const first = await executing(native, call, 'j')
@@ -136,8 +136,8 @@ describe('a list under a run', () => {
   })
 })
 
-describe('zeros stand for what is not meant', () => {
-  test('bulk-cancel-all takes the project of the key, and empty filters as none', async () => {
+describe('zeros and empty strings mean not given', () => {
+  test('bulk-cancel-all takes the project of the key, and ignores empty filters', async () => {
     const { call, native, stranger } = await straitYard()
     const jobId = await addWorkerJob(native, 'j')
     await batchOf(native, 3)
@@ -154,7 +154,7 @@ describe('zeros stand for what is not meant', () => {
     expect((await all({ ...none, job_id: jobId })).body).toMatchObject({ total: 3, canceled: 3 })
   })
 
-  test('bulk-dlq-replay takes ids with an empty project and a limit of 0, and a project with no ids', async () => {
+  test('bulk-dlq-replay accepts ids with an empty project and a limit of 0, and a project with no ids', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const dead = async () => {
@@ -176,8 +176,8 @@ describe('zeros stand for what is not meant', () => {
   })
 })
 
-describe('a trigger takes its idempotency key from the body', () => {
-  test('the same key gives the first run again, and the header must agree', async () => {
+describe('the idempotency key in the body of a trigger', () => {
+  test('the same idempotency key in the body returns the first run, and the header must agree', async () => {
     const { call, native } = await straitYard()
     await addWorkerJob(native, 'j')
     const trigger = (idempotency_key: string, header?: string) =>
@@ -199,7 +199,7 @@ describe('a trigger takes its idempotency key from the body', () => {
   })
 })
 
-test('annotations come under their name or bare, and are checked the same', async () => {
+test('annotations are accepted under their name or bare, and validated the same way', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { sdk, runId } = await executing(native, call, 'j')
@@ -218,7 +218,7 @@ test('annotations come under their name or bare, and are checked the same', asyn
   }
 })
 
-test('seconds are whole where clients read whole ones, and natively set parts of them are rounded up', async () => {
+test('seconds are whole where clients read whole ones, and natively set fractions are rounded up', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j', { retry_strategy: 'custom', retry_delays_secs: [0, 0.2, 1.5] })
   expect((await call('GET', '/v1/jobs/j')).body.retry_delays_secs).toEqual([0, 1, 2])

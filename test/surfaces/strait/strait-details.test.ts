@@ -8,7 +8,7 @@ import { straitYard } from '../../support/strait-yard.ts'
 const levelsOf = (events: { level: string; data: unknown }[]) =>
   events.map(({ level, data }) => [level, typeof data, data === null])
 
-test('every event has a level and data, in lists, bundles and as an answer; a level is found by its default', async () => {
+test('every event has a level and data, in lists, bundles and responses; a level filter finds defaults', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { runId, sdk } = await executing(native, call, 'j')
@@ -24,7 +24,7 @@ test('every event has a level and data, in lists, bundles and as an answer; a le
   expect(bundle.events).toEqual(events)
 })
 
-test('the usage of a bundle is in the order of its list, the latest first', async () => {
+test('the usage in a bundle is in the order of its list, newest first', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { runId, sdk } = await executing(native, call, 'j')
@@ -34,7 +34,7 @@ test('the usage of a bundle is in the order of its list, the latest first', asyn
   expect((await call('GET', `/v1/runs/${runId}/usage`)).body).toEqual(usage)
 })
 
-test('of items with one key the first makes the run, whatever the others bring, and a repeat says so', async () => {
+test('of items with one key the first creates the run, whatever the others contain, and a repeat says so', async () => {
   const { call, native } = await straitYard()
   const job = await addWorkerJob(native, 'j')
   for (let round = 0; round < 5; round++) {
@@ -55,7 +55,7 @@ test('of items with one key the first makes the run, whatever the others bring, 
   expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([200, 'true'])
 })
 
-test('a key that was reset is no longer shown, and makes another run', async () => {
+test('a released idempotency key is no longer shown, and creates another run', async () => {
   const { call, native } = await straitYard()
   const job = await addWorkerJob(native, 'j')
   const trigger = async () =>
@@ -69,7 +69,7 @@ test('a key that was reset is no longer shown, and makes another run', async () 
   expect(other.id).not.toBe(id)
 })
 
-test('a run that has begun is not rescheduled, also between two attempts', async () => {
+test('a run that has started cannot be rescheduled, even between two attempts', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j', { max_attempts: 2, retry_initial_delay_secs: 600, retry_strategy: 'fixed' })
   const { runId, lease } = await executing(native, call, 'j')
@@ -85,7 +85,7 @@ test('a run that has begun is not rescheduled, also between two attempts', async
   expect((await call('GET', `/v1/runs/${runId}`)).body).toEqual(between)
 })
 
-test('runs that were canceled together say so, a restart shows its preset, and a time zone has to be one', async () => {
+test('runs canceled together say so, a restart shows its preset, and a time zone must exist', async () => {
   const { call, native } = await straitYard()
   const job = await addWorkerJob(native, 'j')
   const trigger = async () => (await call('POST', `/v1/jobs/${job}/trigger`, {})).body.id
@@ -128,7 +128,7 @@ test('a key may do what its scopes say, and no more', async () => {
   expect(await asked('runs:write')).toEqual({ ...none, trigger: 201, redrive: 409, cancel: 200 })
 })
 
-test('a stream begins with a frame of data, and a separator within a text does not end its line', async () => {
+test('a stream begins with a data frame, and a line separator within a text does not end its line', async () => {
   const { call, native, address } = await straitYard()
   await addWorkerJob(native, 'j')
   await native('POST', '/v1/jobs/j/runs', {})
@@ -151,7 +151,7 @@ test('a stream begins with a frame of data, and a separator within a text does n
   await reading
 })
 
-test('who lacks the token of an attempt is told which credential is wanted', async () => {
+test("a caller without an attempt's token is told which credential is needed", async () => {
   const { call, native, address } = await straitYard()
   await addWorkerJob(native, 'j')
   const { runId } = await executing(native, call, 'j')
@@ -162,7 +162,7 @@ test('who lacks the token of an attempt is told which credential is wanted', asy
   ])
 })
 
-test('a run that is given the time that it has does not change its status in a stream', async () => {
+test('rescheduling a run to the time it already has changes no status in its stream', async () => {
   const { call, native, address } = await straitYard()
   const job = await addWorkerJob(native, 'j')
   const scheduled_at = new Date(Date.now() + 3_600_000).toISOString()

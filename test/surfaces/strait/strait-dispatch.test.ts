@@ -60,7 +60,7 @@ const over = (call: Call, runId: string, state: string, ms?: number): Promise<Re
 
 const SECRET = 'a secret of sixteen or more'
 
-test('a job with a secret is sent the bare payload, signed as Strait signs', async () => {
+test("a job with a secret is sent the bare payload with Strait's signature", async () => {
   const { call } = await straitYard()
   const { url, seen } = await endpoint((respond) => respond(200, '{"sum":3}'))
   const payload = { b: 'größer ✓', a: [1, 2] }
@@ -85,7 +85,7 @@ test('a job with a secret is sent the bare payload, signed as Strait signs', asy
     expect(headers).not.toHaveProperty(absent)
 })
 
-test('a secret may be changed and taken away; without one nothing is signed', async () => {
+test('a secret can be changed and removed; without one nothing is signed', async () => {
   const { call } = await straitYard()
   const { url, seen } = await endpoint((respond) => respond(200))
   const names = (index: number) =>
@@ -106,7 +106,7 @@ test('a secret may be changed and taken away; without one nothing is signed', as
   expect(names(2)).toEqual([])
 })
 
-test('a retry is sent what went wrong, and the last checkpoint up to 64 KiB of it', async () => {
+test('a retry is sent the previous error, and the last checkpoint of up to 64 KiB', async () => {
   const { call, withKey } = await straitYard()
   const keep =
     (text: string): Answer =>
@@ -129,14 +129,14 @@ test('a retry is sent what went wrong, and the last checkpoint up to 64 KiB of i
   expect(third!['x-checkpoint-at']).toEqual(expect.any(String))
 })
 
-test('a result that is no JSON is kept as text', async () => {
+test('a result that is not JSON is stored as text', async () => {
   const { call } = await straitYard()
   const { url } = await endpoint((respond) => respond(200, 'all <done> "well"', { 'content-type': 'text/plain' }))
   const runId = await triggered(call, job('text', url))
   expect((await over(call, runId, 'completed')).body.result).toBe('all <done> "well"')
 })
 
-test("a 202 hands the run over: the handler completes it later, by its token and Strait's own call", async () => {
+test("a 202 hands the run over: the handler completes it later, with its token and Strait's own call", async () => {
   const { call, withKey } = await straitYard()
   const { url, seen } = await endpoint((respond) => respond(202))
   const runId = await triggered(call, job('later', url))
@@ -153,7 +153,7 @@ test("a 202 hands the run over: the handler completes it later, by its token and
   expect(seen).toHaveLength(1)
 })
 
-test('a run that waited for an event goes on from its payload, which its handler is sent as the last checkpoint', async () => {
+test('a run that waited for an event continues with its payload, which its handler gets as the last checkpoint', async () => {
   const { call, withKey } = await straitYard()
   const { url, seen } = await endpoint(
     async (respond, { headers }) => {
@@ -173,7 +173,7 @@ test('a run that waited for an event goes on from its payload, which its handler
   expect(seen[1]!.headers).not.toHaveProperty('x-previous-error')
 })
 
-test('408, 429 and 500 are tried again, and the run keeps its id', async () => {
+test('408, 429 and 500 are retried, and the run keeps its id', async () => {
   const { call } = await straitYard()
   const { url, seen } = await endpoint(
     (respond) => respond(408),
@@ -188,7 +188,7 @@ test('408, 429 and 500 are tried again, and the run keeps its id', async () => {
   )
 })
 
-test('Retry-After is waited for, up to the longest delay of the run', async () => {
+test('Retry-After is honoured, up to the longest delay of the run', async () => {
   const { call } = await straitYard()
   const { url } = await endpoint((respond) => respond(429, '', { 'retry-after': '120' }))
   const wait = async (slug: string, body: object) => {
@@ -202,7 +202,7 @@ test('Retry-After is waited for, up to the longest delay of the run', async () =
   expect(await wait('capped', { retry_max_delay_secs: 30 })).toBeLessThanOrEqual(30)
 })
 
-test('a 400 is a dead letter at once, and may be replayed', async () => {
+test('a 400 is a dead letter immediately, and can be replayed', async () => {
   const { call } = await straitYard()
   const { url, seen } = await endpoint((respond) => respond(400, 'no such customer'))
   const runId = await triggered(call, job('refused', url))
@@ -217,14 +217,14 @@ test('a 400 is a dead letter at once, and may be replayed', async () => {
   )
 })
 
-describe('an endpoint that misbehaves fails the attempt, and the run is a dead letter when no attempt is left', () => {
+describe('a misbehaving endpoint', () => {
   const cases: [string, () => Promise<string>, number, RegExp][] = [
     ['garbage', garbage, 1, /./],
     ['dropped', dropped, 2, /./],
     ['nobody', async () => `http://127.0.0.1:${await closedPort()}/`, 2, /./],
     ['half', half, 2, /./],
   ]
-  test('whatever it does', async () => {
+  test('a misbehaving endpoint fails the attempt, and the run is a dead letter when retries are exhausted', async () => {
     const { call } = await straitYard()
     for (const [slug, serve, attempts, error] of cases) {
       const runId = await triggered(call, job(slug, await serve(), { max_attempts: 2 }))
@@ -242,7 +242,7 @@ const half = async () => {
   return (await tcpServer((socket) => socket.once('data', () => socket.end(`${head}{"ha`)))).url
 }
 
-test('a handler that hangs is aborted at its timeout, tried again, and the run has timed out in the end', async () => {
+test('a handler that hangs is aborted at its timeout and retried, and in the end the run has timed out', async () => {
   const { call } = await straitYard()
   const { url, seen } = await endpoint(() => {})
   const runId = await triggered(call, job('hangs', url, { timeout_secs: 1, max_attempts: 2 }))
@@ -254,7 +254,7 @@ test('a handler that hangs is aborted at its timeout, tried again, and the run h
   )
 })
 
-test('a redirect is not followed, and the place where it leads sees nothing', async () => {
+test('a redirect is not followed, and its target is not called', async () => {
   const { call } = await straitYard()
   const target = await endpoint((respond) => respond(200))
   const { url } = await endpoint((respond) => respond(302, '', { location: target.url }))
@@ -263,7 +263,7 @@ test('a redirect is not followed, and the place where it leads sees nothing', as
   expect(target.seen).toEqual([])
 })
 
-test('a body of 2 MiB is bounded: as a result it is refused, as an error its beginning is kept', async () => {
+test('a body of 2 MiB is bounded: as a result it is refused, as an error its beginning is stored', async () => {
   const { call } = await straitYard()
   const body = 'x'.repeat(2 * 1024 * 1024)
   const large = await endpoint((respond) => respond(200, body))

@@ -5,7 +5,7 @@ import { straitYard } from '../../support/strait-yard.ts'
 const JOB = { project_id: 'default', name: 'Sum', slug: 'sum', execution_mode: 'worker' }
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-test('a job is created as the command line does it, and shows what it was given and what stands in for the rest', async () => {
+test('a job is created as the command line does it, and shows what it was given and the defaults', async () => {
   const { call } = await straitYard()
   const sent = {
     project_id: 'default',
@@ -48,7 +48,7 @@ test('a job is created as the command line does it, and shows what it was given 
   expect((await call('GET', `/v1/jobs/${made.body.id}`)).body).toEqual(made.body)
 })
 
-test('a second job with the slug is 409, and one for another project is 403', async () => {
+test('a second job with the same slug is 409, and one for another project is 403', async () => {
   const { call } = await straitYard()
   expect((await call('POST', '/v1/jobs', JOB)).body).toMatchObject({ max_attempts: 3, timeout_secs: 300 })
   const twice = await call('POST', '/v1/jobs', JOB)
@@ -85,7 +85,7 @@ test('a secret is never shown, wherever the job is read', async () => {
   expect((await native('GET', '/v1/events?type=job.updated')).body.data[0].data.fields).toContain('signingSecret')
 })
 
-describe('what this installation does not do is refused by name, unless it asks for nothing', () => {
+describe('unsupported fields of a job', () => {
   const refused: [string, unknown][] = [
     ['webhook_url', 'https://example.com/hook'],
     ['fallback_endpoint_url', 'https://example.com/other'],
@@ -105,7 +105,7 @@ describe('what this installation does not do is refused by name, unless it asks 
     ['version_policy', 'latest'],
     ['version_policy', 'minor'],
   ]
-  test('in a create and in a change', async () => {
+  test('an unsupported field is refused by name in a create and an update, unless it has no effect', async () => {
     const { call } = await straitYard()
     await call('POST', '/v1/jobs', JOB)
     for (const [field, value] of refused) {
@@ -131,7 +131,7 @@ describe('what this installation does not do is refused by name, unless it asks 
   })
 })
 
-describe('a bad job is told field by field', () => {
+describe('an invalid job', () => {
   const cases: [string, object, string[]][] = [
     ['nothing', {}, ['name', 'slug']],
     ['a slug with spaces', { ...JOB, slug: 'a b' }, ['slug']],
@@ -157,7 +157,7 @@ describe('a bad job is told field by field', () => {
     ['a queue with spaces', { ...JOB, queue_name: 'a b' }, ['queue_name']],
     ['a schema that is none', { ...JOB, payload_schema: { type: 'nothing' } }, ['payload_schema']],
   ]
-  test('and nothing is made', async () => {
+  test('an invalid job is refused field by field, and nothing is created', async () => {
     const { call } = await straitYard()
     for (const [name, body, fields] of cases) {
       const { status, body: problem } = await call('POST', '/v1/jobs', body)
@@ -168,7 +168,7 @@ describe('a bad job is told field by field', () => {
   })
 })
 
-test('a change is any subset, and a new version; the old ones stay readable', async () => {
+test('an update may have any subset of fields and creates a version; the old ones stay readable', async () => {
   const { call } = await straitYard()
   const { body: first } = await call('POST', '/v1/jobs', { ...JOB, run_ttl_secs: 60, tags: { team: 'a' } })
   const second = await call('PATCH', `/v1/jobs/${first.id}`, {
@@ -209,7 +209,7 @@ test('a change is any subset, and a new version; the old ones stay readable', as
   expect((await call('PATCH', '/v1/jobs/total', {})).status).toBe(400)
 })
 
-test('jobs are listed newest first as a bare array, by slug and by tag, page by page', async () => {
+test('jobs are listed newest first as a bare array, by slug and by tag, in pages', async () => {
   const { call } = await straitYard()
   for (const n of [1, 2, 3]) {
     await call('POST', '/v1/jobs', { ...JOB, slug: `job-${n}`, tags: n === 2 ? { team: 'red' } : { team: 'blue' } })
@@ -238,7 +238,7 @@ test('jobs are listed newest first as a bare array, by slug and by tag, page by 
   expect((await call('GET', '/v1/jobs?project_id=other')).status).toBe(404)
 })
 
-test('a trigger answers with the run and the hash of its payload, and a repeated key with the first run', async () => {
+test('a trigger returns the run and the hash of its payload, and a repeated key the first run', async () => {
   const { call, native } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', {
     ...JOB,
@@ -272,7 +272,7 @@ test('a trigger answers with the run and the hash of its payload, and a repeated
   expect((await call('POST', '/v1/jobs/sum/trigger')).body).toMatchObject({ payload_hash: sha256('null') })
 })
 
-test('what a trigger overrides is honoured', async () => {
+test('overrides in a trigger are honoured', async () => {
   const { call, native } = await straitYard()
   await call('POST', '/v1/jobs', { ...JOB, run_ttl_secs: 100 })
   const soon = new Date(Date.now() + 3_600_000).toISOString()
@@ -312,8 +312,8 @@ test('what a trigger overrides is honoured', async () => {
   expect(Date.parse(waiting.expires_at) - Date.parse(waiting.created_at)).toBe(100_000)
 })
 
-describe('a trigger is refused', () => {
-  test('for what its job is: unknown, disabled, paused', async () => {
+describe('a refused trigger', () => {
+  test('a trigger is refused because of its job: unknown, disabled, paused', async () => {
     const { call } = await straitYard()
     const said = async (path: string, body?: object) => {
       const reply = await call('POST', path, body)
@@ -350,7 +350,7 @@ describe('a trigger is refused', () => {
     ['with a field that nobody knows', { color: 'red' }, 'color'],
     ['with a backoff that nobody knows', { retry_backoff: 'random' }, 'retry_backoff'],
   ]
-  test('for what it says, also in a batch and when it is only tried', async () => {
+  test('a trigger is refused because of its body, also in a batch and in a dry run', async () => {
     const { call } = await straitYard()
     const payload_schema = { type: 'object', properties: { n: { type: 'number' } } }
     await call('POST', '/v1/jobs', { ...JOB, payload_schema })
@@ -374,7 +374,7 @@ describe('a trigger is refused', () => {
   })
 })
 
-test('a dry run is checked and creates nothing', async () => {
+test('a dry run is validated and creates nothing', async () => {
   const { call } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', JOB)
   const tried = await call('POST', `/v1/jobs/${job.id}/trigger`, { payload: 1, dry_run: true })
@@ -401,7 +401,7 @@ test('a dry run is checked and creates nothing', async () => {
   expect((await call('GET', `/v1/jobs/${job.id}/health`)).body.total_runs).toBe(0)
 })
 
-test('a bulk trigger is a batch on record, with a result for each item', async () => {
+test('a bulk trigger is a recorded batch, with a result for each item', async () => {
   const { call, native, stranger } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', JOB)
   await call('POST', '/v1/jobs/sum/trigger', { payload: 'taken' }, { headers: { 'idempotency-key': 'c' } })
@@ -473,7 +473,7 @@ test('a batch may be larger than a single run, and each of its payloads as large
   ])
 })
 
-test('the health of a job counts its runs, and the share that succeeds', async () => {
+test('the health of a job counts its runs, and the share that succeeded', async () => {
   const { call, native } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', { ...JOB, max_attempts: 1 })
   expect((await call('GET', '/v1/jobs/sum/health')).body).toMatchObject({
@@ -515,7 +515,7 @@ test('the health of a job counts its runs, and the share that succeeds', async (
   expect(body.counts).toMatchObject({ completed: 3, dead_letter: 1, queued: 1, executing: 0, paused: 0 })
 })
 
-test('a job with active runs is not deleted; one without them is gone', async () => {
+test('a job with active runs is not deleted, and one without them is', async () => {
   const { call } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', JOB)
   const { body: run } = await call('POST', `/v1/jobs/${job.id}/trigger`)
@@ -527,7 +527,7 @@ test('a job with active runs is not deleted; one without them is gone', async ()
   expect((await call('GET', `/v1/jobs/${job.id}`)).body).toMatchObject({ error: 'job not found', code: 'not_found' })
 })
 
-test('a clone is a job of its own with the same definition', async () => {
+test('a clone is a separate job with the same definition', async () => {
   const { call } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', { ...JOB, max_attempts: 9, tags: { a: 'b' } })
   const copy = await call('POST', `/v1/jobs/${job.id}/clone`)
@@ -541,7 +541,7 @@ test('a clone is a job of its own with the same definition', async () => {
   expect(named.body).toMatchObject({ slug: 'third', name: 'Third' })
 })
 
-test('dependencies are added, listed and taken away', async () => {
+test('dependencies are added, listed and deleted', async () => {
   const { call } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', JOB)
   const { body: source } = await call('POST', '/v1/jobs', { ...JOB, slug: 'source' })
@@ -570,7 +570,7 @@ test('dependencies are added, listed and taken away', async () => {
   expect((await call('GET', at)).body).toEqual([])
 })
 
-test("another project's job does not exist, whatever is asked of it, and a key without the scope is told which", async () => {
+test("another project's job is not found by any call, and a key without the scope is told which", async () => {
   const { call, stranger, withKey } = await straitYard()
   const { body: job } = await call('POST', '/v1/jobs', JOB)
   const { body: own } = await stranger('POST', '/v1/jobs', { name: 'Own', slug: 'own', execution_mode: 'worker' })

@@ -6,7 +6,7 @@ import { watch } from '../../support/sse-client.ts'
 import { addWorkerJob, claimOne, executing, settle } from '../../support/strait-attempts.ts'
 import { straitYard } from '../../support/strait-yard.ts'
 
-test('a cancel aborts the request that is under way', async () => {
+test('a cancel aborts the request in flight', async () => {
   const { call } = await straitYard()
   const aborted = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
@@ -24,7 +24,7 @@ test('a cancel aborts the request that is under way', async () => {
   expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('canceled')
 })
 
-test('a run that was dispatched shows where its time went, in whole milliseconds', async () => {
+test('a dispatched run shows where its time went, in whole milliseconds', async () => {
   const { call } = await straitYard()
   const endpoint = await httpServer((_, response) => void response.end('{"ok":true}'))
   const job = (
@@ -57,7 +57,7 @@ test('a cancel reaches more than a hundred children, and theirs', async () => {
   expect((await call('GET', '/v1/stats')).body).toMatchObject({ queued: 0, executing: 0 })
 })
 
-test('children are listed with the state that they are in now', async () => {
+test('children are listed with their current state', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   await addWorkerJob(native, 'child')
@@ -81,7 +81,7 @@ test('a continuation has the version and the time to live of its job', async () 
   })
 })
 
-test('checkpoints that are written at once are numbered without gaps', async () => {
+test('checkpoints saved at the same time are numbered without gaps', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j')
@@ -93,7 +93,7 @@ test('checkpoints that are written at once are numbered without gaps', async () 
   )
 })
 
-test('many replays of one dead letter at once queue it once', async () => {
+test('many simultaneous replays of one dead letter queue it once', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j')
@@ -111,7 +111,7 @@ test('many replays of one dead letter at once queue it once', async () => {
   expect(events).toMatchObject([{ data: { from: 'dead_letter', to: 'queued' } }])
 })
 
-test('many cancels of one run at once cancel it once', async () => {
+test('many simultaneous cancels of one run cancel it once', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { runId } = await executing(native, call, 'j')
@@ -121,7 +121,7 @@ test('many cancels of one run at once cancel it once', async () => {
   expect((await call('GET', `/v1/runs/${runId}/events?type=run.canceled`)).body).toHaveLength(1)
 })
 
-test('a call with an idempotency key is done once, and says that it is a repetition', async () => {
+test('a call with an idempotency key is executed once, and its repeat says so', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j')
@@ -142,7 +142,7 @@ test('a call with an idempotency key is done once, and says that it is a repetit
   expect([other.status, other.body.code]).toEqual([409, 'conflict'])
 })
 
-test('what cannot be kept is refused by the name of its field, and what is no JSON by its place', async () => {
+test('values that cannot be stored are refused by field, and malformed JSON by position', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { sdk } = await executing(native, call, 'j')
@@ -154,7 +154,7 @@ test('what cannot be kept is refused by the name of its field, and what is no JS
   expect([text.status, text.body.code]).toEqual([415, 'unsupported_media_type'])
 })
 
-test('a run that somebody else reports is shown under the id that they gave it', async () => {
+test('an external run is shown under the id that its client chose', async () => {
   const { call, native } = await straitYard()
   await native('POST', '/v1/events', { type: 'agent.step.completed', run_id: 'run/42', message: 'first' })
   const path = `/v1/runs/${encodeURIComponent('run/42')}`
@@ -173,7 +173,7 @@ test('a run that somebody else reports is shown under the id that they gave it',
   expect([replay.status, replay.body.error]).toEqual([400, 'run is not replayable'])
 })
 
-test('an unknown path is refused in Strait’s shape, and a wrong method names the right ones', async () => {
+test('an unknown path is refused in Strait’s format, and a wrong method names the right ones', async () => {
   const { call } = await straitYard()
   const unknown = await call('GET', '/v1/nothing')
   expect([unknown.status, unknown.body]).toEqual([
@@ -188,7 +188,7 @@ test('an unknown path is refused in Strait’s shape, and a wrong method names t
   ])
 })
 
-test('all that the TypeScript client sends from inside a run is taken as it sends it', async () => {
+test('everything that the TypeScript client sends from inside a run is accepted as it sends it', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const { sdk, runId } = await executing(native, call, 'j', { payload: { n: 1 } })
@@ -219,7 +219,7 @@ test('all that the TypeScript client sends from inside a run is taken as it send
   expect(byHeader.body).toMatchObject({ id: runId, metadata: { stage: 'two' } })
 })
 
-test('a session of the command line: look, follow, watch, cancel two, look into one', async () => {
+test('a session of the command line works: list, follow, watch, cancel two, inspect one', async () => {
   const { call, native, address } = await straitYard()
   await addWorkerJob(native, 'j')
   const [a, b, c] = await Promise.all([1, 2, 3].map(async () => (await native('POST', '/v1/jobs/j/runs', {})).body.id))

@@ -19,7 +19,7 @@ async function failed(native: Call, call: Call, job: string, { forGood = false, 
   return attempt.runId
 }
 
-test('a run shows every field of the page that it has, and leaves out what is empty', async () => {
+test('a run shows every documented field that it has, and omits empty ones', async () => {
   const { call, native } = await straitYard()
   const jobId = await addWorkerJob(native, 'j')
   const parent = await executing(native, call, 'j')
@@ -88,7 +88,7 @@ test('a run shows every field of the page that it has, and leaves out what is em
   expect(Object.values(rest.execution_trace).every(Number.isInteger)).toBe(true)
 })
 
-test('a plain run has the fields that are always there, and no others', async () => {
+test('a plain run has exactly the fields that are always present', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const run = await trigger(native, 'j')
@@ -112,7 +112,7 @@ test('a plain run has the fields that are always there, and no others', async ()
   )
 })
 
-test('runs are a bare array, newest first, with their bodies, by every filter of the page', async () => {
+test('runs are a bare array, newest first, with their bodies, by every documented filter', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const batch = await native('POST', '/v1/jobs/j/runs/batch', { items: [{ payload: { n: 1, tags: ['a', 'b'] } }] })
@@ -169,7 +169,7 @@ test.each([
   ])
 })
 
-test('a list is of the project of the key, named or not, and another one is not there', async () => {
+test("a list belongs to the key's project, named or not, and another one is not found", async () => {
   const { call, stranger } = await straitYard()
   for (const path of ['/v1/runs', '/v1/runs/dlq']) {
     for (const query of ['', '?project_id=', '?project_id=default'])
@@ -180,7 +180,7 @@ test('a list is of the project of the key, named or not, and another one is not 
   }
 })
 
-test('pages go on where the one before ended, by the header, by the link, and by a plain time', async () => {
+test('pages continue where the previous one ended, by the header, by the link, and by a plain time', async () => {
   const { call, native, address } = await straitYard()
   await addWorkerJob(native, 'j')
   // One statement: all of them share their moment, or nearly so, and a cursor of times alone would lose some.
@@ -204,7 +204,7 @@ test('pages go on where the one before ended, by the header, by the link, and by
   expect((await call('GET', '/v1/runs?project_id=default&limit=5000')).body).toHaveLength(7)
 })
 
-test('bodies that are huge make the page shorter, and none is lost', async () => {
+test('huge bodies make the page shorter, and none is lost', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const payload = 'x'.repeat(900_000)
@@ -240,7 +240,7 @@ test('a cancel is 204 and ends the children, and a second one is refused', async
   ])
 })
 
-test('bulk-cancel tells of each id once, failures first, under both names of the list', async () => {
+test('bulk-cancel reports on each id once, failures first, under both names of the list', async () => {
   const { call, native, stranger } = await straitYard()
   await addWorkerJob(native, 'j')
   const [a, b] = [await trigger(native, 'j'), await trigger(native, 'j')]
@@ -288,7 +288,7 @@ test.each([
   expect([refused.status, refused.body]).toEqual([status, expect.objectContaining({ code, error: sentence })])
 })
 
-test('bulk-cancel-all cancels what matches and is not over, and needs a filter and the own project', async () => {
+test("bulk-cancel-all cancels matching runs that have not ended, and needs a filter and the key's project", async () => {
   const { call, native } = await straitYard()
   const jobId = await addWorkerJob(native, 'j')
   await addWorkerJob(native, 'other-job')
@@ -317,7 +317,7 @@ test('bulk-cancel-all cancels what matches and is not over, and needs a filter a
   expect((await call('GET', `/v1/runs/${kept.id}`)).body.status).toBe('queued')
 })
 
-test('a replay is 202 with a new run, which is manual for Strait and remembers whose replay it is', async () => {
+test('a replay is 202 with a new run, which is manual for Strait and names the original', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const input = { payload: { n: 1 }, tags: { a: 'b' }, metadata: { c: 'd' }, concurrency_key: 'k', priority: 3 }
@@ -333,7 +333,7 @@ test('a replay is 202 with a new run, which is manual for Strait and remembers w
   expect(manual.map((run: { id: string }) => run.id)).toContain(replay.body.id)
 })
 
-test('a replay may begin from a checkpoint of that very run', async () => {
+test('a replay may start from a checkpoint of that run', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j', { payload: { from: 'the start' } })
@@ -353,7 +353,7 @@ test('a replay may begin from a checkpoint of that very run', async () => {
   for (const bad of ['0', '-1', 'x', '1.5']) expect((await at(attempt.runId, bad)).status).toBe(400)
 })
 
-test('a replay of a run whose job is gone, disabled or paused is refused', async () => {
+test('a replay of a run whose job is deleted, disabled or paused is refused', async () => {
   const { call, native } = await straitYard()
   for (const slug of ['gone', 'disabled', 'paused']) await addWorkerJob(native, slug)
   const [gone, disabled, paused] = [
@@ -374,7 +374,7 @@ test('a replay of a run whose job is gone, disabled or paused is refused', async
   expect(await replay(paused)).toEqual([409, 'job is paused'])
 })
 
-test('bulk-replay answers an array of the new runs, and leaves out what cannot be replayed', async () => {
+test('bulk-replay returns an array of the new runs, and omits runs that cannot be replayed', async () => {
   const { call, native, stranger } = await straitYard()
   await addWorkerJob(native, 'j')
   const a = await failed(native, call, 'j', { forGood: true, input: { payload: 'a' } })
@@ -392,7 +392,7 @@ test('bulk-replay answers an array of the new runs, and leaves out what cannot b
   expect((await call('POST', '/v1/runs/bulk-replay', { run_ids: Array(101).fill(a) })).status).toBe(400)
 })
 
-test('a dead letter is listed, and queued again as the same run with a fresh time to live', async () => {
+test('a dead letter is listed, and redriven as the same run with a renewed time to live', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j', { max_attempts: 2, retry_strategy: 'fixed', retry_initial_delay_secs: 0 })
   const { id } = await trigger(native, 'j', { ttl_secs: 600, payload: 1 })
@@ -413,7 +413,7 @@ test('a dead letter is listed, and queued again as the same run with a fresh tim
   ])
 })
 
-test('bulk-dlq-replay takes ids or the project, and nothing moves when one id is nobody’s', async () => {
+test('bulk-dlq-replay takes ids or the project, and nothing moves when one id is unknown', async () => {
   const { call, native, stranger } = await straitYard()
   await addWorkerJob(native, 'j')
   const dead = [await failed(native, call, 'j'), await failed(native, call, 'j'), await failed(native, call, 'j')]
@@ -493,7 +493,7 @@ test('a reschedule moves a run to another time, or to now when that has passed, 
   expect([begun.status, begun.body.error]).toEqual([404, 'run not found or not eligible for rescheduling'])
 })
 
-test('a rescheduled payload must be one that the job takes, and its time less than a year ahead', async () => {
+test("a rescheduled payload must match the job's schema, and its time must be within a year", async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j', { payload_schema: { type: 'number' } })
   const { id } = await trigger(native, 'j', { payload: 1 })
@@ -510,7 +510,7 @@ test('a rescheduled payload must be one that the job takes, and its time less th
   expect((await call('GET', `/v1/runs/${id}`)).body).toMatchObject({ status: 'queued', payload: 1 })
 })
 
-test('a pause answers when the run is paused; resume and restart queue it again', async () => {
+test('a pause returns when the run is paused; resume and restart queue it again', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j', { pause_grace_secs: 0 })
   const { runId } = await executing(native, call, 'j')
@@ -527,7 +527,7 @@ test('a pause answers when the run is paused; resume and restart queue it again'
   expect([restarted.status, restarted.body]).toEqual([200, expect.objectContaining({ status: 'queued', attempt: 1 })])
 })
 
-test('a restart begins anew with the settings of the preset that it names', async () => {
+test('a restart begins again with the settings of the preset that it names', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   await native('PUT', '/v1/presets/large', { description: 'More of all', queue: 'big', timeout_secs: 900 })
@@ -540,7 +540,7 @@ test('a restart begins anew with the settings of the preset that it names', asyn
   expect((await claimOne(native, call, 'big')).runId).toBe(attempt.runId)
 })
 
-test('a key that was reset may be used again, and a run without one is reset as well', async () => {
+test('a released idempotency key can be used again, and releasing a missing one succeeds', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const run = await trigger(native, 'j', { idempotency_key: 'k' })
@@ -552,7 +552,7 @@ test('a key that was reset may be used again, and a run without one is reset as 
   expect([missing.status, missing.body.error]).toEqual([404, 'run not found or not eligible for idempotency reset'])
 })
 
-test('debug answers that it is done, and the mark can be seen', async () => {
+test('debug mode is set, and is visible', async () => {
   const { call, native } = await straitYard()
   await addWorkerJob(native, 'j')
   const run = await trigger(native, 'j')
@@ -565,7 +565,7 @@ test('debug answers that it is done, and the mark can be seen', async () => {
   expect([wrong.status, wrong.body.details]).toEqual([400, ['debug_mode: must be boolean']])
 })
 
-test('dependency-status names what the job waits for, and whether that is met', async () => {
+test("dependency-status names the job's dependencies, and whether they are met", async () => {
   const { call, native } = await straitYard()
   const [a, b] = [await addWorkerJob(native, 'a'), await addWorkerJob(native, 'b')]
   const added = await call('POST', `/v1/jobs/${b}/dependencies`, { depends_on_job_id: a })
@@ -615,7 +615,7 @@ const OPERATIONS = [
   ['GET', '/v1/runs/:id/state'],
 ] as const
 
-test('each of the 28 operations is there, is in the document, and knows nothing of another project', async () => {
+test('each of the 28 operations exists, is in the OpenAPI document, and sees nothing of another project', async () => {
   const { call, native, stranger } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j')
@@ -637,7 +637,7 @@ test('each of the 28 operations is there, is in the document, and knows nothing 
   }
 })
 
-test('the document speaks of this surface, and of its errors as they are', async () => {
+test("the OpenAPI document describes Strait's API and its errors as they are", async () => {
   const { native } = await straitYard()
   const document = (await native('GET', '/strait/openapi.json')).body
   expect(document.info.title).toBe('Strait on Runyard')
@@ -658,7 +658,7 @@ test('the document speaks of this surface, and of its errors as they are', async
   expect(new Set(operations.map((it) => it.operationId)).size).toBe(operations.length)
 })
 
-test('a key that may only read changes nothing, and is told which scope it lacks', async () => {
+test('a read-only key changes nothing, and is told which scope it lacks', async () => {
   const { call, native, withKey } = await straitYard()
   await addWorkerJob(native, 'j')
   const run = await trigger(native, 'j')

@@ -17,7 +17,7 @@ async function sdkYard(input: object = {}, job: object = {}) {
   return { ...yard, attempt, ...attempt, list }
 }
 
-test('the payload is given bare, whatever JSON it is', async () => {
+test('the payload is returned without an envelope, whatever JSON it is', async () => {
   const { sdk, native, call } = await sdkYard({ payload: { a: [1, null] } })
   expect((await sdk('GET', '/payload')).body).toEqual({ a: [1, null] })
   const text = await executing(native, call, 'j', { payload: 'a text' })
@@ -26,7 +26,7 @@ test('the payload is given bare, whatever JSON it is', async () => {
   expect((await none.sdk('GET', '/payload')).body).toBe(null)
 })
 
-test('lines, progress and resources become events, which are listed as they were answered', async () => {
+test('log lines, progress and resources become events, which are listed as they were returned', async () => {
   const { sdk, runId, list } = await sdkYard()
   const line = await sdk('POST', '/log', { type: 'log', level: 'warn', message: 'slow', data: { ms: 900 } })
   expect([line.status, line.body]).toEqual([
@@ -68,7 +68,7 @@ test('lines, progress and resources become events, which are listed as they were
   })
 })
 
-test('events go over all their pages in order, by cursor and by time, past any number of chunks', async () => {
+test('events have complete pages in order, by cursor and by time, past any number of chunks', async () => {
   const { call, sdk, runId } = await sdkYard()
   for (let n = 0; n < 5; n++) {
     await sdk('POST', '/log', { message: `line ${n}` })
@@ -91,7 +91,7 @@ test('events go over all their pages in order, by cursor and by time, past any n
   expect((await call('GET', `/v1/runs/${runId}/events?type=log&cursor=2020-01-01T00:00:00Z`)).body).toHaveLength(5)
 })
 
-test('checkpoints, usage, tool calls and outputs are answered as they are listed', async () => {
+test('checkpoints, usage, tool calls and outputs are returned as they are listed', async () => {
   const { sdk, runId, list } = await sdkYard()
   const first = await sdk('POST', '/checkpoint', { state: { page: 1 }, source: 'sdk' })
   expect([first.status, first.body]).toEqual([
@@ -153,7 +153,7 @@ test('checkpoints, usage, tool calls and outputs are answered as they are listed
   ])
 })
 
-test('the price of a model is filled in where a client sends no cost, or 0', async () => {
+test("the cost is calculated from the model's price when a client sends none, or 0", async () => {
   const { sdk, native } = await sdkYard()
   const priced = await native('PUT', '/v1/prices/acme/large', {
     prompt_microusd_per_million: 1_000_000,
@@ -166,7 +166,7 @@ test('the price of a model is filled in where a client sends no cost, or 0', asy
   expect((await sdk('POST', '/usage', { ...usage, cost_microusd: 5 })).body.cost_microusd).toBe(5)
 })
 
-test('state is written, listed, read and forgotten, under both names of the key', async () => {
+test('state is written, listed, read and deleted, under both names of the key', async () => {
   const { sdk, runId, list } = await sdkYard()
   const set = await sdk('POST', '/state', { key: 'b', value: { n: 1 } })
   const value = { run_id: runId, state_key: 'b', key: 'b', value: { n: 1 }, updated_at: RFC3339 }
@@ -184,7 +184,7 @@ test('state is written, listed, read and forgotten, under both names of the key'
   expect((await sdk('POST', '/state', { key: 'x', value: 'y'.repeat(65_537) })).status).toBe(400)
 })
 
-test('annotations are laid over the metadata, and a heartbeat says when to pause', async () => {
+test('annotations are merged into the metadata, and a heartbeat says when to pause', async () => {
   const { sdk, call, runId } = await sdkYard({ metadata: { a: '1', b: '1' } }, { pause_grace_secs: 30 })
   const annotated = await sdk('POST', '/annotate', { annotations: { b: '2' } })
   expect([annotated.status, annotated.body]).toEqual([
@@ -199,7 +199,7 @@ test('annotations are laid over the metadata, and a heartbeat says when to pause
   expect([lost.status, lost.body.error]).toEqual([409, 'failed to pause run'])
 })
 
-test('complete and fail end the run for good, and answer with it', async () => {
+test('complete and fail end the run permanently, and return it', async () => {
   const { sdk, runId, native, call } = await sdkYard({}, { max_attempts: 5 })
   const done = await sdk('POST', '/complete', { result: { sum: 3 } })
   expect([done.status, done.body]).toEqual([
@@ -217,7 +217,7 @@ test('complete and fail end the run for good, and answer with it', async () => {
   expect([tooMuch.status, tooMuch.body.code]).toEqual([413, 'payload_too_large'])
 })
 
-test('a result that the job does not take is refused, and the run goes on', async () => {
+test("a result that does not match the job's schema is refused, and the run continues", async () => {
   const { sdk, call, runId } = await sdkYard({}, { result_schema: { type: 'object', required: ['sum'] } })
   const refused = await sdk('POST', '/complete', { result: {} })
   expect([refused.status, refused.body.code, refused.body.details]).toEqual([
@@ -271,7 +271,7 @@ test('a child is spawned under both names of its job, and has a version and a ti
   ])
 })
 
-test('a parent that awaits its child rests, and goes on when the child is over', async () => {
+test('a parent that awaits its child is suspended, and continues when the child ends', async () => {
   const { sdk, call, native, runId } = await sdkYard()
   await addWorkerJob(native, 'child')
   const spawned = await sdk('POST', '/spawn', { job_slug: 'child', await_completion: true, await_timeout_secs: 60 })
@@ -286,7 +286,7 @@ test('a parent that awaits its child rests, and goes on when the child is over',
   expect((await again.sdk('GET', `/state/${spawned.body.await_event_key}`)).status).toBe(200)
 })
 
-test('a continuation is a new run of one more depth, and there are ten of them at most', async () => {
+test('a continuation is a new run of one more depth, and there are at most ten of them', async () => {
   const { sdk, native, call, runId } = await sdkYard({ payload: { n: 0 }, priority: 6 })
   const next = await sdk('POST', '/continue')
   expect([next.status, next.body]).toEqual([
@@ -311,7 +311,7 @@ test('a continuation is a new run of one more depth, and there are ten of them a
   expect([tooDeep.status, tooDeep.body.code]).toEqual([400, 'bad_request'])
 })
 
-test('a run waits for an event and goes on with its payload as a checkpoint', async () => {
+test('a run waits for an event and continues with its payload as a checkpoint', async () => {
   const { sdk, call, native, runId, list } = await sdkYard()
   const wait = await sdk('POST', '/wait-for-event', { event_key: 'approved', timeout_secs: 60, notify_url: 'http://x' })
   expect([wait.status, wait.body]).toEqual([
@@ -334,13 +334,13 @@ test('a run waits for an event and goes on with its payload as a checkpoint', as
     expect((await again.sdk('POST', '/wait-for-event', bad)).status).toBe(400)
 })
 
-test('chunks are streamed', async () => {
+test('output chunks are streamed', async () => {
   const { sdk } = await sdkYard()
   const chunk = await sdk('POST', '/stream', { chunk: 'Hel', stream_id: 'main', done: false })
   expect([chunk.status, chunk.body]).toEqual([200, { status: 'ok' }])
 })
 
-test('every answer of the plane says what the client may rely on', async () => {
+test('every response of the SDK plane has the fields that the client may rely on', async () => {
   const { sdk, call } = await sdkYard()
   const reply = await sdk('POST', '/heartbeat', undefined, { headers: { 'x-sdk-version': '0.4.2' } })
   expect(reply.headers.get('x-sdk-version-accepted')).toBe('0.4.2')
@@ -398,7 +398,7 @@ test('a call without a token, with a key, or with the token of another run is re
   expect((await call('GET', `/v1/runs/${runId}/events`)).body).toHaveLength(2)
 })
 
-test('a token is of no use once its run is over, another attempt runs, or its lease is gone', async () => {
+test('a token is useless once its run has ended, another attempt runs, or its lease is lost', async () => {
   const { sdk, call, native, runId, attempt } = await sdkYard(
     {},
     { max_attempts: 3, retry_strategy: 'fixed', retry_initial_delay_secs: 0 },
@@ -448,7 +448,7 @@ test.each([
   expect([broken.status, broken.body.code]).toEqual([400, 'bad_request'])
 })
 
-test('the debug bundle holds everything that the attempt left behind', async () => {
+test('the debug bundle has everything that the attempt recorded', async () => {
   const { sdk, list, call, runId } = await sdkYard({ payload: 1 })
   await sdk('POST', '/checkpoint', { state: 1 })
   await sdk('POST', '/usage', { provider: 'p', model: 'm' })

@@ -233,6 +233,6 @@ test.each(RUN_STATES)(
   },
 )
 
-test('the table knows all states that are over', () => {
+test('the table has all states of ended runs', () => {
   expect([...OVER_STATES].sort()).toEqual([...FINAL_STATES, 'dead_letter'].sort())
 })

@@ -63,7 +63,7 @@ const untilStatus = (call: Call, runId: string, status: string) =>
     20_000,
   )
 
-test('a run goes through all that Strait knows, and every surface tells the same of it', {
+test('a run goes through everything that Strait offers, and every API tells the same about it', {
   timeout: 90_000,
 }, async () => {
   const { call, native, address } = await straitYard()

@@ -23,7 +23,7 @@ function follow(address: string, path: string, lastEventId?: string): Watching &
 const changes = (frames: Seen[]) =>
   frames.filter(({ data }) => data.type === 'status_change').map(({ data }) => `${data.from} -> ${data.to}`)
 
-test('a run is followed from its first moment to its last, in frames of data alone', async () => {
+test('a run is streamed from its first event to its last, in data frames only', async () => {
   const { call, native, address } = await straitYard()
   const jobId = await addWorkerJob(native, 'j')
   const { id } = (await native('POST', '/v1/jobs/j/runs', {})).body
@@ -62,7 +62,7 @@ test('a run is followed from its first moment to its last, in frames of data alo
   ])
 })
 
-test('a client that was cut off goes on behind what it has seen, by header or by parameter', async () => {
+test('a client that was cut off resumes after what it has seen, by header or by parameter', async () => {
   const { native, call, address } = await straitYard()
   await addWorkerJob(native, 'j')
   const { sdk, runId } = await executing(native, call, 'j')
@@ -85,7 +85,7 @@ test('a client that was cut off goes on behind what it has seen, by header or by
   expect(messages(third.frames)).toEqual(['three', 'completed'])
 })
 
-test('a run that is over already replays its frames and closes, and is not refused', async () => {
+test('the stream of an ended run replays its frames and closes, and is not refused', async () => {
   const { native, call, address } = await straitYard()
   await addWorkerJob(native, 'j')
   const attempt = await executing(native, call, 'j')
@@ -96,7 +96,7 @@ test('a run that is over already replays its frames and closes, and is not refus
   expect(changes(following.frames)).toEqual(['queued -> executing', 'executing -> dead_letter'])
 })
 
-test('every change of the state is told, and names the state before it', async () => {
+test('every change of state is streamed, and names the state before it', async () => {
   const { native, call, address } = await straitYard()
   await addWorkerJob(native, 'j', {
     pause_grace_secs: 0,
@@ -137,7 +137,7 @@ test('every change of the state is told, and names the state before it', async (
   ])
 })
 
-test('what a model writes has a stream of its own, from its first piece, which closes with the run', async () => {
+test('what a model writes has its own stream, from its first chunk, which closes with the run', async () => {
   const { native, call, address } = await straitYard()
   await addWorkerJob(native, 'j')
   const { sdk, runId } = await executing(native, call, 'j')
@@ -156,7 +156,7 @@ test('what a model writes has a stream of its own, from its first piece, which c
   expect(again.frames.map((frame) => frame.data.chunk)).toEqual(['lo'])
 })
 
-test('a stream of nobody’s run, or from a place that is none, is refused in Strait’s words', async () => {
+test('the stream of an unknown run, or from an invalid position, is refused in Strait’s words', async () => {
   const { call, native, stranger } = await straitYard()
   await addWorkerJob(native, 'j')
   const { runId } = await executing(native, call, 'j')

@@ -21,7 +21,7 @@ test('an event that names its cause belongs to the chain of its cause, alone and
   expect((await get(`/${unknown}`)).body.correlationId).toBe(unknown)
 })
 
-test('the cause of another project is none', async () => {
+test('a cause in another project is ignored', async () => {
   const { get, report, call, strangerKey } = await vaiYard()
   const theirs = (await call('POST', '/v1/events', { type: 'a.root', correlation_id: 'chain-1' }, { key: strangerKey }))
     .body.id
@@ -29,7 +29,7 @@ test('the cause of another project is none', async () => {
   expect((await get(`/${mine}`)).body.correlationId).toBe(mine)
 })
 
-test('what a run leaves behind are artifacts of its chain, each with its own id', async () => {
+test('the records of a run are artifacts in its chain, each with its own id', async () => {
   const { call, get } = await vaiYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   const run = (await call('POST', '/v1/jobs/j/runs', {})).body

@@ -6,8 +6,8 @@ import { at, vaiYard } from '../../support/vai-yard.ts'
 const THING = '497f6eca-6276-4993-bfeb-53cbbbba6f08'
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-describe('an event', () => {
-  test('has every field of the page, in camelCase, alone and in a list', async () => {
+describe('events at /vai', () => {
+  test('an event has every documented field, in camelCase, alone and in a list', async () => {
     const { get, call, report } = await vaiYard()
     const cause = await report({ type: 'schedule.fired', resource_type: 'automation', correlation_id: 'chain' })
     const id = await report({
@@ -38,7 +38,7 @@ describe('an event', () => {
     expect(list.body).toEqual({ events: [expected], total: 1, limit: 100, offset: 0, hasNext: false })
   })
 
-  test('without a thing of its kind, a cause or anything to say has nulls and an empty payload', async () => {
+  test('an event without a resource, a cause or data has nulls and an empty payload', async () => {
     const { get, report } = await vaiYard()
     const id = await report({ type: 'template.listed', resource_type: 'template' })
     expect((await get(`/${id}`)).body).toMatchObject({
@@ -51,7 +51,7 @@ describe('an event', () => {
     expect((await get(`/${text}`)).body.payload).toEqual({ value: 'a word' })
   })
 
-  test('that is about nothing is none of these', async () => {
+  test('an event without a subject is not shown', async () => {
     const { get, report } = await vaiYard()
     const id = await report({ type: 'something.noted' })
     expect(await get(`/${id}`)).toMatchObject({ status: 404, body: { detail: 'Event not found' } })
@@ -62,8 +62,8 @@ describe('an event', () => {
   })
 })
 
-describe('lists', () => {
-  test('are newest first, but those of a correlation oldest first', async () => {
+describe('lists at /vai', () => {
+  test('lists are newest first, except those of a correlation, which are oldest first', async () => {
     const { get, report } = await vaiYard()
     for (const minute of [2, 0, 1])
       await report({
@@ -80,7 +80,7 @@ describe('lists', () => {
     expect(await times('/correlation/c')).toEqual([at(0), at(1), at(2)])
   })
 
-  test('say on every page, the last one too, how many there are and whether there is more', async () => {
+  test('every page of a list, including the last, says how many events there are and whether there are more', async () => {
     const { get, report } = await vaiYard()
     for (let i = 0; i < 5; i++)
       await report({
@@ -114,7 +114,7 @@ describe('lists', () => {
     }
   })
 
-  test('filters hold together, and match exactly', async () => {
+  test('filters combine with AND, and match exactly', async () => {
     const { get, report } = await vaiYard()
     await report({ type: 'a.done', resource_type: 'artifact', resource_id: THING, occurred_at: at(0) })
     await report({ type: 'a.done', resource_type: 'template', resource_id: THING, occurred_at: at(1) })
@@ -141,7 +141,7 @@ describe('lists', () => {
     ])
   })
 
-  test('a span begins with its first moment and ends before its last; times without a zone are UTC', async () => {
+  test('a period includes its start and excludes its end; times without a zone are UTC', async () => {
     const { get, report } = await vaiYard()
     for (const minute of [0, 1, 2]) await report({ type: 'a.done', resource_type: 'artifact', occurred_at: at(minute) })
     const total = async (query: string) => (await get(`?${query}`)).body.total
@@ -159,7 +159,7 @@ describe('lists', () => {
     expect((await get('/aggregate?from=2026-06-01&to=2026-05-01')).body.total).toBe(0)
   })
 
-  test('a correlation may be any text', async () => {
+  test('a correlation id may be any text', async () => {
     const { get, report } = await vaiYard()
     const odd = 'orders/7: “größe” 100%'
     await report({ type: 'a.done', resource_type: 'artifact', correlation_id: odd })
@@ -177,8 +177,8 @@ describe('lists', () => {
   })
 })
 
-describe('what events are about', () => {
-  test('runs and jobs are action runs and automations, by their own ids', async () => {
+describe('the resources of events', () => {
+  test('runs and jobs are action runs and automations, with their own ids', async () => {
     const { get, call } = await vaiYard()
     const job = (await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })).body
     const run = (await call('POST', '/v1/jobs/j/runs', {})).body.run
@@ -195,7 +195,7 @@ describe('what events are about', () => {
     expect((await get('?resource_type=action_run')).body.total).toBe(2)
   })
 
-  test('what has no UUID is shown with one that stays the same and finds it again', async () => {
+  test('a resource without a UUID gets a stable one, by which it is found again', async () => {
     const { get, report } = await vaiYard()
     const first = await report({ type: 'file.written', resource_type: 'artifact', resource_id: 'report.pdf' })
     const second = await report({ type: 'file.read', resource_type: 'artifact', resource_id: 'report.pdf' })
@@ -215,7 +215,7 @@ describe('what events are about', () => {
     expect((await get(`/resource/template/${resourceId}`)).body.total).toBe(0)
   })
 
-  test('a run of somebody else is found by the id that it is shown with, UUID or not', async () => {
+  test('an external run is found by the id with which it is shown, UUID or not', async () => {
     const { get, report } = await vaiYard()
     for (const runId of ['run-42', THING, THING.toUpperCase().replace('4', '5')]) {
       const id = await report({ type: 'step.done', run_id: runId })
@@ -231,7 +231,7 @@ describe('what events are about', () => {
     expect((await get('?resource_type=action_run')).body.total).toBe(4)
   })
 
-  test('each of the eleven kinds is itself, and a kind that this surface has no word for is an artifact', async () => {
+  test('each of the eleven types is itself, and an unknown type is an artifact', async () => {
     const { get, report } = await vaiYard()
     const kinds =
       'action_run agent_spec artifact automation automation_run chat_thread connection decision flashboard inbound_message template'
@@ -248,8 +248,8 @@ describe('what events are about', () => {
   })
 })
 
-describe('counts', () => {
-  test('agree with the list and with each other, the most first, in any span', async () => {
+describe('counts at /vai', () => {
+  test('counts agree with the list and with each other, most frequent first, for any period', async () => {
     const { get, report } = await vaiYard()
     const types = ['a.completed', 'b.failed', 'c.noted', 'a.completed']
     for (const [index, type] of types.entries())
@@ -287,7 +287,7 @@ describe('counts', () => {
     expect(Object.keys(actors[0]).sort()).toEqual(['actorId', 'actorType', 'failures', 'successes', 'total'])
   })
 
-  test('what was canceled or rejected is neither a success nor a failure', async () => {
+  test('canceled or rejected is neither a success nor a failure', async () => {
     const { get, report } = await vaiYard()
     for (const type of ['x.canceled', 'x.cancelled', 'x.rejected', 'x.started', 'x.fired', 'x.approved', 'x.timed_out'])
       await report({ type, resource_type: 'decision', occurred_at: at(1) })
@@ -295,7 +295,7 @@ describe('counts', () => {
     expect(actors).toMatchObject([{ total: 7, successes: 1, failures: 1 }])
   })
 
-  test('stay as they are when the hours that are over are folded', async () => {
+  test('counts are unchanged when past hours are folded', async () => {
     const { get, report, url } = await vaiYard()
     for (let hour = 0; hour < 5; hour++)
       await report({ type: 'a.completed', resource_type: 'artifact', occurred_at: `2026-05-05T0${hour}:30:00Z` })

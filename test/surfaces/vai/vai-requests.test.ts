@@ -66,7 +66,7 @@ const BAD: [path: string, loc: string[], input: string, said: object][] = [
   ['/stats/by-actor?to=x', ['query', 'to'], 'x', noTime('input is too short')],
 ]
 
-test('what is wrong with a parameter is said in the words of FastAPI', async () => {
+test('an invalid parameter is reported in the words of FastAPI', async () => {
   const { get } = await vaiYard()
   for (const [path, loc, input, said] of BAD) {
     const reply = await get(path)
@@ -74,7 +74,7 @@ test('what is wrong with a parameter is said in the words of FastAPI', async () 
   }
 })
 
-test('everything that is wrong is said at once, the path first', async () => {
+test('all errors are reported at once, those of the path first', async () => {
   const { get } = await vaiYard()
   const { body } = await get('/resource/foo/bar?offset=-1&limit=0')
   expect(body.detail.map((error: { loc: string[]; type: string }) => [...error.loc, error.type])).toEqual([
@@ -85,7 +85,7 @@ test('everything that is wrong is said at once, the path first', async () => {
   ])
 })
 
-test('what Pydantic can read is read', async () => {
+test('values that Pydantic can parse are accepted', async () => {
   const { get } = await vaiYard()
   expect((await get('?limit=%2B5&offset=1_0')).body).toMatchObject({ limit: 5, offset: 10 })
   expect((await get('?limit=%20007.0%20')).body).toMatchObject({ limit: 7 })
@@ -97,7 +97,7 @@ test('what Pydantic can read is read', async () => {
   expect((await get('?event_type=a%00b')).status).toBe(422)
 })
 
-test("fixed paths go before an id, and ids that are nobody's are not found", async () => {
+test('fixed paths take precedence over ids, and unknown ids are not found', async () => {
   const { get, call } = await vaiYard()
   for (const path of ['/aggregate', '/stats/by-actor', '/correlation/aggregate', `/resource/artifact/${THING}`])
     expect((await get(path)).status, path).toBe(200)
@@ -107,11 +107,11 @@ test("fixed paths go before an id, and ids that are nobody's are not found", asy
   expect([post.status, post.body]).toEqual([405, { detail: 'Method Not Allowed' }])
 })
 
-describe('access', () => {
+describe('access to /vai', () => {
   const open = (address: string, headers: Record<string, string>, path = '/vai/api/v1/events') =>
     fetch(address + path, { headers })
 
-  test('a key is taken from three places', async () => {
+  test('a key is accepted in three places', async () => {
     const { address } = await vaiYard()
     const carriers = [
       { authorization: `Bearer ${KEY}` },
@@ -123,7 +123,7 @@ describe('access', () => {
     for (const headers of carriers) expect((await open(address, headers as Record<string, string>)).status).toBe(200)
   })
 
-  test('without a good one the answer is 401, with a sentence', async () => {
+  test('without a valid key the response is 401, with a sentence', async () => {
     const { address } = await vaiYard()
     const carriers = [
       {},
@@ -141,13 +141,13 @@ describe('access', () => {
     expect((await open(address, {}, '/vai/api/v1/events/abc')).status).toBe(401)
   })
 
-  test('the cookie is good for this mount only', async () => {
+  test('the cookie is accepted by /vai only', async () => {
     const { address } = await vaiYard()
     for (const path of ['/v1/events', '/v1/runs', '/strait/v1/runs'])
       expect((await open(address, { cookie: `vai_token=${KEY}` }, path)).status, path).toBe(401)
   })
 
-  test('the key must be one that may read events', async () => {
+  test('the key needs the scope for reading events', async () => {
     const { call, address } = await vaiYard()
     const keyWith = async (scope: string) => (await call('POST', '/v1/keys', { name: scope, scopes: [scope] })).body.key
     const asked = async (scope: string) => callerOf(address, await keyWith(scope))('GET', '/vai/api/v1/events')
@@ -156,7 +156,7 @@ describe('access', () => {
     expect([refused.status, refused.body]).toEqual([403, { detail: 'This key lacks the scope events:read.' }])
   })
 
-  test('nothing of another project is seen', async () => {
+  test('nothing of another project is visible', async () => {
     const { get, stranger, report } = await vaiYard()
     const id = await report({
       type: 'a.done',
@@ -185,7 +185,7 @@ describe('access', () => {
   })
 })
 
-test('the mount describes its six reads', async () => {
+test('the OpenAPI document of /vai has its six reads', async () => {
   const { address } = await vaiYard()
   const document = (await (await fetch(`${address}/vai/openapi.json`)).json()) as { paths: object }
   expect(Object.keys(document.paths).sort()).toEqual([
@@ -198,13 +198,13 @@ test('the mount describes its six reads', async () => {
   ])
 })
 
-test('the document says what each kind of ours is here', () => {
+test('docs/vai.md says what each resource type of ours is at /vai', () => {
   const rows = [...readFileSync('docs/vai.md', 'utf8').matchAll(/^\| `(\w+)` +\| `(\w+)` +\|$/gm)]
   expect(rows.length).toBeGreaterThan(10)
   for (const [, ours, here] of rows) expect(shownAs(ours!), ours).toBe(here)
 })
 
-test('one credential that is no good says nothing against another one', async () => {
+test('an invalid credential does not spoil a valid one', async () => {
   const { address } = await vaiYard()
   const status = async (headers: Record<string, string>) =>
     (await fetch(`${address}/vai/api/v1/events`, { headers })).status

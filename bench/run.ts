@@ -1,5 +1,6 @@
 // npm run bench: all benches in turn, or those that are named. Every line on stdout is one result as JSON; what is
 // for people goes to stderr.
+import { costBench } from './cost/bench.ts'
 import { governanceBench } from './governance/bench.ts'
 import { ingestBench } from './ingest/bench.ts'
 import { latencyBench } from './latency/bench.ts'
@@ -8,11 +9,14 @@ import { liveBench } from './live/bench.ts'
 import { queueBench } from './queue/bench.ts'
 import { readsBench } from './reads/bench.ts'
 import { schedulesBench } from './schedules/bench.ts'
+import { singleBench } from './single/bench.ts'
 
 const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   queue: { what: 'trigger, claim and settle no-op runs; graphile-worker, pg-boss and BullMQ', bench: queueBench },
+  cost: { what: 'CPU and bytes of a run and an event at batches of 1, 32 and 500', bench: costBench },
   ingest: { what: 'events one by one and in batches; an empty Fastify handler and raw inserts', bench: ingestBench },
   governance: { what: 'decisions about calls of agents, and locks; an empty Fastify handler', bench: governanceBench },
+  single: { what: 'single triggers, decisions and claims over HTTP; an empty Fastify handler', bench: singleBench },
   latency: { what: 'trigger to start, idle and over 1,000,000 parked runs', bench: latencyBench },
   schedules: { what: 'how late 10,000 jobs are that are all due at the same minute', bench: schedulesBench },
   live: { what: 'commit to subscriber, and the memory of idle streams', bench: liveBench },

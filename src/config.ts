@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { parseAllowList } from '#access/egress/allow-list.ts'
 import type { Egress } from '#access/egress/egress.ts'
+import type { PeopleSettings } from '#access/people/settings.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
 
 export type Config = Readonly<{
@@ -27,6 +28,9 @@ export type Config = Readonly<{
   }>
   dispatchCallsMax: number
   rateLimitPerMinute: number
+  /** Where people reach this server; no origin: under whatever host they call. */
+  address: Readonly<{ origin: string | undefined; basePath: string }>
+  people: PeopleSettings
   /** Where metrics are served without a key; undefined: to this machine, and to keys. */
   metricsAddress: Readonly<{ host: string; port: number }> | undefined
   drainMs: number
@@ -76,6 +80,12 @@ export const SETTINGS = {
   RUNYARD_STATEMENT_TIMEOUT_MS: ['30000', 'timeout of a statement in ms'],
   RUNYARD_DISPATCH_MAX: ['200', 'concurrent HTTP dispatches of this node'],
   RUNYARD_RATE_LIMIT: ['1200000', 'requests per minute of a key without a limit of its own'],
+  RUNYARD_PUBLIC_URL: [
+    '',
+    'address of the console for people, e.g. https://runyard.example.com; empty: whatever host they call',
+  ],
+  RUNYARD_SESSION_IDLE_HOURS: ['24', 'hours without use after which a session of the console ends'],
+  RUNYARD_SESSION_HOURS: ['336', 'hours after which a session of the console ends in any case'],
   RUNYARD_METRICS_ADDRESS: [
     '',
     'separate address (host:port) that serves `/metrics` without a key; empty: served on PORT, to this machine and to keys with the scope `projects`',
@@ -150,6 +160,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     externalSilenceSecs: whole('RUNYARD_EXTERNAL_SILENCE_SECS', 0, 31_536_000) || null,
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     metricsAddress: addressOf('RUNYARD_METRICS_ADDRESS', text('RUNYARD_METRICS_ADDRESS')),
+    address: publicAddressOf(text('RUNYARD_PUBLIC_URL')),
+    people: Object.freeze({
+      idleSecs: whole('RUNYARD_SESSION_IDLE_HOURS', 1, 8_760) * HOUR_SECS,
+      sessionSecs: whole('RUNYARD_SESSION_HOURS', 1, 8_760) * HOUR_SECS,
+    }),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
     drainMs: whole('RUNYARD_DRAIN_MS', 0, 600_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
@@ -171,6 +186,19 @@ function egressFrom(mode: 'public' | 'any' | '', { allow, demo }: { allow: strin
   } catch (error) {
     throw new Error(`RUNYARD_EGRESS_ALLOW ${(error as Error).message}`, { cause: error })
   }
+}
+
+const HOUR_SECS = 3_600
+
+/** An http or https address; a path in it is the base path. */
+function publicAddressOf(text: string): { origin: string | undefined; basePath: string } {
+  if (text === '') return Object.freeze({ origin: undefined, basePath: '' })
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
+    throw new Error(
+      `RUNYARD_PUBLIC_URL must be an http or https address, e.g. https://runyard.example.com, not "${text}"`,
+    )
+  return Object.freeze({ origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') })
 }
 
 /** A key that is easily guessed would open everything. */

@@ -72,7 +72,7 @@ async function start({ config, log, opened, giveUp }: Start): Promise<Node> {
       ? await startDemo({ address: node.address, key: node.key, log, env: process.env })
       : undefined
   if (demo) opened.add(demo.stop)
-  greet(config, { address: node.address, key: node.key, keyIsNew: node.keyIsNew, demoRunId: demo?.runId })
+  greet(config, { ...node, demoRunId: demo?.runId })
   return node
 }
 
@@ -111,10 +111,12 @@ function explained(error: unknown, { port }: Config): unknown {
   return new Error(`${taken.address}:${taken.port} is already in use; stop what listens there, or change ${setting}`)
 }
 
-type Greeting = { address: string; key: string | undefined; keyIsNew: boolean; demoRunId: string | undefined }
+type Greeting = Pick<Node, 'address' | 'key' | 'keyIsNew' | 'console'> & { demoRunId: string | undefined }
 
-function greet(config: Config, { address, key, keyIsNew, demoRunId }: Greeting): void {
-  const lines = [`Runyard is ready at ${address}`, `  API documents  ${address}/docs`]
+function greet(config: Config, { address, key, keyIsNew, console, demoRunId }: Greeting): void {
+  const lines = [`Runyard is ready at ${address}`]
+  if (console) lines.push(`  Console        ${console}`)
+  lines.push(`  API documents  ${address}/docs`)
   // A key that the operator gave is theirs to know, and has no place in a log.
   if (key && config.apiKey === undefined) lines.push(`  Key            ${key}${keyIsNew ? '  (new)' : ''}`)
   if (config.egress === 'any')

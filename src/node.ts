@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import { egressOf } from '#access/egress/egress.ts'
 import { sharedSecret } from '#access/keys.sql.ts'
+import { makeFirstLink } from '#access/people/invitations.ts'
+import { peopleSettings } from '#access/people/settings.ts'
 import { makeRateLimiter } from '#access/rate-limit.ts'
 import { runTokens } from '#access/run-tokens.ts'
 import { hangBell } from '#bell/bell.ts'
@@ -17,10 +19,12 @@ import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
 import { postOf } from '#dispatch/post.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
+import type { Caller } from '#http/caller.ts'
 import { isLocal } from '#http/local-caller.ts'
 import { makeMetrics } from '#http/metrics.ts'
 import { serveMetrics } from '#http/metrics-server.ts'
 import { nativeRoutes } from '#http/native.ts'
+import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
 import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
@@ -48,6 +52,8 @@ export type Node = {
   /** The key of this start, when it is known: given by the operator, or made and kept on this machine. */
   key: string | undefined
   keyIsNew: boolean
+  /** Opens the console once: for the first owner, or on the machine of the embedded database for the one there is. */
+  console: string | undefined
   /** Where metrics are, when they have an address of their own. */
   metricsAddress: string | undefined
   /** Says that it is not ready, and goes on working for as long as balancers need to notice. */
@@ -125,6 +131,7 @@ async function openNode(
     log,
     given: [
       egressOf.given(config.egress),
+      peopleSettings.given(config.people),
       postOf.given(caller.call),
       outcomesOf.given(outcomePatterns(config.eventOutcomes)),
       ...(feedCache ? [feedCacheOf.given(feedCache)] : []),
@@ -134,7 +141,7 @@ async function openNode(
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
   const live = goLive({ sql: apiSql, bell, log: say })
-  const authenticator = makeAuthenticator({ sql: apiSql, tokens })
+  const authenticator = makeAuthenticator({ sql: apiSql, tokens, address: config.address, ...config.people })
   opened.add(authenticator.close)
   opened.add(bell.listen('keys', authenticator.forget))
   const limiter = makeRateLimiter({ redis })
@@ -156,6 +163,7 @@ async function openNode(
       ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
       ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis, writes })),
     ],
+    address: config.address,
     api: config.roles.has('api'),
   }
   const app = buildServer({
@@ -164,8 +172,7 @@ async function openNode(
     authenticate: authenticator.authenticate,
     fence: (caller) => requireHeld(ctx, caller),
     ...(config.metricsAddress ? {} : { isLocal }),
-    rateLimit: (caller) =>
-      limiter.take(caller.kind === 'key' ? caller.keyId : caller.runId, perMinuteOf(caller, config)),
+    rateLimit: (caller) => limiter.take(nameOf(caller), perMinuteOf(caller, config)),
     routes: [
       ...(config.tracing ? [traceRequests] : []),
       nativeRoutes(surface),
@@ -206,10 +213,13 @@ async function openNode(
   })
 
   const { port } = app.server.address() as AddressInfo
+  const address = `http://${hostFor(config.host)}:${port}`
+  const firstLink = surface.api ? await makeFirstLink(apiSql, keepKey) : undefined
   return {
-    address: `http://${hostFor(config.host)}:${port}`,
+    address,
     key,
     keyIsNew: isNew,
+    console: firstLink && `${config.address.origin ?? address}${config.address.basePath}${signInPage(firstLink)}`,
     metricsAddress: metricsServer?.address,
     async drain() {
       draining = true
@@ -223,6 +233,9 @@ async function openNode(
 const LAST_CALLS_MS_MIN = 1_000
 
 const failing = (name: string) => ({ name, ok: false, age_ms: null })
+
+const nameOf = (caller: Caller): string =>
+  caller.kind === 'key' ? caller.keyId : caller.kind === 'user' ? caller.userId : caller.runId
 
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute

@@ -1,17 +1,15 @@
-// Projects and their keys. A key is shown once, when it is made. Whoever hands out a right holds it: that is asked here, of
-// the key as the database has it, so that no route and no dialect can forget to.
+// Projects and their keys. A key is shown once, when it is made.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { holdsScope } from '#core/scopes.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { hashKey, newApiKey, shownPrefix } from './api-keys.ts'
+import { checkGift, findGiver } from './giver.ts'
 import {
   endKey,
-  findAskingKey,
   findKey,
   insertKey,
   insertProject,
@@ -29,7 +27,7 @@ type KeyRequest = Pick<NewKey, 'name' | 'scopes' | 'rateLimitPerMinute' | 'expir
 /** Makes a key that may do, last and be used no more than the one that asks. */
 export async function createKey(ctx: Ctx, asked: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
   return transact(ctx, async (tx) => {
-    const giver = await findGiver(tx, asked)
+    const giver = await findGiver(tx, asked, asked.projectId)
     const made = await makeKey(tx, {
       ...asked,
       rateLimitPerMinute: asked.rateLimitPerMinute ?? giver.rateLimitPerMinute,
@@ -63,7 +61,7 @@ export async function rotateKey(
   const made = await transact(ctx, async (tx) => {
     const old = await findKey(tx, asked.projectId, asked.keyId)
     if (!old || old.revokedAt) throw refuse('key_not_found', { keyId: asked.keyId })
-    checkGift(await findGiver(tx, asked), old)
+    checkGift(await findGiver(tx, asked, asked.projectId), old)
     if (old.rotatedTo) throw refuse('key_not_rotatable', { keyId: old.id, reason: 'has been rotated' })
     if (old.expired) throw refuse('key_not_rotatable', { keyId: old.id, reason: 'has expired' })
     const { name, scopes, rateLimitPerMinute, expiresAt } = old
@@ -124,28 +122,6 @@ export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectCh
     ])
     return project
   })
-}
-
-/** The key in whose name a right is given. Nobody else gives any: not a running attempt, not a duty. */
-async function findGiver(tx: Db, { actor }: Cause): Promise<KeyRow> {
-  if (actor.type !== 'api_key' || actor.id === null) throw refuse('wrong_credential', { needs: 'an API key' })
-  const giver = await findAskingKey(tx, actor.id)
-  if (!giver) throw refuse('unauthorized', { reason: 'The API key has expired or was revoked.' })
-  return giver
-}
-
-type Rights = Pick<KeyRow, 'scopes' | 'rateLimitPerMinute' | 'expiresAt'>
-
-/** Nobody gives what they lack: a scope, a longer life, a higher limit. */
-function checkGift(giver: Rights, given: Rights): void {
-  const held = new Set(giver.scopes)
-  const lacking = given.scopes.find((scope) => !holdsScope(held, scope))
-  if (lacking) throw refuse('forbidden', { scope: lacking })
-  const { expiresAt, rateLimitPerMinute } = giver
-  if (expiresAt && (!given.expiresAt || given.expiresAt > expiresAt))
-    throw refuse('exceeds_own_rights', { what: `a key that ends after its own end, ${expiresAt.toISOString()}` })
-  if (rateLimitPerMinute !== null && (given.rateLimitPerMinute ?? Number.POSITIVE_INFINITY) > rateLimitPerMinute)
-    throw refuse('exceeds_own_rights', { what: `a key with more than its own ${rateLimitPerMinute} requests a minute` })
 }
 
 async function makeKey(tx: Db, it: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {

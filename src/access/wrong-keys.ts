@@ -49,7 +49,7 @@ function delayOf(seen: Seen, credential: string): number {
 }
 
 /** Whoever has one IPv6 address has all of its /64. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
   return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.')

@@ -1,4 +1,5 @@
 // What people are asked: approvals and feedback, pending until somebody answers or their time is over.
+import { actorName } from '#log/actor-name.sql.ts'
 import { column } from '#postgres/column.ts'
 import { jsonText } from '#postgres/json.ts'
 import type { Db } from '#postgres/sql.ts'
@@ -29,6 +30,7 @@ export type InputRow = {
   answer: InputAnswer | null
   answeredByType: string | null
   answeredById: string | null
+  answeredByName: string | null
   createdAt: Date
   answeredAt: Date | null
   expiresAt: Date | null
@@ -39,7 +41,8 @@ const columns = (sql: Db) => sql`
   (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId", i.agent_id as "agentId",
   i.authorization_id as "authorizationId", i.event_id as "eventId", i.kind, i.prompt, i.params, i.editable_params as "editableParams", i.schema,
   i.on_expiry as "onExpiry", i.default_answer as "defaultAnswer", i.state, i.answer, i.answered_by_type as "answeredByType",
-  i.answered_by_id as "answeredById", i.created_at as "createdAt", i.answered_at as "answeredAt", i.expires_at as "expiresAt"
+  i.answered_by_id as "answeredById", ${actorName(sql, 'i.answered_by')} as "answeredByName",
+  i.created_at as "createdAt", i.answered_at as "answeredAt", i.expires_at as "expiresAt"
   from input_requests i`
 
 export type NewInputRequest = Pick<

@@ -27,7 +27,7 @@ export type Topic =
   | 'ai-agendas'
   /** An operation over many runs was started or stopped. */
   | 'operations'
-  /** A key was made, rotated or revoked. */
+  /** A key was made, rotated or revoked; a session ended, or what a person may do was changed. */
   | 'keys'
   /** Rung by nobody: who listens is woken when rings may have been lost, as after a failover. */
   | 'server'

@@ -58,6 +58,7 @@ export const InputRequest = Type.Object(
       Type.Object({
         type: Type.String({ description: 'Kind of actor.' }),
         id: nullable(Type.String(), 'Id of the actor.'),
+        name: nullable(Type.String(), 'Name of the user or key.'),
       }),
       'Who answered.',
     ),
@@ -153,7 +154,7 @@ export const getInput = route({
 export const answerInput = route({
   method: 'POST',
   path: '/v1/input-requests/:input_request_id/answer',
-  needs: 'runs:write',
+  needs: 'inputs:answer',
   tag,
   name: 'answerInput',
   summary: 'Answer an input request, once.',

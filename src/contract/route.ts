@@ -9,10 +9,10 @@ export type Route = {
   /** Fastify's notation: `/v1/runs/:run_id`. */
   path: `/${string}`
   /**
-   * The scope of the key; 'any_key' for all keys; 'run_token' for what a running attempt may call, whose token has no
-   * scopes; 'nothing' for open routes.
+   * The scope of the key or the role; 'any_key' for all keys; 'session' for whoever is signed in; 'run_token' for what a
+   * running attempt may call, whose token has no scopes; 'nothing' for open routes.
    */
-  needs: Scope | 'any_key' | 'run_token' | 'nothing'
+  needs: Scope | 'any_key' | 'session' | 'run_token' | 'nothing'
   /** Beside keys of that scope, the token of the very run that the path names is accepted; or that of any run of the project. */
   orRunToken?: true | 'of_project'
   /** Callers on the machine of the node need no key, unless the operator says otherwise. */

@@ -100,8 +100,13 @@ test('a run token is only accepted by routes whose path names a run', () => {
   expect(offenders((route) => (route.needs === 'run_token' || route.orRunToken === true) && !named(route))).toEqual([])
 })
 
-test('only health checks and the OpenAPI document need no credential', () => {
-  expect(offenders((route) => route.needs === 'nothing').sort()).toEqual(['getLive', 'getOpenapi', 'getReady'])
+test('only health checks, the OpenAPI document and signing in need no credential', () => {
+  expect(offenders((route) => route.needs === 'nothing').sort()).toEqual([
+    'getLive',
+    'getOpenapi',
+    'getReady',
+    'signIn',
+  ])
 })
 
 test('routes that accept more than a megabyte check their items one by one, each with a size limit', () => {

@@ -9,6 +9,8 @@ import * as files from './files.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
 import * as operations from './operations.ts'
+import * as sessions from './people/sessions.ts'
+import * as users from './people/users.ts'
 import * as presets from './presets.ts'
 import type { Route } from './route.ts'
 import * as batches from './runs/batches.ts'
@@ -53,6 +55,8 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   chains,
   seals,
   access,
+  sessions,
+  users,
   operations,
 ]
 

@@ -19,8 +19,22 @@ const REFUSALS = {
     `This call accepts ${it.takes.join(' or ')}, not ${it.contentType}.`,
   invalid_cursor: (_: object) => 'Invalid cursor: pass next_cursor of an earlier page of this list, unchanged.',
   unauthorized: (it: { reason: string }) => it.reason,
-  forbidden: (it: { scope: string }) => `This key lacks the scope ${it.scope}.`,
+  forbidden: (it: { scope: string; holder?: 'role' }) =>
+    it.holder === 'role'
+      ? `Your role in this project lacks the scope ${it.scope}.`
+      : `This key lacks the scope ${it.scope}.`,
   exceeds_own_rights: (it: { what: string }) => `This key cannot grant ${it.what}.`,
+  wrong_origin: (it: { origin: string | null }) =>
+    it.origin === null
+      ? 'A call with a session cookie that changes something must have the header Origin.'
+      : `Calls from ${it.origin} are not allowed to change anything here.`,
+  link_over: (_: object) => 'This link has expired, or was used already; ask for a new one.',
+  email_taken: (_: object) =>
+    'Somebody with this e-mail address has an account already: sign in with it, then accept the invitation.',
+  last_owner: (_: object) => 'An installation needs an owner; make somebody else one first.',
+  user_not_found: (it: { userId: string }) => `User ${it.userId} not found.`,
+  invitation_not_found: (it: { invitationId: string }) => `Invitation ${it.invitationId} not found.`,
+  session_not_found: (it: { sessionId: string }) => `Session ${it.sessionId} not found.`,
   wrong_credential: (it: { needs: string }) => `This call requires ${it.needs}.`,
   rate_limited: (it: { limit: string; retryAfterMs: number }) =>
     `Rate limit of ${it.limit} exceeded; retry in ${Math.ceil(it.retryAfterMs / 1000)} s.`,

@@ -7,6 +7,7 @@ export const SCOPES = [
   'runs:write',
   'runs:trigger',
   'runs:redrive',
+  'inputs:answer',
   'stats:read',
   'jobs:read',
   'jobs:write',
@@ -25,6 +26,7 @@ export type Scope = (typeof SCOPES)[number]
 export const IMPLIED_BY: Partial<Record<Scope, Scope>> = {
   'runs:trigger': 'runs:write',
   'runs:redrive': 'runs:write',
+  'inputs:answer': 'runs:write',
   'stats:read': 'runs:read',
 }
 const WIDER: ReadonlyMap<string, Scope> = new Map(Object.entries(IMPLIED_BY))

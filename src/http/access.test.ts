@@ -26,7 +26,7 @@ describe('an API key', () => {
 
   test('an API key with admin has all scopes of its project, and is still not a running attempt', () => {
     const codes = ROUTES.map((route) => [route.needs, codeOf(() => admit(aKey('admin'), route, {}))] as const)
-    const beyond = ['run_token', 'projects']
+    const beyond = ['run_token', 'projects', 'session']
     expect(codes.filter(([needs, code]) => (code === 'admitted') === beyond.includes(needs))).toEqual([])
   })
 

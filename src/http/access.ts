@@ -38,14 +38,18 @@ export function checkAccess({ authenticate, fence, rateLimit, isLocal }: AccessO
   }
 }
 
+/** Asks for no scope. */
+const OPEN_TO_ALL: ReadonlySet<string> = new Set(['any_key', 'session', 'nothing'])
+
 /** Checks a caller against what a route needs. */
 export function admit(caller: Caller, route: Route, params: Record<string, string>): void {
   const { needs } = route
-  if (caller.kind === 'key') {
+  if (caller.kind !== 'run') {
     if (needs === 'run_token') throw refuse('wrong_credential', { needs: 'the token of a running attempt' })
-    if (needs !== 'any_key' && needs !== 'nothing' && !holdsScope(caller.scopes, needs))
-      throw refuse('forbidden', { scope: needs })
-    return
+    if (needs === 'session' && !caller.session) throw refuse('wrong_credential', { needs: 'the cookie of a session' })
+    if (needs === 'any_key' && caller.kind !== 'key') throw refuse('wrong_credential', { needs: 'an API key' })
+    if (OPEN_TO_ALL.has(needs) || holdsScope(caller.scopes, needs)) return
+    throw refuse('forbidden', { scope: needs, ...(caller.kind === 'user' && { holder: 'role' as const }) })
   }
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
   if (route.orRunToken === 'of_project') return

@@ -1,5 +1,5 @@
 // Credentials: `Authorization: Bearer <key or run token>` or `X-API-Key`. A key is looked up once and remembered for
-// moments; a revocation rings, and every node forgets at once.
+// moments; a revocation rings, and every node forgets at once. Where there is neither, the cookie of a session.
 
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
@@ -10,6 +10,9 @@ import { holdBackWrongKeys } from '#access/wrong-keys.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { Caller, KeyCaller } from './caller.ts'
+import { cookieValue, hasSessionCookie, sessionCookieOf } from './session/cookie.ts'
+import { checkOrigin, isOverHttps, type PublicAddress } from './session/origin.ts'
+import { makeSessionCallers } from './session/session-callers.ts'
 
 /** How long a revocation may go unnoticed when its ring is lost. */
 const REMEMBERED_MS = 2_000
@@ -25,8 +28,11 @@ export type Authenticator = {
   close: () => Promise<void>
 }
 
-export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens }): Authenticator {
+type Parts = { sql: Sql; tokens: RunTokens; address: PublicAddress; idleSecs: number }
+
+export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Authenticator {
   const known = new LRUCache<string, KnownKey>({ max: REMEMBERED_MAX })
+  const sessions = makeSessionCallers(sql, { idleSecs })
   const holdBack = holdBackWrongKeys()
   const used = new Set<string>()
   const touch = async () => {
@@ -34,6 +40,7 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
     used.clear()
     // Only for people to look at: a failure is tried again with the next use.
     if (ids.length > 0) await touchKeys(sql, ids).catch(() => {})
+    await sessions.touch().catch(() => {})
   }
   const timer = setInterval(touch, TOUCH_EVERY_MS).unref()
 
@@ -68,10 +75,21 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
     return caller
   }
 
+  async function bySession(request: FastifyRequest): Promise<Caller> {
+    if (hasSessionCookie(request)) checkOrigin(request, address)
+    const cookie = sessionCookieOf(request, isOverHttps(request, address))
+    if (!cookie) throw refuse('unauthorized', { reason: adviceFor(request) })
+    return sessions.callerOf(request, cookie).catch(async (error: unknown) => {
+      if (isUnauthorized(error)) await holdBack(request.ip, cookie.token)
+      throw error
+    })
+  }
+
   return {
     async authenticate(request) {
       const [first, ...others] = credentialsOf(request)
-      return callerWith(first!).catch(async (error: unknown) => {
+      if (first === undefined) return bySession(request)
+      return callerWith(first).catch(async (error: unknown) => {
         // One that is no good says nothing against another one.
         for (const other of isUnauthorized(error) ? others : []) {
           const caller = await callerWith(other).catch((also: unknown) => {
@@ -79,11 +97,14 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
           })
           if (caller) return caller
         }
-        if (isUnauthorized(error)) await holdBack(request.ip, first!)
+        if (isUnauthorized(error)) await holdBack(request.ip, first)
         throw error
       })
     },
-    forget: () => known.clear(),
+    forget() {
+      known.clear()
+      sessions.forget()
+    },
     async close() {
       clearInterval(timer)
       await touch()
@@ -91,32 +112,21 @@ export function makeAuthenticator({ sql, tokens }: { sql: Sql; tokens: RunTokens
   }
 }
 
-/** Whatever a request carries, where its route looks for it; at least one. */
+/** Whatever a request carries, where its route looks for it. */
 function credentialsOf({ headers, routeOptions }: FastifyRequest): string[] {
   const { authorization, cookie } = headers
   const apiKey = headers['x-api-key']
-  const { keyCookie, needs } = routeOptions.config.route ?? {}
-  const credentials = [
+  const { keyCookie } = routeOptions.config.route ?? {}
+  return [
     authorization?.match(/^Bearer +(\S+) *$/i)?.[1],
     typeof apiKey === 'string' ? apiKey.trim() : undefined,
-    keyCookie && cookie ? cookieOf(cookie, keyCookie) : undefined,
+    keyCookie && cookie ? cookieValue(cookie, keyCookie) : undefined,
   ].filter((it): it is string => it !== undefined && it !== '')
-  if (credentials.length > 0) return credentials
-  throw refuse('unauthorized', {
-    reason:
-      needs === 'run_token'
-        ? 'Send the token that the attempt was given as `Authorization: Bearer <token>`.'
-        : 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.',
-  })
 }
 
-const isUnauthorized = (error: unknown): boolean => error instanceof Refusal && error.code === 'unauthorized'
+const adviceFor = ({ routeOptions }: FastifyRequest): string =>
+  routeOptions.config.route?.needs === 'run_token'
+    ? 'Send the token that the attempt was given as `Authorization: Bearer <token>`.'
+    : 'Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.'
 
-/** The value of a cookie, which may stand in quotes. */
-const cookieOf = (cookies: string, name: string): string | undefined =>
-  cookies
-    .split(';')
-    .map((pair) => pair.trim())
-    .find((pair) => pair.startsWith(`${name}=`))
-    ?.slice(name.length + 1)
-    .replace(/^"(.*)"$/, '$1')
+const isUnauthorized = (error: unknown): boolean => error instanceof Refusal && error.code === 'unauthorized'

@@ -1,5 +1,7 @@
-// Who is calling: a key of a project, or a running attempt with its token. Set once per request, by access.ts.
+// Who is calling: a key of a project, a person who is signed in, or a running attempt with its token. Set once per
+// request, by access.ts.
 import type { FastifyRequest } from 'fastify'
+import type { LiveSession } from '#access/people/sessions.sql.ts'
 import type { Route } from '#contract/route.ts'
 import { refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
@@ -11,6 +13,16 @@ export type KeyCaller = {
   keyId: string
   scopes: ReadonlySet<string>
   actor: Actor
+  /** Set when the key opened a session, and the call comes with its cookie. */
+  session?: LiveSession
+}
+export type UserCaller = {
+  kind: 'user'
+  projectId: string
+  userId: string
+  scopes: ReadonlySet<string>
+  actor: Actor
+  session: LiveSession
 }
 export type RunCaller = {
   kind: 'run'
@@ -20,16 +32,23 @@ export type RunCaller = {
   leaseToken: string
   actor: Actor
 }
-export type Caller = KeyCaller | RunCaller
+/** Whoever may do what scopes say. */
+export type ScopedCaller = KeyCaller | UserCaller
+export type SessionCaller = (KeyCaller & { session: LiveSession }) | UserCaller
+export type Caller = ScopedCaller | RunCaller
 
 /** The caller that a route's handler gets: what its `needs` lets through. */
 export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
   ? null
   : R['needs'] extends 'run_token'
     ? RunCaller
-    : R extends { orRunToken: true | 'of_project' }
-      ? Caller
-      : KeyCaller
+    : R['needs'] extends 'any_key'
+      ? KeyCaller
+      : R['needs'] extends 'session'
+        ? SessionCaller
+        : R extends { orRunToken: true | 'of_project' }
+          ? Caller
+          : ScopedCaller
 
 declare module 'fastify' {
   interface FastifyRequest {

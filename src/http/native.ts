@@ -21,6 +21,8 @@ import { fileRoutes } from './routes/files.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
+import { sessionRoutes } from './routes/people/sessions.ts'
+import { userRoutes } from './routes/people/users.ts'
 import { presetRoutes } from './routes/presets.ts'
 import { recordRoutes } from './routes/records.ts'
 import { runControlRoutes } from './routes/run-controls.ts'
@@ -30,6 +32,7 @@ import { streamRoutes } from './routes/streams.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { waitRoutes } from './routes/waits.ts'
 import { workerRoutes } from './routes/workers.ts'
+import type { PublicAddress } from './session/origin.ts'
 
 export type NativeParts = {
   ctx: Ctx
@@ -39,12 +42,13 @@ export type NativeParts = {
   metrics: Metrics
   stopping: AbortSignal
   checks: () => Promise<Check[]>
+  address: PublicAddress
   /** False on a node that serves health and metrics only. */
   api: boolean
 }
 
 export const nativeRoutes =
-  ({ ctx, claimer, tokens, live, metrics, stopping, checks, api }: NativeParts) =>
+  ({ ctx, claimer, tokens, live, metrics, stopping, checks, address, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     watchRequests(app, metrics)
     operationsRoutes(app, { ...ctx, metrics, checks })
@@ -77,5 +81,7 @@ export const nativeRoutes =
     sealRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
+    sessionRoutes(app, ctx, address)
+    userRoutes(app, ctx, address)
     docsRoutes(app)
   }

@@ -11,6 +11,8 @@ import * as files from '#contract/files.ts'
 import * as inputs from '#contract/inputs.ts'
 import * as jobs from '#contract/jobs.ts'
 import * as operations from '#contract/operations.ts'
+import * as sessions from '#contract/people/sessions.ts'
+import * as users from '#contract/people/users.ts'
 import * as presets from '#contract/presets.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as batches from '#contract/runs/batches.ts'
@@ -66,6 +68,8 @@ const CONTRACT = {
   ...seals,
   ...chains,
   ...access,
+  ...sessions,
+  ...users,
   ...operations,
 }
 type Contract = typeof CONTRACT

@@ -1,5 +1,6 @@
 // What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
 // advisory lock; makes the partitions of the time ahead as well.
+import { deleteOldSessions } from '#access/people/sessions.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
@@ -72,5 +73,6 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     use: await deleteOldUse(sql, BATCH_MAX),
     claimers: await deleteSilentClaimers(sql, BATCH_MAX),
     spent: await deleteOldSpent(sql, BATCH_MAX),
+    sessions: await deleteOldSessions(sql, BATCH_MAX),
   }
 }

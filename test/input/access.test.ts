@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Route } from '#contract/route.ts'
 import { ROUTES } from '#contract/routes.ts'
 import { callerOf, type HttpYard, httpYard, KEY, openNode, until } from '../support/http-yard.ts'
+import { join } from '../support/people.ts'
 
 /** Two projects with the same things in each, and a key of the second one that may do everything in it. */
 async function twoProjects(): Promise<HttpYard & { strangerKey: string }> {
@@ -10,7 +11,9 @@ async function twoProjects(): Promise<HttpYard & { strangerKey: string }> {
   return { ...yard, strangerKey: made.body.key }
 }
 
-test("every route that names a resource returns 404 to another project's key, and changes nothing", async () => {
+test("every route that names a resource returns 404 to another project's key, and changes nothing", {
+  timeout: 120_000,
+}, async () => {
   const { call, address, strangerKey } = await twoProjects()
   await call('POST', '/v1/jobs', { slug: 'secret', execution: 'worker' })
   const job = await call('GET', '/v1/jobs/secret')
@@ -38,6 +41,8 @@ test("every route that names a resource returns 404 to another project's key, an
     prompt: 'May I?',
     wait: false,
   })
+  const invited = await call('POST', '/v1/invitations', { role: 'viewer' })
+  const ada = await join(address, { inviter: call, role: 'viewer', email: 'ada@example.com' })
   const params: Record<string, string> = {
     run_id: run.id,
     job: job.body.id,
@@ -57,6 +62,8 @@ test("every route that names a resource returns 404 to another project's key, an
     authorization_id: authorization.body.authorization_id,
     input_request_id: asked.body.id,
     event_key: 'awaited',
+    user_id: ada.session.user.id,
+    invitation_id: invited.body.id,
   }
   const bodies: Record<string, object> = {
     triggerRuns: { items: [{}] },
@@ -70,7 +77,7 @@ test("every route that names a resource returns 404 to another project's key, an
   const stranger = callerOf(address, strangerKey)
   const before = JSON.stringify([await everything(call), (await call('GET', `/v1/runs/${run.id}`)).body])
   const named = ROUTES.filter(
-    (route) => route.path.includes(':') && route.needs !== 'run_token' && route.needs !== 'projects',
+    (route) => route.path.includes(':') && !['run_token', 'projects', 'session'].includes(route.needs),
   )
   for (const route of named.filter((it) => !OWN_NAMES.has(it.name))) {
     const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) => params[name]!)
@@ -131,6 +138,8 @@ const everything = async (call: HttpYard['call']) => [
   (await call('GET', '/v1/runs')).body,
   (await call('GET', '/v1/jobs')).body,
   (await call('GET', '/v1/events?limit=500')).body,
+  (await call('GET', '/v1/users')).body,
+  (await call('GET', '/v1/invitations')).body,
 ]
 
 test('the projects of an installation are only visible to its operator', async () => {

@@ -6,7 +6,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type FileRow, readFiles } from '#files/files.sql.ts'
 import type { StoredFile } from '#files/files.ts'
-import { callerOf, idempotencyKeyOf, type KeyCaller } from '#http/caller.ts'
+import { callerOf, idempotencyKeyOf, type ScopedCaller } from '#http/caller.ts'
 import { checkOf } from '#http/input/validation.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { isUuid } from '#postgres/id.ts'
@@ -59,7 +59,7 @@ export function dynamiqCreateRoutes(app: FastifyInstance, { ctx, stopping, open 
 }
 
 async function create(ctx: Ctx, request: FastifyRequest): Promise<{ run: RunRow; asked: Asked }> {
-  const caller = callerOf(request) as KeyCaller
+  const caller = callerOf(request) as ScopedCaller
   const { projectId, actor } = caller
   // Before any file is stored.
   const app = await findApp(ctx, request, projectId)
@@ -117,7 +117,7 @@ type Trigger = {
   asked: Asked
   files: Files
   idempotencyKey: string | undefined
-  origin: Pick<KeyCaller, 'projectId' | 'actor'>
+  origin: Pick<ScopedCaller, 'projectId' | 'actor'>
 }
 
 function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigger): Promise<Triggered> {

@@ -8,7 +8,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { costOfMicrousd, PICOUSD } from '#core/cost.ts'
 import { refuse } from '#core/error.ts'
-import type { KeyCaller } from '#http/caller.ts'
+import type { ScopedCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import * as contract from './ai-contract.ts'
 import { admission, countAsked, countBlocked, countedCall, noteLease, usedOf } from './ai-usage.ts'
@@ -80,7 +80,7 @@ type LeaseInput = {
 
 async function lease(
   ctx: Ctx,
-  { projectId, actor }: KeyCaller,
+  { projectId, actor }: ScopedCaller,
   it: LeaseInput,
 ): Promise<Static<typeof contract.Lease>> {
   const { key, ttl, runRef = key, agentId, agenda } = it
@@ -114,7 +114,7 @@ async function lease(
 
 type RunInput = Static<(typeof contract.runAi)['body']>
 
-function run(ctx: Ctx, caller: KeyCaller, { key, ttl, metadata }: RunInput) {
+function run(ctx: Ctx, caller: ScopedCaller, { key, ttl, metadata }: RunInput) {
   const { run_id, agent_id, actions, dry_run } = metadata ?? {}
   const agenda = {
     agentId: agent_id ?? USUAL_AGENT,
@@ -128,7 +128,7 @@ function run(ctx: Ctx, caller: KeyCaller, { key, ttl, metadata }: RunInput) {
   return lease(ctx, caller, { key: key!, ttl, runRef: run_id ?? undefined, agentId: agenda.agentId, agenda })
 }
 
-async function call(ctx: Ctx, { projectId, actor }: KeyCaller, body: RunInput) {
+async function call(ctx: Ctx, { projectId, actor }: ScopedCaller, body: RunInput) {
   const { agent_id, tool, spend_usd } = body
   if (agent_id == null) throw missing('agent_id', body)
   if (tool == null) throw missing('tool', body)

@@ -6,7 +6,7 @@ import { policyHash } from '#agents/policy-hash.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Route } from '#contract/route.ts'
 import type { Policy } from '#core/policy.ts'
-import type { KeyCaller } from '#http/caller.ts'
+import type { ScopedCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { AGENT_ROUTES, agentRoutes } from './agents.ts'
 import { microusd } from './ai.ts'
@@ -52,7 +52,7 @@ function checkAgent(agentId: string, body: unknown): void {
 const said = (rules: RulesInput | null | undefined): RulesInput =>
   Object.fromEntries(Object.entries(rules ?? {}).filter(([, value]) => value != null))
 
-async function put(ctx: Ctx, { projectId, actor }: KeyCaller, agentId: string, rules: RulesInput) {
+async function put(ctx: Ctx, { projectId, actor }: ScopedCaller, agentId: string, rules: RulesInput) {
   const plan = await planOf(ctx, projectId)
   const allowed = rulesIn(plan, rules)
   const policy = (before: Policy | null) => policyOf(allowed, before)

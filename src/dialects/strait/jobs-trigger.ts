@@ -24,7 +24,7 @@ import { type Route, route } from '#contract/route.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { parseTraceparent } from '#core/trace-context.ts'
-import { idempotencyKeyOf, type KeyCaller } from '#http/caller.ts'
+import { idempotencyKeyOf, type ScopedCaller } from '#http/caller.ts'
 import { answer, implement } from '#http/implement.ts'
 import { itemProblemOf } from '#http/problems.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
@@ -230,7 +230,7 @@ function foreseen(ctx: Ctx, { id, slug, version, versionId, definition }: JobRow
   })
 }
 
-const originOf = ({ projectId, actor }: KeyCaller) => ({ projectId, actor, triggeredBy: 'manual' as const })
+const originOf = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor, triggeredBy: 'manual' as const })
 
 const hashOf = (payload: unknown): string =>
   createHash('sha256')

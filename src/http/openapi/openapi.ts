@@ -24,6 +24,7 @@ const TAGS: Record<string, string> = {
   Agents: 'What agents may do, what they did, and the switch that stops them.',
   Events: 'The log: append-only, the truth about the past.',
   Access: 'Projects and keys.',
+  People: 'Who is signed in, users and their roles, invitations.',
   Operations: 'Health, metrics and counts.',
 }
 
@@ -101,9 +102,19 @@ export function openapiOf(routes: readonly Route[], { version, surface = NATIVE 
           bearerFormat: 'JWT',
           description: 'The token of a running attempt.',
         },
+        ...(routes.some(({ needs }) => needs === 'session') && { session: SESSION }),
       },
     },
   }
+}
+
+const SESSION = {
+  type: 'apiKey',
+  in: 'cookie',
+  name: '__Host-runyard',
+  description:
+    'The session of a browser. It is taken wherever a key is; the header `runyard-project` chooses the project, and calls ' +
+    'that change something must have an Origin equal to the host.',
 }
 
 type Take = (schema: object) => JsonSchema
@@ -134,6 +145,7 @@ function operationOf(route: Route, take: Take, says: Says): Record<string, unkno
 function securityOf({ needs, orRunToken, orLocal }: Route): object[] {
   if (needs === 'nothing') return []
   if (needs === 'run_token') return [{ run_token: [] }]
+  if (needs === 'session') return [{ session: [] }]
   return [{ bearer: [] }, { api_key: [] }, ...(orRunToken ? [{ run_token: [] }] : []), ...(orLocal ? [{}] : [])]
 }
 
@@ -191,6 +203,8 @@ function repliesOf(route: Route, take: Take): Record<string, object> {
 function codesOf(route: Route): RefusalCode[] {
   const codes: RefusalCode[] = ['malformed', 'unavailable', ...(route.refusals ?? [])]
   if (route.needs !== 'nothing') codes.push('unauthorized', 'forbidden', 'wrong_credential', 'rate_limited')
+  // A session names its project in a header, and its calls come from pages of this server.
+  if (!['nothing', 'run_token', 'any_key'].includes(route.needs)) codes.push('project_not_found', 'wrong_origin')
   if (route.query || route.body || route.params) codes.push('invalid')
   if (route.body) codes.push('too_large', 'unsupported_media_type')
   if (takesIdempotencyKey(route)) codes.push('idempotency_mismatch', 'idempotency_in_progress')

@@ -23,7 +23,8 @@ export const inputWire = (row: InputRow) => ({
   default: row.defaultAnswer as Record<string, unknown> | null,
   status: row.state,
   answer: row.answer as Record<string, unknown> | null,
-  answered_by: row.answeredByType === null ? null : { type: row.answeredByType, id: row.answeredById },
+  answered_by:
+    row.answeredByType === null ? null : { type: row.answeredByType, id: row.answeredById, name: row.answeredByName },
   created_at: row.createdAt.toISOString(),
   answered_at: iso(row.answeredAt),
   expires_at: iso(row.expiresAt),

@@ -10,7 +10,7 @@ import { pauseRun } from '#runs/control/pause-run.ts'
 import { redriveRuns } from '#runs/control/redrive-runs.ts'
 import { replayRun } from '#runs/control/replay-run.ts'
 import { restartRun } from '#runs/control/restart-run.ts'
-import type { KeyCaller } from '../caller.ts'
+import type { ScopedCaller } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblem } from '../problems.ts'
 import { runWire } from '../wire/run-wire.ts'
@@ -61,7 +61,7 @@ export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-const askedBy = ({ projectId, actor }: KeyCaller) => ({ projectId, actor })
+const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
 
 type Done = { runId: string; state?: string; problem?: Refusal }
 

@@ -10,7 +10,7 @@ import { requireRun } from '#run-state/read/require-run.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
 import { type Triggered, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
-import { idempotencyKeyOf, type KeyCaller } from '../caller.ts'
+import { idempotencyKeyOf, type ScopedCaller } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblemOf } from '../problems.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
@@ -127,9 +127,9 @@ export function batchTriggerRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-const askedBy = ({ projectId, actor }: KeyCaller) => ({ projectId, actor })
+const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
 
-const originOf = (caller: KeyCaller, { correlation_id, causation_id }: RunInput) => ({
+const originOf = (caller: ScopedCaller, { correlation_id, causation_id }: RunInput) => ({
   ...askedBy(caller),
   triggeredBy: 'manual' as const,
   ...(correlation_id !== undefined && { correlationId: correlation_id }),

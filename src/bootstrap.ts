@@ -18,14 +18,17 @@ import type { Sql } from '#postgres/sql.ts'
 export type Bootstrapped = {
   tokenSecret: string
   key: string | undefined
-  /** True when the key was made just now: it is shown once. */
+  /** True when the key was just created: it is shown once. */
   isNew: boolean
 }
 
 type Log = (line: string) => void
 type Options = { dataDir: string; apiKey: string | undefined; keepKey: boolean; log: Log }
 
-/** Safe on every node at once. `keepKey`: a key that is made is kept in the data folder, for the next start on this machine. */
+/**
+ * Safe on every node at once. `keepKey`: a generated key is stored in the data folder, for the next start on this
+ * machine.
+ */
 export async function bootstrap(sql: Sql, { dataDir, apiKey, keepKey, log }: Options): Promise<Bootstrapped> {
   await makePartitions(sql)
   await insertProject(sql, { id: 'default', name: 'Default' })
@@ -48,7 +51,10 @@ export async function bootstrap(sql: Sql, { dataDir, apiKey, keepKey, log }: Opt
   return { tokenSecret, key: fresh, isNew: true }
 }
 
-/** The key, unless it was revoked or replaced by a later one: then it opens nothing, and is not to be shown as if it did. */
+/**
+ * The key, unless it was revoked or replaced by a later one: then it no longer works, and must not be shown as if it
+ * did.
+ */
 async function openOnly(sql: Sql, key: string, log: Log, from: string): Promise<string | undefined> {
   if (await findValidKey(sql, hashKey(key))) return key
   log(
@@ -57,7 +63,7 @@ async function openOnly(sql: Sql, key: string, log: Log, from: string): Promise<
   return undefined
 }
 
-/** May do everything in its project, and make others: it belongs to the one who runs the installation. */
+/** Has all scopes in its project, and may create others: it belongs to the operator of the installation. */
 const firstKey = (key: string) => ({
   id: newId(),
   projectId: 'default',

@@ -1,4 +1,4 @@
-// What was opened is closed in the reverse order, once: at the end, and when a start fails half-way.
+// Closes what was opened in reverse order, once: at the end, and when a start fails halfway.
 
 export type Closing = {
   /** Remembers how to close what has just been opened. */
@@ -29,13 +29,13 @@ export function closing(): Closing {
   }
 }
 
-/** Opens with `open`; when that fails, what it had opened until then is closed before the failure goes on. */
+/** Opens with `open`; if that fails, everything opened so far is closed before the error is passed on. */
 export async function openOrClose<T>(open: (opened: Closing) => Promise<T>): Promise<T> {
   const opened = closing()
   try {
     return await open(opened)
   } catch (error) {
-    // What brought the start down is what its reader has to know.
+    // What made the start fail is what its reader needs to know.
     await opened.run().catch(() => {})
     throw error
   }

@@ -1,4 +1,4 @@
-// The demonstration of `npm start`: the example agent as a process of its own, and one run for it. It is a client
+// The demo of `npm start`: the example agent as a separate process, and one run for it. It is a client
 // like any other: it knows the address, a key, and nothing else of this process.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ export type DemoOptions = {
   address: string
   key: string
   log: DemoLog
-  /** Where the agent's own settings are found, such as those of its model; nothing else of it is handed on. */
+  /** The environment with the agent's own settings, such as those of its model; nothing else is passed on. */
   env?: NodeJS.ProcessEnv
 }
 
@@ -42,7 +42,7 @@ const JOB: JobInput = {
     additionalProperties: false,
   },
   timeout_secs: 900,
-  // Killing the agent is part of the demonstration, and shall not use the run up.
+  // Killing the agent is part of the demo, and must not exhaust the run's attempts.
   max_attempts: 10,
   retry_strategy: 'fixed',
   retry_initial_delay_secs: 0,
@@ -50,7 +50,7 @@ const JOB: JobInput = {
 
 /** Slow enough to be watched. */
 const PACE_MS = 400
-/** Long enough to object to the report, short enough for who only looks on. */
+/** Long enough to object to the report, short enough for someone just watching. */
 const ASK_SECS = 20
 
 export async function startDemo({ address, key, log, env = {} }: DemoOptions): Promise<Demo> {
@@ -63,15 +63,15 @@ export async function startDemo({ address, key, log, env = {} }: DemoOptions): P
 
 async function ensureJob(client: Client): Promise<void> {
   const { data } = await client.listJobs({ slug: JOB.slug })
-  // As somebody has left it, changed perhaps: it is theirs.
+  // It exists, perhaps changed by its owner: leave it alone.
   if (data.length > 0) return
   await client.createJob(JOB).catch((error: unknown) => {
-    // Another node has started at the same moment.
+    // Another node started at the same moment.
     if (!(error instanceof RunyardError && error.code === 'job_exists')) throw error
   })
 }
 
-/** Once for a data folder: a restart finds the run of the first start, also when its idempotency key is forgotten. */
+/** Once per data folder: a restart finds the run of the first start, even when its idempotency key is forgotten. */
 async function ensureRun(client: Client): Promise<string> {
   const { data } = await client.listRuns({ job: JOB.slug, tag: [`demo:${FIRST_RUN}`], limit: 1 })
   if (data[0]) return data[0].id
@@ -84,7 +84,7 @@ async function ensureRun(client: Client): Promise<string> {
   return run.id
 }
 
-// What a program needs to run at all, and what the agent itself reads. No secret of this process is among them.
+// What a program needs to run at all, and what the agent itself reads. No secret of this process is included.
 const ENV_PASSED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS', 'RUNYARD_LEASE_SECS'] as const
 const ENV_PREFIXES = ['OPENAI_', 'AUDIT_']
 
@@ -101,11 +101,11 @@ function agentEnv(env: NodeJS.ProcessEnv, { address, key }: Pick<DemoOptions, 'a
 
 const RESTART_MS = 250
 const RESTART_MS_MAX = 10_000
-/** An agent that lived for so long died of something new. */
+/** An agent that lived this long died of something new. */
 const HEALTHY_MS = 10_000
 const STOP_MS_MAX = 5_000
 
-/** Keeps one agent running: whoever kills it sees the next one go on with its work. */
+/** Keeps one agent running: if it is killed, the next one continues its work. */
 function keepAgent({ log, env }: { log: DemoLog; env: NodeJS.ProcessEnv }): { stop: () => Promise<void> } {
   const stopping = new AbortController()
   let agent: ChildProcess | undefined
@@ -137,7 +137,7 @@ function keepAgent({ log, env }: { log: DemoLog; env: NodeJS.ProcessEnv }): { st
 }
 
 function startAgent(log: DemoLog, env: NodeJS.ProcessEnv): ChildProcess {
-  // The channel has nothing to say: that it closes tells the agent that this process is gone.
+  // The channel carries nothing: its closing tells the agent that this process is gone.
   const agent = spawn(process.execPath, [AGENT], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   createInterface(agent.stdout!).on('line', (line) => log.info(line))
   createInterface(agent.stderr!).on('line', (line) => log.warn(line))

@@ -1,5 +1,5 @@
-// Ready means: the database answers and takes writes, and every duty of this node has succeeded lately. How far feeds and seals are behind
-// the log is told beside it: no other node would do better, so that it takes none out of service.
+// Readiness: the database responds and accepts writes, and every duty of this node succeeded recently. The lag of feeds
+// and seals behind the log is reported only: no other node would do better, so it takes none out of service.
 import type { DutyHealth } from '#bell/loop.ts'
 import type { RedisLink } from '#bell/redis.ts'
 import type { Check } from '#http/routes/operations.ts'
@@ -38,7 +38,7 @@ async function checkWrites(writes: WriteWatch): Promise<Check> {
   return { name: 'database_writes', ok: fault === undefined, age_ms, ...(fault !== undefined && { reason: fault }) }
 }
 
-/** Without Redis a node works, a little later and for itself. */
+/** Without Redis a node still works, with a little delay and on its own. */
 async function checkRedis(redis: RedisLink | undefined): Promise<Check[]> {
   if (!redis) return []
   const { ok, ms } = await redis.check()

@@ -1,15 +1,15 @@
-// The last guard of the process. Every failure that can be foreseen is handled where it happens; one that arrives here
-// leaves a state that nobody knows. So the process says what it was, gives back what it holds, and ends: whoever
-// supervises it starts a new one, and other nodes go on meanwhile.
+// The last guard of the process. Every foreseeable failure is handled where it happens; one that arrives here leaves an
+// unknown state. So the process logs it, returns its leases, and exits: the supervisor starts a new one, and
+// other nodes continue meanwhile.
 import type { Logger } from 'pino'
 
 export type GuardOptions = {
   log: Pick<Logger, 'fatal'>
-  /** Gives leases back and closes what can be closed. */
+  /** Returns leases and closes what can be closed. */
   close: () => Promise<void>
 }
 
-/** A close in an unknown state may hang; leases that were not given back by then run out by themselves. */
+/** Closing in an unknown state may hang; leases that have not been returned by then expire by themselves. */
 const CLOSE_MS_MAX = 10_000
 export const BUG_EXIT_CODE = 70
 

@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const config = readConfig(process.env)
   const log = pino({ level: config.logLevel })
   for (const unknown of unknownSettings(process.env)) log.warn(unknown)
-  // From the first moment: what has been started is stopped by a signal too that comes in the middle of a start.
+  // From the first moment, so that a signal during the start also stops what has been started.
   const opened = closing()
   guardProcess({ log, close: opened.run })
   const giveUp = (error: Error) => {
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   await starting
 }
 
-/** A database that is gone for good has nothing to wait for. */
+/** A database that is permanently gone has nothing to wait for. */
 const GIVE_UP_MS_MAX = 10_000
 
 type Start = { config: Config; log: Logger; opened: Closing; giveUp: (error: Error) => void }
@@ -83,14 +83,14 @@ type Stopping = { log: Logger; starting: Promise<Node>; close: () => Promise<voi
 function stopAtSignals({ log, starting, close }: Stopping): void {
   let stoppingMs: number | undefined
   const stop = async (signal: NodeJS.Signals) => {
-    // A second Ctrl-C means now; but npm hands on the one that the terminal has sent to all of us.
+    // A second Ctrl-C means now; but npm forwards the one that the terminal has already sent to all of us.
     if (stoppingMs !== undefined && performance.now() - stoppingMs > SAME_SIGNAL_MS) process.exit(1)
     if (stoppingMs !== undefined) return
     stoppingMs = performance.now()
     log.info(`${signal}: finishing work in progress`)
-    // A start that fails has closed everything by then, and main tells why.
+    // A start that fails has closed everything by then, and main reports why.
     const node = await starting.catch(() => undefined)
-    // Who presses Ctrl-C has no balancer in front.
+    // Someone who presses Ctrl-C has no load balancer in front.
     if (signal === 'SIGTERM') await node?.drain()
     await close().then(
       () => process.exit(0),
@@ -133,7 +133,7 @@ function greet(config: Config, { address, key, keyIsNew, console, demoRunId }: G
 }
 
 main().catch((error: unknown) => {
-  // What stops a start is for a person to read: the sentence, and the stack only where it is a bug.
+  // A failed start is reported to a person: the message, and the stack only on request.
   process.stderr.write(`\nRunyard failed to start: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof Error && process.argv.includes('--trace')) process.stderr.write(`${error.stack}\n`)
   process.exit(1)

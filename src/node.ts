@@ -1,4 +1,4 @@
-// One node: database, bell, engine and server, opened in this order and closed in the reverse one. main.ts runs
+// One node: database, bell, engine and server, opened in this order and closed in reverse. main.ts runs
 // one per process; tests run several.
 
 import type { AddressInfo } from 'node:net'
@@ -49,14 +49,14 @@ import { watchWrites } from './write-watch.ts'
 export type Node = {
   /** Where it listens, e.g. http://127.0.0.1:8080. */
   address: string
-  /** The key of this start, when it is known: given by the operator, or made and kept on this machine. */
+  /** The key of this start, when it is known: configured by the operator, or generated and stored on this machine. */
   key: string | undefined
   keyIsNew: boolean
   /** Opens the console once: for the first owner, or on the machine of the embedded database for the one there is. */
   console: string | undefined
   /** Where metrics are, when they have an address of their own. */
   metricsAddress: string | undefined
-  /** Says that it is not ready, and goes on working for as long as balancers need to notice. */
+  /** Reports that it is not ready, and keeps working for as long as load balancers need to notice. */
   drain: () => Promise<void>
   close: () => Promise<void>
 }
@@ -66,13 +66,13 @@ export type NodeOptions = {
   databaseUrl: string
   keepKey: boolean
   log?: Logger
-  /** Of a database that belongs to this process: false while it is being started again. */
+  /** For a database that belongs to this process: false while it is being restarted. */
   isDatabaseRunning?: () => boolean
-  /** The operator put a copy of the database back: see docs/backup.md. */
+  /** The operator restored a copy of the database: see docs/backup.md. */
   restored?: 'restored' | undefined
 }
 
-/** Whatever a start that fails has opened is closed again. */
+/** Whatever a failed start has opened is closed again. */
 export const startNode = (options: NodeOptions): Promise<Node> => openOrClose((opened) => openNode(options, opened))
 
 async function openNode(
@@ -229,7 +229,7 @@ async function openNode(
   }
 }
 
-/** The engine may have used the whole grace. */
+/** The engine may have used the whole grace period. */
 const LAST_CALLS_MS_MIN = 1_000
 
 const failing = (name: string) => ({ name, ok: false, age_ms: null })
@@ -240,6 +240,6 @@ const nameOf = (caller: Caller): string =>
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute
 
-/** An address that a person can open: a wildcard is none. */
+/** An address that a person can open: a wildcard is not one. */
 const hostFor = (host: string): string =>
   host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host

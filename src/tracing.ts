@@ -1,12 +1,12 @@
 // OpenTelemetry traces over OTLP, when OTEL_EXPORTER_OTLP_ENDPOINT is set. The exporter reads the OTEL_* variables
 // itself; nothing of it is loaded without them.
 
-/** What is exported at the end may take so long; a node that stops is not held up by its collector. */
+/** Timeout of the final export; a stopping node is not delayed by its collector. */
 const FLUSH_MS_MAX = 3_000
 
 type Tracing = { service: string; node: string; warn: (line: string) => void }
 
-/** Returns what flushes and stops it, which never fails: traces are not what a node is for. */
+/** Returns a function that flushes and stops it, which never fails: traces are not what a node is for. */
 export async function startTracing({ service, node, warn }: Tracing): Promise<() => Promise<void>> {
   const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
     await Promise.all([

@@ -1,22 +1,22 @@
-// Settings in the environment that Runyard does not know: a misspelt one would otherwise be ignored without a word.
+// Settings in the environment that Runyard does not know: otherwise a misspelt one would be silently ignored.
 import { cutText } from '#core/storable.ts'
 import { SETTINGS } from './config.ts'
 
 const PREFIX = 'RUNYARD_'
 
-/** What clients, the example agent and tests read; it may well be set where a node is started. */
+/** Settings that clients, the example agent and tests read; they may well be set where a node is started. */
 const OF_OTHERS = /^RUNYARD_(?:URL|QUEUE|LEASE_SECS|TEST_\w*)$/
 
-/** What Kubernetes tells every container of a service whose name begins with "runyard". */
+/** Variables that Kubernetes sets in every container for a service whose name begins with "runyard". */
 const OF_KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
 const ADDRESS_OF_KUBERNETES = /^(?:tcp|udp|sctp):\/\//
 
-/** Changes of a letter, and letters swapped, that a typing mistake may have. */
+/** Maximum edit distance (letters changed or swapped) of a suspected typo. */
 const MISTAKES_MAX = 3
 const NAME_LENGTH_MAX = 100
 const TOLD_MAX = 20
 
-/** A sentence for each, without its value, which may be a secret; the first twenty. */
+/** A sentence for each, without its value, which may be a secret; at most the first twenty. */
 export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
   return Object.entries(env)
     .filter(
@@ -33,7 +33,7 @@ export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
     })
 }
 
-/** The setting with the fewest mistakes in it. Those that have no prefix are often given one. */
+/** The setting with the smallest edit distance. Those without a prefix are often given one. */
 function nearest(name: string): string | undefined {
   const [best] = Object.keys(SETTINGS)
     .map((setting) => {
@@ -45,7 +45,7 @@ function nearest(name: string): string | undefined {
   return best?.setting
 }
 
-/** The optimal string alignment distance: letters left out, added, changed, or swapped with their neighbour. */
+/** The optimal string alignment distance: letters omitted, added, changed, or swapped with their neighbour. */
 function mistakesIn(typed: string, meant: string): number {
   let before: number[] = []
   let above = Array.from({ length: meant.length + 1 }, (_, column) => column)

@@ -1,4 +1,4 @@
-// Asks the database for a write at most once in a while, however often readiness is asked for, and only then.
+// Probes whether the database accepts writes, at most once per interval, and only when readiness is checked.
 import type { Sql } from '#postgres/sql.ts'
 import { findWriteFault, type WriteFault } from '#postgres/write-check.ts'
 
@@ -8,7 +8,7 @@ const WRITE_MS_MAX = 4_000
 export type Writes = { fault: WriteFault; lastSuccessMs: number | undefined }
 export type WriteWatch = () => Promise<Writes>
 
-/** `warn` is told when writes begin to fail, and when they succeed again. */
+/** `warn` is called when writes begin to fail, and when they succeed again. */
 export function watchWrites(sql: Sql, { warn }: { warn: (line: string) => void }): WriteWatch {
   let askedMs = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
@@ -29,7 +29,7 @@ export function watchWrites(sql: Sql, { warn }: { warn: (line: string) => void }
   return async () => {
     if (performance.now() - askedMs >= ASK_EVERY_MS) asking ??= ask()
     if (!asking) return last
-    // One that is late is not asked for again until it has ended: it holds a connection.
+    // A late probe is not repeated until it has ended: it holds a connection.
     const late = askedMs + WRITE_MS_MAX - performance.now()
     const isLate = await Promise.race([asking.then(() => false), after(Math.max(0, late))])
     if (isLate) tell('A write was not committed in time.')

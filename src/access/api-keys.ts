@@ -1,4 +1,5 @@
-// API keys: 256 random bits behind a readable prefix. Only their SHA-256 is kept, so a stolen database opens nothing.
+// API keys: 256 random bits after a readable prefix. Only their SHA-256 is stored, so a stolen database grants no
+// access.
 import { createHash, randomBytes } from 'node:crypto'
 
 export const KEY_PREFIX = 'ry_'
@@ -8,5 +9,5 @@ export const newApiKey = (): string => KEY_PREFIX + randomBytes(32).toString('ba
 
 export const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
-/** What may be shown of a key, to recognise it by. */
+/** The part of a key that may be shown, for recognising it. */
 export const shownPrefix = (key: string): string => key.slice(0, Math.min(SHOWN_LENGTH, Math.floor(key.length / 3)))

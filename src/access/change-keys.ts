@@ -24,7 +24,7 @@ import {
 type Asked = Cause & { projectId: string }
 type KeyRequest = Pick<NewKey, 'name' | 'scopes' | 'rateLimitPerMinute' | 'expiresInSecs' | 'expiresAt'>
 
-/** Makes a key that may do, last and be used no more than the one that asks. */
+/** Creates a key that can do, last and be used no more than the caller's. */
 export async function createKey(ctx: Ctx, asked: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
   return transact(ctx, async (tx) => {
     const giver = await findGiver(tx, asked, asked.projectId)
@@ -53,7 +53,7 @@ export async function revokeKey(ctx: Ctx, asked: Asked & { keyId: string }): Pro
   ctx.ring(['keys'])
 }
 
-/** A new key like an old one, with its end; the old one goes on working for a grace. */
+/** Rotates: a new key like an old one, with its expiry; the old one keeps working for a grace period. */
 export async function rotateKey(
   ctx: Ctx,
   asked: Asked & { keyId: string; graceSecs: number },
@@ -78,7 +78,7 @@ export async function rotateKey(
   return made
 }
 
-/** A project with its first key, which may do everything in it: to be given by those who may do as much in theirs. */
+/** Creates a project with its first key, which has all scopes; only for callers that have as many in their project. */
 export async function createProject(
   ctx: Ctx,
   asked: Cause & { id: string; name: string; maxSpendMicrousdPerDay?: number | null | undefined },
@@ -105,7 +105,7 @@ export async function createProject(
   })
 }
 
-/** Changes what a project is called, or what it may spend. */
+/** Changes the name or the budget of a project. */
 export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectChange }): Promise<ProjectRow> {
   return transact(ctx, async (tx) => {
     const project = await updateProject(tx, asked.projectId, asked.change)

@@ -1,21 +1,21 @@
-// What looks like a secret, and how it is shown: one rule for every place where headers and addresses are kept for
-// people or answered to them.
+// What looks like a secret, and how it is masked: one rule for every place where headers and URLs are stored for
+// people or returned to them.
 import { own } from '#core/own.ts'
 
 export const MASK = '********'
 
 const SECRET_NAME =
   /authorization|token|secret|passw|credential|api[-_]?key|access[-_]?key|cookie|signature|jwt|(?:^|[-_])(?:auth|session|sig|pwd)(?:$|[-_])/i
-/** Names that are harmless in a header and mostly not in a query. */
+/** Names that are harmless in a header but rarely in a query. */
 const SECRET_PARAMETER = /^(?:key|code|state|assertion)$/i
-/** Headers that hold an address, which may hold secrets itself. */
+/** Headers that contain a URL, which may itself contain secrets. */
 const ADDRESS_NAME = /^(?:location|content-location|referer|refresh|link)$/i
-/** What is shorter is too likely to stand in a text by chance. */
+/** Shorter values are too likely to occur in a text by chance. */
 const SECRET_LENGTH_MIN = 8
 
 const isSecretName = (name: string): boolean => SECRET_NAME.test(name)
 
-/** Values of headers that look like secrets are for the endpoint alone. */
+/** Header values that look like secrets are for the endpoint alone. */
 export const maskHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shownHeader(name, value)]))
 
@@ -33,8 +33,8 @@ type Values = Readonly<Record<string, string>>
 export type Unmasked = { values: Record<string, string> } | { problem: string }
 
 /**
- * Headers as they came back from somebody who was shown the masked ones: what is still masked is what is kept. A mask
- * with nothing behind it is a problem, told after the name of the field: kept, it would be sent as the secret.
+ * Headers sent back by someone who was shown masked ones: a masked value keeps the stored one. A mask
+ * without a stored value is an error, reported with the field's name: stored, it would be sent as the secret.
  */
 export function unmaskHeaders(sent: Values, kept: Values): Unmasked {
   const byName = new Map(Object.entries(kept).map(([name, value]) => [name.toLowerCase(), value]))
@@ -52,7 +52,7 @@ export const unmaskValues = (sent: Values, kept: Values): Unmasked =>
 type Masking = {
   keptOf: (name: string) => string | undefined
   shown: (name: string, value: string) => string
-  /** Whether something of a value under this name may be masked. */
+  /** Whether any part of a value under this name may be masked. */
   hides: (name: string) => boolean
 }
 
@@ -72,8 +72,8 @@ const USER_INFORMATION = /(\/\/)[^/?#\s<>"]*@/g
 const PARAMETER = /([?&#;])([^=&#;?\s<>"]+)=([^&#;\s<>"]*)/g
 
 /**
- * The address without its user information, and without the values of parameters that look like secrets. Changed in
- * its text rather than made anew from its parts, so that all else is seen as it was called; a text may hold several.
+ * The URL without its user info, and without the values of parameters that look like secrets. Edited as text
+ * instead of being rebuilt, so that everything else stays as it was called; a text may contain several URLs.
  */
 export const maskUrl = (url: string): string =>
   url
@@ -87,19 +87,19 @@ function isSecretParameter(name: string): boolean {
   try {
     plain = decodeURIComponent(name)
   } catch {
-    // Not percent-encoded at all: it is what it says.
+    // Not percent-encoded at all: use it as is.
   }
   return isSecretName(plain) || SECRET_PARAMETER.test(plain)
 }
 
-/** The values behind the mask: what an answer that repeats its request must not bring back. */
+/** The values behind the mask, which a response that repeats its request must not reveal. */
 export const secretsOf = (headers: Readonly<Record<string, string>>): string[] =>
   Object.entries(headers)
     .filter(([name]) => isSecretName(name))
-    // An authorization is a scheme and the secret; either half may be repeated alone.
+    // An authorization is a scheme and a secret; either part may be repeated alone.
     .flatMap(([, value]) => [value, ...value.split(/[\s,;]+/)])
     .filter((value) => value.length >= SECRET_LENGTH_MIN)
 
-/** The text without these secrets, the longest first, since one may stand within another. */
+/** The text without these secrets, the longest first, since one may contain another. */
 export const withoutSecrets = (text: string, secrets: readonly string[]): string =>
   [...secrets].sort((a, b) => b.length - a.length).reduce((left, secret) => left.replaceAll(secret, MASK), text)

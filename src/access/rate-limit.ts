@@ -1,17 +1,17 @@
-// Requests per key: in Redis with REDIS_URL, so that the nodes count together, else in each process.
+// Rate limit per key: in Redis with REDIS_URL, so that the nodes count together, otherwise in each process.
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import type { RedisLink } from '#bell/redis.ts'
 import { refuse } from '#core/error.ts'
 
 /**
- * A fixed window that begins with the key's first call. Limits are set per minute, and a shorter window cannot hold all of
- * them: a sixth of 5 is no whole number of requests.
+ * A fixed window that begins with the key's first call. Limits are per minute, and a shorter window cannot represent
+ * all of them: a sixth of 5 is not a whole number of requests.
  */
 const WINDOW_SECS = 60
 
 export type Standing = { limit: number; remaining: number; resetMs: number }
 export type RateLimiter = {
-  /** Throws the refusal `rate_limited` over the limit. */
+  /** Throws the refusal `rate_limited` when over the limit. */
   take: (key: string, perMinute: number) => Promise<Standing>
 }
 
@@ -20,7 +20,7 @@ type Limiter = { memory: RateLimiterMemory; shared: RateLimiterRedis | undefined
 export function makeRateLimiter({ redis }: { redis?: RedisLink | undefined } = {}): RateLimiter {
   const limiters = new Map<number, Limiter>()
 
-  /** One per distinct limit, of which an installation has few. */
+  /** One limiter per distinct limit, of which an installation has few. */
   function limiterOf(points: number): Limiter {
     const known = limiters.get(points)
     if (known) return known
@@ -46,7 +46,7 @@ export function makeRateLimiter({ redis }: { redis?: RedisLink | undefined } = {
       .ask(() => shared.consume(key))
       .catch((error: unknown) => {
         if (error instanceof RateLimiterRes) throw error
-        // While Redis is away each process counts for itself: a limit that is a little loose beats no service.
+        // While Redis is unavailable, each process counts for itself: a slightly loose limit is better than no service.
         return memory.consume(key)
       })
   }

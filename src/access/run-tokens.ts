@@ -1,18 +1,18 @@
-// Run tokens: what a running attempt shows with each call. A token names run, attempt and lease; the lease decides
-// whether it still counts, so a token needs no revocation list.
+// Run tokens: the credential of a running attempt. A token names run, attempt and lease; the lease decides
+// whether it is still valid, so no revocation list is needed.
 import { createSigner, createVerifier } from 'fast-jwt'
 import type { Clock } from '#postgres/clock.ts'
 
 export type RunClaims = { runId: string; projectId: string; attempt: number; leaseToken: string; owner: string }
 type Wire = { sub: string; prj: string; att: number; lse: string; own: string; iat: number; exp: number }
 
-/** A handler may still say how it ended when its time is just over; the lease tells whether that counts. */
+/** A handler may still report its outcome just after its time is up; the lease decides whether that counts. */
 const LEEWAY_SECS = 60
 const CACHE_MAX = 10_000
 
 export type RunTokens = {
   sign: (claims: RunClaims, timeoutSecs: number) => string
-  /** Undefined for anything that is not a token of ours, or is past its time. */
+  /** Undefined for anything that is not one of our tokens, or has expired. */
   verify: (token: string) => RunClaims | undefined
 }
 
@@ -24,7 +24,7 @@ export function runTokens(secret: string, { nowMs }: Pick<Clock, 'nowMs'>): RunT
     key: secret,
     algorithms: ['HS256'],
     cache: CACHE_MAX,
-    // The library would ask this machine's clock.
+    // The library would use this machine's clock.
     ignoreExpiration: true,
     ignoreNotBefore: true,
   })
@@ -47,5 +47,5 @@ export function runTokens(secret: string, { nowMs }: Pick<Clock, 'nowMs'>): RunT
   }
 }
 
-/** A run token is a JWT, an API key is not: it tells how to read a credential before anything is verified. */
+/** A run token is a JWT and an API key is not: this decides how to read a credential before verifying anything. */
 export const looksLikeRunToken = (credential: string): boolean => credential.startsWith('eyJ')

@@ -1,26 +1,26 @@
-// Wrong credentials are answered ever more slowly, per address. Only their answers wait: a good key that comes from the
-// same address, such as that of a proxy, is never held back.
+// Wrong credentials are answered more and more slowly, per address (tarpit). Only their responses wait: a valid key
+// from the same address, such as that of a proxy, is never delayed.
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
 import { refuse } from '#core/error.ts'
 
-/** A typing error, or a few clients after a rotation. */
+/** Free failures: a typo, or a few clients after a rotation. */
 const FREE = 10
 const STEP_MS = 50
 const DELAY_MS_MAX = 1_000
-/** A client that sends the same wrong key again guesses nothing. */
+/** A client that repeats the same wrong key is not guessing. */
 const SAME_MS = 20
 const FORGOTTEN_MS = 60_000
 const ADDRESSES_MAX = 10_000
 const SAME_KEYS_MAX = 32
-/** Answers of one address that wait at once; whoever sends more is told so at once. */
+/** Delayed responses per address at the same time; beyond that the refusal is immediate. */
 const WAITING_MAX = 100
 
 type Seen = { wrong: number; waiting: number; keys: Set<string> }
 
-/** Returns when a wrong credential may be answered; throws the refusal `rate_limited` when too many wait already. */
+/** Returns when a wrong credential may be answered; throws the refusal `rate_limited` when too many already wait. */
 export type HoldBack = (address: string, credential: string) => Promise<void>
 
 export function holdBackWrongKeys(): HoldBack {
@@ -40,7 +40,7 @@ export function holdBackWrongKeys(): HoldBack {
 }
 
 function delayOf(seen: Seen, credential: string): number {
-  // What a client sends is not kept, not even for a minute.
+  // What a client sends is not stored, not even for a minute.
   const key = createHash('sha256').update(credential).digest('base64')
   if (seen.keys.has(key)) return SAME_MS
   if (seen.keys.size < SAME_KEYS_MAX) seen.keys.add(key)

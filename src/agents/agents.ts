@@ -1,5 +1,5 @@
-// Agents: switched off and on, and given policies. An agent that is off is refused everywhere at once: its calls are
-// blocked, its queued runs are held, its running ones are paused.
+// Agents: disabled and enabled (kill switch), and given policies. A disabled agent is refused everywhere immediately:
+// its calls are blocked, its queued runs are held, its executing runs are paused.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
@@ -14,17 +14,17 @@ import { type AgentRow, findAgent, insertPolicy, lockAgents, type PolicyRow, set
 
 type Asked = Cause & { projectId: string; agentId: string }
 
-/** Runs held, or stopped, in one step. */
+/** Runs held, or stopped, per step. */
 export const STEP_MAX = 500
 
-/** An agent that nobody has heard of yet is on, and has no policy. */
+/** An agent that has not been seen yet is enabled, and has no policy. */
 export async function requireAgent(ctx: Pick<Ctx, 'sql'>, projectId: string, agentId: string): Promise<AgentRow> {
   const agent = await findAgent(ctx.sql, projectId, agentId)
   if (!agent) throw refuse('agent_not_found', { agentId })
   return agent
 }
 
-/** Switches an agent off. Its next call is blocked on every node; what it has under way is stopped at once. */
+/** Disables an agent. Its next call is blocked on every node, and its runs in progress are stopped immediately. */
 export async function disableAgent(ctx: Ctx, asked: Asked & { reason: string | null }): Promise<AgentRow> {
   await change(ctx, asked, async (tx, agent) => {
     if (!agent.enabled && agent.disabledReason === asked.reason) return undefined
@@ -35,7 +35,7 @@ export async function disableAgent(ctx: Ctx, asked: Asked & { reason: string | n
   return requireAgent(ctx, asked.projectId, asked.agentId)
 }
 
-/** Switches an agent on again, and lets its held runs go. Runs that were paused are resumed by hand. */
+/** Enables an agent again, and releases its held runs. Paused runs must be resumed by hand. */
 export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | null }): Promise<AgentRow> {
   let queues: string[] = []
   await change(ctx, asked, async (tx, agent) => {
@@ -50,11 +50,11 @@ export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | n
 
 type NewPolicy = Asked & {
   mode: PolicyMode
-  /** From the policy before, which nobody changes meanwhile. */
+  /** Computed from the previous policy, which is locked meanwhile. */
   policy: (before: Policy | null) => Policy
 }
 
-/** Gives an agent another policy, as a new version. */
+/** Sets the policy of an agent, as a new version. */
 export async function setPolicy(ctx: Ctx, { mode, policy: policyOf, ...asked }: NewPolicy): Promise<PolicyRow> {
   let row: PolicyRow | undefined
   await change(ctx, asked, async (tx, agent) => {
@@ -83,7 +83,7 @@ async function change(
 }
 
 /**
- * Holds and stops what belongs to agents that are off. Whoever switches one off does it, and a duty does it again: a run
+ * Holds and stops the runs of disabled agents. Done when an agent is disabled, and again by a duty: a run
  * may have been queued or claimed by a statement that began before the switch.
  */
 export async function enforceSwitches(ctx: Ctx): Promise<void> {
@@ -94,7 +94,7 @@ export async function enforceSwitches(ctx: Ctx): Promise<void> {
       runs.map(({ runId, state }) =>
         moveRun(ctx, {
           runId,
-          // What has not begun goes back to the queue, where it is held.
+          // Runs that have not started return to the queue, where they are held.
           move: state === 'dequeued' ? 'giveBack' : 'pause',
           actor: { type: 'system', id: null },
           message: 'its agent is disabled',

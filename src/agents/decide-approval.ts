@@ -1,5 +1,5 @@
-// What becomes of a call when a person has approved or refused it. It was not counted while they thought about it, so
-// it is held against the limits now.
+// What happens to a call once a person has approved or refused it. It was not counted while it was pending, so
+// it is checked against the limits now.
 import type { Actor } from '#core/event.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
@@ -15,8 +15,8 @@ import { chargesOf, lockStandings, type Standings } from './standing.ts'
 type Approving = { agent: AgentRow; standings: Standings; moment: Moment }
 
 /**
- * The agent's row and the budgets that its call is charged to are locked before the run's, as by everybody who decides.
- * Undefined for a request that is no approval of a call.
+ * Locks the agent's row and the budgets of its call before the run's, in the same order as every decision.
+ * Undefined for a request that is not the approval of a call.
  */
 export async function lockForApproval(tx: Db, row: InputRow): Promise<Approving | undefined> {
   const call = row.authorizationId ? await findAuthorization(tx, row.projectId, row.authorizationId) : undefined
@@ -66,6 +66,6 @@ export async function decideApproval(
   ])
 }
 
-/** What comes of a request belongs to its run; without one it is a chain that begins with the event that asked. */
+/** The events of a request belong to its run; without a run, to a chain that begins with the event that asked. */
 export const placeOfAsked = ({ runUuid, eventId }: InputRow) =>
   runUuid ? { runId: runUuid } : eventId ? { correlationId: eventId } : {}

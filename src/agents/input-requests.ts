@@ -1,5 +1,5 @@
-// People are asked, and answer. A run that asks may rest until nobody is left to be asked; what was answered is then
-// among its values, and it goes on from its latest checkpoint.
+// Questions to people, and their answers. A run that asks may be suspended until nothing is pending; the answers are
+// then in its state, and it continues from its latest checkpoint.
 
 import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -35,10 +35,10 @@ import {
   lockInputRequest,
 } from './input-requests.sql.ts'
 
-/** Requests of one run that may be pending at once. */
+/** Maximum number of pending requests per run. */
 export const PENDING_MAX = 100
 
-/** The key under which a run finds what was answered, among its own values. */
+/** The state key under which a run finds an answer. */
 export const inputKey = (requestId: string): string => `input:${requestId}`
 
 export type Question = {
@@ -53,7 +53,7 @@ export type Question = {
   agentId: string | null
 }
 
-/** Asks on behalf of a running attempt; with `wait` the run rests until all that it asks is answered. */
+/** Asks on behalf of a running attempt; with `wait` the run is suspended until all its questions are answered. */
 export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
   await checkQuestion(it.projectId, question)
   const id = newId()
@@ -105,7 +105,7 @@ async function rest(tx: Db, it: Attempt): Promise<void> {
       data: { for: 'input' },
     },
   ])
-  // A run that waits for input already waits for this one too.
+  // A run that already waits for input waits for this one too.
   if (changed!.outcome === 'already' && (await findWait(tx, it.runId))?.kind === 'input') return
   const problem =
     changed!.outcome === 'already'
@@ -134,7 +134,7 @@ type Asked = Pick<InputRow, 'projectId' | 'kind' | 'schema' | 'params' | 'editab
 export async function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): Promise<void> {
   if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
   if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
-  // A form sends back all that it was shown: only what is different was edited.
+  // A form sends back everything it was shown: only values that differ were edited.
   const fixed = Object.entries(answer.params ?? {}).find(
     ([name, value]) =>
       !asked.editableParams.includes(name) &&
@@ -154,13 +154,13 @@ export async function answerInput(
 ): Promise<InputRow> {
   const row = await requireInput(ctx, asked.projectId, asked.requestId)
   await checkAnswer(row, asked.answer)
-  // What was not edited is part of the answer too: whoever reads it need not look at the question.
+  // Unedited params are part of the answer too, so that its reader need not look at the question.
   const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
   await endInput(ctx, row, { state: 'answered', answer, by: asked.actor }, asked.actor)
   return (await findInputRequest(ctx.sql, asked.projectId, row.id))!
 }
 
-/** A request that nobody answered in time: its default is the answer, or its run has failed. */
+/** A request that expired: its default becomes the answer, or its run fails. */
 export async function expireInput(ctx: Ctx, row: InputRow): Promise<void> {
   const answer = row.onExpiry === 'default' && row.defaultAnswer ? { params: row.params, ...row.defaultAnswer } : null
   await endInput(ctx, row, { state: 'expired', answer, by: SYSTEM }, SYSTEM).catch((error: unknown) => {
@@ -177,7 +177,7 @@ export async function requireInput(ctx: Pick<Ctx, 'sql'>, projectId: string, req
 
 async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
   const next = (await ctx.sql.begin(async (tx) => {
-    // The agent, then the run, then the request, as everybody who locks several: the run's event takes the run's lock.
+    // The agent, then the run, then the request: the lock order of everyone (the run's event locks the run).
     const approving = await lockForApproval(tx, row)
     const [told] = await appendEvents(tx, [
       {
@@ -210,7 +210,7 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
   ])
 }
 
-/** The arguments of a call are shown to its approver, and nowhere else: the log has their hash. */
+/** The arguments of a call are shown only to its approver: the log has their hash. */
 function shownAnswer(row: InputRow, { answer }: InputEnd): InputAnswer | null {
   if (!answer || !row.authorizationId) return answer
   const { params: _, ...shown } = answer
@@ -222,7 +222,7 @@ type Ended = { end: InputEnd; causationId: string | undefined }
 /** The queue of a run that was moved. */
 type Next = { queue: string; failed: boolean } | undefined
 
-/** Leaves the answer with the run, and lets it go on when nothing else is asked. */
+/** Stores the answer with the run, and resumes it when nothing else is pending. */
 async function goOn(tx: Db, row: InputRow, { end, causationId }: Ended): Promise<Next> {
   const runId = row.runUuid!
   const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
@@ -231,7 +231,7 @@ async function goOn(tx: Db, row: InputRow, { end, causationId }: Ended): Promise
   const about = { actor: SYSTEM, ...(causationId && { causationId }) }
   if (end.state === 'expired' && !end.answer) {
     const error = 'nobody answered in time'
-    // Whatever it does; one that is paused, or waits for its next attempt, stays so.
+    // A paused run, or one that waits for its next attempt, stays so.
     const [changed] = await moveRuns(tx, [
       {
         runId,

@@ -1,4 +1,4 @@
-// Input requests that nobody answered in time.
+// Expires input requests that nobody answered in time.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { nextInputInMs, readExpiredInputs } from './input-requests.sql.ts'

@@ -1,5 +1,5 @@
-// The runs in which governed calls are made: locked after budgets and before the sums of agents, by whoever decides and
-// whoever settles.
+// The runs that make governed calls: locked after budgets and before the sums of agents, both to decide and
+// to settle.
 import type { Refusal } from '#core/error.ts'
 import type { Db } from '#postgres/sql.ts'
 import { lockStandings } from '#runs/attempts/fence.sql.ts'
@@ -12,7 +12,7 @@ type Caller = {
   chain?: string | undefined
 }
 
-/** Locks the runs that calls are made in, whose logs will tell of them; says which calls their runs no longer make. */
+/** Locks the runs that make calls and whose logs will describe them; returns which calls their runs no longer make. */
 export async function lockCallers(tx: Db, calls: readonly Caller[]): Promise<(Refusal | undefined)[]> {
   const runIds = calls.filter((it) => it.chain === undefined).flatMap((it) => it.runId ?? [])
   if (runIds.length === 0) return calls.map(() => undefined)

@@ -1,11 +1,11 @@
-// What a policy is recognised by outside: the same rules have the same name, whoever set them and how often.
+// The identity of a policy: equal rules have equal names, whoever set them and how often.
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '#core/canonical.ts'
 import { NO_POLICY, type Policy } from '#core/policy.ts'
 
 export function policyHash(policy: Policy | null): string {
   const { maxSpendMicrousdPerRun, overBudget, ...rules } = policy ?? NO_POLICY
-  // Rules that came later count only where they say something: what was there before keeps its name.
+  // Rules that were added later count only if set: older policies keep their names.
   const later = {
     ...(maxSpendMicrousdPerRun != null && { maxSpendMicrousdPerRun }),
     ...(overBudget != null && overBudget !== 'block' && { overBudget }),
@@ -16,5 +16,5 @@ export function policyHash(policy: Policy | null): string {
     .slice(0, 12)
 }
 
-/** What a call is recognised by in the log, where its args themselves do not belong. */
+/** The identity of a call in the log, which must not contain its args. */
 export const hashOfArgs = (args: unknown): string => createHash('sha256').update(canonicalJson(args)).digest('hex')

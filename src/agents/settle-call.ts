@@ -1,4 +1,4 @@
-// What calls really cost, in place of what was reserved for them.
+// Settles calls: replaces the reserved amount by the actual cost.
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
 import type { Cost } from '#core/cost.ts'
@@ -16,7 +16,7 @@ export type CallSettlement = {
   projectId: string
   authorizationId: string
   actor: Actor
-  /** Undefined: what was reserved. */
+  /** Undefined: the reserved amount. */
   cost?: Cost | undefined
   outcome: 'succeeded' | 'failed'
   /** As for the decision. */
@@ -30,18 +30,18 @@ const settle = batched<CallSettlement, AuthorizationRow>(
   { parallel: 1, keyOf: (call) => call.authorizationId },
 )
 
-/** Books what a call really cost, and how it ended. */
+/** Settles a call: its actual cost and outcome. */
 export async function settleCall(ctx: Ctx, it: CallSettlement): Promise<AuthorizationRow> {
   const settled = await settle(ctx, it)
   ctx.ring(['tail'])
   return settled
 }
 
-/** Settles up to 500 calls in one transaction, none twice; says which are refused. */
+/** Settles up to 500 calls in one transaction, none twice; returns which are refused. */
 async function settleCalls(sql: Sql, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
   const settled = await sql.begin(async (tx) => {
     const reserved = new Map((await lockReserved(tx, all)).map((it) => [it.id, it]))
-    // Budgets before runs, and before the sums of agents, as everybody who locks several.
+    // Budgets before runs, and before the sums of agents: the lock order of everyone.
     await lockSpent(
       tx,
       [...reserved.values()].flatMap((it) => payersOf(it, it.day)),
@@ -68,7 +68,7 @@ async function settleCalls(sql: Sql, all: readonly CallSettlement[]): Promise<(A
   return settled as (AuthorizationRow | Refusal)[]
 }
 
-/** What was reserved is taken back, and what it cost is charged: to the day that it was reserved on. */
+/** The reserved amount is returned, and the cost is charged to the day on which it was reserved. */
 function differencesOf(reserved: Reserved, cost: Cost | undefined): Charge[] {
   const difference = minus(cost ?? reserved.cost, reserved.cost)
   const isNone = difference.microusd === 0 && difference.picousd === 0

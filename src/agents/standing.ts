@@ -1,4 +1,5 @@
-// How agents stand: what they have done that their policies count, and what was spent of the budgets they are charged to.
+// The standing of agents: what they have done that their policies count, and the spend of the budgets they are charged
+// to.
 import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
 import type { Standing } from '#core/policy.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
@@ -17,18 +18,18 @@ import { type DayCalls, readCalls } from './authorizations.sql.ts'
 
 type Call = { projectId: string; agentId: string; tool: string; runId?: string | null | undefined }
 
-/** Sums of a day, which those who decide about many calls add to. */
+/** Sums of a day, which are updated while many calls are decided. */
 export type Standings = {
-  /** An agent that nobody has heard of is on. */
+  /** An agent that has not been seen yet is enabled. */
   of: (agent: AgentRow | undefined, call: Call) => Standing
   add: (call: Call, cost: Cost) => void
 }
 
-/** For who decides: nobody else charges anything to their budgets until the transaction ends. The agents are locked. */
+/** For decisions: nobody else can charge these budgets until the transaction ends. The agents are locked. */
 export const lockStandings = (tx: Db, calls: readonly Call[], moment: Moment): Promise<Standings> =>
   standingsOf(tx, calls, moment, lockSpent)
 
-/** For who only looks. */
+/** For reading only. */
 export const readStandings = (sql: Sql, calls: readonly Call[], moment: Moment): Promise<Standings> =>
   standingsOf(sql, calls, moment, readSpent)
 
@@ -82,6 +83,6 @@ function countedBy(counts: readonly DayCalls[], hour: Date) {
 const agentKey = ({ projectId, agentId }: Omit<Call, 'tool'>): string => JSON.stringify([projectId, agentId])
 const toolKey = ({ projectId, agentId, tool }: Call): string => JSON.stringify([projectId, agentId, tool])
 
-/** What a call of a tool is charged to. */
+/** The budgets that a tool call is charged to. */
 export const chargesOf = (call: Call & { cost: Cost }, day: string): Charge[] =>
   payersOf(call, day).map((payer) => ({ ...payer, tools: call.cost }))

@@ -1,5 +1,5 @@
-// The switches of agents, again and again while one is off: what was queued or claimed at the very moment of a switch
-// is held and stopped within a second.
+// Enforces the kill switch repeatedly while an agent is disabled: runs queued or claimed at the very moment of the
+// switch are held and stopped within a second.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -8,7 +8,7 @@ import { enforceSwitches } from './agents.ts'
 
 const ENFORCE_EVERY_MS = 500
 
-/** Safe on every node at once: what is held or stopped is not again. */
+/** Safe on every node at once: what is held or stopped is not processed again. */
 export const switches = (ctx: Ctx): Duty => ({
   name: 'switches',
   everyMs: 10_000,

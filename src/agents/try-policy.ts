@@ -1,5 +1,5 @@
-// A policy held against the past of an agent: its calls are judged anew, in their order, with the sums that they would
-// have found if the policy had been in force.
+// Dry run of a policy on the past of an agent: its calls are decided again, in order, with the sums that they would
+// have had if the policy had been in force.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
@@ -31,7 +31,7 @@ export async function tryPolicy(
   const calls = rows
     .slice(0, CALLS_MAX)
     .reverse()
-    // That the agent was switched off is no news of any policy.
+    // That the agent was disabled says nothing about the policy.
     .filter((call) => call.reason !== 'agent_disabled')
   const booked = await readBooked(ctx, it, { calls, from })
   const judged = judgeAll(it.policy, calls, booked)
@@ -56,10 +56,10 @@ export async function tryPolicy(
 
 const wasAllowed = ({ state }: AuthorizationRow): boolean => state === 'reserved' || state === 'settled'
 
-/** What models cost meanwhile: of the agent, or of one run. In the order of their times. */
+/** Model costs in the meantime: of the agent, or of one run. In time order. */
 type Booked = { atMs: number; cost: Cost; runId?: string }
 
-/** Of an agent, hour by hour: it counts from the end of its hour. Of runs, where the policy has a limit for them, call by call. */
+/** For an agent by hour: counted from the end of the hour. For runs, if the policy has a limit for them, by call. */
 async function readBooked(
   ctx: Pick<Ctx, 'reads'>,
   { projectId, agentId, policy }: { projectId: string; agentId: string; policy: Policy },

@@ -1,34 +1,36 @@
-// Rings tell every process "something was committed, look again". A ring carries hints where to look, never data:
-// whoever hears one reads the database. So a ring that is lost costs time, up to the listener's own slow tick.
+// Rings tell every process "something was committed, look again". A ring is a hint where to look and carries no data:
+// whoever hears one reads the database. So a lost ring only costs time, at most the listener's own slow tick.
 import type { CarrierOptions } from './carrier.ts'
 import { postgresCarrier } from './postgres-carrier.ts'
 import { redisCarrier } from './redis-carrier.ts'
 import type { Topic } from './topics.ts'
 
-/** `named`: this topic rang. `look`: rings may have been lost, or there were too many to name; it may be nothing. */
+/**
+ * `named`: this topic rang. `look`: rings may have been lost, or there were too many to name; possibly a false alarm.
+ */
 export type Rung = 'named' | 'look'
-/** Called in the middle of `ring`: it must be quick, and must not throw. */
+/** Called synchronously within `ring`: it must be quick, and must not throw. */
 export type Wake = (rung: Rung) => void
 
 export type Bell = {
-  /** After the commit, and never within the transaction. Listeners of this process are woken before it returns. */
+  /** Call it after the commit, never within the transaction. Listeners in this process are woken before it returns. */
   ring(topics: readonly Topic[] | ReadonlySet<Topic>): void
-  /** Returns the function that ends it. */
+  /** Returns the function that stops listening. */
   listen(topic: Topic, wake: Wake): () => void
   close(): Promise<void>
 }
 
 export type BellOptions = { url: string; redisUrl?: string | undefined; log: (line: string) => void }
 
-/** One ring leaves a process in this time at most, however many are asked for. */
+/** Minimum interval between rings that leave a process, however many are requested. */
 const RING_EVERY_MS = 5
-/** A NOTIFY holds 8,000 bytes; a hash takes 8 of them with its comma. Beyond this, everyone looks. */
+/** A NOTIFY payload has at most 8,000 bytes; a hash and its comma take 8. Beyond this, everyone looks. */
 const NAMES_MAX = 900
 const EVERYONE = '*'
 
 export async function hangBell({ url, redisUrl, log }: BellOptions): Promise<Bell> {
   const listeners = new Map<number, Set<Wake>>()
-  // Every process hears its own rings as well, and has acted on them before they went out.
+  // Every process also hears its own rings, and acted on them before they were sent.
   const self = Math.random().toString(36).slice(2, 10)
   const names = new Set<number>()
   let everyone = false
@@ -59,7 +61,7 @@ export async function hangBell({ url, redisUrl, log }: BellOptions): Promise<Bel
   }
   const carrier = await (redisUrl ? redisCarrier(redisUrl, carrierOptions) : postgresCarrier(url, carrierOptions))
 
-  /** The first ring after a quiet time leaves at once; those that come until it may go again leave together. */
+  /** The first ring after a quiet period leaves immediately; those that follow within the interval leave together. */
   function send(): void {
     if (resting || sending || !(everyone || names.size > 0)) return
     const payload = `${self}:${everyone ? EVERYONE : [...names].map((hash) => hash.toString(36)).join()}`
@@ -111,7 +113,7 @@ export async function hangBell({ url, redisUrl, log }: BellOptions): Promise<Bel
   }
 }
 
-/** FNV-1a: 32 bits, so that a name takes 7 characters. */
+/** FNV-1a: 32 bits, so that a hash takes 7 characters. */
 function hashOf(topic: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < topic.length; index++) hash = Math.imul(hash ^ topic.charCodeAt(index), 0x01000193)

@@ -4,12 +4,12 @@ import type { Bell } from './bell.ts'
 import type { Topic } from './topics.ts'
 
 export type Listening = {
-  /** Resolves at the first ring since the listening began, or after `ms`, or when `signal` is aborted. */
+  /** Resolves at the first ring since listening began, after `ms`, or when `signal` is aborted. */
   rung: (ms: number, signal?: AbortSignal) => Promise<void>
   close: () => void
 }
 
-/** Listen before looking: a ring that comes in between is kept, and ends the next wait at once. */
+/** Listen before looking: a ring that arrives in between is remembered, and ends the next wait immediately. */
 export const listenTo =
   (bell: Pick<Bell, 'listen'>) =>
   (topics: readonly Topic[]): Listening => {

@@ -1,20 +1,20 @@
-// The engine ticks: a duty is a function that does a bounded piece of work and says whether there is more.
+// The loop of the engine: a duty is a function that does a bounded piece of work and says whether there is more.
 
 import type { Listening } from './listening.ts'
 import type { Topic } from './topics.ts'
 
-/** 'again' at once; or how many milliseconds from now, at the latest the loop's own period. */
+/** 'again' immediately, or milliseconds until the next tick, capped at the loop's own period. */
 export type Next = 'again' | { inMs: number | undefined }
 export type Duty = {
   name: string
-  /** The longest time between two ticks. */
+  /** Maximum time between two ticks. */
   everyMs: number
   tick: (signal: AbortSignal) => Promise<Next>
-  /** Rings that end the waiting early. */
+  /** Topics whose rings end the wait early. */
   topics?: readonly Topic[]
 }
 
-/** `sinceMs`: when it began to tick. */
+/** `sinceMs`: when the loop started. */
 export type DutyHealth = { name: string; sinceMs: number; lastSuccessMs: number | undefined; everyMs: number }
 
 type LoopOptions = {
@@ -24,10 +24,10 @@ type LoopOptions = {
   onSuccess: (name: string) => void
 }
 
-/** A failing duty is tried again after its period, a little later each time up to this. */
+/** A failing duty is retried after its period, with backoff up to this. */
 const BACK_OFF_MAX_MS = 30_000
 
-/** Ticks until aborted. Ends when the tick under way has ended. */
+/** Ticks until aborted. Resolves when the tick in progress has ended. */
 export async function loop(duty: Duty, { signal, listen, onError, onSuccess }: LoopOptions): Promise<void> {
   let failures = 0
   while (!signal.aborted) {

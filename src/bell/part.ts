@@ -1,12 +1,12 @@
-// Parts of a context: values that a subject keeps once for each context, declared in the subject's own files.
+// Parts of a context: values that a subject keeps once per context, declared in the subject's own files.
 import { refuse } from '#core/error.ts'
 import { type GroupCommit, groupCommit } from '#postgres/group-commit.ts'
 import type { Ctx, GivenPart } from './ctx.ts'
 
-/** Returns this context's value of the part, and makes it at the first use. */
+/** Returns this context's value of the part, created on first use. */
 export type Part<T> = {
   (ctx: Ctx): T
-  /** For makeCtx: the value to use instead of making one. */
+  /** For makeCtx: the value to use instead of creating one. */
   given: (value: T) => GivenPart
 }
 
@@ -18,23 +18,23 @@ export function part<T>(make: (ctx: Ctx) => T): Part<T> {
   return Object.assign(of, { given: (value: T): GivenPart => [of, value] })
 }
 
-/** Bounds of a group commit, unless its statement says otherwise. */
+/** Limits of a group commit, unless its statement sets others. */
 const ITEMS_MAX = 500
 const PARALLEL = 2
 const WAITING_MAX = 20_000
 
 type BatchOptions<Item> = {
-  /** Items in one statement at most. */
+  /** Maximum number of items per statement. */
   itemsMax?: number
-  /** Statements under way at once. */
+  /** Maximum number of concurrent statements. */
   parallel?: number
-  /** Two items with the same key never share a batch: the second must see what the first did. */
+  /** Two items with the same key never share a batch: the second must see the effect of the first. */
   keyOf?: (item: Item) => string | undefined
 }
 
 /**
- * A group commit of its own for each context: callers that arrive while a statement is under way share the next one.
- * Beyond 20,000 waiting items a caller is refused with `overloaded`, which names `what`.
+ * A group commit per context: callers that arrive while a statement is in progress share the next one.
+ * Beyond 20,000 waiting items, callers are refused with `overloaded`, which names `what`.
  */
 export function batched<Item, Result>(
   what: string,

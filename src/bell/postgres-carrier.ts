@@ -1,4 +1,4 @@
-// Rings through PostgreSQL: one connection per process that listens and notifies, and nothing else.
+// Rings through PostgreSQL (LISTEN/NOTIFY): one connection per process that listens and notifies, and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionSettings } from '#postgres/session-settings.ts'
 import { openSession } from '#postgres/sql.ts'
@@ -7,11 +7,11 @@ import type { Carrier, CarrierOptions } from './carrier.ts'
 const CHANNEL = 'runyard_bell'
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 2_000
-/** A connection that a firewall forgot looks alive for many minutes; an answer that does not come tells. */
+/** Keepalive: a connection that a firewall forgot looks alive for many minutes; a missing response reveals it. */
 const PROBE_EVERY_MS = 15_000
 const STATEMENT_MS = 5_000
 
-/** Resolves when it listens for the first time; rejects when that fails. */
+/** Resolves once it listens for the first time; rejects when that fails. */
 export async function postgresCarrier(url: string, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
   const closing = new AbortController()
   let line = await openLine(url, hear)
@@ -35,7 +35,7 @@ export async function postgresCarrier(url: string, { hear, restored, log }: Carr
 
   async function reopen(): Promise<Line | undefined> {
     for (let waitMs = RETRY_MS_MIN; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
-      // Not all at the same moment, when a server comes back to many processes.
+      // Jitter, so that many processes do not reconnect at the same moment when a server comes back.
       await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(() => {})
       if (closing.signal.aborted) return
       const opened = await openLine(url, hear).catch(() => undefined)
@@ -64,13 +64,13 @@ async function openLine(url: string, hear: (payload: string) => void): Promise<L
     url,
     settings: {
       ...sessionSettings({ name: 'runyard-bell', statementTimeoutMs: STATEMENT_MS, plans: 'once' }),
-      // A notification takes a transaction id, and its commit would wait for the disk.
+      // A notification takes a transaction id, and its commit would otherwise wait for the disk.
       synchronous_commit: 'off',
     },
     limitMs: STATEMENT_MS,
     onNotify: hear,
   })
-  // One that is not answered in time ends the connection, which is how its loss is noticed.
+  // A ping that is not answered in time ends the connection, which is how its loss is noticed.
   const probe = setInterval(() => void session`select 1`.catch(() => {}), PROBE_EVERY_MS)
   const end = () => {
     clearInterval(probe)

@@ -1,20 +1,20 @@
-// Rings through Redis or Valkey: one connection that subscribes, one that publishes. While Redis is away nothing
-// stops: listeners fall back to their slow ticks.
+// Rings through Redis or Valkey (pub/sub): one connection that subscribes, one that publishes. While Redis is
+// unavailable nothing stops: listeners fall back to their slow ticks.
 import { Redis } from 'ioredis'
 import type { Carrier, CarrierOptions } from './carrier.ts'
 
 // Two installations on one Redis wake each other now and then, which is harmless: a ring is only a hint.
 const CHANNEL = 'runyard:bell'
 const RETRY_MS_MAX = 2_000
-/** One that hangs is one that is away. */
+/** A Redis that hangs counts as unavailable. */
 const COMMAND_MS_MAX = 1_000
 const FIRST_TRY_MAX_MS = 3_000
 
-/** Resolves when it subscribes for the first time, or after a moment without that. */
+/** Resolves once it subscribes for the first time, or after a moment without that. */
 export async function redisCarrier(url: string, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
   const options = {
     lazyConnect: true,
-    // A ring that waits for a connection is an old ring; the caller learns at once that it did not go out.
+    // A ring that waited for a connection would be outdated; the caller learns immediately that it was not sent.
     enableOfflineQueue: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
@@ -57,7 +57,7 @@ export async function redisCarrier(url: string, { hear, restored, log }: Carrier
         back()
         first.resolve()
       },
-      // Without its subscription a connection is of no use; a new one tries again.
+      // Without its subscription a connection is useless; a new one tries again.
       () => subscriber.disconnect(true),
     )
   })
@@ -70,7 +70,7 @@ export async function redisCarrier(url: string, { hear, restored, log }: Carrier
     async send(payload) {
       await publisher.publish(CHANNEL, payload).catch((error: Error) => {
         lost(error)
-        // What hangs is dropped; a new connection is used once it is answered.
+        // A hanging connection is dropped; a new one is used once it responds.
         if (publisher.status === 'ready') publisher.disconnect(true)
         throw error
       })

@@ -1,20 +1,20 @@
-// The way to Redis for everything but rings. Nothing in Redis is the truth, and everybody has another way (memory, the
-// log), so a Redis that hangs is one that is away: its connection is dropped (a circuit breaker), and it is asked again
-// when a new one is answered.
+// Access to Redis for everything but rings. Redis is never the source of truth, and every caller has a fallback
+// (memory, the log). So a Redis that hangs counts as unavailable: a circuit breaker drops its connection, and closes
+// again when a new connection responds.
 import { Redis } from 'ioredis'
 
-/** On the same network an answer takes less than one millisecond. */
+/** On the same network a response takes less than a millisecond. */
 const ANSWER_MS_MAX = 200
-/** A connection that hangs does not say goodbye either. */
+/** A connection that hangs does not answer a QUIT either. */
 const DISCONNECT_MS_MAX = 50
-/** Bounds what ioredis itself asks, such as whether a new connection is ready. */
+/** Timeout of ioredis's own commands, such as the ready check of a new connection. */
 const COMMAND_MS_MAX = 2_000
 
 export type RedisLink = {
   client: Redis
-  /** Rejects within 250 ms when Redis does not answer, and at once while it is away. */
+  /** Rejects within 250 ms when Redis does not respond, and immediately while it is unavailable. */
   ask<T>(work: (client: Redis) => Promise<T>): Promise<T>
-  /** Whether it answers now, and after how many milliseconds. */
+  /** Whether it responds now, and after how many milliseconds. */
   check(): Promise<{ ok: boolean; ms: number }>
   close(): void
 }
@@ -31,7 +31,7 @@ export function openRedis({ url, log }: { url: string; log: (line: string) => vo
   let isAway = false
 
   function lose({ message }: Error): void {
-    // Once per outage, not once per attempt to come back.
+    // Once per outage, not once per reconnect attempt.
     if (!isAway)
       log(`Redis does not respond (${message}); until it does, limits are per process and feeds are read from the log.`)
     isAway = true
@@ -67,7 +67,7 @@ export function openRedis({ url, log }: { url: string; log: (line: string) => vo
 function within<T>(answer: Promise<T>, onLate: (error: Error) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     let isOver = false
-    // An answer that has arrived is read before the time counts as over: the event loop may have been late itself.
+    // A response that has already arrived is read before the timeout counts: the event loop itself may have been late.
     const timer = setTimeout(() => setImmediate(() => setImmediate(late)), ANSWER_MS_MAX)
     const late = () => {
       if (isOver) return

@@ -1,5 +1,5 @@
-// How operations get on: a page of runs at a time. The page's moves or new runs and the operation's progress are one
-// transaction under the lock of the operation's row, so a crash repeats nothing and two nodes never share a page.
+// How bulk operations progress: a page of runs at a time. The page's moves or new runs and the operation's progress are
+// one transaction under the lock of the operation's row, so a crash repeats nothing and two nodes never share a page.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
@@ -26,16 +26,16 @@ const ERROR_LENGTH_MAX = 1_000
 type Done = { problem?: Refusal }
 type Asked = Cause & { reason?: string | undefined }
 type Act = {
-  /** Answers for the first of the runs, in their order: for all of them, or for as many as fit into a page. */
+  /** Results for the first of the runs, in order: for all of them, or for as many as fit into a page. */
   write: (writer: Writer, runs: readonly RunRow[], asked: Asked) => Promise<Done[]>
-  /** After the commit: tells who has to know, and does what need not be one with the page. */
+  /** Runs after the commit: rings, and anything that need not be in the transaction. */
   follow: (ctx: Ctx, runs: readonly RunRow[], done: readonly Done[], asked: Asked) => Promise<void>
 }
 
 const ACTS: Record<OperationKind, Act> = {
   cancel: {
     write: (writer, runs, asked) => moveEach(writer, runs, endingByHand(asked)),
-    // Should this be interrupted, the engine finds the orphans.
+    // If this is interrupted, the duty for orphans finishes it.
     follow: (ctx, runs, done, asked) => afterCancel(ctx, withoutProblem(runs, done), asked),
   },
   redrive: {
@@ -55,7 +55,7 @@ const ACTS: Record<OperationKind, Act> = {
 const withoutProblem = (runs: readonly RunRow[], done: readonly Done[]) =>
   runs.filter((_, index) => !done[index]!.problem)
 
-/** Moves one page of the operation whose turn it is; says whether there was one. */
+/** Processes one page of the operation whose turn it is; returns whether there was one. */
 export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle'> {
   let operation: OperationRow | undefined
   const moved = await ctx.sql
@@ -72,7 +72,7 @@ export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle
     await noteFailure(ctx, operation, moved.error)
     return 'failed'
   }
-  // What was moved may be what other runs wait for.
+  // Other runs may be waiting for the runs that were moved.
   ctx.ring(['waits'])
   await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, askedBy(operation))
   return 'moved'
@@ -107,7 +107,7 @@ const askedBy = ({ id, actorType, actorId, reason }: OperationRow): Asked => ({
   ...(reason !== null && { reason }),
 })
 
-/** The runs that an operation has still to look at. */
+/** The runs that an operation has yet to process. */
 function filterOf({
   kind,
   projectId,
@@ -127,7 +127,7 @@ function filterOf({
   }
 }
 
-/** One page failed and nothing of it was kept: it is tried again, and given up after so many failures in a row. */
+/** A page failed and was rolled back: it is retried, and the operation fails after this many failures in a row. */
 async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): Promise<void> {
   ctx.log.error({ err: error, operation: operation.id }, 'a page of a bulk operation failed; it will be retried')
   const message = error instanceof Error ? error.message : String(error)

@@ -1,9 +1,9 @@
-// Operations over many runs: a page of one each time, for the one whose turn it is.
+// Processes bulk operations: each tick a page of the operation whose turn it is.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { moveNextPage } from './operation-pages.ts'
 
-/** Safe on every node at once: an operation that another node is working on is passed over. */
+/** Safe on every node at once: an operation that another node is processing is skipped. */
 export const operations = (ctx: Ctx): Duty => ({
   name: 'operations',
   everyMs: 5_000,

@@ -1,5 +1,5 @@
-// Operations: one thing done to all runs of a filter. They are begun, looked at and canceled here; the engine moves
-// their runs, in operation-pages.ts.
+// Bulk operations: one action on all runs that match a filter. They are started, previewed and canceled here; the
+// engine processes their runs, in operation-pages.ts.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -17,14 +17,14 @@ const SAMPLE_MAX = 10
 export type OperationRequest = Cause & {
   projectId: string
   kind: OperationKind
-  /** As the caller gave it, to show it again. */
+  /** As the caller sent it, for display. */
   filter: Record<string, unknown>
   conditions: RunConditions
   maxRuns?: number | undefined
   reason?: string | undefined
 }
 
-/** Begins an operation; the engine of any node takes it from here. */
+/** Starts an operation; the engine of any node processes it. */
 export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise<OperationRow> {
   const { projectId, kind, actor, filter, maxRuns, reason } = asked
   const conditions = narrowed(asked)
@@ -34,7 +34,7 @@ export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise
   const operation = await ctx.sql.begin(async (tx) => {
     const row = await insertOperation(tx, { id, projectId, kind, filter, conditions, maxRuns, reason, actor, expected })
     const data = { kind, filter, ...(maxRuns !== undefined && { max_runs: maxRuns }) }
-    // The operation has the id of this event: all that it does is caused by it.
+    // The operation has the id of this event, which is the cause of everything that it does.
     await appendEvents(tx, [
       { ...eventOf(row, 'started', asked), id, causationId: asked.causationId, message: reason, data },
     ])
@@ -44,13 +44,13 @@ export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise
   return operation as OperationRow
 }
 
-/** What an operation would find if it began now: how many runs, and the first few of them. */
+/** Preview: how many runs an operation would process if it started now, and the first few of them. */
 export async function previewOperation(ctx: Ctx, asked: OperationRequest): Promise<Counted & { sample: string[] }> {
   const { projectId, kind, maxRuns = Number.MAX_SAFE_INTEGER } = asked
   const conditions = narrowed(asked)
   const { n, exact } = await countRuns(ctx.reads, { ...conditions, projectId })
   const limit = Math.min(SAMPLE_MAX, maxRuns)
-  // Of the first page only: it may be empty when those that match are few and far between.
+  // Only of the first page, which may be empty when matches are sparse.
   const { rows: first } = await listRunsPage(ctx.reads, { ...conditions, projectId, order: ORDER_OF[kind], limit })
   return { n: Math.min(n, maxRuns), exact: exact || n >= maxRuns, sample: first.map((run) => run.publicId) }
 }
@@ -61,7 +61,7 @@ export async function requireOperation(ctx: Ctx, projectId: string, id: string):
   return operation
 }
 
-/** Stops an operation: after the page under way, if there is one. What it has done stays done. */
+/** Cancels an operation: after the page in progress, if any. What it has done is not undone. */
 export async function cancelOperation(
   ctx: Ctx,
   asked: Cause & { projectId: string; operationId: string },
@@ -74,7 +74,7 @@ export async function cancelOperation(
   throw refuse('operation_over', { operationId: id, state: now?.state ?? state })
 }
 
-/** Ends an operation that is running, and says so in the log; undefined when it was over. */
+/** Ends a running operation, and logs it; undefined when it had already ended. */
 export async function endWithEvent(
   tx: Db,
   id: string,
@@ -98,7 +98,7 @@ const eventOf = ({ id, projectId }: OperationRow, what: string, { actor, correla
   resourceId: id,
 })
 
-/** The conditions with the states that this kind of operation is for. */
+/** The conditions, restricted to the states that this kind of operation processes. */
 function narrowed({ kind, conditions }: OperationRequest): RunConditions {
   const { states } = conditions
   const possible: readonly string[] = NAMEABLE_FOR[kind]

@@ -1,6 +1,9 @@
-// What a lease on a key amounts to, for those who ask: who holds it may work, and nobody works on what is done.
+// The status of a leased key as callers see it: the holder may work, and nobody works on what is done.
 
-/** As it is kept; `over`: its time has run out, of the right to work or, once it ended, of the answer. */
+/**
+ * The lease as stored. `over`: the right to work has expired or, once the work ended, the time that its outcome is
+ * kept.
+ */
 export type KeptLease = {
   state: 'held' | 'completed' | 'failed' | 'cancelled'
   over: boolean
@@ -10,8 +13,8 @@ export type KeptLease = {
 export type LeaseStanding = { status: 'in_progress' | 'completed' | 'failed'; errorCode: string | null }
 
 /**
- * Undefined when nothing is known of the key (any more). What was cancelled, or left by its holder, reads as failed:
- * clients wait on for any other word.
+ * Undefined when the key is unknown (or no longer known). Work that was cancelled or abandoned has the status failed:
+ * for any other status, clients would keep waiting.
  */
 export function standingOf({ state, over, errorCode }: KeptLease): LeaseStanding | undefined {
   if (state === 'held')

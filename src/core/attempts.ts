@@ -1,5 +1,5 @@
-// The attempts of a run, read back out of its log: each time that one began, until whatever ended it. An attempt that
-// was given back, paused or has waited begins again under its old number, and is an entry again.
+// The attempts of a run, reconstructed from its log: each time one started, until the event that ended it. An attempt
+// that was returned, paused or has waited starts again under its old number, and is a new entry.
 import { RUN_MOVES, type RunState, transitionOf } from './run.ts'
 
 export type AttemptEvent = {
@@ -13,20 +13,20 @@ export type AttemptEvent = {
 
 export type Attempt = {
   attempt: number
-  /** Of the event that began it. */
+  /** Sequence of the event that started it. */
   sequence: number
   startedAt: Date
   endedAt: Date | null
-  /** The type of the event that ended it; null while it is under way. */
+  /** The type of the event that ended it; null while it is in progress. */
   outcome: string | null
-  /** Where that event left the run. */
+  /** State of the run after that event. */
   state: RunState | null
   error: string | null
   errorCode: string | null
   owner: string | null
-  /** Milliseconds, where the log holds them. */
+  /** In milliseconds, if the log has them. */
   trace: Record<string, number> | null
-  /** Whether its owner said itself how it ended: not a lease that ran out, nor an operator. */
+  /** Whether the executor reported the outcome itself, as opposed to an expired lease or an operator. */
   endedByOwner: boolean
 }
 
@@ -39,10 +39,10 @@ const ENDINGS: ReadonlySet<string> = new Set(
     .map(({ event }) => event),
 )
 
-/** The events of a run that tell of its attempts. */
+/** The events of a run from which its attempts are reconstructed. */
 export const ATTEMPT_EVENTS: readonly string[] = [BEGINS, HANDED_OVER, ...ENDINGS]
 
-/** `events` in the order of their sequence; those that say nothing about attempts may be among them. */
+/** `events` must be in sequence order, and may include events that do not concern attempts. */
 export function attemptsOf(events: readonly AttemptEvent[]): Attempt[] {
   const attempts: Attempt[] = []
   let open: Attempt | undefined

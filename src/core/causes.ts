@@ -1,11 +1,11 @@
-// The tree inside a chain of causes: each event stands below the one that directly caused it.
+// The causal tree of a chain: each event is below the one that directly caused it.
 
 export type Caused = { id: string; causationId: string | null }
 export type OfRun = Caused & { runId: string | null; sequence: number | null }
 
 /**
- * An event of a run that names no cause of its own was brought about by the run itself: its cause is the event that the
- * run began with. So from any event the chain can be read back, through its run, to what made the run.
+ * An event of a run without a cause of its own is caused by the event that the run began with. So from any event the
+ * chain can be followed back, through its run, to whatever created the run.
  */
 export const withRunCauses = <Event extends OfRun>(
   events: readonly Event[],
@@ -17,10 +17,10 @@ export const withRunCauses = <Event extends OfRun>(
     return first === undefined || first === event.id ? event : { ...event, causationId: first }
   })
 
-/** `parentId` is null for what nothing among these events caused. */
+/** `parentId` is null when the cause is not among these events. */
 export type Placed<Event> = { event: Event; depth: number; parentId: string | null }
 
-/** Each event after its cause and before what its cause brought about later; siblings in the order given. */
+/** Depth-first order: each event comes after its cause; siblings keep the given order. */
 export function treeOf<Event extends Caused>(events: readonly Event[]): Placed<Event>[] {
   const known = new Set(events.map((event) => event.id))
   const causeOf = ({ id, causationId }: Event) =>
@@ -28,7 +28,7 @@ export function treeOf<Event extends Caused>(events: readonly Event[]): Placed<E
   const effects = Map.groupBy(events, causeOf)
   const placed: Placed<Event>[] = []
   const seen = new Set<string>()
-  // A list and no recursion: a chain may be thousands of events deep.
+  // Iterative, not recursive: a chain may be thousands of events deep.
   const below = (roots: readonly Event[]) => {
     const left: Placed<Event>[] = roots.map((event) => ({ event, depth: 0, parentId: null })).reverse()
     for (let next = left.pop(); next; next = left.pop()) {
@@ -41,7 +41,7 @@ export function treeOf<Event extends Caused>(events: readonly Event[]): Placed<E
     }
   }
   below(effects.get(null) ?? [])
-  // Clients may say that two events caused each other: then the oldest of such a circle begins it.
+  // Clients may send events that claim to have caused each other: the oldest of such a cycle becomes a root.
   for (const event of events) if (!seen.has(event.id)) below([event])
   return placed
 }

@@ -1,13 +1,13 @@
-// Amounts of money. A call of a small model costs less than a micro-dollar, so what is below one is kept beside the
-// whole ones: sums of whole numbers are exact in any order, and no call is rounded away.
+// Amounts of money. A call of a small model costs less than a micro-dollar, so the fraction is stored beside the whole
+// micro-dollars: sums of integers are exact in any order, and no call is rounded away.
 
-/** Whole micro-dollars, and what is below one in picodollars: less than a million of them. */
+/** Whole micro-dollars, and the fraction in picodollars: less than a million of them. */
 export type Cost = { microusd: number; picousd: number }
 
 export const PICOUSD = 1_000_000
 export const NO_COST: Cost = { microusd: 0, picousd: 0 }
 
-/** With the picodollars that make whole micro-dollars carried over: those of a sum may be any number. */
+/** Carries whole micro-dollars over from the picodollars, of which a sum may have any number. */
 export const costFrom = (microusd: number, picousd: number): Cost => ({
   microusd: microusd + Math.floor(picousd / PICOUSD),
   picousd: picousd % PICOUSD,
@@ -16,13 +16,13 @@ export const costFrom = (microusd: number, picousd: number): Cost => ({
 export const addCosts = (one: Cost, other: Cost): Cost =>
   costFrom(one.microusd + other.microusd, one.picousd + other.picousd)
 
-/** Of micro-dollars that may have a fraction: to the nearest picodollar. */
+/** From micro-dollars with a fraction, rounded to the nearest picodollar. */
 export function costOfMicrousd(microusd: number): Cost {
   const whole = Math.floor(microusd)
   return costFrom(whole, Math.round((microusd - whole) * PICOUSD))
 }
 
-/** As it is shown: whole micro-dollars, a half upwards. */
+/** For display: whole micro-dollars, halves rounded up. */
 export const shownMicrousd = ({ microusd, picousd }: Cost): number => microusd + (picousd * 2 >= PICOUSD ? 1 : 0)
 
 export const usdOf = ({ microusd, picousd }: Cost): number => (microusd + picousd / PICOUSD) / 1_000_000

@@ -1,4 +1,4 @@
-// When a job's dependency on another one is met: by how the latest run of that one has ended.
+// When a job's dependency on another job is met, given how that job's latest run ended.
 import { FAILURE_STATES, OVER_STATES, type RunState } from './run.ts'
 
 export const DEPENDENCY_CONDITIONS = ['completed', 'failed', 'any'] as const
@@ -12,10 +12,10 @@ const MET: Readonly<Record<DependencyCondition, readonly RunState[]>> = {
 
 export const metStates = (condition: DependencyCondition): readonly RunState[] => MET[condition]
 
-/** The metadata that ties runs of several jobs together, for those without a common idempotency key. */
+/** The metadata key that ties runs of several jobs together when they have no common idempotency key. */
 export const DEPENDENCY_KEY = 'dependency_key'
 
-/** What narrows the runs that count for one run's dependencies; null: any run does. */
+/** Restricts which runs count for one run's dependencies; null: any run. */
 export const matchKeyOf = (run: {
   idempotencyKey?: string | null | undefined
   metadata: Readonly<Record<string, string>>

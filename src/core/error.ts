@@ -1,9 +1,9 @@
-// Every way a caller can be told "no". A code is public API: add freely, never rename.
-// Core knows what went wrong, not what a 409 is; each HTTP surface maps codes to its own statuses and format.
+// Every way to refuse a caller. A code is public API: add freely, never rename. Core knows what went wrong, not which
+// HTTP status that is; each HTTP surface maps codes to its own statuses and format.
 
 export type FieldProblem = { field: string; message: string }
 
-/** What became of a lease that is not held any more. */
+/** What happened to a lease that is no longer held. */
 export type LostLease = 'expired' | 'timed_out' | 'replaced'
 const LOST: Readonly<Record<LostLease, string>> = {
   expired: 'expired before it was renewed or settled; the run goes on without that attempt',
@@ -106,7 +106,7 @@ export type RefusalCode = keyof typeof REFUSALS
 export const REFUSAL_CODES = Object.keys(REFUSALS) as RefusalCode[]
 export type RefusalDetails<Code extends RefusalCode> = Parameters<(typeof REFUSALS)[Code]>[0]
 
-/** An expected "no": the caller's fault, or a rule. Anything else that is thrown is our bug. */
+/** An expected refusal: the caller's mistake, or a rule. Any other thrown error is our bug. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
@@ -123,6 +123,6 @@ export function refuse<Code extends RefusalCode>(code: Code, details: RefusalDet
   return new Refusal(code, sentence(details), details)
 }
 
-/** A refusal of one field, for rules that a schema cannot say. */
+/** A refusal of one field, for rules that a schema cannot express. */
 export const refuseField = (field: string, message: string): Refusal =>
   refuse('invalid', { fields: [{ field, message }] })

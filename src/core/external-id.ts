@@ -1,10 +1,10 @@
-// What a client may call a run of its own.
+// The ids that clients may choose for external runs.
 import { refuseField } from './error.ts'
 
-/** C0, DEL, C1, and the separators of Unicode that end a line. */
+/** Control characters (C0, DEL, C1) and Unicode line separators. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/u
 
-/** For an id that begins a run: it is shown in logs, lists, headers and streams, whose lines it must not break. */
+/** For an id that starts a run: it appears in logs, lists, headers and streams, and must not break their lines. */
 export function checkNewRunId(id: string, field: string): void {
   if (CONTROL.test(id)) throw refuseField(field, 'must not contain line breaks or control characters')
 }

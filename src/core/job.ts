@@ -1,4 +1,4 @@
-// What a job is, apart from who keeps it. A run is bound to one version of it.
+// What a job is, independent of storage. A run is bound to one version of its job.
 import type { RetryPolicy } from './retry.ts'
 
 export type Execution = 'http' | 'worker' | 'external'
@@ -13,12 +13,12 @@ export type JobDefinition = RetryPolicy & {
   payloadSchema: Record<string, unknown> | null
   resultSchema: Record<string, unknown> | null
   timeoutSecs: number
-  /** How long a run may wait for its turn, each time that it waits. */
+  /** The time to live of a run, which starts again each time it is queued. */
   runTtlSecs: number | null
   priority: number
   tags: Record<string, string>
   metadata: Record<string, string>
-  /** 0 is unlimited. */
+  /** 0: no limit. */
   maxConcurrency: number
   maxConcurrencyPerKey: number
   cron: string | null
@@ -28,12 +28,12 @@ export type JobDefinition = RetryPolicy & {
   cronMissedPolicy: 'skip' | 'one' | 'all'
   whenPaused: 'hold' | 'refuse'
   enabled: boolean
-  /** How long an executor has to checkpoint and stop once it is told to pause. */
+  /** Grace period: how long an executor has to save a checkpoint and stop after a pause request. */
   pauseGraceSecs: number
   /** How requests to the endpoint are signed, and laid out; 'standard' when absent: see engine/dispatch-request.ts. */
   signature?: 'standard' | 'strait'
 }
 
-/** The queue's order ascends in every part, so it keeps minus the priority. */
+/** The queue's index is ascending in every column, so it stores minus the priority. */
 export const rankOf = (priority: number): number => -priority
 export const priorityOf = (rank: number): number => 0 - rank

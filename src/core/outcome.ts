@@ -1,13 +1,14 @@
-// Whether an event tells of a success or a failure, by the ending of its type. What is not in the table is neutral:
-// it began or went on, or somebody decided against it (canceled, rejected), which is no fault of who did it.
+// Whether an event reports a success or a failure, by the last word of its type. Types that are not in the table are
+// neutral: something started or progressed, or somebody decided against it (canceled, rejected), which is not a
+// failure.
 
 export const OUTCOMES = ['success', 'failure'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** What is said about endings beyond the table; `neutral` takes one out of it. */
+/** Changes to the table; `neutral` removes an entry. */
 export type Endings = Readonly<Record<string, Outcome | 'neutral'>>
 
-/** What an ending is made of. */
+/** The syntax of a type's last word. */
 export const ENDING = /^[a-z0-9_]{1,64}$/
 
 const ENDINGS: Endings = {
@@ -28,14 +29,14 @@ const ENDINGS: Endings = {
   undeliverable: 'failure',
 }
 
-/** Expressions that the types of each outcome match; they mean the same here and in PostgreSQL. */
+/** Regular expressions that the types of each outcome match; they mean the same here and in PostgreSQL. */
 export type OutcomePatterns = Readonly<Record<Outcome, string>>
 
 export function outcomePatterns(own: Endings = {}): OutcomePatterns {
   const endings = Object.entries({ ...ENDINGS, ...own })
   const patternOf = (outcome: Outcome) => {
     const words = endings.flatMap(([ending, is]) => (is === outcome ? [ending] : []))
-    // `system_failed` ends like `failed`. Without any ending nothing matches.
+    // `system_failed` ends like `failed`. An empty table matches nothing.
     return words.length > 0 ? `(^|[._])(${words.join('|')})$` : '^$'
   }
   return { success: patternOf('success'), failure: patternOf('failure') }

@@ -1,17 +1,20 @@
-// Plans: what a project may use, and how much of it. All that depends on a plan stands in this one table.
+// Plans (quotas): what a project may use, and how much of it. This table is the only place that depends on plans.
 
 const HOUR_SECS = 3600
 const DAY_SECS = 24 * HOUR_SECS
 
-/** `limits`: those of policies beyond the lists of tools; `prices`: what policies say that calls cost; `observability`: logs and metrics; `kill_switch`: agents off and on. */
+/**
+ * `limits`: policy limits beyond the lists of tools; `prices`: call prices in policies; `observability`: logs and
+ * metrics; `kill_switch`: disabling agents.
+ */
 export type Feature = 'limits' | 'prices' | 'observability' | 'kill_switch'
-/** What is counted by the month: `make` is locks, `ai` is leases that were acquired. */
+/** Monthly counters: `make` counts locks, `ai` counts acquired leases. */
 export type PlanKind = 'make' | 'ai'
 export type Plan = {
   months: Readonly<Record<PlanKind, number>>
-  /** Whether calls past the month's number are refused; other plans go on. */
+  /** Hard limit: whether calls beyond the monthly number are refused; other plans continue. */
   hardStop: boolean
-  /** How long a lock or lease lives when its client does not say, and at most. */
+  /** Default and maximum duration of a lock or lease. */
   ttlSecs: { usual: number; max: number }
   tools: number
   features: readonly Feature[]
@@ -52,11 +55,11 @@ export type PlanName = keyof typeof TABLE
 export const PLANS: Readonly<Record<PlanName, Plan>> = TABLE
 /** From the smallest to the largest. */
 export const PLAN_NAMES = ['free', 'starter', 'pro', 'agency'] as const satisfies readonly PlanName[]
-/** On an installation of one's own nothing is held back. */
+/** The default of a self-hosted installation, which has no limits. */
 export const USUAL_PLAN: PlanName = 'agency'
 
 export const TTL_SECS_MIN = 10
 
-/** As long as was asked for, within the bounds of the plan: nobody is refused for asking for more. */
+/** The requested duration, clamped to the bounds of the plan: nobody is refused for asking for too much. */
 export const ttlWithin = ({ ttlSecs }: Plan, asked: number | undefined): number =>
   Math.min(Math.max(asked ?? ttlSecs.usual, TTL_SECS_MIN), ttlSecs.max)

@@ -1,4 +1,4 @@
-// What an agent may do: a pure decision about one call of a tool, from its policy and what it has done so far.
+// What an agent may do: a pure decision about one tool call, from its policy and what it has done so far.
 
 import { addCosts, type Cost, costOfMicrousd, isAbove, NO_COST } from './cost.ts'
 import { own } from './own.ts'
@@ -6,24 +6,24 @@ import { own } from './own.ts'
 export const POLICY_MODES = ['enforce', 'observe'] as const
 export type PolicyMode = (typeof POLICY_MODES)[number]
 
-/** What becomes of a running attempt that has gone over a budget; its next call is blocked in any case. */
+/** What happens to a running attempt that exceeds a budget; its next call is blocked in any case. */
 export const OVER_BUDGET_ACTIONS = ['block', 'pause', 'cancel'] as const
 export type OverBudgetAction = (typeof OVER_BUDGET_ACTIONS)[number]
 
 export type Policy = {
-  /** Names of tools; one that ends in * stands for all that begin so. Null: every tool that is not blocked. */
+  /** Tool names; a trailing * matches every tool with that prefix. Null: every tool that is not blocked. */
   allowedTools: string[] | null
   blockedTools: string[]
-  /** Tools whose calls a person has to approve, each of them. */
+  /** Tools whose every call needs approval by a person. */
   approvalTools: string[]
-  /** Null, here and below: no limit. Hours and days are those of UTC. */
+  /** Null, here and below: no limit. Hours and days are in UTC. */
   maxActionsPerHour: number | null
   maxCallsPerToolPerDay: Record<string, number>
-  /** Of tools and models together, here and below. */
+  /** For tools and models together, here and below. */
   maxSpendMicrousdPerDay: number | null
   maxSpendMicrousdPerRun: number | null
   overBudget: OverBudgetAction
-  /** What a call of a tool costs when the caller does not say. */
+  /** Cost of a call, by tool, when the caller does not state it. */
   pricesMicrousd: Record<string, number>
 }
 
@@ -39,7 +39,7 @@ export const NO_POLICY: Policy = {
   pricesMicrousd: {},
 }
 
-/** One that was written before a rule was known has nothing to say about it. */
+/** A policy stored before a rule existed does not have it, and gets its default. */
 export const wholePolicy = (kept: Policy | null | undefined): Policy => ({ ...NO_POLICY, ...kept })
 
 export const POLICY_REASONS = [
@@ -59,11 +59,11 @@ export type PolicyReason = (typeof POLICY_REASONS)[number]
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const
 export type RiskLevel = (typeof RISK_LEVELS)[number]
 
-/** What was spent, by whose budget it is charged to: of the agent and the project on this day, of the run, if there is one. */
+/** Spend by budget: of the agent and the project on this day, and of the run, if there is one. */
 export type Spend = { agent: Cost; run: Cost | null; project: Cost; projectMaxMicrousd: number | null }
 export const NO_SPEND: Spend = { agent: NO_COST, run: null, project: NO_COST, projectMaxMicrousd: null }
 
-/** What the agent has done: actions in this hour, calls of this tool on this day, and what was spent. */
+/** Usage so far: the agent's calls in this hour, calls of this tool on this day, and spend. */
 export type Standing = {
   enabled: boolean
   actionsThisHour: number
@@ -88,11 +88,11 @@ const RISK: Readonly<Record<PolicyReason, RiskLevel>> = {
 }
 export const riskOf = (reason: PolicyReason): RiskLevel => RISK[reason]
 
-/** The first rule that stands in the way, the gravest first; 'ok' when none does. */
+/** The first rule that objects, the gravest first; 'ok' when none does. */
 export function judge(policy: Policy, standing: Standing, { tool, cost }: ToolCall): PolicyReason {
   if (!standing.enabled) return 'agent_disabled'
   const budget = overBudget(policy, standing.spend, cost)
-  // Before the rules of the policy, which may be only observed.
+  // Checked before the rules of the policy, which may be in observe mode.
   if (budget?.reason === 'project_max_spend_usd_per_day_exceeded') return budget.reason
   if (names(policy.blockedTools, tool)) return 'tool_explicitly_blocked'
   if (policy.allowedTools && !names(policy.allowedTools, tool)) return 'tool_not_in_allowed_list'
@@ -105,7 +105,9 @@ export function judge(policy: Policy, standing: Standing, { tool, cost }: ToolCa
 
 export type OverBudget = { reason: PolicyReason; limitMicrousd: number; spent: Cost }
 
-/** The budget that is not enough for `cost` more: that of the project first, since it holds whatever an agent's policy says. */
+/**
+ * The budget that is too small for `cost` more: the project's first, because it holds whatever an agent's policy says.
+ */
 export function overBudget(
   { maxSpendMicrousdPerDay, maxSpendMicrousdPerRun }: Policy,
   { agent, run, project, projectMaxMicrousd }: Spend,
@@ -122,12 +124,12 @@ export function overBudget(
   return undefined
 }
 
-/** A policy that is only observed stops nothing; the switch of an agent and the budget of a project are no policy. */
+/** A policy in observe mode stops nothing; the kill switch and the project's budget are not part of the policy. */
 export const isObserved = (mode: PolicyMode | null | undefined, judged: PolicyReason): boolean =>
   mode === 'observe' &&
   !(['ok', 'agent_disabled', 'project_max_spend_usd_per_day_exceeded'] as PolicyReason[]).includes(judged)
 
-/** Whether the switch or the lists of tools stand in the way of a call that the limits let through before. */
+/** Whether the switch or the lists of tools block a call that passed the limits before. */
 export function isForbidden(policy: Policy | null, { enabled, mode }: Switches, tool: string): boolean {
   const { blockedTools, allowedTools } = policy ?? NO_POLICY
   const standing = { enabled, actionsThisHour: 0, callsOfToolToday: 0, spend: NO_SPEND }
@@ -142,7 +144,7 @@ const over = (wanted: number, limit: number | null | undefined): boolean => limi
 const names = (patterns: readonly string[], tool: string): boolean =>
   patterns.some((pattern) => (pattern.endsWith('*') ? tool.startsWith(pattern.slice(0, -1)) : tool === pattern))
 
-/** What a call is taken to cost: what the caller says, else what the policy says, else nothing. */
+/** The assumed cost of a call: what the caller states, or else the policy's price, or else 0. */
 export function costOf(policy: Policy, tool: string, said: Cost | undefined): Cost {
   if (said) return said
   return costOfMicrousd(own(policy.pricesMicrousd, tool) ?? 0)

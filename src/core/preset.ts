@@ -1,10 +1,10 @@
-// Presets: named sets of execution settings. The machine presets are there in every project; each names a worker pool,
+// Presets: named execution settings. Every project has the machine presets; each names a worker pool, which is
 // a queue, so that a deployment can put bigger machines behind the bigger names.
 
 export type Preset = {
   name: string
   description: string
-  /** The queue that its runs wait in, if their job is executed by workers; null, here and below: what the job says. */
+  /** Queue of its runs, if workers execute their job; null, here and below: the job's setting. */
   queue: string | null
   timeoutSecs: number | null
   maxAttempts: number | null

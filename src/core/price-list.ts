@@ -1,8 +1,8 @@
-// What well-known models cost, in US dollars per million tokens: prompt, then completion. These are the public prices of
-// ordinary calls with short prompts; discounts (caches, batches) and surcharges (long prompts, priority) are not in them.
-// A family stands for its dated snapshots, so a member that costs otherwise needs a line of its own.
+// Prices of well-known models, in US dollars per million tokens: prompt, then completion. These are the public prices
+// of ordinary calls with short prompts, without discounts (caches, batches) or surcharges (long prompts, priority). A
+// family covers its dated snapshots, so a member with a different price needs its own line.
 
-/** The day that the prices are of. */
+/** The date of the prices. */
 export const PRICES_OF = '2026-11-01T00:00:00.000Z'
 
 type Line = readonly [model: string, promptUsd: number, completionUsd: number]

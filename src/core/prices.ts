@@ -1,4 +1,4 @@
-// What a call of a model costs: which price applies to it, and what the price makes of its tokens.
+// The cost of a model call: which price applies, and the cost of its tokens at that price.
 import { type Cost, shownMicrousd } from './cost.ts'
 import { PRICES_USD } from './price-list.ts'
 
@@ -6,20 +6,20 @@ import { PRICES_USD } from './price-list.ts'
 export type Rate = { promptMicrousdPerMillion: number; completionMicrousdPerMillion: number }
 export type Price = Rate & { provider: string; model: string }
 
-/** A dollar a token. */
+/** One dollar per token. */
 export const RATE_MAX = 1_000_000_000_000
-/** A million dollars for one call: the sum of an hour takes nine million of those, and anything above is a mistake. */
+/** A million dollars per call: an hourly sum has room for nine million such calls, and anything higher is a mistake. */
 export const COST_MICROUSD_MAX = 1_000_000_000_000
 
 export const PRICE_SOURCES = ['project_price', 'list_price'] as const
 export type PriceSource = (typeof PRICE_SOURCES)[number]
-/** Where a cost comes from; `unknown` is a cost of 0 for want of any price. */
+/** Where a cost comes from; `unknown` is a cost of 0 because no price applies. */
 export type CostSource = PriceSource | 'client' | 'unknown'
 
-/** Providers are told apart without regard to case; models are not, since their names are identifiers. */
+/** Providers are case-insensitive; models are not, because their names are identifiers. */
 export const providerName = (provider: string): string => provider.toLowerCase()
 
-/** The prices that are built in. */
+/** The built-in prices. */
 export const LISTED_PRICES: readonly Price[] = Object.entries(PRICES_USD).flatMap(([provider, lines]) =>
   lines.map(([model, promptUsd, completionUsd]) => ({
     provider,
@@ -29,12 +29,12 @@ export const LISTED_PRICES: readonly Price[] = Object.entries(PRICES_USD).flatMa
   })),
 )
 
-// Neither part of a key of the list has a space in it.
+// Neither part of a key of this list contains a space.
 const listed = new Map(LISTED_PRICES.map((price) => [`${price.provider} ${price.model}`, price]))
 
 /**
- * The names that the price of a model may stand under, the best first: the model's own, then what comes before each
- * '-' or '@' in it, the longest first. So `gpt-4o` is the price of `gpt-4o-2024-08-06` too, and never of `gpt-4omni`.
+ * The names to look up for the price of a model, best first: the model's own, then its prefixes before each '-' or '@',
+ * longest first. So `gpt-4o` is also the price of `gpt-4o-2024-08-06`, and never of `gpt-4omni`.
  */
 export function priceNames(model: string): string[] {
   const names = [model]
@@ -44,8 +44,8 @@ export function priceNames(model: string): string[] {
 }
 
 /**
- * The price of a model: the one with the longest name, be it the project's own (`own`: those of this provider) or a
- * built-in one; the project's own where both have that name. Undefined when there is none.
+ * The price of a model: the one with the longest name, from the project's prices for this provider (`own`) or the
+ * built-in ones; for equal names, the project's. Undefined when there is none.
  */
 export function findRate(
   provider: string,
@@ -65,14 +65,14 @@ const MILLION = 1_000_000n
 
 type Tokens = { promptTokens: number; completionTokens: number }
 
-/** What a call costs by a price, exactly: a price is for a million tokens, so nothing is below a picodollar. */
+/** The exact cost of a call at a price: a price is per million tokens, so no fraction is smaller than a picodollar. */
 export function costOfTokens(rate: Rate, tokens: Tokens): Cost {
-  // Two billion tokens at a dollar each are beyond what a number can multiply exactly.
+  // BigInt: two billion tokens at a dollar each exceed what a number can multiply exactly.
   const picousd =
     BigInt(tokens.promptTokens) * BigInt(rate.promptMicrousdPerMillion) +
     BigInt(tokens.completionTokens) * BigInt(rate.completionMicrousdPerMillion)
   return { microusd: Number(picousd / MILLION), picousd: Number(picousd % MILLION) }
 }
 
-/** The same as it is shown. Rounded once for the whole call: its two parts may be halves. */
+/** The same for display. Rounded once for the whole call, because its two parts may both be halves. */
 export const costMicrousd = (rate: Rate, tokens: Tokens): number => shownMicrousd(costOfTokens(rate, tokens))

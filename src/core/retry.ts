@@ -1,4 +1,4 @@
-// What happens after an attempt has failed: again after a delay, or no more.
+// What happens after an attempt has failed: a retry after a delay, or none.
 
 export const RETRY_STRATEGIES = ['exponential', 'linear', 'fixed', 'custom'] as const
 export type RetryStrategy = (typeof RETRY_STRATEGIES)[number]
@@ -17,16 +17,16 @@ export type AfterFailure =
   | { kind: 'giveUp'; reason: 'not_retryable' | 'attempts_exhausted' }
 
 type Failure = {
-  /** 1-based number of the attempt that failed. */
+  /** 1-based number of the failed attempt. */
   attempt: number
   retryable: boolean
-  /** What the executor asked for in place of the policy's delay. */
+  /** The delay that the executor asked for, instead of the policy's. */
   wantedDelayMs?: number | undefined
-  /** What the endpoint asked for (Retry-After). It makes the delay longer and never shorter. */
+  /** The delay that the endpoint asked for (Retry-After). It can lengthen the policy's delay, never shorten it. */
   retryAfterMs?: number | undefined
 }
 
-/** What to do after a failure. `random` is in [0, 1). */
+/** Decides what follows a failure. `random` is in [0, 1). */
 export function afterFailure(policy: RetryPolicy, failure: Failure, random: number): AfterFailure {
   if (!failure.retryable) return { kind: 'giveUp', reason: 'not_retryable' }
   if (failure.attempt >= policy.maxAttempts) return { kind: 'giveUp', reason: 'attempts_exhausted' }
@@ -48,10 +48,10 @@ function delayMs(policy: RetryPolicy, attempt: number, random: number): number {
         (policy.retryDelaysSecs[attempt - 1] ?? policy.retryDelaysSecs.at(-1) ?? policy.retryInitialDelaySecs) * 1000
       )
     case 'exponential':
-      // Full jitter: ten thousand runs that failed together must not come back together.
+      // Full jitter: ten thousand runs that failed together must not retry together.
       return Math.min(maxMs, initialMs * 2 ** (attempt - 1)) * random
   }
 }
 
-/** Whether an HTTP status may be different the next time. */
+/** Whether a retry may give a different HTTP status. */
 export const retryableStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500

@@ -1,4 +1,4 @@
-// The life of a run as a picture, made from the table: docs/run-states.md is checked against it.
+// The life of a run as a diagram, generated from the table: docs/run-states.md is checked against it.
 import { isFinal, RUN_MOVES, RUN_STATES, type RunState } from './run.ts'
 
 /** A Mermaid state diagram: one arrow per pair of states, labelled with its moves. */
@@ -15,7 +15,7 @@ export function runDiagram(): string {
   return ['stateDiagram-v2', '    [*] --> queued', '    [*] --> delayed', ...lines, ...finals].join('\n')
 }
 
-/** A Markdown table: each move, where it leads from and to, and what the log calls it. */
+/** A Markdown table: each move, its states, and its event. */
 export function runMovesTable(): string {
   const rows = Object.entries(RUN_MOVES).map(
     ([move, { from, to, event }]) => `| ${move} | ${from.map(code).join(', ')} | ${code(to)} | ${code(event)} |`,

@@ -1,4 +1,4 @@
-// The life of a run. This table is the only place that says which moves are legal and what each one is
+// The life of a run: its state machine. This table is the only place that says which moves are legal and what each is
 // called in the event log; storage, API, engine, dialects and the diagram in docs derive from it.
 
 export const RUN_STATES = [
@@ -19,16 +19,16 @@ export const RUN_STATES = [
 ] as const
 export type RunState = (typeof RUN_STATES)[number]
 
-/** The usual state to come from stands first: the event of such a move need not name it. */
+/** The usual starting state comes first: the event of such a move need not name it. */
 type Move = { from: readonly RunState[]; to: RunState; event: `run.${string}` }
 
 const MOVES = {
-  // Waiting for a time, or for its turn.
+  // Queued: waiting for a time, or for its turn.
   due: { from: ['delayed'], to: 'queued', event: 'run.queued' },
   reschedule: { from: ['delayed', 'queued'], to: 'delayed', event: 'run.rescheduled' },
   rescheduleNow: { from: ['delayed', 'queued'], to: 'queued', event: 'run.rescheduled' },
   expire: { from: ['queued', 'delayed'], to: 'expired', event: 'run.expired' },
-  // Execution. An attempt may begin at the claim, or first lie in an executor's buffer.
+  // Execution. An attempt may start with the claim, or be buffered by an executor first.
   buffer: { from: ['queued'], to: 'dequeued', event: 'run.dequeued' },
   start: { from: ['queued', 'dequeued'], to: 'executing', event: 'run.started' },
   giveBack: { from: ['executing', 'dequeued'], to: 'queued', event: 'run.requeued' },
@@ -40,13 +40,13 @@ const MOVES = {
   retryNow: { from: ['executing'], to: 'queued', event: 'run.retry_scheduled' },
   retryLater: { from: ['executing'], to: 'delayed', event: 'run.retry_scheduled' },
   bury: { from: ['executing'], to: 'dead_letter', event: 'run.dead_lettered' },
-  // Standing still on purpose.
+  // Suspended on purpose.
   wait: { from: ['executing', 'delayed'], to: 'waiting', event: 'run.waiting' },
   wake: { from: ['waiting'], to: 'queued', event: 'run.woken' },
   pause: { from: ['executing'], to: 'paused', event: 'run.paused' },
   resume: { from: ['paused'], to: 'queued', event: 'run.resumed' },
   restart: { from: ['executing', 'paused'], to: 'queued', event: 'run.restarted' },
-  // By hand.
+  // By an operator.
   redrive: { from: ['dead_letter'], to: 'queued', event: 'run.redriven' },
   dismiss: { from: ['dead_letter'], to: 'failed', event: 'run.dismissed' },
   cancel: {
@@ -59,7 +59,7 @@ const MOVES = {
 export type RunMove = keyof typeof MOVES
 export const RUN_MOVES: Record<RunMove, Move> = MOVES
 
-/** Where a run is kept: in the queue, under an executor's lease, in a wait, or in none of these. */
+/** Where a run is stored: in the queue, under an executor's lease, in a wait, or in none of these. */
 export type RunPlace = 'queue' | 'lease' | 'wait' | 'rest'
 
 /** A new state does not compile until it has a place. */
@@ -84,11 +84,11 @@ export const placeOf = (state: RunState): RunPlace => PLACES[state]
 export const statesIn = (...places: readonly RunPlace[]): RunState[] =>
   RUN_STATES.filter((state) => places.includes(placeOf(state)))
 
-/** Final: no move leaves it, ever. */
+/** Final: no move ever leaves these states. */
 export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
 
 /**
- * Over: nothing will happen to the run by itself any more. A dead letter is over (streams close, a cancel is
+ * Ended: nothing more happens to the run by itself. A dead letter counts as ended (streams close, a cancel is
  * refused) although an operator may still redrive or dismiss it.
  */
 export const isOver = (state: RunState): boolean => isFinal(state) || state === 'dead_letter'
@@ -97,7 +97,7 @@ export const FINAL_STATES: readonly RunState[] = RUN_STATES.filter(isFinal)
 export const OVER_STATES: readonly RunState[] = RUN_STATES.filter(isOver)
 export const ACTIVE_STATES: readonly RunState[] = RUN_STATES.filter((state) => !isOver(state))
 
-/** Ended without its result: such a run frees its idempotency key, and may be replayed. */
+/** Ended without a result: such a run frees its idempotency key, and may be replayed. */
 export const FAILURE_STATES: readonly RunState[] = [
   'failed',
   'timed_out',
@@ -107,13 +107,13 @@ export const FAILURE_STATES: readonly RunState[] = [
   'expired',
 ]
 
-/** Moves whose event also tells of another one, with another end: such an event names its own. */
+/** Moves that share an event type with a move to another state: their events name the state explicitly. */
 export const namesItsEnd = (move: RunMove): boolean => {
   const first = Object.values(RUN_MOVES).find((other) => other.event === RUN_MOVES[move].event)!
   return first.to !== RUN_MOVES[move].to
 }
 
-/** What an event tells of the run's state; undefined for one that tells nothing. A run that begins comes from nowhere. */
+/** The transition that an event reports; undefined if it reports none. A new run has no previous state. */
 export function transitionOf(type: string, data: unknown): { from: RunState | null; to: RunState } | undefined {
   const { from, state } = (data ?? {}) as { from?: RunState; state?: RunState }
   if (type === 'run.created') return { from: null, to: state ?? 'queued' }
@@ -121,14 +121,14 @@ export function transitionOf(type: string, data: unknown): { from: RunState | nu
   return move && { from: from ?? move.from[0]!, to: state ?? move.to }
 }
 
-/** Types that only the engine writes: a client may not put a fact about a run's state into the log. */
+/** Types that only the engine writes: a client may not append facts about a run's state. */
 const ENGINE_TYPES: ReadonlySet<string> = new Set([
   'run.created',
   ...Object.values(RUN_MOVES).map((move) => move.event),
 ])
 export const isEngineType = (type: string): boolean => ENGINE_TYPES.has(type)
 
-/** What an external run's own report says about its state; a type that is not here says nothing. */
+/** The state changes that an external run's own reports cause; other types cause none. */
 export const EXTERNAL_ENDINGS: Readonly<Record<string, RunMove>> = {
   'run.completed': 'complete',
   'run.failed': 'fail',

@@ -1,7 +1,7 @@
-// What a key may do, and which of it goes without saying. The one answer to "does it hold this?", for whoever calls
-// and for whoever hands a right on.
+// The scopes of a key, and which imply which. The only place that decides whether a key has a scope, both for calls
+// and for granting scopes.
 
-/** `admin` implies all within its project; `projects` reaches beyond it, and is implied by none. */
+/** `admin` implies all others within its project; `projects` reaches beyond the project, and is implied by none. */
 export const SCOPES = [
   'runs:read',
   'runs:write',
@@ -22,7 +22,7 @@ export const SCOPES = [
 ] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** Scopes for one thing alone, each with the wider one that implies it. */
+/** Narrow scopes, each with the wider one that implies it. */
 export const IMPLIED_BY: Partial<Record<Scope, Scope>> = {
   'runs:trigger': 'runs:write',
   'runs:redrive': 'runs:write',

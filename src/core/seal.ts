@@ -1,20 +1,20 @@
-// Seals: what one says, what of it is hashed, and when a chain of them is broken. docs/seals.md tells it to people.
+// Seals: their fields, what is hashed, and when a chain of them is broken. docs/seals.md explains them to users.
 import { canonicalJson } from './canonical.ts'
 
-/** A place in the log. Places are ordered by transaction and then by position: see log/tail.sql.ts. */
+/** A position in the log. Positions are ordered by transaction, then by number: see log/tail.sql.ts. */
 export type Place = { xid: string; position: number }
 
 export const LOG_BEGINNING: Place = { xid: '0', position: 0 }
 
-/** A window is closed by so many events, of all projects together, or by the age of its oldest one. */
+/** A window is closed by this many events, of all projects together, or by the age of its oldest one. */
 export const WINDOW_EVENTS_MAX = 10_000
 export const WINDOW_AGE_MAX_MS = 60_000
-/** Stored bytes; unpacked they may be a few times as many, and one statement has to hash them. */
+/** Stored bytes: decompressed they may be several times as many, and one statement has to hash them. */
 export const WINDOW_BYTES_MAX = 8 * 1024 * 1024
-/** Each time that the log grows by so much every project is sealed, even one that was silent: see decision 0013. */
+/** Each time the log has grown by this much, every project is sealed, even a silent one: see decision 0013. */
 export const SEAL_ALL_POSITIONS = 1_000_000
 
-/** What is hashed, and how, is this version's. */
+/** Version of the hashing format. */
 const FORMAT = 1
 
 export type SealBody = {
@@ -22,26 +22,26 @@ export type SealBody = {
   number: number
   after: Place
   until: Place
-  /** How many events the window has. */
+  /** Number of events in the window. */
   events: number
-  /** RFC 3339 with microseconds, as are all times of a seal; null without events. */
+  /** RFC 3339 with microseconds, like all times of a seal; null without events. */
   recordedFrom: string | null
   recordedUntil: string | null
-  /** SHA-256 over the SHA-256 of each event's line, in the order of the log; in hexadecimal, as are all hashes. */
+  /** SHA-256 over the SHA-256 of each event's line, in log order; hexadecimal, like all hashes. */
   digest: string
   sealedAt: string
-  /** The hash of the seal before. */
+  /** The hash of the previous seal. */
   previous: string
 }
 export type Seal = SealBody & { hash: string }
 
-/** What the first seal of a project calls its previous one. */
+/** The `previous` of a project's first seal. */
 export const NO_HASH = '0'.repeat(64)
 
-/** The digest of a window without events: the SHA-256 of nothing. */
+/** The digest of an empty window: the SHA-256 of nothing. */
 export const EMPTY_DIGEST = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
-/** A seal as everybody is shown it: who has these fields can hash them. */
+/** A seal as everyone sees it: its hash can be computed from these fields. */
 export const sealFields = (seal: SealBody) => ({
   format: FORMAT,
   project_id: seal.projectId,
@@ -61,7 +61,7 @@ export const sealFields = (seal: SealBody) => ({
 /** The text whose SHA-256 is the hash of the seal. */
 export const sealText = (seal: SealBody): string => canonicalJson(sealFields(seal))
 
-/** `not_sealed`: events that a seal should cover and none does. `head_differs`: a seal is not the one that is expected. */
+/** `not_sealed`: events that a seal should cover and none does. `head_differs`: a seal is not the expected one. */
 export const SEAL_PROBLEMS = ['events_differ', 'events_missing', 'not_sealed', 'chain_broken', 'head_differs'] as const
 export type SealProblem = (typeof SEAL_PROBLEMS)[number]
 
@@ -82,12 +82,12 @@ export function chainFlaw(link: Link, seal: Seal, hash: string): string | undefi
 
 type Waiting = { events: number; oldestAgeMs: number | null }
 
-/** In how many milliseconds the next window is to be closed, by what waits; undefined while nothing does. */
+/** Milliseconds until the next window must be closed, given the events that wait; undefined when none do. */
 export function dueInMs({ events, oldestAgeMs }: Waiting, ageMaxMs: number): number | undefined {
   if (oldestAgeMs === null) return undefined
   return events >= WINDOW_EVENTS_MAX ? 0 : Math.max(0, ageMaxMs - oldestAgeMs)
 }
 
-/** Whether every project is to be sealed at this place, because the log has grown so much. */
+/** Whether every project must be sealed at this position, because the log has grown so much. */
 export const isSealedByAll = (after: Place, until: Place): boolean =>
   Math.floor(after.position / SEAL_ALL_POSITIONS) !== Math.floor(until.position / SEAL_ALL_POSITIONS)

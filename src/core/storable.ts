@@ -1,5 +1,5 @@
-// PostgreSQL's text holds neither NUL characters nor halves of surrogate pairs. What clients send is refused by
-// field; what comes back from a handler is the result of work done, and is kept with those characters replaced.
+// PostgreSQL's text can hold neither NUL characters nor unpaired surrogates. Client input with them is refused by
+// field; a handler's output is the result of work done, so it is stored with those characters replaced.
 
 const REPLACEMENT = '\ufffd'
 
@@ -9,17 +9,17 @@ export const storableText = (text: string): string =>
   isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', REPLACEMENT)
 
 /**
- * The beginning of a text, in a form that PostgreSQL can store. The only way to shorten a text that is kept or sent on:
- * a cut may go through the middle of a character, so it comes first, and what it leaves is made storable afterwards.
+ * Truncates text to a form that PostgreSQL can store. The only way to shorten text that is stored or sent on:
+ * truncation may split a character, so it comes first, and the rest is made storable afterwards.
  */
 export function cutText(text: string, lengthMax: number): string {
   if (text.length <= lengthMax) return storableText(text)
-  // Half of a surrogate pair is left out, not replaced.
+  // An unpaired surrogate is dropped, not replaced.
   const isHalf = /[\ud800-\udbff]/.test(text.charAt(lengthMax - 1)) && /[\udc00-\udfff]/.test(text.charAt(lengthMax))
   return storableText(text.slice(0, isHalf ? lengthMax - 1 : lengthMax))
 }
 
-/** The value with every string in it storable; the same value when all are. */
+/** The value with every string made storable; the same object when all of them are. */
 export function storableJson(value: unknown): unknown {
   if (typeof value === 'string') return storableText(value)
   if (Array.isArray(value)) return value.map(storableJson)
@@ -27,16 +27,16 @@ export function storableJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
 }
 
-/** How deep JSON that is kept may be nested, wherever it came from. */
+/** Maximum nesting of stored JSON, wherever it came from. */
 export const DEPTH_MAX = 100
 
-/** Why the JSON that an endpoint answered with cannot be kept; undefined when it can. */
+/** Why an endpoint's JSON response cannot be stored; undefined when it can. */
 export const answerProblem = (json: unknown): string | undefined =>
   isWithinDepth(json, DEPTH_MAX) ? undefined : `is nested more than ${DEPTH_MAX} deep`
 
 /**
- * Whether it has no more lists and objects inside each other than this. By levels, since recursion would end where the
- * nesting does not.
+ * Whether its lists and objects are nested no deeper than this. Level by level, because recursion would overflow on
+ * the very input that this refuses.
  */
 export function isWithinDepth(value: unknown, depthMax: number): boolean {
   const isNest = (one: unknown): one is object => typeof one === 'object' && one !== null

@@ -1,19 +1,19 @@
-// A span of time cut into whole months, days and hours of UTC, and what is left at its ends.
+// A period cut into whole months, days and hours of UTC, and the remainders at its ends.
 
-/** From inclusive, to exclusive; without one of them it is open at that end. */
+/** From inclusive, to exclusive; a missing end is open. */
 export type Span = { from?: Date | undefined; to?: Date | undefined }
 export type Unit = 'month' | 'day' | 'hour'
-/** To be added to the count of a span (1), or taken away from it (-1). */
+/** Whether its count is added (1) or subtracted (-1). */
 export type Sign = 1 | -1
-/** A run of whole units. */
+/** A range of whole units. */
 export type Piece = Span & { unit: Unit; sign: Sign }
-/** A part of an hour. */
+/** Part of an hour. */
 export type Part = { from: Date; to: Date; sign: Sign }
 
 export const UNITS: readonly Unit[] = ['month', 'day', 'hour']
 const HOUR_MS = 3_600_000
 
-/** The span with both ends moved to the nearest hour, and what this made it too short or too long by. */
+/** The period with both ends rounded to the nearest hour, and the corrections for that. */
 export function roundToHours({ from, to }: Span): { whole: Span | undefined; parts: Part[] } {
   if (from && to && from >= to) return { whole: undefined, parts: [] }
   if (from && to && to.getTime() - from.getTime() < HOUR_MS) return { whole: undefined, parts: [{ from, to, sign: 1 }] }
@@ -22,8 +22,8 @@ export function roundToHours({ from, to }: Span): { whole: Span | undefined; par
 }
 
 /**
- * Whole units that together are a span which begins and ends with an hour, the coarsest first. A span that ends late in
- * a unit is the whole of it without what comes after, which is fewer pieces than all that comes before.
+ * Whole units, coarsest first, that together are a period which begins and ends on an hour. A period that ends late in
+ * a unit is that whole unit minus the rest, which takes fewer pieces.
  */
 export function cutSpan(span: Span, units: readonly Unit[] = UNITS, sign: Sign = 1): Piece[] {
   const { from, to } = span
@@ -35,7 +35,7 @@ export function cutSpan(span: Span, units: readonly Unit[] = UNITS, sign: Sign =
   return [{ unit, ...whole, sign }, ...rest.flatMap((part) => cutSpan(part, finer, (part.sign * sign) as Sign))]
 }
 
-/** Both ends moved to the nearest beginning of a unit. */
+/** Rounds both ends to the nearest start of a unit. */
 function rounded({ from, to }: Span, unit: Unit): { whole: Span; rest: Part[] } {
   const whole = { from: from && nearest(from, unit), to: to && nearest(to, unit) }
   const rest: Part[] = []
@@ -51,7 +51,7 @@ function nearest(at: Date, unit: Unit): Date {
   return at.getTime() - begin.getTime() < end.getTime() - at.getTime() ? begin : end
 }
 
-/** The nearest beginning of a unit on one side. */
+/** The nearest start of a unit in one direction. */
 export function beginOf(at: Date, unit: Unit, where: 'at or before' | 'at or after'): Date {
   const begin = new Date(at)
   begin.setUTCMinutes(0, 0, 0)
@@ -60,7 +60,7 @@ export function beginOf(at: Date, unit: Unit, where: 'at or before' | 'at or aft
   return where === 'at or before' || begin.getTime() === at.getTime() ? begin : endOf(begin, unit)
 }
 
-/** When the unit that begins then is over. */
+/** End of the unit that starts then. */
 export function endOf(begin: Date, unit: Unit): Date {
   const end = new Date(begin)
   if (unit === 'hour') end.setUTCHours(end.getUTCHours() + 1)
@@ -69,5 +69,5 @@ export function endOf(begin: Date, unit: Unit): Date {
   return end
 }
 
-/** For PostgreSQL, as text: it would not read the name of the month after the last one of the year 9999. */
+/** For PostgreSQL, as text: it cannot read a month beyond December 9999. */
 export const instant = (at: Date): string => (at.getUTCFullYear() > 9999 ? 'infinity' : at.toISOString())

@@ -1,14 +1,14 @@
-// W3C Trace Context: a run's place in a distributed trace, read from a caller and handed to its handler.
+// W3C Trace Context: a run's place in a distributed trace, read from the caller and passed to its handler.
 
-/** `spanId` is the caller's span in a header that was read, and ours in a header that is sent. */
+/** `spanId` is the caller's span in a header that was read, and our span in a header that is sent. */
 export type TraceContext = { traceId: string; spanId: string; sampled: boolean }
 
-// Upper case is invalid by the standard, and so is version ff. Versions after 00 may append fields.
+// Upper case is invalid according to the standard, and so is version ff. Versions after 00 may append fields.
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 const SAMPLED = 0x01
 const HEADER_LENGTH_MAX = 512
 
-/** Undefined for anything that must be ignored: the receiver then starts a trace of its own. */
+/** Undefined for anything that must be ignored: the receiver then starts a new trace. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
   if (!header || header.length > HEADER_LENGTH_MAX) return undefined
   const [, version, traceId = '', spanId = '', flags = '', more] = TRACEPARENT.exec(header.trim()) ?? []

@@ -8,7 +8,7 @@ import { vaiRoutes } from './vai/vai.ts'
 
 type DialectParts = Pick<NativeParts, 'ctx' | 'live' | 'tokens' | 'checks' | 'stopping'>
 
-/** To be mounted after the native routes: idempotent replies are theirs, and serve the dialects as well. */
+/** Mounted after the native routes: idempotent replies are implemented there, and serve the dialects as well. */
 export const dialectRoutes =
   ({ ctx, live, tokens, checks, stopping }: DialectParts) =>
   (app: FastifyInstance): void => {

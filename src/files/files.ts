@@ -1,4 +1,4 @@
-// Files that clients hand to runs, and executors fetch. They are kept until somebody deletes them.
+// Files that clients attach to runs and executors download. They are stored until somebody deletes them.
 import { createHash } from 'node:crypto'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -17,9 +17,9 @@ import {
 } from './files.sql.ts'
 
 export const FILE_BYTES_MAX = 128 * 1024 * 1024
-/** Of one project together. */
+/** Limit per project. */
 const BOUNDS = { filesMax: 100_000, bytesMax: 10 * 1024 * 1024 * 1024 } as const
-/** What an upload holds in memory. */
+/** Memory that an upload uses. */
 const CHUNK_BYTES = 1024 * 1024
 const ABANDONED_MAX = 100
 
@@ -28,7 +28,7 @@ export type StoredFile = FileRow & { sha256: string }
 
 export type NewFile = { projectId: string; name: string; mimeType: string; content: AsyncIterable<Buffer> }
 
-/** Stores a file as it arrives. One that is too large, or breaks off, leaves nothing behind. */
+/** Stores a file as it arrives. A file that is too large, or breaks off, leaves nothing behind. */
 export async function storeFile({ sql }: Pick<Ctx, 'sql'>, { content, ...about }: NewFile): Promise<StoredFile> {
   const { projectId } = about
   await makeRoom(sql, projectId)
@@ -53,7 +53,7 @@ export async function storeFile({ sql }: Pick<Ctx, 'sql'>, { content, ...about }
   }
 }
 
-/** The files of a project are refused before they are sent where that can be told. */
+/** A file that would exceed the project's limit is refused before it is sent, if its size is known. */
 async function makeRoom(sql: Ctx['sql'], projectId: string): Promise<void> {
   for (const id of await readAbandonedFiles(sql, projectId, ABANDONED_MAX)) await deleteFile(sql, projectId, id)
   const { n, bytes } = await readFileSum(sql, projectId)
@@ -63,7 +63,7 @@ async function makeRoom(sql: Ctx['sql'], projectId: string): Promise<void> {
 const full = () =>
   refuse('too_large', { what: `What the project keeps in ${BOUNDS.filesMax} files`, bytesMax: BOUNDS.bytesMax })
 
-/** Pieces of any size, as pieces of one size. */
+/** Regroups chunks of any size into chunks of one size. */
 async function* inChunks(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let parts: Buffer[] = []
   let held = 0
@@ -87,8 +87,8 @@ export async function requireFile({ sql }: Pick<Ctx, 'sql'>, projectId: string, 
 }
 
 /**
- * A file and its bytes, one chunk in memory at a time. The first is read before the answer begins: a file that was deleted
- * by then, on whichever node, is not found. One that is deleted later breaks off, and its length tells the reader.
+ * A file and its bytes, one chunk in memory at a time. The first chunk is read before the response begins: a file that
+ * has been deleted by then, on any node, is not found. A later deletion breaks it off, which the length reveals.
  */
 export async function openFile(ctx: Pick<Ctx, 'sql'>, projectId: string, fileId: string) {
   const file = await requireFile(ctx, projectId, fileId)

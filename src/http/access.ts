@@ -1,4 +1,4 @@
-// Lets a request through to its route, or not: who calls, what they may, how often. It runs before the body is read.
+// Authentication and authorization of a request: who calls, what they may do, how often. Runs before the body is read.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
@@ -6,28 +6,28 @@ import { holdsScope } from '#core/scopes.ts'
 import { normalizeId } from '#postgres/id.ts'
 import type { Caller, RunCaller } from './caller.ts'
 
-/** Throws the refusal `unauthorized` when the request has no good credential. */
+/** Throws the refusal `unauthorized` when the request has no valid credential. */
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
 
-/** Throws the refusal `rate_limited` over the limit; may say where the caller stands. */
+/** Throws the refusal `rate_limited` when over the limit; may return the state of the limit. */
 export type RateLimit = (caller: Caller, route: Route) => Promise<RateLimitStanding | undefined>
 export type RateLimitStanding = { limit: number; remaining: number; resetMs: number }
 
-/** Throws when the attempt of a run token no longer holds its run: no route of the contract is reached with such a one. */
+/** Throws when the attempt of a run token no longer holds its run: such a call reaches no route of the contract. */
 export type FenceAttempt = (caller: RunCaller) => Promise<void>
 
 export type AccessOptions = {
   authenticate: Authenticate
   fence: FenceAttempt
   rateLimit?: RateLimit
-  /** Which callers need no key where a route lets local ones in; by default none. */
+  /** Which callers need no key on routes open to local callers; none by default. */
   isLocal?: (request: FastifyRequest) => boolean
 }
 
 export function checkAccess({ authenticate, fence, rateLimit, isLocal }: AccessOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const route = request.routeOptions.config?.route
-    // Paths that are no route of the contract bring their own checks: dialects, the documents, unknown paths.
+    // Paths outside the contract bring their own checks: dialects, the documents, unknown paths.
     if (!route || route.needs === 'nothing') return
     if (route.orLocal && isLocal?.(request)) return
     const caller = await authenticate(request)
@@ -53,7 +53,7 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   }
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
   if (route.orRunToken === 'of_project') return
-  // Another run does not exist for this token, in its own project or elsewhere.
+  // For this token other runs do not exist, in its own project or elsewhere.
   const runId = params.run_id ?? ''
   if (normalizeId(runId) !== caller.runId) throw refuse('run_not_found', { runId })
 }

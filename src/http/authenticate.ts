@@ -38,7 +38,7 @@ export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Au
   const touch = async () => {
     const ids = [...used]
     used.clear()
-    // Only for people to look at: a failure is tried again with the next use.
+    // Only for display: a failure is retried at the next use.
     if (ids.length > 0) await touchKeys(sql, ids).catch(() => {})
     await sessions.touch().catch(() => {})
   }

@@ -37,7 +37,7 @@ export type ScopedCaller = KeyCaller | UserCaller
 export type SessionCaller = (KeyCaller & { session: LiveSession }) | UserCaller
 export type Caller = ScopedCaller | RunCaller
 
-/** The caller that a route's handler gets: what its `needs` lets through. */
+/** The type of caller that a route's handler gets, given its `needs`. */
 export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
   ? null
   : R['needs'] extends 'run_token'
@@ -59,7 +59,7 @@ declare module 'fastify' {
   }
 }
 
-/** For code behind a route that needs a caller. */
+/** For code behind a route that requires a caller. */
 export function callerOf(request: FastifyRequest): Caller {
   if (!request.caller)
     throw new Error(`${request.method} ${request.routeOptions.url} asks for a caller, and needs none`)
@@ -68,12 +68,15 @@ export function callerOf(request: FastifyRequest): Caller {
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 256
 
-/** The key of the header (with or without its older X-), or of the body's field where a call has one; they may both be sent if they agree. */
+/**
+ * The idempotency key from the header (with or without the older X-), or from the body where a call has the field; both
+ * may be sent if they agree.
+ */
 export function idempotencyKeyOf(request: FastifyRequest, field?: string): string | undefined {
   const header = request.headers['idempotency-key'] ?? request.headers['x-idempotency-key']
   if (header === undefined) return field
   const key = headerText(String(header))
-  // By characters, as in a body.
+  // In code points, as in a body.
   if (key.length === 0 || [...key].length > IDEMPOTENCY_KEY_LENGTH_MAX) {
     throw refuseField('Idempotency-Key', `must have 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`)
   }

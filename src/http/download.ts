@@ -6,7 +6,7 @@ export class Download {
   readonly #fileName: string
   readonly #content: Readable
 
-  /** `fileName` is plain: see `fileNameOf`. */
+  /** `fileName` must be plain: see `fileNameOf`. */
   constructor(fileName: string, content: Readable) {
     this.#fileName = fileName
     this.#content = content
@@ -22,7 +22,7 @@ export class Download {
   }
 }
 
-/** A page for people instead of a JSON reply. `policy` is its Content-Security-Policy. */
+/** An HTML page instead of a JSON reply. `policy` is its Content-Security-Policy. */
 export class Page {
   readonly #html: string
   readonly #policy: string
@@ -48,5 +48,5 @@ export class Page {
 
 const NAME_LENGTH_MAX = 100
 
-/** A name that is harmless in a header and in every file system, whatever the client called the thing. */
+/** A name that is safe in a header and in every file system, whatever the client's name was. */
 export const fileNameOf = (name: string): string => name.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, NAME_LENGTH_MAX)

@@ -12,7 +12,7 @@ const SECRETIVE: ReadonlySet<string> = new Set([
   'createUserLink',
 ])
 
-/** Whether a call of this route may carry an Idempotency-Key and have its reply kept. */
+/** Whether a call of this route may carry an Idempotency-Key and have its reply stored. */
 export const keepsReply = (route: Route): boolean => route.keepsReply ?? keepsReplyByItself(route)
 
 const keepsReplyByItself = (route: Route): boolean =>
@@ -27,6 +27,6 @@ const keepsReplyByItself = (route: Route): boolean =>
   !TRIGGERS.has(route.name) &&
   !SECRETIVE.has(route.name)
 
-/** Whether the header means something on this route. */
+/** Whether the header has a meaning on this route. */
 export const takesIdempotencyKey = (route: Route): boolean =>
   TRIGGERS.has(route.name) || route.name === 'spawnRun' || keepsReply(route)

@@ -1,5 +1,5 @@
-// Idempotency-Key on calls that change something: the second call with a key is given the reply of the first, and
-// does nothing. Triggers have rules of their own (they answer with the run), and see the key before this does.
+// Idempotency-Key on calls that change something: a repeated key gets the reply of the first call, and the call
+// does nothing. Triggers have their own rules (they return the run), and handle the key before this does.
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { freeReply, keepReply, reserveReply } from '#access/reply-cache.sql.ts'
@@ -10,12 +10,12 @@ import { idempotencyKeyOf } from './caller.ts'
 import { keepsReply } from './keeps-reply.ts'
 
 const KEPT_SECS = 24 * 3600
-/** How long a call may take before its key is taken to be abandoned by a crash. */
+/** How long a call may take before its key is considered abandoned by a crash. */
 const IN_PROGRESS_SECS = 120
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The key that this request holds, until its reply is kept. */
+    /** The key that this request holds until its reply is stored. */
     reservedKey: { projectId: string; key: string } | null
   }
 }

@@ -1,4 +1,4 @@
-// Metrics at an address of their own, for a network that only scrapers reach. It serves nothing else.
+// Metrics on a separate address, for a network that only scrapers can reach. It serves nothing else.
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

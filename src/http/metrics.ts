@@ -8,9 +8,9 @@ import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
 import { OTHER_QUEUES, readQueueSizes } from '#run-state/read/queue-sizes.sql.ts'
 
 const LANES_MAX = 1_000
-/** Queues with series of their own: clients name queues, and a scraper keeps every name. The rest are added up. */
+/** Queues with their own series: clients name queues, and a scraper keeps every name. The others are summed. */
 const QUEUES_MAX = 200
-/** Scrapers of several kinds may come at once; what is this fresh is good enough for all. */
+/** Several scrapers may come at once; values this fresh are shared by all. */
 const FRESH_MS = 1_000
 
 export type Metrics = {
@@ -142,7 +142,7 @@ export function makeMetrics({
   }
 }
 
-/** Times every answer; streams and long polls are left out, since they last as long as their clients want. */
+/** Measures every response except streams and long polls, which last as long as their clients want. */
 export function watchRequests(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', async (request, reply) => {
     const { route } = request.routeOptions.config

@@ -1,4 +1,4 @@
-// The native surface: /v1, health, metrics and documents.
+// The native API: /v1, health, metrics and documents.
 import type { FastifyInstance } from 'fastify'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'

@@ -1,4 +1,4 @@
-// Which methods a path takes: for OPTIONS, and for 405 with its Allow. Asked only when no route was found.
+// Which methods a path supports: for OPTIONS, and for 405 with its Allow. Used only when no route matched.
 
 type Entry = { pattern: RegExp; methods: Set<string> }
 
@@ -10,7 +10,7 @@ export function pathBook() {
       for (const one of [method].flat()) entry.methods.add(one)
       entries.set(url, entry)
     },
-    /** Sorted; empty for a path that there is not. */
+    /** Sorted; empty for an unknown path. */
     methodsOf(path: string): string[] {
       const found = [...entries.values()].filter(({ pattern }) => pattern.test(path))
       return [...new Set(found.flatMap(({ methods }) => [...methods]))].sort()

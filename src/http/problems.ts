@@ -1,4 +1,4 @@
-// Prices refusals for HTTP: each code has its status, and everything that can be thrown becomes one envelope.
+// Maps refusals to HTTP statuses, and everything that can be thrown to one envelope.
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal, type RefusalCode, refuse } from '#core/error.ts'
 
@@ -78,10 +78,10 @@ export type ItemProblem = { code: string; message: string; details?: Record<stri
 
 /** A refusal as the error of one item of a batch. */
 export function itemProblem({ code, message, details }: Refusal): ItemProblem {
-  // The only field of some refusals is the sentence itself.
+  // For some refusals the message is the only field.
   const fields = Object.entries(details).filter(([, value]) => value !== message)
   if (fields.length === 0) return { code, message }
-  // Inside, names are camelCase; on the wire they are snake_case, as all others are.
+  // Field names are camelCase inside, and snake_case on the wire like all others.
   return { code, message, details: Object.fromEntries(fields.map(([key, value]) => [snakeCase(key), value])) }
 }
 
@@ -92,7 +92,7 @@ const INTERNAL: ItemProblem = {
   message: 'Something went wrong on the side of Runyard; its log tells more under this request id.',
 }
 
-/** Whatever was thrown for one item of a batch: its neighbours may be committed, so it is told beside them. */
+/** Whatever was thrown for one item of a batch: other items may be committed, so it is reported beside them. */
 export function itemProblemOf(error: Error, request: FastifyRequest): ItemProblem {
   const refusal = refusalOf(error, request)
   if (!(error instanceof Refusal)) logProblem(request.log, error, refusal)
@@ -101,7 +101,7 @@ export function itemProblemOf(error: Error, request: FastifyRequest): ItemProble
 
 export type Problem = { status: number; error: ItemProblem; headers: Record<string, string> }
 
-/** What to answer for something thrown; a 500 says nothing about it. */
+/** The response to something thrown; a 500 reveals nothing about it. */
 export function problemOf(refusal: Refusal | undefined): Problem {
   if (!refusal) return { status: 500, error: INTERNAL, headers: {} }
   const headers: Record<string, string> = {}
@@ -112,7 +112,7 @@ export function problemOf(refusal: Refusal | undefined): Problem {
   return { status: STATUS[refusal.code], error: itemProblem(refusal), headers }
 }
 
-/** What only a dialect refuses, with the status, code and sentence that its clients know. */
+/** A refusal that only a dialect has, with the status, code and message that its clients know. */
 export class DialectRefusal extends Error {
   override readonly name = 'DialectRefusal'
   readonly status: number
@@ -126,7 +126,7 @@ export class DialectRefusal extends Error {
   }
 }
 
-/** How a surface words a problem: its own status, body and headers. `refusal` is undefined for a bug of ours. */
+/** How an API words an error: its own status, body and headers. `refusal` is undefined for a bug of ours. */
 export type Wording = (
   problem: Problem,
   about: { refusal: Refusal | DialectRefusal | undefined; request: FastifyRequest },
@@ -137,7 +137,7 @@ const nativeWording: Wording = ({ status, error }, { request }) => ({
   body: { error, request_id: request.id },
 })
 
-/** Answers a request with what was thrown: our own bugs are logged in full, refusals in a line. */
+/** Answers a request with what was thrown: bugs are logged in full, refusals in a line. */
 export const problemSender =
   (word: Wording) =>
   (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
@@ -146,7 +146,7 @@ export const problemSender =
     const refusal = error instanceof DialectRefusal ? error : known
     const { status, body } = word(problem, { refusal, request })
     logProblem(request.log, error, refusal)
-    // Whenever a parser fails the connection is to be closed; but these two had read the body to its end.
+    // When a parser fails the connection must usually be closed; but these two had read the body to its end.
     if (refusal?.code === 'malformed' || refusal?.code === 'invalid') reply.removeHeader('connection')
     return reply
       .code(status)
@@ -163,14 +163,14 @@ function logProblem(log: FastifyBaseLogger, error: unknown, refusal: Refusal | D
   else log.info({ code: refusal.code }, refusal.message)
 }
 
-/** The refusal that something thrown stands for; undefined when it is a bug of ours. */
+/** The refusal for something thrown; undefined when it is a bug of ours. */
 export function refusalOf(error: unknown, request: FastifyRequest): Refusal | undefined {
   if (error instanceof Refusal) return error
   if (isOutage(error)) return refuse('unavailable', { what: 'The database', retryAfterMs: 1000 })
   return refusalOfFramework(error as FastifyError, request)
 }
 
-// What Fastify itself throws before a handler runs.
+// Errors that Fastify itself throws before a handler runs.
 function refusalOfFramework(error: FastifyError, request: FastifyRequest): Refusal | undefined {
   switch (error?.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
@@ -187,7 +187,7 @@ function refusalOfFramework(error: FastifyError, request: FastifyRequest): Refus
     case 'FST_ERR_BAD_URL':
       return refuse('malformed', { reason: 'The path is not valid percent-encoded UTF-8.' })
   }
-  // The client went away in the middle of its body: nobody reads the answer, and it is no bug.
+  // The client disconnected during its body: nobody reads the response, and it is not a bug.
   if (error?.code === 'ECONNRESET' && request.raw.destroyed)
     return refuse('malformed', { reason: 'The body broke off.' })
   const status = error?.statusCode
@@ -196,7 +196,7 @@ function refusalOfFramework(error: FastifyError, request: FastifyRequest): Refus
     : undefined
 }
 
-// Names that the driver gives to a lost or refused connection.
+// The driver's codes for a lost or refused connection.
 const LOST = new Set([
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
@@ -210,17 +210,19 @@ const LOST = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
 ])
-// Classes of SQLSTATE: 08 connection, 28 and 3D a connection that is refused, 53 out of resources, 57 stopped or cut off
-// by the operator or a timeout, 58 trouble of the machine; and single codes: deadlock, serialisation, lock and idle
-// timeouts, a server that only reads.
+// Classes of SQLSTATE: 08 connection, 28 and 3D a refused connection, 53 out of resources, 57 stopped or canceled
+// by the operator or a timeout, 58 system errors; and single codes: deadlock, serialisation, lock and idle
+// timeouts, a read-only server.
 const LOST_SQLSTATE = /^(?:08|28|3D|53|57|58)|^(?:40001|40P01|55P03|25P03|25P04|25006)$/
 
-/** The database is away, or so busy that a statement was cut off: the same request may succeed in a moment. */
+/**
+ * The database is unavailable, or so busy that a statement was canceled: the same request may succeed shortly after.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code, syscall } = error as Error & { code?: unknown; syscall?: unknown }
   if (typeof code !== 'string') return false
   if (error.name === 'PostgresError') return LOST_SQLSTATE.test(code)
-  // A system error without a call is of our own client's connection, which nobody waits on any more.
+  // A system error without a syscall comes from a connection of our own client that nobody waits on any more.
   return LOST.has(code) && (code.startsWith('CONNECT') || syscall !== undefined)
 }

@@ -1,4 +1,4 @@
-// The HTTP server: its bounds, request ids, checks of access, and one envelope for everything that goes wrong.
+// The HTTP server: its limits, request ids, authentication, and one envelope for all errors.
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -19,39 +19,39 @@ import { sendProblem } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Answers a path that there is not: with what it would take, or 404. */
+    /** Answers an unknown path: with the methods that it supports, or 404. */
     answerUnknown: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
-    /** How each mount tells what went wrong, by its prefix. */
+    /** The error wording of each mount, by prefix. */
     problemSenders: Map<string, typeof sendProblem>
   }
 }
 
 export type ServerOptions = AccessOptions & {
   log: FastifyBaseLogger
-  /** Each mounts a part of the surface. */
+  /** Each mounts a part of the API. */
   routes: readonly ((app: FastifyInstance) => void)[]
   bodyBytesMax?: number
-  /** The node will close soon: answers ask clients to connect anew, which leads them to another node. */
+  /** The node will close soon: responses ask clients to reconnect, which leads them to another node. */
   isDraining?: () => boolean
 }
 
-// Whoever connects may be slow, broken or hostile; each of these bounds what one of them can hold.
+// Clients may be slow, broken or hostile; each of these limits what one of them can hold.
 const BOUNDS = {
   /** A whole request must have arrived by then; a long poll or a stream begins after that. */
   requestTimeout: 120_000,
-  /** A connection on which nothing moves is dropped; streams send a comment every 15 s. */
+  /** An inactive connection is dropped; streams send a comment every 15 s. */
   connectionTimeout: 120_000,
-  /** Longer than the 60 s for which load balancers keep idle connections: they must be the ones to close. */
+  /** Longer than the 60 s for which load balancers keep idle connections: the balancer must be the one to close. */
   keepAliveTimeout: 72_000,
   headersTimeoutMs: 15_000,
   headerBytesMax: 16 * 1024,
   headersMax: 100,
   connectionsMax: 20_000,
-  /** A run id has 256 characters at most, each up to 4 bytes of 3 characters percent-encoded. */
+  /** A run id has at most 256 characters, each up to 4 bytes of 3 percent-encoded characters. */
   paramLengthMax: 3072,
 } as const
 
-/** One word, without what any text around it gives a meaning to: it is shown in logs and replies. */
+/** One word, without characters that have a meaning in surrounding text: it appears in logs and replies. */
 const REQUEST_ID = /^[\w.:/=+@~-]{1,128}$/
 
 export function buildServer({
@@ -63,11 +63,11 @@ export function buildServer({
 }: ServerOptions): FastifyInstance {
   const paths = pathBook()
   const senders = new Map<string, typeof sendProblem>()
-  // What the framework refuses before it has found a route is said in the words of the mount all the same.
+  // Requests that the framework refuses before routing are still answered in the words of their mount.
   const sendProblemAt = (url: string) => senders.get(`/${url.split(/[/?]/, 2)[1]}`) ?? sendProblem
   const app: FastifyInstance = Fastify({
     loggerInstance: log,
-    // Two lines for each request would cost more than most requests; refusals and failures are logged as they are sent.
+    // Two lines per request would cost more than most requests; refusals and failures are logged as they are sent.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     requestIdHeader: false,
     genReqId: requestId,
@@ -77,7 +77,7 @@ export function buildServer({
     keepAliveTimeout: BOUNDS.keepAliveTimeout,
     http: { maxHeaderSize: BOUNDS.headerBytesMax, headersTimeout: BOUNDS.headersTimeoutMs },
     routerOptions: { maxParamLength: BOUNDS.paramLengthMax },
-    // While the server closes, our own hook answers, in our envelope.
+    // While the server closes, our own hook answers, with our envelope.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => sendProblemAt(request.url)(error, request, guarded(request, reply)),
@@ -114,7 +114,7 @@ export function buildServer({
   return app
 }
 
-/** Of two Host headers a proxy may read one and we the other; of two credentials it would not be known which counts. */
+/** With two Host headers, a proxy may read one and we the other; of two credentials it is unclear which counts. */
 const SENT_ONCE = new Set(['host', 'authorization', 'x-api-key', 'idempotency-key', 'content-type'])
 
 function checkSingleHeaders({ raw: { rawHeaders } }: FastifyRequest): void {
@@ -127,7 +127,7 @@ function checkSingleHeaders({ raw: { rawHeaders } }: FastifyRequest): void {
   }
 }
 
-/** Closes it; calls that are under way may end within this time, and are then cut off: a body may never come. */
+/** Closes it; calls in progress may end within this time, and are then cut off: a body may never arrive. */
 export async function closeServer(app: FastifyInstance, withinMs: number): Promise<void> {
   const late = setTimeout(() => app.server.closeAllConnections(), withinMs)
   await app.close().finally(() => clearTimeout(late))
@@ -135,7 +135,7 @@ export async function closeServer(app: FastifyInstance, withinMs: number): Promi
 
 const SWEEP_EVERY_MS = 50
 
-// A connection whose last request ends after the closing began falls idle, and would hold the server open for as long
+// A connection whose last request ends after closing began becomes idle, and would hold the server open as long
 // as it is kept alive.
 function sweepConnections({ server }: FastifyInstance, idle: ReadonlySet<Socket>): void {
   if (!server.listening) return
@@ -145,7 +145,7 @@ function sweepConnections({ server }: FastifyInstance, idle: ReadonlySet<Socket>
   server.once('close', () => clearInterval(sweep))
 }
 
-/** Connections without a request under way. Node counts one that has never sent any as busy, and clients open spares. */
+/** Connections without a request in progress. Node counts one that never sent any as busy, and clients open spares. */
 function watchIdle(server: Server): ReadonlySet<Socket> {
   const idle = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -166,7 +166,10 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
 }
 
-/** What an API answers is nobody's to keep: it may hold secrets. What is no JSON, or may be kept, says so itself. */
+/**
+ * Responses of an API must not be cached: they may contain secrets. Anything that is not JSON, or cacheable, sets its
+ * own header.
+ */
 const guarded = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
   reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
 

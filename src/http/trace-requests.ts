@@ -1,4 +1,4 @@
-// A span for each request, in the trace of its caller. Only with an exporter set up: see tracing.ts.
+// A span for each request, in its caller's trace. Only when an exporter is set up: see tracing.ts.
 import {
   context,
   defaultTextMapGetter,

@@ -1,13 +1,13 @@
-// A .zip as a stream: made a piece at a time as the client takes it, so that a large one neither fills the memory nor
-// holds up everybody else's requests.
+// A .zip as a stream, created in pieces as the client reads it, so that a large one neither fills the memory nor
+// delays other requests.
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { Zip, ZipDeflate } from 'fflate'
 
-/** `text` in pieces of any length. */
+/** `text` in chunks of any length. */
 export type ZippedFile = { name: string; text: Iterable<string> }
 
-/** Packing this much takes a few milliseconds. */
+/** Compressing this much takes a few milliseconds. */
 const PIECE_BYTES = 128 * 1024
 
 export const zipOf = (files: Iterable<ZippedFile>, madeAt: Date): Readable =>
@@ -27,7 +27,7 @@ async function* packed(files: Iterable<ZippedFile>, madeAt: Date): AsyncGenerato
   for (const { name, text } of files) {
     const parts = pieces(text)
     const first = parts.next().value ?? new Uint8Array(0)
-    // The memory for packing is made ready for each file anew, and of a small one that would be all of the work.
+    // The compressor's memory is initialised for each file, which would dominate the work for a small one.
     const file = new ZipDeflate(name, { mem: first.length < PIECE_BYTES ? 0 : 6 })
     file.mtime = madeAt
     zip.add(file)

@@ -1,4 +1,4 @@
-// Everything there is about one run, within bounds: for those who look into it, and to hand on to others.
+// Everything about one run, within limits: for debugging, and for sharing.
 
 import { maskHeaders, maskUrl } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -26,8 +26,8 @@ import {
 const MIB = 1024 * 1024
 
 /**
- * Of each kind so many, and so many bytes of what may be of any length. Together with the payload, the result and what
- * is bounded where it is written (dispatches, usage, the job), a bundle stays below 64 MiB.
+ * Limits per kind: a row count, and a byte budget for values of unbounded size. Together with the payload, the result
+ * and what is bounded when written (dispatches, usage, the job), a bundle stays below 64 MiB.
  */
 export const BUNDLE_BOUNDS = {
   events: { limit: 10_000, bytesMax: 12 * MIB },
@@ -51,7 +51,7 @@ export type DebugBundle = {
   deltas: LogDelta[]
   attempts: RunAttempt[]
   dispatches: DispatchRow[]
-  /** The latest first. */
+  /** Newest first. */
   checkpoints: CheckpointRow[]
   toolCalls: ToolCallRow[]
   usage: UsageRow[]
@@ -63,7 +63,7 @@ export type DebugBundle = {
   lineage: RunSummary[]
   /** The version that the run is bound to, without its secrets. */
   jobVersion: JobVersionRow | undefined
-  /** Which of the lists do not hold everything. */
+  /** Names of the lists that were cut off. */
   truncated: string[]
 }
 
@@ -95,7 +95,7 @@ export async function readDebugBundle(ctx: Ctx, run: RunRow): Promise<DebugBundl
     why,
     events: events.rows,
     deltas: deltas.rows,
-    // The events of its first attempts may be among those that were left out.
+    // The events of its first attempts may have been cut off.
     attempts: events.cut
       ? await readAttempts(ctx, run)
       : withDispatches(events.rows, { run, dispatches, trace: body?.trace ?? null }),
@@ -126,7 +126,7 @@ const summaryOf = ({ id, publicId, jobSlug, state, attempt, lineageDepth, create
   createdAt,
 })
 
-/** A bundle is handed on to people who may not see the job itself. */
+/** A bundle may be shared with people who may not see the job itself. */
 const withoutSecrets = (definition: JobDefinition): JobDefinition => ({
   ...definition,
   endpointUrl: definition.endpointUrl && maskUrl(definition.endpointUrl),

@@ -1,4 +1,4 @@
-// Why a run stands where it stands, in a sentence and in fields: for the one who is paged at night.
+// Why a run is not progressing, as a sentence and as fields: for whoever is paged at night.
 
 import { findAgent } from '#agents/agents.sql.ts'
 import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
@@ -36,12 +36,12 @@ export type Why = {
   since: Date
   owner: string | null
   until: Date | null
-  /** Runs of its lane that are due before it, counted up to a bound. */
+  /** Runs of its lane that are due before it, counted up to a limit. */
   ahead: number | null
   details: Record<string, unknown>
 }
 
-/** Counting further than this would cost more than it tells. */
+/** Counting further would cost more than it tells. */
 export const AHEAD_MAX = 1_000
 
 export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
@@ -214,10 +214,10 @@ async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   }
 }
 
-/** A worker that polls asks more often than this. */
+/** A polling worker asks more often than this. */
 const SILENCE_MS_MAX = 60_000
 
-/** Undefined when somebody asks for the runs of its queue, or is busy with some of them. */
+/** Undefined when a worker is asking for the runs of its queue, or is executing some. */
 async function explainUnasked(
   ctx: Pick<Ctx, 'sql'>,
   { queue, projectId }: RunRow,

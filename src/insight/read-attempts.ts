@@ -1,4 +1,4 @@
-// The attempts of a run: what its log says of each, and for a run in debug mode what was sent and what came back.
+// The attempts of a run: from its log and, for a run in debug mode, with its dispatches.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { ATTEMPT_EVENTS, type Attempt, type AttemptEvent, attemptsOf } from '#core/attempts.ts'
@@ -8,11 +8,11 @@ import { findRunBody, type RunBody, type RunRow } from '#run-state/read/read-run
 
 export type RunAttempt = Attempt & { dispatch: DispatchRow | null }
 
-/** An attempt has three events at most; more of them than this are not shown. */
+/** An attempt has at most three such events; beyond this many, attempts are not shown. */
 const EVENTS_MAX = 3_000
 const BYTES_MAX = 16 * 1024 * 1024
 
-/** The first one first. */
+/** Oldest first. */
 export async function readAttempts(ctx: Pick<Ctx, 'sql' | 'reads'>, run: RunRow): Promise<RunAttempt[]> {
   const [log, dispatches, body] = await Promise.all([
     readRunLog(ctx.reads, {
@@ -32,16 +32,18 @@ export async function readAttempts(ctx: Pick<Ctx, 'sql' | 'reads'>, run: RunRow)
 
 type Known = { run: RunRow; dispatches: readonly DispatchRow[]; trace: RunBody['trace'] }
 
-/** Brings together what three places know of the same attempts. */
+/** Combines what three sources know of the same attempts. */
 export function withDispatches(events: readonly AttemptEvent[], { run, dispatches, trace }: Known): RunAttempt[] {
   const attempts = attemptsOf(events).map((attempt): RunAttempt => ({ ...attempt, dispatch: null }))
   for (const dispatch of dispatches) {
-    // Numbers begin anew with a redrive, and so does an attempt that was given back: it is the last one that had begun.
+    // Numbers start again after a redrive, and a returned attempt starts again: the record belongs to the last one that
+    // had started.
     const its = attempts.findLast((it) => it.attempt === dispatch.attempt && it.startedAt <= dispatch.startedAt)
     if (its) Object.assign(its, { dispatch, trace: dispatch.trace ?? its.trace })
   }
   const last = attempts.at(-1)
-  // The run keeps the trace of the latest dispatch that was settled: it is the last attempt's if its node said its end.
+  // The run keeps the trace of its latest settled dispatch: that is the last attempt's if its node reported the
+  // outcome.
   if (last && run.execution === 'http' && last.endedByOwner) last.trace ??= trace
   return attempts
 }

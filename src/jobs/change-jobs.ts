@@ -1,4 +1,4 @@
-// Jobs: created, changed (each change is a version), paused, resumed, deleted. Each change and the event that says so
+// Jobs: created, updated (each update is a version), paused, resumed, deleted. Each change and its event
 // are one transaction.
 
 import { isDeepStrictEqual } from 'node:util'
@@ -18,12 +18,12 @@ import { changeJob, findJob, insertJob, type JobRow, setPaused } from './jobs.sq
 import { requireJob } from './require-job.ts'
 import { cronProblem, isTimezone, nextTick } from './schedule.ts'
 
-/** Of people who change one job at the same moment, one is first each time. */
+/** Of several people who change one job at the same time, one succeeds per round. */
 const TRIES_MAX = 50
 
 type Asked = Cause & { projectId: string }
 
-/** Creates version 1 of a job. `signingSecret` signs what is sent to its endpoint. */
+/** Creates version 1 of a job. `signingSecret` signs requests to its endpoint. */
 export async function createJob(
   ctx: Ctx,
   asked: Asked & { slug: string; definition: JobDefinition; signingSecret: string },
@@ -52,11 +52,11 @@ type JobChange = {
   job: string
   slug?: string | undefined
   patch: Partial<JobDefinition>
-  /** Not of a version: what an endpoint verifies with is one thing at a time. */
+  /** Not part of a version: an endpoint verifies with one secret at a time. */
   signingSecret?: string | undefined
 }
 
-/** Lays `patch` over the job's current version, as a new version; the runs under way keep theirs. */
+/** Merges `patch` over the job's current version, as a new version; runs in progress keep theirs. */
 export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<JobRow> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const job = await requireJob(ctx, asked.projectId, asked.job)
@@ -65,7 +65,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
     const slug = asked.slug ?? job.slug
     if (slug !== job.slug && (await findJob(ctx.sql, asked.projectId, { slug }))) throw refuse('job_exists', { slug })
     const version = job.version + 1
-    // A cron that did not change keeps its tick, whatever it is by now: it may fire while we look.
+    // An unchanged cron keeps its next tick, whatever that is by now: it may fire while we read.
     const sameCron =
       definition.cron === job.definition.cron &&
       definition.timezone === job.definition.timezone &&
@@ -91,7 +91,7 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
         if (!changed) throw new Lost()
       },
     ).catch((error: unknown) => {
-      // Another job was given the slug while we looked.
+      // Another job took the slug after we looked.
       if (isDuplicate(error)) throw refuse('job_exists', { slug })
       if (!(error instanceof Lost)) throw error
     })
@@ -101,10 +101,10 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
   throw new Error(`job ${asked.job} kept changing while it was being updated`)
 }
 
-/** Somebody else's version came first; ours is made again on top of it. */
+/** Another version was created first; ours is made again on top of it. */
 class Lost extends Error {}
 
-/** While a job is paused nothing of it is claimed; new runs wait or are refused, as the job says. */
+/** While a job is paused, none of its runs are claimed; new runs wait or are refused, as the job says. */
 export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: string | undefined }): Promise<JobRow> {
   const job = await requireJob(ctx, asked.projectId, asked.job)
   if (!job.pausedAt) {
@@ -137,8 +137,8 @@ const nextCron = (ctx: Ctx, definition: JobDefinition): Date | undefined =>
     : undefined
 
 /**
- * Checks what is new beside `before`: what was right once, such as a cron that has fired, is no reason to refuse another
- * change. What is being enabled is checked whole.
+ * Validates only what differs from `before`: something that was valid once, such as a cron that has fired, is no reason
+ * to refuse another change. A job that is being enabled is validated in full.
  */
 async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, before?: JobDefinition): Promise<void> {
   const isNew = (...fields: (keyof JobDefinition)[]) =>
@@ -163,7 +163,7 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
   if (problem) throw refuseField(problem.field, problem.message)
 }
 
-/** Else each tick would be refused, and nobody told but the log. */
+/** Otherwise each tick would be refused, and only the log would say so. */
 async function checkCronPayload(projectId: string, { payloadSchema, cronPayload }: JobDefinition): Promise<void> {
   if (!payloadSchema || cronPayload === null) return
   const about = { projectId, schema: payloadSchema, value: cronPayload, name: 'cron_payload' }
@@ -181,7 +181,7 @@ async function checkEndpointOf(ctx: Ctx, { execution, endpointUrl }: JobDefiniti
   if (!checked.ok) throw refuseField('endpoint_url', checked.message)
 }
 
-/** A client that sends back what it was shown does not change the secrets that were masked in it. */
+/** A client that sends back what it was shown does not change the masked secrets. */
 function withSecretsKept<T extends Partial<JobDefinition>>(sent: T, kept: JobDefinition['endpointHeaders']): T {
   if (!sent.endpointHeaders) return sent
   const unmasked = unmaskHeaders(sent.endpointHeaders, kept)
@@ -191,7 +191,7 @@ function withSecretsKept<T extends Partial<JobDefinition>>(sent: T, kept: JobDef
 
 type Fact = { jobId: string; type: string; data: object }
 
-/** Writes a change of a job and the event that says so in one transaction. */
+/** Writes a change of a job and its event in one transaction. */
 export async function writeJobChange(
   ctx: Ctx,
   asked: Asked,

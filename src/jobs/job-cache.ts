@@ -1,5 +1,5 @@
-// Jobs by the words that triggers use for them, and versions by number. A version never changes. A current job may
-// be out of date here, and no harm comes of it: the statement that creates runs compares the version, and says so.
+// Caches jobs by id or slug, and versions by number. A version never changes. A current job may be stale here, which
+// does no harm: the statement that creates runs compares the version, and reports a mismatch.
 import { LRUCache } from 'lru-cache'
 import { part } from '#bell/part.ts'
 import { isUuid } from '#postgres/id.ts'
@@ -7,9 +7,9 @@ import type { Sql } from '#postgres/sql.ts'
 import { findJob, findJobVersion, type JobRow, type JobVersionRow, readJobs } from './jobs.sql.ts'
 
 const JOBS_MAX = 5_000
-/** Of each kind of row: schemas, headers and what else a client may put into a definition are most of it. */
+/** Memory of a cached row: schemas, headers and other text that clients put into a definition are most of it. */
 const KEPT_BYTES_MAX = 64 * 1024 * 1024
-/** Of a row in memory, per character of its definition, and besides. */
+/** Memory of a row: per character of its definition, and fixed. */
 const BYTES_PER_CHARACTER = 3
 const BYTES_EACH = 2_000
 
@@ -25,7 +25,7 @@ export type JobCache = {
   find: (projectId: string, job: string) => Promise<JobRow | undefined>
   forget: (projectId: string, job: string) => void
   version: (jobId: string, version: number) => Promise<JobVersionRow>
-  /** The job of a run: there is one even when it was deleted since. */
+  /** The job of a run, which exists even if it has been deleted since. */
   ofRun: (jobId: string) => Promise<JobRow>
 }
 
@@ -33,7 +33,7 @@ export const jobsOf = part<JobCache>(({ sql }) => jobCache(sql))
 
 function jobCache(sql: Sql): JobCache {
   const jobs = new LRUCache<string, JobRow>(BOUNDS)
-  // Slugs may change, and who works on a run may be told of it a little later.
+  // Slugs may change, and executors may learn of it a little later.
   const byId = new LRUCache<string, JobRow>({ ...BOUNDS, ttl: 10_000 })
   const versions = new LRUCache<string, JobVersionRow>(BOUNDS)
   async function ofRun(jobId: string): Promise<JobRow> {
@@ -67,7 +67,7 @@ function jobCache(sql: Sql): JobCache {
   }
 }
 
-/** A slug may look like an id, so what is no id of a job is tried as a slug. */
+/** A slug may look like an id, so an id that is not found is tried as a slug. */
 export async function findJobByIdOrSlug(sql: Sql, projectId: string, job: string): Promise<JobRow | undefined> {
   return (
     (isUuid(job) ? await findJob(sql, projectId, { id: job }) : undefined) ?? findJob(sql, projectId, { slug: job })

@@ -1,5 +1,5 @@
-// Jobs that depend on other jobs. A run of one begins only when the latest run of each has ended as wanted; until then
-// it waits, and is looked at whenever one of those ends.
+// Dependencies between jobs. A run of a job starts only once the latest run of each job it depends on has ended as
+// required; until then it waits, and is checked again whenever one of those ends.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type DependencyCondition, matchKeyOf } from '#core/dependency.ts'
@@ -26,12 +26,12 @@ import { jobsOf } from './job-cache.ts'
 import type { JobRow } from './jobs.sql.ts'
 import { requireJob } from './require-job.ts'
 
-/** More would be a graph that nobody can follow, and every trigger looks at all of them. */
+/** More would be a graph that nobody understands, and every trigger reads them all. */
 export const DEPENDENCIES_MAX = 100
 
 type Asked = Cause & { projectId: string; job: string }
 
-/** Makes a job depend on another one. Runs that exist already are not touched. */
+/** Makes a job depend on another. Existing runs are not affected. */
 export async function addDependency(
   ctx: Ctx,
   asked: Asked & { dependsOn: string; condition: DependencyCondition },
@@ -53,12 +53,12 @@ export async function addDependency(
     await rememberLatestEnd(tx, target.id)
     return { type: 'job.dependency_added', row: added }
   })
-  // A run may have ended by a statement that began before there was somebody to remember it for.
+  // A run may have ended in a statement that started before there was a dependency to record it for.
   await rememberLatestEnd(ctx.sql, target.id)
   return row
 }
 
-/** Named by its own id, or by the job that it points at. Runs that wait are looked at again soon. */
+/** Named by its own id, or by the job that it points to. Waiting runs are checked again soon. */
 export async function removeDependency(ctx: Ctx, asked: Asked & { dependency: string }): Promise<void> {
   const job = await requireJob(ctx, asked.projectId, asked.job)
   await change(ctx, asked, job, async (tx) => {
@@ -98,7 +98,7 @@ async function change(
   return row as DependencyRow
 }
 
-/** The dependencies of a run's job, and whether they are met for this run. */
+/** The dependencies of a run's job, and whether each is met for this run. */
 export async function dependencyStatus(
   ctx: Pick<Ctx, 'reads'>,
   run: RunRow,

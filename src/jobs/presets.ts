@@ -1,4 +1,4 @@
-// Presets: named sets of execution settings that a trigger or a restart may ask for by name.
+// Presets: named execution settings that a trigger or a restart selects by name.
 
 import { unmaskValues } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -10,18 +10,18 @@ import type { Db } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { countPresets, deletePreset, findPreset, lockPresets, type PresetRow, putPreset } from './presets.sql.ts'
 
-/** Presets of its own that a project may have. */
+/** Maximum number of a project's own presets. */
 export const PRESETS_MAX = 200
 
 type Asked = Cause & { projectId: string }
 
-/** What a preset says about a run's times, for a request that does not say so itself. */
+/** The timeout and attempts from a preset, for a request that does not set them itself. */
 export const timesOf = (preset: Preset | undefined): { timeoutSecs?: number; maxAttempts?: number } => ({
   ...(preset?.timeoutSecs != null && { timeoutSecs: preset.timeoutSecs }),
   ...(preset?.maxAttempts != null && { maxAttempts: preset.maxAttempts }),
 })
 
-/** Where a run with this preset waits, and what it is given; a job that Runyard calls itself has one queue only. */
+/** The queue and environment of a run with this preset; a job that Runyard dispatches has only one queue. */
 export const settingsOf = (preset: Preset): Pick<NewRun, 'preset' | 'queue' | 'environment'> => ({
   preset: preset.name,
   queue: preset.queue ?? undefined,
@@ -34,12 +34,12 @@ export async function requirePreset(ctx: Pick<Ctx, 'sql'>, projectId: string, na
   return preset
 }
 
-/** Makes a preset, or replaces the one of that name; runs that were given the old one keep its settings. */
+/** Creates or replaces a preset; runs that were given the old one keep its settings. */
 export const setPreset = (ctx: Ctx, asked: Asked & { preset: Preset }): Promise<PresetRow> =>
   change(ctx, asked, { type: 'preset.set', name: asked.preset.name }, async (tx) => {
     await lockPresets(tx, asked.projectId)
     const before = await findPreset(tx, asked.projectId, asked.preset.name)
-    // Sent back as it was shown, it keeps the secrets that were masked in it.
+    // Masked secrets that are sent back as shown keep their values.
     const unmasked = unmaskValues(asked.preset.environment, before?.environment ?? {})
     if ('problem' in unmasked) throw refuseField('environment', unmasked.problem)
     const row = await putPreset(tx, asked.projectId, { ...asked.preset, environment: unmasked.values })
@@ -48,7 +48,7 @@ export const setPreset = (ctx: Ctx, asked: Asked & { preset: Preset }): Promise<
     return row
   })
 
-/** A built-in preset that a project has replaced is there again afterwards. */
+/** A built-in preset that the project had replaced applies again afterwards. */
 export const removePreset = (ctx: Ctx, asked: Asked & { name: string }): Promise<void> =>
   change(ctx, asked, { type: 'preset.deleted', name: asked.name }, async (tx) => {
     if (!(await deletePreset(tx, asked.projectId, asked.name))) throw refuse('preset_not_found', { preset: asked.name })

@@ -1,4 +1,4 @@
-// A job that a caller named by id or slug, or the refusal that it was not found.
+// The job that a caller named by id or slug, or a refusal.
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { findJobByIdOrSlug } from './job-cache.ts'

@@ -1,8 +1,8 @@
-// Cron expressions, read in their job's time zone.
+// Cron expressions, evaluated in their job's time zone.
 import { Cron } from 'croner'
 import { LRUCache } from 'lru-cache'
 
-/** Why an expression is not usable; undefined when it is. A cron that never fires is a mistake, not a schedule. */
+/** Why an expression is not usable; undefined when it is. A cron that never fires is a mistake. */
 export function cronProblem(
   expression: string,
   timezone: string,
@@ -27,7 +27,7 @@ export const nextTick = (expression: string, timezone: string, after: Date): Dat
 const SCHEDULES_MAX = 5_000
 const schedules = new LRUCache<string, Cron>({ max: SCHEDULES_MAX })
 
-/** To read an expression takes longer than to find a tick of it. */
+/** Cached: parsing an expression takes longer than finding a tick. */
 function scheduleOf(expression: string, timezone: string): Cron {
   const name = `${timezone} ${expression}`
   const known = schedules.get(name)
@@ -40,7 +40,7 @@ function scheduleOf(expression: string, timezone: string): Cron {
 const TICKS_MAX = 10_000
 const ticksAfter = new LRUCache<string, number>({ max: TICKS_MAX })
 
-/** The tick after one. Jobs that share an expression are due at the same times, so it is found once for all of them. */
+/** The next tick. Jobs with the same expression are due at the same times, so it is computed once for all of them. */
 export function tickAfter(expression: string, timezone: string, tick: Date): Date | undefined {
   const name = `${tick.getTime()} ${timezone} ${expression}`
   const known = ticksAfter.get(name)
@@ -50,7 +50,7 @@ export function tickAfter(expression: string, timezone: string, tick: Date): Dat
   return next
 }
 
-/** The ticks from `from` to `to`, both inclusive; the last `max` of them, at the cost of that many. */
+/** The ticks from `from` to `to`, both inclusive: the last `max` of them, at the cost of that many. */
 export function ticksBetween(
   expression: string,
   timezone: string,
@@ -58,8 +58,8 @@ export function ticksBetween(
 ): Date[] {
   const schedule = scheduleOf(expression, timezone)
   const ticks: Date[] = []
-  // Backwards: a week of seconds that nobody was there for is never walked through. A millisecond later than `to`, as
-  // what comes before a tick is not the tick itself.
+  // Backwards: a missed week of ticks every second is never walked through. A millisecond later than `to`, because
+  // the previous tick is strictly before it.
   let [tick] = schedule.previousRuns(1, new Date(to.getTime() + 1))
   while (tick && tick >= from && ticks.length < max) {
     ticks.push(tick)

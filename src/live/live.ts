@@ -1,4 +1,4 @@
-// What is watched from outside: a run's stream, a run's chunks, a project's feed.
+// What clients can follow: a run's stream, a run's chunks, a project's feed.
 import type { ServerResponse } from 'node:http'
 import type { RunLogRow } from '#log/read-log.sql.ts'
 import type { TailCursor, TailEvent } from '#log/tail.sql.ts'
@@ -9,9 +9,9 @@ import type { Wire } from './wire.ts'
 
 export type RunStream = {
   projectId: string
-  /** As `readRunHead` found it. */
+  /** As returned by `readRunHead`. */
   run: WatchedRun & { lastSequence: number }
-  /** With deltas, or events alone. */
+  /** With deltas, or events only. */
   deltas: boolean
   afterSequence: number
   wire: Wire<RunLogRow, number>
@@ -21,11 +21,14 @@ export type RunStream = {
 export type TailStream = { projectId: string; after: TailCursor; wire: Wire<TailEvent, TailCursor> }
 
 export type Live = {
-  /** Ends when the run is over and everything after the given place was sent. Throws a Refusal when there are too many streams. */
+  /**
+   * Ends when the run has ended and everything after the given position was sent. Throws a Refusal when there are too
+   * many streams.
+   */
   streamRun(res: ServerResponse, stream: RunStream): void
   streamTail(res: ServerResponse, stream: TailStream): void
   count(): number
-  /** Ends all streams; to be called before the HTTP server is closed, which waits for them. */
+  /** Ends all streams; call it before closing the HTTP server, which waits for them. */
   close(): void
 }
 
@@ -35,7 +38,7 @@ export function goLive(options: WatchOptions & StreamsOptions): Live {
   const tail = watchTail(options)
   return {
     streamRun(res, { projectId, run, deltas, afterSequence, wire, fill }) {
-      // A place beyond the end would wait for numbers to come, and leave out what comes before they do.
+      // A position beyond the end would wait for those numbers, and omit what comes before them.
       const at = Math.min(afterSequence, run.lastSequence)
       streams.open(res, { projectId, wire, at, follow: (follower) => runs.follow(run, deltas, follower, fill) })
     },

@@ -1,4 +1,4 @@
-// All streams of this process: how many there may be, their heartbeats, and their end when the process stops.
+// All streams of this process: their limits, their heartbeats, and their end when the process stops.
 import type { ServerResponse } from 'node:http'
 import { refuse } from '#core/error.ts'
 import { Stream } from './stream.ts'
@@ -8,7 +8,7 @@ import type { Wire } from './wire.ts'
 export type OpenStream<Row, At> = {
   projectId: string
   wire: Wire<Row, At>
-  /** The place after which the stream begins. */
+  /** The position after which the stream begins. */
   at: At
   follow: (follower: Follower) => Watch<Row, At>
 }
@@ -17,7 +17,7 @@ export type Streams = {
   /** Throws a Refusal, before anything is written, when there are too many. */
   open<Row, At>(res: ServerResponse, stream: OpenStream<Row, At>): void
   count(): number
-  /** Ends them all; their clients come back, to another node. */
+  /** Ends them all; their clients reconnect to another node. */
   close(): void
 }
 
@@ -26,18 +26,18 @@ export type StreamsOptions = { streamsMax?: number; streamsPerProjectMax?: numbe
 const HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache',
-  // Proxies of the nginx family would collect frames before they pass them on.
+  // Proxies such as nginx would otherwise buffer frames.
   'X-Accel-Buffering': 'no',
 }
 const RETRY = 'retry: 1000\n\n'
-/** Heartbeats written in one turn of the event loop. */
+/** Heartbeats written per turn of the event loop. */
 const BEATS_PER_TURN = 500
 
 export function serveStreams(options: StreamsOptions = {}): Streams {
   const { streamsMax = 20_000, streamsPerProjectMax = 15_000, heartbeatSecs = 15 } = options
   const streams = new Set<Stream>()
   const perProject = new Map<string, number>()
-  // One timer for all streams, and one clock: it counts seconds while there are streams.
+  // One timer and one clock for all streams; it counts seconds while there are streams.
   const clock = { seconds: 0 }
   let timer: NodeJS.Timeout | undefined
   let closed = false

@@ -1,10 +1,10 @@
-// One client's stream of server-sent events: a place in a log, and a response. It reads after its place, writes, and
-// waits for the watch to wake it. It reads on when the client has taken what was written, so a slow one costs one page.
+// One client's stream of server-sent events: a position in a log, and a response. It reads, writes, and waits for the
+// watch to wake it. It reads on when the client has taken what was written (backpressure): a slow one costs one page.
 import type { ServerResponse } from 'node:http'
 import type { Follower, Page, Watch } from './watch.ts'
 import type { Wire } from './wire.ts'
 
-/** A client that takes nothing for so long is gone, or may come back with its Last-Event-ID. */
+/** A client that takes nothing for this long is gone, or may reconnect with its Last-Event-ID. */
 const STUCK_SECS = 60
 
 // biome-ignore lint/suspicious/noExplicitAny: a stream hands rows and places from its watch to its wire, and looks at neither.
@@ -17,7 +17,7 @@ type StreamOptions = {
   ended: (stream: Stream) => void
 }
 
-/** One client. There are thousands of them, so it is one object, with no timer, generator or controller of its own. */
+/** One client. There are thousands of them, so each is one object, without its own timer, generator or controller. */
 export class Stream implements Follower {
   readonly projectId: string
   #res: ServerResponse
@@ -26,11 +26,11 @@ export class Stream implements Follower {
   #watch: Watch<Anything, Anything> | undefined
   #clock: { seconds: number }
   #tellEnded: (stream: Stream) => void
-  /** The watch's rings when the latest read began. */
+  /** The watch's ring count when the latest read began. */
   #seen = 0
   #more = true
   #reading = false
-  /** What was written has not left yet. */
+  /** What was written has not been sent yet. */
   #full = false
   #ended = false
   #wroteAt: number
@@ -48,7 +48,7 @@ export class Stream implements Follower {
     res.on('error', () => {}) // The client is gone, and 'close' follows.
   }
 
-  /** It follows before it reads: what comes in between wakes it. */
+  /** It subscribes before it reads, so anything that arrives in between wakes it. */
   begin(follow: (follower: Follower) => Watch<Anything, Anything>): void {
     if (this.#res.destroyed) {
       this.#leave()
@@ -76,7 +76,7 @@ export class Stream implements Follower {
     if (this.#ended) return
     this.#leave()
     this.#res.end()
-    // The rest is with the socket; a client that never takes it must not hold it for ever.
+    // The rest is in the socket's buffer; a client that never takes it must not keep it forever.
     if (this.#res.writableLength > 0) this.#res.setTimeout(STUCK_SECS * 1_000, () => this.#res.destroy())
   }
 
@@ -85,7 +85,7 @@ export class Stream implements Follower {
     this.#seen = this.#watch!.rings
     this.#watch!.read(this.#at).then(
       (page) => this.#take(page),
-      // Whoever reads has told of it, and wakes its followers when it can read again.
+      // The reader has logged the failure, and wakes its followers when it can read again.
       () => {
         this.#reading = false
       },
@@ -125,7 +125,7 @@ export class Stream implements Follower {
   }
 }
 
-/** As one buffer, made once for all streams that are at the same place and speak the same way. It lives as long as the page. */
+/** As one buffer, shared by all streams at the same position with the same wire. It lives as long as the page. */
 const formatted = new WeakMap<Page<unknown, unknown>, Map<Wire<Anything, Anything>, Buffer>>()
 const NOTHING = Buffer.alloc(0)
 

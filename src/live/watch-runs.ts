@@ -1,5 +1,5 @@
 // The runs that are followed in this process. A ring names its run, so only that run's followers read; a slow tick
-// asks for the last sequence of all followed runs at once, and finds what a lost ring would have told.
+// asks for the last sequence of all followed runs at once, which makes up for lost rings.
 
 import type { Bell, Rung } from '#bell/bell.ts'
 import { isOver } from '#core/run.ts'
@@ -11,13 +11,13 @@ export type WatchedRun = { runId: string; createdAt: Date }
 export type RunWatch = Watch<RunLogRow, number>
 
 /**
- * What a surface shows beside the log: rows as it needs them, or the first of them, when all would be too much at once.
+ * What a wire needs beside the log: rows, or the first of them when all would be too much at once.
  * Streams of one run whose fill has the same name share what they read.
  */
 export type Fill = { name: string; rows(rows: readonly RunLogRow[]): Promise<RunLogRow[]> }
 
 export type RunWatches = {
-  /** With the run's deltas, or its events alone. */
+  /** With the run's deltas, or its events only. */
   follow(run: WatchedRun, deltas: boolean, follower: Follower, fill?: Fill): RunWatch
   close(): void
 }
@@ -25,16 +25,16 @@ export type RunWatches = {
 export type WatchOptions = { sql: Sql; bell: Pick<Bell, 'listen'>; log: (line: string) => void; tickMs?: number }
 
 export const TICK_MS = 2_000
-/** A slow client holds one page in memory; it is also what one write to a client carries at most. */
+/** A slow client has one page buffered; this is also the most that is written to a client at once. */
 export const PAGE = { limit: 200, bytesMax: 262_144 } as const
 const RUNS_PER_QUERY = 10_000
 
 type Watched = {
   runId: string
   watch: OwnedWatch<RunLogRow, number>
-  /** The run's last sequence, as the latest read to its end found it. */
+  /** The run's last sequence, as of the latest read that reached its end. */
   known: number
-  /** Somebody's read failed, and nothing but the tick will make them read again. */
+  /** A read failed, and only the tick will make its followers read again. */
   failed: boolean
   unlisten: () => void
 }
@@ -44,9 +44,9 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   let timer: NodeJS.Timeout | undefined
   let looking = false
   let lookAgain = false
-  /** What is told once, until it works again. */
+  /** Logged once, until it works again. */
   let failing: 'look' | 'read' | undefined
-  /** What was visible when all followed runs were last looked at; with thousands of idle ones a look is not free. */
+  /** What was visible when all followed runs were last checked; with thousands of idle ones a check is not free. */
   let lookedAt = ''
 
   function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean, fill: Fill | undefined): Watched {
@@ -85,7 +85,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
     return one
   }
 
-  /** Asks for all followed runs at once, and wakes the followers of those that have more than they were read for. */
+  /** Checks all followed runs at once, and wakes the followers of those that have more than was read. */
   async function look(): Promise<void> {
     lookAgain = looking
     if (looking) return
@@ -96,7 +96,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       const failed = all.some((one) => one.failed)
       if (visible !== lookedAt || failed) await lookAt(all)
       lookedAt = visible
-      // A look that works does not tell whether reads do.
+      // A successful check does not prove that reads work.
       if (failing === 'look') failing = undefined
     } catch (error) {
       fail('look', error)
@@ -110,7 +110,7 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       const some = all.slice(from, from + RUNS_PER_QUERY)
       const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
       for (const one of some) {
-        // One that is gone has no last sequence: its followers find out.
+        // A deleted run has no last sequence: its followers find out.
         const isBehind = (last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known
         if (!isBehind && !one.failed) continue
         one.failed = false
@@ -146,13 +146,13 @@ async function filled(found: RunLogPage, fill: Fill): Promise<RunLogPage> {
   return { ...found, rows, more: found.more || rows.length < found.rows.length }
 }
 
-/** Turns what was read into a page, and remembers how far the run was seen to its end. */
+/** Turns rows into a page, and remembers how far the run was read. */
 function known(one: Watched, after: number, read: Awaited<ReturnType<typeof readRunLog>>): Page<RunLogRow, number> {
   if (!read) return { rows: [], next: after, more: false, over: true }
   const { rows, more, state, lastSequence } = read
   if (more) return { rows, next: rows.at(-1)!.sequence!, more, over: false }
-  // Numbers that have no row belong to what is not read here, or is no longer kept.
-  // A run that has fewer numbers than were seen is that of a server which lagged, and took over: they are given out anew.
+  // Numbers without a row belong to deltas that are not read here, or are no longer stored.
+  // A run with fewer numbers than were seen is on a server that lagged and took over: the numbers are assigned again.
   one.known = lastSequence < after ? lastSequence : Math.max(one.known, lastSequence)
   return { rows, next: lastSequence, more, over: isOver(state) }
 }

@@ -1,5 +1,5 @@
-// The log of whole projects, followed live. All followers of all projects here share one reader: the log's order does
-// not know projects, so that a reader of one passes the events of all of them anyway.
+// The logs of whole projects, followed live. All followers of all projects share one reader: the log's order does
+// not depend on projects, so a reader of one passes the events of all of them anyway.
 import type { Rung } from '#bell/bell.ts'
 import { readTail, type TailCursor, type TailEvent } from '#log/tail.sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
@@ -8,7 +8,7 @@ import { PAGE, TICK_MS, type WatchOptions } from './watch-runs.ts'
 export type TailWatch = Watch<TailEvent, TailCursor>
 export type TailWatches = { follow(projectId: string, follower: Follower): TailWatch; close(): void }
 
-/** The log may grow a thousand times a second; its followers look this often at most. */
+/** The log may grow a thousand times per second; its followers read at most this often. */
 const LOOK_EVERY_MS = 20
 const HELD_MS_MIN = 10
 const HELD_MS_MAX = 1_000
@@ -26,7 +26,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
   let heldMs = HELD_MS_MIN
   let failing = false
 
-  // Nobody follows all projects; it is there for what is read being shared.
+  // Never followed itself; it makes sharing of reads possible.
   const all = makeWatch<TailEvent, TailCursor>({ read, keyOf, unwatched: () => {} })
 
   async function read(after: TailCursor): Promise<TailPage> {
@@ -43,7 +43,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
     }
   }
 
-  /** A transaction that does not ring may hold events back, and its end is told by nobody. */
+  /** A transaction that does not ring may hold events back, and nobody rings when it ends. */
   function lookWhenLetGo(): void {
     if (held) return
     held = setTimeout(() => {
@@ -88,7 +88,7 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
       },
     })
     watched.set(projectId, watch)
-    // A read underway does not know of this project, and must not be shared with its followers.
+    // A read in progress does not know of this project, and must not be shared with its followers.
     all.ring()
     unlisten ??= bell.listen('tail', hear)
     timer ??= setInterval(ringAll, tickMs)

@@ -1,22 +1,22 @@
-// One log that is being watched, and those who follow it. Followers pull: a ring only tells them to look, and what
-// they read is shared, so that a thousand who stand at the same place make one query.
+// A log that is being watched, and its followers. Followers pull: a ring only tells them to look, and what
+// they read is shared, so that a thousand at the same position make one query.
 
 export type Page<Row, At> = {
   rows: readonly Row[]
-  /** Where to read on: everything up to it was looked at. */
+  /** Where to continue: everything up to it has been read. */
   next: At
   /** The read stopped at its limit, not at the end. */
   more: boolean
-  /** Beyond this page there is nothing, and nothing will come by itself. */
+  /** There is nothing after this page, and nothing will come by itself. */
   over: boolean
-  /** There is something that cannot be read yet, and nobody rings when it can. */
+  /** There is something that cannot be read yet, and nobody rings when it can be. */
   held?: boolean
 }
 
 export type Follower = { wake(): void }
 
 export type Watch<Row, At> = {
-  /** Counts the reasons to look. One that came after a read began may be about something that the read did not see. */
+  /** Counts the reasons to look. One that came after a read began may concern something that the read did not see. */
   readonly rings: number
   read(after: At): Promise<Page<Row, At>>
   leave(follower: Follower): void
@@ -24,13 +24,13 @@ export type Watch<Row, At> = {
 
 export type WatchOptions<Row, At> = {
   read: (after: At) => Promise<Page<Row, At>>
-  /** Equal for equal places. */
+  /** Equal for equal positions. */
   keyOf: (at: At) => string | number
   /** The last follower has left. */
   unwatched: () => void
 }
 
-/** What its owner may do with it. */
+/** The interface for its owner. */
 export type OwnedWatch<Row, At> = Watch<Row, At> & { ring(): void; join(follower: Follower): void }
 
 export function makeWatch<Row, At>({ read, keyOf, unwatched }: WatchOptions<Row, At>): OwnedWatch<Row, At> {
@@ -44,7 +44,7 @@ export function makeWatch<Row, At>({ read, keyOf, unwatched }: WatchOptions<Row,
     read(after) {
       const key = keyOf(after)
       const underway = flights.get(key)
-      // A read that began before the latest ring may miss what it is about, and is of use to nobody who heard it.
+      // A read that began before the latest ring may miss what was rung for, and is useless to those who heard it.
       if (underway?.rings === rings) return underway.page
       const flight = { rings, page: read(after) }
       flights.set(key, flight)

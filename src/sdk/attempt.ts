@@ -1,4 +1,4 @@
-// What a running attempt may call, in a handler's words: the routes of the contract with the run's id and token
+// What a running attempt may call, for handlers: the routes of the contract with the run's id and token
 // filled in.
 import * as authorizations from '#contract/authorizations.ts'
 import * as inputs from '#contract/inputs.ts'
@@ -35,9 +35,9 @@ const ATTEMPT_CALLS = {
   deleteState: state.deleteState,
 } as const satisfies Record<string, Route & { name: keyof Calls }>
 
-// A call whose answer was lost is sent again, until a node that is being restarted is back. Something may then be
-// recorded twice; but to fail the attempt instead would do all of it again, and record that twice. Only a run must
-// not be made twice: a spawn is repeated when it has an idempotency key.
+// A call whose reply was lost is retried until a restarting node is back. It may then be recorded twice, but failing
+// the attempt instead would do all of its work again, and record that twice. Only a run must not be created twice: a
+// spawn is retried when it has an idempotency key.
 const RETRIES_MAX = 8
 const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent', 'ask', 'authorize', 'settle'])
 
@@ -55,7 +55,7 @@ export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeo
 
 export type Claimed = Output<typeof claimRuns>['runs'][number]
 
-/** `onStale` is called when the lease is gone: another attempt, or nobody, has the run now, or it rests. */
+/** `onStale` is called when the lease is lost: another attempt, or nobody, has the run now, or it is suspended. */
 export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale: () => void): Attempt {
   const own = client.as(run_token)
   const calls = Object.entries(ATTEMPT_CALLS).map(([name, route]) => {
@@ -68,7 +68,7 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
           { retriesMax: RETRIES_MAX, repeatable: !NOT_TWICE.has(name), ...options },
         ).then(
           (answer) => {
-            // The run rests now, and its lease is over: the handler has nothing more to do.
+            // The run is suspended now, and its lease has ended: the handler has nothing more to do.
             if (putsToRest(name, input)) onStale()
             return answer
           },

@@ -1,4 +1,4 @@
-// One call: bounded in time, and repeated a few times where a repetition can do no harm.
+// One call: with a timeout, and retried a few times where that does no harm.
 import type { Route } from '#contract/route.ts'
 import { answeredError, RunyardError } from './error.ts'
 import { requestOf, type WireRequest } from './request.ts'
@@ -6,13 +6,13 @@ import { backOffMs, sleep } from './sleep.ts'
 
 export type CallOptions = {
   signal?: AbortSignal
-  /** For each try; 30 s when left out. */
+  /** Timeout of each attempt; defaults to 30 s. */
   timeoutMs?: number
-  /** Sent as Idempotency-Key; with it the call is repeated when its answer is lost. */
+  /** Sent as Idempotency-Key; with it the call is retried when its reply is lost. */
   idempotencyKey?: string
-  /** The caller knows that doing it twice does no harm. */
+  /** Asserted by the caller: doing it twice does no harm. */
   repeatable?: boolean
-  /** Tries after the first; 3 when left out. */
+  /** Number of retries; defaults to 3. */
   retriesMax?: number
 }
 
@@ -20,7 +20,7 @@ export type Connection = { baseUrl: string; credential: string | undefined }
 
 const TIMEOUT_MS = 30_000
 const RETRIES_MAX = 3
-/** A server that asks for more than this is told to the caller rather than waited for. */
+/** A longer Retry-After is reported to the caller instead of being waited for. */
 const RETRY_AFTER_MS_MAX = 60_000
 
 export async function callRoute(
@@ -81,12 +81,12 @@ export function send({ baseUrl, credential }: Connection, sending: Sending): Pro
     },
     ...(request.body !== undefined && { body: request.body }),
     signal,
-    // The API never redirects: whoever does stands in between, and is not to be handed the credential.
+    // The API never redirects: a redirect comes from something in between, which must not get the credential.
     redirect: 'error',
   })
 }
 
-/** There was no answer, or it broke off. */
+/** There was no reply, or it broke off. */
 export function unanswered(cause: unknown, late: boolean, what: string): RunyardError {
   const reason = late ? 'no answer in time' : reasonOf(cause)
   return new RunyardError({
@@ -98,7 +98,7 @@ export function unanswered(cause: unknown, late: boolean, what: string): Runyard
   })
 }
 
-/** fetch wraps what happened into "fetch failed", and several addresses into one error more. */
+/** fetch wraps the cause into "fetch failed", and several addresses into one more error. */
 function reasonOf(error: unknown): string {
   const { message, cause, errors } = (error ?? {}) as { message?: string; cause?: unknown; errors?: unknown[] }
   if (cause !== undefined) return reasonOf(cause)
@@ -111,13 +111,13 @@ function isRefused(error: unknown): boolean {
   return code === 'ECONNREFUSED' || (cause !== undefined && isRefused(cause))
 }
 
-/** Another try may help; for a call that is not safe to repeat, only when nothing was done by this one. */
+/** Whether a retry may succeed; for a call that is not safe to repeat, only if nothing was done. */
 function mayRepeat(error: RunyardError, safe: boolean): boolean {
   if ((error.retryAfterMs ?? 0) > RETRY_AFTER_MS_MAX) return false
   if (error.status === 429 || error.code === 'overloaded' || error.details.refused === true) return true
   return safe && (error.status === 0 || (error.status >= 502 && error.status <= 504))
 }
 
-/** What the server asked for, and a little more, so that all who were told the same do not come back together. */
+/** The Retry-After, plus jitter, so that clients with the same one do not retry together. */
 const pauseMs = ({ retryAfterMs }: RunyardError, tries: number): number =>
   retryAfterMs === undefined ? backOffMs(tries) : retryAfterMs + backOffMs(0)

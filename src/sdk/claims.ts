@@ -1,10 +1,10 @@
-// Asks for runs, as many as there is room for, again and again until it is told to stop.
+// Claims runs, as many as there is room for, until stopped.
 import type { Claimed } from './attempt.ts'
 import { RunyardError } from './error.ts'
 import { backOffMs, sleep } from './sleep.ts'
 
 type Claims = {
-  /** A long poll: answers when there is something, or after a while. */
+  /** A long poll: returns when there is something, or after a while. */
   claim: (limit: number) => Promise<Claimed[]>
   /** How many more runs there is room for, and when that may have changed. */
   room: () => number
@@ -17,7 +17,7 @@ type Claims = {
 const CLAIM_MAX = 500
 const PAUSE_MS_MIN = 250
 
-/** Throws what no other try would change, such as a key that is refused. */
+/** Throws errors that no retry would change, such as a refused key. */
 export async function claimUntilStopped({ claim, room, changed, take, signal, onError }: Claims): Promise<void> {
   let failures = 0
   while (!signal.aborted) {
@@ -31,7 +31,7 @@ export async function claimUntilStopped({ claim, room, changed, take, signal, on
       const claimed = await claim(limit)
       for (const one of claimed) take(one, askedAtMs)
       failures = 0
-      // A server that is shutting down ends the poll early: asking again at once would be a busy loop.
+      // A server that is shutting down ends the poll early: asking again immediately would be a busy loop.
       const early = performance.now() - askedAtMs < PAUSE_MS_MIN
       if (claimed.length === 0 && early) await sleep(PAUSE_MS_MIN, signal)
     } catch (error) {
@@ -43,6 +43,6 @@ export async function claimUntilStopped({ claim, room, changed, take, signal, on
   }
 }
 
-/** A key that is refused stays refused, and so does a request that is not understood. */
+/** A refused key stays refused, and so does an invalid request. */
 const isHopeless = (error: unknown): boolean =>
   !(error instanceof RunyardError) || (error.status >= 400 && error.status < 500 && error.status !== 429)

@@ -1,5 +1,5 @@
-// The client: one method for each route of the contract, under the route's own name. A route that is added to the
-// contract is here without another line.
+// The client: one method for each route of the contract, under the route's name. A new route of the
+// contract needs no code here.
 import * as access from '#contract/access.ts'
 import * as agents from '#contract/agents.ts'
 import * as authorizations from '#contract/authorizations.ts'
@@ -32,13 +32,13 @@ import { type CallOptions, type Connection, callRoute } from './call.ts'
 import { type FollowOptions, followRun } from './follow.ts'
 
 export type ClientOptions = {
-  /** Where Runyard is, e.g. http://127.0.0.1:8080; a path in it stays. */
+  /** Base URL of Runyard, e.g. http://127.0.0.1:8080; its path is kept. */
   baseUrl: string
-  /** An API key, or the token of a running attempt. In a browser the session's cookie may do without. */
+  /** An API key, or the token of a running attempt. A browser with a session cookie needs none. */
   credential?: string
 }
 
-// An input of which every field may be left out may itself be left out.
+// An input whose fields are all optional is itself optional.
 type Arguments<I> =
   Record<never, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions]
 
@@ -85,7 +85,7 @@ type CallableName = {
 export type Calls = { [Name in CallableName]: Contract[Name] extends Route ? Call<Contract[Name]> : never }
 
 export type Client = Calls & {
-  /** Every event of a run, from the beginning or after a sequence, once and in order, until the run is over. */
+  /** Every event of a run, from the beginning or after a sequence, once and in order, until the run ends. */
   follow: (runId: string, options?: FollowOptions) => AsyncGenerator<Event, void, undefined>
   /** The same server with another credential, such as the token of a running attempt. */
   as: (credential: string) => Client

@@ -1,7 +1,7 @@
-// The one error that calls throw: what the server answered, or that it did not answer.
+// The only error that calls throw: what the server answered, or that it did not answer.
 
 type Answered = {
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 when there was no reply. */
   status: number
   code: string
   message: string
@@ -14,12 +14,12 @@ type Answered = {
 export class RunyardError extends Error {
   override readonly name = 'RunyardError'
   readonly status: number
-  /** Stable, as the API documents it. Without an answer: `unreachable` or `timeout`. */
+  /** Stable, as documented in the API. Without a reply: `unreachable` or `timeout`. */
   readonly code: string
   readonly details: Record<string, unknown>
-  /** Finds the request in the server's log. */
+  /** Identifies the request in the server's log. */
   readonly requestId: string | undefined
-  /** How long the server asked to wait before the next try. */
+  /** The wait that the server asked for before a retry. */
   readonly retryAfterMs: number | undefined
 
   constructor({ status, code, message, details = {}, requestId, retryAfterMs, cause }: Answered) {
@@ -32,7 +32,7 @@ export class RunyardError extends Error {
   }
 }
 
-/** The error that an answer stands for. A proxy in between may have answered in its own format. */
+/** The error for a reply. A proxy in between may have answered in its own format. */
 export async function answeredError(response: Response): Promise<RunyardError> {
   const text = await response.text().catch(() => '')
   const { error, request_id } = envelopeOf(text)

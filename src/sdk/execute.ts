@@ -1,4 +1,4 @@
-// One run in the hands of the handler: what it is given, and what its end means.
+// One run in a handler: its input, and what its outcome means.
 import { type Attempt, type Claimed, makeAttempt } from './attempt.ts'
 import type { Client } from './client.ts'
 import { AttemptFailed, type Lease, ReturnRun } from './lease.ts'
@@ -7,21 +7,21 @@ import type { Ending, Settler } from './settler.ts'
 export type Handling<Payload> = {
   run: Claimed['run']
   payload: Payload
-  /** The latest checkpoint, to begin from. */
+  /** The latest checkpoint, to continue from. */
   checkpoint: Claimed['checkpoint']
-  /** What the attempt before this one failed with. */
+  /** The error of the previous attempt. */
   previousError: string | null
   attempt: Attempt
-  /** Aborted with an AttemptStopped, whose `told` is stop, pause or drain; a handler that obeys throws it. */
+  /** Aborted with an AttemptStopped, whose `told` is stop, pause or drain; a cooperative handler throws it. */
   signal: AbortSignal
 }
 
-/** What it returns is the result of the run; what it throws, its failure. */
+/** Its return value is the result of the run; an error that it throws is the failure. */
 export type Handle<Payload> = (handling: Handling<Payload>) => Promise<unknown>
 
 type Executor<Payload> = { client: Client; handle: Handle<Payload>; settler: Settler }
 
-/** Resolves when the run is settled, or not ours any more. */
+/** Resolves when the run is settled, or no longer ours. */
 export async function executeRun<Payload>({ client, handle, settler }: Executor<Payload>, lease: Lease): Promise<void> {
   const { claimed, signal } = lease
   const { run, payload, checkpoint, previous_error } = claimed
@@ -31,13 +31,13 @@ export async function executeRun<Payload>({ client, handle, settler }: Executor<
     .then(handle)
     .then((result): Ending => ({ outcome: 'completed', ...(result !== undefined && { result }) }))
     .catch((error: unknown) => endingOf(lease, error))
-  // A run that was taken away, or given back in the meantime, is not ours to settle.
+  // A run that was taken away, or returned in the meantime, is not ours to settle.
   if (lease.told === 'stop' || lease.settling) return
   lease.settling = true
   await settler.settle(lease, ending)
 }
 
-/** What the end of a handler by an error means for its run. */
+/** What an error thrown by a handler means for its run. */
 function endingOf({ told }: Lease, error: unknown): Ending {
   if (told === 'pause') return { outcome: 'paused' }
   if (told === 'drain' || error instanceof ReturnRun) return { outcome: 'returned' }

@@ -1,5 +1,5 @@
-// Follows a run's log over its event stream. The sequence of the last event handed out is the only bookmark: a
-// connection that breaks is opened again after it, so nothing is lost and nothing comes twice.
+// Follows a run's log over its event stream. The sequence of the last delivered event is the only cursor: a
+// broken connection is reopened after it, so nothing is lost and nothing is delivered twice.
 import type { Event } from '#contract/event.ts'
 import { streamRun } from '#contract/events.ts'
 import type { Output } from '#contract/route.ts'
@@ -11,22 +11,22 @@ import { backOffMs, sleep } from './sleep.ts'
 import { readSse } from './sse.ts'
 
 export type FollowOptions = {
-  /** Events after this sequence; from the beginning when left out. */
+  /** Events after this sequence; defaults to the beginning. */
   afterSequence?: number
-  /** Whether stream chunks and debug lines come too; they do when left out. */
+  /** Whether to include stream chunks and debug lines; defaults to true. */
   deltas?: boolean
   signal?: AbortSignal
 }
 
-/** The server sends a comment every 15 s: who is silent for so long is gone, whatever the network says. */
+/** The server sends a comment every 15 s: silence for this long means that it is gone, whatever the network says. */
 const SILENT_MS_MAX = 45_000
-/** How long a server may be away before the follower gives up. */
+/** How long a server may be unreachable before the follower fails. */
 const AWAY_MS_MAX = 5 * 60_000
 
 type Place = {
   sequence: number
   options: FollowOptions
-  /** Tries since the server was heard of last, and since when it is away. */
+  /** Retries since the server last sent anything, and since when it has been unreachable. */
   failures: number
   awaySinceMs: number | undefined
 }
@@ -42,7 +42,8 @@ export async function* followRun(
     const before = place.sequence
     try {
       yield* readOnce(connection, runId, place)
-      // A stream ends after the run's last event, but also when its node shuts down. The run itself knows.
+      // A stream ends after the run's last event, but also when its node shuts down. The run's state decides which it
+      // was.
       if (over && place.sequence === before) return
       const run = await readRun(connection, runId, options.signal)
       over = run.finished_at !== null
@@ -55,7 +56,7 @@ export async function* followRun(
   }
 }
 
-/** Pauses before the next try; throws what another try would not change. */
+/** Waits before the next retry; throws errors that no retry would change. */
 async function waitOut(error: unknown, place: Place): Promise<void> {
   if (!(error instanceof RunyardError) || isHopeless(error)) throw error
   place.awaySinceMs ??= performance.now()
@@ -63,7 +64,7 @@ async function waitOut(error: unknown, place: Place): Promise<void> {
   await sleep(Math.max(backOffMs(++place.failures), error.retryAfterMs ?? 0), place.options.signal)
 }
 
-/** What one connection delivers. `place` is moved on before an event is handed out. */
+/** Delivers the events of one connection. `place` advances before an event is delivered. */
 async function* readOnce(connection: Connection, runId: string, place: Place): AsyncGenerator<Event> {
   const hangUp = new AbortController()
   let timer = setTimeout(() => hangUp.abort(), SILENT_MS_MAX)
@@ -86,7 +87,7 @@ async function* readOnce(connection: Connection, runId: string, place: Place): A
       const event = JSON.parse(message.data) as Event
       if (event.sequence === null || event.sequence <= place.sequence) continue
       place.sequence = event.sequence
-      // What the consumer does with it takes as long as it takes; the silence of the server is another matter.
+      // The consumer may take as long as it likes; only the server's silence counts.
       clearTimeout(timer)
       yield event
       alive()
@@ -105,6 +106,6 @@ const readRun = (connection: Connection, runId: string, signal: AbortSignal | un
     options: signal ? { signal } : {},
   }) as Promise<Output<typeof getRun>>
 
-/** Trying again would give the same answer. */
+/** A retry would give the same answer. */
 const isHopeless = ({ status }: RunyardError): boolean =>
   status >= 400 && status < 500 && status !== 408 && status !== 429

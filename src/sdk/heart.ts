@@ -1,4 +1,4 @@
-// Keeps all leases of a worker alive by one call, and tells their handlers what the answer says.
+// Renews all leases of a worker with one call, and passes the signals in the reply to their handlers.
 import type { Client } from './client.ts'
 import { RunyardError } from './error.ts'
 import type { Lease } from './lease.ts'
@@ -6,20 +6,20 @@ import type { Lease } from './lease.ts'
 type HeartOptions = {
   client: Client
   workerId: string
-  /** Those held now; looked at with every beat. */
+  /** The held leases; read at every beat. */
   leases: () => Iterable<Lease>
   leaseMs: number
   onError: (error: unknown) => void
 }
 
 const LEASES_MAX = 2_000
-/** A word to stop is heard within a second, as long as few leases make the beat cheap. */
+/** A stop is noticed within a second, as long as few leases keep the beat cheap. */
 const EVERY_MS = 1_000
 const EVERY_MS_PER_LEASE = 10
 
 export function startHeart({ client, workerId, leases, leaseMs, onError }: HeartOptions): { stop: () => void } {
-  // A third at most: one beat may get lost, and the event loop may be blocked for as long again, before a lease ends.
-  // A loop blocked for longer than that shall lose its leases: it may never come back.
+  // At most a third: one beat may get lost, and the event loop may be blocked for as long again, before a lease
+  // expires. A worker whose loop is blocked for longer must lose its leases: it may never come back.
   const everyMs = (count: number) => Math.min(leaseMs / 3, EVERY_MS + EVERY_MS_PER_LEASE * count)
   const retryMs = Math.min(1_000, leaseMs / 10)
   const stopping = new AbortController()
@@ -31,12 +31,12 @@ export function startHeart({ client, workerId, leases, leaseMs, onError }: Heart
     let pauseMs = retryMs
     try {
       for (let from = 0; from < held.length; from += LEASES_MAX) await beatSome(held.slice(from, from + LEASES_MAX))
-      // From when it was sent: an answer that took long must not put the next beat off.
+      // From when it was sent: a slow reply must not delay the next beat.
       pauseMs = Math.max(0, everyMs(held.length) - (performance.now() - sentAtMs))
     } catch (error) {
       if (stopping.signal.aborted) return
       onError(error)
-      // Out of touch for the whole of a lease: somebody else may be at work on these by now.
+      // No contact for a whole lease: someone else may be working on these runs by now.
       for (const lease of held) if (performance.now() > lease.endsAtMs) lease.tell('stop')
     }
     if (!stopping.signal.aborted) timer = setTimeout(beat, pauseMs)

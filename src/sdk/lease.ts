@@ -1,13 +1,13 @@
-// A lease that this worker holds, and how its handler is told to stop.
+// A lease that this worker holds, and how its handler is stopped.
 import type { Claimed } from './attempt.ts'
 
 /**
- * stop: the lease is gone, drop the work. pause: checkpoint, then throw. drain: this worker is closing; what is not
- * finished in a moment goes back to the queue, and continues elsewhere from its checkpoint.
+ * stop: the lease is lost, drop the work. pause: save a checkpoint, then throw. drain: this worker is closing; what is
+ * not finished shortly returns to the queue, and continues elsewhere from its checkpoint.
  */
 export type Told = 'stop' | 'pause' | 'drain'
 
-/** The reason of a handler's AbortSignal; a handler that obeys throws it. */
+/** The reason of a handler's AbortSignal; a cooperative handler throws it. */
 export class AttemptStopped extends Error {
   override readonly name = 'AttemptStopped'
   readonly told: Told
@@ -17,7 +17,7 @@ export class AttemptStopped extends Error {
   }
 }
 
-/** Thrown by a handler that cannot go on now: the run goes back to its queue, and no attempt is used up. */
+/** Thrown by a handler that cannot continue now: the run returns to its queue, and no attempt is used up. */
 export class ReturnRun extends Error {
   override readonly name = 'ReturnRun'
 }
@@ -39,10 +39,10 @@ type FailureOptions = { code?: string; retryable?: boolean; retryInSecs?: number
 
 export type Lease = {
   claimed: Claimed
-  /** By this process's own clock, from before the request that renewed it: the server's end is never earlier. */
+  /** By this process's clock, from before the request that renewed it: the server's expiry is never earlier. */
   endsAtMs: number
   told: Told | undefined
-  /** Its handler has ended, and what came of it is being settled. */
+  /** Its handler has ended, and the outcome is being settled. */
   settling: boolean
   signal: AbortSignal
   tell: (told: Told) => void
@@ -57,7 +57,7 @@ export function makeLease(claimed: Claimed, endsAtMs: number): Lease {
     settling: false,
     signal: abort.signal,
     tell(told) {
-      // A signal fires once, but a pause or a drain may still turn into a stop.
+      // A signal fires only once, but a pause or a drain may still become a stop.
       if (lease.told === 'stop' || lease.told === told) return
       lease.told = told
       abort.abort(new AttemptStopped(told))

@@ -1,5 +1,5 @@
-// What a call looks like on the wire: a route of the contract says which fields of the input go into the path,
-// which into the query, and that the rest is the body.
+// Builds the request of a call: a route of the contract says which fields of the input belong to the path and
+// to the query, and that the rest is the body.
 import type { Route } from '#contract/route.ts'
 
 export type WireRequest = {
@@ -28,7 +28,7 @@ const propertiesOf = (schema: unknown): Record<string, Fields> => (schema as Sha
 
 function segment(name: string, value: unknown): string {
   const text = value === undefined || value === null ? '' : String(value)
-  // Every URL parser drops these segments, encoded or not: the call would go to another path.
+  // Every URL parser removes these segments, encoded or not: the call would reach another path.
   if (text === '' || text === '.' || text === '..') throw new TypeError(`${name} must not be "${text}"`)
   return encodeURIComponent(text)
 }
@@ -36,7 +36,7 @@ function segment(name: string, value: unknown): string {
 function pairs(name: string, value: unknown, schema: Fields): [string, string][] {
   if (value === undefined) return []
   if (!Array.isArray(value)) return [[name, String(value)]]
-  // An empty list differs from none at all, and only a list separated by commas can say so.
+  // An empty list differs from no list, and only a comma-separated list can express it.
   if (value.length === 0) return schema['x-comma-list'] ? [[name, '']] : []
   return value.map((item) => [name, String(item)])
 }

@@ -1,4 +1,4 @@
-// Hands in what became of attempts. The first goes at once; those that end while it is under way go together.
+// Settles attempts. The first outcome is sent immediately; those that arrive while a call is in progress are batched.
 import type { Input } from '#contract/route.ts'
 import type { settleRuns } from '#contract/runs/workers.ts'
 import type { Client } from './client.ts'
@@ -14,15 +14,15 @@ type Waiting = { lease: Lease; ending: Ending; done: () => void; givenUpAtMs: nu
 type SettlerOptions = { client: Client; onError: (error: unknown) => void }
 
 const SETTLEMENTS_MAX = 500
-/** A server that is being restarted is back by then; later the lease has ended anyhow. */
+/** A restarting server is back by then; later, the lease has expired anyway. */
 const SETTLE_MS_MAX = 30_000
 
 export type Settler = {
-  /** Resolves when it is settled, or cannot be any more; which of both, only the log of the run tells for sure. */
+  /** Resolves when it is settled, or can no longer be; only the log of the run tells which. */
   settle: (lease: Lease, ending: Ending) => Promise<void>
   /** Resolves when nothing is waiting. */
   idle: () => Promise<void>
-  /** Nothing is tried again after this. */
+  /** Nothing is retried after this. */
   giveUp: () => void
 }
 
@@ -36,7 +36,7 @@ export function makeSettler({ client, onError }: SettlerOptions): Settler {
     flushing = undefined
   }
 
-  /** Safe to repeat: a settlement that was taken has ended its lease, and is refused the second time. */
+  /** Safe to retry: an accepted settlement has ended its lease, so a second one is refused. */
   async function send(batch: Waiting[]): Promise<void> {
     for (let tries = 0; batch.length > 0; tries++) {
       try {
@@ -59,7 +59,7 @@ export function makeSettler({ client, onError }: SettlerOptions): Settler {
 
   function take({ lease, ending, done }: Waiting, problem: { code: string; message: string } | undefined): void {
     if (problem && ending.outcome === 'completed' && !GONE.has(problem.code)) {
-      // The result itself was refused: too large, or not what the job's schema asks for. Another attempt would not help.
+      // The result itself was refused: too large, or not valid for the job's schema. Another attempt would not help.
       const { code, message } = problem
       void settle(lease, { outcome: 'failed', error: message, error_code: code, retryable: false }).then(done)
       return
@@ -71,7 +71,7 @@ export function makeSettler({ client, onError }: SettlerOptions): Settler {
   function settle(lease: Lease, ending: Ending): Promise<void> {
     return new Promise((resolve) => {
       waiting.push({ lease, ending, done: resolve, givenUpAtMs: performance.now() + SETTLE_MS_MAX })
-      // In a microtask: endings of the same moment share the first call.
+      // In a microtask, so that outcomes of the same moment share the first call.
       flushing ??= Promise.resolve().then(flush)
     })
   }
@@ -85,7 +85,7 @@ export function makeSettler({ client, onError }: SettlerOptions): Settler {
   }
 }
 
-/** The lease is over, whoever ended it: nothing is left to settle. */
+/** The lease has ended, for whatever reason: nothing is left to settle. */
 const GONE: ReadonlySet<string> = new Set(['stale_lease', 'run_over', 'run_not_found'])
 
 const settlementOf = ({ lease: { claimed }, ending }: Waiting): Settlement => ({
@@ -96,6 +96,6 @@ const settlementOf = ({ lease: { claimed }, ending }: Waiting): Settlement => ({
 
 const isTooLarge = (error: unknown): boolean => error instanceof RunyardError && error.status === 413
 
-/** Asking again would give the same answer. */
+/** A retry would give the same answer. */
 const isHopeless = (error: unknown): boolean =>
   !(error instanceof RunyardError) || (error.status >= 400 && error.status < 500 && error.status !== 429)

@@ -1,12 +1,12 @@
-// Server-sent events, read from the bytes of a response as the standard says: three kinds of line ends, several
-// `data` lines for one message, comments that mean only "still here".
+// Parses server-sent events from the bytes of a response, as the standard says: three kinds of line ends, several
+// `data` lines per message, comments as keepalives.
 
 export type SseMessage = { id: string | undefined; event: string; data: string }
 
-/** Longer than anything that Runyard sends; a stream without line ends must not fill the memory. */
+/** Longer than anything that Runyard sends; a stream without line ends must not exhaust the memory. */
 const LINE_LENGTH_MAX = 32 * 1024 * 1024
 
-/** `onBytes` is told of every piece that arrives, comments included: the other side is alive. */
+/** `onBytes` is called for every chunk that arrives, including comments: the other side is alive. */
 export async function* readSse(
   bytes: ReadableStream<Uint8Array>,
   onBytes: () => void = () => {},
@@ -16,7 +16,7 @@ export async function* readSse(
   let data: string[] = []
   for await (const line of linesOf(bytes, onBytes)) {
     if (line === '') {
-      // A message that broke off has no empty line after it, and is never handed out half.
+      // A message that broke off has no empty line after it, and is never delivered partially.
       if (data.length > 0) yield { id, event: event || 'message', data: data.join('\n') }
       event = ''
       data = []
@@ -41,14 +41,14 @@ async function* linesOf(bytes: ReadableStream<Uint8Array>, onBytes: () => void):
       if (done) return
       onBytes()
       held += decoder.decode(value, { stream: true })
-      // A carriage return at the very end may be the first half of CR LF: it waits for the next piece.
+      // A carriage return at the very end may be the first half of CR LF: it waits for the next chunk.
       const lines = held.split(/\r\n|\n|\r(?!$)/)
       held = lines.pop() ?? ''
       if (held.length > LINE_LENGTH_MAX) throw new Error(`a line of the stream is longer than ${LINE_LENGTH_MAX}`)
       yield* lines
     }
   } finally {
-    // Whoever stops reading hangs up; otherwise the connection would stay open behind their back.
+    // A reader that stops closes the connection, which would otherwise stay open unnoticed.
     await reader.cancel().catch(() => {})
   }
 }

@@ -1,5 +1,5 @@
-// A worker: claims runs, keeps their leases, hands each to the handler, settles what came of it. Everything in
-// batches: one poll, one heartbeat and one settlement serve all runs that it works on.
+// A worker: claims runs, renews their leases, passes each to the handler, and settles the outcome. All in
+// batches: one poll, one heartbeat and one settlement serve all of its runs.
 import type { Claimed } from './attempt.ts'
 import { claimUntilStopped } from './claims.ts'
 import type { Client } from './client.ts'
@@ -11,34 +11,34 @@ import { atMost, sleep } from './sleep.ts'
 
 export type WorkerOptions<Payload> = {
   client: Client
-  /** Unique among the workers that run. */
+  /** Unique among running workers. */
   workerId: string
   queues: string[]
-  /** Runs at once. */
+  /** Concurrent runs. */
   concurrency: number
   handle: Handle<Payload>
   leaseSecs?: number
-  /** How long the server holds a claim open when there is nothing to claim. */
+  /** Long polling: how long the server holds a claim open when nothing is ready. */
   waitSecs?: number
-  /** How long handlers may go on after close() before their runs go back. */
+  /** Grace period: how long handlers may continue after close() before their runs are returned. */
   graceMs?: number
-  /** Signals that close the worker; none in a test or in a process that sees to them itself. */
+  /** Signals that close the worker; none in a test or in a process that handles them itself. */
   closeOn?: NodeJS.Signals[]
-  /** Trouble that the worker itself deals with, such as a server that is away. */
+  /** Errors that the worker itself handles, such as an unreachable server. */
   onError?: (error: unknown) => void
 }
 
 export type Worker = {
-  /** Claims no more, tells the handlers to drain, gives back what they do not finish. */
+  /** Claims no more, signals the handlers to drain, and returns what they do not finish. */
   close: () => Promise<void>
-  /** Resolves when it is closed; rejects when it cannot work at all, such as with a key that is refused. */
+  /** Resolves when it is closed; rejects when it cannot work at all, for example with a refused key. */
   closed: Promise<void>
-  /** Runs under way. */
+  /** Runs in progress. */
   size: () => number
 }
 
 const CLAIM_MS_MORE = 10_000
-/** On a busy queue a claim is answered by then; on an idle one hardly a run comes in just this moment. */
+/** On a busy queue a claim is answered by then; on an idle one, hardly any run arrives in just this moment. */
 const HANG_UP_MS = 100
 const GOODBYE_MS_MAX = 5_000
 
@@ -52,7 +52,7 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   const settler = makeSettler({ client, onError })
   const heart = startHeart({ client, workerId, leases: () => held, leaseMs: leaseSecs * 1000, onError })
 
-  // Wakes the loop of claims when a run has ended, or the worker is to close.
+  // Wakes the claim loop when a run has ended, or the worker is closing.
   let wake = () => {}
   const changed = () =>
     new Promise<void>((resolve) => {
@@ -68,7 +68,7 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   }
 
   function take(claimed: Claimed, askedAtMs: number): void {
-    // The lease began when the server answered, which was not before it was asked, nor long before now.
+    // The lease began when the server answered: not before the request, and not long before now.
     const lease = makeLease(claimed, Math.max(askedAtMs, performance.now() - 1_000) + claimed.lease_expires_in_ms)
     held.add(lease)
     if (stopping.signal.aborted) {
@@ -94,8 +94,8 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   async function drain(): Promise<void> {
     stopping.abort()
     wake()
-    // First of all no more runs, or it would claim the very ones that it gives back. A claim that is just being
-    // answered is waited for: its runs would be lost with the connection, until their leases end.
+    // Stop claiming first; otherwise it would claim the very runs that it returns. A claim that is being
+    // answered is waited for: its runs would be stuck until their leases expire.
     await Promise.race([claiming.catch(() => {}), sleep(HANG_UP_MS)])
     hangUp.abort()
     for (const lease of held) lease.tell('drain')
@@ -120,7 +120,7 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
     await close()
     throw error
   })
-  // Whoever only calls close() need not look at it.
+  // Callers that only call close() need not handle it.
   closed.catch(() => {})
   return { close, closed, size: () => working.size }
 }

@@ -1,5 +1,5 @@
-// The duties of a node, started together and stopped in order: nothing new is begun, what is under way may end, and
-// what does not end in time goes back to its queue.
+// The duties of a node, started together and stopped in order: nothing new is started, work in progress may end, and
+// what does not end in time returns to its queue.
 
 import { egressOf } from '#access/egress/egress.ts'
 import type { RunTokens } from '#access/run-tokens.ts'
@@ -85,7 +85,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     logWatch(ctx),
     ...agendas.duties,
   ].map((duty) => run(duty, stopping.signal))
-  // Leases are kept alive until the last call has ended.
+  // Leases are renewed until the last call has ended.
   const stoppingBeats = new AbortController()
   const beats = run(leases!, stoppingBeats.signal)
 

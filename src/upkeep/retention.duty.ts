@@ -19,7 +19,7 @@ import {
   dropOldPayloads,
 } from './retention.sql.ts'
 
-/** Days that each class of data is kept; null for ever. */
+/** Days that each class of data is kept; null: forever. */
 export type Retention = {
   eventsDays: number | null
   deltasDays: number | null
@@ -34,7 +34,7 @@ export const retention = (ctx: Ctx, keep: Retention): Duty => ({
   name: 'retention',
   everyMs: HOUR_MS,
   async tick(signal) {
-    // Making partitions is safe everywhere, and must not wait for a node that holds the lock.
+    // Creating partitions is safe everywhere, and must not wait for the node that holds the lock.
     await makePartitions(ctx.sql)
     const more = await whileAlone(ctx.sql, 'retention', () => sweep(ctx, keep, signal))
     return more ? { inMs: 1_000 } : { inMs: undefined }
@@ -59,7 +59,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
   return more
 }
 
-/** One after the other, so that the sweep takes one connection; answers how many rows of each kind went. */
+/** One after the other, so that the sweep uses one connection; returns the number of deleted rows of each kind. */
 async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: Retention) {
   return {
     payloads: payloadsDays === null ? 0 : await dropOldPayloads(sql, payloadsDays, BATCH_MAX),

@@ -1,4 +1,4 @@
-// What the people of a project want to be told about.
+// The notification preferences of a project.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Cause } from '#core/event.ts'
@@ -6,7 +6,7 @@ import { appendEvents } from '#log/append-events.sql.ts'
 
 import { mergeNotices, type Notices } from './plans.sql.ts'
 
-/** What is not said stays as it is. */
+/** Omitted fields stay as they are. */
 export async function changeNotices(
   ctx: Ctx,
   { projectId, wanted, ...cause }: Cause & { projectId: string; wanted: Partial<Notices> },

@@ -1,4 +1,4 @@
-// The plan of a project: what it may use in a month.
+// The plan of a project: its monthly quotas.
 import { findProject, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'

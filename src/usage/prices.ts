@@ -1,4 +1,4 @@
-// Prices of models: what a project sets itself, and what a call costs by them.
+// Prices of models: the project's own, and the cost of a call.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type Cost, costOfMicrousd, NO_COST } from '#core/cost.ts'
@@ -27,8 +27,8 @@ type Model = Pick<Price, 'provider' | 'model'>
 type Call = Model & { promptTokens: number; completionTokens: number; costMicrousd?: number | undefined }
 
 /**
- * What a call cost: as the client says, else by the price of its model, else 0. Prices are not remembered between calls:
- * they are one row by its key, and a new one applies at once on every node.
+ * The cost of a call: as the client says, or else by the price of its model, or else 0. Prices are not cached: each is
+ * one row by its key, and a new price applies immediately on every node.
  */
 export async function costOfCall(
   ctx: Pick<Ctx, 'sql'>,
@@ -46,7 +46,7 @@ export async function costOfCall(
   return { cost: costOfTokens(found.rate, call), costSource: found.source }
 }
 
-/** Sets the project's own price of a model; it applies to calls that are recorded from now on. */
+/** Sets the project's price of a model; it applies to calls recorded from now on. */
 export function setPrice(ctx: Ctx, asked: Asked & Price): Promise<PriceRow> {
   const { projectId, promptMicrousdPerMillion, completionMicrousdPerMillion } = asked
   const provider = providerName(asked.provider)
@@ -57,7 +57,7 @@ export function setPrice(ctx: Ctx, asked: Asked & Price): Promise<PriceRow> {
   return change(ctx, asked, { type: 'price.set', data }, (tx) => putPrice(tx, projectId, { ...asked, provider }))
 }
 
-/** Takes the project's own price away; a built-in one applies again, if there is one. */
+/** Deletes the project's price; a built-in one, if any, applies again. */
 export const removePrice = (ctx: Ctx, asked: Asked & Model): Promise<void> =>
   change(ctx, asked, { type: 'price.deleted' }, async (tx) => {
     const { projectId, provider, model } = asked
@@ -93,16 +93,16 @@ async function change<T>(
 }
 
 export type ShownPrice = Price & { source: PriceSource; updatedAt: Date }
-/** Where a list of prices goes on: after this price, in the order of provider, model and source. */
+/** Cursor of a list of prices: after this price, in the order of provider, model and source. */
 export type PricePlace = Model & { source: string }
 
-/** The project's own prices and the built-in ones, by provider and model, the own one last: up to `limit`. */
+/** The project's and the built-in prices, by provider and model, the project's last: up to `limit`. */
 export async function readPrices(
   ctx: Pick<Ctx, 'reads'>,
   projectId: string,
   { after, limit }: { after: PricePlace; limit: number },
 ): Promise<ShownPrice[]> {
-  // One more, for the price that the page before may have ended with.
+  // One more, for the price that the previous page may have ended with.
   const own = await listPrices(ctx.reads, projectId, { from: after, limit: limit + 1 })
   const updatedAt = new Date(PRICES_OF)
   return [
@@ -114,8 +114,8 @@ export async function readPrices(
     .slice(0, limit)
 }
 
-/** By bytes, as the database orders its own. */
+/** Compares by bytes, like the database. */
 const compare = (one: PricePlace, other: PricePlace): number => Buffer.compare(placeOf(one), placeOf(other))
 
-// Neither a provider nor a model can hold a NUL, which is below all that they can hold.
+// Neither a provider nor a model can contain NUL, which sorts before everything they can contain.
 const placeOf = ({ provider, model, source }: PricePlace): Buffer => Buffer.from(`${provider}\0${model}\0${source}`)

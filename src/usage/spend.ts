@@ -1,10 +1,10 @@
-// What was spent, as the rules of budgets look at it.
+// Spend, as budgets see it.
 import { NO_COST } from '#core/cost.ts'
 import { type OverBudget, overBudget, type Policy, type Spend, wholePolicy } from '#core/policy.ts'
 import type { BookedCall, UsageCall } from './book-usage.sql.ts'
 import { payerKey, payersOf, type Spent } from './ledger.sql.ts'
 
-/** Whose budget a run is charged to: its agent's, or for a run of none that of the agent with the name of its job. */
+/** The agent that a run is charged to: its own or, for a run without one, the agent named after its job. */
 export const agentOfRun = (run: { id: string; agentId: string | null; jobSlug: string | null }): string =>
   run.agentId ?? run.jobSlug ?? run.id
 
@@ -21,7 +21,7 @@ export function spendOf(call: Charged, { spent, budgets, day }: Kept): Spend {
   }
 }
 
-/** The budget that a call of a model has gone over, and the policy that says what is to be done then. */
+/** The budget that a model call has exceeded, and the policy that says what happens then. */
 export function overAfter(
   { usage }: UsageCall,
   booked: BookedCall,

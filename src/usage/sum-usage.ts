@@ -1,4 +1,4 @@
-// Sums of usage over a time, from the sums that are kept by the hour.
+// Sums of usage over a period, from the hourly sums.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -9,11 +9,11 @@ import { sumUsage, type UsageFilter, type UsageSum } from './usage.sql.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** A leap year by day, or a month by hour: what one answer may span. */
+/** The longest period of one query: a leap year by day, or a month by hour. */
 const SPAN_DAYS_MAX = 366
 const SPAN_DAYS_MAX_BY_HOUR = 31
 const SPAN_DAYS = 30
-/** Groups of one answer. */
+/** Maximum number of groups in one response. */
 const GROUPS_MAX = 1_000
 
 type Asked = Omit<UsageFilter, 'from' | 'to' | 'jobId' | 'limit'> & {
@@ -22,7 +22,7 @@ type Asked = Omit<UsageFilter, 'from' | 'to' | 'jobId' | 'limit'> & {
   job?: string | undefined
 }
 
-/** Every hour that begins or ends within the time counts whole. */
+/** Every hour that begins or ends within the period counts in full. */
 export async function readUsageSums(
   ctx: Ctx,
   { job, ...asked }: Asked,
@@ -35,7 +35,7 @@ export async function readUsageSums(
   const { projectId, agentId, provider, model } = asked
   const [sums, totals] = await Promise.all([
     sumUsage(ctx.reads, { ...asked, from, to, jobId, limit: GROUPS_MAX + 1 }),
-    // Calls of tools have neither job nor model, so a part of the ledger by those would not be one.
+    // Tool calls have neither job nor model, so a part of the ledger by those would be incomplete.
     (jobId ?? provider ?? model) === undefined ? sumLedger(ctx.reads, projectId, { agentId, from, to }) : null,
   ])
   return { from, to, sums: sums.slice(0, GROUPS_MAX), hasMore: sums.length > GROUPS_MAX, totals }
@@ -53,7 +53,7 @@ function spanOf(
   return { from: new Date(fromMs), to: new Date(toMs) }
 }
 
-/** A job that was deleted is found by its id still: what it has cost stays. */
+/** A deleted job is still found by its id: its cost remains. */
 async function jobIdOf(ctx: Ctx, projectId: string, job: string): Promise<string> {
   const found = await findJobByIdOrSlug(ctx.sql, projectId, job)
   if (!found && !isUuid(job)) throw refuse('job_not_found', { job })

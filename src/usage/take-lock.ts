@@ -1,25 +1,25 @@
-// Taking a lock, within what the project's plan has room for.
+// Taking a lock, within the monthly quota of the project's plan.
 
 import { batched } from '#bell/part.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { countRefused, type LockRequest, type LockTaken, takeLocks } from './locks.sql.ts'
 import { lockMonths, readMonth } from './plans.sql.ts'
 
-/** `callsMax`: so many calls a month and no more; without it calls are only counted. */
+/** `callsMax`: hard limit of calls per month; without it calls are only counted. */
 export type LockAsked = LockRequest & { callsMax?: number | undefined }
 export type LockAnswer = LockTaken | { used: number }
 
-/** Takes a lock, together with the locks that others ask for meanwhile. */
+/** Takes a lock, in a group commit with the locks that others ask for meanwhile. */
 export const takeLock = batched<LockAsked, LockAnswer>(
   'The queue of locks',
   ({ sql }, asked) => answerLocks(sql, asked),
   {
-    // A statement costs much more than a row of it: one at a time answers more callers than two half as large.
+    // A statement costs much more than a row: one large statement at a time serves more callers than two half as large.
     parallel: 1,
   },
 )
 
-/** Answers up to 500 callers in their order: `used` for those whose month is used up. */
+/** Answers up to 500 callers in order; `used` for those whose monthly quota is exhausted. */
 async function answerLocks(sql: Sql, asked: readonly LockAsked[]): Promise<LockAnswer[]> {
   const bounded = asked.filter(({ callsMax }) => callsMax !== undefined).map(({ projectId }) => projectId)
   if (bounded.length === 0) return takeLocks(sql, asked)

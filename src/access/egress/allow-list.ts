@@ -1,4 +1,4 @@
-// What an operator lists beside public places: host names, names below one, addresses and networks.
+// The operator's allow list, besides public addresses: host names, subdomain wildcards, addresses and networks.
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { addressRange } from './address.ts'
@@ -6,7 +6,7 @@ import { isMetadataName } from './metadata-names.ts'
 
 export type AllowList = Readonly<{
   names: ReadonlySet<string>
-  /** Each begins with a dot: what ends with it is allowed, and what is behind the dot alone is not. */
+  /** Each begins with a dot: any name with this suffix is allowed, but not the name after the dot itself. */
   suffixes: readonly string[]
   networks: readonly Network[]
 }>
@@ -14,7 +14,7 @@ type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, prefixLength: number]
 
 const ENTRIES_MAX = 1_000
 
-/** The entries stand between commas or white space. Throws an Error that tells what is wrong with which of them. */
+/** Entries are separated by commas or whitespace. Throws an Error that says which entry is wrong, and how. */
 export function parseAllowList(text: string): AllowList {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')
   if (entries.length > ENTRIES_MAX) throw new Error(`may have ${ENTRIES_MAX} entries, not ${entries.length}`)
@@ -33,7 +33,7 @@ export function parseAllowList(text: string): AllowList {
 export const isListedName = (hostname: string, { names, suffixes }: AllowList): boolean =>
   names.has(hostname) || suffixes.some((suffix) => hostname.endsWith(suffix))
 
-/** Whether one of the networks holds this address, also when it is an IPv4 address written as IPv6. */
+/** Whether one of the networks contains this address, even an IPv4 address written as IPv6. */
 export function isListedAddress(address: string, { networks }: AllowList): boolean {
   if (networks.length === 0 || isIP(address) === 0) return false
   const parsed = ipaddr.process(address.replace(/%.*$/, ''))
@@ -61,7 +61,7 @@ function networkOf(entry: string): Network | undefined {
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/
 
-/** As a URL's host is written; a number is an address in an odd spelling, and no name. */
+/** As written in a URL's host; a number is an oddly spelled address, not a name. */
 function nameOf(text: string, entry: string): string {
   const name = text.toLowerCase().replace(/\.$/, '')
   if (!NAME.test(name) || URL.parse(`http://${name}/`)?.hostname !== name) throw unusable(entry)

@@ -1,5 +1,5 @@
-// Decides where Runyard may connect on behalf of a job: once when an endpoint is written down, and again at
-// every dial, where the addresses that were checked are the ones that are connected to.
+// Decides where Runyard may connect on behalf of a job: once when an endpoint is stored, and again at
+// every dial, which connects to exactly the addresses that were checked (no DNS rebinding).
 
 import { lookup as lookupName } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
@@ -9,16 +9,16 @@ import { type AllowList, isListedAddress, isListedName } from './allow-list.ts'
 import { isMetadataName } from './metadata-names.ts'
 
 /**
- * `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. A list: what
- * is public, and what the list names.
+ * `public`: only public addresses and ports. `any`: the operator trusts the jobs with private networks too. A list:
+ * public addresses, and those on the list.
  */
 export type Egress = 'public' | 'any' | AllowList
 
-/** Where this node's calls may go; public addresses only, unless the node says otherwise. */
+/** Where this node's calls may go; public addresses only, unless the node sets otherwise. */
 export const egressOf = part<Egress>(() => 'public')
 
 export type ResolvedAddress = { address: string; family: number }
-/** All addresses of a name. Tests give their own. */
+/** Resolves all addresses of a name. Tests provide their own. */
 export type Resolve = (hostname: string) => Promise<readonly ResolvedAddress[]>
 
 export type EndpointRefusal =
@@ -38,13 +38,13 @@ const URL_LENGTH_MAX = 2_048
 const HOSTNAME_LENGTH_MAX = 253
 const RESOLVE_MS_MAX = 5_000
 
-// Ports where a POST can do harm to a service that is not HTTP at all: SSH, Telnet, mail, DNS, SMB, RDP,
-// AMQP and the usual databases. Short on purpose; the address rules carry the weight.
+// Ports where a POST can do harm to a service that is not HTTP: SSH, Telnet, mail, DNS, SMB, RDP,
+// AMQP and the usual databases. Deliberately short; the address rules do most of the work.
 const CLOSED_PORTS = new Set(
   '0 22 23 25 53 110 143 445 465 587 1433 1521 3306 3389 5432 5672 6379 11211 27017'.split(' '),
 )
 
-// Names that mean "this machine" or "this network" wherever they are asked for, even if they resolve to
+// Names that mean "this machine" or "this network" on any machine, even if they resolve to
 // something public today.
 const PRIVATE_NAME = /(^|\.)(localhost|localdomain|ip6-localhost|ip6-loopback|internal|local|home\.arpa)$/
 
@@ -58,7 +58,7 @@ export class EgressError extends Error {
   }
 }
 
-/** Whether a job may be given this endpoint. Every address that it has now must be allowed. */
+/** Whether a job may have this endpoint. Every current address of it must be allowed. */
 export async function checkEndpoint(
   text: string,
   egress: Egress,
@@ -67,7 +67,7 @@ export async function checkEndpoint(
   const checked = inspectEndpoint(text, egress)
   if (!checked.ok) return checked
   const hostname = bareHostname(checked.url)
-  // A name that is trusted may belong to a network that is not up yet; the dial decides.
+  // A trusted name may belong to a network that is not up yet; the dial decides.
   if (isIP(hostname) !== 0 || isTrusted(hostname, egress)) return checked
   try {
     const addresses = await within(RESOLVE_MS_MAX, resolve(hostname))
@@ -80,11 +80,11 @@ export async function checkEndpoint(
   return refuse('unresolvable', `${hostname} has no address`)
 }
 
-/** All that can be told about an endpoint without asking the network. The dial repeats it before each call. */
+/** All checks that need no network. The dial repeats them before each call. */
 export function inspectEndpoint(text: string, egress: Egress): EndpointCheck {
   if (text.length > URL_LENGTH_MAX) return refuse('too_long', `the URL is longer than ${URL_LENGTH_MAX} characters`)
   // Parsers disagree about these characters (one drops a tab, another turns \ into /), and a URL that two
-  // parsers read differently is how a check gets around.
+  // parsers read differently is how checks are bypassed.
   if (/[\p{Cc}\s\\]/u.test(text)) return refuse('malformed_url', 'the URL holds white space or a backslash')
   const url = URL.parse(text)
   if (!url) return refuse('malformed_url', 'the URL cannot be parsed')
@@ -93,7 +93,7 @@ export function inspectEndpoint(text: string, egress: Egress): EndpointCheck {
   }
   if (url.username || url.password) return refuse('credentials', 'the URL holds credentials; put them in a header')
 
-  // From here on the host is what the parser made of it: decimal, octal, hexadecimal and short spellings,
+  // From here on the host is in the parser's canonical form: decimal, octal, hexadecimal and short spellings,
   // percent-encoding and Unicode digits have all become a dotted IPv4 address.
   const hostname = bareHostname(url)
   if (isIP(hostname) !== 0) {
@@ -114,7 +114,7 @@ export function inspectEndpoint(text: string, egress: Egress): EndpointCheck {
 }
 
 /**
- * A `lookup` for `net.connect`: resolves, refuses if any address is forbidden, and hands over exactly what it
+ * A `lookup` for `net.connect`: resolves, refuses if any address is forbidden, and returns exactly what it
  * checked, so a name that changes its answer cannot slip past. A host that is an address never reaches a
  * `lookup`; callers check it with `inspectEndpoint`.
  */
@@ -140,7 +140,7 @@ async function resolveChecked(hostname: string, egress: Egress, resolve: Resolve
   const addresses = await resolve(hostname).catch((error: unknown) => {
     throw new EgressError('dns', `${hostname} does not resolve: ${messageOf(error)}`, { cause: error })
   })
-  // One forbidden address refuses the whole name: it would be enough to wait until it is the one tried.
+  // One forbidden address refuses the whole name: otherwise an attacker could wait until it is the one tried.
   const refused = firstRefused(addresses, { egress, hostname: withoutDot(hostname) })
   if (refused) throw new EgressError('refused_address', `${hostname} ${refused.text}`)
   if (addresses.length === 0) throw new EgressError('dns', `${hostname} has no address`)
@@ -152,7 +152,7 @@ const MAY_BE_LISTED = '; the operator may list it in RUNYARD_EGRESS_ALLOW'
 type Asked = { egress: Egress; hostname: string }
 type Refused = { reason: EndpointRefusal; text: string }
 
-/** What is wrong with the first of these addresses that is not allowed, after the name of what has it. */
+/** What is wrong with the first forbidden address, prefixed with the name that has it. */
 function firstRefused(addresses: readonly ResolvedAddress[], { egress, hostname }: Asked): Refused | undefined {
   const trusted = isTrusted(hostname, egress)
   for (const { address } of addresses) {
@@ -162,7 +162,7 @@ function firstRefused(addresses: readonly ResolvedAddress[], { egress, hostname 
     if (trusted || (typeof egress === 'object' && isListedAddress(address, egress))) continue
     if (range !== 'public')
       return { reason: 'private_address', text: `${verb} ${address}, which is not public (${range})${MAY_BE_LISTED}` }
-    // It means a place of this network and led to another one: the name is no longer what the list was made for.
+    // A local name that resolves elsewhere: it no longer is what the list was made for.
     if (isPrivateName(hostname, egress))
       return {
         reason: 'private_name',
@@ -172,17 +172,17 @@ function firstRefused(addresses: readonly ResolvedAddress[], { egress, hostname 
   return undefined
 }
 
-/** Whether this name is allowed wherever it leads, short of a metadata service. */
+/** Whether this name is allowed wherever it resolves to, except for a metadata service. */
 const isTrusted = (hostname: string, egress: Egress): boolean =>
   egress === 'any' || (typeof egress === 'object' && isListedName(hostname, egress))
 
 const isPrivateName = (hostname: string, egress: Egress): boolean =>
   PRIVATE_NAME.test(hostname) && !isTrusted(hostname, egress)
 
-/** With networks on the list it is for the addresses of a private name to say whether it is allowed. */
+/** If the list has networks, the addresses of a private name decide whether it is allowed. */
 const hasNetworks = (egress: Egress): boolean => typeof egress === 'object' && egress.networks.length > 0
 
-/** The hostname as a resolver takes it: an IPv6 address without its brackets, a name without its last dot. */
+/** The hostname for a resolver: an IPv6 address without its brackets, a name without its trailing dot. */
 const bareHostname = (url: URL) => withoutDot(url.hostname.replace(/^\[(.*)\]$/, '$1'))
 
 const withoutDot = (hostname: string) => hostname.replace(/\.$/, '')

@@ -1,12 +1,12 @@
-// Which headers may be sent to an endpoint: asked when a job is given some, and again before each call.
+// Which headers may be sent to an endpoint: checked when a job is created or updated, and again before each call.
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 
-// They belong to the connection or are derived from the body; a job's own value would contradict them.
+// These belong to the connection or are derived from the body; a job's own value would contradict them.
 const OF_THE_CONNECTION = new Set(
   'accept-encoding connection content-length expect host keep-alive te trailer transfer-encoding upgrade'.split(' '),
 )
 
-/** Why this header cannot be sent; undefined when it can. Says nothing of the value, which may be a secret. */
+/** Why this header cannot be sent; undefined when it can. Never repeats the value, which may be a secret. */
 export function headerProblem(name: string, value: string): string | undefined {
   try {
     validateHeaderName(name)
@@ -22,7 +22,7 @@ export function headerProblem(name: string, value: string): string | undefined {
   return undefined
 }
 
-/** What is wrong with the headers of a job, after the name of their field; undefined when all of them can be sent. */
+/** What is wrong with the headers of a job, prefixed with the field's name; undefined when all can be sent. */
 export function headersProblem(headers: Readonly<Record<string, string>>): string | undefined {
   const seen = new Set<string>()
   for (const [name, value] of Object.entries(headers)) {

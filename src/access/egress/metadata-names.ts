@@ -1,4 +1,4 @@
 const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])
 
-/** Names by which the metadata services of clouds are reached; they stay closed whatever is allowed. */
+/** Names of cloud metadata services; they stay closed whatever is allowed. */
 export const isMetadataName = (hostname: string): boolean => METADATA_NAMES.has(hostname)

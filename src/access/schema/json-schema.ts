@@ -1,7 +1,7 @@
-// JSON Schema of payloads, results, outputs and forms: draft 2020-12, as jobs and outputs bring it. Strangers write both
-// the schema and the value, so no check may hold up others. All of it begins in a thread of its own (schema-pool.ts);
-// a schema that was compiled there quickly is compiled here too, and a value is checked under it here as long as that
-// takes few steps. This is the only door: nothing else compiles what a client brought.
+// JSON Schema (draft 2020-12) of payloads, results, outputs and forms. Strangers write both the schema and the value,
+// so no check may block other callers. Everything starts in a separate thread (schema-pool.ts); a schema that compiled
+// quickly there is compiled here as well, and a value is checked here as long as that takes few steps. This is the only
+// entry point: nothing else compiles clients' schemas.
 import { LRUCache } from 'lru-cache'
 import type { FieldProblem } from '#core/error.ts'
 import { isWithinDepth } from '#core/storable.ts'
@@ -11,35 +11,35 @@ import { schemaPool } from './schema-pool.ts'
 import type { SchemaAnswer, SchemaTask } from './schema-thread.ts'
 import { isTooNested, TOO_NESTED } from './schema-walk.ts'
 
-/** Longer than this a check does not take, whatever is in it. */
+/** Time limit of one check, whatever it contains. */
 const CPU_MS_MAX = 2_000
 const WALL_MS_MAX = 10_000
 const THREADS = 2
-/** What is checked without a thread: a millisecond or two. */
+/** Steps that are checked on the event loop: a millisecond or two. */
 const STEPS_HERE_MAX = 50_000
 const WEIGHT_HERE_MAX = 2_000
 const COMPILE_HERE_MS_MAX = 10
 
-/** Values that are nested deeper cannot be written out for a thread. */
+/** Values that are nested deeper cannot be serialised for a thread. */
 const VALUE_NESTING_MAX = 1_000
 
-/** Of a compiled schema, per character of its text, and besides. */
+/** Memory of a compiled schema: per character of its text, and fixed. */
 const BYTES_PER_CHARACTER = 50
 const BYTES_EACH = 20_000
 const KEPT_BYTES_MAX = 64 * 1024 * 1024
 
-/** A schema that a thread has looked at. */
+/** A schema that a thread has examined. */
 type Known = { unusable?: string | undefined; text: string; here?: Compiled | undefined }
 
 const sizeOf = ({ text, here }: Known): number => text.length * (here ? BYTES_PER_CHARACTER : 2) + BYTES_EACH
 const known = new LRUCache<string, Known>({ maxSize: KEPT_BYTES_MAX, sizeCalculation: sizeOf })
-/** Nobody changes a schema that was read, so that its text need be made once. */
+/** Parsed schemas are never modified, so their text is built only once. */
 const texts = new WeakMap<object, string>()
 const pool = schemaPool({ threads: THREADS, cpuMsMax: CPU_MS_MAX, wallMsMax: WALL_MS_MAX })
 
 const TOO_LONG = 'takes too long to be compiled'
 
-/** Why this is no JSON Schema, or none that can be checked; undefined when it is one. */
+/** Why this is not a JSON Schema, or not one that can be checked; undefined when it is valid. */
 export async function schemaProblem(schema: object, projectId: string): Promise<string | undefined> {
   const text = textOf(schema)
   if (text === undefined) return TOO_NESTED
@@ -47,21 +47,21 @@ export async function schemaProblem(schema: object, projectId: string): Promise<
   if (found) return found.unusable
   const answer = await ask(projectId, { schemaText: text })
   if (answer !== 'too_long') return answer.unusable
-  // Remembered like any other, or each repeat would cost as much again.
+  // Cached like any other result; otherwise each repeat would cost as much again.
   known.set(text, { text, unusable: TOO_LONG, here: undefined })
   return TOO_LONG
 }
 
 type Check = {
-  /** Whose it is: projects take turns. */
+  /** Project of the check: projects take turns. */
   projectId: string
   schema: object
   value: unknown
-  /** What the value is called in the problems told of it. */
+  /** Name of the value in error messages. */
   name: string
 }
 
-/** What is wrong with the value, each problem named by its field below `name`; empty when nothing is. */
+/** What is wrong with the value: each problem names its field below `name`; empty when nothing is. */
 export async function problemsUnder({ projectId, schema, value, name }: Check): Promise<FieldProblem[]> {
   const schemaText = textOf(schema)
   if (schemaText === undefined) return [unusableProblem(name, TOO_NESTED)]
@@ -75,7 +75,7 @@ export async function problemsUnder({ projectId, schema, value, name }: Check): 
   return answer.unusable === undefined ? answer.problems : [unusableProblem(name, answer.unusable)]
 }
 
-/** Undefined: it is nested too deeply to have one. */
+/** Undefined: it is nested too deeply to be serialised. */
 function textOf(schema: object): string | undefined {
   const known = texts.get(schema)
   if (known !== undefined) return known
@@ -85,12 +85,12 @@ function textOf(schema: object): string | undefined {
   return text
 }
 
-/** Undefined: it takes a thread to say. */
+/** Undefined: only a thread can decide. */
 function problemsHere(compiled: Compiled, value: unknown, name: string): FieldProblem[] | undefined {
   try {
     return checkValue(compiled, { value, name, stepsMax: STEPS_HERE_MAX })
   } catch {
-    // Mostly the steps were too few. Whatever else it was, the thread says it in words.
+    // Usually the step limit was reached. Whatever else it was, the thread reports it.
     return undefined
   }
 }

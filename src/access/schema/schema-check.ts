@@ -1,17 +1,17 @@
-// One check of a value, within a bound of steps. It runs to its end in the thread that calls it.
+// One check of a value, within a limit of steps. It runs to completion in the calling thread.
 import type { ValidateFunction } from 'ajv/dist/2020.js'
 import type { FieldProblem } from '#core/error.ts'
 import { cutText } from '#core/storable.ts'
 import type { Compiled } from './schema-compile.ts'
 import { startCount, TooManySteps } from './schema-steps.ts'
 
-/** Problems told of one value at most: a list of a million wrong items is one mistake. */
+/** Maximum number of problems reported for one value: a list of a million invalid items is one mistake. */
 const PROBLEMS_MAX = 20
 const FIELD_LENGTH_MAX = 500
-/** Steps of a probe. */
+/** Step limit of a probe. */
 const PROBE_STEPS_MAX = 20_000_000
 
-/** Throws `TooManySteps`, or RangeError where the stack is at its end. */
+/** Throws `TooManySteps`, or RangeError when the stack overflows. */
 export function checkValue({ validate }: Compiled, it: { value: unknown; name: string; stepsMax: number }) {
   startCount(it.stepsMax)
   return isValid(validate, it.value) ? [] : problemsOf(validate, it.name)
@@ -20,7 +20,7 @@ export function checkValue({ validate }: Compiled, it: { value: unknown; name: s
 function isValid(validate: ValidateFunction, value: unknown): boolean {
   const verdict: unknown = validate(value)
   if (typeof verdict === 'boolean') return verdict
-  // Whatever it is, it must not be taken for a yes, nor may its failure be nobody's.
+  // Whatever it is, it must not count as valid, nor go unreported.
   Promise.resolve(verdict).catch(() => {})
   throw new Error('its validator does not say yes or no')
 }
@@ -31,10 +31,10 @@ const problemsOf = ({ errors }: ValidateFunction, name: string): FieldProblem[] 
     message: error.message ?? 'is invalid',
   }))
 
-// One of each type: a reference that leads back to itself without taking anything of the value does so for one of them.
+// One value of each type: a reference that leads back to itself without consuming anything loops for one of them.
 const PROBES = [null, true, 0, '', [], {}]
 
-/** Why no value could be checked under it. */
+/** Why no value can be checked under it. */
 export function probeProblem({ validate }: Compiled): string | undefined {
   for (const probe of PROBES) {
     try {

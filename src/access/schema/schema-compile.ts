@@ -1,5 +1,5 @@
-// From a schema to its validator. Each is compiled by an instance of its own, since two jobs may use the same $id for
-// different schemas; whether it is a schema at all is asked of one instance for all of them.
+// From a schema to its validator. Each schema gets its own Ajv instance, since two jobs may use the same $id for
+// different schemas; one shared instance checks whether a schema is valid at all.
 import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { countKeywords } from './schema-keywords.ts'
@@ -15,7 +15,7 @@ export type Compiled = {
   countable: boolean
 }
 
-/** For the check of a schema itself. Its text is bounded, and so is this, unless it is made for it. */
+/** Step limit for checking a schema itself; its text is bounded. */
 const SCHEMA_STEPS_MAX = 500_000_000
 const META_SCHEMA_WEIGHT = 500
 
@@ -23,7 +23,7 @@ const OPTIONS: Options = {
   strict: false,
   allErrors: false,
   validateFormats: true,
-  // `required: ["toString"]` asks for a member of the value's own, not for what every object inherits.
+  // Own members only: `required: ["toString"]` must not be satisfied by what every object inherits.
   ownProperties: true,
   logger: false,
   // A schema that refers a thousand times to a large part of itself must not become a thousand copies of its code.
@@ -33,7 +33,7 @@ const OPTIONS: Options = {
 
 let metaSchema: Ajv2020 | undefined
 
-/** Throws where it is no schema. It is the dearest part of looking at one, and needs to be done once. */
+/** Throws if it is not a schema. This is the most expensive part of examining one, and is done only once. */
 export function checkIsSchema(schema: object): void {
   refuseForbidden(schema)
   startCount(SCHEMA_STEPS_MAX)
@@ -41,7 +41,7 @@ export function checkIsSchema(schema: object): void {
   metaSchema.validateSchema(schema, true)
 }
 
-/** Throws where it cannot be compiled. `text` is the schema as JSON. */
+/** Throws if it cannot be compiled. `text` is the schema as JSON. */
 export function compileSchema(schema: object, text: string): Compiled {
   refuseForbidden(schema)
   const weight = weightOf(schema)

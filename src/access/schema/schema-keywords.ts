@@ -1,11 +1,11 @@
-// Ajv's keywords, made to say what they cost, and two of them made right. Every keyword that works in proportion to the
-// value charges that work, weighted with the part of the schema which it applies, before it is done. Whatever is in no
-// loop, and behind no reference, is done once at most and is covered by that weight.
+// Ajv's keywords, instrumented with a cost model; two of them are also corrected. Every keyword whose work grows with
+// the value charges that work in advance, multiplied by the weight of the schema that it applies. Work outside loops
+// and references is done at most once and is covered by that weight.
 import { _, type Ajv, type Code, type CodeKeywordDefinition, type KeywordCxt } from 'ajv'
 import { charge, chargeNames } from './schema-steps.ts'
 import { weightOf } from './schema-walk.ts'
 
-/** A reference into the schema of schemas leads to more than the schema itself weighs. */
+/** A reference into the meta-schema leads to more than the weight of the schema itself. */
 const META_SCHEMA_WEIGHT = 500
 const CHARACTERS_PER_STEP = 8
 
@@ -14,14 +14,14 @@ type Cost = (cxt: KeywordCxt, rootWeight: number) => { each: 'item' | 'name' | '
 const perItem: Cost = ({ schema }) => ({ each: 'item', steps: _`${weightOf(schema)}` })
 const perName: Cost = ({ schema, parentSchema }) => ({
   each: 'name',
-  // Each name is also compared with those that have a schema of their own.
+  // Each name is also compared with those that have their own schema.
   steps: _`${weightOf(schema) + Object.keys(parentSchema.patternProperties ?? {}).length}`,
 })
 const perReference: Cost = (_cxt, rootWeight) => ({ each: 'once', steps: _`${rootWeight + META_SCHEMA_WEIGHT}` })
 const perCharacter: Cost = ({ data }) => ({ each: 'once', steps: _`1 + ${data}.length / ${CHARACTERS_PER_STEP}` })
 const perFormat: Cost = ({ schema, data }) => ({
   each: 'once',
-  // The expression for `url` goes back to each colon.
+  // The regular expression for `url` backtracks at each colon.
   steps:
     schema === 'url'
       ? _`typeof ${data} == "string" ? 1 + ${data}.length ** 2 / ${CHARACTERS_PER_STEP} : 1`
@@ -44,7 +44,7 @@ const COSTS: ReadonlyMap<string, Cost> = new Map([
   ['$recursiveRef', perReference],
 ])
 
-/** Lays the costs onto the keywords of this instance, which is to compile a schema of this weight. */
+/** Adds the costs to the keywords of this instance, which will compile a schema of this weight. */
 export function countKeywords(ajv: Ajv, rootWeight: number): void {
   for (const [keyword, cost] of COSTS) {
     const definition = ajv.getKeyword(keyword) as CodeKeywordDefinition
@@ -74,7 +74,7 @@ export function countKeywords(ajv: Ajv, rootWeight: number): void {
   })
 }
 
-// Comparing each item with each other takes minutes for a payload of a megabyte.
+// Comparing each item with every other takes minutes for a payload of a megabyte.
 function areDifferent(items: readonly unknown[]): boolean {
   const seen = new Set<unknown>()
   for (const item of items) {
@@ -85,7 +85,7 @@ function areDifferent(items: readonly unknown[]): boolean {
   return true
 }
 
-// A text of its own stands for each list and object; texts are marked, so that none is taken for one of those.
+// Each list and object is represented by a string; strings are marked, so that none is mistaken for one of those.
 function keyOf(item: unknown): unknown {
   charge(typeof item === 'string' ? 2 + item.length / CHARACTERS_PER_STEP : 2)
   if (typeof item === 'string') return `"${item}`
@@ -98,12 +98,12 @@ const canonical = (value: unknown): string =>
   JSON.stringify(value, (_name, at: unknown) => {
     charge(STEPS_OF_A_PART + (typeof at === 'string' ? at.length / CHARACTERS_PER_STEP : 0))
     if (typeof at !== 'object' || at === null) return at
-    // Both become lists; the first item tells which it was.
+    // Both become lists; the first item says which it was.
     if (Array.isArray(at)) return ['list', ...at]
     return ['object', ...Object.entries(at).sort(([a], [b]) => (a < b ? -1 : 1))]
   })
 
-/** As the two are written: 19.99 is a multiple of 0.01, although its double divided by the other's is no integer. */
+/** Decimal arithmetic: 19.99 is a multiple of 0.01, although the quotient of the two doubles is not an integer. */
 export function isMultiple(value: number, divisor: number): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(divisor)) return value % divisor === 0
   if (!Number.isFinite(value)) return false
@@ -116,7 +116,7 @@ export function isMultiple(value: number, divisor: number): boolean {
 
 type Decimal = { digits: bigint; exponent: number }
 
-/** The shortest decimal that means this double, which is how JSON writes it. */
+/** The shortest decimal that denotes this double, which is how JSON writes it. */
 function decimalOf(value: number): Decimal {
   const [mantissa = '', exponent = '0'] = value.toExponential().split('e')
   const [whole = '', fraction = ''] = mantissa.split('.')

@@ -1,5 +1,5 @@
-// The patterns of schemas. JavaScript's own engine backtracks, which an unlucky pattern makes exponential. RE2 reads the
-// text once, and refuses what cannot be matched in linear time.
+// The patterns of schemas. JavaScript's own engine backtracks, which some patterns make exponential. RE2 reads the
+// text once, and refuses patterns that cannot be matched in linear time.
 
 import { LRUCache } from 'lru-cache'
 import { RE2JS, RE2JSException } from 're2js'
@@ -7,16 +7,16 @@ import { cutText } from '#core/storable.ts'
 import { chargePattern } from './schema-steps.ts'
 
 const LENGTH_MAX = 1_000
-/** Instructions of a compiled pattern: the time for a text is at worst its length times this. */
+/** Instructions of a compiled pattern: matching a text takes at most its length times this. */
 const SIZE_MAX = 2_000
-/** Instructions of all patterns that are kept. */
+/** Instructions of all cached patterns. */
 const KEPT_SIZE_MAX = 500_000
 
 type Pattern = { test: (text: string) => boolean; size: number }
 
 const patterns = new LRUCache<string, Pattern>({ maxSize: KEPT_SIZE_MAX, sizeCalculation: ({ size }) => size + 10 })
 
-/** What Ajv compiles the patterns of a schema with; throws what is wrong with one. */
+/** The factory with which Ajv compiles a schema's patterns; throws what is wrong with one. */
 export function linearPattern(pattern: string): Pattern {
   const known = patterns.get(pattern)
   if (known) return known
@@ -39,7 +39,7 @@ export function linearPattern(pattern: string): Pattern {
       chargePattern(text.length * size)
       return made.test(text)
     },
-    // Ajv tells the patterns of a schema apart by their text.
+    // Ajv distinguishes the patterns of a schema by their text.
     toString: () => pattern,
   }
   patterns.set(pattern, counting)

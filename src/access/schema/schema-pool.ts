@@ -1,30 +1,30 @@
-// Threads that check values under schemas, for what may take longer than everybody else can wait. None has more than one
-// check of a project under way: whoever brings a schema that takes for ever makes only its own project wait.
+// A thread pool for schema checks that may take longer than other callers can wait. A project has at most one check
+// in progress: someone who sends an endless schema delays only their own project.
 import { Worker } from 'node:worker_threads'
 import { schemaQueue, type Waiting } from './schema-queue.ts'
 import type { SchemaAnswer, SchemaMessage, SchemaTask } from './schema-thread.ts'
 
 export type PoolOptions = {
   threads: number
-  /** Processor time that a check may take: a busy machine makes it wait, and does not make it fail. */
+  /** CPU time limit of a check: a busy machine slows it down, but does not make it fail. */
   cpuMsMax: number
-  /** What it may take all in all. */
+  /** Wall-clock limit of a check. */
   wallMsMax: number
 }
 
 type Thread = {
   worker: Worker
   ready: boolean
-  /** Processor time that it had used before what it is at now. */
+  /** CPU time that it had used before the current check. */
   cpuMs: number
   at?: Waiting | undefined
   timer?: NodeJS.Timeout | undefined
 }
 
 const HEAP_MB_MAX = 256
-/** How often a thread at work is looked at. */
+/** How often a working thread is checked. */
 const LOOK_MS = 250
-/** A thread that has not begun by then is not going to. */
+/** A thread that has not started by then never will. */
 const START_MS_MAX = 60_000
 
 export type SchemaPool = { run: (projectId: string, task: SchemaTask) => Promise<SchemaAnswer | 'too_long'> }
@@ -70,14 +70,17 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
       dispatch()
     })
     worker.on('error', (error: Error & { code?: string }) => {
-      // Its memory was bounded, and the check needed more.
+      // Its memory is limited, and the check exceeded the limit.
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') thread.at?.resolve('too_long')
       fail(thread, error)
     })
     worker.on('exit', () => fail(thread, new Error('a thread for schemas ended')))
   }
 
-  /** Ends a thread. One that never began takes those who wait with it, who would otherwise wait for the next such one. */
+  /**
+   * Ends a thread. If it never started, the checks that wait for one fail too; otherwise they would wait for the next
+   * such one.
+   */
   function fail(thread: Thread, error: Error): void {
     if (!threads.has(thread)) return
     thread.at?.reject(error)

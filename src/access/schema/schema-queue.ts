@@ -1,4 +1,5 @@
-// Checks that wait for a thread. Projects take turns, within bounds of number, size and time.
+// The queue of checks that wait for a thread. Projects take turns (round robin), within limits of number, size and
+// time.
 import { refuse } from '#core/error.ts'
 import type { SchemaAnswer, SchemaTask } from './schema-thread.ts'
 
@@ -9,20 +10,20 @@ export type Waiting = {
   reject: (error: unknown) => void
 }
 
-/** How long a check waits for its turn, at most: whoever asks may hold a lock meanwhile. */
+/** Maximum wait for a turn: the caller may hold a lock meanwhile. */
 const WAIT_MS_MAX = 10_000
-/** Checks of one project that wait, and characters of what they check. */
+/** Limits per project: waiting checks, and characters to check. */
 const WAITING_MAX = 2_000
 const CHARACTERS_MAX = 32 * 1024 * 1024
-/** Characters of all that wait. */
+/** Limit of characters of all waiting checks. */
 const ALL_CHARACTERS_MAX = 256 * 1024 * 1024
 
 export type SchemaQueue = {
-  /** Throws when it is full. */
+  /** Throws when the queue is full. */
   put: (one: Waiting) => void
-  /** Whether a project waits that has nothing under way. */
+  /** Whether a project without a check in progress is waiting. */
   hasTurn: (busy: ReadonlySet<string>) => boolean
-  /** The first check of the project whose turn it is; that goes to the end of the line. */
+  /** The first check of the project whose turn it is; that project goes to the end of the line. */
   take: (busy: ReadonlySet<string>) => Waiting | undefined
   rejectAll: (error: unknown) => void
 }
@@ -30,7 +31,7 @@ export type SchemaQueue = {
 type Line = { items: { one: Waiting; timer: NodeJS.Timeout }[]; characters: number }
 
 export function schemaQueue(): SchemaQueue {
-  /** By project, the one whose turn it is first. */
+  /** By project, in order of turns. */
   const lines = new Map<string, Line>()
   let characters = 0
 

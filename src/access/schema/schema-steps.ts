@@ -1,18 +1,18 @@
-// The work of one check, counted while it is done. A step is about as much as comparing two values.
+// The work of one check, counted as it is done. A step is roughly the comparison of two values.
 
 export class TooManySteps extends Error {}
 
-/** Characters times instructions of patterns in one check at most, which takes about a second at its worst. */
+/** Limit of characters times pattern instructions per check, which takes about a second in the worst case. */
 const PATTERN_WORK_MAX = 25_000_000
-/** Patterns mostly take far less than their worst case. */
+/** Most patterns take far less than their worst case. */
 const PATTERN_WORK_PER_STEP = 4
 
-// One check runs at a time in a thread, and to its end, so that one counter serves all.
+// A thread runs one check at a time, to completion, so one counter is enough.
 let steps = 0
 let stepsMax = 0
 let patternWork = 0
 
-/** Begins a new check, which throws `TooManySteps` beyond `max`. */
+/** Starts a new check, which throws `TooManySteps` beyond `max`. */
 export function startCount(max: number): void {
   steps = 0
   stepsMax = max
@@ -24,7 +24,7 @@ export function charge(count: number): void {
   if (steps > stepsMax) throw new TooManySteps('takes more steps to check under its schema than a check may')
 }
 
-/** For what is done once for each name of an object. */
+/** For work that is done once per name of an object. */
 export function chargeNames(it: object, count: number): void {
   let names = 0
   for (const _ in it) names++

@@ -1,5 +1,5 @@
-// A thread that compiles schemas and checks values, one after the other. Whoever started it ends it when one takes too
-// long, so nothing here needs to end by itself.
+// A thread that compiles schemas and checks values, one after the other. The pool terminates it when one takes too
+// long, so nothing here needs to stop by itself.
 import { parentPort } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
 import type { FieldProblem } from '#core/error.ts'
@@ -7,31 +7,31 @@ import { checkValue, probeProblem } from './schema-check.ts'
 import { type Compiled, checkIsSchema, compileSchema } from './schema-compile.ts'
 import { TooManySteps } from './schema-steps.ts'
 
-/** `valueText` undefined: only the schema is to be looked at. */
+/** `valueText` undefined: only examine the schema. */
 export type SchemaTask = { schemaText: string; value?: { text: string | undefined; name: string } }
 
 export type SchemaAnswer = {
   /** Why the schema cannot be used. */
   unusable?: string
   problems: FieldProblem[]
-  /** Processor time that compiling the schema took. */
+  /** CPU time that compiling the schema took. */
   compileMs: number
 }
 
-/** Without an answer it says that the thread is ready. */
+/** A message without an answer says that the thread is ready. */
 export type SchemaMessage = {
   answer?: SchemaAnswer
-  /** Processor time of the thread up to now. */
+  /** CPU time of the thread so far. */
   cpuMs: number
 }
 
 type Looked = { compiled: Compiled; unusable?: undefined } | { compiled?: undefined; unusable: string }
 type Known = Looked & { compileMs: number }
 
-/** About a second of checking where steps are what they are meant to be. */
+/** About a second of checking. */
 const STEPS_MAX = 200_000_000
 const KEPT_BYTES_MAX = 32 * 1024 * 1024
-/** Of a compiled schema, per character of its text, and besides. */
+/** Memory of a compiled schema: per character of its text, and fixed. */
 const BYTES_PER_CHARACTER = 50
 const BYTES_EACH = 20_000
 
@@ -83,7 +83,7 @@ function problemsOf(compiled: Compiled, { text, name }: { text: string | undefin
   }
 }
 
-// The first schema of a thread takes many times as long as the next one, and would not be judged fairly.
+// Warm-up: the first schema of a thread takes many times as long as the next, and would not be judged fairly.
 const WARM_UP = { type: 'object', properties: { a: { pattern: '^a', format: 'uuid' } }, $defs: { b: { items: {} } } }
 answer({ schemaText: JSON.stringify(WARM_UP), value: { text: '{"a":"a"}', name: 'value' } })
 

@@ -1,6 +1,6 @@
-// What the text of a schema tells about it before it is compiled.
+// What can be told from the text of a schema before it is compiled.
 
-/** How deep the JSON of a schema may be nested: it is compiled, and checked itself, by recursion. */
+/** Maximum nesting of a schema's JSON: it is compiled, and validated itself, by recursion. */
 const NESTING_MAX = 100
 export const TOO_NESTED = `is nested more than ${NESTING_MAX} deep`
 const CHARACTERS_PER_STEP = 16
@@ -14,7 +14,7 @@ const NAMED = ['properties', 'patternProperties', 'dependentSchemas', 'dependenc
 const isObject = (it: unknown): it is Record<string, unknown> =>
   typeof it === 'object' && it !== null && !Array.isArray(it)
 
-/** Steps that one look at all of it takes at most. */
+/** Maximum steps of one walk over a whole schema. */
 export function weightOf(json: unknown): number {
   if (typeof json === 'string') return 1 + json.length / CHARACTERS_PER_STEP
   if (typeof json !== 'object' || json === null) return 1
@@ -23,7 +23,7 @@ export function weightOf(json: unknown): number {
   return weight
 }
 
-/** Whether the JSON of a schema is nested too deeply even to be written out. */
+/** Whether the JSON of a schema is nested too deeply even to be serialised. */
 export const isTooNested = (schema: object): boolean => isNestedBeyond(schema, NESTING_MAX)
 
 function isNestedBeyond(value: unknown, depth: number): boolean {
@@ -31,16 +31,16 @@ function isNestedBeyond(value: unknown, depth: number): boolean {
   return depth === 0 || Object.values(value).some((below) => isNestedBeyond(below, depth - 1))
 }
 
-/** Throws what no schema may hold, wherever in it. */
+/** Throws for anything that no schema may contain, at any depth. */
 export function refuseForbidden(schema: object): void {
   if (isTooNested(schema)) throw new Error(`it ${TOO_NESTED}`)
-  // Ajv's own keyword: the validator of such a schema returns a promise, which is true whatever it becomes.
+  // Ajv's own keyword: the validator of such a schema returns a promise, which is truthy whatever it resolves to.
   for (const part of partsOf(schema))
     if (Object.hasOwn(part, '$async')) throw new Error('$async is not a keyword of JSON Schema')
 }
 
 /**
- * Whether the steps of a check say how much work it is. They do not where Ajv keeps account of what was evaluated: it
+ * Whether the counted steps of a check cover all of its work. They do not where Ajv tracks evaluated properties: it
  * merges lists of names without a step.
  */
 export function isCountable(schema: object): boolean {
@@ -48,10 +48,10 @@ export function isCountable(schema: object): boolean {
   return true
 }
 
-/** Whether it refers to a schema that every Ajv knows by its address. */
+/** Whether it refers to a schema that every Ajv instance has built in. */
 export const namesMetaSchema = (text: string): boolean => text.includes('json-schema.org/')
 
-/** The schema and all schemas in it. */
+/** The schema and all schemas inside it. */
 function* partsOf(schema: unknown): Generator<Record<string, unknown>> {
   if (!isObject(schema)) return
   yield schema

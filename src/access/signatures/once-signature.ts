@@ -1,7 +1,7 @@
-// The signature of OnceOnly's tool calls, for tools that were written for it: an HMAC over the body as it is sent.
+// The signature of OnceOnly's tool calls, for tools written for OnceOnly: an HMAC over the body as sent.
 import { createHmac } from 'node:crypto'
 
-/** The time goes beside it: receivers refuse what is older than five minutes. Without a secret nothing is signed. */
+/** The timestamp is sent too: receivers refuse calls older than five minutes. Without a secret nothing is signed. */
 export const onceSignatureHeaders = (it: { secret: string | null; body: string; nowMs: number }) => ({
   'x-onceonly-timestamp': String(Math.floor(it.nowMs / 1_000)),
   ...(it.secret !== null && {

@@ -12,8 +12,8 @@ export type SignatureHeaders = {
 }
 
 /**
- * The headers that sign `body`. Receivers drop duplicates by `id`, so two messages must never share one. It may not hold
- * a full stop, which is what separates the parts that are signed.
+ * The headers that sign `body`. Receivers drop duplicates by `id`, so two messages must never share one. It must not
+ * contain a full stop, which separates the signed parts.
  */
 export function signatureHeaders(message: {
   secret: string
@@ -32,7 +32,7 @@ export function signatureHeaders(message: {
 
 export const newSigningSecret = (): string => `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
 
-// The library signs text. Bytes that are not UTF-8 would be signed as something else than what is sent, and
+// The library signs text. Bytes that are not UTF-8 would be signed as something other than what is sent, and
 // no receiver could verify them, so they are refused.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

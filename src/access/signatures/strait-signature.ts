@@ -1,7 +1,7 @@
-// The signature of Strait's dispatches, for handlers that were written for it: an HMAC over the time and the body.
+// The signature of Strait's dispatches, for handlers written for Strait: an HMAC over the time and the body.
 import { createHmac } from 'node:crypto'
 
-/** Nothing is signed without a secret: Strait's jobs need not have one. */
+/** Without a secret nothing is signed: Strait's jobs need not have one. */
 export function straitSignatureHeaders({ secret, body, nowMs }: { secret: string; body: string; nowMs: number }) {
   if (secret === '') return {}
   const timestamp = String(Math.floor(nowMs / 1_000))

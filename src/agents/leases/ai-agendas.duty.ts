@@ -1,5 +1,5 @@
-// Executes what was planned under AI leases. An agenda is held by one node at a time; what a node leaves in the middle,
-// dead or stopped, the next one goes on with.
+// Executes agendas, the actions planned under AI leases. A node holds an agenda exclusively; when the node stops or
+// dies, the next one continues it.
 import { randomUUID } from 'node:crypto'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -16,7 +16,7 @@ import {
 import { isRunCanceled, sweepLeases } from './ai-leases.ts'
 import { executeAgenda } from './ai-run.ts'
 
-/** Agendas of this node at once. */
+/** Maximum number of agendas per node. */
 const AGENDAS_MAX = 50
 const HOLD_SECS = 12
 const BEAT_MS = 3_000
@@ -77,7 +77,7 @@ export function makeAgendas(ctx: Ctx): Agendas {
 
 type Signals = { stop: AbortController; cut: AbortController }
 
-/** Until it ends, or is to stop before its next action, or is cut off in the middle of one. */
+/** Until it ends, must stop before its next action, or is cut off in the middle of one. */
 async function execute(ctx: Ctx, agenda: Agenda, { stop, cut }: Signals): Promise<void> {
   const lease = await findLease(ctx.sql, agenda)
   if (lease?.leaseId !== agenda.leaseId) return
@@ -85,7 +85,7 @@ async function execute(ctx: Ctx, agenda: Agenda, { stop, cut }: Signals): Promis
   try {
     await holdLease(ctx.sql, agenda, HOLD_SECS)
     await executeAgenda(ctx, agenda, { stop: stop.signal, cut: cut.signal, lease })
-    // Not after a failure: it is tried again when the hold has run out, and not over and over.
+    // Not after a failure: it is retried when the hold has expired, not in a tight loop.
     await leaveAgenda(ctx.sql, agenda)
   } finally {
     clearInterval(beat)
@@ -98,7 +98,7 @@ async function hold(
   { lease, cut }: { lease: LeaseRow; cut: AbortController },
 ): Promise<void> {
   try {
-    // Canceled, or taken by others: what is under way is for nobody any more.
+    // Canceled, or taken over by others: nobody needs the action in progress any more.
     if (await isRunCanceled(ctx, lease)) cut.abort()
     if (await holdAgenda(ctx.sql, agenda, HOLD_SECS)) await holdLease(ctx.sql, agenda, HOLD_SECS)
     else cut.abort()

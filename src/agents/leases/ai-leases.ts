@@ -1,5 +1,5 @@
-// AI leases: one holder at a time works on a key, and its outcome is the answer for everybody who asks later. Each is a
-// run that others can follow: the lease's row and what the run's log says of it change in one transaction.
+// AI leases: one holder at a time works on a key, and the outcome is the answer for all later callers. Each lease is a
+// run that others can follow: the lease's row and its events in the run's log change in one transaction.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
@@ -23,30 +23,35 @@ import { addUse } from '#usage/plans.sql.ts'
 import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from './ai-leases.sql.ts'
 import * as storage from './ai-leases.sql.ts'
 
-/** So long an outcome answers for its key; then the key is new again. */
+/** How long an outcome is kept for its key; then the key is new again. */
 export const ANSWER_DAYS = 7
-/** So long after its end a lease may still be gone on with, by its holder or the next; then its run has timed out. */
+/**
+ * Grace period during which an expired lease can still be resumed, by its holder or the next one; then its run times
+ * out.
+ */
 const ABANDONED_SECS = 86_400
 const SWEEP_MAX = 100
 
 type Asked = LeaseName & { actor: Actor }
 export type LeaseRequest = Asked & {
   ttlSecs: number
-  /** The run that it is, as its client names it. */
+  /** The run of the lease, by the client's id. */
   runRef: string
   agentId?: string | undefined
-  /** What is to be executed here; without it the holder does the work. */
+  /** Actions to execute here; without them the holder does the work. */
   agenda?: { agentId: string; actions: AgendaItem[]; dryRun: boolean } | undefined
-  /** Throws when the project may not have one more. */
+  /** Throws when the project's quota is exhausted. */
   admit?: ((tx: Db) => Promise<void>) | undefined
 }
 
 export type Leased = { acquired: boolean; lease: LeaseRow }
 
-/** Makes the caller the holder of the key, or tells how the key stands. Of any number at once one becomes the holder. */
+/**
+ * Acquires the key for the caller, or returns the key's status. Of any number of concurrent callers, one acquires it.
+ */
 export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Leased> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    // Most who come are too late, and need no lock to be told so.
+    // Most callers are too late, and need no lock to learn that.
     const seen = await storage.findLease(ctx.sql, asked)
     if (seen && !seen.over) return { acquired: false, lease: seen }
     const leased = (await ctx.sql.begin((tx) => acquire(tx, asked))) as Leased | undefined
@@ -74,13 +79,13 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
   let lease = await storage.insertLease(tx, wanted)
   if (!lease) {
     const before = await storage.lockLease(tx, asked)
-    if (!before) return undefined // It was swept a moment ago.
+    if (!before) return undefined // deleted a moment ago
     if (!before.over) return { acquired: false, lease: before }
     await asked.admit?.(tx)
     if (before.state === 'held') await abandon(tx, before, before.runId !== runId)
     lease = await storage.takeLease(tx, wanted)
   } else await asked.admit?.(tx)
-  // In this order, on one connection, and without waiting for one before sending the next.
+  // In this order, pipelined on one connection.
   await Promise.all([
     addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }]),
     !run.known &&
@@ -94,7 +99,7 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
   return { acquired: true, lease }
 }
 
-/** The run that a name means: one that is there, whoever executes it, or one that begins now. */
+/** The run that an id means: an existing one, whoever executes it, or a new one. */
 async function placeOf(tx: Db, { projectId, key, runRef }: LeaseRequest) {
   const run = await findRun(tx, projectId, runRef)
   if (!run) checkNewRunId(runRef, runRef === key ? 'key' : 'run_id')
@@ -105,7 +110,7 @@ async function placeOf(tx: Db, { projectId, key, runRef }: LeaseRequest) {
   }
 }
 
-/** Its time ran out, and its holder did not say how it ended. */
+/** It expired, and its holder did not report an outcome. */
 async function abandon(tx: Db, lease: LeaseRow, forGood: boolean): Promise<void> {
   const { key } = lease
   await appendEvents(tx, [
@@ -114,7 +119,7 @@ async function abandon(tx: Db, lease: LeaseRow, forGood: boolean): Promise<void>
   if (forGood) await endRun(tx, lease, { actor: SYSTEM, move: 'timeOut', status: 'timed_out', code: 'lease_expired' })
 }
 
-/** The holder goes on working: the lease begins anew. */
+/** Extends the lease: its full duration starts again. */
 export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; ttlSecs: number }): Promise<LeaseRow> {
   const lease = (await ctx.sql.begin(async (tx) => {
     const held = await lockHeld(tx, asked)
@@ -126,7 +131,7 @@ export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; tt
   throw refuse('lease_over', { key: asked.key, state: lease.state })
 }
 
-/** How a key stands; the cancel of its run has ended it by then. */
+/** The status of a key; a cancel of its run has ended it by then. */
 export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
   const seen = await storage.findLease(ctx.sql, name)
   if (seen?.state !== 'held' || !(await isRunCanceled(ctx, seen))) return seen
@@ -145,8 +150,8 @@ async function withRunCanceled(tx: Db, lease: LeaseRow): Promise<LeaseRow | unde
 }
 
 /**
- * Whether somebody canceled the run that a lease would have ended. Any other end may be what its holder reported, who then
- * says the same of the lease.
+ * Whether the run that a lease would have ended was canceled. Any other end may be what the holder reported, which then
+ * reports the same for the lease.
  */
 export async function isRunCanceled(
   { sql }: { sql: Db },
@@ -157,7 +162,7 @@ export async function isRunCanceled(
   return run?.state === 'canceled'
 }
 
-/** The holder says how it ended. To say the same again changes nothing: clients send once more what was not answered. */
+/** The holder reports the outcome. Reporting the same outcome again changes nothing: clients retry unanswered calls. */
 export async function endLease(
   ctx: Ctx,
   asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd },
@@ -172,7 +177,7 @@ export async function endLease(
   return ended
 }
 
-/** A lease that has run out is its holder's still while nobody else has taken the key. */
+/** An expired lease still belongs to its holder until someone else takes the key. */
 async function lockHeld(tx: Db, { projectId, key, leaseId }: LeaseName & { leaseId: string }): Promise<LeaseRow> {
   const lease = await storage.lockLease(tx, { projectId, key })
   if (!lease || !standingOf(lease)) throw refuse('lease_not_found', { key })
@@ -193,7 +198,7 @@ export async function writeEnd(tx: Db, lease: LeaseRow, { actor, reason, end }: 
   return ended
 }
 
-/** After the commit. */
+/** Call it after the commit. */
 export async function followEnd(ctx: Ctx, ended: LeaseRow): Promise<void> {
   if (ended.endsRun && ended.state !== 'completed') await cancelDescendants(ctx, [ended.runId], { actor: SYSTEM })
   tell(ctx, ended, ['ai-agendas'])
@@ -228,7 +233,7 @@ async function endRun(tx: Db, lease: LeaseRow, { actor, move, status, code, reas
     ...(result != null && { result }),
     ...(move !== 'complete' && { error: said ?? status, ...(code !== undefined && { errorCode: code }) }),
   }
-  // A run that is over already has had its end: its state says how, and its log goes on.
+  // The run has already ended; its state says how, and its log continues.
   await moveRuns(tx, [change])
 }
 
@@ -248,7 +253,7 @@ function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly Topic[]
   ctx.ring([runTopic(runId), 'tail', ...topics])
 }
 
-/** Forgets answers whose time is over, and ends the runs of holders that never came back; answers how many leases. */
+/** Deletes expired outcomes, and ends the runs of holders that never came back; returns the number of leases. */
 export async function sweepLeases(ctx: Ctx): Promise<number> {
   const swept = (await ctx.sql.begin(async (tx) => {
     const leases = await storage.sweepLeases(tx, { heldAfterSecs: ABANDONED_SECS, limit: SWEEP_MAX })

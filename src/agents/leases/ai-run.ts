@@ -1,5 +1,5 @@
-// Actions that are executed here under a lease: one after the other, each a governed call of a tool. How one ended is
-// written down before the next begins, so whoever goes on after a crash repeats none that had ended.
+// Executes actions under a lease: one after the other, each a governed call. The outcome of each is
+// stored before the next begins, so after a crash none that had ended is repeated.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { costOfMicrousd } from '#core/cost.ts'
@@ -20,10 +20,10 @@ import {
 } from './ai-leases.sql.ts'
 import { followEnd, isRunCanceled, writeEnd } from './ai-leases.ts'
 
-/** `stop`: begin no other action; `cut`: end the one under way, too. */
+/** `stop`: start no other action; `cut`: end the one in progress, too. */
 type Executing = { stop: AbortSignal; cut: AbortSignal; lease: Pick<LeaseRow, 'runId' | 'runRef' | 'endsRun'> }
 
-/** Executes what is left of an agenda, until it ends or is to be left to others. */
+/** Executes the rest of an agenda, until it ends or must be left to others. */
 export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signal, lease }: Executing): Promise<void> {
   let done = agenda.done
   const actor: Actor = { type: 'agent', id: agenda.agentId }
@@ -60,7 +60,7 @@ export async function executeAgenda(ctx: Ctx, agenda: Agenda, { stop, cut: signa
 
 type Acting = { agenda: Agenda; action: AgendaItem; call: ToolCall }
 
-/** Makes one call and writes down what came of it; undefined when what comes next is for others to do. */
+/** Makes one call and stores its outcome; undefined when others must continue. */
 async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDone | undefined> {
   const keep = async (answer: CallAnswer) => {
     const done = shown(action, answer)
@@ -70,18 +70,18 @@ async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDo
     const answer = agenda.dryRun ? await tryCall(ctx, call) : await callTool(ctx, call).catch(asAnswer)
     return answer.aborted ? undefined : await keep(answer)
   } catch (error) {
-    // The call is made and charged. Trying again would do both again, and end the same way.
+    // The call is made and charged. A retry would do both again, and end the same way.
     if (!isUnstorable(error)) throw error
     ctx.log.error({ err: error, key: agenda.key }, 'the result of a call cannot be stored; the call counts as failed')
     return await keep(failed('what it answered cannot be stored'))
   }
 }
 
-/** False when the agenda is somebody else's, or its lease is over: what comes next is not ours to do. */
+/** False when the agenda belongs to someone else, or its lease has ended: do not continue. */
 const saveDone = (ctx: Ctx, agenda: Agenda, done: ActionDone): Promise<boolean> =>
   ctx.sql.begin((tx) => saveActionDone(tx, agenda, done)) as Promise<boolean>
 
-/** The results of fifty actions are one answer, which has to stay one that can be read. */
+/** The results of fifty actions are one response, whose size must stay reasonable. */
 const SHOWN_BYTES_MAX = 64 * 1024
 
 function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
@@ -91,7 +91,7 @@ function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
   return { tool, ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }
 
-/** What would become of a call: it is judged as if it were made, and neither made nor counted. */
+/** A dry run of a call: decided as if it were made, but neither made nor counted. */
 async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const answer = await foreseeCall(ctx, call)
   const { ok, decision, reason } = answer
@@ -105,7 +105,7 @@ async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
 
 type Finished = { agenda: Agenda; actor: Actor; done: readonly ActionDone[]; canceled?: boolean }
 
-/** All are done, or one of them was not: those after it would stand on nothing. */
+/** All actions succeeded, or one did not: later ones would build on nothing. */
 async function finish(ctx: Ctx, { agenda, actor, done, canceled }: Finished): Promise<void> {
   const bad = done.find((it) => !it.ok)
   const result = { actions: done, ...(agenda.dryRun && { dry_run: true }) }

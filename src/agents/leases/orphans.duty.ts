@@ -1,5 +1,5 @@
-// Live runs below one that ended without completing, or of a job that was deleted: what should have canceled them was
-// interrupted. They are rare, and nobody else would ever look after them.
+// Orphans: live runs below one that ended without completing, or of a deleted job, because their cancel was
+// interrupted. They are rare, and nothing else would ever find them.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -12,7 +12,7 @@ import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 
 const BATCH_MAX = 500
 
-/** Safe on every node at once: a run that is over does not move again. */
+/** Safe on every node at once: an ended run does not move again. */
 export const orphans = (ctx: Ctx): Duty => ({
   name: 'orphans',
   everyMs: 30_000,

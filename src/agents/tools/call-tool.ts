@@ -1,4 +1,4 @@
-// A governed call of a tool: found, decided about, made once, settled, and told in the timeline of its run.
+// A governed tool call: looked up, decided, made once, settled, and recorded in the timeline of its run.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
 import { NO_COST } from '#core/cost.ts'
@@ -23,7 +23,7 @@ import { agentScope, GLOBAL } from './tools.ts'
 const KEPT_SECS = 86_400
 const LOOK_MS = 1_000
 
-/** The tool of the agent's own, before the one of all. One that is switched off is none. */
+/** The agent's own tool takes precedence over the global one. A disabled tool does not exist. */
 export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: ToolCall): Promise<ToolRow> {
   const tool =
     (await kept.findTool(ctx.sql, { projectId, name, scopeId: agentScope(agentId) })) ??
@@ -35,7 +35,7 @@ export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: T
 export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch(asMissing)
   if (tool instanceof Refusal) return refuseMissing(ctx, call, tool)
-  // A call without a key is found by its args once it was approved.
+  // A call without a key is found by its args once it has been approved.
   const isAsked = call.key === undefined && (await kept.isCallKept(ctx.sql, { ...nameOf(call), key: askedKey(call) }))
   const as = isAsked ? { key: askedKey(call), keepSecs: KEPT_SECS } : keptAs(call, tool)
   if (!as) return makeCall(ctx, { call, tool, token: newId() })
@@ -44,12 +44,12 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const claimed = await claim(ctx, { name, token, tool, keepSecs: as.keepSecs, takeOver: call.resumes ?? false })
   if (claimed.mine)
     return makeCall(ctx, { call, tool, token, name, keepSecs: as.keepSecs, authorizationId: claimed.authorizationId })
-  // A switch that is off refuses everything, also what would be given again.
+  // A disabled agent is refused everything, even results of earlier calls.
   const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
   if (agent && !agent.enabled) {
     const decided = await decide(ctx, { call })
     if (!decided.allowed) return tellBlocked(ctx, call, decided)
-    // It was switched on in this very moment; what was made already is not made again.
+    // It was enabled at this very moment; a call already made is not made again.
     await settle(ctx, call, decided, true)
   }
   if (call.resumes) return executed(claimed.result ?? {})
@@ -66,11 +66,11 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
 
 const askedKey = ({ args }: ToolCall): string => `asked:${hashOfArgs(args)}`
 
-/** What a call is recognised by when it comes again, and for how long it is not made a second time; undefined: never. */
+/** The identity of a repeated call, and for how long it is not made again; undefined: it always is. */
 export function keptAs(call: ToolCall, tool: ToolRow): { key: string; keepSecs: number } | undefined {
   if (call.key !== undefined) return { key: call.key, keepSecs: KEPT_SECS }
   const keepSecs = tool.dedupWindowSecs ?? call.dedupWindowSecs ?? 0
-  // A tool that was changed since is called: what it would bring now is not known.
+  // A tool that has been changed since is called: its result could differ now.
   const { scopeId, updatedAt } = tool
   return keepSecs > 0 ? { key: `same:${hashOfArgs([scopeId, updatedAt.getTime(), call.args])}`, keepSecs } : undefined
 }
@@ -81,8 +81,8 @@ function asMissing(error: unknown): Refusal {
 }
 
 /**
- * An agent that may not call it is told that first, whether there is such a tool or not. Else a call of a tool that
- * there is not is told, too: its run would otherwise say nothing of why it went wrong.
+ * An agent that may not call the tool learns that first, whether the tool exists or not. Otherwise a call of an unknown
+ * tool is recorded too: its run would not say why it failed.
  */
 async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promise<CallAnswer> {
   if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
@@ -90,7 +90,7 @@ async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promis
   if (agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, call.tool)) {
     const decided = await decide(ctx, { call })
     if (!decided.allowed) return tellBlocked(ctx, call, decided)
-    // It was let in this very moment, and there is still nothing to call.
+    // It was allowed at this very moment, and there is still nothing to call.
     await settle(ctx, call, decided, false)
   }
   const data = { decision: 'blocked', policy_reason: missing.code }
@@ -107,7 +107,7 @@ const topicOf = (name: CallName): Topic => `call:${name.projectId}:${name.agentI
 
 type Claim = { name: CallName; token: string; tool: ToolRow; keepSecs: number; takeOver: boolean }
 
-/** Ours to make, or made: while somebody else makes it, what it will bring is waited for. */
+/** Claims the call or returns its result; while someone else makes it, waits for their result. */
 async function claim(ctx: Ctx, { name, token, tool, keepSecs, takeOver }: Claim): Promise<KeptCall> {
   const longestMs = longestCallMs(tool)
   const asked = { ...name, token, takeOver, holdSecs: longestMs / 1000 + 5, keepSecs }
@@ -130,9 +130,9 @@ type Made = {
   tool: ToolRow
   token: string
   name?: CallName
-  /** For how long what it brings answers for the calls of its name. */
+  /** How long its result answers calls with the same identity. */
   keepSecs?: number
-  /** What was decided when the call was begun before. */
+  /** The decision of an earlier start of this call. */
   authorizationId?: string | null
 }
 
@@ -146,7 +146,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
     const isAsked = name?.key === askedKey(call)
     if (decided.asked && call.key === undefined && !isAsked) await keepAsked(ctx, made, decided.authorizationId)
     if (!decided.allowed) {
-      // A person who approves it meanwhile lets the next call of this key through.
+      // Someone may approve it meanwhile, which lets the next call with this key through.
       const isLeft = decided.asked && (call.key !== undefined || isAsked)
       if (held) await (isLeft ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
       return await tellBlocked(ctx, call, decided)
@@ -161,7 +161,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       return { ...failed(outcome.error), aborted: true }
     }
     if (held)
-      // Only this one call was approved: what it brought answers for no other.
+      // Only this one call was approved: its result answers no other.
       await (outcome.ok && !isAsked
         ? kept.keepCall(ctx.sql, { ...held, result: outcome.result, keepSecs })
         : kept.dropCall(ctx.sql, held))
@@ -191,19 +191,22 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
 async function keepAsked(ctx: Ctx, { call, token }: Made, authorizationId: string): Promise<void> {
   const name = { ...nameOf(call), key: askedKey(call), token }
   const { mine } = await kept.claimCall(ctx.sql, { ...name, takeOver: false, holdSecs: 0, keepSecs: KEPT_SECS })
-  // Somebody else was asked about the same call a moment ago: one of them is enough.
+  // Someone else asked about the same call a moment ago: one question is enough.
   if (mine) await kept.bindCall(ctx.sql, { ...name, authorizationId })
 }
 
 async function tellBlocked(ctx: Ctx, call: ToolCall, decided: Decided): Promise<CallAnswer> {
   const data = { decision: 'blocked', policy_reason: decided.reason }
   await tellTimeline(ctx, call, [...beganBy(call), { type: 'tool_result', status: 'blocked', data }])
-  // A person who approves it lets it go on.
+  // An approval lets it continue.
   if (!decided.asked) await endFailedRun(ctx, call, { reason: decided.reason })
   return blocked(decided)
 }
 
-/** In a run of its own a call that was not made is told as one that was; a step of an agenda begins with its step. */
+/**
+ * In its own run, a call that was not made is recorded like one that was; a step of an agenda begins with its step
+ * event.
+ */
 const beganBy = ({ step }: ToolCall) => (step === undefined ? [{ type: 'tool_call', status: 'start' }] : [])
 
 type Decided = {
@@ -213,13 +216,13 @@ type Decided = {
   reason: PolicyReason
   riskLevel: RiskLevel
   inputRequestId: string | null
-  /** Of the call's run, whose timeline tells of it; its decision is in the same chain. */
+  /** For the timeline of the call's run; its decision is in the same chain. */
   chain: string | undefined
 }
 
 /**
- * One decision for a call, however often it is begun: it is charged once, and approved once. It is good for the very args
- * that it was made about, and while the agent is on.
+ * One decision per call, however often it is started: it is charged once, and approved once. It is valid for exactly
+ * the args that it was made about, and while the agent is enabled.
  */
 async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | 'authorizationId'>): Promise<Decided> {
   const { projectId, agentId, tool, args, actor, cost, runRef } = call
@@ -231,7 +234,7 @@ async function decide(ctx: Ctx, { call, authorizationId }: Pick<Made, 'call' | '
   const isOpen = row && row.state !== 'settled' && row.argsHash === argsHash
   const agent = isOpen ? await findAgent(ctx.sql, projectId, agentId) : undefined
   const stopped = isOpen && agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, tool)
-  // What it was to cost is free again.
+  // Its reserved cost is released.
   if (stopped && row.state === 'reserved')
     await settleCall(ctx, { projectId, actor, authorizationId: row.id, cost: NO_COST, outcome: 'failed', chain })
   if (isOpen && !stopped)
@@ -253,7 +256,7 @@ async function settle(ctx: Ctx, { projectId, actor }: ToolCall, decided: Decided
   const { authorizationId, chain } = decided
   const outcome = ok ? 'succeeded' : 'failed'
   await settleCall(ctx, { projectId, actor, authorizationId, outcome, chain }).catch((error: unknown) => {
-    // Who took this call over has settled it: what it cost is booked.
+    // Whoever took this call over has settled it: its cost is charged.
     if (!(error instanceof Refusal && error.code === 'authorization_not_reserved')) throw error
   })
 }

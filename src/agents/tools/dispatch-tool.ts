@@ -1,4 +1,4 @@
-// Calls a tool's endpoint: signed, within its time, and again when that may help.
+// Calls a tool's endpoint: signed, with a timeout, and retried when that may help.
 
 import { onceSignatureHeaders } from '#access/signatures/once-signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -8,7 +8,7 @@ import { postOf } from '#dispatch/post.ts'
 import type { ToolRow } from './tools.sql.ts'
 
 export type ToolRequest = {
-  /** The same for every try: a tool that drops repeats makes the call once. */
+  /** The same for every attempt: a tool that drops duplicates executes the call once. */
   callId: string
   agentId: string
   args: Record<string, unknown>
@@ -23,7 +23,7 @@ const ERROR_LENGTH_MAX = 500
 const BACK_OFF_MS = 200
 const BACK_OFF_MAX_MS = 5_000
 
-/** How long a call may take with all of its tries. */
+/** Total time limit of a call with all its attempts. */
 export const longestCallMs = ({ timeoutMs, maxRetries }: ToolRow): number =>
   (maxRetries + 1) * (timeoutMs + BACK_OFF_MAX_MS)
 
@@ -34,7 +34,7 @@ export async function dispatchTool(ctx: Ctx, tool: ToolRow, request: ToolRequest
     if (ended.ok) return ended
     const aborted = request.signal?.aborted ?? false
     if (aborted || retry >= tool.maxRetries || !mayHelp(outcome)) return { ...ended, aborted }
-    // Half of it by chance: callers that failed together do not come back together.
+    // Jitter over half of the delay: callers that failed together do not retry together.
     const delayMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** retry) * (0.5 + ctx.random() / 2)
     await new Promise((resolve) => setTimeout(resolve, delayMs))
   }
@@ -77,7 +77,7 @@ function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unkn
   if (problem) return { ok: false, error: `its answer ${problem}` }
   const result = storableJson(json)
   const isObject = typeof result === 'object' && result !== null && !Array.isArray(result)
-  // A result is an object everywhere, so anything else stands in one.
+  // Results are always objects, so anything else is wrapped.
   return { ok: true, result: isObject ? (result as Record<string, unknown>) : { value: result } }
 }
 
@@ -86,6 +86,6 @@ const sentence = (what: string, bodyText: string): string =>
 
 const PASSING = new Set(['dns', 'connect', 'timeout', 'reset'])
 
-/** Whether the next try may end otherwise: what the tool refuses now it will refuse again. */
+/** Whether a retry may succeed: what the tool refuses now it will refuse again. */
 const mayHelp = (outcome: PostOutcome): boolean =>
   outcome.kind === 'failed' ? PASSING.has(outcome.reason) : outcome.status === 429 || outcome.status >= 500

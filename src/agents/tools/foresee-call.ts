@@ -1,4 +1,4 @@
-// What would become of a governed call, without making it, deciding about it or counting it.
+// Predicts the outcome of a governed call, without making it, deciding about it or counting it.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
@@ -11,7 +11,7 @@ import { findToolOf, keptAs } from './call-tool.ts'
 import type { CallAnswer, ToolCall } from './governed-call.ts'
 import { findKeptResult } from './tools.sql.ts'
 
-/** Judged as if it were made now. */
+/** Evaluated as if it were made now. */
 export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch(asAnswer)
   if ('decision' in tool) return tool
@@ -37,7 +37,7 @@ export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer>
   }
 }
 
-/** Whether it would not reach its tool: it was made before, or will be blocked. */
+/** Whether it would be answered without reaching its tool: an earlier result exists, or it would be blocked. */
 export async function isIdle(ctx: Ctx, call: ToolCall): Promise<boolean> {
   const { projectId, agentId } = call
   const tool = await findToolOf(ctx, call).catch(asAnswer)
@@ -47,7 +47,7 @@ export async function isIdle(ctx: Ctx, call: ToolCall): Promise<boolean> {
   return !(await foreseeCall(ctx, call)).allowed
 }
 
-/** A tool that is not there fails its action; anything else that is thrown is a reason to try again later. */
+/** A missing tool fails its action; any other error is a reason to retry later. */
 export function asAnswer(error: unknown): CallAnswer {
   if (!(error instanceof Refusal && error.code === 'tool_not_found')) throw error
   return {

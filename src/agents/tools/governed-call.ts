@@ -1,4 +1,4 @@
-// A governed call of a tool: what is asked for, and what becomes of it.
+// A governed tool call: its request and its outcome.
 import type { Cost } from '#core/cost.ts'
 import type { Actor } from '#core/event.ts'
 import { type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
@@ -9,16 +9,18 @@ export type ToolCall = {
   tool: string
   args: Record<string, unknown>
   actor: Actor
-  /** Undefined: what the agent's policy says that it costs. */
+  /** Undefined: the price in the agent's policy. */
   cost?: Cost | undefined
-  /** The run that makes it, as its client names it. */
+  /** The run that makes it, by the client's id. */
   runRef?: string | undefined
   step?: string | undefined
   /** Calls of one agent and tool with the same key are made once within a day. */
   key?: string | undefined
-  /** For how long the same call without a key is not made again, unless its tool says otherwise; left out: it is. */
+  /**
+   * How long the same call without a key is not made again, unless its tool sets otherwise; omitted: it is always made.
+   */
   dedupWindowSecs?: number
-  /** The key is the caller's alone: a call that was left in the middle is gone on with at once. */
+  /** The key belongs to this caller alone: an interrupted call resumes immediately. */
   resumes?: boolean
   signal?: AbortSignal | undefined
 }
@@ -30,7 +32,7 @@ export type CallAnswer = {
   reason: PolicyReason | 'tool_idempotency' | 'tool_error' | 'tool_not_found'
   riskLevel: RiskLevel
   result: Record<string, unknown>
-  /** It was not made to its end, because the caller wanted to stop. */
+  /** It was not completed, because the caller wanted to stop. */
   aborted?: boolean
 }
 
@@ -43,7 +45,7 @@ export const executed = (result: Record<string, unknown>): CallAnswer => ({
   result,
 })
 
-/** It was made, and counts, and brought nothing. */
+/** It was made and counts, but failed. */
 export const failed = (error: string): CallAnswer => ({
   ok: false,
   allowed: true,

@@ -1,4 +1,4 @@
-// What the run of a governed call is told of it, in the words that its client knows.
+// How a governed call appears in the timeline of its run, in the words that its client knows.
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
@@ -7,7 +7,7 @@ import { appendReport, appendReports, type Report } from '#runs/report/append-lo
 import { hasHeldLease } from '../leases/ai-leases.sql.ts'
 import type { ToolCall } from './governed-call.ts'
 
-/** What the run's timeline is told; a call of no run has none. */
+/** Appends a timeline event; nothing for a call without a run. */
 export async function tellTimeline(ctx: Ctx, call: ToolCall, events: readonly Omit<Report, 'runId'>[]): Promise<void> {
   const { projectId, actor, runRef: runId, step, tool, agentId } = call
   if (runId === undefined) return
@@ -17,8 +17,8 @@ export async function tellTimeline(ctx: Ctx, call: ToolCall, events: readonly Om
 }
 
 /**
- * A call that failed ends its run, which was begun for it by whoever reports its events. One that is executed here, or is
- * worked on under a lease, has an end of its own.
+ * A failed call ends its run, which was started for it by its reporter. A run that is executed here, or is
+ * under a lease, ends in its own way.
  */
 export async function endFailedRun(
   ctx: Ctx,
@@ -33,7 +33,7 @@ export async function endFailedRun(
   const data = { policy_reason: reason }
   const told = await appendReport(ctx, reporter, { ...about, type: 'run_finished', status: 'failed', data })
   if (told instanceof Refusal) throw told
-  // Whoever ended it in this moment was first.
+  // Someone else ended it at this moment.
   await appendReport(ctx, reporter, {
     ...about,
     type: 'run.failed',

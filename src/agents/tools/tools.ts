@@ -1,4 +1,4 @@
-// Tools that agents call through us: endpoints with a name, for all agents of a project or for one.
+// Tools that agents call through Runyard: named endpoints, for all agents of a project or for one.
 
 import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { maskUrl } from '#access/mask.ts'
@@ -15,7 +15,7 @@ export const agentScope = (agentId: string): string => `agent:${agentId}`
 
 type Asked = ToolName & { actor: Actor }
 type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | 'description'> & {
-  /** Undefined: as it was. */
+  /** Undefined: unchanged. */
   dedupWindowSecs?: number | null | undefined
 }
 export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
@@ -27,13 +27,13 @@ export async function requireTool({ sql }: { sql: Db }, name: ToolName): Promise
 }
 
 /**
- * Makes a tool, or puts other settings in the place of what it had. A secret that is not said stays; null takes it away.
- * Undefined when there is no room for one more.
+ * Creates a tool, or replaces its settings. An omitted secret is kept; null removes it.
+ * Undefined when the plan's limit is reached.
  */
 export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | undefined> {
   const { projectId, name, scopeId, settings, secret } = asked
   const known = await findTool(ctx.sql, asked)
-  // What was allowed when it was set is no reason to refuse another change, least of all switching the tool off.
+  // An address that was allowed when it was set is no reason to refuse another change, least of all disabling the tool.
   if (settings.url !== known?.url || (settings.enabled && !known.enabled)) await checkUrl(ctx, settings.url)
   return change(ctx, asked, async (tx) => {
     const count = await lockTools(tx, projectId)
@@ -48,7 +48,7 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
       dedupWindowSecs:
         settings.dedupWindowSecs === undefined ? (before?.dedupWindowSecs ?? null) : settings.dedupWindowSecs,
       secret: secret === undefined ? (before?.secret ?? null) : secret,
-      // Which secret it is can be told without telling it.
+      // Identifies the secret without revealing it.
       secretId: same ? (before?.secretId ?? null) : secret === null ? null : newId(),
     })
     return { row, type: before ? 'tool.updated' : 'tool.created' }

@@ -1,4 +1,4 @@
-// Which app a request is about. The product serves each app under a host of its own; here an app is a job.
+// The app of a request. Dynamiq serves each app under its own host; here an app is a job.
 import type { FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
@@ -7,7 +7,7 @@ import { requireJob } from '#jobs/require-job.ts'
 
 const DEFAULT_SLUG = 'default'
 
-/** The app that is named, by the header or by the parameter; they may both be sent if they agree. */
+/** The app named by the header or by the parameter; both may be sent if they agree. */
 export async function findNamedApp(ctx: Ctx, request: FastifyRequest, projectId: string): Promise<JobRow | undefined> {
   const header = request.headers['x-app-id']
   const parameter = (request.query as { app?: string }).app
@@ -17,7 +17,7 @@ export async function findNamedApp(ctx: Ctx, request: FastifyRequest, projectId:
   return requireJob(ctx, projectId, name)
 }
 
-/** The app that runs are created for: the one that is named, else the default one of the project. */
+/** The app for which runs are created: the named one, or else the default of the project. */
 export async function findApp(ctx: Ctx, request: FastifyRequest, projectId: string): Promise<JobRow> {
   const app =
     (await findNamedApp(ctx, request, projectId)) ?? (await findJob(ctx.sql, projectId, { slug: DEFAULT_SLUG }))

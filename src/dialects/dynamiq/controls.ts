@@ -1,4 +1,4 @@
-// Cancelling a run, and answering what it asks.
+// Canceling a run, and answering its questions.
 
 import type { FastifyInstance } from 'fastify'
 import { findInputRequest, type InputAnswer, type InputRow } from '#agents/input-requests.sql.ts'
@@ -21,7 +21,7 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.cancelRun, async ({ run_id }, { projectId, actor }) => {
     const run = await requireRun(ctx, projectId, run_id)
     if (!isOver(run.state))
-      // It may end between our look and the cancel, which then is not needed.
+      // It may end between our read and the cancel, which is then not needed.
       await cancelRun(ctx, { projectId, actor, runId: run_id }).catch(unless('run_over'))
     return { message: 'canceled' as const }
   })
@@ -32,10 +32,10 @@ export function dynamiqControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (question?.state !== 'pending') throw notPending(question, run)
     if (typeOf(question) !== (type === 'approval' ? 'approval_request' : type))
       throw refuseField('type', `must be ${typeOf(question)}, which is what the run asks for`)
-    // A remark beside an approval may be empty; an answer may not.
+    // A remark on an approval may be empty; an answer may not.
     if (type === 'human_feedback' && isBlank(data.feedback)) throw refuseField('data.feedback', 'must not be blank')
     const answer = answerOf(question, data)
-    // Before anything is done: a paused run is not resumed by an answer that is refused.
+    // Validated first: a paused run must not be resumed by an answer that is refused.
     await inWords(() => checkAnswer(question, answer))
     if (run.state === 'paused') await resumeRun(ctx, { projectId, actor, runId: run_id }).catch(unless('wrong_state'))
     await inWords(() => answerInput(ctx, { projectId, actor, requestId: question.id, answer }))
@@ -70,7 +70,7 @@ type Data = {
   params?: Record<string, unknown> | null | undefined
 }
 
-/** Clients send null for what they leave out. */
+/** Clients send null for omitted fields. */
 function answerOf({ kind }: InputRow, { is_approved, approved, feedback, params }: Data): InputAnswer {
   const answer = approved ?? is_approved
   if (answer !== (is_approved ?? answer)) throw refuseField('data.approved', 'differs from is_approved')
@@ -81,7 +81,7 @@ function answerOf({ kind }: InputRow, { is_approved, approved, feedback, params 
   }
 }
 
-/** Names of our fields as this surface has them. */
+/** The names of our fields in this API. */
 const FIELDS: Readonly<Record<string, string>> = { approved: 'is_approved' }
 
 async function inWords<T>(action: () => Promise<T>): Promise<T> {
@@ -89,7 +89,7 @@ async function inWords<T>(action: () => Promise<T>): Promise<T> {
     return await action()
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    // Somebody else answered between our look and this.
+    // Someone else answered between our read and this.
     if (error.code === 'input_over') throw refuseField('data.request_id', error.message)
     if (error.code !== 'invalid') throw error
     const { fields } = error.details as { fields: { field: string; message: string }[] }

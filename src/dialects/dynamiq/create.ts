@@ -1,4 +1,4 @@
-// Creating runs, and answering with their end, their events, or at once.
+// Creates runs, and responds with their end, their events, or immediately.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
@@ -25,7 +25,7 @@ const checkInput = checkOf(contract.RunInput)
 
 export type CreateParts = { ctx: Ctx; stopping: AbortSignal; open: OpenStream }
 
-/** Mounted by hand: what it answers with depends on what is asked, and its body may be a form. */
+/** Mounted by hand: the kind of response depends on the request, and its body may be a form. */
 export function dynamiqCreateRoutes(app: FastifyInstance, { ctx, stopping, open }: CreateParts): void {
   const { createRun, uploadFile } = contract
   app.route({
@@ -68,7 +68,7 @@ async function create(ctx: Ctx, request: FastifyRequest): Promise<{ run: RunRow;
   try {
     const files: Files = { given: await readGiven(ctx, projectId, asked.file_ids ?? []), uploaded }
     const { run, replayed } = await trigger(ctx, { app, asked, files, idempotencyKey, origin: { projectId, actor } })
-    // The run has its own, which were compared with these.
+    // The run has its own files, which were compared with these.
     if (replayed) await discard(ctx, projectId, uploaded)
     return { run, asked }
   } catch (error) {
@@ -100,7 +100,7 @@ function checked(body: unknown): Asked {
   return asked
 }
 
-/** What somebody has left empty is no input; a space is none either. */
+/** An empty field is a missing input; so is a blank one. */
 export const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
 
 async function readGiven(ctx: Ctx, projectId: string, ids: readonly string[]): Promise<FileRow[]> {
@@ -122,7 +122,7 @@ type Trigger = {
 
 function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigger): Promise<Triggered> {
   const { input, user_id, session_id } = asked
-  // By these lists find the run; an empty one is none.
+  // By these, lists find the run; empty ones count as missing.
   const metadata = { ...(user_id && { user_id }), ...(session_id && { session_id }) }
   const given = files.given.map(fileWire)
   const withFiles = (uploaded: readonly object[]) => {
@@ -133,7 +133,7 @@ function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigge
     payload: withFiles(files.uploaded.map(fileWire)),
     metadata,
     idempotencyKey,
-    // A form that is sent again brings its files as new ones: they are the same when what is in them is.
+    // A form that is sent again uploads its files as new ones: they are equal when their contents are.
     comparedBy: withFiles(files.uploaded.map(({ name, mimeType, sha256 }) => ({ name, mimeType, sha256 }))),
   }
   return triggerRun(ctx, app.id, request, { ...origin, triggeredBy: 'manual' })
@@ -143,7 +143,7 @@ const fileWire = ({ id, name, size, mimeType }: FileRow) => ({ id, name, size, m
 
 /** How long a client waits for the end of its run. */
 const WAIT_MS = 600_000
-/** A connection on which nothing moves for long is dropped, by us or by a proxy: blanks before JSON mean nothing. */
+/** An idle connection is dropped, by us or by a proxy; whitespace before JSON is ignored. */
 const BLANK_EVERY_MS = 15_000
 
 type Waiting = { run: RunRow; stopping: AbortSignal }

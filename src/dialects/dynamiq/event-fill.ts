@@ -1,5 +1,5 @@
-// What stands beside the log and belongs into its events here: what went into a tool and came out, what a run gave, what
-// a policy asks.
+// Data from outside the log that belongs into its events here: tool inputs and outputs, results of runs, and
+// questions of policies.
 import { readInputs } from '#agents/input-requests.sql.ts'
 import { readCallsOfPage } from '#log/numbered-events.sql.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
@@ -10,11 +10,11 @@ const CALL = 'agent.tool_call.'
 
 export type FilledPage = {
   rows: RunLogRow[]
-  /** The sequence of the first call that did not fit: from there on events do not tell what went in and out. */
+  /** The sequence of the first call that did not fit: from there on, events omit inputs and outputs. */
   cutAt: number | undefined
 }
 
-/** Rows of one run, in the order of their sequence or in the reverse one. */
+/** Rows of one run, in sequence order or reversed. */
 export async function fillRows(sql: Sql, rows: readonly RunLogRow[], bytesMax: number): Promise<FilledPage> {
   const runUuid = rows[0]?.runUuid
   if (!runUuid) return { rows: [...rows], cutAt: undefined }

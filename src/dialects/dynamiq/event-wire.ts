@@ -1,4 +1,4 @@
-// The events that Dynamiq has names for, made from our log. What it has no name for is left out, so that sequences have
+// The events that Dynamiq has names for, derived from our log. Others are omitted, so sequences have
 // gaps; they are the same in lists and streams.
 
 import { Type } from 'typebox'
@@ -28,7 +28,7 @@ export const EVENT_TYPES = [
 ] as const
 type EventType = (typeof EVENT_TYPES)[number]
 
-/** Ours, by the name that each has here; a question and a delta have two. */
+/** Our event types, by Dynamiq's names; a question and a delta have two. */
 const NAMES: Readonly<Record<string, EventType>> = {
   'run.started': 'run.started',
   'run.paused': 'run.paused',
@@ -47,9 +47,9 @@ const NAMES: Readonly<Record<string, EventType>> = {
   'input.requested': 'agent.human_feedback.requested',
   'policy.approval_required': 'approval_request.created',
 }
-/** The events of ours that are shown; deltas are shown beside them. */
+/** Our events that are shown, besides deltas. */
 export const SHOWN = Object.keys(NAMES)
-/** An attempt that begins again is no news here: the run was started once. */
+/** A later attempt is not shown: the run has started once. */
 export const ONCE = 'run.started'
 
 export const Event = Type.Object(
@@ -63,22 +63,22 @@ export const Event = Type.Object(
   { title: 'Event' },
 )
 
-/** What stands beside the log, put into the data of an event by `fillRows`. */
+/** Data from outside the log, added to an event by `fillRows`. */
 export type Filled = { call?: KeptCall; result?: unknown; request?: InputRow }
 
 /**
- * How many numbers stand before the first event here: the run's creation has the first number of its log and no name,
- * and a client expects to begin at 1. A run that others report begins with their first event.
+ * How many sequence numbers precede the first event here: the run's creation has the first number and no name here,
+ * and a client expects sequences to begin at 1. An external run begins with its first event.
  */
 export const numbersBefore = ({ execution }: { execution: string }): number => (execution === 'external' ? 0 : 1)
 
-/** Undefined for what has no name here. */
+/** Undefined for events without a name here. */
 export function eventObject(row: RunLogRow, before: number) {
   const said = dataOf(row)
   if (!said) return undefined
   const { type, ...data } = said
   return {
-    // A delta has no id of its own: this one is the same whenever it is read.
+    // A delta has no id: this one is derived, so it is the same at every read.
     id: row.id ?? derivedId('dynamiq delta', row.runUuid!, String(row.sequence)),
     type,
     sequence: row.sequence! - before,
@@ -102,7 +102,7 @@ function dataOf(row: RunLogRow): Said | undefined {
 
 function runData(type: EventType, row: RunLogRow, data: LogData): Said {
   const state: RunState = transitionOf(row.type, data)?.to ?? 'executing'
-  // A run that is resumed waits for its turn again, which to a client is no step back.
+  // A resumed run waits for its turn again, which to a client is not a step back.
   const status = type === 'run.resumed' ? 'started' : statusOf(state)
   const { error, error_code: code } = data as { error?: unknown; error_code?: string }
   const ended = type === 'run.failed' || type === 'run.canceled'
@@ -116,7 +116,7 @@ function runData(type: EventType, row: RunLogRow, data: LogData): Said {
   }
 }
 
-/** Native calls carry no kind of tool. */
+/** Native calls have no type of tool. */
 const TOOL_TYPE = 'function'
 
 function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogData): Said {
@@ -132,10 +132,10 @@ function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogDat
   }
 }
 
-/** The product has text here, mostly JSON as text: what is text already stays what it is. */
+/** The product has text here, usually JSON as text: text stays as it is. */
 const resultOf = (output: unknown): string => (typeof output === 'string' ? output : JSON.stringify(output ?? null))
 
-/** Always an object: what is none stands in one. */
+/** Always an object: anything else is wrapped. */
 const inputOf = (input: unknown): object =>
   input === undefined || input === null
     ? {}
@@ -143,7 +143,7 @@ const inputOf = (input: unknown): object =>
       ? input
       : { value: input }
 
-/** The stream that a chunk belongs to says what it is: `reasoning` or `reasoning:2` is what a model thinks. */
+/** The stream of a chunk determines its type: `reasoning` or `reasoning:2` is a model's reasoning. */
 function deltaOf(data: LogData): Said | undefined {
   const { chunk, stream_id } = data as { chunk?: string; stream_id?: string }
   if (!chunk) return undefined
@@ -151,7 +151,7 @@ function deltaOf(data: LogData): Said | undefined {
   return { type, object: type, delta: chunk, iteration: iterationOf(stream_id) }
 }
 
-/** The number that a step or a stream ends with, as `step 2` or `reasoning:2` do; the first one when it has none. */
+/** The number at the end of a step or stream, as in `step 2` or `reasoning:2`; the first one when it has none. */
 function iterationOf(name: string | null | undefined): number {
   const [, digits] = /(?:^|[\s:#]|step_?)(\d{1,9})$/.exec(name ?? '') ?? []
   return digits === undefined ? 1 : Number(digits)
@@ -166,7 +166,7 @@ function questionData(row: RunLogRow, data: LogData): Said {
 
 const APPROVAL = { type: 'approval_request.created', object: 'approval_request' } as const
 
-/** A policy that wants an approval asks by itself, and says in the log only which question is its. */
+/** A policy that needs an approval asks by itself, and logs only the id of the question. */
 function approvalData({ input_request_id, request }: LogData): Said {
   if (!request) return { ...APPROVAL, id: input_request_id, prompt: '', params: {}, editable_params: [] }
   const { type: _, ...about } = inputRequest(request)

@@ -1,12 +1,12 @@
-// Pages by number, and the order of a list.
+// Numbered pages, and the order of a list.
 import { refuseField } from '#core/error.ts'
 
 type Asked = { page: number; page_size: number }
 
-/** A page that far back would cost a walk over everything before it. */
+/** A page this far back would cost a walk over everything before it. */
 const REACH_MAX = 100_000
 
-/** How many items stand before the page; undefined when it is past the last one. */
+/** The offset of the page; undefined when it is past the last one. */
 export function offsetOf({ page, page_size }: Asked, total: number): number | undefined {
   const offset = (page - 1) * page_size
   if (offset >= total) return undefined
@@ -22,7 +22,7 @@ export const pagination = ({ page, page_size }: Asked, total: number) => ({
   total_count: total,
 })
 
-/** Whether the greatest goes first. All sortable fields of a list grow together, so the first of them decides. */
+/** Whether the order is descending. All sortable fields of a list grow together, so the first one decides. */
 export function isDescending(sort: string | undefined, fields: readonly string[], fallback: boolean): boolean {
   if (sort === undefined || sort === '') return fallback
   const named = sort.split(',').map((field) => field.trim())

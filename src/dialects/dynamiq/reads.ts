@@ -13,11 +13,11 @@ import { isDescending, offsetOf, pagination } from './pages.ts'
 import { standingOf } from './run-wire.ts'
 import { showRun, showRuns } from './show.ts'
 
-/** Events of a run are counted so far. */
+/** Events of a run are counted up to this. */
 const EVENTS_MAX = 100_000
-/** All of them the order of the log; `started_at` is what the product's own page calls it. */
+/** All of them are the order of the log; `started_at` is Dynamiq's name. */
 const EVENT_SORT = ['sequence', 'timestamp', 'started_at']
-/** What tools were given and gave is shown so far on one page. */
+/** Bytes of tool inputs and outputs shown per page. */
 const CALLS_BYTES_MAX = 8 * 1024 * 1024
 
 export function dynamiqReadRoutes(app: FastifyInstance, ctx: Ctx): void {

@@ -98,7 +98,7 @@ export function runObject(run: RunRow, { body, pending }: { body: Body; pending:
   }
 }
 
-/** What went wrong; for an end that nobody gave words to, the state itself is the code. */
+/** The error; for an end without a message, the state is the code. */
 export const errorOf = (state: RunState, { error, code }: { error: string | null; code: string | null }) => ({
   code: code ?? state,
   message: error ?? `the run is ${state}`,
@@ -117,7 +117,7 @@ export const typeOf = ({ kind }: Pick<InputRow, 'kind'>) =>
 
 const PAYLOAD_FIELDS: ReadonlySet<string> = new Set(['input', 'user_id', 'session_id', 'files'])
 
-/** A run that was created here has its input inside of its payload; for others the payload is the input. */
+/** A run created here has its input inside its payload; for others the payload is the input. */
 function inputOf(payload: unknown): unknown {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return payload ?? null
   const isOurs = 'input' in payload && Object.keys(payload).every((name) => PAYLOAD_FIELDS.has(name))

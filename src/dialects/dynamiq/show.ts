@@ -1,4 +1,4 @@
-// Runs with all that a reply shows of them.
+// Runs with everything that a reply shows of them.
 
 import { type InputRow, readPendingInputs } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -6,7 +6,7 @@ import { readBodiesOfPage } from '#run-state/read/numbered-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { type Run, runObject } from './run-wire.ts'
 
-/** What the inputs and outputs of a page are together, roughly; runs beyond that are shown without. */
+/** Approximate bytes of the inputs and outputs of a page; further runs are shown without them. */
 const BODIES_BYTES_MAX = 8 * 1024 * 1024
 const QUESTIONS_MAX = 10_000
 

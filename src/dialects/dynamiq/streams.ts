@@ -1,4 +1,4 @@
-// A run's events as they happen, and those before them. The ids of the frames are the sequences of the events.
+// A run's events, past and live. The ids of the frames are the sequences of the events.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
@@ -13,9 +13,9 @@ import * as contract from './contract.ts'
 import { fillPage } from './event-fill.ts'
 import { eventObject, numbersBefore, ONCE } from './event-wire.ts'
 
-/** Runs whose wire is remembered. More streams than that work as well, they only share less. */
+/** Runs whose wire is cached. More streams than that work as well; they only share less. */
 const WIRES_MAX = 1_000
-/** What tools were given and gave is read so far for one page; the next page goes on. */
+/** Bytes of tool inputs and outputs per page; the next page continues. */
 const CALLS_BYTES_MAX = 1024 * 1024
 
 type RunWire = Wire<RunLogRow, number> & { knowFirst(sequence: number | undefined): void }
@@ -63,8 +63,8 @@ export function dynamiqStreamRoutes(app: FastifyInstance, ctx: Ctx, open: OpenSt
 }
 
 /**
- * Shows the first start of a run and no other. A stream that begins behind it does not see it, so whoever opens one
- * tells where it is; when there is none yet, all streams will see it.
+ * Shows the first start of a run and no other. A stream that begins after it does not see it, so whoever opens one
+ * passes its sequence; when there is none yet, all streams will see it.
  */
 function makeWire(before: number): RunWire {
   let first: number | undefined
@@ -91,7 +91,7 @@ async function findFirst({ sql }: Ctx, run: RunRow): Promise<number | undefined>
   return (await readRunLog(sql, read))?.rows[0]?.sequence ?? undefined
 }
 
-/** Last-Event-ID goes first: it is what a client that was cut off has really seen. */
+/** Last-Event-ID takes precedence: it is what an interrupted client has really seen. */
 function afterOf({ headers }: FastifyRequest, afterSequence: number | undefined): number {
   const id = headers['last-event-id']
   if (typeof id !== 'string' || id === '') return afterSequence ?? 0

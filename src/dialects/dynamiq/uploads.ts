@@ -1,4 +1,4 @@
-// Bodies of multipart/form-data: each file is stored while it arrives, and no more than a piece of it is in memory.
+// Bodies of multipart/form-data: each file is stored as it arrives, with only one chunk of it in memory.
 
 import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
@@ -16,7 +16,7 @@ const NAME_LENGTH_MAX = 255
 const FIELD_BYTES_MAX = 1024 * 1024
 
 export const UPLOAD_LIMITS = {
-  // One byte more than a file may have, or one that is cut off would look like one that fits.
+  // One byte more than the limit; otherwise a truncated file would look like one that fits.
   fileSize: FILE_BYTES_MAX + 1,
   files: FILES_MAX,
   fields: 100,
@@ -27,7 +27,7 @@ export const UPLOAD_LIMITS = {
 
 export type Upload = { files: StoredFile[]; fields: Map<string, string[]> }
 
-/** Everything but the files in parts of the given name is small. What is stored when something goes wrong is deleted. */
+/** Everything but the files in parts of the given name is small. On an error, stored files are deleted. */
 export async function readUpload(
   ctx: Ctx,
   request: FastifyRequest,
@@ -67,16 +67,16 @@ function plainText(field: string, text: string): string {
 
 function addField(fields: Upload['fields'], part: { fieldname: string; value: unknown; valueTruncated: boolean }) {
   if (part.valueTruncated) throw refuse('too_large', { what: `The field ${part.fieldname}`, bytesMax: FIELD_BYTES_MAX })
-  // A part that says that it is JSON is parsed already.
+  // A part declared as JSON has been parsed already.
   const text = typeof part.value === 'string' ? part.value : JSON.stringify(part.value)
   fields.set(part.fieldname, [...(fields.get(part.fieldname) ?? []), text])
 }
 
-/** What the parser throws for a body that ends too early, or never began; it has no code for it. */
+/** What the parser throws for a body that ends early, or never begins; it has no code for it. */
 const brokenOff = (error: unknown): boolean =>
   error instanceof Error && /^(Multipart: |Unexpected end)/.test(error.message)
 
-/** The fields of a run, as the JSON body would have them. What is wrong with one is found where that is checked. */
+/** The fields of a run, as the JSON body would have them. Validated later, like those. */
 export function runBodyOf(fields: Upload['fields']): Record<string, unknown> {
   const input = fields.get('input')?.[0]
   const ids = fields.get('file_ids')
@@ -104,7 +104,7 @@ function inputOf(text: string): unknown {
   return value
 }
 
-/** A body that is neither: what else the server reads is for other routes. */
+/** A body that is neither: other formats are for other routes. */
 export function refuseOtherBodies(request: FastifyRequest): void {
   if (request.body instanceof Readable)
     throw refuse('unsupported_media_type', {

@@ -1,4 +1,4 @@
-// Waiting for a run to come to rest: over, or awaiting input.
+// Waits until a run has ended or awaits input.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { countPending } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -9,14 +9,14 @@ import type { Run } from './run-wire.ts'
 import { statusOf } from './run-wire.ts'
 import { showRun } from './show.ts'
 
-/** A ring may be lost. */
+/** Fallback for a lost ring. */
 const LOOK_EVERY_MS = 5_000
-/** A run that streams rings a thousand times a second. */
+/** A streaming run may ring a thousand times per second. */
 const LOOK_AGAIN_MS = 100
 
 type Wait = { runId: string; ms: number; signal: AbortSignal }
 
-/** The run as it came to rest; undefined when it has not within `ms`, or the signal came first. */
+/** The run once it has ended or awaits input; undefined when that takes longer than `ms`, or the signal came first. */
 export async function untilSettled(ctx: Ctx, { runId, ms, signal }: Wait): Promise<RunRow | undefined> {
   const endMs = performance.now() + ms
   for (;;) {
@@ -47,5 +47,5 @@ async function readNow(ctx: Ctx, runId: string): Promise<RunRow> {
   return run
 }
 
-/** The run as it is now. */
+/** The current run. */
 export const showNow = async (ctx: Ctx, { id }: RunRow): Promise<Run> => showRun(ctx, await readNow(ctx, id))

@@ -1,14 +1,14 @@
-// What goes wrong, as Dynamiq says it: few codes, short messages, and `details` with a sentence for each field.
+// Errors in Dynamiq's format: few codes, short messages, and `details` with a sentence for each field.
 import { Type } from 'typebox'
 import { optional } from '#contract/common.ts'
 import type { FieldProblem, Refusal } from '#core/error.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
 import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
 
-/** The product has no 422: what is wrong with a request is 400. */
+/** Dynamiq has no 422: an invalid request is 400. */
 const statusOf = (status: number): number => (status === 422 ? 400 : status)
 
-/** Where the product has no words of its own the sentence of ours is the message. */
+/** Without a wording of Dynamiq's own, our message is used. */
 const WORDS: Readonly<Record<number, { code: string; message?: string }>> = {
   400: { code: 'bad_request', message: 'Bad Request' },
   401: { code: 'unauthorized', message: 'Unauthorized' },
@@ -39,7 +39,7 @@ const ErrorResponse = Type.Object(
   { title: 'ErrorResponse' },
 )
 
-/** How the OpenAPI document of this dialect introduces itself. */
+/** The introduction of this dialect's OpenAPI document. */
 export const SURFACE: Surface = {
   title: 'Dynamiq on Runyard',
   summary: "Dynamiq's Runs API.",
@@ -71,11 +71,11 @@ export const wordProblem: Wording = (problem, { refusal }) => {
 function detailsOf(refusal: Refusal, status: number): Record<string, string> | undefined {
   const { fields } = refusal.details as { fields?: readonly FieldProblem[] }
   if (fields) return detailsOfFields(fields)
-  // The message is the same for all of them, so the reason has to stand beside it.
+  // The message is the same for all of them, so the reason is in the details.
   return status === 400 || status === 403 ? { request: refusal.message } : undefined
 }
 
-/** A field may have several problems. */
+/** A field may have several errors. */
 function detailsOfFields(fields: readonly FieldProblem[]): Record<string, string> {
   const details = new Map<string, string>()
   for (const { field, message } of fields) {

@@ -12,7 +12,7 @@ import { OnceRefusal } from './wording.ts'
 
 const KIND = 'ai'
 
-/** What has counted in this month. */
+/** The count of this month. */
 export async function usedOf({ sql }: { sql: Db }, projectId: string): Promise<number> {
   const months = await readMonth(sql, [projectId])
   return months.find(({ kind }) => kind === KIND)?.charged ?? 0
@@ -22,7 +22,7 @@ async function usedUp(ctx: Ctx, projectId: string, plan: NamedPlan): Promise<boo
   return plan.hardStop && (await usedOf(ctx, projectId)) >= plan.months[KIND]
 }
 
-/** Refuses one more when the month is used up; undefined for plans that go on. */
+/** Refuses a call beyond a hard monthly limit; undefined for plans without one. */
 export function admission(projectId: string, plan: NamedPlan): ((tx: Db) => Promise<void>) | undefined {
   if (!plan.hardStop) return undefined
   return async (tx) => {
@@ -32,7 +32,7 @@ export function admission(projectId: string, plan: NamedPlan): ((tx: Db) => Prom
   }
 }
 
-/** Counts a call that was refused for its month, and tells it in the feed. */
+/** Counts a call that was refused because of its month, and adds it to the feed. */
 export const countBlocked =
   (ctx: Ctx, projectId: string, about: { plan: NamedPlan; key?: string }) =>
   async (error: unknown): Promise<never> => {
@@ -45,16 +45,16 @@ export const countBlocked =
     throw error
   }
 
-/** A call that only learned how its key stands. */
+/** A call that only returned the status of its key. */
 export const countAsked = (ctx: Ctx, projectId: string): Promise<void> =>
   addUse(ctx.sql, [{ projectId, kind: KIND, requests: 1, polling: 1 }])
 
 /**
- * Makes a governed call, and counts it: what was made counts, what was blocked or made before does not. Where a month is
- * a hard limit it is counted before it is made, and taken back when it was not: calls at the same time share what is left.
+ * Makes a governed call, and counts it: calls that were made count, blocked or deduplicated ones do not. With a hard
+ * limit it is counted before it is made, and uncounted if it was not: concurrent calls share what is left.
  */
 export async function countedCall(ctx: Ctx, projectId: string, plan: NamedPlan, call: ToolCall): Promise<CallAnswer> {
-  // What would not be made needs no place in the month.
+  // A call that would not be made needs no quota.
   const admit =
     (await usedUp(ctx, projectId, plan)) && (await isIdle(ctx, call)) ? undefined : admission(projectId, plan)
   if (admit)
@@ -76,6 +76,6 @@ export async function countedCall(ctx: Ctx, projectId: string, plan: NamedPlan, 
 
 const inTransaction = (ctx: Ctx, work: (tx: Db) => Promise<void>): Promise<unknown> => ctx.sql.begin((tx) => work(tx))
 
-/** Plans that go on past their month say so. */
+/** Plans without a hard limit report exceeding it. */
 export const noteLease = (ctx: Ctx, projectId: string, plan: NamedPlan): void =>
   noteUse(ctx, { projectId, plan, kind: KIND })

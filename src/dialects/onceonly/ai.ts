@@ -1,4 +1,4 @@
-// AI leases and governed calls, in the words of this surface.
+// AI leases and governed calls, in OnceOnly's words.
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import type { LeaseRow } from '#agents/leases/ai-leases.sql.ts'
@@ -17,11 +17,11 @@ import { fieldRefusal, onceRefusal } from './wording.ts'
 
 export { ONCEONLY_AI_ROUTES } from './ai-contract.ts'
 
-/** Clients ask again after this, or earlier when the lease runs out before. */
+/** When clients should poll again, or earlier when the lease expires before. */
 const RETRY_SECS = 5
-/** Clients send a call again that took longer than they wait, by themselves: it is the same call. */
+/** Clients automatically retry a call that takes longer than they wait: it is the same call. */
 const DEDUP_WINDOW_SECS = 300
-/** Who acts for actions that name no agent; its policy is set like any other. */
+/** The agent for actions that name none; its policy is set like any other. */
 const USUAL_AGENT = 'default'
 
 export function onceonlyAiRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): void {
@@ -144,7 +144,7 @@ async function call(ctx: Ctx, { projectId, actor }: ScopedCaller, body: RunInput
     args,
     runRef,
     ...(spend_usd != null && { cost: costOfMicrousd(microusd(spend_usd)) }),
-    // Whoever names a run says which calls belong together: the same one in it is the same call.
+    // A named run says which calls belong together: an equal call in it is the same call.
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
     dedupWindowSecs: DEDUP_WINDOW_SECS,
   }
@@ -153,20 +153,20 @@ async function call(ctx: Ctx, { projectId, actor }: ScopedCaller, body: RunInput
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }
 
-/** With a fraction, to the millionth of a micro-dollar: what a call costs may be less than one. */
+/** With a fraction, to the millionth of a micro-dollar: a call may cost less than one. */
 export const microusd = (usd: number): number => {
   const { microusd: whole, picousd } = costOfMicrousd(usd * 1_000_000)
   return whole + picousd / PICOUSD
 }
 
-/** A tool's own args may have these names for something else; what is no usable text was not said to us. */
+/** A tool's own args may use these names for something else; unusable text was not meant for us. */
 const shortText = (value: unknown, lengthMax: number): string | undefined =>
   typeof value === 'string' && value.trim() !== '' && value.length <= lengthMax ? value : undefined
 
 const missing = (field: string, input: unknown) =>
   onceRefusal(422, [{ type: 'missing', loc: ['body', field], msg: 'Field required', input }])
 
-/** To the second, as OnceOnly's own times are. */
+/** To the second, like OnceOnly's own times. */
 export const second = (at: Date | null): string | null => at && `${at.toISOString().slice(0, 19)}Z`
 
 function standingWire(row: LeaseRow) {

@@ -1,5 +1,5 @@
-// Checks what comes in against the contract in the words of FastAPI, which OnceOnly's clients show and branch on. What
-// a schema does not know is let through: newer clients may send more.
+// Validates requests against the contract in the words of FastAPI, which OnceOnly's clients show and branch on.
+// Unknown fields are accepted: newer clients may send more.
 
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
@@ -35,18 +35,18 @@ const WHERE: Readonly<Record<string, string>> = { body: 'body', params: 'path' }
 
 type Part = { schema: TSchema; httpPart?: string }
 
-/** For Fastify: how a part of a request is checked. */
+/** For Fastify: validates one part of a request. */
 export function compileCheck({ schema, httpPart = '' }: Part) {
   const where = own(WHERE, httpPart) ?? 'query'
   const validate = where === 'body' ? bodyValidator(schema, bodies) : textValidator(schema)
   return (given: unknown): { value: unknown } | { error: Error } => {
     const asSent = where === 'body' ? given : lastOfEach(given as Record<string, unknown>)
     const value = where === 'body' ? numbersFromText(schema, given) : { ...(asSent as object) }
-    // A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
+    // A percent-encoded NUL passes the URL parser, and PostgreSQL cannot store it.
     const flaws = where === 'body' ? [] : flawsOf(where, value as Record<string, unknown>)
     const wrong = flaws.length === 0 ? validate(value) : undefined
     if (flaws.length === 0 && !wrong) {
-      // 1e400 is a number as far as its text goes, and infinite once it is converted.
+      // 1e400 is a valid number as text, and infinite once converted.
       const infinite = where === 'body' ? [] : infinitiesOf(where, value as Record<string, unknown>, asSent)
       return infinite.length === 0 ? { value } : { error: onceRefusal(422, infinite) }
     }
@@ -61,7 +61,7 @@ function textValidator(schema: TSchema): BodyValidator {
   return (value) => (validate(value) ? undefined : (validate.errors ?? []))
 }
 
-/** Of a parameter that is repeated, the last one counts. */
+/** Of a repeated parameter, the last one counts. */
 const lastOfEach = (given: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(given).map(([name, value]) => [name, [value].flat().at(-1)]))
 
@@ -92,7 +92,7 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    // Places in lists are numbers; no field of ours has digits for a name.
+    // Array indexes are numbers; no field of ours is named by digits.
     .map((part) => (/^\d+$/.test(part) ? Number(part) : part))
   if (keyword === 'required')
     return {
@@ -101,7 +101,7 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
       msg: 'Field required',
       input: data ?? whole,
     }
-  // What was converted is shown as it was sent.
+  // Converted values are shown as they were sent.
   const input = where === 'body' ? data : own(whole as Record<string, unknown>, String(path[0]))
   return { ...wordsOf(error, params, where), loc: [where, ...path], input }
 }

@@ -1,7 +1,7 @@
-// Numbers that are sent as text, which the product takes for numbers: `"ttl": "60"`.
+// Numbers sent as text, which OnceOnly accepts: `"ttl": "60"`.
 import { own } from '#core/own.ts'
 
-/** As much of a schema as is looked at. */
+/** The part of a schema that is examined. */
 type Shape = {
   type?: string | readonly string[]
   properties?: Readonly<Record<string, Shape>>
@@ -14,7 +14,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 const TEXT_LENGTH_MAX = 64
 
 /**
- * What was sent, with numbers where the schema has numbers and the text is one. Text that is none stays, and is refused by
+ * Converts text to numbers where the schema has numbers. Text that is not a number stays, and is refused by
  * its field. The value is changed in place; its depth is bounded by that of the schema, its size by that of a body.
  */
 export function numbersFromText(shape: Shape, value: unknown): unknown {
@@ -26,7 +26,7 @@ export function numbersFromText(shape: Shape, value: unknown): unknown {
     const object = value as Record<string, unknown>
     for (const name of Object.keys(object)) {
       const below = shapeOf(shape, name)
-      // Defined, not assigned: a name may be that of a setter of all objects.
+      // Defined, not assigned: the name may be that of a setter on Object.prototype.
       if (below) Object.defineProperty(object, name, { value: numbersFromText(below, own(object, name)) })
     }
   }

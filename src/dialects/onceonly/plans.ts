@@ -1,4 +1,4 @@
-// The plan of a project, and what it is told when the plan lacks something.
+// The plan of a project, and the refusals when the plan lacks something.
 import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Feature, PLAN_NAMES, PLANS, type Plan, type PlanName, USUAL_PLAN } from '#core/plan.ts'
@@ -9,7 +9,7 @@ export { type Feature, type Plan, type PlanKind, type PlanName, ttlWithin } from
 
 export type NamedPlan = Plan & { name: PlanName }
 
-/** A change of plan is noticed after this long. */
+/** A change of plan is noticed after at most this long. */
 const REMEMBERED_MS = 2_000
 const REMEMBERED_MAX = 10_000
 const remembered = new WeakMap<Ctx, LRUCache<string, NamedPlan>>()
@@ -27,13 +27,13 @@ export async function planOf(ctx: Ctx, projectId: string): Promise<NamedPlan> {
   return plan
 }
 
-/** An unknown name can only be one that a newer version wrote; it holds nothing back. */
+/** An unknown name can only come from a newer version; it has no limits. */
 function namedPlan(written: string | undefined): NamedPlan {
   const name = PLAN_NAMES.find((one) => one === written) ?? USUAL_PLAN
   return { name, ...PLANS[name] }
 }
 
-/** Refuses what the plan of the project does not have, with the 403 that clients tell from one of a bad key. */
+/** Refuses features that the project's plan lacks, with a 403 that clients can tell from that of a bad key. */
 export async function requireFeature(ctx: Ctx, projectId: string, feature: Feature): Promise<void> {
   const plan = await planOf(ctx, projectId)
   if (plan.features.includes(feature)) return
@@ -44,6 +44,6 @@ export async function requireFeature(ctx: Ctx, projectId: string, feature: Featu
   })
 }
 
-/** For one more than the plan has room for, e.g. of tools. */
+/** For one more than the plan allows, e.g. of tools. */
 export const overCount = (plan: NamedPlan, what: string, max: number) =>
   onceRefusal(403, { error: 'plan_limit', message: `The plan ${plan.name} has room for ${max} ${what}.` })

@@ -1,5 +1,5 @@
-// Policies that are made already, from the one that trusts an agent least to the one that trusts it most, and two for
-// what agents are often for. docs/onceonly-governance.md shows them.
+// Ready-made policies, from the strictest to the most permissive, and two for common kinds of
+// agents. docs/onceonly-governance.md lists them.
 
 /** As a client sends them. */
 export type RulesInput = {
@@ -12,7 +12,7 @@ export type RulesInput = {
 }
 
 const READING = ['get_*', 'list_*', 'read_*', 'search_*', 'find_*', 'fetch_*']
-/** What cannot be taken back. */
+/** Calls that cannot be undone. */
 const DESTROYING = ['delete_*', 'drop_*', 'remove_*', 'purge_*']
 const PAYING = ['pay_*', 'transfer_*', 'refund_*', 'charge_*']
 const COMMANDING = ['exec_*', 'run_shell*', 'deploy_*']

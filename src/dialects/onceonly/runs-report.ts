@@ -1,4 +1,4 @@
-// Events as OnceOnly's clients report them, and as they are given back. What says that a run has ended ends it here.
+// Events as OnceOnly's clients report and read them. A report that a run has ended ends it here.
 
 import type { Static } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
@@ -13,7 +13,7 @@ import { fieldRefusal } from './wording.ts'
 
 type Told = Static<(typeof postEvent)['body']>
 
-/** Beside the known fields there may be others; they are kept in the data under this name. */
+/** Unknown fields are stored in the data under this name. */
 const MORE = '$more'
 
 export function reportOf(told: Told): Report {
@@ -46,11 +46,11 @@ const ENDINGS: Readonly<Record<string, string>> = {
   canceled: 'run.canceled',
 }
 
-/** What an event says about the state of its run, in our words. Statuses are free text, and most mean that it is well. */
+/** The state of a run that an event implies, in our words. Statuses are free text, and most mean that all is well. */
 export const endingOf = ({ type, status }: { type: string; status?: string | undefined }): string | undefined =>
   type === 'run_finished' ? (own(ENDINGS, status?.toLowerCase() ?? '') ?? 'run.completed') : undefined
 
-/** Appends an event of a run that clients execute; the position of it. The run is over everywhere when it says so. */
+/** Appends an event of a run that clients execute, and returns its position. Ends the run if the event says so. */
 export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promise<number> {
   const reported = await appendReport(ctx, reporter, event)
   if (reported instanceof Refusal) {
@@ -60,7 +60,7 @@ export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promi
   }
   const ending = endingOf(event)
   if (ending) {
-    // A run that is over already stays so, and one that is executed here ends by itself: either refusal is no news.
+    // A run that has ended stays so, and one that is executed here ends by itself: either refusal is expected.
     await appendReport(ctx, reporter, {
       runId: event.runId,
       type: ending,
@@ -69,11 +69,11 @@ export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promi
       data: { [TOLD_AS]: event.type },
     })
   }
-  // An ending in our own words is written by the move of the run, which tells its number in the run alone.
+  // An ending in our own words is written by the run's move, which returns only its number in the run.
   return reported.position ?? findPosition(ctx.sql, reporter.projectId, event.runId!, reported.sequence!)
 }
 
-/** Fields that an event does not have are left out. */
+/** Fields that an event does not have are omitted. */
 export function eventWire(event: LogEvent) {
   const { [MORE]: more, ...data } = isObject(event.data) ? event.data : { [MORE]: undefined }
   const hasMore = isObject(more)

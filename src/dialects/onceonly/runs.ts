@@ -1,4 +1,4 @@
-// Runs and their events: reported, listed, and read as a timeline, by programs and by people.
+// Runs and their events: reported, listed, and shown as a timeline, to programs and to people.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { implement } from '#http/implement.ts'
@@ -22,7 +22,7 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.readRun, async ({ run_id, limit, offset }, { projectId }, request, reply) => {
     const { total, events } = await readTimeline(ctx.reads, { projectId, runId: run_id, limit, offset })
-    // A cache between must not give the one form to who wants the other.
+    // A cache in between must not serve one format to clients of the other.
     reply.header('vary', 'Accept')
     if (prefersHtml(request)) return timelinePage({ runId: run_id, total, events, limit, offset })
     return { run_id, total, events: events.map(eventWire) }
@@ -32,13 +32,13 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
 const runWire = ({ runId, lastAt, lastType, lastStatus, state, eventsCount }: RecentRun) => ({
   run_id: runId,
   last_ts: Math.floor(lastAt.getTime() / 1000),
-  // The events of a run may be gone before it: then its state is what is left to say.
+  // The events of a run may be deleted before it: then its state is all that is left.
   last_type: lastType ?? `run.${state}`,
   last_status: lastStatus,
   events_count: eventsCount,
 })
 
-/** Whether Accept gives HTML a higher weight than JSON. Browsers name it first, programs do not name it. */
+/** Whether Accept weights HTML higher than JSON. Browsers list it first, programs do not list it. */
 export function prefersHtml({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
   const weights = new Map<string, number>()
   for (const part of (headers.accept ?? '').toLowerCase().split(',')) {

@@ -1,4 +1,4 @@
-// How the page of a timeline looks: no script, no picture and no font from anywhere, by day and by night.
+// The style of a timeline page: no script, image or font from anywhere, in light and dark.
 import { createHash } from 'node:crypto'
 
 export const STYLE = `
@@ -32,5 +32,5 @@ nav{display:flex;gap:1.5rem;margin:1rem 0}
 a{color:var(--bar)}
 `
 
-/** Nothing at all but this very style. */
+/** Content-Security-Policy: nothing but this very style. */
 export const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

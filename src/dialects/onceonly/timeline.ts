@@ -1,5 +1,5 @@
-// A run's timeline as a page for people. All of it comes from strangers: nothing is put into it but through `html`,
-// which escapes, and there is no place for anything that a browser would follow or run.
+// A run's timeline as an HTML page. All of its content is untrusted: everything is inserted through `html`,
+// which escapes, and nowhere that a browser would follow or execute it.
 
 import { own } from '#core/own.ts'
 import { cutText } from '#core/storable.ts'
@@ -16,7 +16,7 @@ export type TimelinePart = {
   offset: number
 }
 
-/** Of the data of one event so much is shown; the JSON form has all of it. */
+/** Characters of each event's data that are shown; the JSON form has all of it. */
 const DATA_CHARS_MAX = 4_000
 
 export function timelinePage(part: TimelinePart): Page {
@@ -81,7 +81,7 @@ function bar(ms: number, longestMs: number): Html {
   return html`<svg width="${BAR_WIDTH}" height="6" aria-hidden="true"><rect width="${width}" height="6" rx="2"></rect></svg>`
 }
 
-/** What there is besides the columns: the data, and fields that only the sender knows. */
+/** Everything besides the columns: the data, and fields that only the sender knows. */
 function data(event: LogEvent): Html {
   const { id: _, run_id: _run, ts: _ts, type: _type, data: own, ...rest } = eventWire(event)
   const unknown = Object.fromEntries(Object.entries(rest).filter(([name]) => !COLUMNS.has(name)))

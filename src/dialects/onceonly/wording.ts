@@ -1,5 +1,5 @@
-// What goes wrong, as OnceOnly's clients read it: `{detail}`, which is a sentence, an object with `error`, or for a 422
-// the list of what is wrong with each field.
+// Errors in OnceOnly's format: `{detail}`, which is a sentence, an object with `error` or, for a 422,
+// the list of invalid fields.
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { anyJson } from '#contract/common.ts'
@@ -21,11 +21,11 @@ export class OnceRefusal extends DialectRefusal {
 /** A refusal in OnceOnly's own words: `detail` is sent as it is. */
 export const onceRefusal = (status: number, detail: Detail): OnceRefusal => new OnceRefusal(status, detail)
 
-/** One field is not what it must be, for rules that a schema cannot say. `loc` begins with body, query or path. */
+/** An invalid field, for rules that a schema cannot express. `loc` begins with body, query or path. */
 export const fieldRefusal = (loc: readonly (string | number)[], msg: string, input: unknown): OnceRefusal =>
   onceRefusal(422, [{ type: 'value_error', loc, msg: `Value error, ${msg}`, input }])
 
-/** How the OpenAPI document of this dialect introduces itself. */
+/** The introduction of this dialect's OpenAPI document. */
 export const SURFACE: Surface = {
   title: 'OnceOnly on Runyard',
   summary: "OnceOnly's locks, leases, governed calls, runs and events.",
@@ -68,7 +68,7 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
       return say(404, 'Not Found')
     case 'method_not_allowed':
       return say(405, 'Method Not Allowed')
-    // So full that it would rather not begin: clients treat a 5xx of a lock as leave to go on, and this is none.
+    // Overloaded: clients treat a 5xx of a lock as permission to proceed, which this is not.
     case 'overloaded':
       return say(429, refusal.message)
     default:
@@ -76,7 +76,7 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
   }
 }
 
-/** Clients read a 429 as a sentence. */
+/** Clients expect the detail of a 429 to be a sentence. */
 const say = (status: number, detail: Detail) => ({
   status,
   body: { detail: status === 429 ? sentenceOf(detail) : detail },
@@ -85,7 +85,7 @@ const say = (status: number, detail: Detail) => ({
 const hasCredential = ({ authorization = '', 'x-api-key': apiKey }: IncomingHttpHeaders): boolean =>
   Boolean(apiKey) || /^Bearer +\S/i.test(authorization)
 
-/** What the readers of bodies found, before any schema was asked. */
+/** Errors from reading the body, before any validation. */
 function fieldsOf({ details }: Refusal, where: string): FieldError[] {
   const { fields = [] } = details as { fields?: { field: string; message: string }[] }
   return fields.map(({ field, message }) => ({

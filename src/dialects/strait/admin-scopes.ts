@@ -1,5 +1,5 @@
-// Strait's scopes and ours. Where ours is the wider one, the key is given it, and its reply says so: what is shown
-// are all of Strait's scopes that the key has, not those that were asked for.
+// Strait's scopes and ours. If ours is wider, the key gets it, and the reply says so: it shows
+// all of Strait's scopes that the key has, not only those that were requested.
 import { own } from '#core/own.ts'
 import { IMPLIED_BY, type Scope } from '#core/scopes.ts'
 
@@ -28,10 +28,10 @@ export const scopesOf = (asked: readonly string[]): Scope[] => [...new Set(asked
 
 const NEEDED: Readonly<Record<string, string>> = { 'runs:trigger': 'jobs:trigger', 'runs:redrive': 'runs:write' }
 
-/** A scope of ours as a caller that lacks it is told. */
+/** Our scope, as shown to a caller that lacks it. */
 export const neededScope = (scope: string): string => own(NEEDED, scope) ?? scope
 
-/** Scopes of ours that Strait has no word for are shown as they are. */
+/** Our scopes without an equivalent in Strait are shown as they are. */
 export const shownScopes = (scopes: readonly string[]): string[] =>
   scopes.flatMap((scope) => {
     const words = STRAIT_SCOPES.filter((word) => own(OURS, word) === scope || IMPLIED_BY[own(OURS, word)!] === scope)

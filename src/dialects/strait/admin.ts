@@ -51,7 +51,7 @@ export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts):
 function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
   implement(app, contract.getHealth, () => ({ status: 'ok' as const }))
   implement(app, contract.getReady, async () => {
-    // A component that is behind without making the node unready is none to the product.
+    // Checks that are only advisory are omitted: Strait has no such notion.
     const components = (await checks()).filter((check) => !check.advisory).map(componentOf)
     return components.every(({ status }) => status === 'up')
       ? answer(200, { status: 'up' as const, components })
@@ -63,7 +63,7 @@ function operationsRoutes(app: FastifyInstance, { ctx, checks }: Parts): void {
   })
 }
 
-/** Of the database its age is how long it took to answer; a duty has no latency. */
+/** For the database, its age is its response time; a duty has no latency. */
 const componentOf = ({ name, ok, age_ms, reason }: Check) => ({
   name,
   status: ok ? ('up' as const) : ('down' as const),
@@ -110,7 +110,7 @@ const keyWire = (key: KeyRow) => ({
   }),
 })
 
-/** A key in a list also says what has become of it. */
+/** A key in a list also shows its rotation. */
 const listedKeyWire = (key: KeyRow) => ({
   ...keyWire(key),
   ...(key.rotatedTo && filled({ replaced_by_key_id: key.rotatedTo, grace_expires_at: key.expiresAt?.toISOString() })),
@@ -148,7 +148,7 @@ function keyRoutes(app: FastifyInstance, ctx: Ctx): void {
       graceSecs: grace_period_minutes * 60,
     })
     const old = await findKey(ctx.sql, caller.projectId, key_id)
-    // Rotated a moment ago, so that it has an end.
+    // Rotated a moment ago, so it has an end.
     const grace_expires_at = old!.expiresAt!.toISOString()
     return { ...keyWire(row), key, old_key_id: key_id, new_key_id: row.id, grace_expires_at }
   })

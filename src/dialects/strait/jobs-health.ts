@@ -1,7 +1,7 @@
-// The health of a job, as Strait sums it up.
+// The health of a job, as Strait calculates it.
 import { HEALTH_RUNS_MAX, type JobHealthRow } from '#insight/job-health.sql.ts'
 
-/** The spans that the product knows. */
+/** The periods that Strait supports. */
 export const WINDOWS = ['1h', '1d', '7d', '30d'] as const
 export type Window = (typeof WINDOWS)[number]
 const HOUR_SECS = 3600
@@ -12,7 +12,7 @@ export const WINDOW_SECS: Readonly<Record<Window, number>> = {
   '30d': 30 * 24 * HOUR_SECS,
 }
 
-/** A job of which no run has ended yet. */
+/** A job without ended runs. */
 const UNKNOWN = -1
 
 export function healthOf(it: JobHealthRow) {
@@ -36,7 +36,7 @@ export function healthOf(it: JobHealthRow) {
 
 const STEADY = 30
 
-/** Up to 30: all of it while the slow runs take no more than twice the average, nothing from four times on. */
+/** Up to 30 points: all while the p95 is at most twice the average, none from four times on. */
 function steadinessOf({ avgSecs, p95Secs }: JobHealthRow): number {
   if (avgSecs === 0) return 0
   const ratio = p95Secs / avgSecs

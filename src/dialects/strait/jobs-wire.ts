@@ -1,4 +1,4 @@
-// Between Strait's jobs and ours.
+// Translates between Strait's jobs and ours.
 
 import { refuseField } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
@@ -9,7 +9,7 @@ import { type Job, type JobPatch, type JobVersion, NOT_HONOURED } from './jobs-s
 import { numberedTime } from './paging.ts'
 import { filled, wholeSecs } from './run-wire.ts'
 
-/** What a job of Strait is when its creator says nothing of it. */
+/** The defaults of a Strait job. */
 const NEW_JOB: Omit<JobDefinition, 'name'> = {
   description: '',
   execution: 'http',
@@ -24,8 +24,8 @@ const NEW_JOB: Omit<JobDefinition, 'name'> = {
   retryMaxDelaySecs: 3600,
   retryDelaysSecs: [],
   timeoutSecs: 300,
-  // Strait lets a run expire that has waited for timeout_secs + 60. A backlog, or a long retry, would then lose runs
-  // that nobody wanted lost; who does want it says so with run_ttl_secs, or with ttl_secs of a trigger.
+  // In Strait, a run expires after waiting for timeout_secs + 60. A backlog, or a long retry, would then lose runs
+  // unintentionally; to have runs expire, set run_ttl_secs, or ttl_secs in a trigger.
   runTtlSecs: null,
   priority: 0,
   tags: {},
@@ -46,7 +46,7 @@ const NEW_JOB: Omit<JobDefinition, 'name'> = {
 
 type Changes = { patch: Partial<JobDefinition>; signingSecret: string | undefined }
 
-/** What a body says of a job, in our words; what it leaves out is left out. */
+/** Translates the fields of a body; omitted fields are left out. */
 export function changesOf(input: JobPatch): Changes {
   refuseNotHonoured(input)
   const signingSecret = signingSecretOf(input)
@@ -71,7 +71,7 @@ export function changesOf(input: JobPatch): Changes {
     timezone: input.timezone === '' ? 'UTC' : input.timezone,
     cronOverlapPolicy: input.cron_overlap_policy,
     enabled: input.enabled,
-    // A secret of Strait's kind goes with its scheme, also on a job that was not made here.
+    // A secret of Strait's kind implies its signature scheme, even on a job that was created natively.
     signature: signingSecret === undefined ? undefined : 'strait',
   }
   return { patch: given(patch) as Partial<JobDefinition>, signingSecret }
@@ -98,7 +98,7 @@ function refuseNotHonoured(input: object): void {
 
 const SECRET_LENGTH_MIN = 16
 
-/** Two names of one secret; `""` and null take it away. */
+/** Two names of one secret; `""` and null remove it. */
 function signingSecretOf({ endpoint_signing_secret: one, webhook_secret: other }: JobPatch): string | undefined {
   if (one && other && one !== other) throw refuseField('webhook_secret', 'differs from endpoint_signing_secret')
   const secret = one || other

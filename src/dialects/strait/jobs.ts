@@ -95,7 +95,7 @@ function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
 const SLUG_LENGTH_MAX = 63
 const copyOf = (slug: string): string => `${cutText(slug, SLUG_LENGTH_MAX - '-copy'.length)}-copy`
 
-/** Counters of several queues and jobs, summed up; every state is there. */
+/** Counters of several queues and jobs, summed; every state is present. */
 export function countsOf(rows: readonly StateCount[]): Record<RunState, number> {
   const counts = Object.fromEntries(RUN_STATES.map((state) => [state, 0])) as Record<RunState, number>
   for (const { state, n } of rows) counts[state] += n

@@ -1,5 +1,5 @@
-// Strait's lists are bare arrays. The next page is named by `Link` and `X-Next-Cursor`; a cursor is an opaque one of
-// ours, which loses no row at the border of two pages, or the plain time that the product's own clients send.
+// Strait's lists are bare arrays. `Link` and `X-Next-Cursor` name the next page; a cursor is an opaque one of
+// ours, which loses no row between two pages, or the plain time that Strait's own clients send.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TObjectOptions, type TProperties, Type } from 'typebox'
 import { optional, text, withDefault } from '#contract/common.ts'
@@ -12,10 +12,10 @@ import { straitRefusal } from './wording.ts'
 const LIMIT_MAX = 100
 const PAGE_SIZE = 50
 
-/** A query string. A parameter that is not known is refused: a filter that is passed over shows, or cancels, too much. */
+/** A query string. Unknown parameters are refused: an ignored filter would show, or cancel, too much. */
 export const query = <P extends TProperties>(properties: P, more: TObjectOptions = {}) =>
   Type.Object(properties, { ...more, additionalProperties: false })
-/** A body; what Strait does not know in one it ignores. */
+/** A body; unknown fields are ignored. */
 export const bodyOf = <P extends TProperties>(properties: P) => Type.Object(properties)
 
 export const paging = {
@@ -29,7 +29,7 @@ export const paging = {
   cursor: optional(text(512, 'X-Next-Cursor of the previous page, or the created_at of its last item.')),
 }
 
-/** Of lists under a run: no client of the product reads our cursors, so the whole list is the answer by itself. */
+/** For lists under a run: no client of Strait reads cursors here, so by default the whole list is returned. */
 export const wholeList = {
   limit: optional(
     Type.Integer({
@@ -40,30 +40,30 @@ export const wholeList = {
   cursor: paging.cursor,
 }
 
-/** Which project is meant: that of the key, named or not. It never widens what a key may see. */
+/** The project: that of the key, named or not. It never widens what a key may see. */
 export const ofProject = { project_id: optional(text(256, "The key's project, which is also the default.")) }
 
-/** For reads: what is in another project is not there. */
+/** For reads: resources of another project are not found. */
 export function checkProjectOfRead(projectId: string | undefined, caller: { projectId: string }): void {
   if (projectId && projectId !== caller.projectId) throw straitRefusal(404, 'project not found')
 }
 
-/** For calls that change many things: a key does not reach beyond its project. */
+/** For calls that change many things: a key cannot reach beyond its project. */
 export function checkProjectOfBulk(projectId: string | undefined, caller: { projectId: string }): void {
   if (projectId && projectId !== caller.projectId) throw straitRefusal(403, 'project_id is not the project of this key')
 }
 
-/** As many as are read for a page: one more than it shows tells that there is another. */
+/** Rows to read for a page: one more than it shows, which reveals whether there is another page. */
 export const shown = (limit: number = PAGE_SIZE): number => Math.min(limit, LIMIT_MAX)
 
-/** Whether the whole of a list under a run is asked for, and no page of it. */
+/** Whether the whole of a list under a run is requested, instead of a page. */
 export const isWhole = ({ limit, cursor }: { limit?: number | undefined; cursor?: string | undefined }): boolean =>
   limit === undefined && !cursor
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
-/** The place of a list by creation time. A plain time means: strictly beyond it. */
+/** The cursor of a list by creation time. A plain time means: strictly beyond it. */
 export function createdPlace(
   list: string,
   cursor: string | undefined,
@@ -72,17 +72,17 @@ export function createdPlace(
   if (cursor === undefined || cursor === '') return undefined
   if (!isTime(cursor)) return createdCursor(list, cursor)
   if (order === 'newest') return { createdAt: cursor, id: FIRST_ID }
-  // A client that knows milliseconds alone has seen what is in that one.
+  // A client with millisecond precision has seen everything within that millisecond.
   const isCoarse = !/\.\d{4}/.test(cursor)
   return { createdAt: isCoarse ? `${new Date(cursor).toISOString().slice(0, -1)}999Z` : cursor, id: LAST_ID }
 }
 
-/** So many rows of one time are put on one page, beyond its limit. */
+/** Maximum number of rows with the same time that extend a page beyond its limit. */
 const TIES_MAX = 1_000
 
 /**
- * Reads a page that does not end among rows of one time: a client that goes on from that time would lose the others.
- * The limit that comes back is that of this page.
+ * Reads a page that does not end among rows with the same time: a client that continues from that time would lose the
+ * others. Returns the limit of this page.
  */
 export async function untied<Row extends { createdAt: Date }>(
   limit: number,
@@ -103,23 +103,23 @@ const DIGITS = 6
 const NUMBERS = 10 ** DIGITS
 
 /**
- * The time of a record of a list that goes by number. Many records share a millisecond, so the digits below it are
- * the number's own: a client that goes on from a time means one record by it.
+ * The time of a record in a list by number. Many records share a millisecond, so the digits below it are
+ * the number's: a client that continues from a time thereby names one record.
  */
 export const numberedTime = (at: Date, number: number): string =>
   `${at.toISOString().slice(0, -1)}${String(number % NUMBERS).padStart(DIGITS, '0')}Z`
 
-/** A plain time as a cursor; `digits` are of the number that it was made with. */
+/** A plain time as a cursor; `digits` are those of its number. */
 function momentOf(cursor: string): Moment {
   const fraction = /\.(\d+)/.exec(cursor)?.[1] ?? ''
   return {
     time: new Date(cursor).toISOString(),
-    // Clients leave out zeros at the end.
+    // Clients omit trailing zeros.
     ...(fraction.length > 3 && { digits: Number(fraction.padEnd(3 + DIGITS, '0').slice(3)), digitsOf: NUMBERS }),
   }
 }
 
-/** The place of a list by number. For a plain time, `numberAt` finds the number that stands there. */
+/** The cursor of a list by number. For a plain time, `numberAt` finds the number. */
 export async function numberPlace(
   list: string,
   cursor: string | undefined,
@@ -130,21 +130,21 @@ export async function numberPlace(
   return Number(decodeCursor(list, cursor, [WHOLE])![0])
 }
 
-/** The place of a list by name. */
+/** The cursor of a list by name. */
 export const namePlace = (list: string, cursor: string | undefined): string | undefined =>
   cursor === undefined || cursor === '' ? undefined : decodeCursor(list, cursor, [TEXT])![0]
 
 type Page<Row> = {
-  /** Read with one more than `limit`, or with a word that there are more. */
+  /** Read with one more than `limit`, or with a flag that there are more. */
   rows: readonly Row[]
   limit: number
   more?: boolean
-  /** The list that the cursor is of, and the sort key of its last row. */
+  /** Name of the list for the cursor, and the sort key of its last row. */
   list: string
   place: (last: Row) => readonly CursorPart[]
 }
 
-/** The rows of a page; the reply's headers tell where the next one begins. */
+/** The rows of a page; sets the headers that say where the next one begins. */
 export function pageOf<Row>(request: FastifyRequest, reply: FastifyReply, page: Page<Row>): Row[] {
   const rows = page.rows.slice(0, page.limit)
   const last = rows.at(-1)
@@ -153,7 +153,7 @@ export function pageOf<Row>(request: FastifyRequest, reply: FastifyReply, page: 
   return rows
 }
 
-/** Tells where the next page begins. */
+/** Sets the headers for the next page. */
 export function nameNext(request: FastifyRequest, reply: FastifyReply, cursor: string): void {
   const [path, search] = request.url.split('?', 2)
   const params = new URLSearchParams(search)

@@ -129,10 +129,10 @@ export function straitRun(run: RunRow, body?: ShownBody): JobRun {
   }) as JobRun
 }
 
-/** Clients read whole numbers; natively a delay may be a part of a second, and is shown as no shorter than it is. */
+/** Clients expect integers; a natively set fractional delay is rounded up. */
 export const wholeSecs = <S extends number | undefined>(secs: S) => (secs === undefined ? secs : Math.ceil(secs)) as S
 
-/** Without what is empty: Strait sends no nulls. */
+/** Omits empty fields: Strait sends no nulls. */
 export const filled = <T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)) as {
     [K in keyof T]: NonNullable<T[K]>
@@ -142,7 +142,7 @@ const perhapsMap = (map: Record<string, string>) => (Object.keys(map).length ===
 
 const straitTrigger = (trigger: Trigger) => (trigger === 'replay' ? 'manual' : trigger)
 
-/** A filter by what Strait shows as the trigger. One of ours has an index to go by, two have not. */
+/** A filter by Strait's trigger names. With one of ours an index can be used, with two it cannot. */
 export const triggersShownAs = (trigger: Trigger | undefined) =>
   trigger === 'manual' ? { triggers: ['manual', 'replay'] as const } : { triggeredBy: trigger }
 
@@ -150,7 +150,7 @@ function traceOf(trace: Record<string, number | null>) {
   const whole: Record<string, number> = Object.fromEntries(
     Object.entries(trace).flatMap(([name, ms]) => (ms === null ? [] : [[name, Math.max(0, Math.round(ms))]])),
   )
-  // Rounded one by one, its parts would not always add up to it.
+  // Rounded individually, its parts would not always add up to it.
   const { connect_ms = 0, ttfb_ms = 0, transfer_ms = 0 } = whole
   return { ...whole, ...('dispatch_ms' in whole && { dispatch_ms: connect_ms + ttfb_ms + transfer_ms }) }
 }

@@ -1,4 +1,4 @@
-// What Strait's API does to many runs at once.
+// Strait's bulk operations on runs.
 
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
@@ -20,11 +20,11 @@ import { askedBy, isReplayable } from './runs-controls.ts'
 import { runsWithBodies } from './runs-reads.ts'
 import { straitRefusal } from './wording.ts'
 
-/** What runs that were canceled together have as their error. */
+/** The error of runs that were canceled together. */
 const error = 'canceled by user (bulk)'
 const CANCEL_IDS_MAX = 100
 const CANCEL_MATCHING_MAX = 10_000
-/** Dead letters that are redriven when nobody says how many. */
+/** Default number of dead letters to redrive. */
 const REDRIVE_OLDEST = 100
 
 export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -48,12 +48,12 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.cancelMatching, async ({ project_id, job_id, batch_id, triggered_by, status }, caller) => {
     checkProjectOfBulk(project_id, caller)
-    // Clients send all four, and "" for those that they do not mean.
+    // Clients send all four, with "" for those that they do not mean.
     if (![job_id, batch_id, triggered_by, status].some(Boolean))
       throw straitRefusal(400, 'at least one filter is required')
     if (batch_id && !isUuid(batch_id)) throw refuseField('batch_id', 'must be a uuid')
     const job = job_id ? await jobsOf(ctx).find(caller.projectId, job_id) : undefined
-    // A filter that nothing can meet.
+    // A filter that nothing can match.
     if (job_id && !job) return summed([])
     const filter = {
       jobId: job?.id,
@@ -75,7 +75,7 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     )
   })
   implement(app, contract.redriveRuns, async ({ run_ids, project_id, limit }, caller) => {
-    // Clients send all three: an empty list, an empty text and 0 are what they do not mean.
+    // Clients send all three, with an empty list, an empty string or 0 for those that they do not mean.
     const ids = run_ids ?? []
     if (ids.length > 0 === Boolean(project_id)) throw straitRefusal(400, 'provide either run_ids or project_id')
     checkProjectOfBulk(project_id, caller)
@@ -95,13 +95,13 @@ export function straitBulkRoutes(app: FastifyInstance, ctx: Ctx): void {
 
 type Moved = { id: string; state: RunState }
 
-/** These runs, in this order, as the call has left them. */
+/** These runs, in this order, after the call. */
 async function rowsOf(ctx: Ctx, projectId: string, moved: readonly Moved[]) {
   const found = await readRuns(
     ctx.sql,
     moved.map((it) => it.id),
   )
-  // A string that is an id of ours may also be what a client calls a run of its own.
+  // A string that looks like one of our ids may also be a client's own id of a run.
   const rows = new Map(found.filter((run) => run.projectId === projectId).map((run) => [run.id, run]))
   return runsWithBodies(
     ctx,
@@ -112,7 +112,7 @@ async function rowsOf(ctx: Ctx, projectId: string, moved: readonly Moved[]) {
   )
 }
 
-/** The runs of these ids, each id once, in the order in which they were given. */
+/** The runs with these ids, each once, in request order. */
 async function readNamed(
   ctx: Ctx,
   projectId: string,
@@ -126,7 +126,7 @@ async function readNamed(
   return new Map(ids.map((id) => [id, idsOf(projectId, id).flatMap((one) => own.get(one) ?? [])[0]]))
 }
 
-/** One id that is nobody's refuses them all, before any of them moves; one that is no dead letter is left out. */
+/** One unknown id refuses them all, before any of them moves; a run that is not a dead letter is omitted. */
 function deadLettersOf(named: Map<string, RunRow | undefined>): string[] {
   for (const [runId, run] of named) if (!run) throw refuse('run_not_found', { runId })
   return [...named].flatMap(([id, run]) => (run!.state === 'dead_letter' ? [id] : []))

@@ -242,7 +242,7 @@ export const redriveRuns = route({
   refusals: ['run_not_found', 'wrong_state'],
 })
 
-/** In the order of Strait's page. */
+/** In the order of Strait's documentation. */
 export const RUN_ROUTES: readonly Route[] = [
   reads.listRuns,
   reads.listDeadLetters,

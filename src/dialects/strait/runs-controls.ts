@@ -1,4 +1,4 @@
-// What Strait's API does to one run.
+// Strait's controls of one run.
 
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
@@ -18,11 +18,14 @@ import { straitRun } from './run-wire.ts'
 import * as contract from './runs-control-contract.ts'
 import { inWords, straitRefusal } from './wording.ts'
 
-/** Strait replays failures alone: a dead letter is the same run again, and the rest did what it was to do. */
+/** Strait replays only failures: a dead letter is redriven, and completed runs are not replayed. */
 const REPLAYABLE: readonly RunState[] = ['failed', 'timed_out', 'crashed', 'system_failed']
 export const isReplayable = ({ state, jobId }: RunRow): boolean => REPLAYABLE.includes(state) && jobId !== null
 
-/** What an executor may take beyond its grace until its lease is taken, and what a client may be kept waiting. */
+/**
+ * How long an executor may take beyond its grace period until its lease is revoked, and how long a client is kept
+ * waiting.
+ */
 const PAUSE_MARGIN_MS = 2_000
 const PAUSE_WAIT_MAX_MS = 25_000
 
@@ -66,10 +69,10 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return { status: 'reset' as const, run_id: run.publicId }
   })
   implement(app, contract.rescheduleRun, async ({ run_id, scheduled_at, payload }, caller) => {
-    // Any past time means now; only our own clients are told when theirs is one.
+    // Any past time means now; only native clients are told when theirs is in the past.
     const scheduledAt = new Date(Math.max(Date.parse(scheduled_at), ctx.nowMs()))
     const found = await inWords(requireRun(ctx, caller.projectId, run_id), { run_not_found: NOT_RESCHEDULABLE })
-    // Natively the time of a next attempt may be moved as well.
+    // Natively, the time of the next attempt may be moved as well.
     if (found.startedAt || found.attempt > 1) throw straitRefusal(...NOT_RESCHEDULABLE)
     const moved = rescheduleRun(ctx, { ...askedBy(caller), runId: run_id, scheduledAt, payload })
     const run = await inWords(moved, {
@@ -87,7 +90,7 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
       wrong_state: NOT_EXECUTING,
       run_external: NOT_EXECUTING,
     })
-    // It ended, or was stopped by somebody else, before it could be paused.
+    // It ended, or was stopped by someone else, before it could be paused.
     if (run.state !== 'paused' && run.state !== 'executing') throw straitRefusal(409, 'failed to pause run')
     return shown(run)
   })

@@ -1,4 +1,4 @@
-// Reading runs and what they left behind, in Strait's shapes.
+// Reads of runs and their records, in Strait's format.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
@@ -20,7 +20,7 @@ import { CHUNK, checkpointWire, eventWire, outputWire, toolCallWire, usageWire }
 import { straitRefusal } from './wording.ts'
 
 const LINEAGE_DEPTH_MAX = 50
-/** Each looks at 5,000 runs at most. */
+/** Each examines at most 5,000 runs. */
 const LOOKS_MAX = 10
 
 type Asked = {
@@ -30,7 +30,7 @@ type Asked = {
   cursor?: string | undefined
 }
 
-/** What is told of a run whose payload and result are not kept any more. */
+/** What is shown of a run whose payload and result have been deleted. */
 const GONE = { gone: true }
 
 export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -99,7 +99,7 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       run: straitRun(run, body ?? GONE),
       events: eventsOf(bundle).map(eventWire),
       checkpoints: bundle.checkpoints.map((row) => checkpointWire(id, row)),
-      // As in their list, the latest first.
+      // Newest first, as in their list.
       usage: bundle.usage.toReversed().map((row) => usageWire(id, row)),
       tool_calls: bundle.toolCalls.map((row) => toolCallWire(id, row)),
       outputs: bundle.outputs.map((row) => outputWire(id, row)),
@@ -107,13 +107,13 @@ export function straitReadRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** Debug lines are among the others, as in the list of events; what a model writes is not. */
+/** Debug lines are among the others, as in the list of events; chunks are not. */
 const eventsOf = ({ events, deltas }: DebugBundle) =>
   [...events, ...deltas.filter((row) => row.type !== CHUNK)].sort((a, b) => a.sequence! - b.sequence!)
 
 type Conditions = Omit<RunFilter, 'limit' | 'after'>
 
-/** `whole` is how many runs are shown at once where the whole list was asked for. */
+/** `whole` is how many runs are shown at once when the whole list is requested. */
 type List = { list: string; filter: Conditions; whole?: number | undefined }
 
 async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter, whole }: List) {
@@ -127,7 +127,7 @@ async function pageOfRuns(ctx: Ctx, asked: Asked, { list, filter, whole }: List)
   return runsPage(ctx, { ...asked, limit }, { list, rows, beyond: rows.length <= limit ? beyond : undefined })
 }
 
-/** A filter that finds little is looked for in a bounded number of runs; the next page goes on where this one stopped. */
+/** A filter with few matches examines a bounded number of runs; the next page continues where this one stopped. */
 async function lookFor(ctx: Ctx, filter: RunFilter): Promise<RunPage> {
   const rows: RunRow[] = []
   let next = filter.after
@@ -142,11 +142,11 @@ async function lookFor(ctx: Ctx, filter: RunFilter): Promise<RunPage> {
 type FoundRuns = {
   list: string
   rows: RunRow[]
-  /** Where to look on, when the page is short though there may be more. */
+  /** Where to continue when the page is short but there may be more. */
   beyond?: RunPlace | undefined
 }
 
-/** Runs with their bodies. Where those are huge the page is shorter than was asked for, and says that there is more. */
+/** Runs with their bodies. If those are huge, the page is shorter than requested, and says that there are more. */
 async function runsPage(
   ctx: Ctx,
   { request, reply, limit }: Asked & { limit: number },
@@ -159,7 +159,7 @@ async function runsPage(
   return page.map((row) => straitRun(row, bodies.get(row.id)))
 }
 
-/** Runs that an operation answers with. Bodies that do not fit into the answer are left out; the run alone has them. */
+/** Runs in the response of an operation. Bodies that do not fit are omitted; a read of the single run has them. */
 export async function runsWithBodies(ctx: Ctx, rows: readonly RunRow[]) {
   const { bodies } = await readRunBodies(
     ctx.sql,
@@ -200,7 +200,7 @@ function pairOf(what: string, key: string | undefined, value: string | undefined
 
 const LABEL_LENGTH_MAX = 1024
 
-/** The older spelling of the same filters, `tags[env]=test`, of which there may be several. */
+/** The older syntax of the same filters, `tags[env]=test`, which may be repeated. */
 function bracketed({ url }: FastifyRequest, what: 'tags' | 'metadata'): Pair[] {
   const query = new URLSearchParams(url.slice(url.indexOf('?') + 1))
   return [...query].flatMap(([name, value]): Pair[] => {

@@ -1,4 +1,4 @@
-// Reading what a run left behind, in Strait's shapes: the whole of it, or a page.
+// Reads of a run's records, in Strait's format: the whole list, or a page.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { implement } from '#http/implement.ts'
@@ -113,7 +113,7 @@ export async function pageOfState(ctx: Ctx, { request, reply, ...asked }: Asked,
   return page.map((row) => stateWire(run.publicId, row))
 }
 
-/** All that there is, or as much as is shown at once. */
+/** The whole list, or as much as is shown at once. */
 const whole = <Row>({ rows, cut }: Records<Row>) => ({ rows, limit: rows.length, more: cut })
 
 async function paged<Row>(asked: Pick<Asked, 'limit'>, read: (limit: number) => Promise<Row[]>) {

@@ -89,10 +89,10 @@ export const CHUNK = 'stream.chunk'
 const STATE_CHANGE = 'state_change'
 const MOVE_EVENTS = [...new Set(Object.values(RUN_MOVES).map((move) => move.event as string))]
 
-/** Strait has one word for all moves of a run. The names of single ones are taken as well. */
+/** Strait has one type for all moves of a run. Names of single moves are accepted as well. */
 export const typesNamed = (type: string): string[] => (type === STATE_CHANGE ? [STATE_CHANGE, ...MOVE_EVENTS] : [type])
 
-/** The move that a line of the log tells of. A run that begins does not move, nor one that is only given another time. */
+/** The move that an event reports. A run's creation is not a move, nor is a reschedule. */
 export function moveOf(row: RunLogRow) {
   const transition = transitionOf(row.type, row.data)
   return transition?.from && transition.from !== transition.to
@@ -100,10 +100,10 @@ export function moveOf(row: RunLogRow) {
     : undefined
 }
 
-/** Of an event that was written without one. */
+/** The default level of an event without one. */
 export const DEFAULT_LEVEL = 'info'
 
-/** In the product's words; an object where there is nothing to say. */
+/** In Strait's words; an empty object when there is no data. */
 export function dataOf({ type, data }: RunLogRow): unknown {
   if (type !== 'progress' || typeof data !== 'object' || data === null || !('eta_secs' in data)) return data ?? {}
   const { eta_secs, ...others } = data
@@ -113,7 +113,7 @@ export function dataOf({ type, data }: RunLogRow): unknown {
 export function eventWire(row: RunLogRow) {
   const move = moveOf(row)
   return filled({
-    // Debug lines are kept for days only and have no id of their own.
+    // Debug lines are stored for days only and have no id of their own.
     id: row.id ?? `${row.runId}:${row.sequence}`,
     run_id: row.runId!,
     type: move ? STATE_CHANGE : row.type,

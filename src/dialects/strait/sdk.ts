@@ -1,4 +1,4 @@
-// Strait's SDK plane: what a running attempt says about itself.
+// Strait's SDK plane: what a running attempt reports about itself.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
@@ -41,7 +41,7 @@ const CAPABILITIES =
   'log,progress,annotate,heartbeat,checkpoint,usage,tool-call,output,complete,fail,spawn,continue,wait-for-event,state,stream,resources'
 
 export function straitSdkRoutes(app: FastifyInstance, ctx: Ctx): void {
-  // A scope of its own: its answers say what the SDK may rely on.
+  // A separate Fastify scope: its responses have headers that the SDK relies on.
   void app.register(async (plane) => {
     plane.addHook('onSend', async ({ headers }, reply) => {
       const asked = headers['x-sdk-version']
@@ -86,7 +86,7 @@ function writeRoutes(app: FastifyInstance, ctx: Ctx): void {
       promptTokens: used.prompt_tokens,
       completionTokens: used.completion_tokens,
       totalTokens: used.total_tokens,
-      // A client that knows no price sends none, or 0.
+      // A client without a price sends none, or 0.
       costMicrousd: used.cost_microusd || undefined,
       jobId: run.jobId,
       agentId: agentOfRun(run),
@@ -187,7 +187,7 @@ const runOf = async (ctx: Ctx, run: RunRow) => straitRun(run, await findRunBody(
 async function lineOf(ctx: Ctx, caller: RunCaller, { sequence }: { sequence: number }) {
   const page = await readRunLog(ctx.sql, {
     runId: caller.runId,
-    // It is no older than this request: older partitions need not be looked at.
+    // It is no older than this request: older partitions need not be searched.
     runCreatedAt: new Date(ctx.nowMs()),
     afterSequence: sequence - 1,
     limit: 1,

@@ -1,5 +1,5 @@
-// Strait's streams: frames of data alone, in the product's shapes. The ids are the run's sequence, so that a client
-// that was cut off goes on where it was; the frame of the end is the last one.
+// Strait's streams: data-only frames in Strait's format. The ids are the run's sequence, so that a client
+// that was cut off can resume; the frame of the end is the last one.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
@@ -14,13 +14,13 @@ import { filled } from './run-wire.ts'
 import * as contract from './runs-contract.ts'
 import { CHUNK, DEFAULT_LEVEL, dataOf, moveOf } from './runs-record-wire.ts'
 
-/** Runs whose wire is remembered. More streams than that work as well, they only share less. */
+/** Runs whose wire is cached. More streams than that work as well; they only share less. */
 const WIRES_MAX = 1_000
 
 type RunWire = Wire<RunLogRow, number>
 
 export function straitStreamRoutes(app: FastifyInstance, { ctx, live }: { ctx: Ctx; live: Live }): void {
-  // A frame names the job, which a line of the log does not: streams of the same run share a wire, and its frames.
+  // A frame names the job, which an event of the log does not: streams of the same run share a wire, and its frames.
   const wires = new LRUCache<string, RunWire>({ max: WIRES_MAX })
   const wireOf = (run: RunRow): RunWire => {
     const known = wires.get(run.id)
@@ -57,7 +57,7 @@ type Opened = { wire: RunWire; afterSequence: number | undefined }
 
 const frame = (sequence: number | null, data: object): string =>
   `id: ${sequence}\ndata: ${oneLine(JSON.stringify(data))}\n\n`
-/** Frames of data and nothing else: clients split at blank lines and parse what they get. */
+/** Data-only frames: clients split at blank lines and parse what they get. */
 const PLAIN = { opening: '', heartbeat: () => ': keepalive\n\n' } as const
 
 const CHUNKS: RunWire = {
@@ -67,7 +67,7 @@ const CHUNKS: RunWire = {
 
 const runWire = (jobId: string | null): RunWire => ({
   ...PLAIN,
-  // What a model writes has a stream of its own.
+  // Model output has its own stream.
   frame: (row) => (row.type === CHUNK ? '' : frame(row.sequence, changeOf(row, jobId) ?? eventOf(row))),
 })
 
@@ -101,7 +101,7 @@ const chunkOf = (row: RunLogRow) => {
   return { type: 'stream_chunk', chunk, stream_id, done, timestamp: row.occurredAt.toISOString() }
 }
 
-/** Last-Event-ID goes first: it is what a client that was cut off has really seen. */
+/** Last-Event-ID takes precedence: it is what an interrupted client has really seen. */
 function afterOf({ headers }: FastifyRequest, afterSequence: number | undefined): number {
   const id = headers['last-event-id']
   if (typeof id !== 'string' || id === '') return afterSequence ?? 0

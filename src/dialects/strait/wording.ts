@@ -1,4 +1,4 @@
-// What goes wrong, as Strait's page shows it: `error` is a sentence, `code` is stable, validation is 400.
+// Errors in Strait's format: `error` is a sentence, `code` is stable, validation is 400.
 
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
@@ -11,7 +11,7 @@ import { DialectRefusal, STATUS, snakeCase, type Wording } from '#http/problems.
 import { normalizeId } from '#postgres/id.ts'
 import { neededScope } from './admin-scopes.ts'
 
-/** Statuses and codes that differ from the native ones; the rest go by `CODE_OF_STATUS`. */
+/** Statuses and codes that differ from the native ones; the others follow `CODE_OF_STATUS`. */
 const PRICED: Readonly<Partial<Record<Refusal['code'], { status: number; code: string }>>> = {
   invalid: { status: 400, code: 'validation_error' },
   invalid_cursor: { status: 400, code: 'validation_error' },
@@ -48,7 +48,7 @@ const ErrorResponse = Type.Object(
   { title: 'ErrorResponse' },
 )
 
-/** How the OpenAPI document of this dialect introduces itself. */
+/** The introduction of this dialect's OpenAPI document. */
 export const SURFACE: Surface = {
   title: 'Strait on Runyard',
   summary: "Strait's Runs API, its SDK plane, and the jobs and keys that they need.",
@@ -71,7 +71,7 @@ function alsoOf({ needs, query, body }: Route): number[] {
   ]
 }
 
-/** A refusal in Strait's own words, for rules that Strait has and the native surface words differently. */
+/** A refusal in Strait's own words, for rules that the native API words differently. */
 export const straitRefusal = (status: number, sentence: string, code = CODE_OF_STATUS[status] ?? 'bad_request') =>
   new DialectRefusal(status, code, sentence)
 
@@ -84,7 +84,7 @@ export const inWords = <T>(action: Promise<T>, words: Words): Promise<T> =>
     throw said ? straitRefusal(...said) : error
   })
 
-/** On the plane of running attempts the credential is all that there is, and a token is good for its own run alone. */
+/** On the SDK plane the run token is the only credential, and is valid for its own run only. */
 function ofSdkPlane(refusal: Refusal, { routeOptions, caller, params }: FastifyRequest): DialectRefusal | undefined {
   if (routeOptions.config?.route?.needs !== 'run_token') return undefined
   if (refusal.code === 'wrong_credential') return straitRefusal(401, 'a run token is required')
@@ -129,13 +129,13 @@ const QUERY_SENTENCES: Readonly<Record<string, string>> = {
   status: 'status is invalid',
 }
 
-/** For parameters of lists that the product has a sentence for. */
+/** For parameters of lists that have a sentence of Strait's own. */
 function fieldSentence(refusal: Refusal, { method }: FastifyRequest): string | undefined {
   const { fields = [] } = refusal.details as { fields?: { field: string }[] }
   return method === 'GET' && fields.length === 1 ? own(QUERY_SENTENCES, fields[0]!.field) : undefined
 }
 
-/** The product's sentences where its clients know them. */
+/** Strait's sentences, where its clients know them. */
 function sentenceOf(refusal: Refusal): string {
   switch (refusal.code) {
     case 'run_not_found':

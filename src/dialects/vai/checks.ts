@@ -1,5 +1,5 @@
-// Checks path and query against the contract in the words of FastAPI: everything that is wrong at once, path first, in
-// the order of the contract. What is right is converted, and reaches the handler.
+// Validates path and query against the contract in the words of FastAPI: all errors at once, those of the path first,
+// in contract order. Valid values are converted, and reach the handler.
 
 import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -16,7 +16,7 @@ export async function checkRequest(request: FastifyRequest): Promise<void> {
   request.params = checkPart('path', params, request.params, errors)
   const given = request.query as Record<string, string>
   request.query = checkPart('query', query, given, errors)
-  // A filter that is passed over would show more than was asked for.
+  // An ignored filter would show more than was asked for.
   for (const name of route ? unknownParametersOf(route, given) : [])
     errors.push({
       type: 'extra_forbidden',
@@ -40,7 +40,7 @@ function checkPart(part: 'path' | 'query', schema: TSchema | undefined, given: u
   const { properties = {} } = (schema ?? {}) as { properties?: Record<string, Property> }
   const values: Record<string, unknown> = {}
   for (const [name, property] of Object.entries(properties)) {
-    // Of a parameter that is repeated, the last one counts.
+    // Of a repeated parameter, the last one counts.
     const input = [own(given as Record<string, string | string[]>, name)].flat().at(-1)
     if (input === undefined) {
       if (property.default !== undefined) values[name] = property.default
@@ -68,7 +68,7 @@ function parserOf(property: Property): Parse {
   return parseText
 }
 
-/** PostgreSQL takes no NUL, which FastAPI has no word for. */
+/** PostgreSQL cannot store NUL, for which FastAPI has no error. */
 const parseText: Parse = (text) => {
   const flaw = textFlaw(text)
   return flaw ? { type: 'value_error', msg: `Value error, ${flaw}`, ctx: { error: flaw } } : { value: text }

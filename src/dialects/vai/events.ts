@@ -1,4 +1,4 @@
-// The six reads, in the words of this surface.
+// The six reads, in VirtuousAI's words.
 
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
@@ -21,7 +21,7 @@ import { resourceUuid } from '#log/resources.sql.ts'
 import * as contract from './contract.ts'
 import { type ResourceType, shownAs } from './resource-types.ts'
 
-/** The surface has no pages for actors. */
+/** The list of actors has no pages. */
 const ACTORS_MAX = 10_000
 
 export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -58,7 +58,7 @@ export function vaiEventRoutes(app: FastifyInstance, ctx: Ctx): void {
   }))
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
     const row = await findEvent(ctx.reads, projectId, event_id)
-    // An event about nothing is none of this surface.
+    // Events without a subject are not shown here.
     if (!row?.resourceType) throw refuse('event_not_found', { eventId: event_id })
     const [whole] = await withCauses([row])
     return eventWire(whole!)
@@ -104,7 +104,7 @@ const eventWire = (row: LogEvent) => ({
   payload: payloadOf(row.data),
 })
 
-/** Always an object; what is none stands in one. */
+/** Always an object; anything else is wrapped. */
 const payloadOf = (data: unknown): Record<string, unknown> =>
   data === null || data === undefined
     ? {}
@@ -112,7 +112,7 @@ const payloadOf = (data: unknown): Record<string, unknown> =>
       ? (data as Record<string, unknown>)
       : { value: data }
 
-/** Several kinds of ours may be one kind here. The most first, as they all are. */
+/** Several of our types may map to one here. Most frequent first, like all counts. */
 function summed(counts: readonly { key: string; count: number }[]) {
   const sums = new Map<string, number>()
   for (const { key, count } of counts) sums.set(shownAs(key), (sums.get(shownAs(key)) ?? 0) + count)

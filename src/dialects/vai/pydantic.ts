@@ -1,4 +1,4 @@
-// Text into values as Pydantic 2 reads them, and its words for what it cannot read. Clients show these words to people,
+// Parses text into values like Pydantic 2, with its messages for what it cannot parse. Clients show these messages,
 // and branch on the types.
 
 export type Unreadable = { type: string; msg: string; ctx?: Record<string, unknown> }
@@ -59,7 +59,7 @@ function uuidFlaw(text: string): string {
   const before = urn?.length ?? braced?.length ?? 0
   const inner = text.slice(before, braced ? -1 : undefined)
   const odd = /[^0-9a-fA-F-]/u.exec(inner)
-  // In what has the length of a UUID, places are counted behind its prefix.
+  // In text of the length of a UUID, positions are counted after its prefix.
   const skipped = Buffer.byteLength(inner) === 36 ? 0 : before
   if (odd) return `invalid character: found \`${odd[0]}\` at ${odd.index + skipped + 1}`
   const groups = inner.split('-')
@@ -77,12 +77,12 @@ const TIME =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt _]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?(?:[Zz]|([+\-−])([01]\d|2[0-3]):?([0-5]\d))?)?$/
 /** Numbers above this are milliseconds, others seconds. */
 const SECONDS_MAX = 20_000_000_000
-/** A number from here on is none of Unix time to Pydantic either. */
+/** Pydantic does not accept numbers from here on as Unix time either. */
 const INT64 = 2 ** 63
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** RFC 3339 or a part of it, in UTC unless it says otherwise, or a number of Unix time. The value is RFC 3339. */
+/** RFC 3339 or a part of it, in UTC by default, or a Unix time. The value is RFC 3339. */
 export const parseTime: Parse = (text) => {
   if (NUMBER.test(text) && Math.abs(Number(text)) < INT64) return unixTime(Number(text))
   const flaw = dateFlaw(text)

@@ -1,4 +1,4 @@
-// The kinds of things that events of this surface are about, and which of them ours are. See docs/vai.md.
+// The resource types of this API, and the mapping of ours to them. See docs/vai.md.
 import { own } from '#core/own.ts'
 
 export const RESOURCE_TYPES = [
@@ -22,27 +22,27 @@ const SHOWN_AS: Readonly<Record<string, ResourceType>> = {
   policy: 'agent_spec',
   job: 'automation',
   schedule: 'automation',
-  // What goes through many runs by itself.
+  // What processes many runs by itself.
   operation: 'automation_run',
   batch: 'automation_run',
   input_request: 'decision',
   approval: 'decision',
   checkpoint: 'artifact',
   output: 'artifact',
-  // How others reach this installation, or it reaches them.
+  // Connections from and to this installation.
   webhook: 'connection',
   worker: 'connection',
   api_key: 'connection',
   tool: 'connection',
   project: 'connection',
   received_event: 'inbound_message',
-  // What others are made from, or valued by.
+  // What others are created from, or valued by.
   preset: 'template',
   price: 'template',
   ...(Object.fromEntries(RESOURCE_TYPES.map((type) => [type, type])) as Record<ResourceType, ResourceType>),
 }
 
-/** Clients may have kinds of their own: what the surface has no word for, somebody made. */
+/** Clients may have types of their own: any without an equivalent is an artifact. */
 const ANYTHING_ELSE: ResourceType = 'artifact'
 
 export const shownAs = (resourceType: string): ResourceType => own(SHOWN_AS, resourceType) ?? ANYTHING_ELSE

@@ -17,7 +17,7 @@ export const vaiRoutes = (ctx: Ctx) =>
     slashes: 'redirected',
     unknownParameters: 'own_words',
     mount: (app: FastifyInstance) => {
-      // All that is wrong with a request is told at once, path and query together, by a check of our own.
+      // All errors of a request are reported at once, path and query together, by our own validation.
       app.setValidatorCompiler(() => (value: unknown) => ({ value }))
       app.addHook('preHandler', checkRequest)
       vaiEventRoutes(app, ctx)

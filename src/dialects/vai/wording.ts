@@ -1,4 +1,4 @@
-// What goes wrong, as FastAPI says it: `detail` is a sentence, or for a 422 the list of what is wrong with each field.
+// Errors in FastAPI's format: `detail` is a sentence or, for a 422, the list of invalid fields.
 import { Type } from 'typebox'
 import { anyJson } from '#contract/common.ts'
 import type { RefusalCode } from '#core/error.ts'
@@ -13,7 +13,7 @@ export type FieldError = {
   ctx?: Record<string, unknown>
 }
 
-/** One or more parameters are not what they must be. */
+/** One or more invalid parameters. */
 export class BadParameters extends DialectRefusal {
   readonly errors: readonly FieldError[]
   constructor(errors: readonly FieldError[]) {
@@ -22,7 +22,7 @@ export class BadParameters extends DialectRefusal {
   }
 }
 
-/** How the OpenAPI document of this dialect introduces itself. */
+/** The introduction of this dialect's OpenAPI document. */
 export const SURFACE: Surface = {
   title: 'VirtuousAI on Runyard',
   summary: "VirtuousAI's Events API.",

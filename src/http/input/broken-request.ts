@@ -1,4 +1,4 @@
-// Answers what is no HTTP request at all, or never became one: there is no request object yet, only a socket.
+// Answers bytes that are not an HTTP request: there is no request object yet, only a socket.
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError } from 'fastify'
@@ -6,7 +6,7 @@ import { refuse } from '#core/error.ts'
 import { problemOf } from '../problems.ts'
 
 export function answerBrokenRequest(error: ConnectionError, socket: Socket): void {
-  // Reset by the other side, or already given up: nobody is there to be answered.
+  // Reset by the other side, or already abandoned: nobody is there to be answered.
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return
   const { status, reason } = complaintOf(error.code)
   const { error: problem } = problemOf(refuse('malformed', { reason }))

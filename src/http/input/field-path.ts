@@ -1,8 +1,8 @@
 import { cutText } from '#core/storable.ts'
 
-// Names a place inside a JSON value the way people write it: `items[3].tags.env`.
+// The path of a value inside JSON, the way people write it: `items[3].tags.env`.
 const PLAIN = /^[A-Za-z_$][A-Za-z0-9_$-]*$/
-// A path is shown, logged and sent back: strangers do not get to decide how long it is.
+// A path is shown, logged and returned, so clients do not get to decide how long it is.
 const SEGMENTS_MAX = 12
 const NAME_LENGTH_MAX = 64
 
@@ -14,14 +14,14 @@ export function fieldPath(path: readonly (string | number)[]): string {
   const text = shown.map((part, index) => {
     if (typeof part === 'number') return `[${part}]`
     const name = part.length > NAME_LENGTH_MAX ? `${cutText(part, NAME_LENGTH_MAX)}…` : part
-    // A strange name is quoted, so that no control character gets into a log or a terminal.
+    // An unusual name is quoted, so that no control character gets into a log or a terminal.
     if (!PLAIN.test(part)) return `[${JSON.stringify(name)}]`
     return index === 0 ? name : `.${name}`
   })
   return text.join('') + (path.length > SEGMENTS_MAX ? '…' : '')
 }
 
-/** The same from a JSON pointer. A number is taken for a place in a list: pointers do not tell. */
+/** The same from a JSON pointer. A number is taken for an array index: pointers do not distinguish. */
 export const pointerPath = (pointer: string, ...more: string[]): string =>
   fieldPath([
     ...pointer

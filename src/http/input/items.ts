@@ -1,5 +1,5 @@
-// Batches whose items are checked one at a time: a bad item becomes a problem of its own, and the handler gets the
-// others.
+// Batches whose items are validated one at a time: an invalid item becomes an error of its own, and the handler gets
+// the others.
 
 import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -16,7 +16,7 @@ export type Checked<T> =
   | { index: number; value: T; problem?: never }
   | { index: number; value?: never; problem: Refusal }
 
-/** A body that is one item, or many in pages: an array is one page, lines are as many as it takes. */
+/** A body that is one item, or many in pages: an array is one page, lines are as many pages as needed. */
 export type OneOrMany<T> = { one: T; pages?: never } | { one?: never; pages: AsyncIterable<Checked<T>[]> }
 
 const PAGE_ITEMS_MAX = 500
@@ -24,7 +24,7 @@ const LINES_MAX = 100_000
 
 type Shape = { type?: string; properties?: Record<string, Shape>; items?: TSchema; anyOf?: Shape[] }
 
-/** The schema that Fastify checks: the list itself is, its items are not. */
+/** The schema that Fastify validates: the list itself, not its items. */
 export function shallowBody(route: Route): TSchema | undefined {
   const body = route.body as Shape | undefined
   if (!body || !route.itemwise) return body
@@ -97,10 +97,10 @@ const bytesMaxOf = (route: Route): number => route.itemBytesMax ?? Number.MAX_SA
 function checkItem(route: Route, request: FastifyRequest): (item: unknown, index: number) => Checked<unknown> {
   const check = checkOf(itemSchema(route))
   const bytesMax = bytesMaxOf(route)
-  // A body that is small as a whole holds no large item; measuring each would cost as much as parsing it.
+  // A small body has no large item; measuring each item would cost as much as parsing it.
   const measured = request.bodyBytes > bytesMax
   return (value, index) => {
-    // First of all: what is nested without end cannot even be measured.
+    // First: a value that is nested too deeply cannot even be measured.
     const flaws = request.bodySuspect ? findFlaws(value) : []
     if (flaws.length === 0 && measured && Buffer.byteLength(JSON.stringify(value)) > bytesMax) {
       return { index, problem: refuse('too_large', { what: `Item ${index}`, bytesMax }) }

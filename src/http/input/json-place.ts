@@ -1,12 +1,12 @@
-// Finds where a text stops being JSON. JSON.parse names the place of most errors; for an unexpected token it only
-// quotes the neighbourhood, so the tokens are read again here.
+// Finds where a text stops being JSON. JSON.parse reports the position of most errors; for an unexpected token it only
+// quotes the surrounding text, so the tokens are scanned again here.
 
-// Strings are loose: a bad escape or character inside one is an error that JSON.parse does name the place of.
+// Strings are matched loosely: JSON.parse does report the position of a bad escape or character inside one.
 const TOKEN =
   /[ \t\r\n]*(?:([{}[\],:])|("(?:[^"\\]|\\.)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/sy
 const SPACE = /[ \t\r\n]*/y
 
-/** What a token may follow depends only on the token before it and on the bracket that it stands in. */
+/** What may follow a token depends only on the token before it and on the enclosing bracket. */
 export function placeOfError(text: string): number {
   const open: string[] = []
   let before = 'start'

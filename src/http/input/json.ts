@@ -1,5 +1,5 @@
-// Reads JSON that strangers wrote: text that is no JSON is refused with its place, and a value that could not be
-// kept or given back as it came (NUL, half characters, endless nesting, infinite numbers) with its field.
+// Parses JSON from clients: malformed text is refused with its position, and a value that cannot be stored or
+// returned unchanged (NUL, unpaired surrogates, excessive nesting, infinite numbers) with its field.
 
 import { isUtf8 } from 'node:buffer'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
@@ -9,10 +9,10 @@ import { fieldPath } from './field-path.ts'
 import { placeOfError } from './json-place.ts'
 
 const FLAWS_MAX = 20
-// A double holds 309 digits at most; the text of a longer number must be looked at.
+// A double has at most 309 digits; longer numbers must be checked.
 const DIGITS_MAX = 300
 
-/** `suspect` says that the text shows signs of a flaw, and that `findFlaws` has to look at the value. */
+/** `suspect` means that the text shows signs of a flaw, so `findFlaws` must examine the value. */
 export type ParsedJson = { value: unknown; suspect: boolean }
 
 export function parseJson(bytes: Buffer, what = 'The body'): ParsedJson {
@@ -21,7 +21,7 @@ export function parseJson(bytes: Buffer, what = 'The body'): ParsedJson {
 }
 
 export function parseJsonText(source: string, what: string): ParsedJson {
-  // A byte order mark is no part of JSON, and some tools send one all the same.
+  // A byte order mark is not part of JSON, but some tools send one.
   const text = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source
   let value: unknown
   try {
@@ -32,8 +32,8 @@ export function parseJsonText(source: string, what: string): ParsedJson {
   return { value, suspect: isSuspect(text) }
 }
 
-// Walking every value would cost as much as parsing it. All flaws leave a trace in the text: an escape, one of two
-// words, an exponent, depth. Only then is the value walked.
+// Walking every value would cost as much as parsing it. Every flaw leaves a trace in the text: an escape, one of two
+// words, an exponent, depth. The value is walked only if there is one.
 function isSuspect(text: string): boolean {
   return text.includes('\\u') || text.includes('__proto__') || text.includes('"constructor"') || isDeepOrHuge(text)
 }
@@ -68,7 +68,7 @@ function endOfString(text: string, start: number): number {
   return end
 }
 
-/** What is wrong with a parsed value, field by field; the first ones only, so that an attack costs little. */
+/** What is wrong with a parsed value, field by field; only the first flaws, so that an attack costs little. */
 export function findFlaws(value: unknown): FieldProblem[] {
   const flaws: FieldProblem[] = []
   const path: (string | number)[] = []
@@ -111,7 +111,7 @@ export function textFlaw(text: string): string | undefined {
   return undefined
 }
 
-// Harmless here; but a payload goes on to handlers and agents, and a careless merge there would take them as code's own.
+// Harmless here; but payloads go on to handlers and agents, where a careless merge would be prototype pollution.
 const isPoison = (key: string, below: unknown): boolean =>
   key === '__proto__' ||
   (key === 'constructor' && typeof below === 'object' && below !== null && Object.hasOwn(below, 'prototype'))
@@ -122,7 +122,7 @@ function malformed(text: string, what: string, message: string): Refusal {
   const before = text.slice(0, position).split('\n')
   const line = before.length
   const column = (before.at(-1)?.length ?? 0) + 1
-  // V8 quotes the text around the error; a caller knows its own text, and a log need not.
+  // V8 quotes the text around the error; the caller knows its own text, and the log need not have it.
   const reason = message.replace(
     /(?:,? in JSON at position.*| of JSON input|, (?:\.\.\.)?".*" is not valid JSON| in JSON|JSON input)$/s,
     '',

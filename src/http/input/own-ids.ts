@@ -1,9 +1,9 @@
-// Ids of ours are UUIDs, and RFC 9562 lets anybody write them in upper case. They are normalised once, as they come in:
-// behind that, ids are compared as text in many places.
+// Our ids are UUIDs, and RFC 9562 allows upper case. They are normalised once, on input: after
+// that, ids are compared as text in many places.
 import type { FuncKeywordDefinition } from 'ajv'
 import { normalizeId } from '#postgres/id.ts'
 
-/** For every validator of requests: a text that the contract marks as an id of ours is handed on in lower case. */
+/** For every request validator: text that the contract marks as one of our ids is converted to lower case. */
 export const OWN_ID: FuncKeywordDefinition = {
   keyword: 'x-own-id',
   schemaType: 'boolean',

@@ -1,5 +1,5 @@
-// Checks what comes in against the contract's schemas. Query and path are text, so their values are converted; a
-// body is JSON and says what it means: "3" is no number there.
+// Validates requests against the contract's schemas. Query and path are text, so their values are converted; a
+// body is JSON, and its values are not: "3" is not a number there.
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
@@ -17,7 +17,7 @@ const OPTIONS = {
   useDefaults: true,
   strict: true,
   allowUnionTypes: true,
-  // Messages name the field by themselves.
+  // Messages name the field themselves.
   messages: true,
 } as const
 
@@ -43,7 +43,10 @@ function withWords(ajv: Ajv2020): Ajv2020 {
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 
-/** RFC 3339 with a calendar: 30 February is no day. Within the years that the database and JSON can both say. */
+/**
+ * RFC 3339 with calendar checks: 30 February is refused. Restricted to years that the database and JSON can both
+ * express.
+ */
 export function isTime(text: string): boolean {
   const [, year = '', month = '', day = ''] = TIME.exec(text) ?? []
   const instantMs = Date.parse(text)
@@ -55,7 +58,7 @@ export type Check = (value: unknown) => FieldProblem[] | undefined
 
 const checks = new WeakMap<object, Check>()
 
-/** Checks a JSON value, and fills in what the schema has a default for. Compiled once for each schema. */
+/** Validates a JSON value, and fills in defaults of the schema. Compiled once per schema. */
 export function checkOf(schema: TSchema): Check {
   let check = checks.get(schema)
   if (!check) {
@@ -71,7 +74,7 @@ export function checkOf(schema: TSchema): Check {
 
 type Compiled = (data: unknown) => { value: unknown } | { error: Refusal }
 
-/** For Fastify: how a part of a request is checked. */
+/** For Fastify: validates one part of a request. */
 export function compileValidator(schema: TSchema, httpPart: string | undefined): Compiled {
   switch (httpPart) {
     case 'body':
@@ -98,7 +101,7 @@ const queryCheck =
     return fields ? { error: refuse('invalid', { fields }) } : { value }
   }
 
-// An id that could not be anybody's is simply not found; only numbers in a path are worth an explanation.
+// An id that cannot exist is simply not found; only numbers in a path are worth an explanation.
 const NOT_FOUND: Record<string, (id: string) => Refusal> = {
   run_id: (runId) => refuse('run_not_found', { runId }),
   job: (job) => refuse('job_not_found', { job }),
@@ -145,7 +148,7 @@ function splitLists(data: Record<string, unknown>, lists: string[]): Record<stri
   return data
 }
 
-// A percent-encoded NUL gets through the parser of a URL, and PostgreSQL takes none.
+// A percent-encoded NUL passes the URL parser, and PostgreSQL cannot store it.
 function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
   const fields: FieldProblem[] = []
   for (const field of Object.keys(data)) {
@@ -157,7 +160,7 @@ function flawsOf(data: Record<string, unknown>): FieldProblem[] | undefined {
   return fields.length > 0 ? fields : undefined
 }
 
-// 1e309 is a number as far as its text goes, and infinite once it is converted; bounds are not applied to that.
+// 1e309 is a valid number as text, and infinite once converted; bounds are not applied to that.
 function infinitiesOf(converted: Record<string, unknown>): FieldProblem[] | undefined {
   const isInfinite = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
   const fields = Object.keys(converted).filter((field) => [own(converted, field)].flat().some(isInfinite))
@@ -176,7 +179,7 @@ function problemsOf(errors: readonly ErrorObject[]): FieldProblem[] {
 function problemOfError(error: ErrorObject): FieldProblem[] {
   const at = (...more: string[]) => pointerPath(error.instancePath, ...more)
   const params = error.params as Record<string, unknown>
-  // The error of a name comes with a second one for the same name.
+  // A property-name error comes with a second one for the same name.
   if (error.keyword === 'propertyNames') return []
   if (error.propertyName !== undefined)
     return [{ field: at(error.propertyName), message: `has a name that ${wordsOf(error)}` }]

@@ -1,4 +1,4 @@
-// The documents: /openapi.json, and /docs to read and try it. Nothing is fetched from elsewhere, by server or browser.
+// API documents: /openapi.json, and /docs to read and try it. Nothing is loaded from elsewhere, by server or browser.
 import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { getOpenapi } from '#contract/operations.ts'
@@ -10,7 +10,7 @@ import { type OpenapiDocument, openapiOf } from './openapi.ts'
 const DAY_SECS = 86_400
 
 export function docsRoutes(app: FastifyInstance): void {
-  // Made when somebody first asks: a start of the server need not wait for it.
+  // Built on the first request, so that the server's start does not wait for it.
   let document: OpenapiDocument | undefined
   implement(app, getOpenapi, () => {
     document ??= openapiOf(ROUTES, { version: manifest.version })
@@ -37,8 +37,8 @@ export function docsRoutes(app: FastifyInstance): void {
 type Reference = { page: string; script: string; policy: string }
 
 /**
- * The page and its one script, from the plugin that carries them. Loading it takes most of a second, which a start of
- * the server need not: so it is done when somebody first asks, in a server of its own.
+ * The page and its one script, from the plugin that contains them. Loading it takes most of a second, which should not
+ * delay a start: so it is done on the first request, in a server of its own.
  */
 async function renderReference(): Promise<Reference> {
   const { default: plugin } = await import('@scalar/fastify-api-reference')
@@ -61,7 +61,7 @@ async function renderReference(): Promise<Reference> {
   return { page, script, policy: policyFor(page) }
 }
 
-// The browser is held to it: the page may run its own script, and talk to this server only.
+// Enforced by the browser: the page may run its own script, and talk to this server only.
 function policyFor(page: string): string {
   const inline = [...page.matchAll(/<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g)].map(
     ([, source = '']) => source,

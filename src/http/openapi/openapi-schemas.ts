@@ -1,17 +1,17 @@
-// Collects the schemas that have a title as components, so that each is written once and has a name.
+// Collects titled schemas as components, so that each is written once and has a name.
 export type JsonSchema = Record<string, unknown>
 
-// Where a schema holds other schemas; under every other keyword there is plain data.
+// Keywords that contain schemas; every other keyword contains plain data.
 const ONE_BELOW = new Set(['items', 'additionalProperties', 'propertyNames'])
 const LIST_BELOW = new Set(['anyOf', 'oneOf', 'allOf'])
 const MAP_BELOW = new Set(['properties'])
-// Words between contract and server about the form of what comes in.
+// Keywords of our own, between contract and server, about the form of input.
 const INTERNAL = new Set(['x-comma-list', 'x-own-id'])
 
 export function componentsOf() {
   const schemas: Record<string, JsonSchema> = {}
 
-  /** The schema as it stands in the document: a reference if it has a title. */
+  /** The schema as it appears in the document: a reference if it has a title. */
   const take = (schema: object): JsonSchema => {
     const entries = Object.entries(schema).filter(([key]) => !INTERNAL.has(key))
     const plain = Object.fromEntries(entries.map(([key, value]) => [key, takeBelow(key, value)]))

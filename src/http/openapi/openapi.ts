@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document, made from the routes of the contract: what is not in the contract is not in it.
+// The OpenAPI 3.1 document, generated from the routes of the contract: what is not in the contract is not in it.
 
 import type { TSchema } from 'typebox'
 import { ErrorBody } from '#contract/common.ts'
@@ -34,14 +34,14 @@ JSON is in snake_case; times are RFC 3339 in UTC with milliseconds. Lists answer
 \`next_cursor\` as \`cursor\` for the next page. Filters combine with AND. Errors are
 \`{error: {code, message, details?}, request_id}\`; a code is stable, its sentence is not.`
 
-/** What a surface calls itself, and how it says no: another product's API has its own words and statuses. */
+/** The title and errors of an API: another product's API has its own words and statuses. */
 export type Surface = {
   title: string
   summary: string
   description: string
   errorBody: TSchema
   statusOf: (code: RefusalCode) => number
-  /** Statuses that the product answers on a route beside those of its codes. */
+  /** Statuses that the product returns on a route besides those of its codes. */
   alsoOf?: (route: Route) => readonly number[]
 }
 
@@ -119,7 +119,7 @@ const SESSION = {
 
 type Take = (schema: object) => JsonSchema
 
-/** All that a route may answer besides its replies. */
+/** All statuses that a route may return besides its replies. */
 type Says = (route: Route) => number[]
 
 const statusesOf =
@@ -199,7 +199,7 @@ function repliesOf(route: Route, take: Take): Record<string, object> {
   return Object.fromEntries(replies)
 }
 
-// What every route may answer, by what it takes.
+// What every route may return, given its inputs.
 function codesOf(route: Route): RefusalCode[] {
   const codes: RefusalCode[] = ['malformed', 'unavailable', ...(route.refusals ?? [])]
   if (route.needs !== 'nothing') codes.push('unauthorized', 'forbidden', 'wrong_credential', 'rate_limited')
@@ -215,7 +215,7 @@ function codesOf(route: Route): RefusalCode[] {
 
 function problemsOf(route: Route, says: Says): Record<string, object> {
   const problems = says(route)
-    // A route may answer such a status itself, with a body of its own.
+    // A route may return such a status itself, with its own body.
     .filter((status) => !(status in route.replies))
     .map((status) => [String(status), { $ref: `#/components/responses/Problem${status}` }])
   return Object.fromEntries(problems)

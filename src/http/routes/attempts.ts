@@ -115,7 +115,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** Values that an attempt keeps for later attempts of its run. */
+/** State values, for later attempts of the run. */
 export function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, state.setState, async ({ key, value }, caller) => {
     checkSize('value', value, VALUE_BYTES_MAX)
@@ -127,7 +127,7 @@ export function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** How a running attempt ends by its own word, or a handler that was handed over. */
+/** How a running attempt, or a handler after a 202, ends the attempt itself. */
 export function endingRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, endings.completeRun, async ({ result }, caller) => {
     checkSize('result', result, RESULT_BYTES_MAX)
@@ -147,7 +147,7 @@ export function endingRoutes(app: FastifyInstance, ctx: Ctx): void {
 
 const runOf = async (ctx: Ctx, caller: RunCaller) => runWire(await requireRun(ctx, caller.projectId, caller.runId))
 
-/** An ending without the lease that it is fenced by. */
+/** An ending without the lease that fences it. */
 type Course = { kind: 'completed'; result?: unknown } | Extract<Ending, { kind: 'failed' }> | object
 
 async function end(ctx: Ctx, caller: RunCaller, course: Course) {
@@ -165,7 +165,7 @@ export const attemptOf = ({ projectId, runId, attempt, leaseToken, actor }: RunC
   actor,
 })
 
-/** Only there when a budget is overdrawn. */
+/** Present only when a budget is overdrawn. */
 export const overWire = (over: Booked['over']) =>
   over && {
     over_budget: {
@@ -187,7 +187,7 @@ const receipt = (
   run_id: caller.runId,
 })
 
-/** The sentence to keep of an error that may be an object. */
+/** The message to store for an error that may be an object. */
 export const errorText = (error: unknown): string => {
   if (typeof error === 'string') return error
   const { message } = (error ?? {}) as { message?: unknown }

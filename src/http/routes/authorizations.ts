@@ -54,7 +54,7 @@ export function authorizationRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
     const run = await requireRun(ctx, projectId, runId)
-    // A run that acts for no agent is held to the policy of its job's name.
+    // The policy of a run without an agent is the one named after its job.
     const agentId = agentOfRun(run)
     const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }
     return decisionWire(await authorizeCall(ctx, asked))
@@ -91,7 +91,7 @@ export function authorizationRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** What agents did and spent, from sums that are kept as they act. */
+/** What agents did and spent, from sums kept as they act. */
 export function spendRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, authorizations.agentMetrics, async ({ agent_id, period }, { projectId }) => {
     const since = sinceOf(period, ctx.nowMs())
@@ -144,7 +144,7 @@ export const totalsWire = ({ tools, models }: LedgerTotals) => ({
 
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS) * DAY_MS
 
-/** This hour, this day, or these seven days. */
+/** The current hour, the current day, or the last seven days. */
 export function sinceOf(period: 'hour' | 'day' | 'week', nowMs: number): Date {
   if (period === 'hour') return new Date(Math.floor(nowMs / 3_600_000) * 3_600_000)
   return new Date(dayOf(nowMs) - (period === 'week' ? 6 * DAY_MS : 0))

@@ -15,7 +15,7 @@ export function bulkRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.startOperation, async ({ kind, filter, dry_run, reason, max_runs }, caller) => {
     const { projectId, actor } = caller
     const { all = false, ...asked } = filter
-    // A filter that was forgotten must not be all runs.
+    // A forgotten filter must not mean all runs.
     if (all === Object.keys(asked).length > 0)
       throw refuseField('filter', all ? 'holds other conditions beside all' : 'is empty; all runs are {"all": true}')
     const conditions = await runConditions(ctx, projectId, asked, 'filter.')

@@ -13,7 +13,7 @@ import { decodeCursor, encodeCursor, pageOf, TIME, WHOLE } from '../wire/cursor.
 import { eventWire } from '../wire/event-wire.ts'
 import { toWire } from '../wire/words.ts'
 
-/** Events of a tree. */
+/** Maximum number of events in a tree. */
 const TREE_MAX = 5_000
 
 export function chainRoutes(app: FastifyInstance, ctx: Ctx): void {

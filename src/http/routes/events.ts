@@ -136,7 +136,7 @@ export function eventCountRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** A thing by its kind and id; an id of ours may come in upper case. */
+/** A resource by type and id; our ids may be sent in upper case. */
 async function aboutWhat(
   { reads }: Ctx,
   projectId: string,
@@ -144,7 +144,7 @@ async function aboutWhat(
   id: string | undefined,
 ): Promise<Pick<EventFilter, 'resource' | 'things'>> {
   if (type === undefined) return {}
-  // Events of a run are found by their run.
+  // Events of a run are found through their run.
   if (type === 'run' || id === undefined) return { resource: { types: [type] } }
   const uuid = normalizeId(id)
   if (uuid === id) return { resource: { types: [type], id } }

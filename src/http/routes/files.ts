@@ -9,7 +9,7 @@ import { implement } from '../implement.ts'
 export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.getFile, async ({ file_id }, { projectId }, _, reply) => {
     const { file, bytes } = await openFile(ctx, projectId, file_id)
-    // Whatever a client called its type: no browser may take it for a page of ours.
+    // Whatever type the client declared: no browser may take it for a page of ours.
     reply
       .header('x-content-type-options', 'nosniff')
       .header(
@@ -25,9 +25,9 @@ export function fileRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** The whole name, for those who read RFC 6266. A half of a character was refused when the file came. */
+/** The full name, for clients that support RFC 6266. Unpaired surrogates were refused at the upload. */
 const encodedName = (name: string): string =>
   encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)
 
-/** A dot stays where it is, so that the ending does. */
+/** Dots stay, so that the extension does. */
 const plainName = (name: string): string => name.split('.').map(fileNameOf).join('.')

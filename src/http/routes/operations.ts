@@ -15,7 +15,7 @@ export type OperationsParts = {
   checks: () => Promise<Check[]>
 }
 
-/** Whether all that must work does. */
+/** Whether every required check is ok. */
 export const isReady = (checks: readonly Check[]): boolean => checks.every((check) => check.ok || check.advisory)
 
 const LANES_MAX = 1_000

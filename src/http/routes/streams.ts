@@ -15,7 +15,7 @@ export type StreamParts = { ctx: Ctx; live: Live }
 
 const json = (row: Parameters<typeof eventWire>[0]): string => JSON.stringify(eventWire(row))
 
-// One of each for all clients: streams with the same wire share their frames.
+// One instance of each for all clients: streams with the same wire share their frames.
 const ALL = runFrames(json)
 const CHUNKS: Wire<RunLogRow, number> = {
   frame: (row) => (row.type === 'stream.chunk' ? frame(row.sequence ?? 0, row.type, JSON.stringify(row.data)) : ''),
@@ -83,7 +83,7 @@ function lastEventId({ headers }: FastifyRequest): string | undefined {
   return typeof id === 'string' && id !== '' ? id : undefined
 }
 
-/** Last-Event-ID goes first: it is what a client that was cut off has really seen. */
+/** Last-Event-ID takes precedence: it is what an interrupted client has really seen. */
 function afterOf(request: FastifyRequest, afterSequence: number | undefined): number {
   const id = lastEventId(request)
   if (id === undefined) return afterSequence ?? 0
@@ -91,7 +91,7 @@ function afterOf(request: FastifyRequest, afterSequence: number | undefined): nu
   return Number(id)
 }
 
-/** A filter is part of the subscription: ids stay the sequence, so it holds over a resume. */
+/** A filter is part of the subscription: ids are still the sequence, so a resume works. */
 function ofTypes(types: readonly string[]): Wire<RunLogRow, number> {
   const wanted = new Set(types)
   return { frame: (row) => (wanted.has(row.type) ? ALL.frame(row) : ''), heartbeat: ALL.heartbeat }

@@ -21,7 +21,7 @@ import { errorText } from './attempts.ts'
 
 export type WorkerParts = { claimer: Claimer; tokens: RunTokens; stopping: AbortSignal }
 
-/** Common proxies give up on an answer after 60 s, and a poll that they cut off looks like a node that is gone. */
+/** Common proxies give up on a response after 60 s, and a poll that they cut off looks like a node that is gone. */
 const WAIT_MS_MAX = 50_000
 
 export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, stopping }: WorkerParts): void {
@@ -40,7 +40,7 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     const runs = await whileConnected(request, async (hungUp) => {
       const signal = AbortSignal.any([hungUp, stopping])
       const claimed = await claimer.claimOrWait(claim, Math.min(wait_secs * 1000, WAIT_MS_MAX), signal)
-      // It hung up while its runs were being claimed: they go back at once, and no attempt is used up.
+      // It hung up while its runs were being claimed: they are returned immediately, and no attempt is used up.
       if (hungUp.aborted) await giveBack(ctx, claimed)
       return claimed
     })
@@ -79,13 +79,15 @@ export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, 
     const own = new Set(await readOwnRuns(ctx.sql, projectId, ids))
     const theirs = good.filter((it) => own.has(it.run_id))
     const ended = await endAttempts(ctx, theirs.map(endingOf))
-    // By the item itself: two of one run are answered each for itself.
+    // By item, not by run: two settlements of one run are answered separately.
     const outcomes = new Map(theirs.map((it, index) => [it, ended[index]!]))
     return { results: settlements.map((item) => settledWire(item, outcomes, request)) }
   })
 }
 
-/** Runs `work` with a signal that a client which hangs up aborts: it must not be given runs that nobody will execute. */
+/**
+ * Runs `work` with a signal that aborts when the client hangs up: it must not be given runs that nobody will execute.
+ */
 async function whileConnected<T>(request: FastifyRequest, work: (hungUp: AbortSignal) => Promise<T>): Promise<T> {
   const gone = new AbortController()
   const hangUp = () => gone.abort()

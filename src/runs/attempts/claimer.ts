@@ -1,4 +1,4 @@
-// Claims for executors, ours and others': at once what there is, or as soon as there is something.
+// Claims runs for executors, ours and others': whatever is ready, or long polling until something is.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
@@ -7,7 +7,7 @@ import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns } from '#run-s
 import type { Lane } from '#run-state/claim/lanes.sql.ts'
 import { makeAskingTeller } from './tell-asking.ts'
 
-/** How long a ring may be lost before somebody looks anyway. */
+/** Fallback for a lost ring: look anyway after this long. */
 const FALLBACK_MS = 2_000
 
 export type ClaimRequest = {
@@ -22,25 +22,25 @@ export type ClaimRequest = {
 
 export type ClaimAnswer = {
   runs: ClaimedRun[]
-  /** Runs of a job with a limit are left: a free slot is as good as a new run. */
+  /** Runs of a job with a concurrency limit are left: a freed slot is as good as a new run. */
   limitedLeft: boolean
-  /** Lanes are left that were not looked at, or were held by others just now: ask again at once. */
+  /** Lanes are left that were not examined, or were locked by others just now: ask again immediately. */
   lookAgain: boolean
 }
 
-/** Remembers whose turn it is, for one process: projects and jobs share the head of each queue by turns. */
+/** Keeps the turn for one process: projects and jobs take turns at the head of each queue (round robin). */
 export type Claimer = {
   claim: (request: ClaimRequest) => Promise<ClaimAnswer>
-  /** Waits up to `waitMs` for a first run. */
+  /** Long poll: waits up to `waitMs` for a first run. */
   claimOrWait: (request: ClaimRequest, waitMs: number, signal: AbortSignal) => Promise<ClaimedRun[]>
 }
 
 type Looked = { runs: ClaimedRun[]; contended: boolean; withheld: boolean }
 
-/** Looks at so many views of lanes, or at heads that others hold, before it lets others have their turn. */
+/** At most this many rounds per claim before yielding to other callers. */
 const LOOKS_MAX = 8
 
-/** `waited` is told of each claimed run how long it was due. */
+/** `waited` is called for each claimed run with how long it had been due. */
 export function makeClaimer(
   ctx: Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log'>,
   waited: (queue: string, seconds: number) => void = () => {},
@@ -48,7 +48,7 @@ export function makeClaimer(
   let turn = 0
   const tellAsking = makeAskingTeller(ctx)
   const after = new Map<string, Lane | undefined>()
-  /** Jobs with a limit that were seen waiting in a place. */
+  /** Jobs with a concurrency limit whose runs were seen waiting. */
   const limited = new Map<string, readonly string[]>()
 
   async function claim(request: ClaimRequest): Promise<ClaimAnswer> {
@@ -69,13 +69,15 @@ export function makeClaimer(
     const asked: Claim = { ...request, turn, after: after.get(place), order: 'strict' }
     const found = await lookByPriority(asked, place)
     if (found.runs.length > 0 || !found.withheld) return found
-    // Others are just now claiming the more urgent runs of a job with a limit, or have taken its last place. Nobody
-    // stands idle for that.
+    // Others are just claiming the more urgent runs of a job with a limit, or have taken its last slot. Do not
+    // idle because of that.
     const { runs, contended } = await claimRuns(ctx.sql, { ...asked, order: 'loose' })
     return { runs, contended: contended || found.contended, withheld: false }
   }
 
-  /** Jobs with and without a limit go first by turns: an endless backlog of the one kind does not starve the other. */
+  /**
+   * Jobs with and without a limit alternate in going first: an endless backlog of one kind does not starve the other.
+   */
   async function lookByPriority(asked: Claim, place: string): Promise<Looked> {
     const known = limited.get(place) ?? []
     const first = known.length > 0 && turn % 2 === 0 ? await claimLimitedRuns(ctx.sql, asked, known) : undefined
@@ -100,11 +102,11 @@ export function makeClaimer(
       const untilMs = performance.now() + waitMs
       const topics = request.queues.map(queueTopic)
       for (;;) {
-        // 'slots' matters only to those who have seen a job that stands still for want of one.
+        // 'slots' matters only to claimers that have seen a job waiting for a free slot.
         const listening = ctx.listen([...topics, 'queues'])
         let slots: ReturnType<typeof ctx.listen> | undefined
         try {
-          // Who is gone asks for nothing more: what it were given would go back only after a lease.
+          // The caller has hung up: runs claimed for it now would be stuck until their leases expire.
           if (signal.aborted) return []
           const { runs, limitedLeft, lookAgain } = await claim(request)
           const leftMs = untilMs - performance.now()

@@ -1,15 +1,15 @@
-// The fence of executors: a token counts for as long as its attempt holds the run. Every call that carries one passes
-// here before its route; what it writes is fenced by the lease once more, in the statement or transaction that writes.
+// The fence of executors: a token is valid as long as its attempt holds the run. Every call with one is checked
+// here before its route; its writes are fenced by the lease again, in the statement or transaction that writes.
 import { batched } from '#bell/part.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import { readStandings, type Standing } from './fence.sql.ts'
 import { lossOf } from './lost-lease.ts'
 
-/** A run, and the lease under which somebody calls in its name. */
+/** A run, and the lease of the caller. */
 export type Held = { projectId: string; runId: string; leaseToken: string }
 
-/** Throws the refusal of a caller whose attempt no longer holds its run; executors that call often share one look. */
+/** Throws the refusal for a caller whose attempt no longer holds its run; frequent callers share one query. */
 export const requireHeld = batched<Held, undefined>('The queue of attempts', async (ctx, all) => {
   const found = await readStandings(ctx.sql, [...new Set(all.map((it) => it.runId))])
   const standings = new Map(found.map((it) => [it.runId, it]))

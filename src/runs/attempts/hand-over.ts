@@ -8,10 +8,10 @@ import { handOverLease, type LeaseRef } from './leases.sql.ts'
 
 type HandOver = LeaseRef & { projectId: string; owner: string; actor: Actor; trace: object }
 
-/** The lease changes hands and the log says so, in one transaction. Does nothing when the lease is no longer held. */
+/** Transfers the lease and logs it, in one transaction. Does nothing when the lease is no longer held. */
 export async function handOver(ctx: Ctx, { projectId, runId, token, owner, actor, trace }: HandOver): Promise<void> {
   const handed = await ctx.sql.begin(async (tx) => {
-    // First, since it locks the run: a lease is locked after its run, as by every move.
+    // First, because it locks the run: a lease is locked after its run, as in every move.
     const [appended] = await appendEvents(tx, [
       { projectId, runId, token, type: 'run.handed_over', actor, data: { trace } },
     ])

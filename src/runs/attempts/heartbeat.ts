@@ -11,7 +11,7 @@ export async function renewLease(ctx: Ctx, lease: LeaseRef): Promise<Beat> {
   return beat
 }
 
-/** Renews leases on runs of one project, by run. One that is missing from the answer is lost, or another project's. */
+/** Renews leases on runs of one project, by run. One that is missing from the result is lost, or another project's. */
 export async function renewLeases(
   ctx: Ctx,
   projectId: string,

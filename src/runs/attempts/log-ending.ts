@@ -1,4 +1,4 @@
-// One line in the log for the end of each attempt: what failed must be found without asking the database.
+// One log line for the end of each attempt: failures must be found without querying the database.
 
 import type { Logger } from 'pino'
 import { isOver, type RunState } from '#core/run.ts'
@@ -10,7 +10,7 @@ const ERROR_LENGTH_MAX = 300
 type How = { runId: string; kind: string; error?: string; errorCode?: string | undefined }
 type Told = { ended: { state: RunState; attempt: number }; run?: RunRow | undefined }
 
-/** What went well is told at level debug: there may be thousands of it in a second. */
+/** Successes are logged at level debug: there may be thousands per second. */
 export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, { ended, run }: Told): void {
   const { state } = ended
   const ofRun = run && { projectId: run.projectId, job: run.jobSlug, maxAttempts: run.maxAttempts }

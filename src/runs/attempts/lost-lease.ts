@@ -1,4 +1,4 @@
-// What became of a lease, for whoever comes too late with it: most have merely slept past its end.
+// What happened to a lost lease, for its former holder: most have merely expired.
 import { type LostLease, Refusal, refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -14,7 +14,7 @@ export const lossOf = ({ state, errorCode }: Pick<Standing, 'state' | 'errorCode
 
 const isStale = (it: unknown): it is Refusal => it instanceof Refusal && it.code === 'stale_lease'
 
-/** The same answers, those about a lease that is lost saying how. */
+/** The same results, with the reason added to those about a lost lease. */
 export async function tellLosses<T>(sql: Sql, answers: readonly (T | Error)[]): Promise<(T | Error)[]> {
   const runIds = answers.flatMap((it) => (isStale(it) ? [(it.details as { runId: string }).runId] : []))
   if (runIds.length === 0) return [...answers]

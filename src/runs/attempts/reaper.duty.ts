@@ -1,4 +1,4 @@
-// Leases that have run out: an attempt over its time, or one whose executor is gone. The run is tried again while
+// Expired leases: an attempt past its timeout, or one whose executor is gone. The run is retried while
 // attempts remain.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -8,7 +8,7 @@ import { type Expired, readExpiredLeases } from './leases.sql.ts'
 
 const BATCH_MAX = 500
 
-/** Safe on every node at once: each end is fenced by the lease that ran out. */
+/** Safe on every node at once: each move is fenced by the expired lease. */
 export const reaper = (ctx: Ctx): Duty => ({
   name: 'reaper',
   everyMs: 1_000,
@@ -27,9 +27,9 @@ export const reaper = (ctx: Ctx): Duty => ({
 
 function endingOf(lease: Expired): Ending {
   const base = { runId: lease.runId, token: lease.token, actor: SYSTEM, onlyExpired: true as const }
-  // Claimed into a buffer and never begun: no attempt is used up.
+  // Claimed into a buffer and never started: no attempt is used up.
   if (lease.state === 'dequeued') return { ...base, kind: 'returned' }
-  // It was asked to stop, and had its grace.
+  // It was asked to pause, and its grace period is over.
   if (lease.told === 'pause') return { ...base, kind: 'paused' }
   return lease.overdue
     ? {

@@ -1,5 +1,5 @@
-// A running attempt books what a model used that it called. It was called already, so it is charged in any case; who has
-// gone over a budget is told so.
+// A running attempt records the usage of a model call. The call has already been made, so its cost is always charged;
+// an overdrawn budget is reported.
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
 import { exactUsd, shownMicrousd } from '#core/cost.ts'
@@ -17,12 +17,12 @@ type Usage = {
   promptTokens: number
   completionTokens: number
   totalTokens?: number | undefined
-  /** Filled in from the price of the model when it is left out. */
+  /** Calculated from the price of the model when omitted. */
   costMicrousd?: number | undefined
 }
-/** What the sums are kept by, and whose budget it is charged to. */
+/** The keys of the sums, and whose budget is charged. */
 type Spender = { jobId: string | null; agentId: string }
-/** `over`: the budget that is overdrawn by now, and whether the attempt was told to stop. */
+/** `over`: the budget that is now overdrawn, and whether the attempt was told to stop. */
 export type Booked = { row: UsageRow; over: (OverBudget & { action: OverBudgetAction; observed: boolean }) | undefined }
 
 const bookCall = batched<UsageCall, BookedCall>(

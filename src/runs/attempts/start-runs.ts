@@ -1,4 +1,4 @@
-// Starting the attempts of runs that a worker claimed into its buffer.
+// Starts the attempts of runs that a worker claimed into its buffer.
 import type { Ctx } from '#bell/ctx.ts'
 import { runTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
@@ -10,7 +10,7 @@ import type { LeaseRef } from './leases.sql.ts'
 
 type Asked = { projectId: string; leases: readonly LeaseRef[]; actor: Actor }
 
-/** Moves each run to executing under its lease. Answers in the order of the leases: the refusal, or undefined. */
+/** Moves each run to executing under its lease. Results are in the order of the leases: a refusal, or undefined. */
 export async function startRuns(ctx: Ctx, { projectId, leases, actor }: Asked): Promise<(Refusal | undefined)[]> {
   const ids = leases.map(({ runId }) => runId)
   const own = new Set(await readOwnRuns(ctx.sql, projectId, ids))

@@ -1,4 +1,4 @@
-// Runs by a filter, while the caller waits: a bounded number of them, a page at a time.
+// Cancels runs by filter synchronously: a bounded number of them, a page at a time.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
@@ -12,7 +12,7 @@ export const PAGE_MAX = 500
 
 type Matching = Cause & { projectId: string; filter: RunConditions; max: number } & CancelWords
 
-/** Cancels the newest `max` runs of a filter that are not over, and all that is below them. */
+/** Cancels the newest `max` matching runs that have not ended, and their children. */
 export async function cancelMatching(
   ctx: Ctx,
   asked: Matching,
@@ -20,7 +20,7 @@ export async function cancelMatching(
   const { projectId, filter, max } = asked
   const states = filter.states?.filter((state) => STATES_FOR.cancel.some((live) => live === state)) ?? STATES_FOR.cancel
   const answers: { runId: string; state: string; problem?: Refusal }[] = []
-  // No state that could be canceled: without it the list would be of all states.
+  // No state that can be canceled: without this, the list would be of all states.
   if (states.length === 0) return answers
   let after: RunPlace | undefined
   do {

@@ -1,4 +1,4 @@
-// Cancelling: in every state that is not over, with all that the run has spawned, at any depth.
+// Cancel: works in every state before the end, and includes all that the run has spawned, at any depth.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { runTopic } from '#bell/topics.ts'
@@ -13,10 +13,10 @@ import type { Target } from './move-by-hand.ts'
 import { type Done, grouped, moveEach } from './move-each.ts'
 
 const ROUNDS_MAX = 100
-/** Moves asked for at once: a tree of any width must not fill the queue of moves. */
+/** Moves in flight at once: a tree of any width must not fill the queue of moves. */
 const PAGE_MAX = 500
 
-/** Cancels a run and its children. Cancelling a canceled run is no error, and reaches children that are left. */
+/** Cancels a run and its children. Canceling a canceled run is not an error, and reaches children that are left. */
 export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   const [done] = await cancelFound(ctx, [run], target)
@@ -27,16 +27,16 @@ export async function cancelRun(ctx: Ctx, target: Target & { reason?: string | u
 
 export type CancelWords = {
   reason?: string | undefined
-  /** What is kept as the error of the run. */
+  /** Stored as the error of the run. */
   error?: string | undefined
 }
 type Asked = Cause & CancelWords
 type Many = Asked & { projectId: string; runIds: readonly string[] }
 
-/** Cancels up to 500 runs by their ids; answers in their order. */
+/** Cancels up to 500 runs by id; results are in order. */
 export const cancelRuns = (ctx: Ctx, many: Many) => doNamed(ctx, many, (runs) => cancelFound(ctx, runs, many))
 
-/** Cancels runs that were just looked at, with what is below them. */
+/** Cancels runs that were just read, and their children. */
 export async function cancelFound(ctx: Ctx, runs: readonly RunRow[], asked: Asked): Promise<Done[]> {
   const done = await moveEach(grouped(ctx), runs, canceling(asked))
   await afterCancel(
@@ -60,7 +60,7 @@ export const canceling =
     ...(reason && { message: reason }),
   })
 
-/** Tells who watches or executes runs that were canceled, and cancels what is below them. */
+/** Wakes those who follow or execute the canceled runs, and cancels their children. */
 export async function afterCancel(ctx: Ctx, canceled: readonly RunRow[], cause: Cause): Promise<void> {
   if (canceled.length === 0) return
   ctx.ring([...canceled.map((run) => runTopic(run.id)), 'leases', 'slots', 'waits', 'tail'])
@@ -73,8 +73,8 @@ export async function afterCancel(ctx: Ctx, canceled: readonly RunRow[], cause: 
 }
 
 /**
- * Cancels what runs that are over have left below them. A running child may spawn while we look: its spawn holds the
- * lock that our cancel needs, so it is either seen by the next round or refused.
+ * Cancels what ended runs have left below them. A running child may spawn while we look: its spawn holds the
+ * lock that our cancel needs, so it is either seen in the next round or refused.
  */
 export async function cancelDescendants(ctx: Ctx, runIds: readonly string[], cause: Cause): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round++) {

@@ -1,4 +1,4 @@
-// A continuation: a new run of the same job that goes on where this one stops. The old one ends by itself.
+// A continuation: a new run of the same job that continues this one. The old one ends by itself.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -9,7 +9,7 @@ import type { Attempt } from '../attempts/attempt-calls.ts'
 import type { RunRequest } from '../trigger/run-request.ts'
 import { createFromRun } from './run-from-run.ts'
 
-/** Continuations of continuations, at most: beyond it is a loop that nobody meant. */
+/** Maximum depth of continuations: beyond it is an unintended loop. */
 export const CONTINUATIONS_MAX = 10
 
 /** Continues the run of an attempt with another payload, or with its own. */

@@ -1,5 +1,5 @@
-// Ending runs by hand, whatever they are at: what is under way is canceled, and a dead letter is dismissed. Only callers
-// that mean both come here; a cancel alone never takes away the chance of a redrive.
+// Ends runs by an operator, whatever their state: a run in progress is canceled, and a dead letter is dismissed. Only
+// for callers that mean both; a cancel alone never takes away the chance of a redrive.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Cause } from '#core/event.ts'
@@ -14,7 +14,7 @@ import { type Done, grouped, moveEach } from './move-each.ts'
 
 type Asked = Cause & CancelWords
 
-/** Ends a run and its children. To cancel a canceled run is no error. */
+/** Ends a run and its children. Canceling a canceled run is not an error. */
 export async function endRun(ctx: Ctx, target: Target & { reason?: string | undefined }): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   const [done] = await endFound(ctx, [run], target)
@@ -23,14 +23,14 @@ export async function endRun(ctx: Ctx, target: Target & { reason?: string | unde
   return now!
 }
 
-/** Ends up to 500 runs by their ids; answers in their order. */
+/** Ends up to 500 runs by id; results are in order. */
 export const endRuns = (ctx: Ctx, many: Asked & { projectId: string; runIds: readonly string[] }) =>
   doNamed(ctx, many, (runs) => endFound(ctx, runs, many))
 
 async function endFound(ctx: Ctx, runs: readonly RunRow[], asked: Asked): Promise<Done[]> {
   const done = await moveEach(grouped(ctx), runs, endingByHand(asked))
-  // An attempt may have died, or a redrive come, since the runs were looked at: then the other move is meant. Once: a
-  // run that is redriven and dies again meanwhile is told as it stands.
+  // Between read and move, an attempt may have died or a redrive arrived: then the other move is meant. Retried once: a
+  // run that is redriven and dies again in that time is reported as it is.
   const turned = runs.flatMap((run, index) =>
     done[index]!.problem && moveFor(run.state) !== moveFor(done[index]!.state) ? [index] : [],
   )
@@ -52,13 +52,13 @@ async function endFound(ctx: Ctx, runs: readonly RunRow[], asked: Asked): Promis
 
 const moveFor = (state: RunState) => (RUN_MOVES.dismiss.from.includes(state) ? 'dismiss' : 'cancel')
 
-/** The move that ends a run, by the state that it was found in. */
+/** The move that ends a run, by the state in which it was found. */
 export const endingByHand =
   (asked: Asked) =>
   (run: RunRow): RunChange =>
     moveFor(run.state) === 'dismiss' ? dismissing(asked)(run) : canceling(asked)(run)
 
-/** Whoever looks at it later is told what its attempts failed with, so its error stays. */
+/** Its error stays, so that whoever looks at it later sees why its attempts failed. */
 export const dismissing =
   ({ actor, causationId, reason }: Asked) =>
   (run: RunRow): RunChange => ({

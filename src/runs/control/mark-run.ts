@@ -1,4 +1,4 @@
-// Small changes to one run: the debug mark, and freeing its idempotency key.
+// Small changes to one run: debug mode, and releasing its idempotency key.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -10,7 +10,7 @@ import { requireRun } from '#run-state/read/require-run.ts'
 import { freeIdempotencyKey, setDebugMode } from '#run-state/run-marks.sql.ts'
 import type { Target } from './move-by-hand.ts'
 
-/** Marks a run for inspection, or takes the mark away. */
+/** Turns debug mode on or off. */
 export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   await ctx.sql.begin(async (tx) => {
@@ -26,7 +26,7 @@ export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }
 
 const HELD_BY_EXECUTION = statesIn('lease', 'wait')
 
-/** Frees the idempotency key of a run, so that a new request with it makes a new run; fine when it has none. */
+/** Releases the idempotency key of a run, if any, so that a new request with it creates a new run. */
 export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   if (HELD_BY_EXECUTION.includes(run.state)) {

@@ -1,4 +1,4 @@
-// The moves that an operator makes by hand, one run at a time: reschedule, resume, redrive.
+// The moves of an operator, one run at a time: reschedule, resume, redrive.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -14,22 +14,22 @@ import { requireRun } from '#run-state/read/require-run.ts'
 import { payloadProblem, scheduleProblem } from '../trigger/prepare-run.ts'
 import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
 
-/** A run that somebody names, and who asks. */
+/** The run that a caller named, and the caller. */
 export type Target = Cause & { projectId: string; runId: string }
 
-/** A run of a job that was deleted would be queued for ever: nobody claims it. */
+/** A run of a deleted job would be queued forever: nobody claims it. */
 export async function checkJobIsThere(ctx: Ctx, run: RunRow): Promise<void> {
   const [job] = run.jobId ? await readJobs(ctx.sql, [run.jobId]) : []
   if (job?.deletedAt) throw refuse('job_not_found', { job: job.slug })
 }
 
-/** What a control would take from an executor here; an external run has none that we could tell. */
+/** A control that needs an executor here; an external run has none that we could notify. */
 export function checkIsOurs({ execution, state, publicId: runId }: RunRow): void {
   if (execution !== 'external') return
   throw isOver(state) ? refuse('run_over', { runId, state }) : refuse('run_external', { runId })
 }
 
-/** Moves a run that was just looked at, tells who watches, and gives it back as the move has left it. */
+/** Moves a run that was just read, wakes its followers, and returns it as moved. */
 export async function moveFound(
   ctx: Ctx,
   run: RunRow,
@@ -45,7 +45,10 @@ export async function moveFound(
   return changed.outcome === 'moved' ? asMoved(now!, changed) : now!
 }
 
-/** Gives a run that has not begun another time, and its time to live anew. `scheduledAt` in the past by a minute or less is now. */
+/**
+ * Reschedules a run that has not started, and renews its time to live. `scheduledAt` at most a minute in the past means
+ * now.
+ */
 export async function rescheduleRun(
   ctx: Ctx,
   target: Target & { scheduledAt: Date; payload?: unknown },
@@ -63,7 +66,7 @@ export async function rescheduleRun(
   return moveFound(ctx, run, later ? 'reschedule' : 'rescheduleNow', {
     actor: target.actor,
     ...(target.causationId && { causationId: target.causationId }),
-    // A moment that has just passed is now, or its time to live would begin in the past.
+    // A time just passed means now; otherwise its time to live would begin in the past.
     scheduledAt: new Date(Math.max(target.scheduledAt.getTime(), nowMs)),
     ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),
     ...(target.payload !== undefined && { payload: target.payload }),
@@ -71,19 +74,19 @@ export async function rescheduleRun(
   })
 }
 
-/** A run that has to wait for others is due now, and finds out then what it has to wait for. */
+/** A run with dependencies is made due now, and finds out then what it has to wait for. */
 async function dependsOnOthers(ctx: Ctx, run: RunRow): Promise<boolean> {
   if (!run.jobId || (await jobsOf(ctx).ofRun(run.jobId)).dependencies === 0) return false
   return (await waitOnDependencies(ctx.sql, { ...run, jobId: run.jobId })) !== undefined
 }
 
-/** Queues a paused run again, to go on from its latest checkpoint. */
+/** Queues a paused run again, to continue from its latest checkpoint. */
 export async function resumeRun(ctx: Ctx, target: Target): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   return moveFound(ctx, run, 'resume', requeueing(run, target))
 }
 
-/** The same run again: attempts counted anew, time to live refreshed. */
+/** The same run again: attempts counted from 1, time to live renewed. */
 export async function redriveRun(ctx: Ctx, target: Target): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
   return moveFound(ctx, run, 'redrive', redriving(run, target))

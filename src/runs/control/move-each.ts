@@ -1,5 +1,5 @@
-// One move for many runs, and what became of each. Where it is written is the caller's choice: together with whatever
-// others ask for meanwhile, or in a transaction of the caller's own.
+// One move for many runs, with a result for each. The caller chooses where it is written: in a group commit with
+// others, or in the caller's own transaction.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Refusal } from '#core/error.ts'
@@ -13,7 +13,7 @@ import { moveRuns, type RunChange, type RunChanged } from '#run-state/move/move-
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
 export type Writer = {
-  /** For reads that belong to the same writing. */
+  /** For reads within the same transaction. */
   sql: Db
   move: (changes: readonly RunChange[]) => Promise<RunChanged[]>
   insert: (runs: readonly NewRun[]) => Promise<InsertedRun[]>
@@ -32,10 +32,10 @@ export const within = (tx: Db): Writer => ({
   insert: (runs) => insertRuns(tx, runs),
 })
 
-/** What became of one run, and the state that it is in now. */
+/** The result for one run, and its current state. */
 export type Done = { state: RunState; problem?: Refusal }
 
-/** Answers in the order of `runs`, each of which is there once. */
+/** Results are in the order of `runs`, which must not contain duplicates. */
 export async function moveEach(
   writer: Writer,
   runs: readonly RunRow[],

@@ -1,5 +1,5 @@
-// Pausing: the executor is told, and has the job's grace to checkpoint and settle as paused. If it does not, the
-// reaper takes the lease; either way the run is paused and late writes are refused.
+// Pause: the executor is notified, and has the job's grace period to save a checkpoint and settle as paused. If it does
+// not, the reaper revokes the lease; either way the run is paused and late writes are refused.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -15,7 +15,7 @@ import { checkIsOurs, type Target } from './move-by-hand.ts'
 
 type Pause = Target & {
   reason?: string | undefined
-  /** Answer when the run has left its executor, or after so long; at once when left out. */
+  /** Wait for the run to leave its executor, at most this long; return immediately when omitted. */
   waitMs?: number
 }
 
@@ -42,7 +42,7 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
           data: { grace_secs: definition.pauseGraceSecs },
         },
       ])
-      // Told already, or no longer executing: then nothing was requested either.
+      // Already requested, or no longer executing: then nothing was requested either.
       if (!(await tellPause(tx, run.id, definition.pauseGraceSecs))) throw new NotTold()
     })
     .catch((error: unknown) => {
@@ -55,7 +55,7 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
 /** Rolls the transaction back. */
 class NotTold extends Error {}
 
-/** How often the run is looked at when nobody rings. */
+/** How often the run is checked when nobody rings. */
 const LOOK_EVERY_MS = 500
 
 async function untilLeft(ctx: Ctx, runId: string, waitMs: number): Promise<RunRow> {

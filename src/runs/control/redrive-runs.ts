@@ -1,4 +1,4 @@
-// Many dead letters at once: those that are named, or the oldest of a job.
+// Redrives many dead letters: those with the given ids, or the oldest of a job.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
@@ -14,7 +14,7 @@ import { type Done, grouped, moveEach } from './move-each.ts'
 
 type Many = Cause & { projectId: string } & ({ runIds: readonly string[] } | { job: string; limit: number })
 
-/** Answers one by one; a run that cannot be redriven harms no other. */
+/** One result per run; a run that cannot be redriven does not affect the others. */
 export async function redriveRuns(ctx: Ctx, many: Many): Promise<Answered<Done>[]> {
   const { projectId } = many
   if ('runIds' in many) return doNamed(ctx, many, (runs) => redriveFound(ctx, runs, many))

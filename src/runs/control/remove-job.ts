@@ -1,4 +1,4 @@
-// Deleting a job ends its runs first, which is why it is not among the other changes of jobs.
+// Deleting a job ends its runs first, which is why it is not with the other changes of jobs.
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
@@ -14,7 +14,9 @@ import { cancelRuns } from './cancel-runs.ts'
 
 type Asked = Cause & { projectId: string }
 
-/** Deletes a job that has no run under way (or cancels those first) and that no other job depends on. Its history stays. */
+/**
+ * Deletes a job that has no active run (or cancels those first) and that no other job depends on. Its history stays.
+ */
 export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRuns: boolean }): Promise<void> {
   const job = await requireJob(ctx, asked.projectId, asked.job)
   const live = await countLiveRuns(ctx.sql, asked.projectId, job.id, OVER_STATES)
@@ -22,13 +24,13 @@ export async function removeJob(ctx: Ctx, asked: Asked & { job: string; cancelRu
   await writeJobChange(ctx, asked, { jobId: job.id, type: 'job.deleted', data: { slug: job.slug } }, async (tx) => {
     await lockDependencies(tx, asked.projectId)
     const dependents = await readDependents(tx, job.id)
-    // Its dependents would wait for ever, or begin without what they were to wait for.
+    // Its dependents would wait forever, or start without what they were meant to wait for.
     if (dependents.length > 0) throw refuse('job_needed', { job: job.slug, dependents })
     await deleteJob(tx, job.id)
     await dropDependencies(tx, job.id)
   })
   jobsOf(ctx).forget(asked.projectId, asked.job)
-  // Also when there was none: a trigger may have come in between. After the deletion none does, so this ends.
+  // Even if there was none: a trigger may have come in between. After the deletion none can, so this terminates.
   await cancelAllOf(ctx, asked, job.id)
 }
 

@@ -1,4 +1,4 @@
-// A replay is a new run that names the old one; nothing of the old one changes.
+// A replay is a new run that names the original, which is unchanged.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse } from '#core/error.ts'
@@ -12,7 +12,7 @@ import type { Origin, RunRequest } from '../trigger/run-request.ts'
 import { triggerRun } from '../trigger/trigger-runs.ts'
 import type { Target } from './move-by-hand.ts'
 
-/** Runs the payload of a run that is over again, or the state of one of its checkpoints, under the job's current version. */
+/** Replays the payload of an ended run, or the state of one of its checkpoints, under the job's current version. */
 export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
   const old = await requireRun(ctx, target.projectId, target.runId)
   const problem = replayProblem(old)
@@ -31,7 +31,7 @@ export function replayProblem(old: RunRow): Refusal | undefined {
   return old.jobId ? undefined : refuse('job_external', { job: old.publicId })
 }
 
-/** What a trigger would have to ask for to get the same run again. */
+/** The trigger request that would create the same run again. */
 export const replayRequest = (old: RunRow, payload: unknown): RunRequest => ({
   ...(old.overrides as RunRequest | null),
   payload: payload ?? undefined,

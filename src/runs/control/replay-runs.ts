@@ -1,4 +1,4 @@
-// Many replays at once, in a few statements however many they are.
+// Replays many runs, in a few statements however many they are.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, type Topic } from '#bell/topics.ts'
@@ -16,14 +16,14 @@ import { replayOrigin, replayProblem, replayRequest } from './replay-run.ts'
 
 const TRIES_MAX = 5
 
-/** The new run, or why there is none. `state` is that of the old one, which a replay does not change. */
+/** The new run, or why there is none. `state` is that of the original, which a replay does not change. */
 export type Replayed = { state: RunState } & (
   | { replay: { id: string; state: RunState; queue: string }; problem?: never }
   | { problem: Refusal; replay?: never }
 )
 type Many = Cause & { projectId: string; runIds: readonly string[] }
 
-/** Replays up to 500 runs by their ids; answers in their order. One that is given twice is replayed once. */
+/** Replays up to 500 runs by id; results are in order. A duplicate id is replayed once. */
 export const replayRuns = (ctx: Ctx, many: Many): Promise<Answered<Replayed>[]> =>
   doNamed(ctx, many, async (runs) => {
     const replayed: Replayed[] = []
@@ -55,7 +55,7 @@ export async function replayPage(writer: Writer, runs: readonly RunRow[], cause:
     return !problem
   })
   const payloadOf = new Map(runs.map((run, index) => [run, payloads[index]?.payload]))
-  // A job may be changed between our look at it and the insert.
+  // A job may be changed between our read and the insert.
   for (let tries = 0; left.length > 0; tries++) {
     if (tries === TRIES_MAX) throw new Error('jobs kept changing while runs of them were being replayed')
     const prepared = await prepareAll(writer, left, { payloadOf, cause })
@@ -73,7 +73,7 @@ export async function replayPage(writer: Writer, runs: readonly RunRow[], cause:
 
 type Preparation = { payloadOf: ReadonlyMap<RunRow, unknown>; cause: Cause }
 
-/** A replay is due at once, so there is no time in it to be held against this one. */
+/** A replay is due immediately, so no scheduled time of the original can be too late. */
 const NEVER_SCHEDULED = 0
 
 async function prepareAll(
@@ -93,7 +93,7 @@ async function prepareAll(
   return new Map(runs.map((old, index) => [old, prepared[index]!]))
 }
 
-/** Undefined: look again. */
+/** Undefined: read again. */
 function outcomeOf(old: RunRow, prepared: NewRun | Refusal, inserted: InsertedRun | undefined): Replayed | undefined {
   const { state } = old
   const job = old.jobSlug ?? old.jobId!

@@ -1,5 +1,5 @@
-// A restart: the run is taken from its executor, if it has one, and begins anew: without its checkpoints, and with
-// other settings if a preset is named. Its attempt is the same; late writes of the old executor are refused.
+// Restart: the run is taken from its executor, if it has one, and starts from the beginning, without its checkpoints
+// and optionally with a preset. The attempt number stays; late writes of the old executor are refused.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -16,7 +16,7 @@ import { changeRunSettings, type RunSettings } from '#run-state/run-settings.sql
 import { requeued } from '../waits/waits.ts'
 import { checkIsOurs, checkJobIsThere, type Target } from './move-by-hand.ts'
 
-/** Restarts a run that is executing or paused, optionally with the settings of a preset. */
+/** Restarts an executing or paused run, optionally with the settings of a preset. */
 export async function restartRun(ctx: Ctx, target: Target & { preset?: string | undefined }): Promise<RunRow> {
   const { projectId, actor, causationId } = target
   const run = await requireRun(ctx, projectId, target.runId)
@@ -38,7 +38,7 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
         ...(preset && { data: { preset: preset.name } }),
       },
     ])
-    // A run that is queued already has nothing to restart, and its settings stay what they were.
+    // A queued run has nothing to restart, and its settings stay as they were.
     if (changed!.outcome === 'already')
       throw refuse('wrong_state', { runId: run.publicId, state: 'queued', needs: RUN_MOVES.restart.from })
     const problem = moveProblem(run.publicId, 'restart', changed!)
@@ -49,7 +49,7 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
   return asMoved(now!, { state: 'queued' })
 }
 
-/** What the preset leaves open is what the job says, not what an earlier preset said. */
+/** What the preset does not set comes from the job, not from an earlier preset. */
 async function settingsUnder(ctx: Ctx, run: RunRow, preset: Preset): Promise<RunSettings> {
   const { definition } = await jobsOf(ctx).version(run.jobId!, run.jobVersion!)
   const { timeoutSecs: _, maxAttempts: __, ...others } = run.overrides ?? {}
@@ -57,7 +57,7 @@ async function settingsUnder(ctx: Ctx, run: RunRow, preset: Preset): Promise<Run
   return {
     preset: preset.name,
     environment: preset.environment,
-    // What Runyard calls itself waits in one queue, whatever the machine behind its endpoint is.
+    // Runs that Runyard dispatches itself wait in one queue, whatever machine is behind their endpoint.
     queue: run.execution === 'worker' ? (preset.queue ?? definition.queue) : run.queue,
     timeoutSecs: preset.timeoutSecs ?? definition.timeoutSecs,
     maxAttempts: preset.maxAttempts ?? definition.maxAttempts,

@@ -1,5 +1,5 @@
-// A run that another one asks for: a child, or a continuation. Both are tied in one transaction under the lock of the
-// one that asks: a cancel of it comes before, and the call is refused, or after, and finds the new run.
+// A run created by another one: a child, or a continuation. Both are created in one transaction under the lock of the
+// creating run: a cancel of it either comes first, and the call is refused, or comes later, and finds the new run.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -18,16 +18,16 @@ import { outcomeOf, type Triggered } from '../trigger/trigger-runs.ts'
 const TRIES_MAX = 5
 
 export type RunFromRun = {
-  /** The run that asks, as it was just read. */
+  /** The creating run, as it was just read. */
   above: RunRow
-  /** Its lease, when it is that run itself that asks. */
+  /** Its lease, when its own attempt asks. */
   token?: string | undefined
   actor: Actor
   causationId?: string | undefined
   job: string
   request: RunRequest
   origin: Omit<Origin, 'actor' | 'projectId' | 'correlationId' | 'causationId'>
-  /** The event of the run that asks, which causes the new one. */
+  /** The event of the creating run, which causes the new one. */
   event: { type: string; data: (created: NewRun, job: JobRow) => object }
   /** What else happens in the same transaction. */
   also?: (tx: Db, created: NewRun) => Promise<void>
@@ -47,7 +47,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
         if (error instanceof NotCreated) return error.inserted
         throw error
       })
-    // Only now: a second connection, asked for while the first one holds the run above, can be one too many.
+    // Only now: acquiring a second connection while the first one holds the lock above could exhaust the pool.
     const triggered = await outcomeOf(ctx, { job, jobName: it.job, run: prepared, inserted: inserted as InsertedRun })
     if (triggered instanceof Error) throw triggered
     if (triggered) {
@@ -71,7 +71,7 @@ async function insertUnder(
     { projectId, runId: above.id, token, type: event.type, actor, causationId, data },
   ])
   if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: publicId })
-  // The lock is ours now, so what the run is cannot change before the new one is committed.
+  // We hold the lock now, so the run's state cannot change before the new one is committed.
   const now = await findRun(tx, projectId, publicId)
   if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
   const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
@@ -81,7 +81,7 @@ async function insertUnder(
   return inserted!
 }
 
-/** Rolls the transaction back, and tells what stood in the way of the new run. */
+/** Rolls the transaction back, and says why the new run could not be created. */
 class NotCreated extends Error {
   readonly inserted: InsertedRun
   constructor(inserted: InsertedRun) {

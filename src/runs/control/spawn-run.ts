@@ -13,26 +13,26 @@ import type { Triggered } from '../trigger/trigger-runs.ts'
 import { refuseWhilePausing } from '../waits/waits.ts'
 import { createFromRun } from './run-from-run.ts'
 
-/** Runs nest so deep and no deeper: beyond it is a loop that nobody meant. */
+/** Maximum nesting of runs: beyond it is an unintended loop. */
 const DEPTH_MAX = 100
 
 type Parent = Cause & {
   projectId: string
   /** Public id of the parent. */
   parentRunId: string
-  /** The parent's lease, when it is the parent itself that asks. */
+  /** The parent's lease, when its own attempt asks. */
   token?: string | undefined
-  /** The parent, which must hold its lease, waits until the child is over, and has timed out after so long. */
+  /** The parent, which must hold its lease, waits until the child ends, and times out after this long. */
   awaitCompletion?: { timeoutSecs: number } | undefined
 }
 
-/** Whoever ends the child calls the parent up, unless somebody holds it just then: so it is looked at now and then. */
+/** Whoever ends the child wakes the parent, unless its row is locked just then: so it is also polled now and then. */
 const FIRST_CHECK_MS = 10_000
 
-/** The key under which the parent finds how the child ended, among its own values. */
+/** The state key under which the parent finds the child's outcome. */
 export const awaitKey = (childRunId: string): string => `spawn-await:${childRunId}`
 
-/** Triggers a run of `jobName` as a child of a run that is not over. */
+/** Triggers a run of `jobName` as a child of a run that has not ended. */
 export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, parent: Parent): Promise<Triggered> {
   const { projectId, parentRunId, token, awaitCompletion } = parent
   const above = await findRun(ctx.sql, projectId, parentRunId)
@@ -52,7 +52,7 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
     event: { type: 'run.child_spawned', data: (child, job) => ({ child_run_id: child.id, job: job.slug }) },
     ...(awaitCompletion && { also: (tx, child) => wait(tx, child.id) }),
   })
-  // The child was there already, and may be over: the wait is looked at at once.
+  // The child existed already, and may have ended: the wait is checked immediately.
   if (awaitCompletion && triggered.replayed) {
     if (triggered.run.id === above.id) throw refuseField('idempotency_key', 'is the key of the run that would wait')
     await wait(ctx.sql, triggered.run.id, 0)

@@ -1,4 +1,4 @@
-// A running attempt that has gone over a budget, whose policy asks that it is told to stop.
+// Stops a running attempt that has exceeded a budget, if its policy says so.
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
 import { SYSTEM } from '#core/event.ts'
@@ -6,7 +6,7 @@ import type { OverBudget, OverBudgetAction } from '#core/policy.ts'
 import { cancelRun } from './cancel-runs.ts'
 import { pauseRun } from './pause-run.ts'
 
-/** Paused as by a person, or canceled with all that is below it; one that has left its executor meanwhile stays as it is. */
+/** Pauses the run as a person would, or cancels it with its children; a run that has left its executor is unchanged. */
 export async function stopOverBudget(
   ctx: Ctx,
   run: { projectId: string; runId: string },

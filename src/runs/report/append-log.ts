@@ -1,5 +1,5 @@
-// Events that clients report. The first event of an unknown run id begins an external run; on such a run a reported
-// ending moves its state as well. What the engine itself states, nobody else may.
+// Events that clients report. The first event of an unknown run id starts an external run; on such a run, a reported
+// ending also changes its state. Types that state facts of the engine are reserved.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { runTopic } from '#bell/topics.ts'
@@ -33,7 +33,7 @@ export type Reported = {
   duplicate: boolean
 }
 
-/** Appends one event. Callers that append many call this for each at once: they share their statements. */
+/** Appends one event. Callers with many may call it for each at once: they share statements. */
 export async function appendReport(ctx: Ctx, reporter: Reporter, report: Report): Promise<Reported | Refusal> {
   const [inChain] = await withChains(ctx, reporter.projectId, [report])
   return appendOne(ctx, reporter, inChain!)
@@ -62,7 +62,7 @@ async function appendOne(ctx: Ctx, { projectId, actor }: Reporter, report: Repor
 }
 
 /**
- * Appends many events, in their order: within a run, sequence follows it. Each has its own answer. Throws only when
+ * Appends many events, in order: within a run, the sequence follows it. Each has its own result. Throws only when
  * nothing can be said about any of them.
  */
 export async function appendReports(
@@ -77,7 +77,7 @@ async function appendAll(ctx: Ctx, reporter: Reporter, reports: readonly Report[
   const answers: (Reported | Error)[] = []
   let at = 0
   while (at < reports.length) {
-    // One statement for as many as can share it; what cannot, comes by itself before the next.
+    // As many as can share a statement do; an event that cannot gets one of its own first.
     const together = shareable(reports, at)
     if (together.length > 1) answers.push(...(await appendTogether(ctx, reporter, together)))
     else answers.push(await appendOne(ctx, reporter, reports[at]!).catch(asError))
@@ -86,7 +86,9 @@ async function appendAll(ctx: Ctx, reporter: Reporter, reports: readonly Report[
   return answers
 }
 
-/** An event that names its cause, and no chain, belongs to the chain of its cause. One of a run belongs to the run's. */
+/**
+ * An event that names its cause, and no chain, belongs to the chain of its cause. One of a run belongs to the run's.
+ */
 async function withChains(ctx: Ctx, projectId: string, reports: readonly Report[]): Promise<readonly Report[]> {
   const lacks = ({ causationId, correlationId, runId }: Report) => causationId && !correlationId && runId === undefined
   if (!reports.some(lacks)) return reports
@@ -94,14 +96,14 @@ async function withChains(ctx: Ctx, projectId: string, reports: readonly Report[
   const chains = await readCorrelations(ctx.sql, projectId, [...causes])
   return reports.map((report) => {
     const correlationId = lacks(report) ? chains.get(report.causationId!.toLowerCase()) : report.correlationId
-    // A cause may stand before it in the same batch.
+    // The cause may come earlier in the same batch.
     if (report.id !== undefined && report.runId === undefined)
       chains.set(report.id.toLowerCase(), correlationId ?? report.id)
     return correlationId === undefined ? report : { ...report, correlationId }
   })
 }
 
-/** From `at` on: no ending of a run, which moves it, and no id twice. */
+/** From `at` on: no ending of a run, because it moves the run, and no duplicate id. */
 function shareable(reports: readonly Report[], at: number): readonly Report[] {
   const ids = new Set<string>()
   let end = at
@@ -122,15 +124,15 @@ async function appendTogether(ctx: Ctx, reporter: Reporter, reports: readonly Re
   })
   const appended = await appendEvents(ctx.sql, events).catch(asError)
   ctx.ring([...new Set(events.flatMap((event) => (event.runId ? [runTopic(event.runId)] : []))), 'tail'])
-  // Nothing is known, and nothing would be known of a second try.
+  // The outcome is unknown, and a retry would not reveal it.
   if (appended instanceof Error && !refusedByServer(appended)) return reports.map(() => appended)
   const answers = reports.map((report, index) =>
     appended instanceof Error ? undefined : reportedAs(appended[index]!, report.runId ?? null),
   )
   const left = reports.flatMap((_, index) => (answers[index] ? [] : [index]))
   if (left.length > 0) {
-    // A run that is not there yet begins with its first event, and the others follow. A statement that was refused as
-    // a whole, by one of its events, is cut down the same way.
+    // A run that does not exist yet is started by its first event, and the others follow. A statement that was refused
+    // because of one of its events is cut down the same way.
     const [first, ...rest] = left.map((index) => reports[index]!)
     const done = [await appendOne(ctx, reporter, first!).catch(asError), ...(await appendAll(ctx, reporter, rest))]
     left.forEach((index, at) => {
@@ -148,7 +150,7 @@ const likelyIds = (projectId: string, publicId: string): string[] =>
 
 type Beginning = { event: NewEvent; publicId: string; runId: string }
 
-/** Run and first event in one transaction; the run may be there by now, which is as good. */
+/** Run and first event in one transaction; if the run exists by now, that is fine too. */
 async function begin(ctx: Ctx, { event, publicId, runId }: Beginning): Promise<Appended> {
   return ctx.sql.begin(async (tx) => {
     await insertExternal(tx, { event, publicId, runId })

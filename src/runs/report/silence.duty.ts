@@ -1,5 +1,5 @@
-// External runs end by the reports of others. One that nobody has reported for long is not executing any more, whatever
-// its last event said, and ends here.
+// External runs end by the reports of others. One that nobody has reported on for long is not executing any more,
+// whatever its last event said, and ends here.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -14,7 +14,7 @@ const BATCH_MAX = 500
 const LOOK_MS_MIN = 1_000
 const LOOK_MS_MAX = 600_000
 
-/** Safe on every node at once: each looks at runs that no other has locked. */
+/** Safe on every node at once: each processes runs that no other has locked. */
 export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
   name: 'silence',
   everyMs: Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, (silenceSecs ?? Number.POSITIVE_INFINITY) * 100)),

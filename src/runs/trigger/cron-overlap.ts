@@ -1,5 +1,5 @@
-// What a schedule does about runs of its job that are still under way. A run that somebody planned for later has not
-// begun, and is none of its business.
+// What a cron tick does about runs of its job that are still in progress. A run scheduled for later has not
+// started, and does not count.
 import { ACTIVE_STATES } from '#core/run.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
@@ -7,14 +7,14 @@ import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { readLiveCounts } from '#run-state/read/live-counts.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
-/** Runs of a job that one tick looks at, the oldest first: more that are under way are replaced by the next tick. */
+/** Active runs of a job that one tick examines, oldest first: any beyond that are replaced by the next tick. */
 const LOOKED_MAX = 500
 
-/** Planned for a time, be it as a time or as a delay. A run between two attempts has begun: it is under way. */
+/** Scheduled for a time, given as a time or as a delay. A run between two attempts has started: it is in progress. */
 const isPlanned = (run: RunRow, now: Date): boolean =>
   run.state === 'delayed' && run.attempt === 1 && run.dueAt !== null && run.dueAt > now
 
-/** Of these jobs, those with a run under way, be it between two attempts. */
+/** Of these jobs, those with a run in progress, including runs between two attempts. */
 export async function readBusyJobs(tx: Db, jobs: readonly JobRow[], now: Date): Promise<ReadonlySet<string>> {
   const asked = new Map(
     jobs.filter((job) => job.definition.cronOverlapPolicy !== 'allow').map((job) => [job.id, job] as const),

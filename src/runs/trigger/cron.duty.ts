@@ -1,5 +1,5 @@
-// Schedules, in batches: the locks of the jobs, their runs, their events and their next ticks are one transaction, so
-// that two nodes, or a crash, neither fire a tick twice nor lose it.
+// Cron schedules, in batches: the locks of the jobs, their runs, their events and their next ticks are one transaction,
+// so that neither two nodes nor a crash can trigger a tick twice or lose it.
 
 import type { TransactionSql } from 'postgres'
 import type { Ctx } from '#bell/ctx.ts'
@@ -13,13 +13,13 @@ import { nextCronInMs } from '../waits/timers.sql.ts'
 import { readReplaced } from './cron-overlap.ts'
 import { type Fired, fireCrons, putOff, scheduleOf, TICKS_MAX } from './fire-crons.ts'
 
-/** Batches of one tick and lane; then the loop hears whether it is to stop. */
+/** Batches per tick and lane; then the loop checks whether it should stop. */
 const BATCHES_MAX = 100
-/** Batches at the same time once there is more than one: what they wait for is the database, which has more cores. */
+/** Concurrent batches once there is more than one: they wait for the database, which has more cores. */
 const LANES = 2
-/** Jobs whose runs are replaced at the same time. */
+/** Jobs whose runs are replaced concurrently. */
 const REPLACED_AT_ONCE = 8
-/** When others hold all that is due, they are firing it. */
+/** When others have locked everything that is due, they are processing it. */
 const HELD_MS = 50
 
 export const cron = (ctx: Ctx): Duty => {
@@ -40,11 +40,11 @@ export const cron = (ctx: Ctx): Duty => {
   }
 }
 
-/** Fires batches one after the other. Lanes, and nodes, never get the same job: what one has locked, others pass over. */
+/** Processes batches one after the other. Lanes, and nodes, never get the same job: locked rows are skipped. */
 function makeLane(ctx: Ctx) {
-  /** Where the projects go on that did not have their turn yet. */
+  /** Where to continue with the projects that have not had their turn. */
   let after = ''
-  /** How many jobs it locked. */
+  /** Number of jobs that it locked. */
   async function fireBatch(): Promise<number> {
     let isWholePass = after === ''
     for (;;) {
@@ -53,7 +53,7 @@ function makeLane(ctx: Ctx) {
       if (batch.jobs.length > 0) ctx.ring([...new Set(batch.jobs.map(queueOfJob)), 'tail'])
       await replaceRuns(ctx, batch)
       if (batch.locked > 0) return batch.locked
-      // Behind the last project it begins again with the first; nothing is due once all have been looked at.
+      // After the last project it wraps around to the first; nothing is due once all have been examined.
       if (after !== '') continue
       if (isWholePass) return 0
       isWholePass = true
@@ -83,12 +83,13 @@ async function fireDue(ctx: Ctx, tx: TransactionSql, after: string): Promise<Bat
 }
 
 /**
- * Fires these jobs together. When that fails they are halved until the one is found that it failed for: none is lost
- * with another's ticks, or waits for long because of them.
+ * Triggers these jobs together. If that fails, they are halved (bisection) until the failing job is found: no other job
+ * loses its tick, or waits long because of it.
  */
 async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   try {
-    // What was written until it failed is undone, and the locks are kept: nobody else tries meanwhile.
+    // What was written until the failure is rolled back to a savepoint, and the locks are kept: nobody else tries
+    // meanwhile.
     return (await transaction.savepoint((inner) => fireCrons(inner, jobs, now))) as Fired
   } catch (error) {
     if (jobs.length === 1) {
@@ -103,7 +104,7 @@ async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly Job
   }
 }
 
-// After the commit: what a tick replaces is canceled once its successor is safe.
+// After the commit: runs that a tick replaces are canceled once their successor is safe.
 async function replaceRuns(ctx: Ctx, { replacing, now }: Batch): Promise<void> {
   for (let at = 0; at < replacing.length; at += REPLACED_AT_ONCE)
     await Promise.all(replacing.slice(at, at + REPLACED_AT_ONCE).map((job) => replaceRunsOf(ctx, job, now)))
@@ -122,7 +123,7 @@ async function replaceRunsOf(ctx: Ctx, job: JobRow, firedAt: Date): Promise<void
       error: 'canceled by its schedule',
     })
   } catch (error) {
-    // The next tick finds them still under way and replaces them too; other jobs need not wait for that.
+    // The next tick finds them still in progress and replaces them too; other jobs need not wait for that.
     ctx.log.error({ err: error, job: job.id }, 'the runs that a cron tick replaces could not be canceled')
   }
 }

@@ -1,4 +1,4 @@
-// Firing schedules: from jobs that are due to their runs, their events and their next ticks, together in a few
+// Triggers cron schedules: from due jobs to their runs, their events and their next ticks, together in a few
 // statements. The caller holds the locks of the jobs.
 import type { Actor } from '#core/event.ts'
 import { type NextCron, setNextCrons } from '#jobs/due-crons.sql.ts'
@@ -11,23 +11,23 @@ import { insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { readBusyJobs } from './cron-overlap.ts'
 import { prepareRun } from './prepare-run.ts'
 
-/** Runs, and events of one kind, of one call: what their statements take. */
+/** Limit of runs, and of events of one kind, per call: what their statements accept. */
 export const TICKS_MAX = 500
-/** Ticks caught up with at most, under the policy `all`: the latest ones. */
+/** Maximum number of ticks caught up with under the policy `all`: the latest ones. */
 const MISSED_MAX = 100
-/** A tick that is later than this was missed: nobody was there to fire it. */
+/** A tick later than this was missed: no node was running. */
 const LATE_MS = 60_000
-/** When a job is looked at again whose expression cannot even be read. */
+/** When to retry a job whose expression cannot even be parsed. */
 const UNREADABLE_MS = 3_600_000
 
 export type Fired = {
-  /** Those that were fired: the first of the jobs, as many as have room. The others are as they were. */
+  /** The jobs that were processed: the first ones, as many as fit. The others are unchanged. */
   jobs: JobRow[]
-  /** Of those, the ones whose runs under way are replaced by what was fired. */
+  /** Of those, the jobs whose active runs are replaced by the new ones. */
   replacing: JobRow[]
 }
 
-/** Fires the first of these jobs, as many as have room in one call, at least one. */
+/** Triggers the first of these jobs, as many as fit in one call, at least one. */
 export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   const due = firstThatFit(jobs, now)
   const busy = await readBusyJobs(
@@ -53,7 +53,7 @@ export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Pro
   const runs = prepared.flatMap(({ run }) => (run instanceof Error ? [] : [run]))
   const inserted = runs.length === 0 ? [] : await insertRuns(tx, runs)
   const outcomeOf = new Map(runs.map((run, index) => [run.id, inserted[index]!.outcome]))
-  // A paused job that refuses runs, or a payload that its schema refuses: the tick is told, and the next one may work.
+  // A paused job that refuses runs, or a payload that does not match: the tick is logged, and the next one may work.
   const failed = prepared.flatMap(({ job, at, firedId, run }): NewEvent[] => {
     const reason = run instanceof Error ? run.message : outcomeOf.get(run.id)!
     if (reason === 'created') return []
@@ -73,7 +73,7 @@ export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Pro
   }
 }
 
-/** A job that cannot be fired is due again at its next tick, and says so. */
+/** A job that cannot be triggered is due again at its next tick, and logs why. */
 export async function putOff(tx: Db, job: JobRow, now: Date): Promise<void> {
   await setNextCrons(tx, [{ jobId: job.id, at: nextReadable(job, now) }])
   await appendEvents(tx, [
@@ -103,7 +103,7 @@ function firstThatFit(jobs: readonly JobRow[], now: Date): Due[] {
   return due
 }
 
-/** The ticks that are to be run now: the one that is due, and of those that were missed as many as the job wants. */
+/** The ticks to run now: the one that is due and, of the missed ones, as many as the job wants. */
 function dueOf(job: JobRow, now: Date): Due {
   const { cron: expression, timezone, cronMissedPolicy, enabled } = job.definition
   if (!expression || !enabled) return { job, ticks: [], next: undefined }

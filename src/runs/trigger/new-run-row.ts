@@ -1,4 +1,4 @@
-// A run that was just created, as a reader would find it: everything is known, so nobody has to read it back.
+// A newly created run, as a reader would find it: everything is known, so it need not be read back.
 import { queueOf } from '#core/queue.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'

@@ -1,4 +1,4 @@
-// From what a trigger asks for to the run that is written: checked against its job, with all defaults filled in.
+// From a trigger request to the run that is inserted: validated against its job, with all defaults filled in.
 import { createHash } from 'node:crypto'
 import { problemsUnder } from '#access/schema/json-schema.ts'
 import { canonicalJson } from '#core/canonical.ts'
@@ -16,14 +16,14 @@ import type { Origin, RunRequest } from './run-request.ts'
 
 /** How far ahead a run may be scheduled. */
 export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000
-/** How far the clock of a caller may be behind ours before "now" is "in the past". */
+/** Tolerated clock skew of a caller before "now" counts as "in the past". */
 const CLOCK_SKEW_MS = 60_000
-/** Metadata values are this long at most. */
+/** Maximum length of metadata values. */
 const DEPENDENCY_KEY_LENGTH_MAX = 1024
 
 type Preparation = { job: JobRow; request: RunRequest; origin: Origin; nowMs: number }
 
-/** Checks a request against its job, fills in what it leaves open, and finds out what the run has to wait for. */
+/** Validates a request against its job, fills in defaults, and finds out what the run has to wait for. */
 export async function prepareRun(sql: Db, it: Preparation): Promise<NewRun | Refusal> {
   const preset =
     it.request.preset === undefined ? undefined : await findPreset(sql, it.job.projectId, it.request.preset)
@@ -31,7 +31,7 @@ export async function prepareRun(sql: Db, it: Preparation): Promise<NewRun | Ref
   const run = await plainRun({ ...it, request: { ...timesOf(preset), ...it.request } })
   if (run instanceof Error) return run
   if (preset) Object.assign(run, settingsOf(preset))
-  // A delayed run is asked when it is due.
+  // A delayed run checks its dependencies when it is due.
   const delayed = run.scheduledAt !== undefined || (run.delayMs ?? 0) > 0
   if (it.job.dependencies === 0) return run
   const wait = delayed
@@ -62,7 +62,7 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
     correlationId: origin.correlationId,
     triggeredBy: origin.triggeredBy,
     payload: request.payload,
-    // A moment that has passed by no more than a clock may be wrong is now.
+    // A time that passed within the tolerated clock skew means now.
     scheduledAt: request.scheduledAt && request.scheduledAt.getTime() > nowMs ? request.scheduledAt : undefined,
     delayMs: request.delaySecs === undefined ? undefined : request.delaySecs * 1000,
     rank: rankOf(request.priority ?? definition.priority),
@@ -89,13 +89,13 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
   }
 }
 
-/** A payload may carry the key that ties it to runs of other jobs. */
+/** A payload may contain the key that ties it to runs of other jobs. */
 function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
   const key = typeof payload === 'object' && payload !== null && (payload as Record<string, unknown>)[DEPENDENCY_KEY]
   return typeof key === 'string' && key.length > 0 && isShort(key) ? { [DEPENDENCY_KEY]: key } : undefined
 }
 
-/** In characters, as values of metadata are counted; one of four bytes counts twice in the length of a string. */
+/** In code points, as metadata values are counted; a string's length counts a character outside the BMP twice. */
 const isShort = (key: string): boolean =>
   key.length <= 2 * DEPENDENCY_KEY_LENGTH_MAX && [...key].length <= DEPENDENCY_KEY_LENGTH_MAX
 
@@ -136,7 +136,7 @@ function overridesOf(request: RunRequest): object | undefined {
   return given.length > 0 ? Object.fromEntries(given.map((name) => [name, request[name]])) : undefined
 }
 
-/** What a second use of an idempotency key is compared by, whatever the order of its keys. */
+/** What a repeated idempotency key is compared by, whatever the order of the keys in the payload. */
 const fingerprintOf = (request: RunRequest): string =>
   createHash('sha256')
     .update(canonicalJson(request.comparedBy ?? request.payload ?? null))

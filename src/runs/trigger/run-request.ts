@@ -1,4 +1,4 @@
-// What a trigger asks for, and where it comes from.
+// A trigger request, and its origin.
 import type { Cause } from '#core/event.ts'
 import type { RetryPolicy } from '#core/retry.ts'
 import type { Trigger } from '#core/run.ts'
@@ -12,20 +12,20 @@ export type RunRequest = Partial<RetryPolicy> & {
   metadata?: Record<string, string> | undefined
   concurrencyKey?: string | undefined
   idempotencyKey?: string | undefined
-  /** What a second use of the key is compared by, where the payload differs each time. By default the payload. */
+  /** What a repeated key is compared by, where the payload differs each time. Defaults to the payload. */
   comparedBy?: unknown
   ttlSecs?: number | undefined
   timeoutSecs?: number | undefined
   agentId?: string | undefined
   debugMode?: boolean | undefined
-  /** Goes on when its parent is canceled or fails. */
+  /** Continues when its parent is canceled or fails. */
   detached?: boolean | undefined
-  /** Name of the settings that it is executed with. */
+  /** Name of its preset. */
   preset?: string | undefined
   traceparent?: string | undefined
 }
 
-/** Where a run comes from, besides the one who asks for it. */
+/** What triggered the run, besides the actor who asked for it. */
 export type Origin = Cause & {
   projectId: string
   triggeredBy: Trigger

@@ -1,4 +1,4 @@
-// A batch is on record before its first run and closed after its last one: one without an end was cut short.
+// A batch is recorded before its first run and closed after its last one: a batch without an end was interrupted.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
@@ -11,8 +11,8 @@ import type { Triggered } from './trigger-runs.ts'
 type Batch = { job: string; itemCount: number } & Pick<Origin, 'projectId' | 'actor'>
 
 /**
- * Does `work`, whose runs carry the id that it is given, as one batch. Its outcomes stand for the items, one each;
- * throws when there is no such job.
+ * Runs `work` as one batch, whose id its runs carry. It returns one outcome per item;
+ * throws when the job does not exist.
  */
 export async function triggerBatch(
   ctx: Ctx,

@@ -1,4 +1,4 @@
-// Triggering: one path for one run, for a batch, for cron, spawns and replays.
+// Triggering: one path for single runs, batches, cron, spawns and replays.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, type Topic } from '#bell/topics.ts'
@@ -21,7 +21,10 @@ export async function triggerRun(ctx: Ctx, job: string, request: RunRequest, ori
   return triggered!
 }
 
-/** Triggers up to 500 runs; one that is refused, or fails, harms no other. Throws only when there is no such job. */
+/**
+ * Triggers up to 500 runs; one that is refused, or fails, does not affect the others. Throws only when the job is not
+ * found.
+ */
 export async function triggerRuns(
   ctx: Ctx,
   jobName: string,
@@ -31,7 +34,7 @@ export async function triggerRuns(
   const job = await jobsOf(ctx).find(origin.projectId, jobName)
   if (!job) throw refuse('job_not_found', { job: jobName })
   const trigger = (request: RunRequest) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)
-  // Of several with one key the first is the one that is made.
+  // Of several with one key, the first is created.
   const latest = new Map<string, Promise<unknown>>()
   const results = await Promise.all(
     requests.map((request) => {
@@ -56,7 +59,7 @@ export async function triggerRuns(
   return results
 }
 
-/** What goes wrong with one is told beside what was done with the others. */
+/** An error of one item is returned beside the results of the others. */
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 type One = { job: JobRow; jobName: string; request: RunRequest; origin: Origin }
@@ -64,7 +67,7 @@ type One = { job: JobRow; jobName: string; request: RunRequest; origin: Origin }
 async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   const { jobName, request, origin } = one
   let { job } = one
-  // A job may be changed between our look and the insert, and a key freed between the insert and our second look.
+  // A job may change between our read and the insert, and a key may be freed between the insert and our second read.
   for (let tries = 0; tries < 5; tries++) {
     const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) return prepared
@@ -81,7 +84,7 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
 
 type Outcome = { job: JobRow; jobName: string; run: NewRun; inserted: InsertedRun }
 
-/** Undefined: look again. */
+/** Undefined: read again. */
 export async function outcomeOf(
   ctx: Ctx,
   { job, jobName, run, inserted }: Outcome,

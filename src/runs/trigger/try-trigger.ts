@@ -1,4 +1,4 @@
-// Triggers that are only tried: what would be refused is told, and nothing is made.
+// Dry runs of triggers: refusals are reported, and nothing is created.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse } from '#core/error.ts'
@@ -6,7 +6,7 @@ import { requireJob } from '#jobs/require-job.ts'
 import { payloadProblem, scheduleProblem } from './prepare-run.ts'
 import type { RunRequest } from './run-request.ts'
 
-/** What stands in the way of each of these runs. Throws what stands in the way of any run of the job. */
+/** Why each of these runs would be refused. Throws what would refuse any run of the job. */
 export async function tryTriggers(
   ctx: Pick<Ctx, 'sql' | 'nowMs'>,
   { projectId, job: jobName }: { projectId: string; job: string },

@@ -1,4 +1,4 @@
-// Whether what a run waits for has come; if so, the run goes on.
+// Checks whether what a run waits for has happened; if so, the run continues.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { SYSTEM } from '#core/event.ts'
@@ -13,15 +13,15 @@ import { awaitKey } from '../control/spawn-run.ts'
 import { findWait, type WaitRow } from './waits.sql.ts'
 import { requeued, wake } from './waits.ts'
 
-/** A child's result beside its end is kept up to this size; a larger one is fetched from the child. */
+/** A child's result is stored with its outcome up to this size; a larger one is fetched from the child. */
 const RESULT_BYTES_MAX = 64 * 1024
 
-/** False when the run has to go on waiting. */
+/** False when the run has to keep waiting. */
 export async function endWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   switch (wait.kind) {
     case 'event':
     case 'input':
-      // Nothing but the event itself, or the answer, ends it.
+      // Only the event itself, or the answer, ends it.
       return false
     case 'child':
       return endChildWait(ctx, wait)
@@ -48,7 +48,7 @@ async function endDependencyWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   return changed.outcome === 'moved'
 }
 
-/** How the child ended is left among the parent's values: the next call of its handler finds it there. */
+/** The child's outcome is stored in the parent's state: the next call of its handler finds it there. */
 async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const [child] = await readRuns(ctx.sql, [wait.childRunId!])
   if (child && !isOver(child.state)) return false
@@ -61,7 +61,7 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
       const [told] = await appendEvents(tx, [
         { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } },
       ])
-      // The run is locked now: if it has gone on meanwhile, it is told nothing.
+      // The run is locked now: if it has continued meanwhile, it gets nothing.
       if ((await findWait(tx, wait.runId))?.id !== wait.id || told?.outcome !== 'appended') throw new GoneOn()
       const [run] = await readRuns(tx, [wait.runId])
       await putValue(tx, { runId: wait.runId, key, value })

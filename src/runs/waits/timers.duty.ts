@@ -1,4 +1,4 @@
-// Runs that become due are queued, or wait for what they depend on; runs that waited too long for their turn expire.
+// Runs that become due are queued, or wait for their dependencies; runs that waited too long for their turn expire.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -12,10 +12,10 @@ import { type DueRun, nextTimerInMs, readDueRuns, readExpiredRuns } from './time
 import { waitOnDependencies } from './wait-on-dependencies.ts'
 
 const BATCH_MAX = 500
-/** Of those that expire together, so many are named in the log. */
+/** Of runs that expire together, at most this many are named in the log. */
 const RUNS_TOLD_MAX = 10
 
-/** Safe on every node at once: the move compares the state, and whoever comes second moves nothing. */
+/** Safe on every node at once: the move compares the state, so the second one moves nothing. */
 export const timers = (ctx: Ctx): Duty => ({
   name: 'timers',
   everyMs: 2_000,
@@ -24,7 +24,7 @@ export const timers = (ctx: Ctx): Duty => ({
     const inMs = await nextTimerInMs(ctx.sql)
     if (inMs === undefined || inMs > 0) return { inMs }
     const [due, expired] = await Promise.all([readDueRuns(ctx.sql, BATCH_MAX), readExpiredRuns(ctx.sql, BATCH_MAX)])
-    // Expiry first: a run that is due too late to be of use must not begin.
+    // Expiry first: a run that is due too late to be useful must not start.
     const gone = new Set(expired)
     await Promise.all([
       ...expired.map((runId) =>

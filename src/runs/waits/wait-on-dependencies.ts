@@ -1,12 +1,12 @@
-// The wait that a run begins with, when its job depends on others.
+// The wait that a run begins with when its job depends on others.
 import { matchKeyOf } from '#core/dependency.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import type { Db } from '#postgres/sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 
 /**
- * What a run that is about to begin has to wait for; undefined when nothing. It is looked at again at once: what ends
- * between this look and the begin of the wait would be missed otherwise.
+ * What a run that is about to start has to wait for; undefined when nothing. The wait is checked again immediately:
+ * otherwise, whatever ends between this read and the start of the wait would be missed.
  */
 export async function waitOnDependencies(
   sql: Db,

@@ -1,4 +1,4 @@
-// Runs that wait are looked at when what they wait for may have come, and given up when their time is over.
+// Waiting runs are checked when what they wait for may have happened, and time out.
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -18,11 +18,11 @@ import {
 } from './waits.sql.ts'
 
 const BATCH_MAX = 200
-/** Looked at side by side: each takes a statement or two, and the engine has few connections. */
+/** Checked concurrently: each takes a statement or two, and the engine has few connections. */
 const PARALLEL_MAX = 2
 const RETRY_MS = 1_000
 
-/** Safe on every node at once: a run goes on once, whoever finds out that it may. */
+/** Safe on every node at once: a run continues once, whoever finds out that it may. */
 export const waits = (ctx: Ctx): Duty => ({
   name: 'waits',
   everyMs: 5_000,
@@ -37,12 +37,12 @@ export const waits = (ctx: Ctx): Duty => ({
     const ended = await each(ctx, due, endWait)
     const left = due.filter((_, index) => !ended[index])
     if (left.length > 0) await postponeWaits(ctx.sql, left)
-    // Somebody else may be ending those that are left this very moment.
+    // Someone else may be ending the remaining ones at this very moment.
     return called > 0 || due.length > 0 || givenUp.includes(true) ? 'again' : { inMs: RETRY_MS }
   },
 })
 
-/** Each by itself: a wait that cannot be ended is told of, and keeps nobody else waiting. */
+/** Each on its own: a wait that cannot be ended is logged, and delays no other. */
 async function each(
   ctx: Ctx,
   waits: readonly WaitRow[],

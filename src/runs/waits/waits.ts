@@ -1,5 +1,5 @@
-// Runs that wait: for an event that somebody sends, for a child, for the runs that their job depends on. Whoever ends
-// a wait goes through here; a run that goes on is queued again, and its attempt is the same.
+// Waiting runs: for an event, for a child, or for the runs that their job depends on. Every wait is ended
+// here; a run that continues is queued again with the same attempt.
 
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse } from '#core/error.ts'
@@ -19,7 +19,7 @@ import { findWaitForEvent, type WaitRow } from './waits.sql.ts'
 /** The source of the checkpoint that an event leaves. */
 export const EVENT_SOURCE = 'event_trigger'
 
-/** Puts an executing run to rest until an event with this key is sent; after `timeoutSecs` it has timed out. */
+/** Suspends an executing run until an event with this key arrives; after `timeoutSecs` it times out. */
 export async function waitForEvent(
   ctx: Ctx,
   it: Attempt,
@@ -40,7 +40,7 @@ export async function waitForEvent(
     if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
     throw error
   })
-  // A run that waits for something else already does not wait for this.
+  // A run that already waits for something else does not wait for this.
   const problem =
     changed!.outcome === 'already'
       ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
@@ -51,12 +51,12 @@ export async function waitForEvent(
   return { run: run!, waitId: wait.id, expiresAt: new Date(ctx.nowMs() + timeoutSecs * 1000) }
 }
 
-/** An attempt that has been told to pause is to stop, and not to rest until something else comes. */
+/** An attempt that was asked to pause must stop, and must not wait for something else instead. */
 export async function refuseWhilePausing(sql: Db, runId: string): Promise<void> {
   if ((await findLease(sql, runId))?.told === 'pause') throw refuse('pause_requested', { runId })
 }
 
-/** Sends an event to the run that waits for it: its payload becomes the checkpoint that the run goes on from. */
+/** Sends an event to the run that waits for it: its payload becomes the checkpoint that the run continues from. */
 export async function sendEvent(
   ctx: Ctx,
   asked: Cause & { projectId: string; eventKey: string; payload: unknown },
@@ -77,7 +77,7 @@ export async function sendEvent(
         data: { event_key: eventKey },
       },
     ])
-    // The run is locked now. Two who send at once find one wait: the second of them is told that it is over.
+    // The run is locked now. Of two simultaneous senders that found one wait, the second learns that it has ended.
     const still = await findWaitForEvent(tx, projectId, eventKey)
     if (still?.id !== wait.id || received?.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
     const [run] = await readRuns(tx, [wait.runId])
@@ -98,7 +98,7 @@ export async function sendEvent(
   return { run: asMoved(run!, { state: 'queued' }), wait }
 }
 
-/** Queues a run that waits, in a transaction that holds its lock. */
+/** Queues a waiting run, in a transaction that holds its lock. */
 export async function wake(
   tx: Db,
   run: RunRow,
@@ -109,7 +109,7 @@ export async function wake(
   if (problem) throw problem
 }
 
-/** Its time to live begins anew: it has waited through no fault of its own. */
+/** Its time to live starts again: it has waited through no fault of its own. */
 export const requeued = (run: RunRow): Pick<RunChange, 'dueInMs' | 'ttlMs'> => ({
   dueInMs: 0,
   ...(run.ttlSecs !== null && { ttlMs: run.ttlSecs * 1000 }),

@@ -1,4 +1,5 @@
 // API keys. A key itself is nowhere: the table knows the SHA-256 of it and a readable prefix.
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 
 export type KeyRow = {
@@ -17,8 +18,18 @@ export type KeyRow = {
 }
 
 const columns = (sql: Db) => sql`
-  id, project_id as "projectId", name, prefix, scopes, rate_limit_per_minute as "rateLimitPerMinute", created_at as "createdAt",
-  created_by as "createdBy", expires_at as "expiresAt", revoked_at as "revokedAt", rotated_to as "rotatedTo", last_used_at as "lastUsedAt"`
+  id,
+  project_id as "projectId",
+  name,
+  prefix,
+  scopes,
+  rate_limit_per_minute as "rateLimitPerMinute",
+  created_at as "createdAt",
+  created_by as "createdBy",
+  expires_at as "expiresAt",
+  revoked_at as "revokedAt",
+  rotated_to as "rotatedTo",
+  last_used_at as "lastUsedAt"`
 
 /** The key with this hash while it is valid, and for how long it still is (null: without end). */
 export async function findValidKey(
@@ -27,7 +38,10 @@ export async function findValidKey(
 ): Promise<(KeyRow & { validForMs: number | null }) | undefined> {
   const [row] = await sql<(KeyRow & { validForMs: number | null })[]>`
     select ${columns(sql)}, extract(epoch from expires_at - now())::float8 * 1000 as "validForMs"
-    from api_keys where hash = ${hash} and revoked_at is null and (expires_at is null or expires_at > now())`
+    from api_keys
+    where hash = ${hash}
+      and revoked_at is null
+      and (expires_at is null or expires_at > now())`
   return row
 }
 
@@ -48,10 +62,23 @@ export type NewKey = {
 /** Undefined when a key with this hash is there already: a bootstrap key that an earlier start made. */
 export async function insertKey(sql: Db, key: NewKey): Promise<KeyRow | undefined> {
   const [row] = await sql<KeyRow[]>`
-    insert into api_keys (id, project_id, name, prefix, hash, scopes, rate_limit_per_minute, expires_at, created_by)
-    values (${key.id}, ${key.projectId}, ${key.name}, ${key.prefix}, ${key.hash}, ${key.scopes as string[]}, ${key.rateLimitPerMinute ?? null},
-      coalesce(now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s', ${key.expiresAt?.toISOString() ?? null}::timestamptz), ${key.createdBy})
-    on conflict (hash) do nothing returning ${columns(sql)}`
+    insert into api_keys ${valuesOf(sql, {
+      id: key.id,
+      project_id: key.projectId,
+      name: key.name,
+      prefix: key.prefix,
+      hash: key.hash,
+      scopes: key.scopes as string[],
+      rate_limit_per_minute: key.rateLimitPerMinute ?? null,
+      expires_at: sql`
+        coalesce(
+          now() + ${key.expiresInSecs ?? null}::float8 * interval '1 s',
+          ${key.expiresAt?.toISOString() ?? null}::timestamptz
+        )`,
+      created_by: key.createdBy,
+    })}
+    on conflict (hash) do nothing
+    returning ${columns(sql)}`
   return row
 }
 
@@ -76,7 +103,11 @@ export async function replaceFirstKey(sql: Sql, key: NewKey): Promise<{ made: bo
     if (!(await insertKey(tx, key))) return { made: false, revoked: [] }
     const rows = await tx<{ prefix: string }[]>`
       update api_keys set revoked_at = now()
-      where project_id = ${key.projectId} and name = ${key.name} and created_by is null and id <> ${key.id} and revoked_at is null
+      where project_id = ${key.projectId}
+        and name = ${key.name}
+        and created_by is null
+        and id <> ${key.id}
+        and revoked_at is null
       returning prefix`
     return { made: true, revoked: rows.map(({ prefix }) => prefix) }
   })
@@ -98,7 +129,9 @@ export async function findKey(
 export async function findAskingKey(tx: Db, keyId: string): Promise<KeyRow | undefined> {
   const [row] = await tx<KeyRow[]>`
     select ${columns(tx)} from api_keys
-    where id = ${keyId} and revoked_at is null and (expires_at is null or expires_at > now())`
+    where id = ${keyId}
+      and revoked_at is null
+      and (expires_at is null or expires_at > now())`
   return row
 }
 
@@ -107,7 +140,8 @@ type KeyPage = { after?: { createdAt: string; id: string } | undefined; limit: n
 export const listKeys = async (sql: Db, projectId: string, { after, limit }: KeyPage): Promise<KeyRow[]> => [
   ...(await sql<KeyRow[]>`
     select ${columns(sql)} from api_keys
-    where project_id = ${projectId} ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
+    where project_id = ${projectId}
+      ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
     order by created_at desc, id desc limit ${limit}`),
 ]
 
@@ -124,7 +158,9 @@ export const endKey = (
   keyId: string,
   { graceSecs, rotatedTo }: { graceSecs: number; rotatedTo: string },
 ) => sql`
-  update api_keys set rotated_to = ${rotatedTo}, expires_at = least(expires_at, now() + ${graceSecs}::float8 * interval '1 s') where id = ${keyId}`
+  update api_keys
+  set rotated_to = ${rotatedTo}, expires_at = least(expires_at, now() + ${graceSecs}::float8 * interval '1 s')
+  where id = ${keyId}`
 
 /** Written now and then, not with each request. */
 export const touchKeys = (sql: Db, keyIds: readonly string[]) =>
@@ -146,8 +182,10 @@ type NewProject = { id: string; name: string; maxSpendMicrousdPerDay?: number | 
 
 export async function insertProject(sql: Db, it: NewProject): Promise<ProjectRow | undefined> {
   const [row] = await sql<ProjectRow[]>`
-    insert into projects (id, name, max_spend_microusd_per_day) values (${it.id}, ${it.name}, ${it.maxSpendMicrousdPerDay ?? null})
-    on conflict (id) do nothing returning ${projectColumns(sql)}`
+    insert into projects (id, name, max_spend_microusd_per_day)
+    values (${it.id}, ${it.name}, ${it.maxSpendMicrousdPerDay ?? null})
+    on conflict (id) do nothing
+    returning ${projectColumns(sql)}`
   return row
 }
 

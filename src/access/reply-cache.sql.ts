@@ -10,10 +10,18 @@ export async function reserveReply(sql: Db, it: Reservation): Promise<KeptReply 
   for (;;) {
     const [mine] = await sql`
       insert into kept_replies as k (project_id, key, fingerprint, expires_at)
-      values (${it.projectId}, ${it.key}, decode(${it.fingerprint}, 'hex'), now() + ${it.seconds}::float8 * interval '1 s')
-      on conflict (project_id, key) do update
-        set fingerprint = excluded.fingerprint, status = null, reply = null, expires_at = excluded.expires_at
-        where k.expires_at < now()
+      values (
+        ${it.projectId},
+        ${it.key},
+        decode(${it.fingerprint}, 'hex'),
+        now() + ${it.seconds}::float8 * interval '1 s'
+      )
+      on conflict (project_id, key) do update set
+        fingerprint = excluded.fingerprint,
+        status = null,
+        reply = null,
+        expires_at = excluded.expires_at
+      where k.expires_at < now()
       returning key`
     if (mine) return undefined
     const [held] = await sql<KeptReply[]>`
@@ -28,9 +36,16 @@ export const keepReply = (
   sql: Db,
   it: { projectId: string; key: string; status: number; body: string; seconds: number },
 ) => sql`
-  update kept_replies set status = ${it.status}, reply = to_jsonb(${it.body}::text), expires_at = now() + ${it.seconds}::float8 * interval '1 s'
+  update kept_replies
+  set
+    status = ${it.status},
+    reply = to_jsonb(${it.body}::text),
+    expires_at = now() + ${it.seconds}::float8 * interval '1 s'
   where project_id = ${it.projectId} and key = ${it.key}`
 
 /** A call that was refused or failed changed nothing: its key may be used again. */
-export const freeReply = (sql: Db, projectId: string, key: string) =>
-  sql`delete from kept_replies where project_id = ${projectId} and key = ${key} and status is null`
+export const freeReply = (sql: Db, projectId: string, key: string) => sql`
+  delete from kept_replies
+  where project_id = ${projectId}
+    and key = ${key}
+    and status is null`

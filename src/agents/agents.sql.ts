@@ -1,6 +1,6 @@
 // Agents: their switch, their policies, and the sums of what they did.
 import type { Policy, PolicyMode } from '#core/policy.ts'
-import { column } from '#postgres/column.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type AgentRow = {
@@ -17,8 +17,16 @@ export type AgentRow = {
 }
 
 const columns = (sql: Db) => sql`
-  project_id as "projectId", id, enabled, disabled_reason as "disabledReason", disabled_at as "disabledAt", policy_version as "policyVersion",
-  policy_mode as "policyMode", policy, created_at as "createdAt", updated_at as "updatedAt"`
+  project_id as "projectId",
+  id,
+  enabled,
+  disabled_reason as "disabledReason",
+  disabled_at as "disabledAt",
+  policy_version as "policyVersion",
+  policy_mode as "policyMode",
+  policy,
+  created_at as "createdAt",
+  updated_at as "updatedAt"`
 
 export async function findAgent(sql: Db, projectId: string, id: string): Promise<AgentRow | undefined> {
   const [row] = await sql<AgentRow[]>`select ${columns(sql)} from agents where project_id = ${projectId} and id = ${id}`
@@ -38,7 +46,9 @@ export const listAgents = async (
 /** Agents that have a policy, by id. */
 export const readPolicyHolders = async (sql: Db, projectId: string, limit: number): Promise<AgentRow[]> => [
   ...(await sql<AgentRow[]>`
-    select ${columns(sql)} from agents where project_id = ${projectId} and policy is not null order by id limit ${limit}`),
+    select ${columns(sql)} from agents
+    where project_id = ${projectId} and policy is not null
+    order by id limit ${limit}`),
 ]
 
 export type AgentName = { projectId: string; agentId: string }
@@ -46,16 +56,21 @@ export type AgentName = { projectId: string; agentId: string }
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
 export async function lockAgents(tx: Db, names: readonly AgentName[]): Promise<AgentRow[]> {
   const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
-  const [projects, ids] = [column(distinct.map((it) => it.projectId)), column(distinct.map((it) => it.agentId))]
-  // Those that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
+  const named = rowsOf(tx, distinct, {
+    'project_id text': (it) => it.projectId,
+    'id text': (it) => it.agentId,
+  })
+  // Missing rows are inserted before the first one is locked: whoever inserts holds nothing that another may wait for.
   const [, found] = await Promise.all([
     tx`
-      insert into agents (project_id, id) select * from unnest(${projects}::text[], ${ids}::text[]) as t (project_id, id)
+      insert into agents (project_id, id)
+      select * from ${named}
       where not exists (select from agents a where (a.project_id, a.id) = (t.project_id, t.id))
-      order by project_id collate "C", id collate "C" on conflict do nothing`,
+      order by project_id collate "C", id collate "C"
+      on conflict do nothing`,
     tx<AgentRow[]>`
       select ${columns(tx)} from agents
-      where (project_id, id) in (select * from unnest(${projects}::text[], ${ids}::text[]))
+      where (project_id, id) in (select * from ${named})
       order by project_id, id for update`,
   ])
   return [...found]
@@ -87,11 +102,31 @@ export async function insertPolicy(
   const policy = JSON.stringify(it.policy)
   const [row] = await tx<PolicyRow[]>`
     with put as (
-      update agents set policy_version = policy_version + 1, policy_mode = ${it.mode}, policy = ${policy}::text::jsonb, updated_at = clock_timestamp()
-      where project_id = ${projectId} and id = ${agentId} returning policy_version
+      update agents
+      set
+        policy_version = policy_version + 1,
+        policy_mode = ${it.mode},
+        policy = ${policy}::text::jsonb,
+        updated_at = clock_timestamp()
+      where project_id = ${projectId} and id = ${agentId}
+      returning policy_version
     )
-    insert into agent_policies (project_id, agent_id, version, mode, policy, created_by)
-    select ${projectId}, ${agentId}, policy_version, ${it.mode}, ${policy}::text::jsonb, ${it.createdBy} from put
+    insert into agent_policies (
+      project_id,
+      agent_id,
+      version,
+      mode,
+      policy,
+      created_by
+    )
+    select
+      ${projectId},
+      ${agentId},
+      policy_version,
+      ${it.mode},
+      ${policy}::text::jsonb,
+      ${it.createdBy}
+    from put
     returning ${policyColumns(tx)}`
   return row!
 }
@@ -104,6 +139,8 @@ export const listPolicies = async (
 ): Promise<PolicyRow[]> => [
   ...(await sql<PolicyRow[]>`
     select ${policyColumns(sql)} from agent_policies
-    where project_id = ${projectId} and agent_id = ${agentId} ${before === undefined ? sql`` : sql`and version < ${before}`}
+    where project_id = ${projectId}
+      and agent_id = ${agentId}
+      ${before === undefined ? sql`` : sql`and version < ${before}`}
     order by version desc limit ${limit}`),
 ]

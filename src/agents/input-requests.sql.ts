@@ -1,12 +1,12 @@
 // What people are asked: approvals and feedback, pending until somebody answers or their time is over.
 import { actorName } from '#log/actor-name.sql.ts'
-import { column } from '#postgres/column.ts'
 import { jsonText } from '#postgres/json.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type InputKind = 'approval' | 'feedback'
 export type InputState = 'pending' | 'answered' | 'expired' | 'canceled'
-/** What was answered, or stands in for it: `approved` for approvals, `feedback` for feedback, and the params as they are then. */
+/** The answer, or the default in its place: `approved` of an approval, `feedback` of feedback, and the params then. */
 export type InputAnswer = { approved?: boolean; feedback?: unknown; params?: Record<string, unknown> }
 
 export type InputRow = {
@@ -37,12 +37,28 @@ export type InputRow = {
 }
 
 const columns = (sql: Db) => sql`
-  i.id, i.project_id as "projectId", i.run_id as "runUuid",
-  (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId", i.agent_id as "agentId",
-  i.authorization_id as "authorizationId", i.event_id as "eventId", i.kind, i.prompt, i.params, i.editable_params as "editableParams", i.schema,
-  i.on_expiry as "onExpiry", i.default_answer as "defaultAnswer", i.state, i.answer, i.answered_by_type as "answeredByType",
-  i.answered_by_id as "answeredById", ${actorName(sql, 'i.answered_by')} as "answeredByName",
-  i.created_at as "createdAt", i.answered_at as "answeredAt", i.expires_at as "expiresAt"
+  i.id,
+  i.project_id as "projectId",
+  i.run_id as "runUuid",
+  (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId",
+  i.agent_id as "agentId",
+  i.authorization_id as "authorizationId",
+  i.event_id as "eventId",
+  i.kind,
+  i.prompt,
+  i.params,
+  i.editable_params as "editableParams",
+  i.schema,
+  i.on_expiry as "onExpiry",
+  i.default_answer as "defaultAnswer",
+  i.state,
+  i.answer,
+  i.answered_by_type as "answeredByType",
+  i.answered_by_id as "answeredById",
+  ${actorName(sql, 'i.answered_by')} as "answeredByName",
+  i.created_at as "createdAt",
+  i.answered_at as "answeredAt",
+  i.expires_at as "expiresAt"
   from input_requests i`
 
 export type NewInputRequest = Pick<
@@ -66,18 +82,55 @@ export type NewInputRequest = Pick<
 }
 
 export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) => tx`
-  insert into input_requests (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable_params, schema, on_expiry,
-    default_answer, state, expires_at)
-  select id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params::jsonb,
-    array(select jsonb_array_elements_text(editable::jsonb)), schema::jsonb, on_expiry, default_answer::jsonb, 'pending',
+  insert into input_requests (
+    id,
+    project_id,
+    run_id,
+    agent_id,
+    authorization_id,
+    event_id,
+    kind,
+    prompt,
+    params,
+    editable_params,
+    schema,
+    on_expiry,
+    default_answer,
+    state,
+    expires_at
+  )
+  select
+    id,
+    project_id,
+    run_id,
+    agent_id,
+    authorization_id,
+    event_id,
+    kind,
+    prompt,
+    params::jsonb,
+    array(select jsonb_array_elements_text(editable::jsonb)),
+    schema::jsonb,
+    on_expiry,
+    default_answer::jsonb,
+    'pending',
     clock_timestamp() + secs * interval '1 s'
-  from unnest(${column(rows.map((it) => it.id))}::uuid[], ${column(rows.map((it) => it.projectId))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
-    ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.authorizationId))}::uuid[], ${column(rows.map((it) => it.eventId))}::uuid[], ${column(rows.map((it) => it.kind))}::text[],
-    ${column(rows.map((it) => it.prompt))}::text[], ${column(rows.map((it) => jsonText(it.params)))}::text[],
-    ${column(rows.map((it) => JSON.stringify(it.editableParams)))}::text[], ${column(rows.map((it) => jsonText(it.schema ?? undefined)))}::text[],
-    ${column(rows.map((it) => it.onExpiry))}::text[], ${column(rows.map((it) => jsonText(it.defaultAnswer ?? undefined)))}::text[],
-    ${column(rows.map((it) => it.expiresInSecs))}::float8[]
-  ) as t (id, project_id, run_id, agent_id, authorization_id, event_id, kind, prompt, params, editable, schema, on_expiry, default_answer, secs)`
+  from ${rowsOf(tx, rows, {
+    'id uuid': (it) => it.id,
+    'project_id text': (it) => it.projectId,
+    'run_id uuid': (it) => it.runId,
+    'agent_id text': (it) => it.agentId,
+    'authorization_id uuid': (it) => it.authorizationId,
+    'event_id uuid': (it) => it.eventId,
+    'kind text': (it) => it.kind,
+    'prompt text': (it) => it.prompt,
+    'params text': (it) => jsonText(it.params),
+    'editable text': (it) => JSON.stringify(it.editableParams),
+    'schema text': (it) => jsonText(it.schema ?? undefined),
+    'on_expiry text': (it) => it.onExpiry,
+    'default_answer text': (it) => jsonText(it.defaultAnswer ?? undefined),
+    'secs float8': (it) => it.expiresInSecs,
+  })}`
 
 export async function findInputRequest(sql: Db, projectId: string, id: string): Promise<InputRow | undefined> {
   const [row] = await sql<InputRow[]>`select ${columns(sql)} where i.id = ${id} and i.project_id = ${projectId}`
@@ -103,8 +156,13 @@ export type InputEnd = {
 }
 
 export const endInputRequest = (tx: Db, id: string, end: InputEnd) => tx`
-  update input_requests set state = ${end.state}, answer = ${jsonText(end.answer ?? undefined)}::text::jsonb, answered_by_type = ${end.by.type},
-    answered_by_id = ${end.by.id}, answered_at = date_trunc('milliseconds', clock_timestamp())
+  update input_requests
+  set
+    state = ${end.state},
+    answer = ${jsonText(end.answer ?? undefined)}::text::jsonb,
+    answered_by_type = ${end.by.type},
+    answered_by_id = ${end.by.id},
+    answered_at = date_trunc('milliseconds', clock_timestamp())
   where id = ${id}`
 
 export async function countPending(sql: Db, runId: string): Promise<number> {
@@ -116,7 +174,9 @@ export async function countPending(sql: Db, runId: string): Promise<number> {
 /** All requests of some runs, oldest first. */
 export const readInputsOfRuns = async (sql: Db, runIds: readonly string[]): Promise<InputRow[]> => [
   ...(await sql<InputRow[]>`
-    select ${columns(sql)} where i.run_id = any(${runIds as string[]}::uuid[]) order by i.created_at, i.id limit 10000`),
+    select ${columns(sql)}
+    where i.run_id = any(${runIds as string[]}::uuid[])
+    order by i.created_at, i.id limit 10000`),
 ]
 
 /** What these runs still ask, oldest first; of many questions the first. */
@@ -141,12 +201,16 @@ export type InputFilter = {
   limit: number
 }
 
+/** 'pending' is part of the text, so that the planner knows that the index of pending requests serves it. */
+const inState = (sql: Db, state: InputState) =>
+  state === 'pending' ? sql`and i.state = 'pending'` : sql`and i.state = ${state}`
+
 /** The latest first. */
 export const listInputRequests = async (sql: Db, it: InputFilter): Promise<InputRow[]> => [
   ...(await sql<InputRow[]>`
     select ${columns(sql)}
     where i.project_id = ${it.projectId}
-      ${it.state === undefined ? sql`` : it.state === 'pending' ? sql`and i.state = 'pending'` : sql`and i.state = ${it.state}`}
+      ${it.state === undefined ? sql`` : inState(sql, it.state)}
       ${it.kind === undefined ? sql`` : sql`and i.kind = ${it.kind}`}
       ${it.agentId === undefined ? sql`` : sql`and i.agent_id = ${it.agentId}`}
       ${it.runId === undefined ? sql`` : sql`and i.run_id = ${it.runId}`}
@@ -157,7 +221,9 @@ export const listInputRequests = async (sql: Db, it: InputFilter): Promise<Input
 /** Requests whose time is over. */
 export const readExpiredInputs = async (sql: Db, limit: number): Promise<InputRow[]> => [
   ...(await sql<InputRow[]>`
-    select ${columns(sql)} where i.state = 'pending' and i.expires_at <= clock_timestamp() order by i.expires_at limit ${limit}`),
+    select ${columns(sql)}
+    where i.state = 'pending' and i.expires_at <= clock_timestamp()
+    order by i.expires_at limit ${limit}`),
 ]
 
 export async function nextInputInMs(sql: Db): Promise<number | undefined> {

@@ -2,6 +2,7 @@
 // the progress are committed together.
 import type { Actor, ActorType } from '#core/event.ts'
 import type { OperationKind, OperationProblem, OperationState } from '#core/operation.ts'
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
 import type { RunPlace } from '#run-state/read/list-runs.sql.ts'
@@ -34,9 +35,28 @@ export type OperationRow = {
 }
 
 const columns = (sql: Db) => sql`
-  id, project_id as "projectId", kind, filter, conditions, max_runs as "maxRuns", reason, actor_type as "actorType", actor_id as "actorId",
-  state, matched, done, skipped, expected, problems, runs_before as "runsBefore", after_created_at as "afterCreatedAt", after_id as "afterId",
-  failures, error, created_at as "createdAt", finished_at as "finishedAt",
+  id,
+  project_id as "projectId",
+  kind,
+  filter,
+  conditions,
+  max_runs as "maxRuns",
+  reason,
+  actor_type as "actorType",
+  actor_id as "actorId",
+  state,
+  matched,
+  done,
+  skipped,
+  expected,
+  problems,
+  runs_before as "runsBefore",
+  after_created_at as "afterCreatedAt",
+  after_id as "afterId",
+  failures,
+  error,
+  created_at as "createdAt",
+  finished_at as "finishedAt",
   (extract(epoch from coalesce(finished_at, clock_timestamp()) - created_at) * 1000)::float8 as "elapsedMs"`
 
 export type NewOperation = {
@@ -53,9 +73,18 @@ export type NewOperation = {
 
 export async function insertOperation(sql: Db, it: NewOperation): Promise<OperationRow> {
   const [row] = await sql<OperationRow[]>`
-    insert into operations (id, project_id, kind, filter, conditions, max_runs, reason, actor_type, actor_id, expected)
-    values (${it.id}, ${it.projectId}, ${it.kind}, ${JSON.stringify(it.filter)}::text::jsonb, ${JSON.stringify(it.conditions)}::text::jsonb,
-      ${it.maxRuns ?? null}, ${it.reason ?? null}, ${it.actor.type}, ${it.actor.id}, ${it.expected ?? null})
+    insert into operations ${valuesOf(sql, {
+      id: it.id,
+      project_id: it.projectId,
+      kind: it.kind,
+      filter: sql`${JSON.stringify(it.filter)}::text::jsonb`,
+      conditions: sql`${JSON.stringify(it.conditions)}::text::jsonb`,
+      max_runs: it.maxRuns ?? null,
+      reason: it.reason ?? null,
+      actor_type: it.actor.type,
+      actor_id: it.actor.id,
+      expected: it.expected ?? null,
+    })}
     returning ${columns(sql)}`
   return row!
 }
@@ -72,7 +101,8 @@ type Page = { after?: RunPlace | undefined; limit: number }
 export const listOperations = async (sql: Db, projectId: string, { after, limit }: Page): Promise<OperationRow[]> => [
   ...(await sql<OperationRow[]>`
     select ${columns(sql)} from operations
-    where project_id = ${projectId} ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
+    where project_id = ${projectId}
+      ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
     order by created_at desc, id desc limit ${limit}`),
 ]
 
@@ -101,8 +131,14 @@ export type Progress = {
 
 /** A page more; the operation goes to the end of the line. */
 export const saveProgress = (sql: Db, id: string, { done, skipped, problems, after }: Progress) => sql`
-  update operations set done = done + ${done}, skipped = skipped + ${skipped}, matched = matched + ${done + skipped},
-    problems = ${JSON.stringify(problems)}::text::jsonb, failures = 0, turn_at = clock_timestamp(),
+  update operations
+  set
+    done = done + ${done},
+    skipped = skipped + ${skipped},
+    matched = matched + ${done + skipped},
+    problems = ${JSON.stringify(problems)}::text::jsonb,
+    failures = 0,
+    turn_at = clock_timestamp(),
     after_created_at = coalesce(${after?.createdAt ?? null}::timestamptz, after_created_at),
     after_id = coalesce(${after?.id ?? null}::uuid, after_id)
   where id = ${id}`
@@ -112,8 +148,10 @@ type End = { state: Exclude<OperationState, 'running'>; error?: string }
 /** The operation as it ended; undefined when it was over already. */
 export async function endOperation(sql: Db, id: string, { state, error }: End): Promise<OperationRow | undefined> {
   const [row] = await sql<OperationRow[]>`
-    update operations set state = ${state}, error = ${error ?? null}, finished_at = date_trunc('milliseconds', clock_timestamp())
-    where id = ${id} and state = 'running' returning ${columns(sql)}`
+    update operations
+    set state = ${state}, error = ${error ?? null}, finished_at = date_trunc('milliseconds', clock_timestamp())
+    where id = ${id} and state = 'running'
+    returning ${columns(sql)}`
   return row
 }
 

@@ -29,24 +29,71 @@ export type NewDispatch = Omit<DispatchRow, 'id' | 'startedAt' | 'recordedAt'> &
 export async function insertDispatch(db: Db, it: NewDispatch, keepMax: number): Promise<void> {
   await db`
     with written as (
-      insert into run_dispatches (id, run_id, attempt, owner, url, request_headers, request_bytes, status, response_headers, response_bytes,
-        error, error_code, trace, started_at)
-      select ${newId()}::uuid, id, ${it.attempt}::int, ${it.owner}::text, ${it.url}::text, ${jsonText(it.requestHeaders)}::text::jsonb,
-        ${it.requestBytes}::int, ${it.status}::int, ${it.responseHeaders && jsonText(it.responseHeaders)}::text::jsonb, ${it.responseBytes}::int,
-        ${it.error}::text, ${it.errorCode}::text, ${it.trace && jsonText(it.trace)}::text::jsonb,
+      insert into run_dispatches (
+        id,
+        run_id,
+        attempt,
+        owner,
+        url,
+        request_headers,
+        request_bytes,
+        status,
+        response_headers,
+        response_bytes,
+        error,
+        error_code,
+        trace,
+        started_at
+      )
+      select
+        ${newId()}::uuid,
+        id,
+        ${it.attempt}::int,
+        ${it.owner}::text,
+        ${it.url}::text,
+        ${jsonText(it.requestHeaders)}::text::jsonb,
+        ${it.requestBytes}::int,
+        ${it.status}::int,
+        ${it.responseHeaders && jsonText(it.responseHeaders)}::text::jsonb,
+        ${it.responseBytes}::int,
+        ${it.error}::text,
+        ${it.errorCode}::text,
+        ${it.trace && jsonText(it.trace)}::text::jsonb,
         clock_timestamp() - ${it.agoMs}::float8 * interval '1 ms'
-      from runs where id = ${it.runId}::uuid
+      from runs
+      where id = ${it.runId}::uuid
     )
     -- The new row is not seen here, and is one of those that stay.
-    delete from run_dispatches where run_id = ${it.runId}::uuid and id = any(array(
-      select id from run_dispatches where run_id = ${it.runId}::uuid order by created_at desc, id desc offset ${keepMax - 1}::int))`
+    delete from run_dispatches
+    where run_id = ${it.runId}::uuid
+      and id = any(
+        array(
+          select id from run_dispatches
+          where run_id = ${it.runId}::uuid
+          order by created_at desc, id desc offset ${keepMax - 1}::int
+        )
+      )`
 }
 
 /** In the order in which they were made. */
 export const listDispatches = async (db: Db, runId: string): Promise<DispatchRow[]> => [
   ...(await db<DispatchRow[]>`
-    select id, attempt, owner, url, request_headers as "requestHeaders", request_bytes as "requestBytes", status,
-      response_headers as "responseHeaders", response_bytes as "responseBytes", error, error_code as "errorCode", trace,
-      started_at as "startedAt", created_at as "recordedAt"
-    from run_dispatches where run_id = ${runId} order by created_at, id`),
+    select
+      id,
+      attempt,
+      owner,
+      url,
+      request_headers as "requestHeaders",
+      request_bytes as "requestBytes",
+      status,
+      response_headers as "responseHeaders",
+      response_bytes as "responseBytes",
+      error,
+      error_code as "errorCode",
+      trace,
+      started_at as "startedAt",
+      created_at as "recordedAt"
+    from run_dispatches
+    where run_id = ${runId}
+    order by created_at, id`),
 ]

@@ -22,12 +22,17 @@ export async function finishFile(
 ): Promise<FileRow | undefined> {
   const [row] = await sql<FileRow[]>`
     with counted as (
-      insert into file_sums as s (project_id, n, bytes) values (${projectId}, 1, ${size})
+      insert into file_sums as s (project_id, n, bytes)
+      values (${projectId}, 1, ${size})
       on conflict (project_id) do update set n = s.n + 1, bytes = s.bytes + excluded.bytes
-        where s.n < ${filesMax} and s.bytes + excluded.bytes <= ${bytesMax}
+      where s.n < ${filesMax} and s.bytes + excluded.bytes <= ${bytesMax}
       returning project_id
     )
-    update files set size = ${size} where id = ${id} and size is null and exists (select from counted) returning ${columns(sql)}`
+    update files set size = ${size}
+    where id = ${id}
+      and size is null
+      and exists (select from counted)
+    returning ${columns(sql)}`
   return row
 }
 
@@ -43,7 +48,9 @@ export async function readFileSum(sql: Db, projectId: string): Promise<{ n: numb
 export const readFiles = async (sql: Db, projectId: string, ids: readonly string[]): Promise<FileRow[]> => [
   ...(await sql<FileRow[]>`
     select ${columns(sql)} from files
-    where id = any(${ids as string[]}::uuid[]) and project_id = ${projectId} and size is not null`),
+    where id = any(${ids as string[]}::uuid[])
+      and project_id = ${projectId}
+      and size is not null`),
 ]
 
 /** One chunk of a file, numbered from 0; undefined when the file was deleted. */
@@ -72,6 +79,9 @@ export async function deleteFile(sql: Db, projectId: string, id: string): Promis
 export const readAbandonedFiles = async (sql: Db, projectId: string, limit: number): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
-      select id from files where project_id = ${projectId} and size is null and created_at < now() - interval '1 hour'
+      select id from files
+      where project_id = ${projectId}
+        and size is null
+        and created_at < now() - interval '1 hour'
       order by created_at limit ${limit}`
   ).map((row) => row.id)

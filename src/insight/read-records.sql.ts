@@ -1,6 +1,5 @@
 // All that one run left behind, for those who look into it: each kind within a count and a number of bytes, since a
 // run may have left gigabytes. Where there is more, the oldest are left out, and it is said.
-
 import { cutByBytes, deltaColumns, eventColumns, type LogDelta, type LogEvent } from '#log/event-columns.sql.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -62,8 +61,16 @@ export const readLatestCheckpoints = (sql: Db, runId: string, bounds: Bounds): P
     sql,
     {
       found: sql`
-        select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints
-        where run_id = ${runId} order by number desc limit ${bounds.limit + 1}::int`,
+        select
+          id,
+          number,
+          attempt,
+          source,
+          state,
+          created_at as "createdAt"
+        from run_checkpoints
+        where run_id = ${runId}
+        order by number desc limit ${bounds.limit + 1}::int`,
       order: 'number desc',
       sized: ['state'],
     },
@@ -82,8 +89,20 @@ type OfToolCalls = { order: 'sequence' | 'sequence desc'; bounds: Bounds }
 
 function readToolCalls(sql: Db, runId: string, { order, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
   const found = sql`
-    select id, sequence, attempt, tool_name as "toolName", step, input, output, duration_ms as "durationMs", status, created_at as "createdAt"
-    from run_tool_calls where run_id = ${runId} order by ${sql.unsafe(order)} limit ${bounds.limit + 1}::int`
+    select
+      id,
+      sequence,
+      attempt,
+      tool_name as "toolName",
+      step,
+      input,
+      output,
+      duration_ms as "durationMs",
+      status,
+      created_at as "createdAt"
+    from run_tool_calls
+    where run_id = ${runId}
+    order by ${sql.unsafe(order)} limit ${bounds.limit + 1}::int`
   return readWithin(sql, { found, order, sized: ['input', 'output'] }, bounds)
 }
 
@@ -124,11 +143,17 @@ export type RunSummary = Pick<
 /** The runs that this one spawned, the first one first. */
 export async function readChildSummaries(sql: Db, runId: string, limit: number): Promise<Records<RunSummary>> {
   const rows = await sql<RunSummary[]>`
-    select r.id, coalesce(r.client_id, r.id::text) as "publicId", j.slug as "jobSlug", s.state, s.attempt,
-      r.lineage_depth as "lineageDepth", r.created_at as "createdAt"
-    from (
-      select * from runs where parent_run_id = ${runId} order by created_at, id limit ${limit + 1}::int
-    ) r join run_states s on s.run_id = r.id left join jobs j on j.id = r.job_id
+    select
+      r.id,
+      coalesce(r.client_id, r.id::text) as "publicId",
+      j.slug as "jobSlug",
+      s.state,
+      s.attempt,
+      r.lineage_depth as "lineageDepth",
+      r.created_at as "createdAt"
+    from (select * from runs where parent_run_id = ${runId} order by created_at, id limit ${limit + 1}::int) r
+    join run_states s on s.run_id = r.id
+    left join jobs j on j.id = r.job_id
     order by r.created_at, r.id`
   return { rows: rows.slice(0, limit), cut: rows.length > limit }
 }

@@ -37,14 +37,17 @@ export async function insertDependency(
 /** By its own id, or by the id of the job that it points at. */
 export async function deleteDependency(sql: Db, jobId: string, dependency: string): Promise<DependencyRow | undefined> {
   const [row] = await sql<DependencyRow[]>`
-    delete from job_dependencies d where d.job_id = ${jobId} and (d.id = ${dependency} or d.depends_on_job_id = ${dependency})
+    delete from job_dependencies d
+    where d.job_id = ${jobId}
+      and (d.id = ${dependency} or d.depends_on_job_id = ${dependency})
     returning ${columns(sql)}`
   return row
 }
 
 /** Writes down how many dependencies the job has, and locks its row: triggers compare the number. */
 export const countDependencies = (sql: Db, jobId: string) => sql`
-  update jobs set dependencies = (select count(*) from job_dependencies where job_id = ${jobId}), updated_at = clock_timestamp()
+  update jobs
+  set dependencies = (select count(*) from job_dependencies where job_id = ${jobId}), updated_at = clock_timestamp()
   where id = ${jobId}`
 
 /** A job that is no more waits for nothing. */
@@ -101,8 +104,11 @@ export async function readDependencyStandings(
 function withKey(sql: Db, matchKey: string) {
   const key = matchKey.slice(2)
   return sql`
-    select r.id, s.state from runs r join run_states s on s.run_id = r.id
-    where r.job_id = d.depends_on_job_id and s.state = any(${OVER_STATES as string[]}::text[])
+    select r.id, s.state
+    from runs r
+    join run_states s on s.run_id = r.id
+    where r.job_id = d.depends_on_job_id
+      and s.state = any(${OVER_STATES as string[]}::text[])
       and ${
         matchKey.startsWith('i:')
           ? sql`r.idempotency_key = ${key}`
@@ -115,15 +121,26 @@ function withKey(sql: Db, matchKey: string) {
 /** The end that is remembered, unless that run was redriven since; then the latest among the newest runs. */
 const remembered = (sql: Db) => sql`
   select * from (
-    (select e.run_id as id, coalesce(s.state, e.state) as state from job_ends e left join run_states s on s.run_id = e.run_id
-     where e.job_id = d.depends_on_job_id and coalesce(s.state, e.state) = any(${OVER_STATES as string[]}::text[]))
+    (
+      select e.run_id as id, coalesce(s.state, e.state) as state
+      from job_ends e
+      left join run_states s on s.run_id = e.run_id
+      where e.job_id = d.depends_on_job_id
+        and coalesce(s.state, e.state) = any(${OVER_STATES as string[]}::text[])
+    )
     union all
-    (select r.id, s.state from (
-       select id, created_at from runs where job_id = d.depends_on_job_id order by created_at desc, id desc limit ${LOOKED_AT_MAX}
-     ) r join run_states s on s.run_id = r.id
-     where s.state = any(${OVER_STATES as string[]}::text[])
-     order by r.created_at desc limit 1)
-  ) known limit 1`
+    (
+      select r.id, s.state from (
+        select id, created_at from runs
+        where job_id = d.depends_on_job_id
+        order by created_at desc, id desc limit ${LOOKED_AT_MAX}
+      ) r
+      join run_states s on s.run_id = r.id
+      where s.state = any(${OVER_STATES as string[]}::text[])
+      order by r.created_at desc limit 1
+    )
+  ) known
+  limit 1`
 
 /** Remembers the latest end of a job that others begin to depend on: from now on every end is. */
 export const rememberLatestEnd = (sql: Db, jobId: string) => sql`
@@ -142,6 +159,8 @@ export const lockDependencies = (sql: Db, projectId: string) =>
 export const readDependents = async (sql: Db, jobId: string): Promise<string[]> =>
   (
     await sql<{ slug: string }[]>`
-      select j.slug from jobs j where j.id = any(array(select job_id from job_dependencies where depends_on_job_id = ${jobId}))
-        and j.deleted_at is null order by j.slug limit 100`
+      select j.slug from jobs j
+      where j.id = any(array(select job_id from job_dependencies where depends_on_job_id = ${jobId}))
+        and j.deleted_at is null
+      order by j.slug limit 100`
   ).map((row) => row.slug)

@@ -1,8 +1,8 @@
 // Jobs and their versions. The row of a job says what every trigger and claim asks for; its versions never change.
-
 import type { JobDefinition } from '#core/job.ts'
 import { isUuid } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
+import { valuesOf } from '#postgres/rows.ts'
 import { type Db, joined } from '#postgres/sql.ts'
 
 export type JobRow = {
@@ -33,10 +33,22 @@ export type JobVersionRow = {
 }
 
 const columns = (sql: Db) => sql`
-  j.id, j.project_id as "projectId", j.slug, j.version, v.id as "versionId", v.definition, j.signing_secret as "signingSecret",
-  j.paused_at as "pausedAt", j.pause_reason as "pauseReason", j.deleted_at as "deletedAt", j.next_cron_at as "nextCronAt", j.dependencies,
-  j.created_at as "createdAt", j.updated_at as "updatedAt"
-  from jobs j join job_versions v on v.job_id = j.id and v.version = j.version`
+  j.id,
+  j.project_id as "projectId",
+  j.slug,
+  j.version,
+  v.id as "versionId",
+  v.definition,
+  j.signing_secret as "signingSecret",
+  j.paused_at as "pausedAt",
+  j.pause_reason as "pauseReason",
+  j.deleted_at as "deletedAt",
+  j.next_cron_at as "nextCronAt",
+  j.dependencies,
+  j.created_at as "createdAt",
+  j.updated_at as "updatedAt"
+  from jobs j
+  join job_versions v on v.job_id = j.id and v.version = j.version`
 
 /** By id or by slug. Deleted jobs are found by neither. */
 export async function findJob(
@@ -46,7 +58,8 @@ export async function findJob(
 ): Promise<JobRow | undefined> {
   const [row] = await sql<JobRow[]>`
     select ${columns(sql)}
-    where j.project_id = ${projectId} and j.deleted_at is null
+    where j.project_id = ${projectId}
+      and j.deleted_at is null
       and ${'id' in job ? sql`j.id = ${job.id}` : sql`j.slug = ${job.slug}`}`
   return row
 }
@@ -70,7 +83,8 @@ export type JobFilter = {
 export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> => [
   ...(await sql<JobRow[]>`
     select ${columns(sql)}
-    where j.project_id = ${filter.projectId} and j.deleted_at is null
+    where j.project_id = ${filter.projectId}
+      and j.deleted_at is null
       ${filter.slug === undefined ? sql`` : sql`and j.slug = ${filter.slug}`}
       ${filter.execution === undefined ? sql`` : sql`and j.execution = ${filter.execution}`}
       ${joined(
@@ -82,9 +96,12 @@ export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> =>
           return sql`and (${each.reduce((all, one) => sql`${all} or ${one}`)})`
         }),
       )}
-      ${filter.after ? sql`and (j.created_at, j.id) < (${filter.after.createdAt}::timestamptz, ${filter.after.id}::uuid)` : sql``}
+      ${filter.after ? isAfter(sql, filter.after) : sql``}
     order by j.created_at desc, j.id desc limit ${filter.limit}`),
 ]
+
+const isAfter = (sql: Db, { createdAt, id }: NonNullable<JobFilter['after']>) =>
+  sql`and (j.created_at, j.id) < (${createdAt}::timestamptz, ${id}::uuid)`
 
 export type NewJob = {
   id: string
@@ -101,9 +118,20 @@ export type NewJob = {
 export async function insertJob(sql: Db, job: NewJob): Promise<boolean> {
   const { definition: it } = job
   const [row] = await sql`
-    insert into jobs (id, project_id, slug, version, execution, queue, enabled, when_paused, max_concurrency, max_concurrency_per_key, signing_secret, next_cron_at)
-    values (${job.id}, ${job.projectId}, ${job.slug}, 1, ${it.execution}, ${it.queue}, ${it.enabled}, ${it.whenPaused}, ${it.maxConcurrency},
-      ${it.maxConcurrencyPerKey}, ${job.signingSecret}, ${job.nextCronAt ?? null})
+    insert into jobs ${valuesOf(sql, {
+      id: job.id,
+      project_id: job.projectId,
+      slug: job.slug,
+      version: sql`1`,
+      execution: it.execution,
+      queue: it.queue,
+      enabled: it.enabled,
+      when_paused: it.whenPaused,
+      max_concurrency: it.maxConcurrency,
+      max_concurrency_per_key: it.maxConcurrencyPerKey,
+      signing_secret: job.signingSecret,
+      next_cron_at: job.nextCronAt ?? null,
+    })}
     on conflict (project_id, slug) where deleted_at is null do nothing
     returning id`
   if (!row) return false
@@ -124,11 +152,22 @@ export async function changeJob(
 ): Promise<boolean> {
   const { definition } = it
   const [row] = await sql`
-    update jobs set version = ${it.version}, slug = ${it.slug}, execution = ${definition.execution}, queue = ${definition.queue}, enabled = ${definition.enabled},
-      when_paused = ${definition.whenPaused}, max_concurrency = ${definition.maxConcurrency}, max_concurrency_per_key = ${definition.maxConcurrencyPerKey},
+    update jobs
+    set
+      version = ${it.version},
+      slug = ${it.slug},
+      execution = ${definition.execution},
+      queue = ${definition.queue},
+      enabled = ${definition.enabled},
+      when_paused = ${definition.whenPaused},
+      max_concurrency = ${definition.maxConcurrency},
+      max_concurrency_per_key = ${definition.maxConcurrencyPerKey},
       signing_secret = coalesce(${it.signingSecret ?? null}, signing_secret),
-      next_cron_at = ${it.nextCronAt === 'as it is' ? sql`next_cron_at` : sql`${it.nextCronAt ?? null}`}, updated_at = clock_timestamp()
-    where id = ${it.jobId} and version = ${it.version - 1} and deleted_at is null
+      next_cron_at = ${it.nextCronAt === 'as it is' ? sql`next_cron_at` : sql`${it.nextCronAt ?? null}`},
+      updated_at = clock_timestamp()
+    where id = ${it.jobId}
+      and version = ${it.version - 1}
+      and deleted_at is null
     returning id`
   if (!row) return false
   await insertVersion(sql, it)
@@ -142,10 +181,19 @@ export async function setPaused(
   pause: { reason: string | undefined } | undefined,
 ): Promise<boolean> {
   const [row] = await (pause
-    ? sql`update jobs set paused_at = clock_timestamp(), pause_reason = ${pause.reason ?? null}, updated_at = clock_timestamp()
-          where id = ${jobId} and paused_at is null and deleted_at is null returning id`
-    : sql`update jobs set paused_at = null, pause_reason = null, updated_at = clock_timestamp()
-          where id = ${jobId} and paused_at is not null and deleted_at is null returning id`)
+    ? sql`
+      update jobs
+      set paused_at = clock_timestamp(), pause_reason = ${pause.reason ?? null}, updated_at = clock_timestamp()
+      where id = ${jobId}
+        and paused_at is null
+        and deleted_at is null
+      returning id`
+    : sql`
+      update jobs set paused_at = null, pause_reason = null, updated_at = clock_timestamp()
+      where id = ${jobId}
+        and paused_at is not null
+        and deleted_at is null
+      returning id`)
   return row !== undefined
 }
 

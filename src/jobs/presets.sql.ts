@@ -1,12 +1,19 @@
 // Presets of a project. One of its own takes the place of the built-in one of the same name.
 import { MACHINE_PRESETS, type Preset } from '#core/preset.ts'
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** `updatedAt` is null for one that is built in. */
 export type PresetRow = Preset & { updatedAt: Date | null }
 
 const columns = (sql: Db) => sql`
-  name, description, queue, timeout_secs as "timeoutSecs", max_attempts as "maxAttempts", environment, updated_at as "updatedAt"`
+  name,
+  description,
+  queue,
+  timeout_secs as "timeoutSecs",
+  max_attempts as "maxAttempts",
+  environment,
+  updated_at as "updatedAt"`
 
 const builtIn = (preset: Preset): PresetRow => ({ ...preset, updatedAt: null })
 
@@ -32,10 +39,22 @@ export const lockPresets = (tx: Db, projectId: string) =>
 
 export async function putPreset(sql: Db, projectId: string, it: Preset): Promise<PresetRow> {
   const [row] = await sql<PresetRow[]>`
-    insert into presets (project_id, name, description, queue, timeout_secs, max_attempts, environment)
-    values (${projectId}, ${it.name}, ${it.description}, ${it.queue}, ${it.timeoutSecs}, ${it.maxAttempts}, ${JSON.stringify(it.environment)}::text::jsonb)
-    on conflict (project_id, name) do update set description = excluded.description, queue = excluded.queue, timeout_secs = excluded.timeout_secs,
-      max_attempts = excluded.max_attempts, environment = excluded.environment, updated_at = date_trunc('milliseconds', now())
+    insert into presets ${valuesOf(sql, {
+      project_id: projectId,
+      name: it.name,
+      description: it.description,
+      queue: it.queue,
+      timeout_secs: it.timeoutSecs,
+      max_attempts: it.maxAttempts,
+      environment: sql`${JSON.stringify(it.environment)}::text::jsonb`,
+    })}
+    on conflict (project_id, name) do update set
+      description = excluded.description,
+      queue = excluded.queue,
+      timeout_secs = excluded.timeout_secs,
+      max_attempts = excluded.max_attempts,
+      environment = excluded.environment,
+      updated_at = date_trunc('milliseconds', now())
     returning ${columns(sql)}`
   return row!
 }

@@ -2,6 +2,7 @@
 // event_ids, and one that a server made holds its time, where a few block ranges can have it.
 import { column } from '#postgres/column.ts'
 import { normalizeId } from '#postgres/id.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { eventColumns, type LogEvent } from './event-columns.sql.ts'
 
@@ -20,8 +21,10 @@ export async function findEvent(sql: Db, projectId: string, id: string): Promise
     const to = new Date(madeAtMs + APART_MS_MAX).toISOString()
     const [near] = await sql<LogEvent[]>`
       select ${eventColumns(sql)} from events
-      where project_id = ${projectId} and id = ${id}::uuid
-        and recorded_at >= ${from}::timestamptz and recorded_at < ${to}::timestamptz`
+      where project_id = ${projectId}
+        and id = ${id}::uuid
+        and recorded_at >= ${from}::timestamptz
+        and recorded_at < ${to}::timestamptz`
     if (near) return near
   }
   const [anywhere] = await sql<LogEvent[]>`
@@ -38,7 +41,12 @@ export async function findChain(sql: Db, projectId: string, word: string): Promi
   if (id === word) return word
   const [row] = await sql<{ known: boolean }[]>`
     select exists (select from runs where project_id = ${projectId} and correlation_id = ${word})
-      or exists (select from events where project_id = ${projectId} and correlation_id = ${word} and run_id is null) as known`
+      or exists (
+        select from events
+        where project_id = ${projectId}
+          and correlation_id = ${word}
+          and run_id is null
+      ) as known`
   return row!.known ? word : id
 }
 
@@ -46,8 +54,8 @@ export async function findChain(sql: Db, projectId: string, word: string): Promi
 const APPENDED_WITHIN_MS = 5_000
 
 /**
- * The chains that events belong to, by the ids of the events. For those who write, and must not wait for a search: an
- * event whose id was made by a server is found around the time in it, unless its client said that it occurred at another.
+ * The chains that events belong to, by the ids of the events. For writers, who must not wait for a search: an event
+ * whose id a server made is found near the time in that id, unless its client said that it occurred at another time.
  */
 export async function readCorrelations(
   sql: Db,
@@ -60,20 +68,33 @@ export async function readCorrelations(
   })
   const rows = await sql<{ id: string; correlationId: string }[]>`
     select id, correlation_id as "correlationId" from events
-    where (project_id, occurred_at, position) in
-      (select project_id, occurred_at, position from event_ids where project_id = ${projectId} and id = any(${column(ids)}::uuid[]))
+    where (project_id, occurred_at, position) in (
+      select project_id, occurred_at, position from event_ids
+      where project_id = ${projectId} and id = any(${column(ids)}::uuid[])
+    )
     union all
     select made.id, near.correlation_id
-    from unnest(${column(timed.map((it) => it.id))}::uuid[], ${column(timed.map((it) => it.at))}::timestamptz[]) as made (id, at)
-      cross join lateral (
-        -- "offset 0": by time, and never by the ranges of ids, which tell nothing where clients make them.
-        select correlation_id from (
-          select id, correlation_id from events
-          where project_id = ${projectId} and occurred_at between made.at - ${APPENDED_WITHIN_MS}::float8 * interval '1 ms'
+    from ${rowsOf(
+      sql,
+      timed,
+      {
+        'id uuid': (it) => it.id,
+        'at timestamptz': (it) => it.at,
+      },
+      'made',
+    )}
+    cross join lateral (
+      -- "offset 0": by time, and never by the ranges of ids, which tell nothing where clients make them.
+      select correlation_id from (
+        select id, correlation_id from events
+        where project_id = ${projectId}
+          and occurred_at between made.at - ${APPENDED_WITHIN_MS}::float8 * interval '1 ms'
             and made.at + ${APPENDED_WITHIN_MS}::float8 * interval '1 ms'
-          offset 0
-        ) e where e.id = made.id limit 1
-      ) near`
+        offset 0
+      ) e
+      where e.id = made.id
+      limit 1
+    ) near`
   return new Map(rows.map(({ id, correlationId }) => [id, correlationId]))
 }
 

@@ -38,8 +38,14 @@ const ofRun = (sql: Db, { run }: NumberedEvents): Fragment => sql`
   run_id = ${run.id}::uuid and recorded_at >= ${run.createdAt.toISOString()}::timestamptz - interval '1 hour'`
 
 const ofEvents = (sql: Db, it: NumberedEvents): Fragment => sql`
-  ${ofRun(sql, it)} and type = any(${it.types as string[]}::text[])
-  and (type <> ${it.once} or sequence = (select sequence from events where ${ofRun(sql, it)} and type = ${it.once} order by sequence limit 1))`
+  ${ofRun(sql, it)}
+    and type = any(${it.types as string[]}::text[])
+    and (
+      type <> ${it.once}
+        or sequence = (
+          select sequence from events where ${ofRun(sql, it)} and type = ${it.once} order by sequence limit 1
+        )
+    )`
 
 /** Chunks that say something: the last one of a stream may only say that it is over. */
 const ofDeltas = (sql: Db, it: NumberedEvents): Fragment => sql`
@@ -64,18 +70,37 @@ export const readCallsOfPage = async (
 ): Promise<KeptCall[]> => [
   ...(await sql<KeptCall[]>`
     with stored as materialized (
-      select id, sequence, tool_name, step, input, output,
+      select
+        id,
+        sequence,
+        tool_name,
+        step,
+        input,
+        output,
         sum(coalesce(pg_column_size(input), 0) + coalesce(pg_column_size(output), 0)) over before as stored_before
-      from run_tool_calls where run_id = ${runId}::uuid and sequence = any(${column(sequences)}::bigint[])
+      from run_tool_calls
+      where run_id = ${runId}::uuid and sequence = any(${column(sequences)}::bigint[])
       window before as (order by sequence rows between unbounded preceding and 1 preceding)
     ), measured as (
       -- What is packed is measured only as far as the packed page reaches.
-      select id, sum(coalesce(octet_length(input::text), 0) + coalesce(octet_length(output::text), 0))
-        over (order by sequence rows between unbounded preceding and 1 preceding) as bytes_before
-      from stored where coalesce(stored_before, 0) < ${bytesMax}::bigint
+      select
+        id,
+        sum(
+          coalesce(octet_length(input::text), 0) + coalesce(octet_length(output::text), 0)
+        ) over (order by sequence rows between unbounded preceding and 1 preceding) as bytes_before
+      from stored
+      where coalesce(stored_before, 0) < ${bytesMax}::bigint
     ), fitting as (
       select id from measured where coalesce(bytes_before, 0) < ${bytesMax}::bigint
     )
-    select id, sequence, tool_name as "toolName", step, case when fits then input end as input, case when fits then output end as output, fits
-    from (select *, id in (select id from fitting) as fits from stored) calls order by sequence`),
+    select
+      id,
+      sequence,
+      tool_name as "toolName",
+      step,
+      case when fits then input end as input,
+      case when fits then output end as output,
+      fits
+    from (select *, id in (select id from fitting) as fits from stored) calls
+    order by sequence`),
 ]

@@ -1,6 +1,5 @@
 // The log and its deltas are cut by time: partitions are made ahead, and retention drops whole ones. There is no
 // default partition, since one that has rows blocks the making of the partition that they belong to.
-
 import type { Db, Sql } from '#postgres/sql.ts'
 import { uncountPartition } from './counts/fold-counts.sql.ts'
 
@@ -48,7 +47,8 @@ async function makeMissing(tx: Db): Promise<string[]> {
       const { name, from, to } = partitionAt(table, clock!.now.getTime() + step * days * DAY_MS)
       if (existing.has(name)) continue
       await tx.unsafe(
-        `create table ${name} partition of ${table} for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,
+        `create table ${name} partition of ${table}
+         for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,
       )
       made.push(name)
     }

@@ -28,7 +28,7 @@ export type FeedItem = {
   data: Record<string, unknown> | null
 }
 
-/** What such an event is about. A client may write an event of the same type; at OnceOnly it is about nothing but its run. */
+/** What such an event is about. Clients may write events of the same types; those are about nothing but their run. */
 export const aboutOf = (type: string): string => (type === EVENT_OF.policy_blocked ? 'agent' : type.split('.', 1)[0]!)
 
 /** Newest first, at most FEED_MAX of the last KEPT_DAYS days. */
@@ -36,14 +36,28 @@ export async function readFeed(sql: Db, projectId: string): Promise<FeedItem[]> 
   const types = [...FEED_OF.keys()]
   // The newest of each type are the first of their part of an index; a scan by time would pass over everything else.
   const rows = await sql<(Omit<FeedItem, 'type' | 'at'> & { type: string; at: Date })[]>`
-    select e.* from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about) cross join lateral (
-      select occurred_at as at, type, data->>'key' as key, lease_id as "leaseId", agent_id as "agentId", tool, data, position
+    select e.*
+    from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about)
+    cross join lateral (
+      select
+        occurred_at as at,
+        type,
+        data->>'key' as key,
+        lease_id as "leaseId",
+        agent_id as "agentId",
+        tool,
+        data,
+        position
       from events
-      where project_id = ${projectId} and ${hasRareType(sql)} and type = wanted.type and resource_type = wanted.about
+      where project_id = ${projectId}
+        and ${hasRareType(sql)}
+        and type = wanted.type
+        and resource_type = wanted.about
         and occurred_at > clock_timestamp() - ${KEPT_DAYS} * interval '1 day'
         and recorded_at > clock_timestamp() - ${KEPT_DAYS + 1} * interval '1 day'
       order by occurred_at desc, position desc limit ${FEED_MAX}
-    ) e order by e.at desc, e.position desc limit ${FEED_MAX}`
+    ) e
+    order by e.at desc, e.position desc limit ${FEED_MAX}`
   return rows.map(({ at, type, key, leaseId, agentId, tool, data }) => ({
     at: at.getTime(),
     type: FEED_OF.get(type)!,

@@ -1,7 +1,7 @@
 // The things that events are about. One is named by its kind and an id of any form, and has a UUID as well: that id
 // where it is one, or else one made from its names, by which it is found again here.
-import { column } from '#postgres/column.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 
 export type Resource = { type: string; id: string }
@@ -21,12 +21,17 @@ export const rememberResources = (sql: Db, placed: string): Fragment => sql`
   select project_id, type, id, uuid
   from (
     select distinct project_id, resource_type as type, more->>'resourceId' as id, (more->>'resourceUuid')::uuid as uuid
-    from ${sql(placed)} where more ? 'resourceUuid'
+    from ${sql(placed)}
+    where more ? 'resourceUuid'
   ) named
   -- A look-up for each, and no join, which might be planned while there is nothing yet.
   where (
-    select k.uuid is not null and k.seen_at > now() - interval '1 day' from resources k
-    where k.project_id = named.project_id and k.type = named.type and k.id = named.id) is not true
+    select k.uuid is not null and k.seen_at > now() - interval '1 day'
+    from resources k
+    where k.project_id = named.project_id
+      and k.type = named.type
+      and k.id = named.id
+  ) is not true
   order by 1, 2, 3
   on conflict (project_id, type, id) do update set uuid = excluded.uuid, seen_at = now()`
 
@@ -47,8 +52,19 @@ export async function nameResources(sql: Db, limit: number): Promise<number> {
   if (rows.length === 0) return 0
   await sql`
     update resources r set uuid = n.uuid
-    from unnest(${column(rows.map((it) => it.project_id))}::text[], ${column(rows.map((it) => it.type))}::text[],
-      ${column(rows.map((it) => it.id))}::text[], ${column(rows.map((it) => resourceUuid(it.project_id, it.type, it.id)))}::uuid[]) as n (project_id, type, id, uuid)
-    where r.project_id = n.project_id and r.type = n.type and r.id = n.id`
+    from ${rowsOf(
+      sql,
+      rows,
+      {
+        'project_id text': (it) => it.project_id,
+        'type text': (it) => it.type,
+        'id text': (it) => it.id,
+        'uuid uuid': (it) => resourceUuid(it.project_id, it.type, it.id),
+      },
+      'n',
+    )}
+    where r.project_id = n.project_id
+      and r.type = n.type
+      and r.id = n.id`
   return rows.length
 }

@@ -40,28 +40,40 @@ export async function readTail(sql: Db, read: ReadTail): Promise<TailPage> {
   // transaction, in any database of this server, holds everybody's tail back. So transactions stay short.
   const rows = await sql<Row[]>`
     with seen as materialized (
-      select *, row_number() over (order by xid, position) as nth from (
+      select *, row_number() over (order by xid, position) as nth
+      from (
         select * from events
         where (xid, position) > (${after.xid}::text::xid8, ${after.position}::bigint)
           and xid < log_xid(pg_snapshot_xmin(pg_current_snapshot())) ${recent}
-        order by xid, position limit ${scanMax}::int) scanned
+        order by xid, position limit ${scanMax}::int
+      ) scanned
     ), found as materialized (
       select ${eventColumns(sql)}, xid, nth from seen
       ${projectIds ? sql`where project_id = any(${projectIds as string[]}::text[])` : sql``}
       order by xid, position limit ${limit}::int
-    ), page as (${cutByBytes(sql, 'xid, position', bytesMax)}
-    ), head as materialized (
-      select clock_timestamp() as read_at,
-        last.xid::text as last_xid, last.position as last_position, last.recorded_at as last_recorded_at,
-        coalesce(last.nth, 0)::int as seen_count, coalesce(newest.xid >= log_xid(pg_snapshot_xmin(pg_current_snapshot())), false) as held,
-        newest.xid::text as newest_xid, newest.position as newest_position,
-        coalesce((newest.xid, newest.position) < (${after.xid}::text::xid8, ${after.position}::bigint), false) as is_beyond
+    ), page as (${cutByBytes(sql, 'xid, position', bytesMax)}), head as materialized (
+      select
+        clock_timestamp() as read_at,
+        last.xid::text as last_xid,
+        last.position as last_position,
+        last.recorded_at as last_recorded_at,
+        coalesce(last.nth, 0)::int as seen_count,
+        coalesce(newest.xid >= log_xid(pg_snapshot_xmin(pg_current_snapshot())), false) as held,
+        newest.xid::text as newest_xid,
+        newest.position as newest_position,
+        coalesce(
+          (newest.xid, newest.position) < (${after.xid}::text::xid8, ${after.position}::bigint),
+          false
+        ) as is_beyond
       from (select) one
       left join (select xid, position, recorded_at, nth from seen order by nth desc limit 1) last on true
       -- In the order of the index, so that it is one step into it.
-      left join (select xid, position from events where true ${recent} order by xid desc, position desc limit 1) newest on true
+      left join (select xid, position from events where true ${recent} order by xid desc, position desc limit 1) newest
+        on true
     )
-    select head.*, page.*, page.xid::text as xid from head left join page on true
+    select head.*, page.*, page.xid::text as xid
+    from head
+    left join page on true
     order by page.nth`
   return pageOf(rows, read, scanMax)
 }

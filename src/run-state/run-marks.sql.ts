@@ -1,5 +1,4 @@
 // The few things about a run that change after it was asked for: metadata, the debug mark, the idempotency key.
-
 import type { Db } from '#postgres/sql.ts'
 import { deleteLabels, insertLabels } from './labels.sql.ts'
 
@@ -15,22 +14,28 @@ export async function mergeMetadata(
 ): Promise<boolean> {
   const [row] = await db`
     with run as materialized (
-      select *, metadata || ${JSON.stringify(added)}::text::jsonb as merged from runs where id = ${runId} for no key update
+      select *, metadata || ${JSON.stringify(added)}::text::jsonb as merged
+      from runs
+      where id = ${runId}
+      for no key update
     ), allowed as materialized (
       select * from run where (select count(*) from jsonb_object_keys(merged)) <= ${keysMax}
     ), changed as materialized (
       -- Entries that stay as they are keep their labels: the same row could not be deleted and inserted at once.
-      select coalesce(jsonb_object_agg(key, run.metadata->key) filter (where run.metadata ? key), '{}') as before,
+      select
+        coalesce(jsonb_object_agg(key, run.metadata->key) filter (where run.metadata ? key), '{}') as before,
         coalesce(jsonb_object_agg(key, value), '{}') as after
-      from run, jsonb_each(run.merged) where run.metadata->key is distinct from value
+      from run, jsonb_each(run.merged)
+      where run.metadata->key is distinct from value
     ), stale as materialized (
       select id, project_id, created_at, '{}'::jsonb as tags, changed.before as metadata from allowed, changed
     ), fresh as materialized (
       select id, project_id, created_at, '{}'::jsonb as tags, changed.after as metadata from allowed, changed
-    ), unlabeled as (${deleteLabels(db, 'stale')}
-    ), labeled as (${insertLabels(db, 'fresh')}
-    )
-    update runs set metadata = merged from allowed where runs.id = allowed.id returning runs.id`
+    ), unlabeled as (${deleteLabels(db, 'stale')}), labeled as (${insertLabels(db, 'fresh')})
+    update runs set metadata = merged
+    from allowed
+    where runs.id = allowed.id
+    returning runs.id`
   return row !== undefined
 }
 

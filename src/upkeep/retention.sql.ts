@@ -4,15 +4,20 @@ import type { Db } from '#postgres/sql.ts'
 import { deleteLabels } from '#run-state/labels.sql.ts'
 
 /**
- * Empties the bodies of runs that ended more than `days` ago. Returns how many. Dead letters keep theirs as long as they
- * are there, or a redrive would run them without a payload.
+ * Deletes the bodies of runs that ended more than `days` ago, and returns how many. Dead letters keep theirs, or a
+ * redrive would run them without a payload.
  */
 export async function dropOldPayloads(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
-    delete from run_bodies where run_id in (
-      select s.run_id from run_states s join run_bodies b on b.run_id = s.run_id
-      where s.state = any(${FINAL_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
-      limit ${limit})
+    delete from run_bodies
+    where run_id in (
+      select s.run_id
+      from run_states s
+      join run_bodies b on b.run_id = s.run_id
+      where s.state = any(${FINAL_STATES as string[]}::text[])
+        and s.finished_at < now() - ${days}::float8 * interval '1 day'
+      limit ${limit}
+    )
     returning run_id`
   return rows.length
 }
@@ -21,31 +26,75 @@ export async function dropOldPayloads(sql: Db, days: number, limit: number): Pro
 export async function deleteOldRuns(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     with old as materialized (
-      select s.run_id, s.state as state_before, r.id, r.project_id, r.queue, r.job_id, r.tags, r.metadata, r.created_at
-      from run_states s join runs r on r.id = s.run_id
-      where s.state = any(${OVER_STATES as string[]}::text[]) and s.finished_at < now() - ${days}::float8 * interval '1 day'
-      limit ${limit} for update of s skip locked
-    ), labels as (${deleteLabels(sql, 'old')}
-    ), bodies as (delete from run_bodies where run_id in (select run_id from old)
-    ), checkpoints as (delete from run_checkpoints where run_id in (select run_id from old)
-    ), calls as (delete from run_tool_calls where run_id in (select run_id from old)
-    ), used as (delete from run_usage where run_id in (select run_id from old)
-    ), summed as (delete from run_usage_sums where run_id in (select run_id from old)
+      select
+        s.run_id,
+        s.state as state_before,
+        r.id,
+        r.project_id,
+        r.queue,
+        r.job_id,
+        r.tags,
+        r.metadata,
+        r.created_at
+      from run_states s
+      join runs r on r.id = s.run_id
+      where s.state = any(${OVER_STATES as string[]}::text[])
+        and s.finished_at < now() - ${days}::float8 * interval '1 day'
+      limit ${limit}
+      for update of s skip locked
+    ), labels as (${deleteLabels(sql, 'old')}), bodies as (
+      delete from run_bodies where run_id in (select run_id from old)
+    ), checkpoints as (
+      delete from run_checkpoints where run_id in (select run_id from old)
+    ), calls as (
+      delete from run_tool_calls where run_id in (select run_id from old)
+    ), used as (
+      delete from run_usage where run_id in (select run_id from old)
+    ), summed as (
+      delete from run_usage_sums where run_id in (select run_id from old)
     ), spent as (
-      delete from spend_sums b using old where b.project_id = old.project_id and b.kind = 'run' and b.name = old.run_id::text and b.day = '-infinity'
-    ), outputs as (delete from run_outputs where run_id in (select run_id from old)
-    ), kept as (delete from run_values where run_id in (select run_id from old)
-    ), asked_for as (delete from input_requests where run_id in (select run_id from old)
-    ), dispatches as (delete from run_dispatches where run_id in (select run_id from old)
-    ), keys as (delete from idempotency_keys where run_id in (select run_id from old)
-    ), asked as (delete from runs where id in (select run_id from old)
+      delete from spend_sums b
+      using old
+      where b.project_id = old.project_id
+        and b.kind = 'run'
+        and b.name = old.run_id::text
+        and b.day = '-infinity'
+    ), outputs as (
+      delete from run_outputs where run_id in (select run_id from old)
+    ), kept as (
+      delete from run_values where run_id in (select run_id from old)
+    ), asked_for as (
+      delete from input_requests where run_id in (select run_id from old)
+    ), dispatches as (
+      delete from run_dispatches where run_id in (select run_id from old)
+    ), keys as (
+      delete from idempotency_keys where run_id in (select run_id from old)
+    ), asked as (
+      delete from runs where id in (select run_id from old)
     ), counted as (
-      insert into run_counts as c (project_id, queue, job_id, state, shard, n)
-      select project_id, queue, coalesce(job_id, '00000000-0000-0000-0000-000000000000'), state_before, pg_backend_pid() % 64, -count(*)
-      from old group by 1, 2, 3, 4 order by 1, 2, 3, 4
+      insert into run_counts as c (
+        project_id,
+        queue,
+        job_id,
+        state,
+        shard,
+        n
+      )
+      select
+        project_id,
+        queue,
+        coalesce(job_id, '00000000-0000-0000-0000-000000000000'),
+        state_before,
+        pg_backend_pid() % 64,
+        -count(*)
+      from old
+      group by 1, 2, 3, 4
+      order by 1, 2, 3, 4
       on conflict (project_id, queue, job_id, state, shard) do update set n = c.n + excluded.n
     )
-    delete from run_states where run_id in (select run_id from old) returning run_id`
+    delete from run_states
+    where run_id in (select run_id from old)
+    returning run_id`
   return rows.length
 }
 
@@ -58,17 +107,23 @@ export async function deleteOldBatches(sql: Db, days: number, limit: number): Pr
   return rows.length
 }
 
-/** Decisions about calls, and questions that belong to no run, of more than `days` ago; sums of calls are kept apart. */
+/** Deletes decisions about calls, and questions of no run, that are older than `days`; the sums of calls stay. */
 export async function deleteOldDecisions(sql: Db, days: number, limit: number): Promise<number> {
   const decisions = await sql`
-    delete from authorizations where id in (
+    delete from authorizations
+    where id in (
       select id from authorizations
-      where created_at < now() - ${days}::float8 * interval '1 day' and state <> 'asked' order by created_at limit ${limit})
+      where created_at < now() - ${days}::float8 * interval '1 day' and state <> 'asked'
+      order by created_at limit ${limit}
+    )
     returning 1`
   const questions = await sql`
-    delete from input_requests where id in (
+    delete from input_requests
+    where id in (
       select id from input_requests
-      where answered_at < now() - ${days}::float8 * interval '1 day' and run_id is null order by answered_at limit ${limit})
+      where answered_at < now() - ${days}::float8 * interval '1 day' and run_id is null
+      order by answered_at limit ${limit}
+    )
     returning 1`
   return Math.max(decisions.length, questions.length)
 }
@@ -76,10 +131,14 @@ export async function deleteOldDecisions(sql: Db, days: number, limit: number): 
 /** Resources that no event has named for so long that none of those that did is kept; partitions end within a week. */
 export async function deleteUnseenResources(sql: Db, eventsDays: number, limit: number): Promise<number> {
   const rows = await sql`
-    delete from resources where (project_id, type, id) in (
-      select project_id, type, id from resources where seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day' limit ${limit})
-      -- Asked again of the row as it is when it is locked: an event may have named it meanwhile.
-      and seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day'
+    delete from resources
+    where (project_id, type, id) in (
+      select project_id, type, id from resources
+      where seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day'
+      limit ${limit}
+    )
+    -- Asked again of the row as it is when it is locked: an event may have named it meanwhile.
+    and seen_at < now() - (${eventsDays}::float8 + 10) * interval '1 day'
     returning 1`
   return rows.length
 }
@@ -87,9 +146,13 @@ export async function deleteUnseenResources(sql: Db, eventsDays: number, limit: 
 /** Idempotency keys, kept replies and event ids whose time is over. */
 export async function deleteStaleKeys(sql: Db, limit: number): Promise<number> {
   const keys = await sql`
-    delete from idempotency_keys where (job_id, key) in (select job_id, key from idempotency_keys where expires_at < now() limit ${limit}) returning 1`
+    delete from idempotency_keys
+    where (job_id, key) in (select job_id, key from idempotency_keys where expires_at < now() limit ${limit})
+    returning 1`
   const replies = await sql`
-    delete from kept_replies where (project_id, key) in (select project_id, key from kept_replies where expires_at < now() limit ${limit}) returning 1`
+    delete from kept_replies
+    where (project_id, key) in (select project_id, key from kept_replies where expires_at < now() limit ${limit})
+    returning 1`
   const ids = await sql`
     delete from event_ids where (project_id, id) in (
       select project_id, id from event_ids where recorded_at < now() - interval '90 days' limit ${limit}) returning 1`

@@ -1,10 +1,10 @@
-// Booking calls of models: each with its event, charged to the budgets of its run, agent and project, and added to the
-// sums of its run and of the hour, so that no reader ever adds up history. Many at once: calls of one job add to the same row, and one by one each would wait for the commit of
-// the one before it.
+// Books calls of models: each with its event, charged to the budgets of its run, agent and project, and added to the
+// sums of its run and of the hour, so that no reader adds up history. Booked in batches (group commit): calls of one
+// job add to the same row, and one by one each would wait for the commit of the one before it.
 import type { Cost } from '#core/cost.ts'
 import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
-import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import {
   chargeSpent,
@@ -78,36 +78,111 @@ type NumberedUsage = NewUsage & { id: string; sequence: number }
 
 /** Rows are added to in the order of their keys, or two statements would wait for each other. */
 async function insertUsage(db: Db, calls: readonly NumberedUsage[], hour: Date): Promise<Map<string, UsageRow>> {
-  const of = (pick: (call: NumberedUsage) => string | number) => column(calls.map(pick))
   const rows = await db<UsageRow[]>`
     with input as materialized (
-      select * from unnest(
-        ${of((it) => it.id)}::uuid[], ${of((it) => it.runId)}::uuid[], ${of((it) => it.sequence)}::bigint[], ${of((it) => it.projectId)}::text[],
-        ${of((it) => it.jobId ?? NO_JOB)}::uuid[], ${of((it) => it.agentId)}::text[], ${of((it) => it.provider)}::text[], ${of((it) => it.model)}::text[],
-        ${of((it) => it.promptTokens)}::bigint[], ${of((it) => it.completionTokens)}::bigint[], ${of((it) => it.totalTokens)}::bigint[],
-        ${of((it) => it.cost.microusd)}::bigint[], ${of((it) => it.cost.picousd)}::bigint[]
-      ) as t (id, run_id, sequence, project_id, job_id, agent_id, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd,
-        cost_picousd)
+      select * from ${rowsOf(db, calls, {
+        'id uuid': (it) => it.id,
+        'run_id uuid': (it) => it.runId,
+        'sequence bigint': (it) => it.sequence,
+        'project_id text': (it) => it.projectId,
+        'job_id uuid': (it) => it.jobId ?? NO_JOB,
+        'agent_id text': (it) => it.agentId,
+        'provider text': (it) => it.provider,
+        'model text': (it) => it.model,
+        'prompt_tokens bigint': (it) => it.promptTokens,
+        'completion_tokens bigint': (it) => it.completionTokens,
+        'total_tokens bigint': (it) => it.totalTokens,
+        'cost_microusd bigint': (it) => it.cost.microusd,
+        'cost_picousd bigint': (it) => it.cost.picousd,
+      })}
     ), of_runs as (
-      insert into run_usage_sums as s (run_id, calls, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd)
-      select run_id, count(*), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens), sum(cost_microusd), sum(cost_picousd) from input group by 1 order by 1
-      on conflict (run_id) do update set calls = s.calls + excluded.calls,
-        prompt_tokens = s.prompt_tokens + excluded.prompt_tokens, completion_tokens = s.completion_tokens + excluded.completion_tokens,
-        total_tokens = s.total_tokens + excluded.total_tokens, cost_microusd = s.cost_microusd + excluded.cost_microusd,
+      insert into run_usage_sums as s (
+        run_id,
+        calls,
+        prompt_tokens,
+        completion_tokens,
+        total_tokens,
+        cost_microusd,
+        cost_picousd
+      )
+      select
+        run_id,
+        count(*),
+        sum(prompt_tokens),
+        sum(completion_tokens),
+        sum(total_tokens),
+        sum(cost_microusd),
+        sum(cost_picousd)
+      from input
+      group by 1
+      order by 1
+      on conflict (run_id) do update set
+        calls = s.calls + excluded.calls,
+        prompt_tokens = s.prompt_tokens + excluded.prompt_tokens,
+        completion_tokens = s.completion_tokens + excluded.completion_tokens,
+        total_tokens = s.total_tokens + excluded.total_tokens,
+        cost_microusd = s.cost_microusd + excluded.cost_microusd,
         cost_picousd = s.cost_picousd + excluded.cost_picousd
     ), of_hours as (
-      insert into usage_hours as u (project_id, hour, job_id, agent_id, provider, model, calls, prompt_tokens, completion_tokens, cost_microusd,
-        cost_picousd)
-      select project_id, ${hour}::timestamptz, job_id, agent_id, provider, model,
-        count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost_microusd), sum(cost_picousd)
+      insert into usage_hours as u (
+        project_id,
+        hour,
+        job_id,
+        agent_id,
+        provider,
+        model,
+        calls,
+        prompt_tokens,
+        completion_tokens,
+        cost_microusd,
+        cost_picousd
+      )
+      select
+        project_id,
+        ${hour}::timestamptz,
+        job_id,
+        agent_id,
+        provider,
+        model,
+        count(*),
+        sum(prompt_tokens),
+        sum(completion_tokens),
+        sum(cost_microusd),
+        sum(cost_picousd)
       from input
-      group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6
-      on conflict (project_id, hour, job_id, agent_id, provider, model) do update set calls = u.calls + excluded.calls,
-        prompt_tokens = u.prompt_tokens + excluded.prompt_tokens, completion_tokens = u.completion_tokens + excluded.completion_tokens,
-        cost_microusd = u.cost_microusd + excluded.cost_microusd, cost_picousd = u.cost_picousd + excluded.cost_picousd
+      group by 1, 2, 3, 4, 5, 6
+      order by 1, 2, 3, 4, 5, 6
+      on conflict (project_id, hour, job_id, agent_id, provider, model) do update set
+        calls = u.calls + excluded.calls,
+        prompt_tokens = u.prompt_tokens + excluded.prompt_tokens,
+        completion_tokens = u.completion_tokens + excluded.completion_tokens,
+        cost_microusd = u.cost_microusd + excluded.cost_microusd,
+        cost_picousd = u.cost_picousd + excluded.cost_picousd
     )
-    insert into run_usage (id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd)
-    select id, run_id, sequence, provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd, cost_picousd from input
+    insert into run_usage (
+      id,
+      run_id,
+      sequence,
+      provider,
+      model,
+      prompt_tokens,
+      completion_tokens,
+      total_tokens,
+      cost_microusd,
+      cost_picousd
+    )
+    select
+      id,
+      run_id,
+      sequence,
+      provider,
+      model,
+      prompt_tokens,
+      completion_tokens,
+      total_tokens,
+      cost_microusd,
+      cost_picousd
+    from input
     returning ${usageColumns(db)}`
   return new Map(rows.map((row) => [row.id, row]))
 }

@@ -1,8 +1,9 @@
-// The ledger: what models and tools cost, summed for each budget that may be set. A row of it is the lock of its budget:
-// whoever decides holds the rows that a call is charged to, in one order, and before any run.
+// The ledger: what models and tools cost, summed for each budget that may be set. The row of a budget is also its lock:
+// a decision locks the rows that a call is charged to, in one order and before any run, or two could deadlock.
 import { type Cost, costFrom } from '#core/cost.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 
 /** Whose budget it is: of an agent or a project on a day, of a run for ever. */
@@ -37,8 +38,12 @@ type Row = Payer & Cost
 const unique = (payers: readonly Payer[]): Payer[] => [...new Map(payers.map((it) => [payerKey(it), it])).values()]
 
 const named = (sql: Db, payers: readonly Payer[]): Fragment => sql`
-  unnest(${column(payers.map((it) => it.projectId))}::text[], ${column(payers.map((it) => it.kind))}::text[],
-    ${column(payers.map((it) => it.name))}::text[], ${column(payers.map((it) => it.day))}::date[]) as t (project_id, kind, name, day)`
+  ${rowsOf(sql, payers, {
+    'project_id text': (it) => it.projectId,
+    'kind text': (it) => it.kind,
+    'name text': (it) => it.name,
+    'day date': (it) => it.day,
+  })}`
 
 const spent = (sql: Db): Fragment => sql`
   s.project_id as "projectId", s.kind, s.name, s.day::text as day, s.tools_microusd + s.models_microusd as microusd,
@@ -59,12 +64,16 @@ export async function readSpent(sql: Db, payers: readonly Payer[]): Promise<Spen
 export async function lockSpent(tx: Db, payers: readonly Payer[]): Promise<Spent> {
   if (payers.length === 0) return new Map()
   const wanted = unique(payers)
-  // Rows that are missing are made before the first one is locked: who makes one holds nothing that another may wait for.
+  // Missing rows are inserted before the first one is locked: whoever inserts holds nothing that another may wait for.
   const [, rows] = await Promise.all([
     tx`
-      insert into spend_sums (project_id, kind, name, day) select * from ${named(tx, wanted)}
-      where not exists (select from spend_sums s where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day))
-      order by project_id collate "C", kind collate "C", name collate "C", day on conflict do nothing`,
+      insert into spend_sums (project_id, kind, name, day)
+      select * from ${named(tx, wanted)}
+      where not exists (
+        select from spend_sums s where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day)
+      )
+      order by project_id collate "C", kind collate "C", name collate "C", day
+      on conflict do nothing`,
     tx<Row[]>`
       select ${spent(tx)} from spend_sums s
       where (s.project_id, s.kind, s.name, s.day) in (select * from ${named(tx, wanted)})
@@ -73,21 +82,46 @@ export async function lockSpent(tx: Db, payers: readonly Payer[]): Promise<Spent
   return spentOf(rows)
 }
 
-/** Adds up, and answers what was spent then; the budgets are locked. Costs may be below zero: what was reserved in vain. */
+/** Charges locked budgets, and returns what is spent then. A cost below zero gives back what was reserved in vain. */
 export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<Spent> {
   if (charges.length === 0) return new Map()
-  const of = (pick: (it: Charge) => string | number) => column(charges.map(pick))
   const rows = await tx<Row[]>`
-    insert into spend_sums as s (project_id, kind, name, day, tools_microusd, tools_picousd, models_microusd, models_picousd)
-    select project_id, kind, name, day, sum(tools), sum(tools_rest), sum(models), sum(models_rest)
-    from unnest(${of((it) => it.projectId)}::text[], ${of((it) => it.kind)}::text[], ${of((it) => it.name)}::text[],
-      ${of((it) => it.day)}::date[], ${of((it) => it.tools?.microusd ?? 0)}::bigint[], ${of((it) => it.tools?.picousd ?? 0)}::bigint[],
-      ${of((it) => it.models?.microusd ?? 0)}::bigint[], ${of((it) => it.models?.picousd ?? 0)}::bigint[]
-    ) as t (project_id, kind, name, day, tools, tools_rest, models, models_rest)
-    group by 1, 2, 3, 4 order by project_id collate "C", kind collate "C", name collate "C", day
+    insert into spend_sums as s (
+      project_id,
+      kind,
+      name,
+      day,
+      tools_microusd,
+      tools_picousd,
+      models_microusd,
+      models_picousd
+    )
+    select
+      project_id,
+      kind,
+      name,
+      day,
+      sum(tools),
+      sum(tools_rest),
+      sum(models),
+      sum(models_rest)
+    from ${rowsOf(tx, charges, {
+      'project_id text': (it) => it.projectId,
+      'kind text': (it) => it.kind,
+      'name text': (it) => it.name,
+      'day date': (it) => it.day,
+      'tools bigint': (it) => it.tools?.microusd ?? 0,
+      'tools_rest bigint': (it) => it.tools?.picousd ?? 0,
+      'models bigint': (it) => it.models?.microusd ?? 0,
+      'models_rest bigint': (it) => it.models?.picousd ?? 0,
+    })}
+    group by 1, 2, 3, 4
+    order by project_id collate "C", kind collate "C", name collate "C", day
     on conflict (project_id, kind, name, day) do update set
-      tools_microusd = s.tools_microusd + excluded.tools_microusd, tools_picousd = s.tools_picousd + excluded.tools_picousd,
-      models_microusd = s.models_microusd + excluded.models_microusd, models_picousd = s.models_picousd + excluded.models_picousd
+      tools_microusd = s.tools_microusd + excluded.tools_microusd,
+      tools_picousd = s.tools_picousd + excluded.tools_picousd,
+      models_microusd = s.models_microusd + excluded.models_microusd,
+      models_picousd = s.models_picousd + excluded.models_picousd
     returning ${spent(tx)}`
   return spentOf(rows)
 }
@@ -109,8 +143,13 @@ export const readPolicies = async (
 ): Promise<PolicyOfAgent[]> => [
   ...(await sql<PolicyOfAgent[]>`
     select project_id as "projectId", id as "agentId", policy, policy_mode as mode from agents
-    where (project_id, id) in (select distinct * from unnest(${column(agents.map((it) => it.projectId))}::text[],
-      ${column(agents.map((it) => it.agentId))}::text[])) and policy is not null`),
+    where (project_id, id) in (
+      select distinct * from ${rowsOf(sql, agents, {
+        'project_id text': (it) => it.projectId,
+        'id text': (it) => it.agentId,
+      })}
+    )
+      and policy is not null`),
 ]
 
 export type LedgerTotals = { tools: Cost; models: Cost }
@@ -123,12 +162,22 @@ export async function sumLedger(
 ): Promise<LedgerTotals> {
   const [row] = await sql<{ tools: number; toolsRest: number; models: number; modelsRest: number }[]>`
     select t.whole as tools, t.rest as "toolsRest", m.whole as models, m.rest as "modelsRest"
-    from (select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
-      from agent_hours where project_id = ${projectId} and hour >= ${from} and hour < ${to}
-        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}) t
-    cross join (select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
-      from usage_hours where project_id = ${projectId} and hour >= ${from} and hour < ${to}
-        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}) m`
+    from (
+      select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
+      from agent_hours
+      where project_id = ${projectId}
+        and hour >= ${from}
+        and hour < ${to}
+        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}
+    ) t
+    cross join (
+      select coalesce(sum(cost_microusd), 0)::bigint as whole, coalesce(sum(cost_picousd), 0)::bigint as rest
+      from usage_hours
+      where project_id = ${projectId}
+        and hour >= ${from}
+        and hour < ${to}
+        ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}
+    ) m`
   return { tools: costFrom(row!.tools, row!.toolsRest), models: costFrom(row!.models, row!.modelsRest) }
 }
 

@@ -1,5 +1,5 @@
 // The plan of a project, and what it has used of it: counters for each day, kept as things are used.
-import { column } from '#postgres/column.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 
 export async function findPlan(sql: Db, projectId: string): Promise<string | undefined> {
@@ -29,13 +29,34 @@ export type Use = { projectId: string; kind: string } & Partial<Used>
 const COLUMNS = ['requests', 'charged', 'blocked', 'polling'] as const
 const NOTHING: Used = { requests: 0, charged: 0, blocked: 0, polling: 0 }
 
-/** A part of a statement, so that the counters are those of what it does: sums of `used`, one row per project and kind. */
+/** Part of a statement, so that its counters commit with what it does: adds `used`, one row per project and kind. */
 export const countUse = (sql: Db, used: Fragment): Fragment => sql`
-  insert into plan_usage as u (project_id, kind, day, shard, requests, charged, blocked, polling)
-  select project_id, kind, (clock_timestamp() at time zone 'UTC')::date, pg_backend_pid() % 64, requests, charged, blocked, polling
-  from ${used} as used order by project_id, kind
-  on conflict (project_id, kind, day, shard) do update set requests = u.requests + excluded.requests,
-    charged = u.charged + excluded.charged, blocked = u.blocked + excluded.blocked, polling = u.polling + excluded.polling`
+  insert into plan_usage as u (
+    project_id,
+    kind,
+    day,
+    shard,
+    requests,
+    charged,
+    blocked,
+    polling
+  )
+  select
+    project_id,
+    kind,
+    (clock_timestamp() at time zone 'UTC')::date,
+    pg_backend_pid() % 64,
+    requests,
+    charged,
+    blocked,
+    polling
+  from ${used} as used
+  order by project_id, kind
+  on conflict (project_id, kind, day, shard) do update set
+    requests = u.requests + excluded.requests,
+    charged = u.charged + excluded.charged,
+    blocked = u.blocked + excluded.blocked,
+    polling = u.polling + excluded.polling`
 
 /** The rows for `countUse`, for use that is added up already. */
 export function useRows(sql: Db, uses: readonly Use[]): Fragment {
@@ -47,10 +68,14 @@ export function useRows(sql: Db, uses: readonly Use[]): Fragment {
     sums.set(name, sum)
   }
   const all = [...sums.values()]
-  const of = (part: keyof Used) => column(all.map((it) => it[part]))
-  return sql`unnest(${column(all.map((it) => it.projectId))}::text[], ${column(all.map((it) => it.kind))}::text[],
-    ${of('requests')}::bigint[], ${of('charged')}::bigint[], ${of('blocked')}::bigint[], ${of('polling')}::bigint[])
-    as t (project_id, kind, requests, charged, blocked, polling)`
+  return rowsOf(sql, all, {
+    'project_id text': (it) => it.projectId,
+    'kind text': (it) => it.kind,
+    'requests bigint': (it) => it.requests,
+    'charged bigint': (it) => it.charged,
+    'blocked bigint': (it) => it.blocked,
+    'polling bigint': (it) => it.polling,
+  })
 }
 
 /** Counts by itself, for what has no statement of its own or shares a transaction with it. */
@@ -64,10 +89,16 @@ export async function readMonth(
   projectIds: readonly string[],
 ): Promise<(Used & { projectId: string; kind: string })[]> {
   const rows = await sql<(Used & { projectId: string; kind: string })[]>`
-    select project_id as "projectId", kind, sum(requests)::bigint as requests, sum(charged)::bigint as charged,
-      sum(blocked)::bigint as blocked, sum(polling)::bigint as polling
+    select
+      project_id as "projectId",
+      kind,
+      sum(requests)::bigint as requests,
+      sum(charged)::bigint as charged,
+      sum(blocked)::bigint as blocked,
+      sum(polling)::bigint as polling
     from plan_usage
-    where project_id = any(${projectIds as string[]}::text[]) and kind in ('ai', 'make')
+    where project_id = any(${projectIds as string[]}::text[])
+      and kind in ('ai', 'make')
       and day >= date_trunc('month', clock_timestamp() at time zone 'UTC')::date
     group by project_id, kind`
   return [...rows]
@@ -88,10 +119,19 @@ export const readDays = async (
   { from, to }: { from: string; to: string },
 ): Promise<DayUse[]> => [
   ...(await sql<DayUse[]>`
-    select to_char(day, 'YYYY-MM-DD') as day, kind, sum(requests)::bigint as requests, sum(charged)::bigint as charged,
-      sum(blocked)::bigint as blocked, sum(polling)::bigint as polling
-    from plan_usage where project_id = ${projectId} and kind in ('ai', 'make') and day between ${from}::date and ${to}::date
-    group by day, kind order by day, kind`),
+    select
+      to_char(day, 'YYYY-MM-DD') as day,
+      kind,
+      sum(requests)::bigint as requests,
+      sum(charged)::bigint as charged,
+      sum(blocked)::bigint as blocked,
+      sum(polling)::bigint as polling
+    from plan_usage
+    where project_id = ${projectId}
+      and kind in ('ai', 'make')
+      and day between ${from}::date and ${to}::date
+    group by day, kind
+    order by day, kind`),
 ]
 
 /**
@@ -124,7 +164,9 @@ export async function readNotices(sql: Db, projectId: string): Promise<Notices> 
 export async function mergeNotices(sql: Db, projectId: string, wanted: Partial<Notices>): Promise<Notices> {
   const said = Object.fromEntries(NOTICES.flatMap((name) => (wanted[name] === undefined ? [] : [[name, wanted[name]]])))
   const [row] = await sql<{ notices: Partial<Notices> }[]>`
-    update projects set notices = notices || ${JSON.stringify(said)}::text::jsonb where id = ${projectId} returning notices`
+    update projects set notices = notices || ${JSON.stringify(said)}::text::jsonb
+    where id = ${projectId}
+    returning notices`
   return noticesOf(row?.notices)
 }
 

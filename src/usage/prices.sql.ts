@@ -17,16 +17,25 @@ export const findPrices = async (
 ): Promise<PriceRow[]> => [
   ...(await db<PriceRow[]>`
     select ${columns(db)} from model_prices
-    where project_id = ${projectId} and provider = ${provider} and model = any(${column(models)}::text[])`),
+    where project_id = ${projectId}
+      and provider = ${provider}
+      and model = any(${column(models)}::text[])`),
 ]
 
 export async function putPrice(db: Db, projectId: string, it: Price): Promise<PriceRow> {
   const [row] = await db<PriceRow[]>`
     insert into model_prices (project_id, provider, model, prompt_microusd_per_million, completion_microusd_per_million)
-    values (${projectId}, ${it.provider}, ${it.model}, ${it.promptMicrousdPerMillion}, ${it.completionMicrousdPerMillion})
+    values (
+      ${projectId},
+      ${it.provider},
+      ${it.model},
+      ${it.promptMicrousdPerMillion},
+      ${it.completionMicrousdPerMillion}
+    )
     on conflict (project_id, provider, model) do update set
       prompt_microusd_per_million = excluded.prompt_microusd_per_million,
-      completion_microusd_per_million = excluded.completion_microusd_per_million, updated_at = excluded.updated_at
+      completion_microusd_per_million = excluded.completion_microusd_per_million,
+      updated_at = excluded.updated_at
     returning ${columns(db)}`
   return row!
 }
@@ -34,7 +43,11 @@ export async function putPrice(db: Db, projectId: string, it: Price): Promise<Pr
 /** False when there is none. */
 export async function deletePrice(db: Db, projectId: string, it: Pick<Price, 'provider' | 'model'>): Promise<boolean> {
   const [row] = await db`
-    delete from model_prices where project_id = ${projectId} and provider = ${it.provider} and model = ${it.model} returning 1`
+    delete from model_prices
+    where project_id = ${projectId}
+      and provider = ${it.provider}
+      and model = ${it.model}
+    returning 1`
   return row !== undefined
 }
 

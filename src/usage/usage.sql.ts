@@ -1,5 +1,4 @@
 // Reading what the models used that runs called: the calls, and the sums that are kept as calls are booked.
-
 import { type Cost, costFrom } from '#core/cost.ts'
 import { column } from '#postgres/column.ts'
 import type { SequencePage } from '#postgres/page.ts'
@@ -21,15 +20,24 @@ export type UsageRow = {
 const shown = (whole: string, rest: string) => `(${whole} + (${rest} + 500000) / 1000000)::bigint as "costMicrousd"`
 
 export const usageColumns = (db: Db) => db`
-  id, sequence, provider, model, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
-  ${db.unsafe(shown('cost_microusd', 'cost_picousd'))}, created_at as "createdAt"`
+  id,
+  sequence,
+  provider,
+  model,
+  prompt_tokens as "promptTokens",
+  completion_tokens as "completionTokens",
+  total_tokens as "totalTokens",
+  ${db.unsafe(shown('cost_microusd', 'cost_picousd'))},
+  created_at as "createdAt"`
 
 /** Stands for no job: a column of a primary key cannot be null. */
 export const NO_JOB = '00000000-0000-0000-0000-000000000000'
 
 export const listUsage = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<UsageRow[]> => [
   ...(await db<UsageRow[]>`
-    select ${usageColumns(db)} from run_usage where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
+    select ${usageColumns(db)} from run_usage
+    where run_id = ${runId} and sequence > ${after}
+    order by sequence limit ${limit}`),
 ]
 
 /** Latest first. */
@@ -40,7 +48,8 @@ export const listLatestUsage = async (
 ): Promise<UsageRow[]> => [
   ...(await db<UsageRow[]>`
     select ${usageColumns(db)} from run_usage
-    where run_id = ${runId} ${before === undefined ? db`` : db`and sequence < ${before}`} order by sequence desc limit ${limit}`),
+    where run_id = ${runId} ${before === undefined ? db`` : db`and sequence < ${before}`}
+    order by sequence desc limit ${limit}`),
 ]
 
 export type UsageTotals = Pick<UsageRow, 'promptTokens' | 'completionTokens' | 'totalTokens' | 'costMicrousd'> & {
@@ -52,9 +61,14 @@ const NO_CALLS: UsageTotals = { calls: 0, promptTokens: 0, completionTokens: 0, 
 /** All of them 0 while the run has called no model. */
 export async function findUsageTotals(db: Db, runId: string): Promise<UsageTotals> {
   const [row] = await db<UsageTotals[]>`
-    select calls, prompt_tokens as "promptTokens", completion_tokens as "completionTokens", total_tokens as "totalTokens",
+    select
+      calls,
+      prompt_tokens as "promptTokens",
+      completion_tokens as "completionTokens",
+      total_tokens as "totalTokens",
       ${db.unsafe(shown('cost_microusd', 'cost_picousd'))}
-    from run_usage_sums where run_id = ${runId}`
+    from run_usage_sums
+    where run_id = ${runId}`
   return row ?? NO_CALLS
 }
 
@@ -87,7 +101,8 @@ const GROUPS: Record<UsageGroup, { key: string; shown: string }> = {
   hour: { key: 'hour', shown: 'hour' },
   job: {
     key: 'job_id',
-    shown: `nullif(job_id, '${NO_JOB}') as "jobId", (select slug from jobs where jobs.id = usage_hours.job_id) as "jobSlug"`,
+    shown: `nullif(job_id, '${NO_JOB}') as "jobId",
+      (select slug from jobs where jobs.id = usage_hours.job_id) as "jobSlug"`,
   },
   agent: { key: 'agent_id', shown: `nullif(agent_id, '') as "agentId"` },
   provider: { key: 'provider', shown: 'provider' },
@@ -104,15 +119,21 @@ export async function sumUsage(sql: Db, filter: UsageFilter): Promise<UsageSum[]
   const grouped = sql.unsafe(keys.length === 0 ? '' : `group by ${keys.join(', ')}`)
   const ordered = sql.unsafe([...times, 'sum(cost_microusd) + sum(cost_picousd) / 1000000 desc', ...keys].join(', '))
   const rows = await sql<UsageSum[]>`
-    select ${keysShown} coalesce(sum(calls), 0)::bigint as calls, coalesce(sum(prompt_tokens), 0)::bigint as "promptTokens",
-      coalesce(sum(completion_tokens), 0)::bigint as "completionTokens", ${sql.unsafe(shown('coalesce(sum(cost_microusd), 0)', 'coalesce(sum(cost_picousd), 0)::bigint'))}
+    select
+      ${keysShown}
+      coalesce(sum(calls), 0)::bigint as calls,
+      coalesce(sum(prompt_tokens), 0)::bigint as "promptTokens",
+      coalesce(sum(completion_tokens), 0)::bigint as "completionTokens",
+      ${sql.unsafe(shown('coalesce(sum(cost_microusd), 0)', 'coalesce(sum(cost_picousd), 0)::bigint'))}
     from usage_hours
-    where project_id = ${filter.projectId} and hour >= ${filter.from} and hour < ${filter.to}
+    where project_id = ${filter.projectId}
+      and hour >= ${filter.from}
+      and hour < ${filter.to}
       ${filter.jobId === undefined ? sql`` : sql`and job_id = ${filter.jobId}`}
       ${filter.agentId === undefined ? sql`` : sql`and agent_id = ${filter.agentId}`}
       ${filter.provider === undefined ? sql`` : sql`and provider = ${filter.provider}`}
       ${filter.model === undefined ? sql`` : sql`and model = ${filter.model}`}
-    ${grouped}
+      ${grouped}
     order by ${ordered} limit ${filter.limit}`
   return [...rows]
 }
@@ -132,8 +153,12 @@ export const readModelHours = async (
 ): Promise<ModelHour[]> => {
   const rows = await sql<Priced<ModelHour>[]>`
     select hour, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
-    from usage_hours where project_id = ${projectId} and hour >= ${from}::timestamptz and agent_id = ${agentId}
-    group by hour order by hour`
+    from usage_hours
+    where project_id = ${projectId}
+      and hour >= ${from}::timestamptz
+      and agent_id = ${agentId}
+    group by hour
+    order by hour`
   return rows.map(withCost)
 }
 
@@ -157,12 +182,22 @@ export const sumModelSpend = async (
   { agentId, from, to, limit }: { agentId?: string | undefined; from: string; to: string; limit: number },
 ): Promise<(ModelSpend & { day: Date })[]> => {
   const rows = await sql<Priced<ModelSpend & { day: Date }>[]>`
-    select coalesce(nullif(agent_id, ''), j.slug, '') as "agentId", provider, model, date_trunc('day', hour, 'UTC') as day,
-      sum(calls)::bigint as calls, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
-    from usage_hours u left join jobs j on j.id = u.job_id
-    where u.project_id = ${projectId} ${agentId === undefined ? sql`` : sql`and coalesce(nullif(agent_id, ''), j.slug, '') = ${agentId}`}
-      and hour >= ${from}::timestamptz and hour < ${to}::timestamptz
-    group by 1, 2, 3, 4 order by 1, 4, 2, 3 limit ${limit}`
+    select
+      coalesce(nullif(agent_id, ''), j.slug, '') as "agentId",
+      provider,
+      model,
+      date_trunc('day', hour, 'UTC') as day,
+      sum(calls)::bigint as calls,
+      sum(cost_microusd)::bigint as microusd,
+      sum(cost_picousd)::bigint as picousd
+    from usage_hours u
+    left join jobs j on j.id = u.job_id
+    where u.project_id = ${projectId}
+      ${agentId === undefined ? sql`` : sql`and coalesce(nullif(agent_id, ''), j.slug, '') = ${agentId}`}
+      and hour >= ${from}::timestamptz
+      and hour < ${to}::timestamptz
+    group by 1, 2, 3, 4
+    order by 1, 4, 2, 3 limit ${limit}`
   return rows.map(withCost)
 }
 
@@ -173,8 +208,17 @@ export const sumAgentModels = async (
   from: Date,
 ): Promise<Omit<ModelSpend, 'agentId'>[]> => {
   const rows = await sql<Priced<Omit<ModelSpend, 'agentId'>>[]>`
-    select provider, model, sum(calls)::bigint as calls, sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
-    from usage_hours where project_id = ${projectId} and hour >= ${from} and agent_id = ${agentId}
-    group by 1, 2 order by sum(cost_microusd) desc, 1, 2`
+    select
+      provider,
+      model,
+      sum(calls)::bigint as calls,
+      sum(cost_microusd)::bigint as microusd,
+      sum(cost_picousd)::bigint as picousd
+    from usage_hours
+    where project_id = ${projectId}
+      and hour >= ${from}
+      and agent_id = ${agentId}
+    group by 1, 2
+    order by sum(cost_microusd) desc, 1, 2`
   return rows.map(withCost)
 }

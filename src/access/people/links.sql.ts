@@ -1,5 +1,6 @@
 // One-time links: of an invitation, of a user who cannot sign in otherwise, of the first start.
 import type { Role } from '#core/roles.ts'
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type LinkRow = {
@@ -38,9 +39,17 @@ export type NewLink = Pick<LinkRow, 'id' | 'userId' | 'projectId' | 'role' | 'em
 
 export async function insertLink(sql: Db, it: NewLink): Promise<LinkRow> {
   const [row] = await sql<LinkRow[]>`
-    insert into sign_in_links (id, hash, user_id, project_id, role, email, name, created_by, expires_at)
-    values (${it.id}, ${it.hash}, ${it.userId}, ${it.projectId}, ${it.role}, ${it.email}, ${it.name}, ${it.createdBy},
-      date_trunc('milliseconds', now() + ${it.forSecs}::float8 * interval '1 s'))
+    insert into sign_in_links ${valuesOf(sql, {
+      id: it.id,
+      hash: it.hash,
+      user_id: it.userId,
+      project_id: it.projectId,
+      role: it.role,
+      email: it.email,
+      name: it.name,
+      created_by: it.createdBy,
+      expires_at: sql`date_trunc('milliseconds', now() + ${it.forSecs}::float8 * interval '1 s')`,
+    })}
     returning ${columns(sql)}`
   return row!
 }

@@ -37,11 +37,33 @@ export type NewSession = Pick<
 /** A session of a key ends with its key at the latest. */
 export async function insertSession(sql: Db, it: NewSession): Promise<SessionRow> {
   const [row] = await sql<SessionRow[]>`
-    insert into sessions as s
-      (id, hash, user_id, key_id, project_id, is_secure, address, user_agent, expires_at)
-    select ${it.id}, ${it.hash}, ${it.userId}, ${it.keyId}::uuid, ${it.projectId}, ${it.isSecure}, ${it.address}, ${it.userAgent},
-      date_trunc('milliseconds', least(now() + ${it.forSecs}::float8 * interval '1 s',
-        (select k.expires_at from api_keys k where k.id = ${it.keyId}::uuid)))
+    insert into sessions as s (
+      id,
+      hash,
+      user_id,
+      key_id,
+      project_id,
+      is_secure,
+      address,
+      user_agent,
+      expires_at
+    )
+    select
+      ${it.id},
+      ${it.hash},
+      ${it.userId},
+      ${it.keyId}::uuid,
+      ${it.projectId},
+      ${it.isSecure},
+      ${it.address},
+      ${it.userAgent},
+      date_trunc(
+        'milliseconds',
+        least(
+          now() + ${it.forSecs}::float8 * interval '1 s',
+          (select k.expires_at from api_keys k where k.id = ${it.keyId}::uuid)
+        )
+      )
     returning ${columns(sql)}`
   return row!
 }
@@ -65,9 +87,10 @@ export async function findSession(
   idleSecs: number,
 ): Promise<LiveSession | undefined> {
   const [row] = await sql<LiveSession[]>`
-    select ${columns(sql)},
-      extract(epoch from
-        least(s.expires_at, s.seen_at + ${idleSecs}::float8 * interval '1 s', k.expires_at) - now()
+    select
+      ${columns(sql)},
+      extract(
+        epoch from least(s.expires_at, s.seen_at + ${idleSecs}::float8 * interval '1 s', k.expires_at) - now()
       )::float8 * 1000 as "validForMs",
       coalesce(u.name, k.name) as name,
       coalesce(u.is_owner, false) as "isOwner",
@@ -76,8 +99,8 @@ export async function findSession(
       k.scopes as "keyScopes",
       k.rate_limit_per_minute as "keyRateLimit"
     from sessions s
-      left join users u on u.id = s.user_id
-      left join api_keys k on k.id = s.key_id
+    left join users u on u.id = s.user_id
+    left join api_keys k on k.id = s.key_id
     where ${'hash' in by ? sql`s.hash = ${by.hash}` : sql`s.id = ${by.id}`}
       and s.ended_at is null
       and s.expires_at > now()
@@ -100,8 +123,7 @@ export const listSessions = async (
       and s.ended_at is null
       and s.expires_at > now()
       and s.seen_at > now() - ${idleSecs}::float8 * interval '1 s'
-    order by s.created_at desc, s.id desc
-    limit ${limit}`),
+    order by s.created_at desc, s.id desc limit ${limit}`),
 ]
 
 type Whose = { userId: string | null; keyId: string | null }

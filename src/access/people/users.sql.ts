@@ -87,7 +87,11 @@ export type UserChange = { name?: string | undefined; email?: string | null | un
 /** What is left out stays. False when the address is taken. */
 export async function updateUser(tx: Db, userId: string, { name, email, isOwner }: UserChange): Promise<boolean> {
   const [taken] = email
-    ? await tx`select from users where email = ${email} and removed_at is null and id <> ${userId}`
+    ? await tx`
+      select from users
+      where email = ${email}
+        and removed_at is null
+        and id <> ${userId}`
     : []
   if (taken) return false
   await tx`
@@ -172,8 +176,8 @@ export async function findStanding(
   const [row] = await sql<{ role: Role; isOwner: boolean }[]>`
     select case when u.is_owner then 'admin' else m.role end as role, u.is_owner as "isOwner"
     from users u
-      join projects p on p.id = ${projectId}
-      left join project_members m on m.user_id = u.id and m.project_id = p.id
+    join projects p on p.id = ${projectId}
+    left join project_members m on m.user_id = u.id and m.project_id = p.id
     where u.id = ${userId}
       and u.removed_at is null
       and (m.user_id is not null or u.is_owner)`
@@ -184,11 +188,10 @@ export async function findStanding(
 export async function findHome(sql: Db, { id, isOwner }: Pick<UserRow, 'id' | 'isOwner'>): Promise<string | undefined> {
   const [row] = await sql<{ id: string }[]>`
     select p.id from projects p
-    where ${isOwner}
-      or exists (select from project_members m where m.project_id = p.id and m.user_id = ${id})
-    order by
-      p.id = (select s.project_id from sessions s where s.user_id = ${id} order by s.created_at desc limit 1) desc nulls last,
-      p.id
+    where ${isOwner} or exists (select from project_members m where m.project_id = p.id and m.user_id = ${id})
+    order by p.id = (
+      select s.project_id from sessions s where s.user_id = ${id} order by s.created_at desc limit 1
+    ) desc nulls last, p.id
     limit 1`
   return row?.id
 }

@@ -1,5 +1,6 @@
 // AI leases and the agendas that are executed under them. All times are the database's: holders on many machines agree.
 import { jsonText } from '#postgres/json.ts'
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type LeaseState = 'held' | 'completed' | 'failed' | 'cancelled'
@@ -28,9 +29,22 @@ export type LeaseRow = {
 export type LeaseName = { projectId: string; key: string }
 
 const columns = (sql: Db) => sql`
-  project_id as "projectId", key, lease_id as "leaseId", version, state, ttl_secs as "ttlSecs", run_id as "runId", run_ref as "runRef",
-  ends_run as "endsRun", agent_id as "agentId", first_seen_at as "firstSeenAt", done_at as "doneAt", result, result_hash as "resultHash",
-  error_code as "errorCode", greatest(0, extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs",
+  project_id as "projectId",
+  key,
+  lease_id as "leaseId",
+  version,
+  state,
+  ttl_secs as "ttlSecs",
+  run_id as "runId",
+  run_ref as "runRef",
+  ends_run as "endsRun",
+  agent_id as "agentId",
+  first_seen_at as "firstSeenAt",
+  done_at as "doneAt",
+  result,
+  result_hash as "resultHash",
+  error_code as "errorCode",
+  greatest(0, extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs",
   expires_at <= clock_timestamp() as over`
 
 export async function findLease(sql: Db, { projectId, key }: LeaseName): Promise<LeaseRow | undefined> {
@@ -58,21 +72,46 @@ export type NewLease = LeaseName & {
 /** Undefined when the key has a row, which may be anybody's by then. */
 export async function insertLease(tx: Db, it: NewLease): Promise<LeaseRow | undefined> {
   const [row] = await tx<LeaseRow[]>`
-    insert into ai_leases (project_id, key, lease_id, state, ttl_secs, run_id, run_ref, ends_run, agent_id, first_seen_at, expires_at)
-    values (${it.projectId}, ${it.key}, ${it.leaseId}, 'held', ${it.ttlSecs}, ${it.runId}, ${it.runRef}, ${it.endsRun}, ${it.agentId},
-      date_trunc('milliseconds', clock_timestamp()), clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s')
+    insert into ai_leases ${valuesOf(tx, {
+      project_id: it.projectId,
+      key: it.key,
+      lease_id: it.leaseId,
+      state: tx`'held'`,
+      ttl_secs: it.ttlSecs,
+      run_id: it.runId,
+      run_ref: it.runRef,
+      ends_run: it.endsRun,
+      agent_id: it.agentId,
+      first_seen_at: tx`date_trunc('milliseconds', clock_timestamp())`,
+      expires_at: tx`clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s'`,
+    })}
     on conflict do nothing
     returning ${columns(tx)}`
   return row
 }
 
-/** Gives a key whose lease is over to a new holder; the caller has locked its row. What ran under the old one is off. */
+/** Gives a key whose lease is over to a new holder, and drops the old agenda. The caller has locked the row. */
 export async function takeLease(tx: Db, it: NewLease): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
-    with dropped as (delete from ai_agendas where project_id = ${it.projectId} and key = ${it.key})
-    update ai_leases set lease_id = ${it.leaseId}, version = 1, state = 'held', ttl_secs = ${it.ttlSecs}, run_id = ${it.runId}, run_ref = ${it.runRef},
-      ends_run = ${it.endsRun}, agent_id = ${it.agentId}, done_at = null, result = null, result_hash = null, error_code = null,
-      first_seen_at = date_trunc('milliseconds', clock_timestamp()), expires_at = clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s'
+    with dropped as (
+      delete from ai_agendas where project_id = ${it.projectId} and key = ${it.key}
+    )
+    update ai_leases
+    set
+      lease_id = ${it.leaseId},
+      version = 1,
+      state = 'held',
+      ttl_secs = ${it.ttlSecs},
+      run_id = ${it.runId},
+      run_ref = ${it.runRef},
+      ends_run = ${it.endsRun},
+      agent_id = ${it.agentId},
+      done_at = null,
+      result = null,
+      result_hash = null,
+      error_code = null,
+      first_seen_at = date_trunc('milliseconds', clock_timestamp()),
+      expires_at = clock_timestamp() + ${it.ttlSecs}::float8 * interval '1 s'
     where project_id = ${it.projectId} and key = ${it.key}
     returning ${columns(tx)}`
   return row!
@@ -81,7 +120,11 @@ export async function takeLease(tx: Db, it: NewLease): Promise<LeaseRow> {
 /** The lease begins anew from now; the caller has locked its row. */
 export async function extendLease(tx: Db, { projectId, key }: LeaseName, ttlSecs: number): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
-    update ai_leases set version = version + 1, ttl_secs = ${ttlSecs}, expires_at = clock_timestamp() + ${ttlSecs}::float8 * interval '1 s'
+    update ai_leases
+    set
+      version = version + 1,
+      ttl_secs = ${ttlSecs},
+      expires_at = clock_timestamp() + ${ttlSecs}::float8 * interval '1 s'
     where project_id = ${projectId} and key = ${key}
     returning ${columns(tx)}`
   return row!
@@ -108,9 +151,16 @@ export async function endLease(
   keepDays: number,
 ): Promise<LeaseRow> {
   const [row] = await tx<LeaseRow[]>`
-    with dropped as (delete from ai_agendas where project_id = ${projectId} and key = ${key})
-    update ai_leases set state = ${end.state}, result = ${jsonText(end.result ?? undefined)}::text::jsonb, result_hash = ${end.resultHash ?? null},
-      error_code = ${end.errorCode ?? null}, done_at = date_trunc('milliseconds', clock_timestamp()),
+    with dropped as (
+      delete from ai_agendas where project_id = ${projectId} and key = ${key}
+    )
+    update ai_leases
+    set
+      state = ${end.state},
+      result = ${jsonText(end.result ?? undefined)}::text::jsonb,
+      result_hash = ${end.resultHash ?? null},
+      error_code = ${end.errorCode ?? null},
+      done_at = date_trunc('milliseconds', clock_timestamp()),
       expires_at = clock_timestamp() + ${keepDays}::float8 * interval '1 day'
     where project_id = ${projectId} and key = ${key}
     returning ${columns(tx)}`
@@ -123,13 +173,15 @@ export const sweepLeases = async (
   { heldAfterSecs, limit }: { heldAfterSecs: number; limit: number },
 ): Promise<LeaseRow[]> => [
   ...(await tx<LeaseRow[]>`
-    delete from ai_leases where (project_id, key) in (
+    delete from ai_leases
+    where (project_id, key) in (
       select project_id, key from ai_leases
       where expires_at <= clock_timestamp()
         and (state <> 'held' or expires_at <= clock_timestamp() - ${heldAfterSecs}::float8 * interval '1 s')
         -- What is still to be executed here is not forgotten because no node was there.
         and not exists (select from ai_agendas a where a.project_id = ai_leases.project_id and a.key = ai_leases.key)
-      order by expires_at limit ${limit} for update skip locked)
+      order by expires_at limit ${limit} for update skip locked
+    )
     returning ${columns(tx)}`),
 ]
 
@@ -159,9 +211,16 @@ export type Agenda = LeaseName & {
 
 /** Held by nobody: the next node that looks may take it. */
 export const insertAgenda = (tx: Db, it: Omit<Agenda, 'done' | 'executor'>) => tx`
-  insert into ai_agendas (project_id, key, lease_id, agent_id, actions, dry_run, executor, held_until)
-  values (${it.projectId}, ${it.key}, ${it.leaseId}, ${it.agentId}, ${JSON.stringify(it.actions)}::text::jsonb, ${it.dryRun},
-    '00000000-0000-0000-0000-000000000000', clock_timestamp())`
+  insert into ai_agendas ${valuesOf(tx, {
+    project_id: it.projectId,
+    key: it.key,
+    lease_id: it.leaseId,
+    agent_id: it.agentId,
+    actions: tx`${JSON.stringify(it.actions)}::text::jsonb`,
+    dry_run: it.dryRun,
+    executor: tx`'00000000-0000-0000-0000-000000000000'`,
+    held_until: tx`clock_timestamp()`,
+  })}`
 
 /** Takes agendas that nobody is at, those that wait longest first. */
 export const takeAgendas = async (
@@ -169,33 +228,60 @@ export const takeAgendas = async (
   { executor, holdSecs, limit }: { executor: string; holdSecs: number; limit: number },
 ): Promise<Agenda[]> => [
   ...(await sql<Agenda[]>`
-    update ai_agendas set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    update ai_agendas
+    set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
     where (project_id, key) in (
-      select project_id, key from ai_agendas where held_until <= clock_timestamp() order by held_until limit ${limit} for update skip locked)
-    returning project_id as "projectId", key, lease_id as "leaseId", agent_id as "agentId", actions, dry_run as "dryRun", done, executor`),
+      select project_id, key from ai_agendas
+      where held_until <= clock_timestamp()
+      order by held_until limit ${limit} for update skip locked
+    )
+    returning
+      project_id as "projectId",
+      key,
+      lease_id as "leaseId",
+      agent_id as "agentId",
+      actions,
+      dry_run as "dryRun",
+      done,
+      executor`),
 ]
 
 /** Keeps an agenda while it is worked on; false when it is somebody else's. */
 export async function holdAgenda(sql: Db, { projectId, key, executor }: Agenda, holdSecs: number): Promise<boolean> {
   const rows = await sql`
-    update ai_agendas set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
-    where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
+    update ai_agendas
+    set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
+    where project_id = ${projectId}
+      and key = ${key}
+      and executor = ${executor}
+    returning 1`
   return rows.length > 0
 }
 
 /** A lease does not run out under an agenda that is being executed. */
 export const holdLease = (sql: Db, { projectId, key, leaseId }: Agenda, holdSecs: number) => sql`
-  update ai_leases set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
-  where project_id = ${projectId} and key = ${key} and lease_id = ${leaseId} and state = 'held'`
+  update ai_leases
+  set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
+  where project_id = ${projectId}
+    and key = ${key}
+    and lease_id = ${leaseId}
+    and state = 'held'`
 
 /** Lets others go on with it at once. */
 export const leaveAgenda = (sql: Db, { projectId, key, executor }: Agenda) => sql`
-  update ai_agendas set held_until = clock_timestamp() where project_id = ${projectId} and key = ${key} and executor = ${executor}`
+  update ai_agendas set held_until = clock_timestamp()
+  where project_id = ${projectId}
+    and key = ${key}
+    and executor = ${executor}`
 
 /** Writes down how the next action ended; false when the agenda is somebody else's by now. */
 export async function saveActionDone(tx: Db, { projectId, key, executor }: Agenda, done: ActionDone): Promise<boolean> {
   const rows = await tx`
-    update ai_agendas set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
-    where project_id = ${projectId} and key = ${key} and executor = ${executor} returning 1`
+    update ai_agendas
+    set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
+    where project_id = ${projectId}
+      and key = ${key}
+      and executor = ${executor}
+    returning 1`
   return rows.length > 0
 }

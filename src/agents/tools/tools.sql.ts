@@ -1,5 +1,5 @@
 // Tools that agents call through us, and the calls that are not made twice.
-
+import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { AgentName } from '../agents.sql.ts'
 
@@ -23,13 +23,26 @@ export type ToolRow = {
 export type ToolName = { projectId: string; name: string; scopeId: string }
 
 const columns = (sql: Db) => sql`
-  project_id as "projectId", name, scope_id as "scopeId", url, secret, secret_id as "secretId", timeout_ms as "timeoutMs",
-  max_retries as "maxRetries", dedup_window_secs as "dedupWindowSecs", enabled, description, created_at as "createdAt",
+  project_id as "projectId",
+  name,
+  scope_id as "scopeId",
+  url,
+  secret,
+  secret_id as "secretId",
+  timeout_ms as "timeoutMs",
+  max_retries as "maxRetries",
+  dedup_window_secs as "dedupWindowSecs",
+  enabled,
+  description,
+  created_at as "createdAt",
   updated_at as "updatedAt"`
 
 export async function findTool(sql: Db, { projectId, name, scopeId }: ToolName): Promise<ToolRow | undefined> {
   const [row] = await sql<ToolRow[]>`
-    select ${columns(sql)} from tools where project_id = ${projectId} and name = ${name} and scope_id = ${scopeId}`
+    select ${columns(sql)} from tools
+    where project_id = ${projectId}
+      and name = ${name}
+      and scope_id = ${scopeId}`
   return row
 }
 
@@ -44,7 +57,7 @@ export const listTools = async (
     order by name, scope_id limit ${limit}`),
 ]
 
-/** Locks the project for a change of its tools, so that two at once do not both become the last that its plan allows. */
+/** Locks the project for a change of its tools: two at once must not both take the last place of its plan. */
 export async function lockTools(tx: Db, projectId: string): Promise<number> {
   await tx`select from projects where id = ${projectId} for no key update`
   const [row] = await tx<{ n: number }[]>`select count(*)::int as n from tools where project_id = ${projectId}`
@@ -56,19 +69,40 @@ export type NewTool = Omit<ToolRow, 'createdAt' | 'updatedAt'>
 /** Writes a tool as it now is, in place of the one of this name and scope. */
 export async function putTool(tx: Db, it: NewTool): Promise<ToolRow> {
   const [row] = await tx<ToolRow[]>`
-    insert into tools (project_id, name, scope_id, url, secret, secret_id, timeout_ms, max_retries, dedup_window_secs, enabled, description)
-    values (${it.projectId}, ${it.name}, ${it.scopeId}, ${it.url}, ${it.secret}, ${it.secretId}, ${it.timeoutMs}, ${it.maxRetries}, ${it.dedupWindowSecs},
-      ${it.enabled}, ${it.description})
-    on conflict (project_id, name, scope_id) do update set url = excluded.url, secret = excluded.secret, secret_id = excluded.secret_id,
-      timeout_ms = excluded.timeout_ms, max_retries = excluded.max_retries, dedup_window_secs = excluded.dedup_window_secs,
-      enabled = excluded.enabled, description = excluded.description, updated_at = excluded.updated_at
+    insert into tools ${valuesOf(tx, {
+      project_id: it.projectId,
+      name: it.name,
+      scope_id: it.scopeId,
+      url: it.url,
+      secret: it.secret,
+      secret_id: it.secretId,
+      timeout_ms: it.timeoutMs,
+      max_retries: it.maxRetries,
+      dedup_window_secs: it.dedupWindowSecs,
+      enabled: it.enabled,
+      description: it.description,
+    })}
+    on conflict (project_id, name, scope_id) do update set
+      url = excluded.url,
+      secret = excluded.secret,
+      secret_id = excluded.secret_id,
+      timeout_ms = excluded.timeout_ms,
+      max_retries = excluded.max_retries,
+      dedup_window_secs = excluded.dedup_window_secs,
+      enabled = excluded.enabled,
+      description = excluded.description,
+      updated_at = excluded.updated_at
     returning ${columns(tx)}`
   return row!
 }
 
 export async function deleteTool(tx: Db, { projectId, name, scopeId }: ToolName): Promise<boolean> {
   const rows = await tx`
-    delete from tools where project_id = ${projectId} and name = ${name} and scope_id = ${scopeId} returning 1`
+    delete from tools
+    where project_id = ${projectId}
+      and name = ${name}
+      and scope_id = ${scopeId}
+    returning 1`
   return rows.length > 0
 }
 
@@ -90,11 +124,21 @@ type Claim = CallName & {
 /** Makes a call one's own, unless it was made, or is being made, already. */
 export async function claimCall(sql: Db, it: Claim): Promise<KeptCall> {
   // One whose time is over is forgotten; one that was left in the middle is gone on with.
-  const free = sql`(k.expires_at <= clock_timestamp() or (k.result is null and (${it.takeOver}::boolean or k.held_until <= clock_timestamp())))`
+  const free = sql`
+    (
+      k.expires_at <= clock_timestamp()
+        or (k.result is null and (${it.takeOver}::boolean or k.held_until <= clock_timestamp()))
+    )`
   const [row] = await sql<KeptCall[]>`
-    insert into kept_calls as k (project_id, agent_id, tool, key, token, held_until, expires_at)
-    values (${it.projectId}, ${it.agentId}, ${it.tool}, ${it.key}, ${it.token}, clock_timestamp() + ${it.holdSecs}::float8 * interval '1 s',
-      clock_timestamp() + ${it.holdSecs + it.keepSecs}::float8 * interval '1 s')
+    insert into kept_calls as k ${valuesOf(sql, {
+      project_id: it.projectId,
+      agent_id: it.agentId,
+      tool: it.tool,
+      key: it.key,
+      token: it.token,
+      held_until: sql`clock_timestamp() + ${it.holdSecs}::float8 * interval '1 s'`,
+      expires_at: sql`clock_timestamp() + ${it.holdSecs + it.keepSecs}::float8 * interval '1 s'`,
+    })}
     on conflict (project_id, agent_id, tool, key) do update set
       token = case when ${free} then excluded.token else k.token end,
       held_until = case when ${free} then excluded.held_until else k.held_until end,
@@ -109,7 +153,11 @@ export async function claimCall(sql: Db, it: Claim): Promise<KeptCall> {
 export async function isCallKept(sql: Db, { projectId, agentId, tool, key }: CallName): Promise<boolean> {
   const rows = await sql`
     select from kept_calls
-    where project_id = ${projectId} and agent_id = ${agentId} and tool = ${tool} and key = ${key} and expires_at > clock_timestamp()`
+    where project_id = ${projectId}
+      and agent_id = ${agentId}
+      and tool = ${tool}
+      and key = ${key}
+      and expires_at > clock_timestamp()`
   return rows.length > 0
 }
 
@@ -117,8 +165,12 @@ export async function isCallKept(sql: Db, { projectId, agentId, tool, key }: Cal
 export async function findKeptResult(sql: Db, it: CallName): Promise<Record<string, unknown> | undefined> {
   const [row] = await sql<{ result: Record<string, unknown> }[]>`
     select result from kept_calls
-    where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key}
-      and result is not null and expires_at > clock_timestamp()`
+    where project_id = ${it.projectId}
+      and agent_id = ${it.agentId}
+      and tool = ${it.tool}
+      and key = ${it.key}
+      and result is not null
+      and expires_at > clock_timestamp()`
   return row?.result
 }
 
@@ -126,7 +178,12 @@ export async function findKeptResult(sql: Db, it: CallName): Promise<Record<stri
 export async function bindCall(sql: Db, it: CallName & { token: string; authorizationId: string }): Promise<boolean> {
   const rows = await sql`
     update kept_calls set authorization_id = ${it.authorizationId}
-    where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key} and token = ${it.token} returning 1`
+    where project_id = ${it.projectId}
+      and agent_id = ${it.agentId}
+      and tool = ${it.tool}
+      and key = ${it.key}
+      and token = ${it.token}
+    returning 1`
   return rows.length > 0
 }
 
@@ -135,19 +192,33 @@ export const keepCall = (
   sql: Db,
   it: CallName & { token: string; result: Record<string, unknown>; keepSecs: number },
 ) => sql`
-  update kept_calls set result = ${JSON.stringify(it.result)}::text::jsonb,
+  update kept_calls
+  set
+    result = ${JSON.stringify(it.result)}::text::jsonb,
     expires_at = clock_timestamp() + ${it.keepSecs}::float8 * interval '1 s'
-  where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key} and token = ${it.token}`
+  where project_id = ${it.projectId}
+    and agent_id = ${it.agentId}
+    and tool = ${it.tool}
+    and key = ${it.key}
+    and token = ${it.token}`
 
 /** It brought nothing: the next one of this key is made. */
 export const dropCall = (sql: Db, it: CallName & { token: string }) => sql`
   delete from kept_calls
-  where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key} and token = ${it.token}`
+  where project_id = ${it.projectId}
+    and agent_id = ${it.agentId}
+    and tool = ${it.tool}
+    and key = ${it.key}
+    and token = ${it.token}`
 
 /** Lets the next one of this key go on under the same decision. */
 export const leaveCall = (sql: Db, it: CallName & { token: string }) => sql`
   update kept_calls set held_until = clock_timestamp()
-  where project_id = ${it.projectId} and agent_id = ${it.agentId} and tool = ${it.tool} and key = ${it.key} and token = ${it.token}`
+  where project_id = ${it.projectId}
+    and agent_id = ${it.agentId}
+    and tool = ${it.tool}
+    and key = ${it.key}
+    and token = ${it.token}`
 
 export async function deleteStaleCalls(sql: Db, limit: number): Promise<number> {
   const rows = await sql`

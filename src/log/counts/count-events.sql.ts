@@ -1,5 +1,5 @@
-// How many events, by what they are and by who did them. Whole months, days and hours come from the sums, and what is
-// not folded into those yet from the counters; only what the ends of a span are off the nearest hour is counted in the log.
+// Counts events by what they are and by who did them. Whole months, days and hours come from the sums, and what is not
+// folded into those yet from the counters; only where a span does not end on the hour is the log itself counted.
 import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
 import { cutSpan, instant, type Part, roundToHours, type Span, type Unit } from '#core/time-units.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
@@ -23,8 +23,13 @@ export type EventCounts = { total: number; byType: Count[]; byResourceType: Coun
 export async function countEvents(sql: Db, filter: CountFilter): Promise<EventCounts> {
   const rows = await sql<{ kind: number; key: string | null; count: number }[]>`
     with counted as (${counted(sql, filter, 'event_sums')})
-    select grouping(type, resource_type, actor_type) as kind, coalesce(type, resource_type, actor_type) as key, sum(n)::bigint as count
-    from counted group by grouping sets ((), (type), (resource_type), (actor_type)) having sum(n) <> 0
+    select
+      grouping(type, resource_type, actor_type) as kind,
+      coalesce(type, resource_type, actor_type) as key,
+      sum(n)::bigint as count
+    from counted
+    group by grouping sets ((), (type), (resource_type), (actor_type))
+    having sum(n) <> 0
     order by count desc, key`
   // grouping() tells by its bits which of the three a row is not about.
   const of = (kind: number) =>
@@ -82,7 +87,11 @@ export async function countByUnit(
 ): Promise<{ start: Date; count: number }[]> {
   const rows = await sql<{ start: Date; count: number }[]>`
     with counted as (${counted(sql, filter, 'event_sums', unit === 'day' ? ['day', 'hour'] : ['hour'])})
-    select date_trunc(${unit}, start, 'UTC') as start, sum(n)::bigint as count from counted group by 1 having sum(n) <> 0 order by 1 desc`
+    select date_trunc(${unit}, start, 'UTC') as start, sum(n)::bigint as count
+    from counted
+    group by 1
+    having sum(n) <> 0
+    order by 1 desc`
   return [...rows]
 }
 
@@ -104,8 +113,10 @@ function counted(sql: Db, filter: CountFilter, sums: Sums, units?: readonly Unit
     ...parts.map((part) => countedInLog(sql, filter, part, sums)),
   ]
   return joined(sql, [
-    sql`select type, resource_type, ${actor}, n, hour as start from event_counts
-      where ${whole ? sql`true ${within(sql, sql`hour`, whole)}` : sql`false`} ${conditions(sql, filter, sql`resource_type`)}`,
+    sql`
+      select type, resource_type, ${actor}, n, hour as start from event_counts
+      where ${whole ? sql`true ${within(sql, sql`hour`, whole)}` : sql`false`}
+        ${conditions(sql, filter, sql`resource_type`)}`,
     ...ways.map((way) => sql`union all ${way}`),
   ])
 }

@@ -1,5 +1,4 @@
 // Which events: filters that all hold together, and the ways along indexes that lead to them.
-
 import { instant } from '#core/time-units.ts'
 import { isUuid, normalizeId } from '#postgres/id.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'

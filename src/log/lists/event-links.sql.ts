@@ -1,5 +1,4 @@
 // What caused what in a chain of causes: its events without what they say, of which thousands fit into an answer.
-
 import type { Db } from '#postgres/sql.ts'
 import type { LogEvent } from '../event-columns.sql.ts'
 import { eventColumns } from '../event-columns.sql.ts'
@@ -30,7 +29,19 @@ export async function listLinks(
     ({ where }) => sql`(select * from events where ${where} ${by})`,
   )
   const rows = await sql<EventLink[]>`
-    select id, type, "occurredAt", "actorType", "actorId", "resourceType", "resourceId", "causationId", "runId", sequence
-    from (select ${eventColumns(sql)} from (${rest.reduce((all, way) => sql`${all} union all ${way}`, first!)}) events ${by}) links`
+    select
+      id,
+      type,
+      "occurredAt",
+      "actorType",
+      "actorId",
+      "resourceType",
+      "resourceId",
+      "causationId",
+      "runId",
+      sequence
+    from (
+      select ${eventColumns(sql)} from (${rest.reduce((all, way) => sql`${all} union all ${way}`, first!)}) events ${by}
+    ) links`
   return [...rows]
 }

@@ -1,7 +1,7 @@
-// Everyday events: the moves that every run makes, and calls of agents that went through. Most of the log consists of
-// them, so they have no entry in an index where something else leads to them as well: a type of them is read in the order
-// of time (list-events.ts), and those about an agent by the index of its events. The conditions here are those of the
-// indexes, word for word: a partial index is used only where the statement itself says what the index says.
+// Everyday events: the moves that every run makes, and calls of agents that went through. They are most of the log, so
+// an index has no entry of them where another way leads to them: those of a type are read in the order of time
+// (list-events.ts), those about an agent by the index of its events. The conditions here are those of the indexes, word
+// for word: a partial index is used only where the statement itself says what the index says.
 import type { Db, Fragment } from '#postgres/sql.ts'
 
 export const CALL_TYPES = ['agent.action.completed', 'policy.allowed']

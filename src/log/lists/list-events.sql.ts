@@ -1,5 +1,4 @@
 // Events by what they say: any filters together, by time, with a cursor that holds when two have the same time.
-
 import type { Span } from '#core/time-units.ts'
 import { instant } from '#core/time-units.ts'
 import { column } from '#postgres/column.ts'
@@ -50,7 +49,8 @@ export async function countListed(sql: Db, filter: EventFilter, countMax: number
   const ways = waysTo(sql, filter).map(({ where }) => sql`(select 1 from events where ${where} limit ${countMax}::int)`)
   if (ways.length === 0) return 0
   const [row] = await sql<{ n: number }[]>`
-    select count(*)::int as n
-    from (select 1 from (${ways.reduce((all, way) => sql`${all} union all ${way}`)}) every_way limit ${countMax}::int) counted`
+    select count(*)::int as n from (
+      select 1 from (${ways.reduce((all, way) => sql`${all} union all ${way}`)}) every_way limit ${countMax}::int
+    ) counted`
   return row!.n
 }

@@ -1,6 +1,6 @@
 // The chains of seals, and how far the log is sealed.
 import type { Place, Seal } from '#core/seal.ts'
-import { column } from '#postgres/column.ts'
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 
 /** A time of a seal: it is hashed as it is written here. */
@@ -8,11 +8,19 @@ export const microseconds = (sql: Db, at: Fragment): Fragment =>
   sql`to_char(${at} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
 const columns = (sql: Db) => sql`
-  project_id as "projectId", number, after_xid::text as "afterXid", after_position as "afterPosition",
-  until_xid::text as "untilXid", until_position as "untilPosition", events,
-  ${microseconds(sql, sql`recorded_from`)} as "recordedFrom", ${microseconds(sql, sql`recorded_until`)} as "recordedUntil",
-  encode(digest, 'hex') as digest, ${microseconds(sql, sql`sealed_at`)} as "sealedAt",
-  encode(previous, 'hex') as previous, encode(hash, 'hex') as hash`
+  project_id as "projectId",
+  number,
+  after_xid::text as "afterXid",
+  after_position as "afterPosition",
+  until_xid::text as "untilXid",
+  until_position as "untilPosition",
+  events,
+  ${microseconds(sql, sql`recorded_from`)} as "recordedFrom",
+  ${microseconds(sql, sql`recorded_until`)} as "recordedUntil",
+  encode(digest, 'hex') as digest,
+  ${microseconds(sql, sql`sealed_at`)} as "sealedAt",
+  encode(previous, 'hex') as previous,
+  encode(hash, 'hex') as hash`
 
 type Row = Omit<Seal, 'after' | 'until'> & {
   afterXid: string
@@ -45,21 +53,53 @@ export async function lockSealedLog(tx: Db): Promise<SealedLog | undefined> {
 /** Adds seals to their chains, and moves on to where their windows end. */
 export async function insertSeals(sql: Db, seals: readonly Seal[], until: Place): Promise<void> {
   await sql`
-    with moved as (update sealed_log set xid = ${until.xid}::text::xid8, position = ${until.position}::bigint)
-    insert into seals (project_id, number, after_xid, after_position, until_xid, until_position, events, recorded_from, recorded_until,
-      digest, previous, hash, sealed_at)
-    select project_id, number, after_xid::xid8, after_position, until_xid::xid8, until_position, events, recorded_from, recorded_until,
-      decode(digest, 'hex'), decode(previous, 'hex'), decode(hash, 'hex'), sealed_at
-    from unnest(
-      ${column(seals.map((it) => it.projectId))}::text[], ${column(seals.map((it) => it.number))}::bigint[],
-      ${column(seals.map((it) => it.after.xid))}::text[], ${column(seals.map((it) => it.after.position))}::bigint[],
-      ${column(seals.map((it) => it.until.xid))}::text[], ${column(seals.map((it) => it.until.position))}::bigint[],
-      ${column(seals.map((it) => it.events))}::int[],
-      ${column(seals.map((it) => it.recordedFrom))}::timestamptz[], ${column(seals.map((it) => it.recordedUntil))}::timestamptz[],
-      ${column(seals.map((it) => it.digest))}::text[], ${column(seals.map((it) => it.previous))}::text[],
-      ${column(seals.map((it) => it.hash))}::text[], ${column(seals.map((it) => it.sealedAt))}::timestamptz[]
-    ) as t (project_id, number, after_xid, after_position, until_xid, until_position, events, recorded_from, recorded_until,
-      digest, previous, hash, sealed_at)`
+    with moved as (
+      update sealed_log set xid = ${until.xid}::text::xid8, position = ${until.position}::bigint
+    )
+    insert into seals (
+      project_id,
+      number,
+      after_xid,
+      after_position,
+      until_xid,
+      until_position,
+      events,
+      recorded_from,
+      recorded_until,
+      digest,
+      previous,
+      hash,
+      sealed_at
+    )
+    select
+      project_id,
+      number,
+      after_xid::xid8,
+      after_position,
+      until_xid::xid8,
+      until_position,
+      events,
+      recorded_from,
+      recorded_until,
+      decode(digest, 'hex'),
+      decode(previous, 'hex'),
+      decode(hash, 'hex'),
+      sealed_at
+    from ${rowsOf(sql, seals, {
+      'project_id text': (it) => it.projectId,
+      'number bigint': (it) => it.number,
+      'after_xid text': (it) => it.after.xid,
+      'after_position bigint': (it) => it.after.position,
+      'until_xid text': (it) => it.until.xid,
+      'until_position bigint': (it) => it.until.position,
+      'events int': (it) => it.events,
+      'recorded_from timestamptz': (it) => it.recordedFrom,
+      'recorded_until timestamptz': (it) => it.recordedUntil,
+      'digest text': (it) => it.digest,
+      'previous text': (it) => it.previous,
+      'hash text': (it) => it.hash,
+      'sealed_at timestamptz': (it) => it.sealedAt,
+    })}`
 }
 
 /** The newest seals of these projects, or of all that there are. */
@@ -75,8 +115,11 @@ export async function readHeads(sql: Db, projectIds: readonly string[] | 'all'):
 /** The newest seal of a project and how far the log was sealed at the same moment. */
 export async function findHead(sql: Db, projectId: string): Promise<{ head: Seal | undefined; sealed: Place }> {
   const [row] = await sql<(Row & { logXid: string; logPosition: number })[]>`
-    select head.*, l.xid::text as "logXid", l.position as "logPosition" from sealed_log l
-    left join lateral (select ${columns(sql)} from seals where project_id = ${projectId} order by number desc limit 1) head on true`
+    select head.*, l.xid::text as "logXid", l.position as "logPosition"
+    from sealed_log l
+    left join lateral (
+      select ${columns(sql)} from seals where project_id = ${projectId} order by number desc limit 1
+    ) head on true`
   const { logXid, logPosition, ...head } = row!
   return { head: head.number === null ? undefined : sealOf(head), sealed: { xid: logXid, position: logPosition } }
 }
@@ -112,7 +155,8 @@ export async function listSeals(
 /** The first seal that may cover an event recorded at this time or later: none covers one that it is older than. */
 export async function findFirstSealSince(sql: Db, projectId: string, from: Date): Promise<Seal | undefined> {
   const [row] = await sql<Row[]>`
-    select ${columns(sql)} from seals where project_id = ${projectId} and sealed_at >= ${from.toISOString()}::timestamptz
+    select ${columns(sql)} from seals
+    where project_id = ${projectId} and sealed_at >= ${from.toISOString()}::timestamptz
     order by sealed_at, number limit 1`
   return row && sealOf(row)
 }
@@ -121,7 +165,9 @@ export async function findFirstSealSince(sql: Db, projectId: string, from: Date)
 export async function findFirstSealBeyond(sql: Db, projectId: string, to: Date): Promise<Seal | undefined> {
   const [row] = await sql<Row[]>`
     select ${columns(sql)} from seals
-    where project_id = ${projectId} and sealed_at >= ${to.toISOString()}::timestamptz and recorded_from >= ${to.toISOString()}::timestamptz
+    where project_id = ${projectId}
+      and sealed_at >= ${to.toISOString()}::timestamptz
+      and recorded_from >= ${to.toISOString()}::timestamptz
     order by sealed_at, number limit 1`
   return row && sealOf(row)
 }
@@ -133,7 +179,9 @@ export async function findLastSealBefore(
 ): Promise<number> {
   const [row] = await sql<{ number: number | null }[]>`
     select max(number) as number from seals
-    where project_id = ${projectId} and number > ${after}::bigint and number <= ${until}::bigint
+    where project_id = ${projectId}
+      and number > ${after}::bigint
+      and number <= ${until}::bigint
       and recorded_from < ${recorded.toISOString()}::timestamptz`
   return row?.number ?? 0
 }

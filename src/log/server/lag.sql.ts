@@ -10,26 +10,38 @@ export type LogLag = {
 }
 
 export async function readLogLag(sql: Db): Promise<LogLag> {
-  // An event with the number of a transaction to come waits for nobody: it was written by hand, and verification finds it.
+  // An event numbered by a transaction yet to come waits for nobody: it was written by hand, and verification finds it.
   const [row] = await sql<LogLag[]>`
-    select coalesce(extract(epoch from clock_timestamp() - held.recorded_at) * 1000, 0)::float8 as "tailMs",
+    select
+      coalesce(extract(epoch from clock_timestamp() - held.recorded_at) * 1000, 0)::float8 as "tailMs",
       coalesce(extract(epoch from clock_timestamp() - unsealed.recorded_at) * 1000, 0)::float8 as "sealsMs"
-    from (select log_xid(pg_snapshot_xmin(pg_current_snapshot())) as low, log_xid(pg_snapshot_xmax(pg_current_snapshot())) as high) open
+    from (
+      select
+        log_xid(pg_snapshot_xmin(pg_current_snapshot())) as low,
+        log_xid(pg_snapshot_xmax(pg_current_snapshot())) as high
+    ) open
     cross join sealed_log s
     left join lateral (
-      select recorded_at from events where xid >= open.low and xid < open.high order by xid, position limit 1) held on true
+      select recorded_at from events where xid >= open.low and xid < open.high order by xid, position limit 1
+    ) held on true
     left join lateral (
       select recorded_at from events e
       where (s.xid < open.high and (e.xid, e.position) > (s.xid, s.position) and e.xid < open.high)
-      order by e.xid, e.position limit 1) waiting on true
+      order by e.xid, e.position limit 1
+    ) waiting on true
     left join lateral (
-      select recorded_at from events e where s.xid >= open.high and e.xid <= s.xid
-      order by e.xid desc, e.position desc limit 1) ahead on true
+      select recorded_at from events e
+      where s.xid >= open.high and e.xid <= s.xid
+      order by e.xid desc, e.position desc limit 1
+    ) ahead on true
     cross join lateral (select coalesce(waiting.recorded_at, ahead.recorded_at) as recorded_at) unsealed`
   return { tailMs: Math.max(0, row!.tailMs), sealsMs: Math.max(0, row!.sealsMs) }
 }
 
-/** Null is what the server does not tell our role, or does not know. `prepared`: the name of one that was left to be committed in two phases. */
+/**
+ * Null is what the server does not know, or does not tell our role. `prepared`: the name of a transaction that waits to
+ * be committed in two phases.
+ */
 export type Holder = {
   pid: number | null
   user: string | null
@@ -45,9 +57,15 @@ export type Holder = {
 export async function findHolder(sql: Db): Promise<Holder | undefined> {
   // Everybody may see who holds which id; of what a session does, others see less.
   const [row] = await sql<Holder[]>`
-    select l.pid, coalesce(a.usename, p.owner) as "user", coalesce(a.datname, p.database) as database,
-      a.application_name as application, host(a.client_addr) as client, a.state,
-      extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared))::int as "openSecs", p.gid as prepared
+    select
+      l.pid,
+      coalesce(a.usename, p.owner) as "user",
+      coalesce(a.datname, p.database) as database,
+      a.application_name as application,
+      host(a.client_addr) as client,
+      a.state,
+      extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared))::int as "openSecs",
+      p.gid as prepared
     from (select pg_snapshot_xmin(pg_current_snapshot())::xid as id) oldest
     join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = oldest.id
     left join pg_stat_activity a on a.pid = l.pid

@@ -2,11 +2,11 @@
 import type { Place } from '#core/seal.ts'
 import type { Db } from '#postgres/sql.ts'
 
-/** `system` is undefined where the server does not tell. `base`: what the database raises its ids of transactions by. */
+/** `system` is undefined where the server does not tell. `base`: by how much the database raises transaction ids. */
 export type Server = { system: string | undefined; timeline: string | undefined; base: bigint }
 export type KnownServer = { number: number; system: string | null; timeline: string | null; base: bigint }
 
-/** What is wrong with a connection or a server passes; all else is what a managed server lacks, or does not let us ask. */
+/** Errors of a connection or a server pass; any other means that a managed server lacks it or does not let us ask. */
 const PASSES = /^(?:08|25|40|53|57|58)/
 
 export async function readServer(sql: Db): Promise<Server> {
@@ -54,9 +54,21 @@ export async function readLogEnd(sql: Db): Promise<{ last: Place; highest: bigin
 
 export async function insertLogServer(sql: Db, { system, timeline, base }: Server, last: Place): Promise<void> {
   await sql`
-    insert into log_servers (number, system, timeline, base, last_xid, last_position)
-    select coalesce(max(number), 0) + 1, ${system ?? null}::text, ${timeline ?? null}::text, ${base.toString()}::text::bigint,
-      ${last.xid}::text::xid8, ${last.position}::bigint
+    insert into log_servers (
+      number,
+      system,
+      timeline,
+      base,
+      last_xid,
+      last_position
+    )
+    select
+      coalesce(max(number), 0) + 1,
+      ${system ?? null}::text,
+      ${timeline ?? null}::text,
+      ${base.toString()}::text::bigint,
+      ${last.xid}::text::xid8,
+      ${last.position}::bigint
     from log_servers`
 }
 

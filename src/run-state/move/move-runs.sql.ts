@@ -1,6 +1,5 @@
 // Every change of a run's state after its creation and its claim. One statement compares and sets the state,
 // puts the run where it now belongs (queue, lease or neither), keeps its counters and writes the event.
-
 import type { Actor } from '#core/event.ts'
 import { riskOf } from '#core/policy.ts'
 import {

@@ -1,5 +1,4 @@
 // What a bulk call reads besides the runs themselves: how many there are, and their payloads, a bounded page at a time.
-
 import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from './list-runs.sql.ts'
 import { readRunCounts } from './read-runs.sql.ts'
@@ -17,16 +16,27 @@ export type FoundPayload = { kept: boolean; payload: unknown }
 export const readPayloads = async (sql: Db, runIds: readonly string[]): Promise<FoundPayload[]> => [
   ...(await sql<FoundPayload[]>`
     with stored as materialized (
-      select t.ord, b.run_id is not null as kept, b.payload, sum(coalesce(pg_column_size(b.payload), 0)) over before as stored_before
+      select
+        t.ord,
+        b.run_id is not null as kept,
+        b.payload,
+        sum(coalesce(pg_column_size(b.payload), 0)) over before as stored_before
       from unnest(${runIds as string[]}::uuid[]) with ordinality as t (id, ord)
       left join lateral (select run_id, payload from run_bodies where run_id = t.id offset 0) b on true
       window before as (order by t.ord rows between unbounded preceding and 1 preceding)
     )
     select kept, payload from (
       -- What is packed is measured only as far as the packed page reaches.
-      select *, sum(coalesce(octet_length(payload::text), 0)) over (order by ord rows between unbounded preceding and 1 preceding) as bytes_before
-      from stored where coalesce(stored_before, 0) < ${PAYLOAD_BYTES_MAX}
-    ) measured where coalesce(bytes_before, 0) < ${PAYLOAD_BYTES_MAX} order by ord`),
+      select
+        *,
+        sum(coalesce(octet_length(payload::text), 0)) over (
+          order by ord rows between unbounded preceding and 1 preceding
+        ) as bytes_before
+      from stored
+      where coalesce(stored_before, 0) < ${PAYLOAD_BYTES_MAX}
+    ) measured
+    where coalesce(bytes_before, 0) < ${PAYLOAD_BYTES_MAX}
+    order by ord`),
 ]
 
 /** When it is not exact there are more. */

@@ -3,7 +3,7 @@ import { HTTP_QUEUE } from '#core/queue.ts'
 import { instantText } from '#postgres/instant.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
-import { besideRun, type RunRow, runColumns } from './read-runs.sql.ts'
+import { besideRun, pageInOrder, type RunRow, runColumns } from './read-runs.sql.ts'
 
 export type RunPlace = { createdAt: string; id: string }
 
@@ -64,16 +64,21 @@ export async function listRunsPage(sql: Db, filter: RunFilter): Promise<RunPage>
       -- the id (hence "offset 0"), would let the planner choose another way again.
       select created_at, id from (${walk(0, LOOKED_MAX)}) looked
       where (select true from (select * from runs where id = looked.id offset 0) r where ${conditions(sql, filter)})
-      ${inOrder(sql, filter)} limit ${filter.limit + 1}::int
+        ${inOrder(sql, filter)}
+      limit ${filter.limit + 1}::int
     ), ended as materialized (
       -- The last that was looked at: walked to once more, when the page is not full.
-      select created_at, id from (${walk(LOOKED_MAX - 1, 1)}) last where (select count(*) from page) <= ${filter.limit}::int
+      select created_at, id from (${walk(LOOKED_MAX - 1, 1)}) last
+      where (select count(*) from page) <= ${filter.limit}::int
     )
     select ${runColumns(sql)}, ended.created_at as "endedAt", ended.id as "endedId"
-    from (select) always left join ended on true left join page on true
-      left join runs r on r.id = page.id left join run_states s on s.run_id = r.id
-      ${besideRun(sql)}
-    ${filter.order === 'newest' ? sql`order by page.created_at desc, page.id desc` : sql`order by page.created_at, page.id`}`
+    from (select) always
+    left join ended on true
+    left join page on true
+    left join runs r on r.id = page.id
+    left join run_states s on s.run_id = r.id
+    ${besideRun(sql)}
+    ${pageInOrder(sql, filter.order)}`
   const rows = found.filter((row) => row.id !== null).map(({ endedAt, endedId, ...row }) => row)
   const { endedAt, endedId } = found[0]!
   if (endedAt) return { rows, next: { createdAt: instantText(endedAt), id: endedId } }
@@ -93,7 +98,8 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
   if (it.states?.length) {
     const ranges = [...new Set(it.states)].map(
       (state) => sql`
-        select created_at, run_id as id from run_states where project_id = ${it.projectId} and state = ${state} ${within(sql, it, 'run_id')}`,
+        select created_at, run_id as id from run_states
+        where project_id = ${it.projectId} and state = ${state} ${within(sql, it, 'run_id')}`,
     )
     ways.push(merged(sql, it, ranges))
   }
@@ -120,7 +126,7 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
   return ways.length > 0 ? ways : [runsWhere(sql``)]
 }
 
-/** No index gives two values in one order of time: each has a range of its own, and these are merged as they are read. */
+/** No index has two values in one order of time: each value has a range of its own, merged as they are read. */
 function merged(sql: Db, filter: RunFilter, ranges: readonly Fragment[]): Fragment {
   if (ranges.length === 1) return ranges[0]!
   // The limit of each is what keeps the planner from putting them together first and sorting then.
@@ -156,17 +162,27 @@ function conditions(sql: Db, it: RunFilter): Fragment {
     value === undefined ? sql`` : sql`and r.${sql(column)} = ${value}`
   const oneOf = (value: Fragment, values: readonly string[] | undefined) =>
     values?.length ? sql`and ${value} = any(${values as string[]}::text[])` : sql``
+  const payload = it.payloadContains
+  const bodyOf = sql`(select payload from run_bodies where run_id = r.id)`
   const labels = labelsOf(it).map(({ column, key, value }) =>
     value === undefined
       ? sql`and r.${sql(column)} ? ${key}::text`
       : sql`and r.${sql(column)}->>${key}::text = ${value}::text`,
   )
   return sql`
-    r.project_id = ${it.projectId} ${equal('job_id', it.jobId)} ${equal('batch_id', it.batchId)}
-    ${equal('parent_run_id', it.parentRunId)} ${equal('correlation_id', it.correlationId)} ${equal('agent_id', it.agentId)}
-    ${equal('queue', it.queue)} ${equal('execution', it.execution)} ${equal('triggered_by', it.triggeredBy)} ${oneOf(sql`r.triggered_by`, it.triggers)} ${joined(sql, labels)}
+    r.project_id = ${it.projectId}
+    ${equal('job_id', it.jobId)}
+    ${equal('batch_id', it.batchId)}
+    ${equal('parent_run_id', it.parentRunId)}
+    ${equal('correlation_id', it.correlationId)}
+    ${equal('agent_id', it.agentId)}
+    ${equal('queue', it.queue)}
+    ${equal('execution', it.execution)}
+    ${equal('triggered_by', it.triggeredBy)}
+    ${oneOf(sql`r.triggered_by`, it.triggers)}
+    ${joined(sql, labels)}
     ${oneOf(sql`(select state from run_states where run_id = r.id)`, it.states)}
-    ${it.payloadContains === undefined ? sql`` : sql`and (select payload from run_bodies where run_id = r.id) @> ${it.payloadContains}::text::jsonb`}`
+    ${payload === undefined ? sql`` : sql`and ${bodyOf} @> ${payload}::text::jsonb`}`
 }
 
 const labelsOf = ({ tags = [], metadata = [] }: RunFilter) => [

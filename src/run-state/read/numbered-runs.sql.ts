@@ -1,10 +1,10 @@
-// Lists of runs with pages by number, newest first or oldest first, and how many runs they have. A run that somebody is
-// asked in stands apart from others of its state. Where counters and indexes cannot tell, a list has a window: the newest
-// runs of the user, session or job that it is about.
+// Lists of runs in pages by number (offset), and how many runs they have. A run with a pending question is told apart
+// from others of its state. Where counters and indexes cannot tell, a list has a window: the newest runs of its user,
+// session or job.
 import type { RunState } from '#core/run.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
-import { besideRun, type RunRow, readRunCounts, runColumns } from './read-runs.sql.ts'
+import { besideRun, pageInOrder, type RunRow, readRunCounts, runColumns } from './read-runs.sql.ts'
 
 /** Runs in one of the states of `free` in which nobody is asked, and of `asked` in which somebody is. */
 export type Standing = { free: readonly RunState[]; asked: readonly RunState[] }
@@ -53,8 +53,12 @@ export async function listNumberedRuns(sql: Db, it: NumberedRuns): Promise<RunRo
     with page as materialized (
       select created_at, id from (${way}) way ${inOrder(sql, it.order)} offset ${it.offset}::int limit ${it.limit}::int
     )
-    select ${runColumns(sql)} from page join runs r on r.id = page.id join run_states s on s.run_id = page.id ${besideRun(sql)}
-    ${it.order === 'newest' ? sql`order by page.created_at desc, page.id desc` : sql`order by page.created_at, page.id`}`
+    select ${runColumns(sql)}
+    from page
+    join runs r on r.id = page.id
+    join run_states s on s.run_id = page.id
+    ${besideRun(sql)}
+    ${pageInOrder(sql, it.order)}`
   return [...rows]
 }
 
@@ -72,10 +76,13 @@ function ofStates(sql: Db, { projectId, standing, order, offset, limit }: Number
     const unasked = asked.includes(state)
       ? sql``
       : sql`and not exists (select from input_requests i where i.run_id = s.run_id and i.state = 'pending')`
-    return sql`(
-      select created_at, id from (
-        select s.created_at, s.run_id as id from run_states s where s.project_id = ${projectId} and s.state = ${state} ${unasked}
-      ) range ${reach})`
+    return sql`
+      (
+        select created_at, id from (
+          select s.created_at, s.run_id as id from run_states s
+          where s.project_id = ${projectId} and s.state = ${state} ${unasked}
+        ) range ${reach}
+      )`
   })
   const apart = asked.filter((state) => !free.includes(state))
   if (apart.length > 0) {
@@ -116,11 +123,16 @@ function ofWindow(sql: Db, { projectId, standing, metadata, jobId }: NumberedRun
 }
 
 const standsSo = (sql: Db, { free, asked }: Standing): Fragment => sql`
-  (select case
-      when exists (select from input_requests i where i.run_id = r.id and i.state = 'pending') then s.state = any(${asked as string[]}::text[])
+  (
+    select case
+      when exists (
+        select from input_requests i where i.run_id = r.id and i.state = 'pending'
+      ) then s.state = any(${asked as string[]}::text[])
       else s.state = any(${free as string[]}::text[])
     end
-    from run_states s where s.run_id = r.id)`
+    from run_states s
+    where s.run_id = r.id
+  )`
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0)
 

@@ -60,22 +60,64 @@ export type RunRow = {
 export type RunBody = { payload: unknown; result: unknown; trace: Record<string, number> | null }
 
 export const runColumns = (sql: Db) => sql`
-  r.id, coalesce(r.client_id, r.id::text) as "publicId", r.project_id as "projectId", r.job_id as "jobId", j.slug as "jobSlug",
-  r.job_version as "jobVersion", v.id as "jobVersionId", r.execution, r.queue, s.state, s.attempt, r.max_attempts as "maxAttempts",
-  r.timeout_secs as "timeoutSecs", r.ttl_secs as "ttlSecs", r.rank, r.triggered_by as "triggeredBy", r.created_by_type as "createdByType",
-  r.created_by_id as "createdById", r.correlation_id as "correlationId", r.parent_run_id as "parentRunId",
-  r.continuation_of as "continuationOf", r.lineage_depth as "lineageDepth", r.replayed_from as "replayedFrom", r.batch_id as "batchId",
-  r.idempotency_key as "idempotencyKey", r.concurrency_key as "concurrencyKey", r.agent_id as "agentId", r.tags, r.metadata, r.overrides,
-  r.debug_mode as "debugMode", r.detached, r.preset, r.environment, r.created_at as "createdAt", s.state_since as "stateSince", s.due_at as "dueAt",
-  s.scheduled_at as "scheduledAt", s.started_at as "startedAt", s.finished_at as "finishedAt", s.expires_at as "expiresAt",
-  l.heartbeat_at as "heartbeatAt", l.told, s.last_sequence as "lastSequence", s.last_checkpoint as "lastCheckpoint",
-  s.queue_wait_ms as "queueWaitMs", s.error, s.error_code as "errorCode"`
+  r.id,
+  coalesce(r.client_id, r.id::text) as "publicId",
+  r.project_id as "projectId",
+  r.job_id as "jobId",
+  j.slug as "jobSlug",
+  r.job_version as "jobVersion",
+  v.id as "jobVersionId",
+  r.execution,
+  r.queue,
+  s.state,
+  s.attempt,
+  r.max_attempts as "maxAttempts",
+  r.timeout_secs as "timeoutSecs",
+  r.ttl_secs as "ttlSecs",
+  r.rank,
+  r.triggered_by as "triggeredBy",
+  r.created_by_type as "createdByType",
+  r.created_by_id as "createdById",
+  r.correlation_id as "correlationId",
+  r.parent_run_id as "parentRunId",
+  r.continuation_of as "continuationOf",
+  r.lineage_depth as "lineageDepth",
+  r.replayed_from as "replayedFrom",
+  r.batch_id as "batchId",
+  r.idempotency_key as "idempotencyKey",
+  r.concurrency_key as "concurrencyKey",
+  r.agent_id as "agentId",
+  r.tags,
+  r.metadata,
+  r.overrides,
+  r.debug_mode as "debugMode",
+  r.detached,
+  r.preset,
+  r.environment,
+  r.created_at as "createdAt",
+  s.state_since as "stateSince",
+  s.due_at as "dueAt",
+  s.scheduled_at as "scheduledAt",
+  s.started_at as "startedAt",
+  s.finished_at as "finishedAt",
+  s.expires_at as "expiresAt",
+  l.heartbeat_at as "heartbeatAt",
+  l.told,
+  s.last_sequence as "lastSequence",
+  s.last_checkpoint as "lastCheckpoint",
+  s.queue_wait_ms as "queueWaitMs",
+  s.error,
+  s.error_code as "errorCode"`
 
 /** What stands beside the run `r`, looked up one by one: a join with tables that were empty when planned walks them. */
 export const besideRun = (sql: Db) => sql`
   left join lateral (select slug from jobs where id = r.job_id offset 0) j on true
   left join lateral (select id from job_versions where job_id = r.job_id and version = r.job_version offset 0) v on true
   left join lateral (select heartbeat_at, told from leases where run_id = r.id offset 0) l on true`
+
+/** The order of the runs of a CTE `page`, once they are joined with what stands beside them. */
+export const pageInOrder = (sql: Db, order: 'newest' | 'oldest') =>
+  order === 'newest' ? sql`order by page.created_at desc, page.id desc` : sql`order by page.created_at, page.id`
 
 const sources = (sql: Db) => sql`from runs r join run_states s on s.run_id = r.id ${besideRun(sql)}`
 
@@ -87,7 +129,8 @@ export const idsOf = (projectId: string, publicId: string): string[] => {
 
 export async function findRun(sql: Db, projectId: string, publicId: string): Promise<RunRow | undefined> {
   const [row] = await sql<RunRow[]>`
-    select ${runColumns(sql)} ${sources(sql)} where r.id = any(${idsOf(projectId, publicId)}::uuid[]) and r.project_id = ${projectId}`
+    select ${runColumns(sql)} ${sources(sql)}
+    where r.id = any(${idsOf(projectId, publicId)}::uuid[]) and r.project_id = ${projectId}`
   return row
 }
 
@@ -113,15 +156,24 @@ export async function findRunBody(sql: Db, runId: string): Promise<RunBody | und
 export const readLineage = async (sql: Db, runId: string, depthMax: number): Promise<RunRow[]> => [
   ...(await sql<RunRow[]>`
     with recursive back as (
-      select id, continuation_of, 0 as hops from runs where id = ${runId}
+      select id, continuation_of, 0 as hops from runs
+      where id = ${runId}
       union all
-      select r.id, r.continuation_of, back.hops + 1 from back join runs r on r.id = back.continuation_of where back.hops < ${depthMax}
+      select r.id, r.continuation_of, back.hops + 1
+      from back
+      join runs r on r.id = back.continuation_of
+      where back.hops < ${depthMax}
     ), forth as (
-      select id, 0 as hops from back where continuation_of is null or hops = ${depthMax}
+      select id, 0 as hops from back
+      where continuation_of is null or hops = ${depthMax}
       union all
-      select r.id, forth.hops + 1 from forth join runs r on r.continuation_of = forth.id where forth.hops < ${depthMax * 2}
+      select r.id, forth.hops + 1
+      from forth
+      join runs r on r.continuation_of = forth.id
+      where forth.hops < ${depthMax * 2}
     )
-    select ${runColumns(sql)} ${sources(sql)} where r.id in (select id from forth)
+    select ${runColumns(sql)} ${sources(sql)}
+    where r.id in (select id from forth)
     order by r.lineage_depth, r.created_at, r.id limit 1000`),
 ]
 
@@ -147,9 +199,13 @@ export const readLiveDescendants = async (
 export async function countAncestors(sql: Db, runId: string, max: number): Promise<number> {
   const [row] = await sql<{ n: number }[]>`
     with recursive above as (
-      select parent_run_id as id, 1 as n from runs where id = ${runId} and parent_run_id is not null
+      select parent_run_id as id, 1 as n from runs
+      where id = ${runId} and parent_run_id is not null
       union all
-      select r.parent_run_id, above.n + 1 from above join runs r on r.id = above.id where r.parent_run_id is not null and above.n < ${max}
+      select r.parent_run_id, above.n + 1
+      from above
+      join runs r on r.id = above.id
+      where r.parent_run_id is not null and above.n < ${max}
     )
     select coalesce(max(n), 0)::int as n from above`
   return row!.n
@@ -162,13 +218,31 @@ export async function countAncestors(sql: Db, runId: string, max: number): Promi
 export const readOrphans = async (sql: Db, overStates: readonly string[], limit: number): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
-      (select r.id from run_states p join runs r on r.parent_run_id = p.run_id and not r.detached join run_states s on s.run_id = r.id
-       where p.finished_at > now() - interval '15 minutes' and p.state <> 'completed' and p.state = any(${overStates as string[]}::text[])
-         and s.state <> all(${overStates as string[]}::text[]) limit ${limit})
+      (
+        select r.id
+        from run_states p
+        join runs r on r.parent_run_id = p.run_id and not r.detached
+        join run_states s on s.run_id = r.id
+        where p.finished_at > now() - interval '15 minutes'
+          and p.state <> 'completed'
+          and p.state = any(${overStates as string[]}::text[])
+          and s.state <> all(${overStates as string[]}::text[])
+        limit ${limit}
+      )
       union
-      (select q.run_id from jobs j join run_counts c on c.project_id = j.project_id and c.job_id = j.id and c.state in (${literals(sql, statesIn('queue'))})
-       join run_queue q on q.job_id = j.id
-       where j.deleted_at > now() - interval '1 day' group by j.id, q.run_id having sum(c.n) > 0 limit ${limit})`
+      (
+        select q.run_id
+        from jobs j
+        join run_counts c
+          on c.project_id = j.project_id
+          and c.job_id = j.id
+          and c.state in (${literals(sql, statesIn('queue'))})
+        join run_queue q on q.job_id = j.id
+        where j.deleted_at > now() - interval '1 day'
+        group by j.id, q.run_id
+        having sum(c.n) > 0
+        limit ${limit}
+      )`
   ).map((row) => row.id)
 
 /** How many runs of a job are not over, from the counters. */
@@ -180,7 +254,9 @@ export async function countLiveRuns(
 ): Promise<number> {
   const [row] = await sql<{ n: number }[]>`
     select coalesce(sum(n), 0)::bigint as n from run_counts
-    where project_id = ${projectId} and job_id = ${jobId} and state <> all(${overStates as string[]}::text[])`
+    where project_id = ${projectId}
+      and job_id = ${jobId}
+      and state <> all(${overStates as string[]}::text[])`
   return row!.n
 }
 

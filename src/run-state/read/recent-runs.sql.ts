@@ -1,6 +1,5 @@
 // The runs of a project in the order of their last events, newest first. No index holds that order, since every event
 // would pay for it: the log itself is walked from its newest event, where a page of recent runs is soon found.
-
 import { ENDINGS, notToldTwice } from '#log/client-endings.sql.ts'
 import { column } from '#postgres/column.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
@@ -74,12 +73,19 @@ const LAST = '\u{10FFFF}'
 function namedWays(sql: Db, projectId: string, prefix: string): Fragment[] {
   const ids = idsBetween(prefix)
   return [
-    sql`select id, created_at from runs where project_id = ${projectId} and client_id is not null
-      and client_id >= ${prefix} and client_id < ${prefix + LAST}`,
+    sql`
+      select id, created_at from runs
+      where project_id = ${projectId}
+        and client_id is not null
+        and client_id >= ${prefix}
+        and client_id < ${prefix + LAST}`,
     ...(ids
       ? [
-          sql`select id, created_at from runs where project_id = ${projectId} and client_id is null
-          and id between ${ids[0]}::uuid and ${ids[1]}::uuid`,
+          sql`
+            select id, created_at from runs
+            where project_id = ${projectId}
+              and client_id is null
+              and id between ${ids[0]}::uuid and ${ids[1]}::uuid`,
         ]
       : []),
   ]
@@ -125,10 +131,15 @@ type Rest = { limit: number; offset: number; except: readonly string[] }
 const unseen = (sql: Db, except: readonly string[]): Fragment =>
   sql`id not in (select unnest(${column(except)}::uuid[]))`
 
-const lastOf = (sql: Db): Fragment => sql`left join lateral (
+const lastOf = (sql: Db): Fragment => sql`
+  left join lateral (
     select * from (
-      select e.occurred_at, e.position, e.type, e.status, e.data from events e where e.run_id = r.id order by e.sequence desc limit ${TAIL}
-    ) e where ${notToldTwice(sql, 'e')} order by ${secondOf(sql)} desc, e.position desc limit 1
+      select e.occurred_at, e.position, e.type, e.status, e.data from events e
+      where e.run_id = r.id
+      order by e.sequence desc limit ${TAIL}
+    ) e
+    where ${notToldTwice(sql, 'e')}
+    order by ${secondOf(sql)} desc, e.position desc limit 1
   ) last on true`
 
 async function sorted(sql: Db, read: ReadRecentRuns, { limit, offset, except }: Rest): Promise<string[]> {
@@ -137,7 +148,12 @@ async function sorted(sql: Db, read: ReadRecentRuns, { limit, offset, except }: 
       select id, created_at from (${candidates(sql, read)}) all_of_them where ${unseen(sql, except)}
     )
     select r.id from r ${lastOf(sql)}
-    order by date_trunc('second', coalesce(last.occurred_at, r.created_at)) desc, last.position desc nulls last, r.id desc limit ${limit} offset ${offset}`
+    order by date_trunc(
+      'second',
+      coalesce(last.occurred_at, r.created_at)
+    ) desc, last.position desc nulls last, r.id desc
+    limit ${limit}
+    offset ${offset}`
   return rows.map(({ id }) => id)
 }
 
@@ -151,19 +167,31 @@ async function byCreation(sql: Db, read: ReadRecentRuns, { limit, offset, except
 /** In the order of `ids`. Of an external run every number of its sequence is an event; of others some are deltas. */
 async function describe(sql: Db, ids: readonly string[]): Promise<RecentRun[]> {
   const rows = await sql<RecentRun[]>`
-    select coalesce(r.client_id, r.id::text) as "runId", coalesce(last.occurred_at, s.state_since) as "lastAt", last.type as "lastType",
-      last.status as "lastStatus", s.state,
-      case when r.execution = 'external' then s.last_sequence else (select count(*) from events where run_id = r.id) end
-        - coalesce(twice.n, 0) as "eventsCount"
+    select
+      coalesce(r.client_id, r.id::text) as "runId",
+      coalesce(last.occurred_at, s.state_since) as "lastAt",
+      last.type as "lastType",
+      last.status as "lastStatus",
+      s.state,
+      case
+        when r.execution = 'external' then s.last_sequence
+        else (select count(*) from events where run_id = r.id)
+      end - coalesce(twice.n, 0) as "eventsCount"
     from unnest(${ids as string[]}::uuid[]) with ordinality as wanted (id, ord)
     cross join lateral (select * from runs where id = wanted.id offset 0) r
-    cross join lateral (select state, state_since, finished_at, last_sequence from run_states where run_id = r.id offset 0) s
+    cross join lateral (
+      select state, state_since, finished_at, last_sequence from run_states where run_id = r.id offset 0
+    ) s
     ${lastOf(sql)}
     left join lateral (
       -- A run ends once, and the search goes back to where it did.
-      select case when ${notToldTwice(sql, 'e')} then 0 else 1 end as n from events e
-      where r.execution = 'external' and s.finished_at is not null and e.run_id = r.id
-        and e.type = any(${ENDINGS}::text[]) order by e.sequence desc limit 1
+      select case when ${notToldTwice(sql, 'e')} then 0 else 1 end as n
+      from events e
+      where r.execution = 'external'
+        and s.finished_at is not null
+        and e.run_id = r.id
+        and e.type = any(${ENDINGS}::text[])
+      order by e.sequence desc limit 1
     ) twice on true
     order by wanted.ord`
   return [...rows]

@@ -11,7 +11,8 @@ export type Moment = { time: string; digits?: number; digitsOf?: number }
 const isMeant = (sql: Db, number: Fragment, at: Fragment, { time, digits, digitsOf }: Moment): Fragment =>
   digits === undefined
     ? sql`false`
-    : sql`date_trunc('milliseconds', ${at}) = ${time}::timestamptz and ${number} % ${digitsOf!}::bigint = ${digits}::bigint`
+    : sql`
+      date_trunc('milliseconds', ${at}) = ${time}::timestamptz and ${number} % ${digitsOf!}::bigint = ${digits}::bigint`
 
 /** The sequence that is meant among a run's events and deltas, or the last one up to and including the time. */
 export async function logUpTo(sql: Db, runId: string, moment: Moment): Promise<number> {
@@ -20,34 +21,49 @@ export async function logUpTo(sql: Db, runId: string, moment: Moment): Promise<n
   const [row] = await sql<{ sequence: number }[]>`
     select coalesce(
       greatest((select max(sequence) from events where ${meant}), (select max(sequence) from deltas where ${meant})),
-      greatest((select max(sequence) from events where ${upTo}), (select max(sequence) from deltas where ${upTo})), 0)::bigint as sequence`
+      greatest((select max(sequence) from events where ${upTo}), (select max(sequence) from deltas where ${upTo})),
+      0
+    )::bigint as sequence`
   return row!.sequence
 }
 
 /** The sequence that is meant among a run's tool calls, or the last one up to and including the time; 0 for none. */
 export async function toolCallsUpTo(sql: Db, runId: string, moment: Moment): Promise<number> {
   const [row] = await sql<{ sequence: number }[]>`
-    select coalesce(max(sequence) filter (where ${isMeant(sql, sql`sequence`, sql`created_at`, moment)}), max(sequence), 0)::bigint as sequence
+    select coalesce(
+      max(sequence) filter (where ${isMeant(sql, sql`sequence`, sql`created_at`, moment)}),
+      max(sequence),
+      0
+    )::bigint as sequence
     from run_tool_calls
-    where run_id = ${runId} and date_trunc('milliseconds', created_at) <= ${moment.time}::timestamptz`
+    where run_id = ${runId}
+      and date_trunc('milliseconds', created_at) <= ${moment.time}::timestamptz`
   return row!.sequence
 }
 
-/** The sequence that is meant among a run's usage, or the first one from the time on; undefined when all came earlier. */
+/** The sequence that is meant among a run's usage, or the first one from the time on; undefined when there is none. */
 export async function usageFrom(sql: Db, runId: string, moment: Moment): Promise<number | undefined> {
   const [row] = await sql<{ sequence: number | null }[]>`
-    select coalesce(min(sequence) filter (where ${isMeant(sql, sql`sequence`, sql`created_at`, moment)}), min(sequence))::bigint as sequence
+    select coalesce(
+      min(sequence) filter (where ${isMeant(sql, sql`sequence`, sql`created_at`, moment)}),
+      min(sequence)
+    )::bigint as sequence
     from run_usage
-    where run_id = ${runId} and date_trunc('milliseconds', created_at) >= ${moment.time}::timestamptz`
+    where run_id = ${runId}
+      and date_trunc('milliseconds', created_at) >= ${moment.time}::timestamptz`
   return row!.sequence ?? undefined
 }
 
 /** The number that is meant among a run's checkpoints, or the first one from the time on. */
 export async function checkpointFrom(sql: Db, runId: string, moment: Moment): Promise<number | undefined> {
   const [row] = await sql<{ number: number | null }[]>`
-    select coalesce(min(number) filter (where ${isMeant(sql, sql`number`, sql`created_at`, moment)}), min(number)) as number
+    select coalesce(
+      min(number) filter (where ${isMeant(sql, sql`number`, sql`created_at`, moment)}),
+      min(number)
+    ) as number
     from run_checkpoints
-    where run_id = ${runId} and date_trunc('milliseconds', created_at) >= ${moment.time}::timestamptz`
+    where run_id = ${runId}
+      and date_trunc('milliseconds', created_at) >= ${moment.time}::timestamptz`
   return row!.number ?? undefined
 }
 
@@ -56,7 +72,9 @@ export async function versionFrom(sql: Db, jobId: string, moment: Moment): Promi
   const [row] = await sql<{ version: number }[]>`
     select coalesce(
       min(version) filter (where ${isMeant(sql, sql`version`, sql`created_at`, moment)}),
-      coalesce(max(version) filter (where date_trunc('milliseconds', created_at) < ${moment.time}::timestamptz), 0) + 1) as version
-    from job_versions where job_id = ${jobId}`
+      coalesce(max(version) filter (where date_trunc('milliseconds', created_at) < ${moment.time}::timestamptz), 0) + 1
+    ) as version
+    from job_versions
+    where job_id = ${jobId}`
   return row!.version
 }

@@ -1,5 +1,4 @@
 // One run's events in the order in which they happened, a page at a time, by offset.
-
 import { notToldTwice } from '#log/client-endings.sql.ts'
 import { cutByBytes, eventColumns, type LogEvent } from '#log/event-columns.sql.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
@@ -22,24 +21,36 @@ export async function readTimeline(sql: Db, read: ReadTimeline): Promise<Timelin
   const { projectId, runId, limit, offset } = read
   const rows = await sql<(LogEvent & { total: number })[]>`
     with run as materialized (
-      select id, created_at from runs where id = any(${idsOf(projectId, runId)}::uuid[]) and project_id = ${projectId} limit 1
+      select id, created_at from runs
+      where id = any(${idsOf(projectId, runId)}::uuid[]) and project_id = ${projectId}
+      limit 1
     ), told as materialized (
       -- Narrow, since all events of the run are sorted to find one page of them. Clients may report when something
       -- happened, so the order of the sequence is another one.
-      select e.sequence, ${secondOf(sql)} as second, e.position, e.recorded_at from events e
+      select e.sequence, ${secondOf(sql)} as second, e.position, e.recorded_at
+      from events e
       where e.run_id = (select id from run)
         -- Nothing about a run is recorded before it is there; the hour is for clocks that were set back.
-        and e.recorded_at >= (select created_at from run) - interval '1 hour' and ${notToldTwice(sql, 'e')}
+        and e.recorded_at >= (select created_at from run) - interval '1 hour'
+        and ${notToldTwice(sql, 'e')}
     ), place as materialized (
       select sequence, recorded_at, row_number() over (order by second, position) as number
-      from told order by second, position limit ${limit}::int offset ${offset}::int
+      from told
+      order by second, position limit ${limit}::int offset ${offset}::int
     ), found as (
-      select place.number, e.* from place cross join lateral (
+      select place.number, e.*
+      from place
+      cross join lateral (
         select ${eventColumns(sql)} from events
-        where run_id = (select id from run) and sequence = place.sequence and recorded_at = place.recorded_at
+        where run_id = (select id from run)
+          and sequence = place.sequence
+          and recorded_at = place.recorded_at
       ) e
     ), page as (${cutByBytes(sql, 'number', PAGE_BYTES_MAX)})
-    select (select count(*) from told) as total, page.* from (select) always left join page on true order by page.number`
+    select (select count(*) from told) as total, page.*
+    from (select) always
+    left join page on true
+    order by page.number`
   const total = rows[0]!.total
   return { total, events: rows.filter((row) => row.position !== null) }
 }
@@ -48,6 +59,8 @@ export async function readTimeline(sql: Db, read: ReadTimeline): Promise<Timelin
 export async function findPosition(sql: Db, projectId: string, runId: string, sequence: number): Promise<number> {
   const [row] = await sql<{ position: number }[]>`
     select position from events
-    where run_id = any(${idsOf(projectId, runId)}::uuid[]) and sequence = ${sequence} and project_id = ${projectId}`
+    where run_id = any(${idsOf(projectId, runId)}::uuid[])
+      and sequence = ${sequence}
+      and project_id = ${projectId}`
   return row!.position
 }

@@ -2,6 +2,7 @@
 // Each is written in the transaction of its event, which the lease fences.
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
+import { orderedRowsOf, valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type CheckpointRow = {
@@ -19,10 +20,32 @@ export async function insertCheckpoint(
   it: { id: string; runId: string; attempt: number; source: string; state: unknown },
 ): Promise<CheckpointRow> {
   const [row] = await db<CheckpointRow[]>`
-    with numbered as (update run_states set last_checkpoint = last_checkpoint + 1 where run_id = ${it.runId} returning last_checkpoint)
-    insert into run_checkpoints (id, run_id, number, attempt, source, state)
-    select ${it.id}, ${it.runId}, last_checkpoint, ${it.attempt}, ${it.source}, ${jsonText(it.state ?? null)}::text::jsonb from numbered
-    returning id, number, attempt, source, state, created_at as "createdAt"`
+    with numbered as (
+      update run_states set last_checkpoint = last_checkpoint + 1 where run_id = ${it.runId} returning last_checkpoint
+    )
+    insert into run_checkpoints (
+      id,
+      run_id,
+      number,
+      attempt,
+      source,
+      state
+    )
+    select
+      ${it.id},
+      ${it.runId},
+      last_checkpoint,
+      ${it.attempt},
+      ${it.source},
+      ${jsonText(it.state ?? null)}::text::jsonb
+    from numbered
+    returning
+      id,
+      number,
+      attempt,
+      source,
+      state,
+      created_at as "createdAt"`
   return row!
 }
 
@@ -35,13 +58,29 @@ export const listCheckpoints = async (
   { before, limit }: CheckpointPage,
 ): Promise<CheckpointRow[]> => [
   ...(await db<CheckpointRow[]>`
-    select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints
-    where run_id = ${runId} ${before === undefined ? db`` : db`and number < ${before}`} order by number desc limit ${limit}`),
+    select
+      id,
+      number,
+      attempt,
+      source,
+      state,
+      created_at as "createdAt"
+    from run_checkpoints
+    where run_id = ${runId} ${before === undefined ? db`` : db`and number < ${before}`}
+    order by number desc limit ${limit}`),
 ]
 
 export async function findCheckpoint(db: Db, runId: string, number: number): Promise<CheckpointRow | undefined> {
   const [row] = await db<CheckpointRow[]>`
-    select id, number, attempt, source, state, created_at as "createdAt" from run_checkpoints where run_id = ${runId} and number = ${number}`
+    select
+      id,
+      number,
+      attempt,
+      source,
+      state,
+      created_at as "createdAt"
+    from run_checkpoints
+    where run_id = ${runId} and number = ${number}`
   return row
 }
 
@@ -60,13 +99,31 @@ export type ToolCallRow = {
 export type NewToolCall = Omit<ToolCallRow, 'id' | 'createdAt'> & { runId: string }
 
 const toolCallColumns = (db: Db) => db`
-  id, sequence, attempt, tool_name as "toolName", step, input, output, duration_ms as "durationMs", status, created_at as "createdAt"`
+  id,
+  sequence,
+  attempt,
+  tool_name as "toolName",
+  step,
+  input,
+  output,
+  duration_ms as "durationMs",
+  status,
+  created_at as "createdAt"`
 
 export async function insertToolCall(db: Db, it: NewToolCall): Promise<ToolCallRow> {
   const [row] = await db<ToolCallRow[]>`
-    insert into run_tool_calls (id, run_id, sequence, attempt, tool_name, step, input, output, duration_ms, status)
-    values (${newId()}, ${it.runId}, ${it.sequence}, ${it.attempt}, ${it.toolName}, ${it.step}, ${jsonText(it.input)}::text::jsonb,
-      ${jsonText(it.output)}::text::jsonb, ${it.durationMs}, ${it.status})
+    insert into run_tool_calls ${valuesOf(db, {
+      id: newId(),
+      run_id: it.runId,
+      sequence: it.sequence,
+      attempt: it.attempt,
+      tool_name: it.toolName,
+      step: it.step,
+      input: db`${jsonText(it.input)}::text::jsonb`,
+      output: db`${jsonText(it.output)}::text::jsonb`,
+      duration_ms: it.durationMs,
+      status: it.status,
+    })}
     returning ${toolCallColumns(db)}`
   return row!
 }
@@ -76,7 +133,9 @@ import type { SequencePage } from '#postgres/page.ts'
 
 export const listToolCalls = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<ToolCallRow[]> => [
   ...(await db<ToolCallRow[]>`
-    select ${toolCallColumns(db)} from run_tool_calls where run_id = ${runId} and sequence > ${after} order by sequence limit ${limit}`),
+    select ${toolCallColumns(db)} from run_tool_calls
+    where run_id = ${runId} and sequence > ${after}
+    order by sequence limit ${limit}`),
 ]
 
 export type OutputRow = {
@@ -94,8 +153,17 @@ export async function putOutput(
 ): Promise<OutputRow> {
   const [row] = await db<OutputRow[]>`
     insert into run_outputs (id, run_id, output_key, schema, value)
-    values (${it.id}, ${it.runId}, ${it.outputKey}, ${jsonText(it.schema)}::text::jsonb, ${jsonText(it.value ?? null)}::text::jsonb)
-    on conflict (run_id, output_key) do update set schema = excluded.schema, value = excluded.value, created_at = excluded.created_at
+    values (
+      ${it.id},
+      ${it.runId},
+      ${it.outputKey},
+      ${jsonText(it.schema)}::text::jsonb,
+      ${jsonText(it.value ?? null)}::text::jsonb
+    )
+    on conflict (run_id, output_key) do update set
+      schema = excluded.schema,
+      value = excluded.value,
+      created_at = excluded.created_at
     returning id, output_key as "outputKey", schema, value, created_at as "createdAt"`
   return row!
 }
@@ -113,7 +181,8 @@ export type ValueRow = { key: string; value: unknown; updatedAt: Date }
 
 export async function putValue(db: Db, it: { runId: string; key: string; value: unknown }): Promise<ValueRow> {
   const [row] = await db<ValueRow[]>`
-    insert into run_values (run_id, key, value) values (${it.runId}, ${it.key}, ${jsonText(it.value ?? null)}::text::jsonb)
+    insert into run_values (run_id, key, value)
+    values (${it.runId}, ${it.key}, ${jsonText(it.value ?? null)}::text::jsonb)
     on conflict (run_id, key) do update set value = excluded.value, updated_at = clock_timestamp()
     returning key, value, updated_at as "updatedAt"`
   return row!
@@ -128,7 +197,9 @@ export async function findValue(db: Db, runId: string, key: string): Promise<Val
 
 export const listValues = async (db: Db, runId: string, { after, limit }: KeyPage): Promise<ValueRow[]> => [
   ...(await db<ValueRow[]>`
-    select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key > ${after} order by key limit ${limit}`),
+    select key, value, updated_at as "updatedAt" from run_values
+    where run_id = ${runId} and key > ${after}
+    order by key limit ${limit}`),
 ]
 
 export async function deleteValue(db: Db, runId: string, key: string): Promise<boolean> {
@@ -152,21 +223,56 @@ export type NewDelta = {
 export async function appendDeltas(sql: Db, deltas: readonly NewDelta[]): Promise<(number | undefined)[]> {
   const rows = await sql<{ sequence: number | null }[]>`
     with input as materialized (
-      select * from unnest(${deltas.map((it) => it.runId)}::uuid[], ${deltas.map((it) => it.token)}::uuid[], ${deltas.map((it) => it.type)}::text[],
-        ${deltas.map((it) => it.level ?? null)}::text[], ${deltas.map((it) => it.message ?? null)}::text[], ${deltas.map((it) => jsonText(it.data))}::text[]
-      ) with ordinality as t (run_id, token, type, level, message, data, ord)
+      select * from ${orderedRowsOf(sql, deltas, {
+        'run_id uuid': (it) => it.runId,
+        'token uuid': (it) => it.token,
+        'type text': (it) => it.type,
+        'level text': (it) => it.level,
+        'message text': (it) => it.message,
+        'data text': (it) => jsonText(it.data),
+      })}
     ), found as materialized (
-      select s.run_id, s.project_id, s.lease_token, s.last_sequence, s.attempt from run_states s
-      where s.run_id in (select run_id from input) order by s.run_id for update of s
+      select s.run_id, s.project_id, s.lease_token, s.last_sequence, s.attempt
+      from run_states s
+      where s.run_id in (select run_id from input)
+      order by s.run_id for update of s
     ), admitted as materialized (
-      select i.*, f.project_id, f.attempt, f.last_sequence + row_number() over (partition by i.run_id order by i.ord) as sequence
-      from input i join found f on f.run_id = i.run_id and f.lease_token = i.token
+      select
+        i.*,
+        f.project_id,
+        f.attempt,
+        f.last_sequence + row_number() over (partition by i.run_id order by i.ord) as sequence
+      from input i
+      join found f on f.run_id = i.run_id and f.lease_token = i.token
     ), numbered as (
-      update run_states s set last_sequence = a.top from (select run_id, max(sequence) as top from admitted group by run_id) a where s.run_id = a.run_id
+      update run_states s set last_sequence = a.top
+      from (select run_id, max(sequence) as top from admitted group by run_id) a
+      where s.run_id = a.run_id
     ), written as (
-      insert into deltas (run_id, sequence, project_id, type, attempt, level, message, data)
-      select run_id, sequence, project_id, type, attempt, level, message, data::jsonb from admitted
+      insert into deltas (
+        run_id,
+        sequence,
+        project_id,
+        type,
+        attempt,
+        level,
+        message,
+        data
+      )
+      select
+        run_id,
+        sequence,
+        project_id,
+        type,
+        attempt,
+        level,
+        message,
+        data::jsonb
+      from admitted
     )
-    select a.sequence from input i left join admitted a using (ord) order by i.ord`
+    select a.sequence
+    from input i
+    left join admitted a using (ord)
+    order by i.ord`
   return rows.map((row) => row.sequence ?? undefined)
 }

@@ -23,5 +23,7 @@ export const readStandings = async (sql: Db, runIds: readonly string[]): Promise
 /** Holds them as they are until the transaction ends. In the order of ids, as everything that locks several of them. */
 export const lockStandings = async (tx: Db, runIds: readonly string[]): Promise<Standing[]> => [
   ...(await tx<Standing[]>`
-    select ${columns(tx)} from run_states where run_id = any(${runIds as string[]}::uuid[]) order by run_id for update`),
+    select ${columns(tx)} from run_states
+    where run_id = any(${runIds as string[]}::uuid[])
+    order by run_id for update`),
 ]

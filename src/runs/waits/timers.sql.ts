@@ -12,9 +12,16 @@ export type DueRun = {
 /** Delayed runs that are due, earliest first. A run that was begun before is past its dependencies. */
 export const readDueRuns = async (sql: Db, limit: number): Promise<DueRun[]> => [
   ...(await sql<DueRun[]>`
-    select run_id as id, queue, coalesce((select dependencies > 0 from jobs where jobs.id = job_id), false)
-      and (select attempt = 1 from run_states s where s.run_id = due.run_id) as dependent
-    from (select run_id, queue, job_id, due_at from run_queue where not ready and due_at <= clock_timestamp() order by due_at limit ${limit}) due
+    select
+      run_id as id,
+      queue,
+      coalesce((select dependencies > 0 from jobs where jobs.id = job_id), false)
+        and (select attempt = 1 from run_states s where s.run_id = due.run_id) as dependent
+    from (
+      select run_id, queue, job_id, due_at from run_queue
+      where not ready and due_at <= clock_timestamp()
+      order by due_at limit ${limit}
+    ) due
     order by due_at`),
 ]
 
@@ -38,6 +45,8 @@ export async function nextTimerInMs(sql: Db): Promise<number | undefined> {
 /** Milliseconds until the next cron is due; undefined when no job has one. */
 export async function nextCronInMs(sql: Db): Promise<number | undefined> {
   const [row] = await sql<{ ms: number | null }[]>`
-    select extract(epoch from min(next_cron_at) - clock_timestamp())::float8 * 1000 as ms from jobs where next_cron_at is not null`
+    select extract(epoch from min(next_cron_at) - clock_timestamp())::float8 * 1000 as ms
+    from jobs
+    where next_cron_at is not null`
   return row?.ms ?? undefined
 }

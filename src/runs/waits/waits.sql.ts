@@ -1,4 +1,5 @@
 // Runs that wait: found by what they wait for, looked at when it may have come, given up when their time is over.
+import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { WaitKind } from '#run-state/move/wait-parts.sql.ts'
 
@@ -17,8 +18,18 @@ export type WaitRow = {
 }
 
 const columns = (sql: Db) => sql`
-  run_id as "runId", id, project_id as "projectId", kind, event_key as "eventKey", child_run_id as "childRunId", job_id as "jobId",
-  match_key as "matchKey", created_at as "createdAt", check_at as "checkAt", expires_at as "expiresAt" from waits`
+  run_id as "runId",
+  id,
+  project_id as "projectId",
+  kind,
+  event_key as "eventKey",
+  child_run_id as "childRunId",
+  job_id as "jobId",
+  match_key as "matchKey",
+  created_at as "createdAt",
+  check_at as "checkAt",
+  expires_at as "expiresAt"
+  from waits`
 
 export async function findWait(sql: Db, runId: string): Promise<WaitRow | undefined> {
   const [row] = await sql<WaitRow[]>`select ${columns(sql)} where run_id = ${runId}`
@@ -44,24 +55,33 @@ export const readExpiredWaits = async (sql: Db, limit: number): Promise<WaitRow[
 ]
 
 /**
- * Looks again later at waits that are not over: after a second at first, then less and less often, once a minute at last. One that somebody
- * has called up in the meantime is left as it is, or the call would be lost.
+ * Looks again later at waits that are not over, with a backoff from a second to a minute. A wait that was called up in
+ * the meantime is left as it is, or the call would be lost.
  */
 export const postponeWaits = (sql: Db, waits: readonly WaitRow[]) => sql`
   with seen as materialized (
-    select * from unnest(${waits.map((it) => it.runId)}::uuid[], ${waits.map((it) => it.checkAt!.toISOString())}::timestamptz[]) as t (run_id, check_at)
+    select * from ${rowsOf(sql, waits, {
+      'run_id uuid': (it) => it.runId,
+      'check_at timestamptz': (it) => it.checkAt!.toISOString(),
+    })}
   ), free as materialized (
     -- What somebody else holds is being ended or called up.
-    select w.run_id from waits w where w.run_id = any(array(select run_id from seen))
+    select w.run_id from waits w
+    where w.run_id = any(array(select run_id from seen))
       and date_trunc('milliseconds', w.check_at) = (select check_at from seen where seen.run_id = w.run_id)
     order by w.run_id for update skip locked
   )
-  update waits w set check_at = clock_timestamp() + greatest(interval '1 s', least(interval '1 min', (clock_timestamp() - w.created_at) / 2))
+  update waits w
+  set
+    check_at = clock_timestamp() + greatest(
+      interval '1 s',
+      least(interval '1 min', (clock_timestamp() - w.created_at) / 2)
+    )
   where w.run_id = any(array(select run_id from free))`
 
 /**
- * Calls up the runs that wait for jobs of which runs have ended: each call is taken once, with what it calls up. Answers
- * how many calls there were.
+ * Calls up the runs that wait for jobs of which runs have ended. Each call is taken once, with what it calls up.
+ * Returns how many calls there were.
  */
 export async function takeJobCalls(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
@@ -87,7 +107,9 @@ export async function takeJobCalls(sql: Db, limit: number): Promise<number> {
 
 /** A wait that is left of a run that does not wait: there ought to be none. */
 export const dropWait = (sql: Db, { runId, id }: Pick<WaitRow, 'runId' | 'id'>) => sql`
-  delete from waits where run_id = ${runId} and id = ${id}
+  delete from waits
+  where run_id = ${runId}
+    and id = ${id}
     and not exists (select from run_states s where s.run_id = ${runId} and s.state = 'waiting')`
 
 /** Milliseconds until the next wait is to be looked at or given up; undefined when none is. */

@@ -10,6 +10,7 @@ import {
   oneOf,
   optional,
   paging,
+  pathText,
   query,
   text,
   time,
@@ -24,13 +25,22 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER
 /** A million dollars. */
 export const COST_MAX = 1_000_000_000_000
 
-export const AGENT = text(128, 'Id of the agent: any string that its owner chooses.', { minLength: 1 })
+export const AGENT = pathText(128, 'Id of the agent: any string that its owner chooses.')
 export const TOOL = text(128, 'Name of the tool.', { minLength: 1 })
 export const AgentPath = Type.Object({ agent_id: AGENT })
 export const REASON = oneOf(POLICY_REASONS, 'The rule that decided; ok when no rule objected.')
 export const microusd = (description: string) => whole(0, COST_MAX, `${description}, in millionths of a US dollar.`)
+/** A * anywhere but at the end would match nothing. */
+export const TOOL_OR_PREFIX = '^[^*]*\\*?$'
+export const TOOL_PATTERN = text(128, 'Name of a tool; a trailing * matches every tool with that prefix.', {
+  minLength: 1,
+  pattern: TOOL_OR_PREFIX,
+})
+/** Limits and prices are of one tool each. */
+export const ONE_TOOL = '^[^*]*$'
+
 const toolList = (description: string) =>
-  Type.Array(text(128, 'Name of a tool; a trailing * matches every tool with that prefix.', { minLength: 1 }), {
+  Type.Array(TOOL_PATTERN, {
     maxItems: 1000,
     uniqueItems: true,
     description,
@@ -39,7 +49,7 @@ const perTool = (description: string, max: number) =>
   Type.Unsafe<Record<string, number>>({
     type: 'object',
     additionalProperties: { type: 'integer', minimum: 0, maximum: max },
-    propertyNames: { type: 'string', minLength: 1, maxLength: 128 },
+    propertyNames: { type: 'string', minLength: 1, maxLength: 128, pattern: ONE_TOOL },
     maxProperties: 1000,
     description,
   })
@@ -56,7 +66,10 @@ export const Policy = body(
       nullable(whole(0, INT_MAX, ''), 'Maximum calls per clock hour (UTC); null: no limit.'),
       null,
     ),
-    max_calls_per_tool_per_day: withDefault(perTool('Maximum calls of a tool per day (UTC), by tool.', INT_MAX), {}),
+    max_calls_per_tool_per_day: withDefault(
+      perTool('Maximum calls of a tool per day (UTC), by the full name of the tool.', INT_MAX),
+      {},
+    ),
     max_spend_microusd_per_day: withDefault(
       nullable(
         microusd(''),

@@ -57,6 +57,13 @@ export const jsonObject = (description: string, bytesMax?: number): TUnsafe<Reco
 export const text = (lengthMax: number, description: string, more: { minLength?: number; pattern?: string } = {}) =>
   Type.String({ maxLength: lengthMax, description, ...more })
 
+/** Not `.` or `..`: clients remove such path segments from a URL (RFC 3986, 5.2.4). */
+export const PATH_TEXT = '^(?!\\.{1,2}$)'
+
+/** A name that clients choose and that later stands in the path of a URL. */
+export const pathText = (lengthMax: number, description: string) =>
+  text(lengthMax, description, { minLength: 1, pattern: PATH_TEXT })
+
 export const whole = (minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, description })
 
@@ -92,9 +99,7 @@ export const metadata = (description: string) =>
 export const headerMap = (description: string) =>
   stringMap({ keysMax: 20, keyLengthMax: 128, valueLengthMax: 4096, description })
 
-export const RUN_ID = text(256, 'Id of the run: a UUID or, for an external run, the string that its client chose.', {
-  minLength: 1,
-})
+export const RUN_ID = pathText(256, 'Id of the run: a UUID or, for an external run, the string that its client chose.')
 /** For endpoints that concern only runs executed here. Ids that clients chose (RUN_ID) keep their case. */
 export const OWN_RUN_ID = Type.String({
   minLength: 1,

@@ -1,7 +1,7 @@
 // What an event is on the wire. The log is append-only: an event never changes and is never sent twice.
 import { type Static, Type } from 'typebox'
 import { ACTOR_TYPES, LEVELS } from '#core/event.ts'
-import { anyJson, body, INT_MAX, nullable, oneOf, optional, text, time, uuid, whole } from './common.ts'
+import { anyJson, body, INT_MAX, nullable, oneOf, optional, pathText, text, time, uuid, whole } from './common.ts'
 
 export const EVENT_BYTES_MAX = 256 * 1024
 
@@ -33,7 +33,7 @@ const place = {
   attempt: whole(1, INT_MAX, 'Number of the attempt.'),
   step: word('Step of the run.'),
   tool: word('Tool that was called.'),
-  agent_id: word('Agent that acted.'),
+  agent_id: pathText(128, 'Agent that acted.'),
   req_id: word('Id of the request that caused it.'),
   lease_id: word('Id of the lease under which it happened.'),
   level: LEVEL,
@@ -47,10 +47,12 @@ export const EventInput = body(
     id: optional(uuid('Makes the append idempotent: an event whose id is already in the log changes nothing.')),
     type: EVENT_TYPE,
     occurred_at: optional(time('When it happened; defaults to now.')),
-    run_id: optional(id('The run it is about. The first event with an unknown run id starts an external run.')),
+    run_id: optional(
+      pathText(256, 'The run it is about. The first event with an unknown run id starts an external run.'),
+    ),
     resource_type: optional(word('Type of the resource it is about.')),
     resource_id: optional(id('Id of the resource it is about.')),
-    correlation_id: optional(word("Id of the causal chain; defaults to its run's, or else to a new one.")),
+    correlation_id: optional(pathText(128, "Id of the causal chain; defaults to its run's, or else to a new one.")),
     causation_id: optional(uuid('Id of the event that directly caused this one.')),
     attempt: optional(place.attempt),
     step: optional(place.step),

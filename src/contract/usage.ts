@@ -11,9 +11,9 @@ import {
   oneOf,
   optional,
   paging,
+  pathText,
   query,
   RunPath,
-  text,
   time,
   whole,
 } from './common.ts'
@@ -24,8 +24,8 @@ import { AGENT_ID } from './runs/run.ts'
 const tag = 'Usage'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
 
-export const PROVIDER = text(128, 'Provider of the model.', { minLength: 1 })
-export const MODEL = text(256, 'Name of the model.', { minLength: 1 })
+export const PROVIDER = pathText(128, 'Provider of the model.')
+export const MODEL = pathText(256, 'Name of the model.')
 
 const sums = {
   calls: whole(0, COUNT_MAX, 'Model calls.'),

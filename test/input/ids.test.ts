@@ -77,3 +77,47 @@ test("an event id in another case is a duplicate, even in one batch; a client's 
   expect((await call('GET', `/v1/runs/${name}`)).body.id).toBe(name)
   expect((await call('GET', `/v1/events?correlation_id=${name}`)).body.data).toHaveLength(1)
 })
+
+const NO_NAME = { field: expect.any(String), message: 'must not be "." or "..", which no URL can name' }
+
+test.each(['.', '..'])('%s is refused as a name: no client could ask for its path', async (name) => {
+  const { call, token, run, lease } = await claimedYard()
+  await call('POST', '/v1/workers/start', { leases: [lease] })
+  const refused = async (method: string, path: string, body: object, more = {}) => {
+    const reply = await call(method, path, body, more)
+    expect([reply.status, reply.body.error?.code], `${path} ${JSON.stringify(body)}`).toEqual([422, 'invalid'])
+    expect(reply.body.error.details.fields).toEqual([NO_NAME])
+    return reply.body.error.details.fields[0].field
+  }
+  expect(await refused('POST', '/v1/events', { type: 'a.b', run_id: name })).toBe('run_id')
+  expect(await refused('POST', '/v1/events', { type: 'a.b', correlation_id: name })).toBe('correlation_id')
+  expect(await refused('POST', `/v1/runs/${run.id}/state`, { key: name, value: 1 }, token)).toBe('key')
+  expect(await refused('POST', '/v1/jobs/j/runs', { agent_id: name })).toBe('agent_id')
+  expect(await refused('POST', '/v1/jobs/j/runs', { correlation_id: name })).toBe('correlation_id')
+  const batch = await call('POST', '/v1/events', [
+    { type: 'a.b', run_id: name },
+    { type: 'a.b', run_id: `${name}x` },
+  ])
+  expect(batch.body).toMatchObject({ appended: 1, refused: 1, results: [{ error: { code: 'invalid' } }, {}] })
+
+  const strait = await call('POST', `/strait/sdk/v1/runs/${run.id}/state`, { key: name, value: 1 }, token)
+  expect(strait.status).toBeGreaterThanOrEqual(400)
+  const once = async (path: string, body: object) => {
+    const reply = await call('POST', `/onceonly/v1${path}`, body)
+    return [reply.status, reply.body.detail?.[0]?.loc]
+  }
+  expect(await once('/events', { run_id: name, type: 'x' })).toEqual([422, ['body', 'run_id']])
+  expect(await once('/tools', { name, url: 'https://example.com' })).toEqual([422, ['body', 'name']])
+  expect(await once('/ai/lease', { key: 'k', metadata: { agent_id: name } })).toEqual([
+    422,
+    ['body', 'metadata', 'agent_id'],
+  ])
+})
+
+test('names that only begin or end with dots are names', async () => {
+  const { call } = await claimedYard()
+  for (const run_id of ['...', '.a', 'a.', '..a']) {
+    expect((await call('POST', '/v1/events', { type: 'a.b', run_id })).status).toBe(201)
+    expect((await call('GET', `/v1/runs/${run_id}`)).body.id).toBe(run_id)
+  }
+})

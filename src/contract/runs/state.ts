@@ -1,12 +1,12 @@
 // The key-value state of a run, for its later attempts.
 import { Type } from 'typebox'
-import { anyJson, body, listOf, paging, query, RUN_ID, RunPath, text, time } from '../common.ts'
+import { anyJson, body, listOf, paging, pathText, query, RUN_ID, RunPath, time } from '../common.ts'
 import { route } from '../route.ts'
 import { FENCED } from './executor.ts'
 
 const tag = 'Running attempt'
 const VALUE_BYTES_MAX = 64 * 1024
-const KEY = text(256, 'Key of the value.', { minLength: 1 })
+const KEY = pathText(256, 'Key of the value.')
 
 export const Value = Type.Object(
   {

@@ -1,15 +1,11 @@
 // Waits: an attempt suspends its run until an event arrives; anyone with access sends the event.
 import { Type } from 'typebox'
-import { anyJson, body, optional, RunPath, text, time, uuid, whole, withDefault } from '../common.ts'
+import { anyJson, body, optional, pathText, RunPath, time, uuid, whole, withDefault } from '../common.ts'
 import { route } from '../route.ts'
 import { FENCED } from './executor.ts'
 import { RUN_STATUS, Run } from './run.ts'
 
-export const EVENT_KEY = text(512, 'Key of the event; only one run of a project can wait for it at a time.', {
-  minLength: 1,
-  // Not `.` or `..`: clients remove such path segments from a URL.
-  pattern: '^(?!\\.{1,2}$)',
-})
+export const EVENT_KEY = pathText(512, 'Key of the event; only one run of a project can wait for it at a time.')
 /** At most a month: for a longer wait, use a scheduled run. */
 export const WAIT_SECS = withDefault(
   whole(1, 30 * 86_400, 'Seconds after which the run times out: defaults to an hour, at most 30 days.'),

@@ -1,6 +1,6 @@
 // OnceOnly's AI leases and its governed tool calls.
 import { type Static, type TObject, type TProperties, Type } from 'typebox'
-import { INT_MAX, jsonObject, nullable, optional, text, whole } from '#contract/common.ts'
+import { INT_MAX, jsonObject, nullable, optional, PATH_TEXT, pathText, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { RUN_ID } from './runs-contract.ts'
 
@@ -13,8 +13,8 @@ export const ACTIONS_MAX = 50
 export const KEY = text(256, 'Idempotency key of the work: everyone who sends it means the same work.', {
   minLength: 1,
 })
-export const AGENT_ID = text(128, 'Id of the agent: any string that its owner chooses.', { minLength: 1 })
-export const TOOL_NAME = text(128, 'Name of the tool.', { minLength: 1, pattern: '^[A-Za-z0-9_.:-]+$' })
+export const AGENT_ID = pathText(128, 'Id of the agent: any string that its owner chooses.')
+export const TOOL_NAME = text(128, 'Name of the tool.', { minLength: 1, pattern: `${PATH_TEXT}[A-Za-z0-9_.:-]+$` })
 export const usd = (description: string) => Type.Number({ minimum: 0, maximum: USD_MAX, description })
 const LEASE_ID = text(128, 'Id of the lease that the caller holds.', { minLength: 1 })
 const TTL = whole(

@@ -51,7 +51,12 @@ export function compileCheck({ schema, httpPart = '' }: Part) {
       return infinite.length === 0 ? { value } : { error: onceRefusal(422, infinite) }
     }
     const errors =
-      flaws.length > 0 ? flaws : (wrong ?? []).slice(0, ERRORS_MAX).map((error) => errorOf(where, error, asSent))
+      flaws.length > 0
+        ? flaws
+        : (wrong ?? [])
+            .filter(({ keyword }) => keyword !== 'propertyNames')
+            .slice(0, ERRORS_MAX)
+            .map((error) => errorOf(where, error, asSent))
     return { error: onceRefusal(422, errors.slice(0, ERRORS_MAX)) }
   }
 }
@@ -101,6 +106,9 @@ function errorOf(where: string, error: ErrorObject, whole: unknown): FieldError 
       msg: 'Field required',
       input: data ?? whole,
     }
+  // A name in an object, as pydantic says it; the error of the object comes with it.
+  if (error.propertyName !== undefined)
+    return { ...wordsOf(error, params, where), loc: [where, ...path, error.propertyName, '[key]'], input: data }
   // Converted values are shown as they were sent.
   const input = where === 'body' ? data : own(whole as Record<string, unknown>, String(path[0]))
   return { ...wordsOf(error, params, where), loc: [where, ...path], input }

@@ -1,5 +1,6 @@
 // OnceOnly's agent policies.
 import { type TProperties, Type } from 'typebox'
+import { ONE_TOOL, TOOL_PATTERN } from '#contract/agents.ts'
 import { INT_MAX, nullable, optional, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { AGENT_ID, usd } from './ai-contract.ts'
@@ -9,31 +10,27 @@ const tag = 'Policies'
 const TOOLS_MAX = 1_000
 const AgentPath = Type.Object({ agent_id: AGENT_ID })
 
-const toolList = (description: string) =>
-  Type.Array(text(128, 'Name of a tool; a trailing * matches every tool with that prefix.', { minLength: 1 }), {
-    maxItems: TOOLS_MAX,
-    description,
-  })
+const toolList = (description: string) => Type.Array(TOOL_PATTERN, { maxItems: TOOLS_MAX, description })
 
 const RULES = {
   allowed_tools: optional(nullable(toolList('Tools that may be called; an empty list allows all.'))),
   blocked_tools: optional(nullable(toolList('Tools that may not be called; takes precedence over every other field.'))),
   max_actions_per_hour: optional(nullable(whole(0, INT_MAX, 'Maximum calls per clock hour (UTC).'))),
-  max_spend_usd_per_day: optional(nullable(usd('Maximum spend per day (UTC).'))),
+  max_spend_usd_per_day: optional(nullable(usd('Maximum spend per day (UTC), in whole micro-dollars: six decimals.'))),
   max_calls_per_tool: optional(
     Type.Unsafe<Record<string, number> | null>({
       type: ['object', 'null'],
       additionalProperties: { type: 'integer', minimum: 0, maximum: INT_MAX },
-      propertyNames: { type: 'string', minLength: 1, maxLength: 128 },
+      propertyNames: { type: 'string', minLength: 1, maxLength: 128, pattern: ONE_TOOL },
       maxProperties: TOOLS_MAX,
-      description: 'Maximum calls of a tool per day (UTC), by tool.',
+      description: 'Maximum calls of a tool per day (UTC), by the full name of the tool.',
     }),
   ),
   pricing_rules: optional(
     nullable(
       Type.Array(
         Type.Object({
-          tool: text(128, 'Name of the tool.', { minLength: 1 }),
+          tool: text(128, 'Full name of the tool.', { minLength: 1, pattern: ONE_TOOL }),
           price_usd: usd('Cost of one call of the tool.'),
         }),
         { maxItems: TOOLS_MAX, description: 'Cost of calls when the caller does not state it.' },

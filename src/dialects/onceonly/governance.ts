@@ -23,11 +23,12 @@ const POLICIES_MAX = 1_000
 export function onceonlyGovernanceRoutes(app: FastifyInstance, { ctx }: { ctx: Ctx }): void {
   implement(app, contract.setPolicy, async ({ agent_id, ...rules }, caller, { body }) => {
     checkAgent(agent_id, body)
-    return put(ctx, caller, agent_id, rules)
+    return put(ctx, caller, agent_id, exact(rules, ['body']))
   })
   implement(app, contract.setPolicyFromTemplate, async ({ agent_id, template, overrides }, caller, { body }) => {
     checkAgent(agent_id, body)
-    return put(ctx, caller, agent_id, { ...rulesOf(template), ...said(overrides as RulesInput | null | undefined) })
+    const changes = said(overrides as RulesInput | null | undefined)
+    return put(ctx, caller, agent_id, { ...rulesOf(template), ...exact(changes, ['body', 'overrides']) })
   })
   implement(app, contract.listPolicies, async (_, { projectId }) =>
     (await readPolicyHolders(ctx.reads, projectId, POLICIES_MAX)).map(({ id, policy }) => policyWire(id, policy!)),
@@ -47,6 +48,14 @@ function checkAgent(agentId: string, body: unknown): void {
   const said = (body as { agent_id?: string | null }).agent_id
   if (said != null && said !== agentId)
     throw fieldRefusal(['body', 'agent_id'], `differs from the agent in the path, ${agentId}`, said)
+}
+
+/** The same rules. Budgets are kept in micro-dollars: a smaller part of one would be rounded away. */
+function exact(rules: RulesInput, at: readonly string[]): RulesInput {
+  const usd = rules.max_spend_usd_per_day
+  if (usd != null && !Number.isInteger(microusd(usd)))
+    throw fieldRefusal([...at, 'max_spend_usd_per_day'], 'may have six decimals at most: a micro-dollar', usd)
+  return rules
 }
 
 const said = (rules: RulesInput | null | undefined): RulesInput =>
@@ -84,8 +93,7 @@ function policyOf(rules: RulesInput, before: Policy | null): Policy {
     overBudget: before?.overBudget ?? 'block',
     maxActionsPerHour: rules.max_actions_per_hour ?? null,
     maxCallsPerToolPerDay: rules.max_calls_per_tool ?? {},
-    maxSpendMicrousdPerDay:
-      rules.max_spend_usd_per_day == null ? null : Math.round(microusd(rules.max_spend_usd_per_day)),
+    maxSpendMicrousdPerDay: rules.max_spend_usd_per_day == null ? null : microusd(rules.max_spend_usd_per_day),
     pricesMicrousd: Object.fromEntries(
       (rules.pricing_rules ?? []).map(({ tool, price_usd }) => [tool, microusd(price_usd)]),
     ),

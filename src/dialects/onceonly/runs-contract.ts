@@ -1,6 +1,6 @@
 // OnceOnly's runs and their events. Paths are relative to /onceonly.
 import { Type } from 'typebox'
-import { INT_MAX, jsonObject, nullable, optional, text, whole, withDefault } from '#contract/common.ts'
+import { INT_MAX, jsonObject, nullable, optional, PATH_TEXT, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 
 const tag = 'Runs and events'
@@ -8,7 +8,10 @@ const OFFSET_MAX = 1_000_000_000
 /** Seconds of Unix time up to the end of the year 9999. */
 const TS_MAX = 253_402_300_799
 
-export const RUN_ID = text(256, 'Id of the run, chosen by the client.', { minLength: 1, pattern: '\\S' })
+export const RUN_ID = text(256, 'Id of the run, chosen by the client.', {
+  minLength: 1,
+  pattern: `${PATH_TEXT}[^]*\\S`,
+})
 export const OFFSET = withDefault(whole(0, OFFSET_MAX, 'Items to skip.'), 0)
 const word = (description: string) => optional(nullable(text(256, description)))
 

@@ -11,6 +11,7 @@ import {
   metadata,
   oneOf,
   optional,
+  pathText,
   RUN_ID,
   RunPath,
   text,
@@ -29,7 +30,7 @@ const attempt = { needs: 'run_token', tag, params: RunPath, refusals: FENCED } a
 const post = { ...attempt, method: 'POST' } as const
 const COST_MAX = 1_000_000_000_000
 const VALUE_BYTES_MAX = 64 * 1024
-const KEY = text(256, 'Key of the value.', { minLength: 1 })
+const KEY = pathText(256, 'Key of the value.')
 const KeyPath = Type.Object({ run_id: RUN_ID, key: KEY })
 
 export const getPayload = route({

@@ -3,6 +3,8 @@
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
+import { ONE_TOOL, TOOL_OR_PREFIX } from '#contract/agents.ts'
+import { PATH_TEXT } from '#contract/common.ts'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
 import { own } from '#core/own.ts'
 import { bodyValidator } from './body-validator.ts'
@@ -193,10 +195,18 @@ function problemOfError(error: ErrorObject): FieldProblem[] {
   }
 }
 
+/** Patterns that a sentence says better. */
+const PATTERN_WORDS: ReadonlyMap<unknown, string> = new Map([
+  [PATH_TEXT, 'must not be "." or "..", which no URL can name'],
+  [TOOL_OR_PREFIX, 'may contain * only at its end'],
+  [ONE_TOOL, 'must not contain *'],
+])
+
 function wordsOf({ keyword, params, message }: ErrorObject): string {
   if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).map(String).join(', ')}`
   if (keyword === 'type') return `must be ${[params.type].flat().join(' or ').replaceAll(',', ' or ')}`
   if (keyword === 'format' && params.format === 'date-time') return 'must be a time such as 2026-01-31T09:30:00Z'
   if (keyword === 'format') return `must be a ${params.format}`
+  if (keyword === 'pattern' && PATTERN_WORDS.has(params.pattern)) return PATTERN_WORDS.get(params.pattern)!
   return (message ?? 'is not valid').replace('must NOT', 'must not')
 }

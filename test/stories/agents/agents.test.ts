@@ -157,6 +157,24 @@ test('policies are versioned, and invalid ones are refused by field', async () =
   expect((await call('GET', '/v1/agents/bot')).body.policy_version).toBe(2)
 })
 
+test('a * that would mean nothing in a policy is refused by its field', async () => {
+  const { call } = await httpYard()
+  const END = 'may contain * only at its end'
+  const ONE = 'has a name that must not contain *'
+  for (const [policy, field, message] of [
+    [{ allowed_tools: ['a', '**'] }, 'policy.allowed_tools[1]', END],
+    [{ blocked_tools: ['a*b'] }, 'policy.blocked_tools[0]', END],
+    [{ approval_tools: ['a*b*'] }, 'policy.approval_tools[0]', END],
+    [{ approval_tools: ['*a'] }, 'policy.approval_tools[0]', END],
+    [{ max_calls_per_tool_per_day: { 't*': 1 } }, 'policy.max_calls_per_tool_per_day["t*"]', ONE],
+    [{ prices_microusd: { '*': 1 } }, 'policy.prices_microusd["*"]', ONE],
+  ] as const)
+    expect((await setPolicy(call, policy)).body.error?.details, field).toEqual({ fields: [{ field, message }] })
+  expect((await setPolicy(call, { allowed_tools: ['*'], blocked_tools: ['rm_*'] })).status).toBe(200)
+  expect((await authorize(call, 'rm_all')).body.reason).toBe('tool_explicitly_blocked')
+  expect((await authorize(call, 'anything')).body.decision).toBe('allowed')
+})
+
 test('a call that needs approval waits for a person, and is checked against the limits when it is approved', async () => {
   const { call } = await httpYard()
   await setPolicy(call, { approval_tools: ['pay'], max_calls_per_tool_per_day: { pay: 1 } })

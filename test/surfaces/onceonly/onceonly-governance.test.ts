@@ -98,6 +98,26 @@ test('invalid rules are refused by field, and so is a body of another agent', as
   await bad({ max_spend_usd_per_day: -1 }, 'max_spend_usd_per_day')
   await bad({ max_calls_per_tool: { act: -1 } }, 'max_calls_per_tool', 'act')
   await bad({ pricing_rules: [{ tool: 'act' }] }, 'pricing_rules', 0, 'price_usd')
+  await bad({ allowed_tools: ['ok', '**'] }, 'allowed_tools', 1)
+  await bad({ blocked_tools: ['a*b'] }, 'blocked_tools', 0)
+  await bad({ max_calls_per_tool: { 't*': 1 } }, 'max_calls_per_tool', 't*', '[key]')
+  await bad({ pricing_rules: [{ tool: 't*', price_usd: 1 }] }, 'pricing_rules', 0, 'tool')
+})
+
+test('a budget is kept to the micro-dollar, and one that is finer is refused instead of rounded', async () => {
+  const { call } = await onceYard()
+  const set = async (max_spend_usd_per_day: number) => {
+    const reply = await call('POST', '/policies/bot', { max_spend_usd_per_day })
+    return reply.status === 200 ? reply.body.policy.max_spend_usd_per_day : reply.body.detail[0].loc
+  }
+  for (const exact of [0.000001, 0.3, 12.345678, 0]) expect(await set(exact)).toBe(exact)
+  // What the sum of two decimals leaves behind is no fraction of a micro-dollar.
+  expect(await set(0.1 + 0.2)).toBe(0.3)
+  for (const finer of [0.0000005, 0.0000015, 1.0000001])
+    expect(await set(finer)).toEqual(['body', 'max_spend_usd_per_day'])
+  const overrides = { max_spend_usd_per_day: 0.0000015 }
+  const reply = await call('POST', '/policies/bot/from-template', { template: 'strict', overrides })
+  expect([reply.status, reply.body.detail[0].loc]).toEqual([422, ['body', 'overrides', 'max_spend_usd_per_day']])
 })
 
 test('limits and prices that the plan lacks are dropped, not refused', async () => {

@@ -104,7 +104,9 @@ export const listEvents = route({
   query: query({
     type: optional(TYPES),
     resource_type: optional(RESOURCE_TYPE),
-    resource_id: optional(text(256, 'Events about the resource with this id.', { minLength: 1 })),
+    resource_id: optional(
+      text(256, 'Events about the resource with this id; requires `resource_type`.', { minLength: 1 }),
+    ),
     actor_type: optional(ACTOR_TYPE),
     actor_id: optional(text(256, 'Events of this actor.', { minLength: 1 })),
     correlation_id: optional(CORRELATION_ID),

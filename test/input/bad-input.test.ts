@@ -145,6 +145,24 @@ test('an event with its own id is appended once', async () => {
   expect((await call('GET', '/v1/events?type=order.placed')).body.data).toHaveLength(1)
 })
 
+test('events about a thing are asked for by its kind as well, and a run that is named twice is one run', async () => {
+  const { call } = await httpYard()
+  const run_id = 'one'
+  await call('POST', '/v1/events', [
+    { type: 'a.b', run_id },
+    { type: 'a.b', run_id: 'two' },
+  ])
+  const bare = await call('GET', '/v1/events?resource_id=one')
+  expect([bare.status, bare.body.error?.details.fields]).toEqual([
+    422,
+    [{ field: 'resource_type', message: 'is required with resource_id' }],
+  ])
+  const found = async (query: string) => (await call('GET', `/v1/events?type=a.b&${query}`)).body.data.length
+  expect(await found('resource_type=run&resource_id=one')).toBe(1)
+  expect(await found('resource_type=run&resource_id=one&run_id=one')).toBe(1)
+  expect(await found('resource_type=run&resource_id=one&run_id=two')).toBe(0)
+})
+
 test('foreign cursors, unknown ids and odd numbers are refused without a 500', async () => {
   const { call } = await httpYard()
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })

@@ -114,8 +114,8 @@ export const listRuns = route({
   query: query({
     ...app,
     status: optional(repeated(oneOf(STATUSES, 'A status.'), STATUSES.length, 'Runs with any of these statuses.')),
-    user_id: optional(text(256, 'Runs of this user; empty: all runs.')),
-    session_id: optional(text(256, 'Runs of this session; empty: all runs.')),
+    user_id: optional(text(256, 'Runs of this user.', { minLength: 1 })),
+    session_id: optional(text(256, 'Runs of this session.', { minLength: 1 })),
     ...paging,
   }),
   replies: { 200: pageOf(Run, 'RunPage') },

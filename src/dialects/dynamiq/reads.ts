@@ -27,7 +27,7 @@ export function dynamiqReadRoutes(app: FastifyInstance, ctx: Ctx): void {
       projectId,
       standing: status?.length ? standingOf(status) : undefined,
       metadata: Object.entries({ session_id, user_id }).flatMap(([key, value]): [string, string][] =>
-        value ? [[key, value]] : [],
+        value === undefined ? [] : [[key, value]],
       ),
       jobId: named?.id,
       order: isDescending(sort, ['started_at'], true) ? 'newest' : 'oldest',

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import type { EventInput } from '#contract/event.ts'
 import * as contract from '#contract/events.ts'
-import { refuse } from '#core/error.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import type { ActorType } from '#core/event.ts'
 import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
 import { findChain, findEvent } from '#log/find-event.sql.ts'
@@ -42,35 +42,29 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
     } as const
   })
 
-  implement(
-    app,
-    contract.listEvents,
-    async ({ cursor, limit, order, type, resource_type, resource_id, run_id, ...rest }, { projectId }) => {
-      const list = `events-${order}`
-      const after = decodeCursor(list, cursor, [TIME, WHOLE])
-      const ofRun = resource_type === 'run' && resource_id !== undefined ? resource_id : run_id
-      const rows = await listEvents(ctx.reads, {
-        projectId,
-        types: type,
-        ...(await aboutWhat(ctx, projectId, resource_type, resource_id)),
-        actorType: rest.actor_type,
-        actorId: rest.actor_id,
-        correlationId:
-          rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
-        runId: ofRun === undefined ? undefined : (await requireRun(ctx, projectId, ofRun)).id,
-        agentId: rest.agent_id,
-        occurredFrom: dateOf(rest.occurred_from),
-        occurredTo: dateOf(rest.occurred_to),
-        order: order === 'asc' ? 'oldest first' : 'newest first',
-        after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
-        limit: limit + 1,
-      })
-      return pageOf(rows, limit, {
-        wire: eventWire,
-        cursor: (row) => encodeCursor(list, [instantText(row.occurredAt), row.position]),
-      })
-    },
-  )
+  implement(app, contract.listEvents, async ({ cursor, limit, order, type, ...rest }, { projectId }) => {
+    const list = `events-${order}`
+    const after = decodeCursor(list, cursor, [TIME, WHOLE])
+    const rows = await listEvents(ctx.reads, {
+      projectId,
+      types: type,
+      ...(await aboutWhat(ctx, projectId, rest)),
+      actorType: rest.actor_type,
+      actorId: rest.actor_id,
+      correlationId:
+        rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
+      agentId: rest.agent_id,
+      occurredFrom: dateOf(rest.occurred_from),
+      occurredTo: dateOf(rest.occurred_to),
+      order: order === 'asc' ? 'oldest first' : 'newest first',
+      after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
+      limit: limit + 1,
+    })
+    return pageOf(rows, limit, {
+      wire: eventWire,
+      cursor: (row) => encodeCursor(list, [instantText(row.occurredAt), row.position]),
+    })
+  })
 
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
     const row = await findEvent(ctx.reads, projectId, event_id)
@@ -136,19 +130,27 @@ export function eventCountRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-/** A resource by type and id; our ids may be sent in upper case. */
+type Asked = { [Name in 'run_id' | 'resource_type' | 'resource_id']?: string | undefined }
+type About = Pick<EventFilter, 'runId' | 'resource' | 'things'>
+
+/** A run, and a resource by type and id, which may be a run as well; our ids may be sent in upper case. */
 async function aboutWhat(
-  { reads }: Ctx,
+  ctx: Ctx,
   projectId: string,
-  type: string | undefined,
-  id: string | undefined,
-): Promise<Pick<EventFilter, 'resource' | 'things'>> {
-  if (type === undefined) return {}
+  { run_id, resource_type: type, resource_id: id }: Asked,
+): Promise<About> {
+  if (type === undefined && id !== undefined) throw refuseField('resource_type', 'is required with resource_id')
+  const named = [run_id, type === 'run' ? id : undefined].filter((name) => name !== undefined)
+  const [run, other = run] = await Promise.all(named.map((name) => requireRun(ctx, projectId, name)))
+  // An event is of one run.
+  if (run?.id !== other?.id) return { things: [] }
+  const ofRun = run && { runId: run.id }
+  if (type === undefined) return { ...ofRun }
   // Events of a run are found through their run.
-  if (type === 'run' || id === undefined) return { resource: { types: [type] } }
+  if (type === 'run' || id === undefined) return { ...ofRun, resource: { types: [type] } }
   const uuid = normalizeId(id)
-  if (uuid === id) return { resource: { types: [type], id } }
-  return { things: (await findResources(reads, projectId, uuid)).filter((thing) => thing.type === type) }
+  if (uuid === id) return { ...ofRun, resource: { types: [type], id } }
+  return { ...ofRun, things: (await findResources(ctx.reads, projectId, uuid)).filter((thing) => thing.type === type) }
 }
 
 type Result = {

@@ -131,6 +131,22 @@ test('the app of a run is named by header, parameter, default job or only job, o
   expect(listed.body).toMatchObject({ data: [{ app_id: second }, { app_id: second }], pagination: { total_count: 2 } })
 })
 
+test('a filter of the list that is empty is refused: it would be passed over and show every run', async () => {
+  const { call, native } = await dynamiqYard()
+  await addApp(native)
+  await call('POST', '/v1/runs', { input: 1, user_id: 'ada', session_id: 's', background: true })
+  for (const field of ['user_id', 'session_id', 'status', 'app']) {
+    const { status, body } = await call('GET', `/v1/runs?${field}=`)
+    expect([field, status, Object.keys(body.error?.details ?? {})]).toEqual([
+      field,
+      400,
+      [expect.stringContaining(field)],
+    ])
+  }
+  expect((await call('GET', '/v1/runs?user_id=ada&session_id=s')).body.pagination.total_count).toBe(1)
+  expect((await call('GET', '/v1/runs?user_id=eve')).body.pagination.total_count).toBe(0)
+})
+
 test('an invalid run is a 400 with a sentence for each field', async () => {
   const { call, native } = await dynamiqYard()
   await addApp(native)

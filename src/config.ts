@@ -1,4 +1,5 @@
 // The only reader of the environment: read once, checked, and handed on as one frozen value.
+import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { parseAllowList } from '#access/egress/allow-list.ts'
 import type { Egress } from '#access/egress/egress.ts'
@@ -121,7 +122,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const text = (name: Setting): string => env[name]?.trim() || SETTINGS[name][0]
   const whole = (name: Setting, min: number, max: number): number => {
     const value = Number(text(name))
-    if (!Number.isInteger(value) || value < min || value > max)
+    // Digits alone: 0x50 and 1e3 are numbers to JavaScript, and most likely mistakes.
+    if (!/^\d+$/.test(text(name)) || value < min || value > max)
       throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${text(name)}"`)
     return value
   }
@@ -139,8 +141,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (unknown !== undefined) throw new Error(`RUNYARD_ROLES must be of ${ROLES.join(', ')}; "${unknown}" is not`)
   return Object.freeze({
     port: whole('PORT', 0, 65_535),
-    host: text('HOST'),
-    databaseUrl: text('DATABASE_URL') || undefined,
+    host: hostOf('HOST', text('HOST')),
+    databaseUrl: databaseUrlOf(text('DATABASE_URL')),
     redisUrl: text('REDIS_URL') || undefined,
     dataDir: text('RUNYARD_DATA_DIR'),
     apiKey: keyOf(text('RUNYARD_API_KEY')),
@@ -206,6 +208,7 @@ const API_KEY_LENGTH_MIN = 16
 
 function outcomesOf(text: string): Endings {
   const pairs = text.split(',').filter((pair) => pair.trim() !== '')
+  if (text !== '' && pairs.length === 0) throw new Error(`RUNYARD_EVENT_OUTCOMES is set and has no entries: "${text}"`)
   return Object.fromEntries(
     pairs.map((pair) => {
       const [ending = '', outcome = ''] = pair.split('=').map((word) => word.trim())
@@ -216,6 +219,26 @@ function outcomesOf(text: string): Endings {
   )
 }
 
+const HOST_NAME = /^(?=.{1,253}$)[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_])?$/
+
+/** What a server can listen on. */
+function hostOf(name: Setting, text: string): string {
+  // Digits and dots alone are an address that is written wrongly.
+  if (isIP(text) === 0 && (!HOST_NAME.test(text) || /^[\d.]+$/.test(text)))
+    throw new Error(`${name} must be a host name or an IP address without a port, e.g. 0.0.0.0 or ::1, not "${text}"`)
+  return text
+}
+
+/** The value may hold a password, so it is not repeated. */
+function databaseUrlOf(text: string): string | undefined {
+  if (text === '') return undefined
+  // The driver takes several hosts, which no URL may have.
+  const url = URL.parse(text) ?? URL.parse(text.replace(/,[^/?]*/, ''))
+  if (url?.protocol !== 'postgres:' && url?.protocol !== 'postgresql:')
+    throw new Error('DATABASE_URL must be a URL such as postgres://user:password@host:5432/database')
+  return text
+}
+
 /** `host:port`, with IPv6 hosts in brackets. */
 function addressOf(name: Setting, text: string): { host: string; port: number } | undefined {
   if (text === '') return undefined
@@ -223,7 +246,7 @@ function addressOf(name: Setting, text: string): { host: string; port: number } 
   const host = ipv6 ?? plain
   if (host === undefined || Number(digits) > 65_535)
     throw new Error(`${name} must be <host>:<port>, e.g. 127.0.0.1:9464, not "${text}"`)
-  return Object.freeze({ host, port: Number(digits) })
+  return Object.freeze({ host: hostOf(name, host), port: Number(digits) })
 }
 
 function keyOf(text: string): string | undefined {

@@ -104,12 +104,24 @@ function stopAtSignals({ log, starting, close }: Stopping): void {
   process.on('SIGINT', stop)
 }
 
-function explained(error: unknown, { port }: Config): unknown {
-  const { code, ...taken } = (error ?? {}) as { code?: string; address?: string; port?: number }
-  if (code !== 'EADDRINUSE') return error
-  const setting = taken.port === port ? 'PORT' : 'RUNYARD_METRICS_ADDRESS'
-  return new Error(`${taken.address}:${taken.port} is already in use; stop what listens there, or change ${setting}`)
+type ListenError = { code?: string; syscall?: string; address?: string; hostname?: string; port?: number }
+
+/** What stands in the way of listening, with the setting that can help. */
+function explained(error: unknown, { port, host, metricsAddress }: Config): unknown {
+  const { code = '', syscall, address, hostname, ...given } = (error ?? {}) as ListenError
+  const isMetrics = given.port !== undefined && given.port !== port && given.port === metricsAddress?.port
+  const at = `${address}:${given.port}`
+  if (code === 'EADDRINUSE')
+    return because(`${at} is already in use; stop what listens there, or change`, isMetrics ? METRICS : 'PORT', error)
+  if (syscall === 'listen') return because(`${code} for ${at}; change`, isMetrics ? METRICS : 'HOST or PORT', error)
+  if (syscall === 'getaddrinfo' && hostname === host) return because(`${hostname} not found; change`, 'HOST', error)
+  if (syscall === 'getaddrinfo' && hostname === metricsAddress?.host)
+    return because(`${hostname} not found; change`, METRICS, error)
+  return error
 }
+
+const METRICS = 'RUNYARD_METRICS_ADDRESS'
+const because = (problem: string, setting: string, cause: unknown) => new Error(`${problem} ${setting}`, { cause })
 
 type Greeting = Pick<Node, 'address' | 'key' | 'keyIsNew' | 'console'> & { demoRunId: string | undefined }
 

@@ -17,6 +17,7 @@ const ENTRIES_MAX = 1_000
 /** Entries are separated by commas or whitespace. Throws an Error that says which entry is wrong, and how. */
 export function parseAllowList(text: string): AllowList {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')
+  if (entries.length === 0) throw new Error(`is set and has no entries: "${text}"`)
   if (entries.length > ENTRIES_MAX) throw new Error(`may have ${ENTRIES_MAX} entries, not ${entries.length}`)
   const names = new Set<string>()
   const suffixes: string[] = []

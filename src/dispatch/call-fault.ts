@@ -32,6 +32,10 @@ const REASONS: Record<string, FaultReason> = {
   UND_ERR_DESTROYED: 'aborted',
 }
 
+const MESSAGES: Record<string, string> = {
+  UND_ERR_HEADERS_OVERFLOW: 'the headers or trailers of the response are too large',
+}
+
 /** The fault behind an error of an exchange whose connection stood. */
 export function asFault(error: Error): CallFault {
   if (error instanceof CallFault) return error
@@ -39,16 +43,15 @@ export function asFault(error: Error): CallFault {
   // The parser can fail at a byte, or at the end because more should have come. The latter is a broken
   // connection, not a broken server: the next try may well succeed.
   const malformed = error instanceof errors.HTTPParserError && 'data' in error && error.data !== ''
-  return new CallFault(malformed ? 'malformed' : (own(REASONS, code) ?? 'reset'), error.message || code, {
-    cause: error,
-  })
+  const reason = malformed ? 'malformed' : (own(REASONS, code) ?? 'reset')
+  return new CallFault(reason, own(MESSAGES, code) ?? (error.message || code), { cause: error })
 }
 
 /** The fault behind an error between the head of a response and its body. The same head would be refused again. */
 export const asHeadFault = (error: Error): CallFault =>
   error instanceof CallFault
     ? error
-    : new CallFault('malformed', `the head of the response cannot be read: ${error.message}`, { cause: error })
+    : new CallFault('malformed', `the head of the response cannot be read: ${asFault(error).message}`, { cause: error })
 
 /** The fault behind an error from before the connection stood. */
 export function asDialFault(error: Error, phase: 'connect' | 'tls'): CallFault {

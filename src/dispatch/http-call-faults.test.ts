@@ -142,6 +142,31 @@ test.each([
   expect(fault(await caller().call(post(url))).reason).toBe('malformed')
 })
 
+test.each([
+  ['LF alone behind every line', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
+  ['LF alone behind one line', 'HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nok'],
+  ['LF alone at the end of the head', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\nok'],
+  ['CR alone behind every line', 'HTTP/1.1 200 OK\rContent-Length: 2\r\rok'],
+])('a head with %s is malformed, whether the connection stays open or ends', async (_what, answer) => {
+  for (const send of ['write', 'end'] as const) {
+    const { url } = await answering((socket) => socket[send](answer))
+    const { reason, message } = fault(await caller().call(post(url)))
+    expect([send, reason, message]).toEqual([send, 'malformed', expect.stringContaining('CRLF')])
+  }
+})
+
+test('a long extension of a chunk is skipped, and long trailers are malformed', async () => {
+  const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+  const long = 'x'.repeat(200_000)
+  const extended = await answering((socket) => socket.write(`${head}2;a=${long}\r\nok\r\n0\r\n\r\n`))
+  expect(response(await caller().call(post(extended.url))).bodyText).toBe('ok')
+  const trailed = await answering((socket) => socket.write(`${head}2\r\nok\r\n0\r\nX: ${long}\r\n\r\n`))
+  expect(fault(await caller().call(post(trailed.url)))).toMatchObject({
+    reason: 'malformed',
+    message: 'the headers or trailers of the response are too large',
+  })
+})
+
 test('an unrequested protocol upgrade is a malformed response', async () => {
   const { url } = await answering((socket) =>
     socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),

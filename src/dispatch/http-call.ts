@@ -58,6 +58,8 @@ export function makeCaller(options: CallerOptions): Caller {
   }
 }
 
+const BROKEN_HEAD = new CallFault('malformed', 'the head of the response has a line that does not end with CRLF')
+
 type Carried = { exchange?: Exchange; heads?: Heads }
 
 /** One connection of a pool. It knows whose call it carries, so that the call can measure and end the dial. */
@@ -67,7 +69,14 @@ class Line extends Client {
   constructor(origin: URL, options: Client.Options, dial: Dial) {
     const carried: Carried = {}
     const connected = (socket: Socket) => {
-      carried.heads = mendHeads(socket, { headBytesMax: HEADER_BYTES_MAX, onHead: () => carried.exchange!.onHead() })
+      carried.heads = mendHeads(socket, {
+        headBytesMax: HEADER_BYTES_MAX,
+        onHead: () => carried.exchange!.onHead(),
+        onBroken() {
+          carried.exchange!.fail(BROKEN_HEAD)
+          socket.destroy(BROKEN_HEAD)
+        },
+      })
     }
     // A line without a call has no reason to dial, so there is always an exchange here.
     super(origin, {

@@ -17,10 +17,10 @@ export type Heads = {
   expect: () => void
 }
 
-/** `onHead` is told when the head of a response is whole, before the parser gets it. */
+/** `onHead` is told when the head of a response is whole, before the parser gets it; `onBroken` when it can never be. */
 export function mendHeads(
   socket: Socket,
-  { headBytesMax, onHead }: { headBytesMax: number; onHead: () => void },
+  { headBytesMax, onHead, onBroken }: { headBytesMax: number; onHead: () => void; onBroken: () => void },
 ): Heads {
   const read = socket.read.bind(socket)
   let expected = true
@@ -32,6 +32,12 @@ export function mendHeads(
     while (expected) {
       const end = held.indexOf(HEAD_END)
       if (end === -1) {
+        if (hasLoneBreak(held)) {
+          // Held, it would wait for an end that never comes, and count as a broken connection.
+          held = EMPTY
+          onBroken()
+          break
+        }
         if (held.length <= headBytesMax && isBeginning(held)) break
         // Too long, or no head at all: the parser says what is wrong with it.
         expected = false
@@ -73,6 +79,9 @@ const isBeginning = (bytes: Buffer): boolean => {
   const length = Math.min(bytes.length, BEGINNING.length)
   return bytes.toString('latin1', 0, length) === BEGINNING.slice(0, length)
 }
+
+/** A line of a head that ends with CR or LF alone. Whether the last byte does is not known yet. */
+const hasLoneBreak = (bytes: Buffer): boolean => /\r[^\n]|(?:^|[^\r])\n/.test(bytes.toString('latin1'))
 
 /** None without a body. Lengths that differ stay as they are, for the parser to refuse. */
 function withOneLength(head: string): string {

@@ -6,7 +6,7 @@ import type { Refusal } from '#core/error.ts'
 import { type Cause, SYSTEM } from '#core/event.ts'
 import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
 import { cutText } from '#core/storable.ts'
-import { instantText } from '#postgres/instant.ts'
+import { instantText, microsOf } from '#postgres/instant.ts'
 import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -116,12 +116,12 @@ function filterOf({
   afterCreatedAt,
   afterId,
 }: OperationRow): Omit<RunFilter, 'limit'> {
-  const { createdTo } = conditions
-  const isEarlier = createdTo !== undefined && Date.parse(createdTo) < runsBefore.getTime()
+  const before = instantText(runsBefore)
+  const { createdTo = before } = conditions
   return {
     ...conditions,
     projectId,
-    createdTo: isEarlier ? createdTo : runsBefore.toISOString(),
+    createdTo: microsOf(createdTo) < microsOf(before) ? createdTo : before,
     order: ORDER_OF[kind],
     after: afterCreatedAt && afterId ? { createdAt: instantText(afterCreatedAt), id: afterId } : undefined,
   }

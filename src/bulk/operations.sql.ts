@@ -84,6 +84,8 @@ export async function insertOperation(sql: Db, it: NewOperation): Promise<Operat
       actor_type: it.actor.type,
       actor_id: it.actor.id,
       expected: it.expected ?? null,
+      // Runs are stamped to the microsecond: one that is triggered later is not its business.
+      runs_before: sql`clock_timestamp()`,
     })}
     returning ${columns(sql)}`
   return row!

@@ -21,3 +21,9 @@ export function instantText(at: Date): string {
   const text = at.toISOString()
   return micros === 0 ? text : `${text.slice(0, -1)}${String(micros).padStart(3, '0')}Z`
 }
+
+/** Microseconds since 1970 of a time in RFC 3339; what is finer is cut off. */
+export function microsOf(text: string): number {
+  const micros = /\.\d{3}(\d{1,3})/.exec(text)?.[1] ?? ''
+  return Date.parse(text) * 1000 + Number(micros.padEnd(3, '0'))
+}

@@ -2,6 +2,7 @@
 // started, and does not count.
 import { ACTIVE_STATES } from '#core/run.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
+import { instantText } from '#postgres/instant.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import { listRuns } from '#run-state/read/list-runs.sql.ts'
 import { readLiveCounts } from '#run-state/read/live-counts.sql.ts'
@@ -35,7 +36,7 @@ async function isRetrying(tx: Db, job: { projectId: string; jobId: string }, now
 
 /** The runs that a tick at `firedAt` replaces. */
 export async function readReplaced(sql: Sql, { projectId, id }: JobRow, firedAt: Date): Promise<string[]> {
-  const createdTo = firedAt.toISOString()
+  const createdTo = instantText(firedAt)
   const live = await listRuns(sql, {
     projectId,
     jobId: id,

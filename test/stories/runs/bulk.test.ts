@@ -113,6 +113,26 @@ test('runs triggered after an operation started are not processed', async () => 
   expect(await countStates(yard.sql)).toEqual({ canceled: 3, queued: 2 })
 })
 
+test('an operation tells runs of the same millisecond apart by their microseconds', async () => {
+  const yard = await testYard()
+  await addJob(yard.ctx, 'j')
+  const ids = await addRuns(yard, 'j', 3)
+  const at = (micros: number) => `2026-05-01T10:00:00.000${micros}Z`
+  for (const [index, micros] of [200, 400, 600].entries()) {
+    await yard.sql`update runs set created_at = ${at(micros)}::timestamptz where id = ${ids[index]!}`
+    await yard.sql`update run_states set created_at = ${at(micros)}::timestamptz where run_id = ${ids[index]!}`
+  }
+  const upTo = async (micros: number, conditions: OperationRequest['conditions']) => {
+    const { id } = await start(yard, 'cancel', conditions)
+    await yard.sql`update operations set runs_before = ${at(micros)}::timestamptz where id = ${id}`
+    await moveAll(yard)
+    return countStates(yard.sql)
+  }
+  expect(await upTo(500, { createdTo: at(300) })).toEqual({ canceled: 1, queued: 2 })
+  expect(await upTo(500, { createdTo: at(900) })).toEqual({ canceled: 2, queued: 1 })
+  expect(await upTo(700, {})).toEqual({ canceled: 3 })
+})
+
 test('a bulk redrive takes dead letters from the oldest on, up to max_runs', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')

@@ -1,6 +1,8 @@
 // Every way to refuse a caller. A code is public API: add freely, never rename. Core knows what went wrong, not which
 // HTTP status that is; each HTTP surface maps codes to its own statuses and format.
 
+import type { PlanKind, PlanName } from './plan.ts'
+
 export type FieldProblem = { field: string; message: string }
 
 /** What happened to a lease that is no longer held. */
@@ -10,6 +12,8 @@ const LOST: Readonly<Record<LostLease, string>> = {
   timed_out: 'ended when its attempt timed out; the run goes on without that attempt',
   replaced: 'is no longer held: another attempt or a stop replaced it',
 }
+
+const QUOTA_WORDS: Readonly<Record<PlanKind, string>> = { make: 'locks', ai: 'leases and governed calls' }
 
 const REFUSALS = {
   malformed: (it: { reason: string; position?: number; line?: number; column?: number }) => it.reason,
@@ -80,6 +84,12 @@ const REFUSALS = {
   batch_not_found: (it: { batchId: string }) => `Batch ${it.batchId} not found.`,
   operation_not_found: (it: { operationId: string }) => `Operation ${it.operationId} not found.`,
   operation_over: (it: { operationId: string; state: string }) => `Operation ${it.operationId} is already ${it.state}.`,
+  quota_exceeded: (it: { plan: PlanName; kind: PlanKind; limit: number; usage: number }) =>
+    `The plan ${it.plan} includes ${it.limit} ${QUOTA_WORDS[it.kind]} a month, and all are used.`,
+  plan_feature_missing: (it: { plan: string; feature: string; from: string }) =>
+    `The plan ${it.plan} has no ${it.feature.replace('_', ' ')}; it begins with the plan ${it.from}.`,
+  plan_limit_reached: (it: { plan: string; what: string; limit: number }) =>
+    `The plan ${it.plan} has room for ${it.limit} ${it.what}.`,
   agent_not_found: (it: { agentId: string }) => `Agent ${it.agentId} not found.`,
   tool_not_found: (it: { tool: string }) => `Tool ${it.tool} not found, or not callable here.`,
   lease_not_found: (it: { key: string }) => `No lease found for key ${it.key}.`,

@@ -19,7 +19,9 @@ import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
 import { findRun, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
+import type { NamedPlan } from '#usage/plan-of.ts'
 import { addUse } from '#usage/plans.sql.ts'
+import { requireQuota } from '#usage/quota.ts'
 import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from './ai-leases.sql.ts'
 import * as storage from './ai-leases.sql.ts'
 
@@ -40,8 +42,8 @@ export type LeaseRequest = Asked & {
   agentId?: string | undefined
   /** Actions to execute here; without them the holder does the work. */
   agenda?: { agentId: string; actions: AgendaItem[]; dryRun: boolean } | undefined
-  /** Throws when the project's quota is exhausted. */
-  admit?: ((tx: Db) => Promise<void>) | undefined
+  /** Whose quota it needs; without a plan it needs none. */
+  plan?: NamedPlan | undefined
 }
 
 export type Leased = { acquired: boolean; lease: LeaseRow }
@@ -81,10 +83,10 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
     const before = await storage.lockLease(tx, asked)
     if (!before) return undefined // deleted a moment ago
     if (!before.over) return { acquired: false, lease: before }
-    await asked.admit?.(tx)
+    await admit(tx, asked)
     if (before.state === 'held') await abandon(tx, before, before.runId !== runId)
     lease = await storage.takeLease(tx, wanted)
-  } else await asked.admit?.(tx)
+  } else await admit(tx, asked)
   // In this order, pipelined on one connection.
   await Promise.all([
     addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }]),
@@ -98,6 +100,9 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
   ])
   return { acquired: true, lease }
 }
+
+const admit = async (tx: Db, { projectId, plan }: LeaseRequest): Promise<void> =>
+  plan && requireQuota(tx, { projectId, plan, kind: 'ai' })
 
 /** The run that an id means: an existing one, whoever executes it, or a new one. */
 async function placeOf(tx: Db, { projectId, key, runRef }: LeaseRequest) {

@@ -8,6 +8,7 @@ import type { Actor } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
+import type { NamedPlan } from '#usage/plan-of.ts'
 import { deleteTool, findTool, lockTools, type NewTool, putTool, type ToolName, type ToolRow } from './tools.sql.ts'
 
 export const GLOBAL = 'global'
@@ -18,7 +19,7 @@ type Settings = Pick<NewTool, 'url' | 'timeoutMs' | 'maxRetries' | 'enabled' | '
   /** Undefined: unchanged. */
   dedupWindowSecs?: number | null | undefined
 }
-export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; room: number }
+export type ToolRequest = Asked & { settings: Settings; secret: string | null | undefined; plan: NamedPlan }
 
 export async function requireTool({ sql }: { sql: Db }, name: ToolName): Promise<ToolRow> {
   const tool = await findTool(sql, name)
@@ -26,11 +27,8 @@ export async function requireTool({ sql }: { sql: Db }, name: ToolName): Promise
   return tool
 }
 
-/**
- * Creates a tool, or replaces its settings. An omitted secret is kept; null removes it.
- * Undefined when the plan's limit is reached.
- */
-export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | undefined> {
+/** Creates a tool, if the plan includes one more, or replaces its settings. An omitted secret is kept; null removes it. */
+export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow> {
   const { projectId, name, scopeId, settings, secret } = asked
   const known = await findTool(ctx.sql, asked)
   // An address that was allowed when it was set is no reason to refuse another change, least of all disabling the tool.
@@ -38,7 +36,8 @@ export async function setTool(ctx: Ctx, asked: ToolRequest): Promise<ToolRow | u
   return change(ctx, asked, async (tx) => {
     const count = await lockTools(tx, projectId)
     const before = await findTool(tx, asked)
-    if (!before && count >= asked.room) return undefined
+    const { name: plan, tools } = asked.plan
+    if (!before && count >= tools) throw refuse('plan_limit_reached', { plan, what: 'tools', limit: tools })
     const same = secret === undefined || secret === before?.secret
     const row = await putTool(tx, {
       projectId,
@@ -63,13 +62,12 @@ async function checkUrl(ctx: Ctx, url: string): Promise<void> {
 export async function toggleTool(ctx: Ctx, asked: Asked & { enabled: boolean }): Promise<ToolRow> {
   const known = await requireTool(ctx, asked)
   if (asked.enabled && !known.enabled) await checkUrl(ctx, known.url)
-  const row = await change(ctx, asked, async (tx) => {
+  return change(ctx, asked, async (tx) => {
     await lockTools(tx, asked.projectId)
     const before = await requireTool({ sql: tx }, asked)
     const row = await putTool(tx, { ...before, enabled: asked.enabled })
     return { row, type: asked.enabled ? 'tool.enabled' : 'tool.disabled' }
   })
-  return row!
 }
 
 export async function removeTool(ctx: Ctx, asked: Asked): Promise<void> {
@@ -85,18 +83,17 @@ type Changed = { row: ToolRow; type: string }
 async function change(
   ctx: Ctx,
   { projectId, actor, name, scopeId }: Asked,
-  write: (tx: Db) => Promise<Changed | undefined>,
-): Promise<ToolRow | undefined> {
+  write: (tx: Db) => Promise<Changed>,
+): Promise<ToolRow> {
   const changed = (await ctx.sql.begin(async (tx) => {
     const done = await write(tx)
-    if (!done) return undefined
     const { url, enabled, secretId } = done.row
     const data = { scope_id: scopeId, url: maskUrl(url), enabled, secret_id: secretId }
     await appendEvents(tx, [
       { projectId, actor, type: done.type, resourceType: 'tool', resourceId: name, tool: name, data },
     ])
     return done
-  })) as Changed | undefined
+  })) as Changed
   ctx.ring(['tail'])
-  return changed?.row
+  return changed.row
 }

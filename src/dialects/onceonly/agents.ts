@@ -10,10 +10,10 @@ import { type Route, route } from '#contract/route.ts'
 import { addCosts, NO_COST, usdOf } from '#core/cost.ts'
 import { implement } from '#http/implement.ts'
 import { sinceOf } from '#http/routes/authorizations.ts'
+import { requireFeature } from '#usage/plan-of.ts'
 import { sumAgentModels } from '#usage/usage.sql.ts'
 import { second } from './ai.ts'
 import { AGENT_ID } from './ai-contract.ts'
-import { requireFeature } from './plans.ts'
 
 const tag = 'Agents'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER

@@ -2,17 +2,19 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import type { LeaseRow } from '#agents/leases/ai-leases.sql.ts'
-import { acquireLease, endLease, extendLease, findLeaseNow, type LeaseRequest } from '#agents/leases/ai-leases.ts'
+import { endLease, extendLease, findLeaseNow, type LeaseRequest } from '#agents/leases/ai-leases.ts'
+import { acquireLeaseOnPlan } from '#agents/leases/lease-on-plan.ts'
 import { hashOfArgs } from '#agents/policy-hash.ts'
+import { callToolOnPlan } from '#agents/tools/call-on-plan.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { costOfMicrousd, PICOUSD } from '#core/cost.ts'
 import { refuse } from '#core/error.ts'
+import { ttlWithin } from '#core/plan.ts'
 import type { ScopedCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
+import { planOf } from '#usage/plan-of.ts'
 import * as contract from './ai-contract.ts'
-import { admission, countAsked, countBlocked, countedCall, noteLease, usedOf } from './ai-usage.ts'
-import { planOf, ttlWithin } from './plans.ts'
 import { fieldRefusal, onceRefusal } from './wording.ts'
 
 export { ONCEONLY_AI_ROUTES } from './ai-contract.ts'
@@ -85,7 +87,11 @@ async function lease(
 ): Promise<Static<typeof contract.Lease>> {
   const { key, ttl, runRef = key, agentId, agenda } = it
   const plan = await planOf(ctx, projectId)
-  const { acquired, lease: row } = await acquireLease(ctx, {
+  const {
+    acquired,
+    lease: row,
+    usage,
+  } = await acquireLeaseOnPlan(ctx, {
     projectId,
     key,
     actor,
@@ -93,10 +99,8 @@ async function lease(
     agentId,
     agenda,
     ttlSecs: ttlWithin(plan, ttl ?? undefined),
-    admit: admission(projectId, plan),
-  }).catch(countBlocked(ctx, projectId, { plan, key }))
-  if (acquired) noteLease(ctx, projectId, plan)
-  else await countAsked(ctx, projectId)
+    plan,
+  })
   const { status } = standingOf(row)!
   const standing = standingWire(row)
   return {
@@ -106,7 +110,7 @@ async function lease(
     ttl: row.ttlSecs,
     ...standing,
     ...(acquired && { ttl_left: null, retry_after_sec: null }),
-    usage: await usedOf(ctx, projectId),
+    usage,
     limit: plan.months.ai,
     charged: acquired ? 1 : 0,
   }
@@ -148,7 +152,7 @@ async function call(ctx: Ctx, { projectId, actor }: ScopedCaller, body: RunInput
     key: key !== undefined ? `key:${key}` : runRef !== undefined ? `args:${hashOfArgs(args)}` : undefined,
     dedupWindowSecs: DEDUP_WINDOW_SECS,
   }
-  const answer = await countedCall(ctx, projectId, plan, asked)
+  const answer = await callToolOnPlan(ctx, asked, plan)
   const { ok, allowed, decision, reason, riskLevel, result } = answer
   return { ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }

@@ -6,7 +6,7 @@ import { jsonObject, optional, whole, withDefault } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
 import { implement } from '#http/implement.ts'
 import { FEED_MAX, type FeedItem } from '#log/read-feed.sql.ts'
-import { feedOf, type NewFeedItem } from '#log/recent-feed.ts'
+import { feedOf } from '#log/recent-feed.ts'
 
 const OFFSET_MAX = 1_000_000
 
@@ -45,9 +45,6 @@ export function feedRoutes(app: FastifyInstance, ctx: Ctx): void {
     (await feedOf(ctx).read(projectId)).slice(offset, offset + limit).map(itemWire),
   )
 }
-
-/** Adds an item to the feed, asynchronously. The feed is not a record: an item may be lost. */
-export const writeFeed = (ctx: Ctx, projectId: string, item: NewFeedItem): void => feedOf(ctx).write(projectId, item)
 
 const itemWire = (item: FeedItem) => {
   const meta = item.type === 'policy_blocked' ? blockedMeta(item) : (item.data?.meta as object | undefined)

@@ -6,13 +6,11 @@ import type { Ctx } from '#bell/ctx.ts'
 import { jsonObject, nullable, optional, text, time, whole, YEAR_SECS } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
 import { Refusal, refuse } from '#core/error.ts'
+import { ttlWithin } from '#core/plan.ts'
 import { implement } from '#http/implement.ts'
 import { isOutage } from '#http/problems.ts'
-import { feedOf } from '#log/recent-feed.ts'
-import type { LockAnswer, LockAsked } from '#usage/take-lock.ts'
-import { takeLock } from '#usage/take-lock.ts'
-import { planOf, ttlWithin } from './plans.ts'
-import { noteUse, overLimit } from './usage.ts'
+import { takeLockOnPlan } from '#usage/lock-on-plan.ts'
+import { planOf } from '#usage/plan-of.ts'
 
 const METADATA_BYTES_MAX = 2048
 
@@ -50,22 +48,9 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, checkLock, async ({ key, ttl, metadata }, { projectId }, { log }, reply) => {
     const plan = await planOf(ctx, projectId).catch(asOutage(log))
     const ttlSecs = ttlWithin(plan, ttl ?? undefined)
-    const callsMax = plan.hardStop ? plan.months.make : undefined
-    const answer = await take(ctx, { projectId, key, ttlSecs, metadata: metadata ?? undefined, callsMax }).catch(
-      asOutage(log),
-    )
-    if ('used' in answer) {
-      feedOf(ctx).write(projectId, {
-        type: 'over_limit',
-        key,
-        meta: { kind: 'make', plan: plan.name, usage: answer.used, limit: plan.months.make },
-      })
-      throw overLimit(plan, 'make', answer.used)
-    }
-    noteUse(ctx, { projectId, plan, kind: 'make' })
-    const { taken, firstSeenAt } = answer
+    const request = { projectId, key, ttlSecs, metadata: metadata ?? undefined }
+    const { taken, firstSeenAt } = await takeLockOnPlan(ctx, request, plan).catch(asOutage(log))
     reply.header('x-onceonly-status', taken ? 'locked' : 'duplicate')
-    if (!taken) feedOf(ctx).write(projectId, { type: 'duplicate', key })
     return {
       success: taken,
       status: taken ? 'locked' : 'duplicate',
@@ -75,8 +60,6 @@ export function lockRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
 }
-
-const take = (ctx: Ctx, asked: LockAsked): Promise<LockAnswer> => takeLock(ctx, asked)
 
 type Log = { error: (about: object, message: string) => void }
 

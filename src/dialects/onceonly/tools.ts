@@ -7,9 +7,9 @@ import type { Ctx } from '#bell/ctx.ts'
 import { nullable, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { implement } from '#http/implement.ts'
+import { planOf } from '#usage/plan-of.ts'
 import { second } from './ai.ts'
 import { TOOL_NAME } from './ai-contract.ts'
-import { overCount, planOf } from './plans.ts'
 
 const tag = 'Tools'
 const SCOPE_ID = withDefault(
@@ -139,13 +139,12 @@ export const TOOL_ROUTES: readonly Route[] = [putTool, list, read, toggle, remov
 
 export function toolRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, putTool, async ({ name, scope_id, auth, ...it }, { projectId, actor }) => {
-    const plan = await planOf(ctx, projectId)
     const row = await setTool(ctx, {
       projectId,
       actor,
       name,
       scopeId: scope_id,
-      room: plan.tools,
+      plan: await planOf(ctx, projectId),
       secret: auth === undefined ? undefined : (auth?.secret ?? null),
       settings: {
         url: it.url,
@@ -156,7 +155,6 @@ export function toolRoutes(app: FastifyInstance, ctx: Ctx): void {
         description: it.description ?? null,
       },
     })
-    if (!row) throw overCount(plan, 'tools', plan.tools)
     return toolWire(row)
   })
   implement(app, list, async ({ scope_id }, { projectId }) =>

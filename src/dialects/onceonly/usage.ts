@@ -1,27 +1,25 @@
 // How much of its plan a project has used this month, and what happens beyond its limits.
 
 import type { FastifyInstance } from 'fastify'
-import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import { DAY_SECS, flag, oneOf, optional, text, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
-import { PLAN_NAMES, PLANS, type PlanKind } from '#core/plan.ts'
+import type { PlanKind } from '#core/plan.ts'
 import { implement } from '#http/implement.ts'
-import { feedOf } from '#log/recent-feed.ts'
 import { changeNotices } from '#usage/change-notices.ts'
+import { type NamedPlan, planOf, requireFeature } from '#usage/plan-of.ts'
 import {
   type DayUse,
   NOTICES,
   type Notices,
   readDays,
-  readMonth,
   readMonthName,
   readNotices,
   type Used,
 } from '#usage/plans.sql.ts'
-import { type NamedPlan, planOf, requireFeature } from './plans.ts'
-import { fieldRefusal, onceRefusal } from './wording.ts'
+import { type MonthUse, readMonthUse } from '#usage/quota.ts'
+import { fieldRefusal } from './wording.ts'
 
 const tag = 'Account and usage'
 const KINDS = ['make', 'ai'] as const
@@ -145,17 +143,15 @@ export function usageRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 }
 
-const NOTHING: Used = { requests: 0, charged: 0, blocked: 0, polling: 0 }
-type Month = { plan: NamedPlan; month: string; used: Record<PlanKind, Used> }
+type Month = { plan: NamedPlan; month: string; used: MonthUse }
 
 async function monthOf(ctx: Ctx, projectId: string): Promise<Month> {
-  const [plan, month, rows] = await Promise.all([
+  const [plan, month, used] = await Promise.all([
     planOf(ctx, projectId),
     readMonthName(ctx.reads),
-    readMonth(ctx.reads, [projectId]),
+    readMonthUse(ctx.reads, projectId),
   ])
-  const of = (kind: PlanKind): Used => rows.find((row) => row.kind === kind) ?? NOTHING
-  return { plan, month, used: { make: of('make'), ai: of('ai') } }
+  return { plan, month, used }
 }
 
 const partOf = (plan: NamedPlan, kind: PlanKind, used: Month['used']) => ({
@@ -164,50 +160,6 @@ const partOf = (plan: NamedPlan, kind: PlanKind, used: Month['used']) => ({
   requests_total_month: used[kind].requests,
   blocked_total_month: used[kind].blocked,
 })
-
-/** For a call over the monthly limit of a plan that stops there. */
-export function overLimit(plan: NamedPlan, kind: PlanKind, usage: number) {
-  const next = PLAN_NAMES[PLAN_NAMES.indexOf(plan.name) + 1]
-  return onceRefusal(402, {
-    error: 'payment_required',
-    highlights: next
-      ? [`The plan ${next} includes ${PLANS[next].months[kind]} calls a month and does not stop at that limit.`]
-      : [],
-    plan: plan.name,
-    limit: plan.months[kind],
-    usage,
-    // The operator of the installation assigns plans; there is nothing to buy.
-    upgrade_url: null,
-  })
-}
-
-/** Plans that do not stop at their limit report once, in the feed, that it was exceeded; use is sampled now and then. */
-const LOOK_EVERY_MS = 10_000
-const looked = new WeakMap<Ctx, LRUCache<string, string>>()
-
-export function noteUse(ctx: Ctx, it: { projectId: string; plan: NamedPlan; kind: PlanKind }): void {
-  if (it.plan.hardStop) return
-  let recent = looked.get(ctx)
-  if (!recent) {
-    recent = new LRUCache({ max: 10_000, ttl: LOOK_EVERY_MS })
-    looked.set(ctx, recent)
-  }
-  const name = `${it.kind} ${it.projectId}`
-  if (recent.has(name)) return
-  recent.set(name, '')
-  void tellOver(ctx, it).catch((error: unknown) => ctx.log.warn({ err: error }, 'could not check the use of a plan'))
-}
-
-async function tellOver(ctx: Ctx, { projectId, plan, kind }: { projectId: string; plan: NamedPlan; kind: PlanKind }) {
-  const { month, used } = await monthOf(ctx, projectId)
-  const [usage, limit] = [used[kind].charged, plan.months[kind]]
-  if (usage <= limit) return
-  const told = (await feedOf(ctx).read(projectId)).some(({ type, data }) => {
-    const meta = data?.meta as { month?: string; kind?: string } | undefined
-    return type === 'over_limit' && meta?.month === month && meta.kind === kind
-  })
-  if (!told) feedOf(ctx).write(projectId, { type: 'over_limit', meta: { kind, plan: plan.name, month, usage, limit } })
-}
 
 function spanOf(ctx: Ctx, fromDay: string | undefined, toDay: string | undefined): { from: string; to: string } {
   const to = toDay ?? new Date(ctx.nowMs()).toISOString().slice(0, 10)
@@ -228,6 +180,7 @@ function dayMs(name: string, text: string): number {
   return ms
 }
 
+const NOTHING: Used = { requests: 0, charged: 0, blocked: 0, polling: 0 }
 type Sums = Record<PlanKind, Used>
 const plus = (a: Used, b: Used): Used => ({
   requests: a.requests + b.requests,

@@ -3,7 +3,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { anyJson } from '#contract/common.ts'
-import { Refusal, type RefusalCode } from '#core/error.ts'
+import { Refusal, type RefusalCode, type RefusalDetails } from '#core/error.ts'
+import { PLAN_NAMES, PLANS } from '#core/plan.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
 import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
 
@@ -58,6 +59,13 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
       return say(403, 'Invalid API key')
     case 'forbidden':
       return say(403, { error: 'forbidden', message: refusal.message })
+    case 'quota_exceeded':
+      return say(402, paymentRequired(refusal.details as RefusalDetails<'quota_exceeded'>))
+    // Clients tell these 403s from one of a bad key by their error.
+    case 'plan_feature_missing':
+      return say(403, { error: 'feature_not_available', message: refusal.message })
+    case 'plan_limit_reached':
+      return say(403, { error: 'plan_limit', message: refusal.message })
     case 'invalid':
       return say(422, fieldsOf(refusal, request.method === 'GET' ? 'query' : 'body'))
     case 'malformed':
@@ -73,6 +81,21 @@ export const wordProblem: Wording = ({ status, error }, { refusal, request }) =>
       return say(429, refusal.message)
     default:
       return say(STATUSES[refusal.code] ?? status, { error: error.code, message: error.message })
+  }
+}
+
+function paymentRequired({ plan, kind, limit, usage }: RefusalDetails<'quota_exceeded'>): Detail {
+  const next = PLAN_NAMES[PLAN_NAMES.indexOf(plan) + 1]
+  return {
+    error: 'payment_required',
+    highlights: next
+      ? [`The plan ${next} has room for ${PLANS[next].months[kind]} calls a month, and goes on past them.`]
+      : [],
+    plan,
+    limit,
+    usage,
+    // Plans are given by whoever runs the installation; there is nothing to buy.
+    upgrade_url: null,
   }
 }
 

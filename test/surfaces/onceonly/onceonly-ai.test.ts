@@ -240,7 +240,7 @@ test("a ttl above the plan's maximum is reduced to it", async () => {
 })
 
 test('a plan with a hard monthly limit returns 402, even when many ask at once', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const { call, url } = await onceYard()
   const sql = connect(url, { max: 1 })

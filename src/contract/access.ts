@@ -83,6 +83,8 @@ export const createProject = route({
   needs: 'projects',
   tag,
   name: 'createProject',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: "Create a project and its first key, which has the scope admin; the caller's key needs that scope too.",
   body: body({
     id: PROJECT_ID,
@@ -151,6 +153,8 @@ export const createKey = route({
   needs: 'keys',
   tag,
   name: 'createKey',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: "Create a key in the caller's project; a key cannot grant scopes that it lacks.",
   description:
     'The new key inherits the expiry and the rate limit of the key that creates it, unless the request sets others, and ' +
@@ -200,6 +204,8 @@ export const rotateKey = route({
   needs: 'keys',
   tag,
   name: 'rotateKey',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Rotate a key: create a key like it, with the same expiry, and end the old one after a grace period.',
   description:
     'The caller must have every scope of the key. A key that has expired or was already rotated cannot be rotated.',

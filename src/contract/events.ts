@@ -53,6 +53,8 @@ export const appendEvents = route({
   needs: 'events:write',
   tag,
   name: 'appendEvents',
+  // Events have ids: they repeat safely by themselves.
+  keepsReply: false,
   summary: 'Append one event, an array of up to 1,000, or newline-delimited JSON.',
   description:
     'A single event is answered with 201 and its place in the log. An array, or `application/x-ndjson` with one event ' +

@@ -12,6 +12,8 @@ export const createJob = route({
   needs: 'jobs:write',
   tag,
   name: 'createJob',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Create a job.',
   body: JobInput,
   replies: { 201: Job },

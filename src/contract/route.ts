@@ -52,6 +52,10 @@ export type Route = {
   refusals?: readonly RefusalCode[]
   /** Whether a repeated Idempotency-Key is answered with the earlier reply; the default is in http/keeps-reply.ts. */
   keepsReply?: boolean
+  /** The route takes an Idempotency-Key and handles it by itself: a repeated key is answered with what the first call made. */
+  ownKey?: true
+  /** A call may wait for something to do, so its duration says nothing about the server. */
+  mayWait?: true
   /** Answers with text/event-stream when the caller accepts it. */
   streamsToo?: true
   /** A stream answers text/event-stream and has no reply schema. */

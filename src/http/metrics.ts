@@ -146,7 +146,7 @@ export function makeMetrics({
 export function watchRequests(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', async (request, reply) => {
     const { route } = request.routeOptions.config
-    if (route?.stream || route?.name === 'claimRuns') return
+    if (route?.stream || route?.mayWait) return
     metrics.requestTook(
       { method: request.method, route: (route && request.routeOptions.url) ?? 'other', status: reply.statusCode },
       reply.elapsedTime / 1000,

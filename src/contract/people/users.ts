@@ -97,6 +97,8 @@ export const createUserLink = route({
   needs: 'projects',
   tag,
   name: 'createUserLink',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Create a one-time link that signs a person in who cannot otherwise; it works for a day.',
   params: UserPath,
   replies: {
@@ -137,6 +139,8 @@ export const createInvitation = route({
   needs: 'admin',
   tag,
   name: 'createInvitation',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Invite a person to the project by a one-time link.',
   description:
     'Who opens it and has no account gets one. Somebody who is signed in accepts it by POST /v1/invitations/accept, and ' +

@@ -213,6 +213,7 @@ export const spawnRun = route({
   needs: 'run_token',
   tag,
   name: 'spawnRun',
+  ownKey: true,
   summary: 'Trigger a child run of any job of the project.',
   description:
     'The child shares the correlation id of this run, and is canceled when this run is canceled or fails, unless it is ' +

@@ -39,6 +39,9 @@ export const triggerRun = route({
   needs: 'runs:trigger',
   tag,
   name: 'triggerRun',
+  // A repeated key is answered with the run itself.
+  keepsReply: false,
+  ownKey: true,
   summary: 'Trigger a run of a job.',
   description:
     'With an idempotency key, in the Idempotency-Key header or the body, the same key and payload are answered with 200, ' +

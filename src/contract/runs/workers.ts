@@ -80,6 +80,7 @@ export const claimRuns = route({
   needs: 'workers',
   tag,
   name: 'claimRuns',
+  mayWait: true,
   summary: 'Claim runs; waits up to `wait_secs` if none are ready.',
   body: body({
     worker_id: WORKER,

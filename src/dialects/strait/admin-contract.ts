@@ -166,6 +166,8 @@ export const createKey = route({
   needs: 'keys',
   tag: 'Access',
   name: 'createKey',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: "Create a key in the caller's project; a key cannot grant scopes that it lacks.",
   body: bodyOf({
     ...ofProject,
@@ -209,6 +211,8 @@ export const rotateKey = route({
   needs: 'keys',
   tag: 'Access',
   name: 'rotateKey',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Rotate a key: create a key like it, with the same expiry, and end the old one after a grace period.',
   params: KEY_PATH,
   body: bodyOf({
@@ -237,6 +241,8 @@ export const createProject = route({
   needs: 'projects',
   tag: 'Access',
   name: 'createProject',
+  // The reply holds a secret, which is shown once and kept nowhere.
+  keepsReply: false,
   summary: 'Create a project and its first key, which has all its scopes.',
   description: 'Runyard has a single organization, so org_id is accepted and has no effect.',
   body: bodyOf({

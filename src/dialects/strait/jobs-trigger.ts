@@ -115,6 +115,9 @@ const trigger = route({
   needs: 'runs:trigger',
   tag: 'Jobs',
   name: 'triggerRun',
+  // A repeated key is answered with the run itself.
+  keepsReply: false,
+  ownKey: true,
   summary: 'Trigger a run of a job.',
   description: 'The Idempotency-Key header makes retries safe: a repeated key returns the first run with 200.',
   params: JobPath,

@@ -39,6 +39,7 @@ export const spawnRun = route({
   ...post,
   path: '/sdk/v1/runs/:run_id/spawn',
   name: 'spawnRun',
+  ownKey: true,
   summary: 'Trigger a child run, and optionally wait for it.',
   body: bodyOf({
     job_slug: optional(text(64, 'Slug or id of the job.', { minLength: 1 })),

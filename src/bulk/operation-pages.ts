@@ -74,14 +74,14 @@ export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle
   }
   // Other runs may be waiting for the runs that were moved.
   ctx.ring(['waits'])
-  await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, askedBy(operation))
+  await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, causeOf(operation))
   return 'moved'
 }
 
 async function movePage(ctx: Ctx, tx: Db, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
   const left = operation.maxRuns === null ? Number.POSITIVE_INFINITY : operation.maxRuns - operation.matched
   const { rows, next } = await listRunsPage(ctx.reads, { ...filterOf(operation), limit: Math.min(PAGE_MAX, left) })
-  const done = rows.length === 0 ? [] : await ACTS[operation.kind].write(within(tx), rows, askedBy(operation))
+  const done = rows.length === 0 ? [] : await ACTS[operation.kind].write(within(tx), rows, causeOf(operation))
   const runs = rows.slice(0, done.length)
   const isCut = runs.length < rows.length
   const problems = runs.flatMap((run, index) => problemOf(run, done[index]!.problem))
@@ -101,7 +101,7 @@ const placeOf = ({ createdAt, id }: RunRow): RunPlace => ({ createdAt: instantTe
 const problemOf = (run: RunRow, problem: Refusal | undefined): OperationProblem[] =>
   problem ? [{ runId: run.publicId, code: problem.code, message: problem.message }] : []
 
-const askedBy = ({ id, actorType, actorId, reason }: OperationRow): Asked => ({
+const causeOf = ({ id, actorType, actorId, reason }: OperationRow): Asked => ({
   actor: { type: actorType, id: actorId },
   causationId: id,
   ...(reason !== null && { reason }),

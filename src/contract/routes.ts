@@ -21,7 +21,7 @@ import * as executor from './runs/executor.ts'
 import * as records from './runs/records.ts'
 import * as runControls from './runs/run-controls.ts'
 import * as runs from './runs/runs.ts'
-import * as state from './runs/state.ts'
+import * as values from './runs/values.ts'
 import * as waits from './runs/waits.ts'
 import * as workers from './runs/workers.ts'
 import * as seals from './seals.ts'
@@ -45,7 +45,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   executor,
   endings,
   waits,
-  state,
+  values,
   workers,
   inputs,
   files,

@@ -37,6 +37,9 @@ export type ScopedCaller = KeyCaller | UserCaller
 export type SessionCaller = (KeyCaller & { session: LiveSession }) | UserCaller
 export type Caller = ScopedCaller | RunCaller
 
+/** For actions: the project that they concern, and who asks for them. */
+export const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
+
 /** The type of caller that a route's handler gets, given its `needs`. */
 export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
   ? null

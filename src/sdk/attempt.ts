@@ -5,7 +5,7 @@ import * as inputs from '#contract/inputs.ts'
 import type { Input, Output, Route } from '#contract/route.ts'
 import * as executor from '#contract/runs/executor.ts'
 import * as runs from '#contract/runs/runs.ts'
-import * as state from '#contract/runs/state.ts'
+import * as values from '#contract/runs/values.ts'
 import * as waits from '#contract/runs/waits.ts'
 import type { claimRuns } from '#contract/runs/workers.ts'
 import type { CallOptions } from './call.ts'
@@ -29,10 +29,10 @@ const ATTEMPT_CALLS = {
   stream: executor.writeChunk,
   annotate: executor.annotateRun,
   children: runs.listChildren,
-  setState: state.setState,
-  getState: state.getState,
-  listState: state.listState,
-  deleteState: state.deleteState,
+  setState: values.setState,
+  getState: values.getState,
+  listState: values.listState,
+  deleteState: values.deleteState,
 } as const satisfies Record<string, Route & { name: keyof Calls }>
 
 // A call whose reply was lost is retried until a restarting node is back. It may then be recorded twice, but failing

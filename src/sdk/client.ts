@@ -23,7 +23,7 @@ import * as executor from '#contract/runs/executor.ts'
 import * as records from '#contract/runs/records.ts'
 import * as runControls from '#contract/runs/run-controls.ts'
 import * as runs from '#contract/runs/runs.ts'
-import * as state from '#contract/runs/state.ts'
+import * as values from '#contract/runs/values.ts'
 import * as waits from '#contract/runs/waits.ts'
 import * as workers from '#contract/runs/workers.ts'
 import * as seals from '#contract/seals.ts'
@@ -58,7 +58,7 @@ const CONTRACT = {
   ...executor,
   ...endings,
   ...waits,
-  ...state,
+  ...values,
   ...workers,
   ...inputs,
   ...files,

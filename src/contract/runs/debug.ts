@@ -22,7 +22,7 @@ import { route } from '../route.ts'
 import { UsageTotals } from '../usage.ts'
 import { Checkpoint, Output, ToolCall, Usage } from './record.ts'
 import { ExecutionTrace, RUN_STATUS, Run, Why } from './run.ts'
-import { Value } from './state.ts'
+import { Value } from './values.ts'
 
 const tag = 'Run records'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER

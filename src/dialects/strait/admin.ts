@@ -1,4 +1,5 @@
 // Around Strait's runs: health, counts, batches, keys and projects, over the same actions as ours.
+import { askedBy } from '#http/caller.ts'
 import type { FastifyInstance } from 'fastify'
 import { createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
 import { findKey, findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
@@ -17,7 +18,6 @@ import { scopesOf, shownScopes } from './admin-scopes.ts'
 import { countsOf } from './jobs.ts'
 import { checkProjectOfBulk, checkProjectOfRead, createdPlace, namePlace, pageOf, shown, untied } from './paging.ts'
 import { filled, straitRun } from './run-wire.ts'
-import { askedBy } from './runs-controls.ts'
 
 type Parts = { ctx: Ctx; checks: () => Promise<Check[]> }
 

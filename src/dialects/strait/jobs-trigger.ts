@@ -125,8 +125,6 @@ const trigger = route({
   bodyOptional: true,
   replies: { 201: TriggerReply, 200: TriggerReply },
   refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'idempotency_mismatch'],
-  // A repeated key is answered with the run itself.
-  keepsReply: false,
 })
 
 const triggerBulk = route({

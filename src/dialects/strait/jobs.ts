@@ -1,5 +1,6 @@
 // Strait's jobs, over the same actions as ours.
 
+import { askedBy } from '#http/caller.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -22,7 +23,6 @@ import { healthOf, WINDOW_SECS } from './jobs-health.ts'
 import { TRIGGER_ROUTES, triggerRoutes } from './jobs-trigger.ts'
 import { changesOf, jobWire, newJob, versionWire } from './jobs-wire.ts'
 import { checkProjectOfBulk, checkProjectOfRead, createdPlace, numberPlace, pageOf, shown, untied } from './paging.ts'
-import { askedBy } from './runs-controls.ts'
 
 export const STRAIT_JOB_ROUTES = [...contract.JOB_ROUTES, ...TRIGGER_ROUTES]
 

@@ -1,5 +1,6 @@
 // Strait's bulk operations on runs.
 
+import { askedBy } from '#http/caller.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
@@ -16,7 +17,7 @@ import { replayRuns } from '#runs/control/replay-runs.ts'
 import { checkProjectOfBulk } from './paging.ts'
 import { triggersShownAs } from './run-wire.ts'
 import * as contract from './runs-control-contract.ts'
-import { askedBy, isReplayable } from './runs-controls.ts'
+import { isReplayable } from './runs-controls.ts'
 import { runsWithBodies } from './runs-reads.ts'
 import { straitRefusal } from './wording.ts'
 

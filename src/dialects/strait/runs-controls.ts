@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { isOver, type RunState } from '#core/run.ts'
-import type { ScopedCaller } from '#http/caller.ts'
+import { askedBy } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -115,8 +115,6 @@ export function straitControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return { status: 'ok' as const }
   })
 }
-
-export const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
 
 async function pauseWaitMs(ctx: Ctx, run: RunRow): Promise<number> {
   if (!run.jobId || run.jobVersion === null) return 0

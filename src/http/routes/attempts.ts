@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as endings from '#contract/runs/endings.ts'
 import * as contract from '#contract/runs/executor.ts'
-import * as state from '#contract/runs/state.ts'
+import * as values from '#contract/runs/values.ts'
 import { shownMicrousd } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { findRunBody } from '#run-state/read/read-runs.sql.ts'
@@ -117,11 +117,11 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
 
 /** State values, for later attempts of the run. */
 export function stateRoutes(app: FastifyInstance, ctx: Ctx): void {
-  implement(app, state.setState, async ({ key, value }, caller) => {
+  implement(app, values.setState, async ({ key, value }, caller) => {
     checkSize('value', value, VALUE_BYTES_MAX)
     return { run_id: caller.runId, ...toWire(await setValue(ctx, attemptOf(caller), { key, value })) }
   })
-  implement(app, state.deleteState, async ({ key }, caller) => {
+  implement(app, values.deleteState, async ({ key }, caller) => {
     await forgetValue(ctx, attemptOf(caller), key)
     return undefined
   })

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/runs/records.ts'
-import * as state from '#contract/runs/state.ts'
+import * as values from '#contract/runs/values.ts'
 import { refuse } from '#core/error.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import {
@@ -50,7 +50,7 @@ export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
       cursor: (row) => encodeCursor('outputs', [row.outputKey]),
     })
   })
-  implement(app, state.listState, async ({ run_id, cursor, limit }, caller) => {
+  implement(app, values.listState, async ({ run_id, cursor, limit }, caller) => {
     const run = await found(caller, run_id)
     const rows = await listValues(ctx.sql, run.id, keyPage('state', cursor, limit))
     return pageOf(rows, limit, {
@@ -58,7 +58,7 @@ export function recordRoutes(app: FastifyInstance, ctx: Ctx): void {
       cursor: (row) => encodeCursor('state', [row.key]),
     })
   })
-  implement(app, state.getState, async ({ run_id, key }, caller) => {
+  implement(app, values.getState, async ({ run_id, key }, caller) => {
     const run = await found(caller, run_id)
     const row = await findValue(ctx.sql, run.id, key)
     if (!row) throw refuse('value_not_found', { key })

@@ -10,7 +10,7 @@ import { pauseRun } from '#runs/control/pause-run.ts'
 import { redriveRuns } from '#runs/control/redrive-runs.ts'
 import { replayRun } from '#runs/control/replay-run.ts'
 import { restartRun } from '#runs/control/restart-run.ts'
-import type { ScopedCaller } from '../caller.ts'
+import { askedBy } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblem } from '../problems.ts'
 import { runWire } from '../wire/run-wire.ts'
@@ -60,8 +60,6 @@ export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
     return { results, total, canceled: total - failed - dismissed, dismissed, failed }
   })
 }
-
-const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
 
 type Done = { runId: string; state?: string; problem?: Refusal }
 

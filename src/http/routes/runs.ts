@@ -10,7 +10,7 @@ import { requireRun } from '#run-state/read/require-run.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerBatch } from '#runs/trigger/trigger-batch.ts'
 import { type Triggered, triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
-import { idempotencyKeyOf, type ScopedCaller } from '../caller.ts'
+import { askedBy, idempotencyKeyOf, type ScopedCaller } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblemOf } from '../problems.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
@@ -126,8 +126,6 @@ export function batchTriggerRoutes(app: FastifyInstance, ctx: Ctx): void {
     }
   })
 }
-
-const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })
 
 const originOf = (caller: ScopedCaller, { correlation_id, causation_id }: RunInput) => ({
   ...askedBy(caller),

@@ -1,33 +1,4 @@
 // The job that the benches trigger runs of.
-import type { JobDefinition } from '../../src/core/job.ts'
+import { type JobDefinition, PLAIN_JOB } from '../../src/core/job.ts'
 
-export const JOB: JobDefinition = {
-  name: 'bench',
-  description: '',
-  execution: 'worker',
-  queue: 'default',
-  endpointUrl: null,
-  endpointHeaders: {},
-  payloadSchema: null,
-  resultSchema: null,
-  timeoutSecs: 300,
-  runTtlSecs: null,
-  priority: 0,
-  tags: {},
-  metadata: {},
-  maxConcurrency: 0,
-  maxConcurrencyPerKey: 0,
-  cron: null,
-  timezone: 'UTC',
-  cronPayload: null,
-  cronOverlapPolicy: 'allow',
-  cronMissedPolicy: 'skip',
-  whenPaused: 'hold',
-  enabled: true,
-  pauseGraceSecs: 30,
-  maxAttempts: 3,
-  retryStrategy: 'exponential',
-  retryInitialDelaySecs: 1,
-  retryMaxDelaySecs: 3600,
-  retryDelaysSecs: [],
-}
+export const JOB: JobDefinition = { ...PLAIN_JOB, name: 'bench' }

@@ -34,6 +34,37 @@ export type JobDefinition = RetryPolicy & {
   signature?: 'standard' | 'strait'
 }
 
+/** The defaults of a job. */
+export const PLAIN_JOB: Omit<JobDefinition, 'name'> = {
+  description: '',
+  execution: 'worker',
+  queue: 'default',
+  endpointUrl: null,
+  endpointHeaders: {},
+  payloadSchema: null,
+  resultSchema: null,
+  maxAttempts: 3,
+  retryStrategy: 'exponential',
+  retryInitialDelaySecs: 1,
+  retryMaxDelaySecs: 3600,
+  retryDelaysSecs: [],
+  timeoutSecs: 300,
+  runTtlSecs: null,
+  priority: 0,
+  tags: {},
+  metadata: {},
+  maxConcurrency: 0,
+  maxConcurrencyPerKey: 0,
+  cron: null,
+  timezone: 'UTC',
+  cronPayload: null,
+  cronOverlapPolicy: 'allow',
+  cronMissedPolicy: 'one',
+  whenPaused: 'hold',
+  enabled: true,
+  pauseGraceSecs: 10,
+}
+
 /** The queue's index is ascending in every column, so it stores minus the priority. */
 export const rankOf = (priority: number): number => -priority
 export const priorityOf = (rank: number): number => 0 - rank

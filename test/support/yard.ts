@@ -6,7 +6,7 @@ import { insertProject } from '#access/keys.sql.ts'
 import { newSigningSecret } from '#access/signatures/signature.ts'
 import { type Ctx, makeCtx } from '#bell/ctx.ts'
 import type { Actor } from '#core/event.ts'
-import type { JobDefinition } from '#core/job.ts'
+import { type JobDefinition, PLAIN_JOB } from '#core/job.ts'
 import { createJob } from '#jobs/change-jobs.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { makePartitions } from '#log/partitions.sql.ts'
@@ -15,35 +15,12 @@ import { testDatabase } from './db.ts'
 
 export const TESTER: Actor = { type: 'user', id: 'tester' }
 
+/** Retried at once. */
 export const DEFINITION: JobDefinition = {
+  ...PLAIN_JOB,
   name: 'A job',
-  description: '',
-  execution: 'worker',
-  queue: 'default',
-  endpointUrl: null,
-  endpointHeaders: {},
-  payloadSchema: null,
-  resultSchema: null,
-  maxAttempts: 3,
   retryStrategy: 'fixed',
   retryInitialDelaySecs: 0,
-  retryMaxDelaySecs: 3600,
-  retryDelaysSecs: [],
-  timeoutSecs: 300,
-  runTtlSecs: null,
-  priority: 0,
-  tags: {},
-  metadata: {},
-  maxConcurrency: 0,
-  maxConcurrencyPerKey: 0,
-  cron: null,
-  timezone: 'UTC',
-  cronPayload: null,
-  cronOverlapPolicy: 'allow',
-  cronMissedPolicy: 'one',
-  whenPaused: 'hold',
-  enabled: true,
-  pauseGraceSecs: 10,
 }
 
 export type Yard = { ctx: Ctx; sql: Sql; url: string; rung: string[] }

@@ -1,7 +1,7 @@
 // Translates between Strait's jobs and ours.
 
 import { refuseField } from '#core/error.ts'
-import type { JobDefinition } from '#core/job.ts'
+import { type JobDefinition, PLAIN_JOB } from '#core/job.ts'
 import { own } from '#core/own.ts'
 import type { JobRow, JobVersionRow } from '#jobs/jobs.sql.ts'
 import { instantText } from '#postgres/instant.ts'
@@ -11,35 +11,12 @@ import { filled, wholeSecs } from './run-wire.ts'
 
 /** The defaults of a Strait job. */
 const NEW_JOB: Omit<JobDefinition, 'name'> = {
-  description: '',
-  execution: 'http',
-  queue: 'default',
-  endpointUrl: null,
-  endpointHeaders: {},
-  payloadSchema: null,
-  resultSchema: null,
-  maxAttempts: 3,
-  retryStrategy: 'exponential',
-  retryInitialDelaySecs: 1,
-  retryMaxDelaySecs: 3600,
-  retryDelaysSecs: [],
-  timeoutSecs: 300,
   // In Strait, a run expires after waiting for timeout_secs + 60. A backlog, or a long retry, would then lose runs
   // unintentionally; to have runs expire, set run_ttl_secs, or ttl_secs in a trigger.
-  runTtlSecs: null,
-  priority: 0,
-  tags: {},
-  metadata: {},
-  maxConcurrency: 0,
-  maxConcurrencyPerKey: 0,
-  cron: null,
-  timezone: 'UTC',
-  cronPayload: null,
-  cronOverlapPolicy: 'allow',
-  cronMissedPolicy: 'one',
+  ...PLAIN_JOB,
+  execution: 'http',
   // A trigger of a paused job is answered with 409.
   whenPaused: 'refuse',
-  enabled: true,
   pauseGraceSecs: 5,
   signature: 'strait',
 }

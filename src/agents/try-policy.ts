@@ -3,14 +3,13 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
+import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { costOf, judge, NO_SPEND, type Policy, type PolicyReason } from '#core/policy.ts'
 import { readModelCosts, readModelHours } from '#usage/usage.sql.ts'
 import { type AuthorizationRow, listAuthorizations } from './authorizations.sql.ts'
 
 const CALLS_MAX = 10_000
 const SAMPLES_MAX = 20
-const HOUR_MS = 3_600_000
-const DAY_MS = 86_400_000
 
 export type Trial = {
   calls: number

@@ -1,10 +1,11 @@
 // Who may do what: projects, API keys, and what a key says about itself.
+
 import { Type } from 'typebox'
+import { DAY_SECS } from '#core/durations.ts'
 import { PLAN_NAMES } from '#core/plan.ts'
 import { SCOPES } from '#core/scopes.ts'
 import {
   body,
-  DAY_SECS,
   listOf,
   nullable,
   oneOf,

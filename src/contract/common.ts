@@ -15,8 +15,6 @@ import { ACTOR_TYPES } from '#core/event.ts'
 
 /** The maximum of PostgreSQL's `int`: a larger number could be sent and never stored. */
 export const INT_MAX = 2_147_483_647
-export const DAY_SECS = 86_400
-export const YEAR_SECS = 31_536_000
 export const JSON_SCHEMA_BYTES_MAX = 65_536
 
 /** An optional property with a default. Handlers always find it filled in. */

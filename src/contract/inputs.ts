@@ -1,5 +1,7 @@
 // Human input and approvals: a running attempt asks, and a person answers.
+
 import { Type } from 'typebox'
+import { DAY_SECS } from '#core/durations.ts'
 import { AGENT } from './agents.ts'
 import {
   anyJson,
@@ -93,7 +95,7 @@ export const askForInput = route({
       [],
     ),
     schema: optional(jsonObject('JSON Schema that feedback must match, at most 64 KiB.', JSON_SCHEMA_BYTES_MAX)),
-    expires_in_secs: optional(whole(1, 366 * 86_400, 'Seconds until it expires; omit for never.')),
+    expires_in_secs: optional(whole(1, 366 * DAY_SECS, 'Seconds until it expires; omit for never.')),
     on_expiry: withDefault(
       oneOf(['default', 'fail'], 'What happens on expiry: `default` is taken as the answer, or the run fails.'),
       'fail',

@@ -1,11 +1,11 @@
 // What a job is: what to run, how, how often, and how much of it at once. Every change creates a version.
 
 import { type Static, Type } from 'typebox'
+import { DAY_SECS, YEAR_SECS } from '#core/durations.ts'
 import { PLAIN_JOB } from '#core/job.ts'
 import {
   anyJson,
   body,
-  DAY_SECS,
   flag,
   headerMap,
   INT_MAX,
@@ -23,7 +23,6 @@ import {
   uuid,
   whole,
   withDefault,
-  YEAR_SECS,
 } from './common.ts'
 
 export const EXECUTIONS = ['http', 'worker', 'external'] as const

@@ -1,5 +1,7 @@
 // A period cut into whole months, days and hours of UTC, and the remainders at its ends.
 
+import { HOUR_MS } from './durations.ts'
+
 /** From inclusive, to exclusive; a missing end is open. */
 export type Span = { from?: Date | undefined; to?: Date | undefined }
 export type Unit = 'month' | 'day' | 'hour'
@@ -11,7 +13,6 @@ export type Piece = Span & { unit: Unit; sign: Sign }
 export type Part = { from: Date; to: Date; sign: Sign }
 
 export const UNITS: readonly Unit[] = ['month', 'day', 'hour']
-const HOUR_MS = 3_600_000
 
 /** The period with both ends rounded to the nearest hour, and the corrections for that. */
 export function roundToHours({ from, to }: Span): { whole: Span | undefined; parts: Part[] } {

@@ -1,6 +1,8 @@
 // The last answer of each project's feed, in Redis: a list of 200 items at most. It is never the truth: every write to
 // the feed makes a new version, and a list of another version than the newest is read from the log again.
+
 import type { RedisLink } from '#bell/redis.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import type { FeedItem } from './read-feed.sql.ts'
 
 export type RecentCache = {
@@ -20,7 +22,7 @@ export const noCache: RecentCache = {
 
 /** A process may die between its commit and its word to Redis: so long such an item is missing. */
 const KEPT_SECS = 60
-const VERSION_SECS = 7 * 86_400
+const VERSION_SECS = 7 * DAY_SECS
 
 // The version is made of two counters: that of the project, and that of connections made. Words that got lost while
 // Redis was away were those of projects that nobody knows, so whoever comes back turns over all lists.

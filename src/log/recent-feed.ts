@@ -2,6 +2,7 @@
 // with a bound of its own; Redis, where there is one, keeps the last answer for those who ask again and again.
 
 import { part } from '#bell/part.ts'
+import { DAY_MS } from '#core/durations.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { appendEvents, type NewEvent } from './append-events.sql.ts'
 import { aboutOf, EVENT_OF, FEED_MAX, type FeedItem, type FeedType, KEPT_DAYS, readFeed } from './read-feed.sql.ts'
@@ -122,4 +123,4 @@ type FeedOptions = { nowMs: () => number; cache?: RecentCache | undefined; onFai
 
 /** What was kept a moment ago may have come of age since. */
 const freshOf = (items: readonly FeedItem[], nowMs: number): FeedItem[] =>
-  items.filter(({ at }) => at > nowMs - KEPT_DAYS * 86_400_000)
+  items.filter(({ at }) => at > nowMs - KEPT_DAYS * DAY_MS)

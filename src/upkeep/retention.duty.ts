@@ -4,6 +4,7 @@ import { deleteOldSessions } from '#access/people/sessions.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
+import { HOUR_MS } from '#core/durations.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
@@ -28,7 +29,6 @@ export type Retention = {
 }
 
 const BATCH_MAX = 1_000
-const HOUR_MS = 3_600_000
 
 export const retention = (ctx: Ctx, keep: Retention): Duty => ({
   name: 'retention',

@@ -1,14 +1,13 @@
 // Sums of usage over a period, from the hourly sums.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { findJobByIdOrSlug } from '#jobs/job-cache.ts'
 import { isUuid } from '#postgres/id.ts'
 import { type LedgerTotals, sumLedger } from './ledger.sql.ts'
 import { sumUsage, type UsageFilter, type UsageSum } from './usage.sql.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 /** The longest period of one query: a leap year by day, or a month by hour. */
 const SPAN_DAYS_MAX = 366
 const SPAN_DAYS_MAX_BY_HOUR = 31

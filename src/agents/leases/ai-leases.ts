@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
 import { runTopic } from '#bell/topics.ts'
 import { standingOf } from '#core/ai-lease.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { checkNewRunId } from '#core/external-id.ts'
@@ -31,7 +32,7 @@ export const ANSWER_DAYS = 7
  * Grace period during which an expired lease can still be resumed, by its holder or the next one; then its run times
  * out.
  */
-const ABANDONED_SECS = 86_400
+const ABANDONED_SECS = DAY_SECS
 const SWEEP_MAX = 100
 
 type Asked = LeaseName & { actor: Actor }

@@ -2,6 +2,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
 import { NO_COST } from '#core/cost.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import { checkNewRunId } from '#core/external-id.ts'
 import { isForbidden, type PolicyReason, type RiskLevel } from '#core/policy.ts'
@@ -20,7 +21,7 @@ import type { CallName, KeptCall, ToolRow } from './tools.sql.ts'
 import * as kept from './tools.sql.ts'
 import { agentScope, GLOBAL } from './tools.ts'
 
-const KEPT_SECS = 86_400
+const KEPT_SECS = DAY_SECS
 const LOOK_MS = 1_000
 
 /** The agent's own tool takes precedence over the global one. A disabled tool does not exist. */

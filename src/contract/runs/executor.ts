@@ -1,6 +1,8 @@
 // What a running attempt may call with its run token. The token names run, attempt and lease: a call from an
 // attempt that was replaced or stopped is refused with 409 stale_lease and changes nothing.
+
 import { Type } from 'typebox'
+import { DAY_SECS } from '#core/durations.ts'
 import { COST_MICROUSD_MAX } from '#core/prices.ts'
 import { OverBudget } from '../agents.ts'
 import {
@@ -234,7 +236,7 @@ export const spawnRun = route({
       false,
     ),
     await_timeout_secs: withDefault(
-      whole(1, 30 * 86_400, 'Seconds after which this run times out waiting; defaults to an hour.'),
+      whole(1, 30 * DAY_SECS, 'Seconds after which this run times out waiting; defaults to an hour.'),
       3600,
     ),
   }),

@@ -1,5 +1,7 @@
 // What a run is on the wire: what a trigger takes, what a read returns, and why a run is not progressing.
+
 import { type Static, Type } from 'typebox'
+import { YEAR_SECS } from '#core/durations.ts'
 import { RUN_STATES, TRIGGERS } from '#core/run.ts'
 import {
   Actor,
@@ -24,7 +26,6 @@ import {
   timeOrNull,
   uuid,
   whole,
-  YEAR_SECS,
 } from '../common.ts'
 import { EXECUTION, PRIORITY, retryFields } from '../job.ts'
 

@@ -1,5 +1,7 @@
 // Waits: an attempt suspends its run until an event arrives; anyone with access sends the event.
+
 import { Type } from 'typebox'
+import { DAY_SECS } from '#core/durations.ts'
 import { anyJson, body, optional, pathText, RunPath, time, uuid, whole, withDefault } from '../common.ts'
 import { route } from '../route.ts'
 import { FENCED } from './executor.ts'
@@ -8,7 +10,7 @@ import { RUN_STATUS, Run } from './run.ts'
 export const EVENT_KEY = pathText(512, 'Key of the event; only one run of a project can wait for it at a time.')
 /** At most a month: for a longer wait, use a scheduled run. */
 export const WAIT_SECS = withDefault(
-  whole(1, 30 * 86_400, 'Seconds after which the run times out: defaults to an hour, at most 30 days.'),
+  whole(1, 30 * DAY_SECS, 'Seconds after which the run times out: defaults to an hour, at most 30 days.'),
   3600,
 )
 

@@ -1,5 +1,7 @@
 // The worker protocol: claim runs under leases, renew the leases, settle the runs. All in batches.
+
 import { Type } from 'typebox'
+import { YEAR_SECS } from '#core/durations.ts'
 import { RUN_STATES } from '#core/run.ts'
 import {
   anyJson,
@@ -20,7 +22,6 @@ import {
   uuid,
   whole,
   withDefault,
-  YEAR_SECS,
 } from '../common.ts'
 import { PRIORITY, QUEUE } from '../job.ts'
 import { route } from '../route.ts'

@@ -1,4 +1,5 @@
 // Agents: their kill switch, calls and costs.
+
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { AgentRow } from '#agents/agents.sql.ts'
@@ -8,6 +9,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { nullable, oneOf, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { addCosts, NO_COST, usdOf } from '#core/cost.ts'
+import { DAY_MS } from '#core/durations.ts'
 import { implement } from '#http/implement.ts'
 import { sinceOf } from '#http/routes/authorizations.ts'
 import { requireFeature } from '#usage/plan-of.ts'
@@ -121,7 +123,7 @@ export function agentRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, readLog, async ({ agent_id, limit }, { projectId }) => {
     await requireFeature(ctx, projectId, 'observability')
-    const from = new Date(ctx.nowMs() - LOG_DAYS * 86_400_000).toISOString()
+    const from = new Date(ctx.nowMs() - LOG_DAYS * DAY_MS).toISOString()
     return (await listAuthorizations(ctx.reads, { projectId, agentId: agent_id }, { limit, from })).map(callWire)
   })
   implement(app, readMetrics, async ({ agent_id, period }, { projectId }) => {

@@ -1,4 +1,5 @@
 // The tool registry. The secrets that sign calls are never shown.
+
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { listTools, type ToolRow } from '#agents/tools/tools.sql.ts'
@@ -6,6 +7,7 @@ import { GLOBAL, removeTool, requireTool, setTool, toggleTool } from '#agents/to
 import type { Ctx } from '#bell/ctx.ts'
 import { nullable, optional, text, whole, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { implement } from '#http/implement.ts'
 import { planOf } from '#usage/plan-of.ts'
 import { second } from './ai.ts'
@@ -72,7 +74,7 @@ const putTool = route({
       nullable(
         whole(
           0,
-          86_400,
+          DAY_SECS,
           'Seconds for which the same call by the same agent returns the earlier result instead of calling again; 0: no ' +
             'deduplication; null: 300. Omit it to leave it unchanged.',
         ),

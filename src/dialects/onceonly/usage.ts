@@ -3,8 +3,9 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
-import { DAY_SECS, flag, oneOf, optional, text, withDefault } from '#contract/common.ts'
+import { flag, oneOf, optional, text, withDefault } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { DAY_MS } from '#core/durations.ts'
 import type { PlanKind } from '#core/plan.ts'
 import { implement } from '#http/implement.ts'
 import { changeNotices } from '#usage/change-notices.ts'
@@ -25,7 +26,6 @@ const tag = 'Account and usage'
 const KINDS = ['make', 'ai'] as const
 const DAYS_MAX = 366
 const DAYS = 30
-const DAY_MS = DAY_SECS * 1000
 
 const NOTICE_FIELDS = {
   email_notifications_enabled: flag('Whether notifications are on at all.'),

@@ -1,7 +1,9 @@
 // Around Strait's runs: health, counts, batches, events, keys and projects. Paths are relative to /strait.
+
 import { Type } from 'typebox'
-import { anyJson, DAY_SECS, INT_MAX, nullable, oneOf, optional, text, time, uuid, whole } from '#contract/common.ts'
+import { anyJson, INT_MAX, nullable, oneOf, optional, text, time, uuid, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { STRAIT_SCOPES } from './admin-scopes.ts'
 import { RunCounts } from './jobs-schemas.ts'
 import { bodyOf, ofProject, paging, query } from './paging.ts'

@@ -1,10 +1,12 @@
 // Around Strait's runs: health, counts, batches, keys and projects, over the same actions as ours.
-import { askedBy } from '#http/caller.ts'
+
 import type { FastifyInstance } from 'fastify'
 import { createKey, createProject, revokeKey, rotateKey } from '#access/change-keys.ts'
 import { findKey, findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import { askedBy } from '#http/caller.ts'
 import { answer, implement } from '#http/implement.ts'
 import type { Check } from '#http/routes/operations.ts'
 import { createdKey } from '#http/wire/cursor.ts'
@@ -116,7 +118,6 @@ const listedKeyWire = (key: KeyRow) => ({
   ...(key.rotatedTo && filled({ replaced_by_key_id: key.rotatedTo, grace_expires_at: key.expiresAt?.toISOString() })),
 })
 
-const DAY_SECS = 86_400
 const GRACE_MINUTES = 60
 
 function keyRoutes(app: FastifyInstance, ctx: Ctx): void {

@@ -1,10 +1,10 @@
 // The health of a job, as Strait calculates it.
+import { HOUR_SECS } from '#core/durations.ts'
 import { HEALTH_RUNS_MAX, type JobHealthRow } from '#insight/job-health.sql.ts'
 
 /** The periods that Strait supports. */
 export const WINDOWS = ['1h', '1d', '7d', '30d'] as const
 export type Window = (typeof WINDOWS)[number]
-const HOUR_SECS = 3600
 export const WINDOW_SECS: Readonly<Record<Window, number>> = {
   '1h': HOUR_SECS,
   '1d': 24 * HOUR_SECS,

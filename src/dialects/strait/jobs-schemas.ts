@@ -1,7 +1,7 @@
 // The schemas of Strait's jobs: what a client may send, and what it gets.
+
 import { type Static, type TProperties, Type } from 'typebox'
 import {
-  DAY_SECS,
   flag,
   JSON_SCHEMA_BYTES_MAX,
   jsonObject,
@@ -14,10 +14,10 @@ import {
   time,
   uuid,
   whole,
-  YEAR_SECS,
 } from '#contract/common.ts'
 import { JOB_VERSION, QUEUE, RETRY_STRATEGIES } from '#contract/job.ts'
 import { DEPENDENCY_CONDITIONS } from '#core/dependency.ts'
+import { DAY_SECS, YEAR_SECS } from '#core/durations.ts'
 import { RUN_STATES } from '#core/run.ts'
 import { HEALTH_BOUND, WINDOWS } from './jobs-health.ts'
 import { ofProject } from './paging.ts'

@@ -1,11 +1,11 @@
 // Triggers of Strait's jobs: one run, or up to 500 as a batch.
+
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TProperties, Type } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import {
   anyJson,
-  DAY_SECS,
   flag,
   INT_MAX,
   JobPath,
@@ -22,6 +22,7 @@ import {
 import { PRIORITY, RETRY_STRATEGIES } from '#contract/job.ts'
 import { type Route, route } from '#contract/route.ts'
 import { canonicalJson } from '#core/canonical.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { parseTraceparent } from '#core/trace-context.ts'
 import { idempotencyKeyOf, type ScopedCaller } from '#http/caller.ts'

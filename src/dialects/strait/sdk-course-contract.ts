@@ -1,15 +1,17 @@
 // How an attempt continues or ends on Strait's SDK plane, and the list of all its operations.
+
 import { Type } from 'typebox'
 import { anyJson, flag, oneOf, optional, RunPath, text, time, uuid, whole, withDefault } from '#contract/common.ts'
 import { PRIORITY } from '#contract/job.ts'
 import { type Route, route } from '#contract/route.ts'
 import { FENCED } from '#contract/runs/executor.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { bodyOf } from './paging.ts'
 import { JobRun, STATUS, TRIGGERED_BY } from './run-wire.ts'
 import * as writes from './sdk-contract.ts'
 
 const post = { method: 'POST', needs: 'run_token', tag: 'Running attempt', params: RunPath, refusals: FENCED } as const
-const DAYS_30_SECS = 30 * 86_400
+const DAYS_30_SECS = 30 * DAY_SECS
 
 export const completeRun = route({
   ...post,

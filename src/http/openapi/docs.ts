@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { getOpenapi } from '#contract/operations.ts'
 import { ROUTES } from '#contract/routes.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 import { implement } from '../implement.ts'
 import { type OpenapiDocument, openapiOf } from './openapi.ts'
-
-const DAY_SECS = 86_400
 
 export function docsRoutes(app: FastifyInstance): void {
   // Built on the first request, so that the server's start does not wait for it.

@@ -3,6 +3,7 @@ import { changeProject, createKey, createProject, revokeKey, rotateKey } from '#
 import { findProject, type KeyRow, listKeys, listProjects, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/access.ts'
+import { DAY_SECS } from '#core/durations.ts'
 import { refuse } from '#core/error.ts'
 import type { PlanName } from '#core/plan.ts'
 import type { Scope } from '#core/scopes.ts'
@@ -10,8 +11,6 @@ import { changePlan } from '#usage/change-plan.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, pageOf, TEXT } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
-
-const DAY_SECS = 86_400
 
 const keyWire = ({ rotatedTo: _, scopes, ...row }: KeyRow) => ({ ...toWire(row), scopes: scopes as Scope[] })
 

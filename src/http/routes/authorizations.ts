@@ -12,6 +12,7 @@ import { settleCall } from '#agents/settle-call.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as authorizations from '#contract/authorizations.ts'
 import { addCosts, type Cost, costOfMicrousd, NO_COST, shownMicrousd } from '#core/cost.ts'
+import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
@@ -23,7 +24,6 @@ import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.
 import { toWire } from '../wire/words.ts'
 
 const SPEND_ROWS_MAX = 10_000
-const DAY_MS = 86_400_000
 
 const costWire = <Row extends { cost: Cost }>({ cost, ...row }: Row) => ({
   ...toWire(row),
@@ -146,6 +146,6 @@ const dayOf = (ms: number): number => Math.floor(ms / DAY_MS) * DAY_MS
 
 /** The current hour, the current day, or the last seven days. */
 export function sinceOf(period: 'hour' | 'day' | 'week', nowMs: number): Date {
-  if (period === 'hour') return new Date(Math.floor(nowMs / 3_600_000) * 3_600_000)
+  if (period === 'hour') return new Date(Math.floor(nowMs / HOUR_MS) * HOUR_MS)
   return new Date(dayOf(nowMs) - (period === 'week' ? 6 * DAY_MS : 0))
 }

@@ -1,5 +1,6 @@
 // Triggers cron schedules: from due jobs to their runs, their events and their next ticks, together in a few
 // statements. The caller holds the locks of the jobs.
+import { HOUR_MS } from '#core/durations.ts'
 import type { Actor } from '#core/event.ts'
 import { type NextCron, setNextCrons } from '#jobs/due-crons.sql.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
@@ -18,7 +19,7 @@ const MISSED_MAX = 100
 /** A tick later than this was missed: no node was running. */
 const LATE_MS = 60_000
 /** When to retry a job whose expression cannot even be parsed. */
-const UNREADABLE_MS = 3_600_000
+const UNREADABLE_MS = HOUR_MS
 
 export type Fired = {
   /** The jobs that were processed: the first ones, as many as fit. The others are unchanged. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { problemsUnder } from '#access/schema/json-schema.ts'
 import { canonicalJson } from '#core/canonical.ts'
 import { DEPENDENCY_KEY } from '#core/dependency.ts'
+import { DAY_MS } from '#core/durations.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { type JobDefinition, rankOf } from '#core/job.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
@@ -15,7 +16,7 @@ import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
 import type { Origin, RunRequest } from './run-request.ts'
 
 /** How far ahead a run may be scheduled. */
-export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000
+export const SCHEDULE_AHEAD_MAX_MS = 366 * DAY_MS
 /** Tolerated clock skew of a caller before "now" counts as "in the past". */
 const CLOCK_SKEW_MS = 60_000
 /** Maximum length of metadata values. */

@@ -1,7 +1,7 @@
 // The runs that are followed in this process. A ring names its run, so only that run's followers read; a slow tick
 // asks for the last sequence of all followed runs at once, which makes up for lost rings.
 
-import type { Bell, Rung } from '#bell/bell.ts'
+import type { Bell } from '#bell/bell.ts'
 import { isOver } from '#core/run.ts'
 import { type RunLogPage, type RunLogRow, readLastSequences, readRunLog, readVisible } from '#log/read-log.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -42,43 +42,36 @@ type Watched = {
 export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): RunWatches {
   const watched = new Map<string, Watched>()
   let timer: NodeJS.Timeout | undefined
-  let looking = false
-  let lookAgain = false
-  /** Logged once, until it works again. */
-  let failing: 'look' | 'read' | undefined
   /** What was visible when all followed runs were last checked; with thousands of idle ones a check is not free. */
   let lookedAt = ''
+  const failures = tellOnce(log)
 
-  function open(key: string, { runId, createdAt }: WatchedRun, deltas: boolean, fill: Fill | undefined): Watched {
+  function open(key: string, run: WatchedRun, deltas: boolean, fill: Fill | undefined): Watched {
     const one: Watched = {
-      runId,
+      runId: run.runId,
       watch: makeWatch({ read, keyOf, unwatched }),
       known: -1,
       failed: false,
-      unlisten: bell.listen(`run:${runId}`, hear),
-    }
-    function hear(rung: Rung): void {
-      if (rung === 'named') one.watch.ring()
-      else void look()
+      unlisten: bell.listen(`run:${run.runId}`, (rung) => (rung === 'named' ? one.watch.ring() : void look())),
     }
     async function read(after: number): Promise<Page<RunLogRow, number>> {
       try {
-        const found = await readRunLog(sql, { runId, runCreatedAt: createdAt, afterSequence: after, deltas, ...PAGE })
-        failing = undefined
+        const about = { runId: run.runId, runCreatedAt: run.createdAt, deltas }
+        const found = await readRunLog(sql, { ...about, afterSequence: after, ...PAGE })
+        failures.readWorks()
         return known(one, after, found && fill ? await filled(found, fill) : found)
       } catch (error) {
         one.failed = true
-        fail('read', error)
+        failures.fail('read', error)
         throw error
       }
     }
     function unwatched(): void {
       one.unlisten()
       watched.delete(key)
-      if (watched.size === 0) {
-        clearInterval(timer)
-        timer = undefined
-      }
+      if (watched.size > 0) return
+      clearInterval(timer)
+      timer = undefined
     }
     watched.set(key, one)
     timer ??= setInterval(() => void look(), tickMs)
@@ -86,43 +79,17 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
   }
 
   /** Checks all followed runs at once, and wakes the followers of those that have more than was read. */
-  async function look(): Promise<void> {
-    lookAgain = looking
-    if (looking) return
-    looking = true
+  const look = coalesced(async () => {
     try {
       const visible = await readVisible(sql)
       const all = [...watched.values()]
-      const failed = all.some((one) => one.failed)
-      if (visible !== lookedAt || failed) await lookAt(all)
+      if (visible !== lookedAt || all.some((one) => one.failed)) await wakeBehind(sql, all)
       lookedAt = visible
-      // A successful check does not prove that reads work.
-      if (failing === 'look') failing = undefined
+      failures.lookWorks()
     } catch (error) {
-      fail('look', error)
+      failures.fail('look', error)
     }
-    looking = false
-    if (lookAgain) void look()
-  }
-
-  async function lookAt(all: readonly Watched[]): Promise<void> {
-    for (let from = 0; from < all.length; from += RUNS_PER_QUERY) {
-      const some = all.slice(from, from + RUNS_PER_QUERY)
-      const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
-      for (const one of some) {
-        // A deleted run has no last sequence: its followers find out.
-        const isBehind = (last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known
-        if (!isBehind && !one.failed) continue
-        one.failed = false
-        one.watch.ring()
-      }
-    }
-  }
-
-  function fail(what: 'look' | 'read', error: unknown): void {
-    if (!failing) log(`The event log cannot be read; streams wait until it can: ${(error as Error).message}`)
-    failing ??= what
-  }
+  })
 
   return {
     follow(run, deltas, follower, fill) {
@@ -135,6 +102,51 @@ export function watchRuns({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): R
       clearInterval(timer)
       for (const one of watched.values()) one.unlisten()
       watched.clear()
+    },
+  }
+}
+
+async function wakeBehind(sql: Sql, all: readonly Watched[]): Promise<void> {
+  for (let from = 0; from < all.length; from += RUNS_PER_QUERY) {
+    const some = all.slice(from, from + RUNS_PER_QUERY)
+    const last = await readLastSequences(sql, [...new Set(some.map((one) => one.runId))])
+    for (const one of some) {
+      // A deleted run has no last sequence: its followers find out.
+      const isBehind = (last.get(one.runId) ?? Number.POSITIVE_INFINITY) > one.known
+      if (!isBehind && !one.failed) continue
+      one.failed = false
+      one.watch.ring()
+    }
+  }
+}
+
+/** One at a time; asked for meanwhile, it is done once more. `work` does not throw. */
+function coalesced(work: () => Promise<void>): () => Promise<void> {
+  let isBusy = false
+  let again = false
+  return async function ask() {
+    again = isBusy
+    if (isBusy) return
+    isBusy = true
+    await work()
+    isBusy = false
+    if (again) void ask()
+  }
+}
+
+/** Logs a failure once, until it works again. A successful check does not prove that reads work. */
+function tellOnce(log: (line: string) => void) {
+  let failing: 'look' | 'read' | undefined
+  return {
+    fail(what: 'look' | 'read', error: unknown) {
+      if (!failing) log(`The event log cannot be read; streams wait until it can: ${(error as Error).message}`)
+      failing ??= what
+    },
+    readWorks() {
+      failing = undefined
+    },
+    lookWorks() {
+      if (failing === 'look') failing = undefined
     },
   }
 }

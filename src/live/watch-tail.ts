@@ -1,6 +1,5 @@
 // The logs of whole projects, followed live. All followers of all projects share one reader: the log's order does
 // not depend on projects, so a reader of one passes the events of all of them anyway.
-import type { Rung } from '#bell/bell.ts'
 import { readTail, type TailCursor, type TailEvent } from '#log/tail.sql.ts'
 import { type Follower, makeWatch, type OwnedWatch, type Page, type Watch } from './watch.ts'
 import { PAGE, TICK_MS, type WatchOptions } from './watch-runs.ts'
@@ -17,24 +16,23 @@ type TailPage = Page<TailEvent, TailCursor>
 
 export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): TailWatches {
   const watched = new Map<string, OwnedWatch<TailEvent, TailCursor>>()
-  const parts = new WeakMap<TailPage, Map<string, TailPage>>()
+  const partOf = sharedParts()
   let unlisten: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
-  let resting: NodeJS.Timeout | undefined
-  let ringAfterRest = false
-  let held: NodeJS.Timeout | undefined
-  let heldMs = HELD_MS_MIN
   let failing = false
 
   // Never followed itself; it makes sharing of reads possible.
   const all = makeWatch<TailEvent, TailCursor>({ read, keyOf, unwatched: () => {} })
+  const hear = atMostEvery(LOOK_EVERY_MS, ringAll)
+  // A transaction that does not ring may hold events back, and nobody rings when it ends.
+  const held = backingOff(ringAll)
 
   async function read(after: TailCursor): Promise<TailPage> {
     try {
       const page = await readTail(sql, { after, projectIds: [...watched.keys()], ...PAGE })
       failing = false
-      if (page.held && !page.more) lookWhenLetGo()
-      else if (!page.held) heldMs = HELD_MS_MIN
+      if (page.held && !page.more) held.tryLater()
+      else if (!page.held) held.reset()
       return { rows: page.events, next: page.next, more: page.more, over: false, held: page.held }
     } catch (error) {
       if (!failing) log(`The event log cannot be read; streams wait until it can: ${(error as Error).message}`)
@@ -43,39 +41,9 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
     }
   }
 
-  /** A transaction that does not ring may hold events back, and nobody rings when it ends. */
-  function lookWhenLetGo(): void {
-    if (held) return
-    held = setTimeout(() => {
-      held = undefined
-      ringAll()
-    }, heldMs)
-    heldMs = Math.min(heldMs * 2, HELD_MS_MAX)
-  }
-
-  function partOf(page: TailPage, projectId: string): TailPage {
-    const known = parts.get(page) ?? new Map<string, TailPage>()
-    const part = known.get(projectId) ?? { ...page, rows: page.rows.filter((event) => event.projectId === projectId) }
-    parts.set(page, known.set(projectId, part))
-    return part
-  }
-
   function ringAll(): void {
     all.ring()
     for (const watch of watched.values()) watch.ring()
-  }
-
-  function hear(_rung: Rung): void {
-    if (resting) {
-      ringAfterRest = true
-      return
-    }
-    resting = setTimeout(() => {
-      resting = undefined
-      if (ringAfterRest) hear('named')
-    }, LOOK_EVERY_MS)
-    ringAfterRest = false
-    ringAll()
   }
 
   function open(projectId: string): OwnedWatch<TailEvent, TailCursor> {
@@ -98,8 +66,8 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
   function stop(): void {
     unlisten?.()
     clearInterval(timer)
-    clearTimeout(held)
-    unlisten = timer = held = undefined
+    held.stop()
+    unlisten = timer = undefined
   }
 
   return {
@@ -109,6 +77,59 @@ export function watchTail({ sql, bell, log, tickMs = TICK_MS }: WatchOptions): T
       return watch
     },
     close: stop,
+  }
+}
+
+/** The part of a page that is one project's, made once for all of its followers. */
+function sharedParts(): (page: TailPage, projectId: string) => TailPage {
+  const parts = new WeakMap<TailPage, Map<string, TailPage>>()
+  return (page, projectId) => {
+    const known = parts.get(page) ?? new Map<string, TailPage>()
+    const part = known.get(projectId) ?? { ...page, rows: page.rows.filter((event) => event.projectId === projectId) }
+    parts.set(page, known.set(projectId, part))
+    return part
+  }
+}
+
+/** Throttles: works at once, and once more after the rest when it was asked for meanwhile. */
+function atMostEvery(everyMs: number, work: () => void): () => void {
+  let isResting = false
+  let again = false
+  return function ask() {
+    if (isResting) {
+      again = true
+      return
+    }
+    isResting = true
+    setTimeout(() => {
+      isResting = false
+      if (again) ask()
+    }, everyMs)
+    again = false
+    work()
+  }
+}
+
+/** Tries again after waits that double until the reset, one wait at a time. */
+function backingOff(work: () => void) {
+  let timer: NodeJS.Timeout | undefined
+  let waitMs = HELD_MS_MIN
+  return {
+    tryLater() {
+      if (timer) return
+      timer = setTimeout(() => {
+        timer = undefined
+        work()
+      }, waitMs)
+      waitMs = Math.min(waitMs * 2, HELD_MS_MAX)
+    },
+    reset() {
+      waitMs = HELD_MS_MIN
+    },
+    stop() {
+      clearTimeout(timer)
+      timer = undefined
+    },
   }
 }
 

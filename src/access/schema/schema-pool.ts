@@ -29,7 +29,7 @@ const START_MS_MAX = 60_000
 
 export type SchemaPool = { run: (projectId: string, task: SchemaTask) => Promise<SchemaAnswer | 'too_long'> }
 
-export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOptions): SchemaPool {
+export function schemaPool({ threads: threadsMax, ...limits }: PoolOptions): SchemaPool {
   const threads = new Set<Thread>()
   const queue = schemaQueue()
   const busy = () => new Set([...threads].flatMap(({ at }) => at?.projectId ?? []))
@@ -45,10 +45,10 @@ export function schemaPool({ threads: threadsMax, cpuMsMax, wallMsMax }: PoolOpt
   function give(thread: Thread, next: Waiting): void {
     thread.at = next
     thread.worker.ref()
-    const beganMs = performance.now()
+    const isTooLong = timeBound(thread, limits)
     thread.timer = setInterval(async () => {
-      const usedMs = (await cpuMsOf(thread.worker)) - thread.cpuMs
-      if (thread.at !== next || (usedMs < cpuMsMax && performance.now() - beganMs < wallMsMax)) return
+      const late = await isTooLong()
+      if (!late || thread.at !== next) return
       next.resolve('too_long')
       end(thread)
     }, LOOK_MS)
@@ -109,6 +109,13 @@ const startWorker = (): Worker =>
   new Worker(new URL('./schema-thread.ts', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
   })
+
+/** From now on: whether the check that the thread begins has taken more than it may. */
+function timeBound({ worker, cpuMs }: Thread, { cpuMsMax, wallMsMax }: Omit<PoolOptions, 'threads'>) {
+  const beganMs = performance.now()
+  return async (): Promise<boolean> =>
+    (await cpuMsOf(worker)) - cpuMs >= cpuMsMax || performance.now() - beganMs >= wallMsMax
+}
 
 async function cpuMsOf(worker: Worker): Promise<number> {
   const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }))

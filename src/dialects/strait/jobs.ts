@@ -1,11 +1,11 @@
 // Strait's jobs, over the same actions as ours.
 
-import { askedBy } from '#http/caller.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { RUN_STATES, type RunState } from '#core/run.ts'
 import { cutText } from '#core/storable.ts'
+import { askedBy } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { createdKey } from '#http/wire/cursor.ts'
 import { toWire } from '#http/wire/words.ts'

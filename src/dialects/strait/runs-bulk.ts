@@ -1,10 +1,10 @@
 // Strait's bulk operations on runs.
 
-import { askedBy } from '#http/caller.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { isOver, type RunState } from '#core/run.ts'
+import { askedBy } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { isUuid } from '#postgres/id.ts'

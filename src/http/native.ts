@@ -4,6 +4,7 @@ import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Live } from '#live/live.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
+import { consoleRoutes } from './console/console-routes.ts'
 import { keepReplies } from './kept-replies.ts'
 import { type Metrics, watchRequests } from './metrics.ts'
 import { docsRoutes } from './openapi/docs.ts'
@@ -84,4 +85,5 @@ export const nativeRoutes =
     sessionRoutes(app, ctx, address)
     userRoutes(app, ctx, address)
     docsRoutes(app)
+    consoleRoutes(app)
   }

@@ -1,0 +1,66 @@
+// Bars over time, in groups that stand on each other. The same numbers stand in a table beside it: the picture is only
+// another way to read them.
+import styles from './bar-chart.module.css'
+
+export type Stack = { label: string; parts: readonly { name: string; value: number }[] }
+
+const HEIGHT = 120
+const GAP = 0.2
+const COLOURS = ['var(--run)', 'var(--model)', 'var(--ok)', 'var(--wait)', 'var(--bad)', 'var(--faint)']
+
+export const colourOf = (index: number): string => COLOURS[Math.min(index, COLOURS.length - 1)]!
+
+type BarChartProps = {
+  label: string
+  stacks: readonly Stack[]
+  names: readonly string[]
+  words: (value: number) => string
+}
+
+export function BarChart({ label, stacks, names, words }: BarChartProps) {
+  const most = Math.max(...stacks.map(({ parts }) => sum(parts)), 0)
+  if (most === 0) return null
+  return (
+    <figure className={styles.figure}>
+      <svg
+        viewBox={`0 0 ${stacks.length} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${label}; the table below has the numbers`}
+      >
+        {stacks.map((stack, index) => (
+          <Bars key={stack.label} stack={stack} x={index} most={most} names={names} words={words} />
+        ))}
+      </svg>
+      <figcaption>
+        <span>{stacks[0]?.label}</span>
+        <span>at most {words(most)}</span>
+        <span>{stacks.at(-1)?.label}</span>
+      </figcaption>
+      <ul className={styles.names}>
+        {names.map((name, index) => (
+          <li key={name}>
+            <i style={{ background: colourOf(index) }} /> {name}
+          </li>
+        ))}
+      </ul>
+    </figure>
+  )
+}
+
+type BarsProps = { stack: Stack; x: number; most: number; names: readonly string[]; words: (value: number) => string }
+
+function Bars({ stack: { label, parts }, x, most, names, words }: BarsProps) {
+  let y = HEIGHT
+  return parts.map(({ name, value }) => {
+    const height = (value / most) * HEIGHT
+    y -= height
+    return (
+      <rect key={name} x={x + GAP / 2} y={y} width={1 - GAP} height={height} fill={colourOf(names.indexOf(name))}>
+        <title>{`${label}: ${name} ${words(value)}`}</title>
+      </rect>
+    )
+  })
+}
+
+const sum = (parts: Stack['parts']): number => parts.reduce((total, { value }) => total + value, 0)

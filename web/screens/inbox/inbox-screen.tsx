@@ -1,0 +1,181 @@
+// What waits for a person: the questions on the left, the one that is open on the right, with what led to it.
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { listInputs, listRunEvents } from '../../api/calls.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { sentenceCase } from '../../look/words.ts'
+import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
+import { Answered } from '../../parts/answered.tsx'
+import { ActorName, RunLink } from '../../parts/id.tsx'
+import { JsonTree } from '../../parts/json-tree.tsx'
+import { Empty } from '../../parts/notes.tsx'
+import { Facts, Panel } from '../../parts/panel.tsx'
+import { Countdown, Time } from '../../parts/time.tsx'
+import { useTitle } from '../../parts/title.ts'
+import { one } from '../../routing/search.ts'
+import styles from './inbox.module.css'
+
+const STATES = ['pending', 'answered', 'expired', 'canceled'] as const
+
+export function InboxScreen() {
+  useTitle('Inbox')
+  const search = useSearch({ from: '/signed-in/inbox' })
+  const navigate = useNavigate({ from: '/inbox' })
+  const status = STATES.find((it) => it === one(search.status)) ?? 'pending'
+  const agent = one(search.agent_id)
+  const query = useQuery({
+    queryKey: ['inputs', status, agent],
+    queryFn: ({ signal }) => listInputs({ status, limit: 100, ...(agent && { agent_id: agent }) }, { signal }),
+  })
+  const inputs = query.data?.data ?? []
+  const wanted = one(search.input_request_id)
+  const opened = inputs.find(({ id }) => id === wanted) ?? inputs[0]
+  const open = (input_request_id: string) => void navigate({ search: { ...search, input_request_id }, replace: true })
+  const step = (by: number) => {
+    const at = inputs.findIndex(({ id }) => id === opened?.id)
+    const next = inputs[Math.max(0, Math.min(inputs.length - 1, at + by))]
+    if (next) open(next.id)
+  }
+  useKeys({ j: () => step(1), k: () => step(-1) })
+  return (
+    <>
+      <div className={styles.head}>
+        <h1>Inbox</h1>
+        <fieldset className={styles.states}>
+          <legend>State</legend>
+          {STATES.map((state) => (
+            <Link
+              key={state}
+              to="/inbox"
+              search={{ status: state }}
+              aria-current={state === status ? 'true' : undefined}
+            >
+              {sentenceCase(state)}
+            </Link>
+          ))}
+        </fieldset>
+      </div>
+      <Answered query={query} what="The inbox">
+        {() =>
+          opened ? (
+            <div className={styles.split}>
+              <List inputs={inputs} opened={opened.id} onOpen={open} />
+              <Opened key={opened.id} input={opened} />
+            </div>
+          ) : (
+            <Panel label="Inbox">
+              <Empty title={status === 'pending' ? 'Nothing waits for a person' : `Nothing is ${status}`}>
+                <p>
+                  A run that asks, and a call of an agent whose policy wants approval, appear here as soon as they do.
+                </p>
+              </Empty>
+            </Panel>
+          )
+        }
+      </Answered>
+    </>
+  )
+}
+
+type ListProps = { inputs: readonly InputRequest[]; opened: string; onOpen: (id: string) => void }
+
+function List({ inputs, opened, onOpen }: ListProps) {
+  return (
+    <Panel label="Questions">
+      <ul className={styles.list}>
+        {inputs.map((input) => (
+          <li key={input.id}>
+            <button type="button" aria-current={input.id === opened} onClick={() => onOpen(input.id)}>
+              <strong>{input.prompt}</strong>
+              <span>
+                {sentenceCase(input.kind)} · {input.agent_id ?? 'run'} · <Time at={input.created_at} />
+                {input.status === 'pending' && input.expires_at !== null && (
+                  <>
+                    {' · '}expires <Countdown to={input.expires_at} />
+                  </>
+                )}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}
+
+function Opened({ input }: { input: InputRequest }) {
+  const expiry = input.on_expiry === 'fail' ? 'the run fails' : 'the default is taken as the answer'
+  return (
+    <div className={styles.opened}>
+      <Panel title={input.kind === 'approval' ? 'To approve' : 'A question'} pad>
+        <p className={styles.prompt}>{input.prompt}</p>
+        <Facts
+          items={[
+            input.run_id !== null && ['Run', <RunLink key="run" id={input.run_id} />],
+            input.agent_id !== null && [
+              'Agent',
+              <Link key="agent" to="/agents/$agent_id" params={{ agent_id: input.agent_id }}>
+                {input.agent_id}
+              </Link>,
+            ],
+            ['Asked', <Time key="asked" at={input.created_at} />],
+            [
+              'Expires',
+              input.expires_at === null ? 'never' : <Expiry key="expires" at={input.expires_at} then={expiry} />,
+            ],
+            input.answered_by !== null && ['Answered by', <ActorName key="by" {...input.answered_by} />],
+          ]}
+        />
+        {input.default && <JsonTree value={input.default} label="The default" />}
+        {input.status === 'pending' ? (
+          <AnswerForm input={input} hasKeys />
+        ) : (
+          <>
+            <p>
+              {sentenceCase(input.status)} <Time at={input.answered_at} />
+            </p>
+            {input.answer && <JsonTree value={input.answer} label="The answer" />}
+          </>
+        )}
+      </Panel>
+      {input.run_id !== null && <Before runId={input.run_id} askedAt={input.created_at} />}
+    </div>
+  )
+}
+
+const Expiry = ({ at, then }: { at: string; then: string }) => (
+  <>
+    <Time at={at} /> (<Countdown to={at} />
+    ); then {then}
+  </>
+)
+
+const CONTEXT = 12
+
+/** The last things that happened in the run before it asked. */
+function Before({ runId, askedAt }: { runId: string; askedAt: string }) {
+  const query = useQuery({
+    queryKey: ['run', runId, 'before', askedAt],
+    queryFn: ({ signal }) => listRunEvents({ run_id: runId, limit: 500 }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  return (
+    <Panel title="What led to it">
+      <Answered query={query} what="What led to it">
+        {({ data }) => (
+          <ol className={styles.before}>
+            {data
+              .filter(({ recorded_at }) => recorded_at <= askedAt)
+              .slice(-CONTEXT)
+              .map((event) => (
+                <li key={event.sequence}>
+                  <code>{event.type}</code> {[event.step, event.tool].filter((it) => it !== null).join(' · ')}{' '}
+                  {event.message}
+                </li>
+              ))}
+          </ol>
+        )}
+      </Answered>
+    </Panel>
+  )
+}

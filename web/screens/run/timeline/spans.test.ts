@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest'
+import type { Event } from '#contract/event.ts'
+import type { ChildRun } from './child-spans.ts'
+import { scaleOf } from './scale.ts'
+import { endOf, spansOf, startOf, tookWords } from './spans.ts'
+
+const BEGIN = Date.parse('2026-01-01T00:00:00Z')
+const at = (secs: number) => new Date(BEGIN + secs * 1000).toISOString()
+
+let sequence = 0
+const event = (secs: number, type: string, more: Partial<Event> = {}): Event => ({
+  position: null,
+  id: null,
+  project_id: 'default',
+  type,
+  occurred_at: at(secs),
+  recorded_at: at(secs),
+  actor_type: 'worker',
+  actor_id: null,
+  resource_type: null,
+  resource_id: null,
+  correlation_id: null,
+  causation_id: null,
+  run_id: 'run',
+  sequence: ++sequence,
+  attempt: 1,
+  step: null,
+  tool: null,
+  agent_id: null,
+  req_id: null,
+  lease_id: null,
+  level: null,
+  status: null,
+  message: null,
+  duration_ms: null,
+  data: null,
+  ...more,
+})
+
+const kinds = (events: Event[], children: ChildRun[] = []) =>
+  spansOf(events, children).map(({ depth, kind, name, note }) =>
+    `${' '.repeat(depth)}${kind} ${name} ${note}`.trimEnd(),
+  )
+
+describe('the spans of a run', () => {
+  test('an attempt has its time in the queue, its work and its waits as segments of one bar', () => {
+    const [attempt] = spansOf(
+      [
+        event(0, 'run.created', { data: { state: 'queued' } }),
+        event(2, 'run.started'),
+        event(5, 'run.waiting', { data: { for: 'event' } }),
+        event(9, 'run.woken'),
+        event(10, 'run.started'),
+        event(12, 'run.completed'),
+      ],
+      [],
+    )
+    expect(
+      attempt!.segments.map(({ kind, fromMs, toMs }) => [kind, (fromMs - BEGIN) / 1000, (Number(toMs) - BEGIN) / 1000]),
+    ).toEqual([
+      ['queue', 0, 2],
+      ['run', 2, 5],
+      ['wait', 5, 9],
+      ['queue', 9, 10],
+      ['run', 10, 12],
+    ])
+    expect(attempt!.tone).toBe('ok')
+    expect(tookWords(attempt!)).toBe('9.0 s')
+  })
+
+  test('an attempt that failed stands beside the one that its retry schedules', () => {
+    const retry = { state: 'delayed', from: 'executing', error: 'no answer in 3 s' }
+    const spans = spansOf(
+      [
+        event(0, 'run.created', { data: { state: 'queued' } }),
+        event(1, 'run.started'),
+        event(2, 'run.retry_scheduled', { data: retry }),
+        event(6, 'run.queued', { attempt: 2 }),
+        event(7, 'run.started', { attempt: 2 }),
+        event(8, 'run.completed', { attempt: 2 }),
+      ],
+      [],
+    )
+    expect(spans.map(({ name, note, isError }) => [name, note, isError])).toEqual([
+      ['Attempt 1', 'no answer in 3 s', true],
+      ['Attempt 2', 'completed', false],
+    ])
+    expect(startOf(spans[1]!)).toBe(BEGIN + 2000)
+  })
+
+  test('calls of tools and models stand below the step that they belong to', () => {
+    const usage = { model: 'gpt', total_tokens: 812, cost_microusd: 900 }
+    expect(
+      kinds([
+        event(0, 'run.created', { data: { state: 'queued' } }),
+        event(1, 'run.started'),
+        event(2, 'progress', { step: 'plan', message: 'Make a plan' }),
+        event(3, 'agent.tool_call.completed', { step: 'plan', tool: 'planner', duration_ms: 500 }),
+        event(4, 'usage.recorded', { data: usage }),
+        event(5, 'progress', { step: 'act' }),
+        event(6, 'agent.tool_call.failed', { step: 'act', tool: 'refund', message: 'no such order' }),
+        event(7, 'run.completed'),
+      ]),
+    ).toEqual([
+      'attempt Attempt 1 completed',
+      ' step plan Make a plan',
+      '  tool planner',
+      '  model gpt 812 tok · $0.0009',
+      ' step act',
+      '  tool refund no such order',
+    ])
+  })
+
+  test('a question lasts until somebody answers it', () => {
+    const asked = { resource_type: 'input_request', resource_id: 'q1', data: { kind: 'approval' } }
+    const open = spansOf(
+      [
+        event(0, 'run.created', { data: { state: 'queued' } }),
+        event(1, 'run.started'),
+        event(2, 'input.requested', asked),
+      ],
+      [],
+    )
+    expect(endOf(open.find(({ kind }) => kind === 'question')!)).toBeNull()
+    const answered = spansOf(
+      [
+        event(0, 'run.created', { data: { state: 'queued' } }),
+        event(1, 'run.started'),
+        event(2, 'input.requested', asked),
+        event(8, 'input.approved', asked),
+      ],
+      [],
+    )
+    const question = answered.find(({ kind }) => kind === 'question')!
+    expect([endOf(question), question.note, question.tone]).toEqual([BEGIN + 8000, 'approved', 'ok'])
+  })
+
+  test('many children stand together on one row, with how they ended', () => {
+    const child = (id: string, status: ChildRun['status']): ChildRun => ({
+      id,
+      job_slug: 'audit',
+      status,
+      created_at: at(2),
+      started_at: at(3),
+      finished_at: status === 'executing' ? null : at(5),
+    })
+    const ids = ['a', 'b', 'c', 'd']
+    const events = [
+      event(0, 'run.created', { data: { state: 'queued' } }),
+      event(1, 'run.started'),
+      ...ids.map((child_run_id) => event(2, 'run.child_spawned', { data: { child_run_id } })),
+    ]
+    const children = [child('a', 'completed'), child('b', 'completed'), child('c', 'failed'), child('d', 'executing')]
+    const spans = spansOf(events, children)
+    expect(spans.find(({ kind }) => kind === 'children')).toMatchObject({
+      name: '4 children',
+      note: '2 completed, 1 failed, 1 executing',
+      isError: true,
+    })
+    expect(spans.filter(({ parent }) => parent === 'children')).toHaveLength(4)
+    expect(kinds(events.slice(0, 4), children)).toEqual([
+      'attempt Attempt 1',
+      ' child audit completed',
+      ' child audit completed',
+    ])
+  })
+
+  test('the log of a run that has just begun is a span, and an empty one is none', () => {
+    expect(spansOf([], [])).toEqual([])
+    expect(kinds([event(0, 'run.created', { data: { state: 'delayed' } })])).toEqual(['attempt Attempt 1 delayed'])
+  })
+})
+
+describe('the scale of the timeline', () => {
+  const waited = spansOf(
+    [
+      event(0, 'run.created', { data: { state: 'queued' } }),
+      event(0, 'run.started'),
+      event(10, 'run.waiting'),
+      event(3600, 'run.woken'),
+      event(3600, 'run.started'),
+      event(3610, 'run.completed'),
+    ],
+    [],
+  )
+
+  test('an hour of waiting does not squeeze the work before and after it', () => {
+    const scale = scaleOf(waited, BEGIN, true)
+    expect(scale.gaps).toHaveLength(1)
+    expect(scale.at(BEGIN + 10_000)).toBeCloseTo(0.48)
+    expect(scale.at(BEGIN + 3_600_000)).toBeCloseTo(0.52)
+    expect(scale.at(BEGIN + 3_610_000)).toBeCloseTo(1)
+  })
+
+  test('without collapsing, places are to scale', () => {
+    const scale = scaleOf(waited, BEGIN, false)
+    expect(scale.gaps).toEqual([])
+    expect(scale.at(BEGIN + 10_000)).toBeCloseTo(10 / 3610)
+  })
+
+  test('later times never stand before earlier ones', () => {
+    const scale = scaleOf(waited, BEGIN, true)
+    const places = Array.from({ length: 400 }, (_, index) => scale.at(BEGIN + index * 10_000))
+    expect(places).toEqual([...places].sort((a, b) => a - b))
+    expect(Math.min(...places)).toBe(0)
+    expect(Math.max(...places)).toBe(1)
+  })
+})

@@ -1,0 +1,151 @@
+// Why the run stands where it stands, in the API's sentence, and the one button that would move it.
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { CircleHelp } from 'lucide-react'
+import { useState } from 'react'
+import type { Run, Why } from '#contract/runs/run.ts'
+import { redriveRun, rescheduleRun, resumeJob, resumeRun, sendEvent, whyRun } from '../../api/calls.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { useAct } from '../../parts/act.ts'
+import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
+import { Button } from '../../parts/button.tsx'
+import { Dialog, DialogActions } from '../../parts/dialog.tsx'
+import { RunLink } from '../../parts/id.tsx'
+import { sentenceOf } from '../../parts/notes.tsx'
+import { JsonField } from '../../parts/schema-form.tsx'
+import { toneOf } from '../../parts/state-chip.tsx'
+import { Countdown, Time } from '../../parts/time.tsx'
+import styles from './run.module.css'
+
+type WhyLineProps = { run: Run; inputs: readonly InputRequest[] }
+
+export function WhyLine({ run, inputs }: WhyLineProps) {
+  const { data: why } = useQuery({
+    queryKey: ['run', run.id, 'why', run.status],
+    queryFn: ({ signal }) => whyRun({ run_id: run.id }, { signal }),
+  })
+  const [isAnswering, setAnswering] = useState(false)
+  if (!why || (why.reason === 'over' && run.status === 'completed')) return null
+  const pending = inputs.filter(({ status }) => status === 'pending')
+  return (
+    <section className={`${styles.why} ${styles[toneOf(run.status)]}`} aria-label="Why it stands here">
+      <div>
+        <CircleHelp size={18} aria-hidden="true" />
+        <p className={styles.sentence}>
+          <strong>{why.sentence}</strong>
+          <span>
+            Since <Time at={why.since} />
+            {why.owner !== undefined && <> · {why.owner}</>}
+            {why.until !== undefined && (
+              <>
+                {' · '}until <Time at={why.until} /> (<Countdown to={why.until} />)
+              </>
+            )}
+          </span>
+        </p>
+        <Mover run={run} why={why} pending={pending} onAnswer={() => setAnswering(!isAnswering)} />
+      </div>
+      {isAnswering && pending.map((input) => <AnswerForm key={input.id} input={input} />)}
+    </section>
+  )
+}
+
+type MoverProps = { run: Run; why: Why; pending: readonly InputRequest[]; onAnswer: () => void }
+
+function Mover({ run, why, pending, onAnswer }: MoverProps) {
+  const { reason, details } = why
+  const told = (name: string) => (typeof details[name] === 'string' ? details[name] : undefined)
+  const agent = told('agent_id')
+  const job = told('job')
+  const child = told('child_run_id')
+  const event = told('event_key')
+  if (pending.length > 0) return <Moving verb="Answer" act={async () => onAnswer()} />
+  if (event !== undefined) return <SendEvent eventKey={event} />
+  if (child !== undefined) return <RunLink id={child}>Open the child</RunLink>
+  if (reason === 'time' || reason === 'retry')
+    return (
+      <Moving verb="Start now" act={() => rescheduleRun({ run_id: run.id, scheduled_at: new Date().toISOString() })} />
+    )
+  if (reason === 'paused') return <Moving verb="Resume" act={() => resumeRun({ run_id: run.id })} />
+  if (reason === 'dead_letter') return <Moving verb="Redrive" act={() => redriveRun({ run_id: run.id })} />
+  if (reason === 'job_paused' && job !== undefined)
+    return <Moving verb={`Resume the job ${job}`} act={() => resumeJob({ job })} />
+  if (reason === 'agent_disabled' && agent !== undefined)
+    return (
+      <Link to="/agents/$agent_id" params={{ agent_id: agent }}>
+        Open the agent
+      </Link>
+    )
+  if (reason === 'concurrency' && run.job_slug !== null)
+    return (
+      <Link to="/runs" search={{ job: run.job_slug, status: 'executing,dequeued' }}>
+        Runs that hold the slots
+      </Link>
+    )
+  if (reason === 'turn' || reason === 'no_worker')
+    return (
+      <Link to="/runs" search={{ queue: run.queue, status: 'queued' }}>
+        Open its queue
+      </Link>
+    )
+  return null
+}
+
+type MovingProps = { verb: string; act: () => Promise<unknown> }
+
+function Moving({ verb, act }: MovingProps) {
+  const move = useAct(act, ['run', 'runs', 'stats', 'jobs'])
+  useKeys({ '.': () => !move.isPending && move.mutate() })
+  return (
+    <>
+      <Button look="main" hint="." disabled={move.isPending} onClick={() => move.mutate()}>
+        {verb}
+      </Button>
+      {move.error && (
+        <span role="alert" className={styles.error}>
+          {sentenceOf(move.error)}
+        </span>
+      )}
+    </>
+  )
+}
+
+function SendEvent({ eventKey }: { eventKey: string }) {
+  const [isOpen, setOpen] = useState(false)
+  const [payload, setPayload] = useState<unknown>()
+  const [problem, setProblem] = useState<string | undefined>()
+  const send = useAct(
+    () => sendEvent({ event_key: eventKey, ...(payload !== undefined && { payload }) }),
+    ['run', 'runs', 'stats'],
+  )
+  useKeys({ '.': () => setOpen(true) })
+  return (
+    <>
+      <Button look="main" hint="." onClick={() => setOpen(true)}>
+        Send the event
+      </Button>
+      <Dialog open={isOpen} onClose={() => setOpen(false)} title={`Send the event ${eventKey}`}>
+        <p>Its payload becomes the checkpoint that the run goes on from.</p>
+        <JsonField
+          label="Payload (JSON)"
+          value={payload}
+          onChange={(value, wrong) => {
+            setPayload(value)
+            setProblem(wrong)
+          }}
+        />
+        {send.error && <p role="alert">{sentenceOf(send.error)}</p>}
+        <DialogActions>
+          <Button onClick={() => setOpen(false)}>Leave it</Button>
+          <Button
+            look="main"
+            disabled={problem !== undefined || send.isPending}
+            onClick={() => send.mutate(undefined, { onSuccess: () => setOpen(false) })}
+          >
+            Send
+          </Button>
+        </DialogActions>
+      </Dialog>
+    </>
+  )
+}

@@ -1,0 +1,93 @@
+// Sign in: by a one-time link, which the address carries behind its #, by password, or with an API key.
+import { useMutation } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
+import { queryClient } from '../../api/query-client.ts'
+import { sessionQuery, signIn } from '../../api/session.ts'
+import { Button } from '../../parts/button.tsx'
+import { sentenceOf } from '../../parts/notes.tsx'
+import styles from './sign-in.module.css'
+
+/** Only a path of this console: a link must not lead people elsewhere once they have signed in. */
+const safeNext = (next: string | undefined): string =>
+  next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith('/sign-in') ? next : '/'
+
+export function SignInScreen() {
+  const { next } = useSearch({ from: '/sign-in' })
+  const navigate = useNavigate()
+  const [way, setWay] = useState<'key' | 'password'>('key')
+  const attempt = useMutation({
+    mutationFn: (credential: Parameters<typeof signIn>[0]) => signIn(credential),
+    onSuccess: async () => {
+      await queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 })
+      const [path = '/', search = ''] = safeNext(next).split('?')
+      await navigate({ href: search ? `${path}?${search}` : path })
+    },
+  })
+  useLink(attempt.mutate)
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const fields = new FormData(event.currentTarget)
+    const text = (name: string) => String(fields.get(name) ?? '')
+    attempt.mutate(
+      way === 'key' ? { api_key: text('api_key').trim() } : { email: text('email'), password: text('password') },
+    )
+  }
+  return (
+    <main className={styles.screen}>
+      <form className={styles.card} onSubmit={submit}>
+        <h1>Sign in to Runyard</h1>
+        <fieldset className={styles.ways}>
+          <legend className={styles.legend}>With</legend>
+          {(['key', 'password'] as const).map((one) => (
+            <label key={one}>
+              <input type="radio" name="way" checked={way === one} onChange={() => setWay(one)} />
+              {one === 'key' ? 'An API key' : 'E-mail and password'}
+            </label>
+          ))}
+        </fieldset>
+        {way === 'key' ? <Field name="api_key" label="API key" type="password" /> : <PasswordFields />}
+        {attempt.error && (
+          <p role="alert" className={styles.error}>
+            {sentenceOf(attempt.error)}
+          </p>
+        )}
+        <Button look="main" type="submit" disabled={attempt.isPending}>
+          {attempt.isPending ? 'Signing in …' : 'Sign in'}
+        </Button>
+        <p className={styles.hint}>
+          The first start of a node prints a link that signs you in, and a key. Invitations are links too: open them
+          here.
+        </p>
+      </form>
+    </main>
+  )
+}
+
+const PasswordFields = () => (
+  <>
+    <Field name="email" label="E-mail" type="email" complete="username" />
+    <Field name="password" label="Password" type="password" complete="current-password" />
+  </>
+)
+
+type FieldProps = { name: string; label: string; type: string; complete?: string }
+
+const Field = ({ name, label, type, complete = 'off' }: FieldProps) => (
+  <label className={styles.field}>
+    {label}
+    <input name={name} type={type} autoComplete={complete} required spellCheck={false} />
+  </label>
+)
+
+/** A link's secret stands behind the #, which no server and no proxy sees; it leaves the address at once. */
+function useLink(open: (credential: { link_token: string }) => void): void {
+  const opened = useRef(false)
+  useEffect(() => {
+    const token = /(?:^#|&)token=([^&]+)/.exec(location.hash)?.[1]
+    if (token === undefined || opened.current) return
+    opened.current = true
+    history.replaceState(history.state, '', location.pathname + location.search)
+    open({ link_token: decodeURIComponent(token) })
+  }, [open])
+}

@@ -17,12 +17,13 @@ type JsonTreeProps = { value: unknown; label: string }
 export function JsonTree({ value, label }: JsonTreeProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls can be reached by key.
-    <section className={styles.tree} aria-label={label} tabIndex={0}>
+    // biome-ignore lint/a11y/useSemanticElements: it groups no fields.
+    <div role="group" className={styles.tree} aria-label={label} tabIndex={0}>
       <span className={styles.copy}>
         <LazyCopy value={value} label={label} />
       </span>
       <Node value={value} depth={0} />
-    </section>
+    </div>
   )
 }
 

@@ -53,7 +53,6 @@ export function SpanRow({ span, scale, lastMs, top, isChosen, isFolded, onFold, 
       aria-level={span.depth + 1}
       aria-selected={isChosen}
       aria-expanded={isFolded === undefined ? undefined : !isFolded}
-      aria-label={`${span.name} ${span.note} ${took}`}
       className={`${styles.row} ${isChosen ? styles.chosen : ''}`}
       style={{ top }}
       onClick={onChoose}

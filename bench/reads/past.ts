@@ -84,8 +84,9 @@ const writeRuns = (sql: Sql, beginMs: number, from: number, to: number) => sql`
     from past returning id, project_id, tags, metadata, created_at
   ), labelled as (${insertLabels(sql, 'asked')}
   ), states as (
-    insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at, finished_at, error, error_code)
-    select id, project_id, state, ${EVENTS_PER_RUN}::int, created_at, created_at + interval '1 s', created_at, created_at + interval '1 s',
+    insert into run_states (run_id, project_id, state, listed_state, failed_at, last_sequence, created_at, state_since, started_at, finished_at, error, error_code)
+    select id, project_id, state, case when state <> 'completed' then state end, case when state <> 'completed' then created_at + interval '1 s' end,
+      ${EVENTS_PER_RUN}::int, created_at, created_at + interval '1 s', created_at, created_at + interval '1 s',
       case when state not in ('completed', 'canceled') then 'it failed' end, case when state not in ('completed', 'canceled') then 'failed' end
     from past
   )

@@ -84,6 +84,12 @@ export const placeOf = (state: RunState): RunPlace => PLACES[state]
 export const statesIn = (...places: readonly RunPlace[]): RunState[] =>
   RUN_STATES.filter((state) => places.includes(placeOf(state)))
 
+/**
+ * States that lists find by a copy of the state in `run_states`. Runs in the queue or under a lease are found there, and
+ * completed ones, which most are, by time: so an everyday move changes no column that is in an index.
+ */
+export const LISTED_STATES: readonly RunState[] = statesIn('wait', 'rest').filter((state) => state !== 'completed')
+
 /** Final: no move ever leaves these states. */
 export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
 

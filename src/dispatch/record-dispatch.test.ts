@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
-import { addJob, TESTER, testYard, type Yard } from '#test/support/yard.ts'
+import { addJob, ageRuns, TESTER, testYard, type Yard } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
 import { listDispatches } from './dispatches.sql.ts'
 import { DISPATCHES_MAX, type Dispatched, dispatchOf, HEADER_BYTES_MAX, recordDispatch } from './record-dispatch.ts'
@@ -37,7 +37,8 @@ test('the latest dispatches of a run are kept, and are deleted with the run', as
   expect(kept.map((it) => it.attempt)).toEqual(Array.from({ length: DISPATCHES_MAX }, (_, index) => index + 4))
   expect(kept[0]).toMatchObject({ error: 'it broke off', errorCode: 'reset', status: null, requestBytes: 8 })
   expect(kept[0]!.trace).toEqual({ queue_wait_ms: 5, dequeue_ms: 4, connect_ms: 1, total_ms: 16 })
-  await sql`update run_states set state = 'completed', finished_at = now() - interval '2 days'`
+  await sql`update run_states set state = 'completed', finished_at = now()`
+  await ageRuns(sql, 2)
   expect(await deleteOldRuns(sql, 1, 10)).toBe(1)
   expect(await listDispatches(sql, runId)).toEqual([])
   // A call may outlive its run: nothing is left behind that nobody would ever delete.

@@ -13,8 +13,7 @@ export async function lockSilentRuns(
 ): Promise<{ looked: number; silent: string[] }> {
   const rows = await tx<{ run_id: string }[]>`
     select s.run_id from run_states s
-    where s.state = 'executing'
-      and s.lease_token is null
+    where s.listed_state = 'executing'
       and coalesce(s.reported_at, s.created_at) < clock_timestamp() - ${silenceSecs}::float8 * interval '1 s'
     order by coalesce(s.reported_at, s.created_at), s.run_id limit ${limit} for update skip locked`
   if (rows.length === 0) return { looked: 0, silent: [] }

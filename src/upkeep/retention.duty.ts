@@ -18,6 +18,7 @@ import {
   deleteStaleKeys,
   deleteUnseenResources,
   dropOldPayloads,
+  type Walk,
 } from './retention.sql.ts'
 
 /** Days that each class of data is kept; null: forever. */
@@ -29,19 +30,34 @@ export type Retention = {
 }
 
 const BATCH_MAX = 1_000
+/** A walk through old runs begins anew about once a day. */
+const SWEEPS_PER_WALK = 24
 
-export const retention = (ctx: Ctx, keep: Retention): Duty => ({
-  name: 'retention',
-  everyMs: HOUR_MS,
-  async tick(signal) {
-    // Creating partitions is safe everywhere, and must not wait for the node that holds the lock.
-    await makePartitions(ctx.sql)
-    const more = await whileAlone(ctx.sql, 'retention', () => sweep(ctx, keep, signal))
-    return more ? { inMs: 1_000 } : { inMs: undefined }
-  },
-})
+export const retention = (ctx: Ctx, keep: Retention): Duty => {
+  const walks: Walks = { payloads: new Map(), runs: new Map() }
+  let sweeps = 0
+  return {
+    name: 'retention',
+    everyMs: HOUR_MS,
+    async tick(signal) {
+      // Creating partitions is safe everywhere, and must not wait for the node that holds the lock.
+      await makePartitions(ctx.sql)
+      const more = await whileAlone(ctx.sql, 'retention', () => sweep(ctx, keep, { walks, signal }))
+      if (more) return { inMs: 1_000 }
+      // Runs that were passed because they lived on are looked at again.
+      if (++sweeps % SWEEPS_PER_WALK === 0) for (const walk of Object.values(walks)) walk.clear()
+      return { inMs: undefined }
+    },
+  }
+}
 
-async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<boolean> {
+type Walks = { payloads: Walk; runs: Walk }
+
+async function sweep(
+  ctx: Ctx,
+  keep: Retention,
+  { walks, signal }: { walks: Walks; signal: AbortSignal },
+): Promise<boolean> {
   const dropped = [
     ...(keep.eventsDays === null ? [] : await dropPartitions(ctx.sql, 'events', keep.eventsDays)),
     ...(keep.deltasDays === null ? [] : await dropPartitions(ctx.sql, 'deltas', keep.deltasDays)),
@@ -50,7 +66,7 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
   const counts = new Map<string, number>()
   let more = false
   for (let batch = 0; batch < 50 && !signal.aborted; batch++) {
-    const swept = await sweepBatch(ctx, keep)
+    const swept = await sweepBatch(ctx, keep, walks)
     for (const [name, count] of Object.entries(swept)) counts.set(name, (counts.get(name) ?? 0) + count)
     more = Math.max(...Object.values(swept)) === BATCH_MAX
     if (!more) break
@@ -60,10 +76,10 @@ async function sweep(ctx: Ctx, keep: Retention, signal: AbortSignal): Promise<bo
 }
 
 /** One after the other, so that the sweep uses one connection; returns the number of deleted rows of each kind. */
-async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: Retention) {
+async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: Retention, walks: Walks) {
   return {
-    payloads: payloadsDays === null ? 0 : await dropOldPayloads(sql, payloadsDays, BATCH_MAX),
-    runs: runsDays === null ? 0 : await deleteOldRuns(sql, runsDays, BATCH_MAX),
+    payloads: payloadsDays === null ? 0 : await dropOldPayloads(sql, payloadsDays, BATCH_MAX, walks.payloads),
+    runs: runsDays === null ? 0 : await deleteOldRuns(sql, runsDays, BATCH_MAX, walks.runs),
     batches: runsDays === null ? 0 : await deleteOldBatches(sql, runsDays, BATCH_MAX),
     operations: runsDays === null ? 0 : await deleteOldOperations(sql, runsDays, BATCH_MAX),
     decisions: runsDays === null ? 0 : await deleteOldDecisions(sql, runsDays, BATCH_MAX),

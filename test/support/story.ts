@@ -1,7 +1,7 @@
 // Reads a run's story out of the log and holds it against the state table and the other tables: whatever happened
 // in whatever order, the log must tell a legal life, and every table must agree with its end.
 import { expect } from 'vitest'
-import { RUN_MOVES, type RunState, transitionOf } from '#core/run.ts'
+import { LISTED_STATES, RUN_MOVES, type RunState, transitionOf } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 
 type Told = { run_id: string; sequence: number; type: string; data: { state?: RunState } | null }
@@ -21,9 +21,11 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
       ready: boolean | null
       leased: string | null
       waits: boolean
+      listed: RunState | null
     }[]
   >`
-    select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased, w.run_id is not null as waits
+    select s.run_id, s.state, s.last_sequence, s.lease_token as token, q.run_id is not null as queued, q.ready, l.token as leased, w.run_id is not null as waits,
+      s.listed_state as listed
     from run_states s join runs r on r.id = s.run_id and r.execution <> 'external' left join run_queue q using (run_id) left join leases l using (run_id) left join waits w using (run_id)`
   const byRun = Map.groupBy(events, (event) => event.run_id)
   for (const row of states) {
@@ -66,14 +68,16 @@ type Place = {
   ready: boolean | null
   leased: string | null
   waits: boolean
+  listed: RunState | null
 }
 
 /** A run is in the queue, under a lease, waiting for something, or at rest: never in two of these, and never in none that its state needs. */
-function expectPlace({ state, token, queued, ready, leased, waits }: Place): void {
+function expectPlace({ state, token, queued, ready, leased, waits, listed }: Place): void {
   expect(queued, `${state} in the queue`).toBe(state === 'queued' || state === 'delayed')
   if (queued) expect(ready).toBe(state === 'queued')
   expect(leased !== null, `${state} under a lease`).toBe(state === 'executing' || state === 'dequeued')
   expect(waits, `${state} with a wait`).toBe(state === 'waiting')
+  expect(listed, `the list of ${state}`).toBe(LISTED_STATES.includes(state) ? state : null)
   // An attempt that waits keeps its token as a fence, without a lease.
   if (state !== 'waiting') expect(token).toBe(leased)
 }

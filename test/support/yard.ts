@@ -61,3 +61,14 @@ export const addJob = (
 /** An empty yard again, jobs kept: for properties, which try many stories and could not have a database for each. */
 export const sweepYard = (sql: Sql) => sql`
   truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_sums, actor_sums, event_ids, deltas, idempotency_keys, run_checkpoints, waits`
+
+/** Puts these runs so many days back, with the states and the labels that tell their time as well. */
+export async function ageRuns(sql: Sql, days: number, runIds?: readonly string[]): Promise<void> {
+  const span = sql`${days}::int * interval '1 day'`
+  const of = (id: 'id' | 'run_id') =>
+    runIds === undefined ? sql`` : sql`where ${sql(id)} = any(${runIds as string[]}::uuid[])`
+  await sql`update runs set created_at = created_at - ${span} ${of('id')}`
+  await sql`update run_labels set created_at = created_at - ${span} ${of('run_id')}`
+  await sql`
+    update run_states set created_at = created_at - ${span}, finished_at = finished_at - ${span} ${of('run_id')}`
+}

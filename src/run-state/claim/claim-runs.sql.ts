@@ -177,8 +177,8 @@ async function claimFrom(sql: Db, claim: Claim, limitedJobs: string[]): Promise<
         ${claim.actor.type}::text as actor_type, ${claim.actor.id}::text as actor_id, null::text as resource_type, date_trunc('milliseconds', clock_timestamp()) as occurred_at
       from moved m join runs r on r.id = m.run_id
     ), leased as (
-      insert into leases (run_id, project_id, job_id, concurrency_key, token, owner, lease_secs, claimed_at, heartbeat_at, expires_at, deadline_at)
-      select run_id, project_id, job_id, concurrency_key, lease_token, ${claim.owner}::text, ${claim.leaseSecs}::int, clock_timestamp(), clock_timestamp(),
+      insert into leases (run_id, project_id, job_id, concurrency_key, token, owner, lease_secs, claimed_at, heartbeat_at, created_at, expires_at, deadline_at)
+      select run_id, project_id, job_id, concurrency_key, lease_token, ${claim.owner}::text, ${claim.leaseSecs}::int, clock_timestamp(), clock_timestamp(), created_at,
         clock_timestamp() + least(${claim.leaseSecs}::int, case when ${started}::boolean then timeout_secs end) * interval '1 s',
         case when ${started}::boolean then clock_timestamp() + timeout_secs * interval '1 s' end
       from joined

@@ -26,8 +26,8 @@ export async function insertExternalRun(sql: Db, run: NewExternalRun): Promise<b
       returning id, project_id, queue, job_id, created_at, 'executing'::text as state, null::text as state_before, null::text as type,
         null::text as actor_type, null::text as actor_id, date_trunc('milliseconds', created_at) as occurred_at
     ), states as (
-      insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, started_at)
-      select id, project_id, state, 0, created_at, created_at, created_at from fresh
+      insert into run_states (run_id, project_id, state, listed_state, last_sequence, created_at, state_since, started_at)
+      select id, project_id, state, state, 0, created_at, created_at, created_at from fresh
     ), bodies as (
       insert into run_bodies (run_id) select id from fresh
     ), tallied as materialized (${tally(sql, 'fresh')}

@@ -111,15 +111,15 @@ export async function insertRuns(sql: Db, runs: readonly NewRun[]): Promise<Inse
         coalesce((more->>'detached')::boolean, false), more->>'preset', more->'environment'
       from fresh
     ), states as (
-      insert into run_states (run_id, project_id, state, last_sequence, created_at, state_since, due_at, scheduled_at, expires_at)
-      select id, project_id, state, 1, created_at, created_at, case when state = 'delayed' then due_at end, scheduled_at,
+      insert into run_states (run_id, project_id, state, listed_state, last_sequence, created_at, state_since, due_at, scheduled_at, expires_at)
+      select id, project_id, state, case when state = 'waiting' then state end, 1, created_at, created_at, case when state = 'delayed' then due_at end, scheduled_at,
         due_at + ttl_secs * interval '1 s'
       from fresh
     ), bodies as (
       insert into run_bodies (run_id, payload) select id, payload::jsonb from fresh
     ), queued as (
-      insert into run_queue (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id)
-      select id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', due_at, due_at + ttl_secs * interval '1 s', more->>'agentId' from fresh
+      insert into run_queue (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id, created_at)
+      select id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', due_at, due_at + ttl_secs * interval '1 s', more->>'agentId', created_at from fresh
       where state <> 'waiting'
     ), waiting as (${newWaits(sql, 'fresh')}
     ), labeled as (${insertLabels(sql, 'fresh')}

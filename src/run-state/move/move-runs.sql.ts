@@ -4,6 +4,7 @@ import type { Actor } from '#core/event.ts'
 import { riskOf } from '#core/policy.ts'
 import {
   FAILURE_STATES,
+  LISTED_STATES,
   namesItsEnd,
   OVER_STATES,
   RUN_MOVES,
@@ -123,7 +124,7 @@ async function tryMoves(sql: Db, changes: readonly RunChange[]): Promise<(RunCha
       for update of s
     ), moved as materialized (
       update run_states s
-      set state = f.to_state, state_since = clock_timestamp(),
+      set state = f.to_state, listed_state = case when f.to_state in (${literals(sql, LISTED_STATES)}) then f.to_state end, state_since = clock_timestamp(),
         attempt = coalesce(f.next_attempt, s.attempt),
         last_sequence = s.last_sequence + 1,
         -- A run that waits has no lease, and its attempt may still write: its token is the fence until it goes on.
@@ -136,6 +137,7 @@ async function tryMoves(sql: Db, changes: readonly RunChange[]): Promise<(RunCha
         started_at = case when f.to_state = 'executing' then clock_timestamp() when f.to_state in (${queued}) then null else s.started_at end,
         -- A dead letter that is dismissed finished when its last attempt did.
         finished_at = case when f.to_state = any(${OVER_STATES as string[]}::text[]) then coalesce(s.finished_at, clock_timestamp()) end,
+        failed_at = case when f.to_state in (${literals(sql, LISTED_STATES)}) and f.to_state = any(${OVER_STATES as string[]}::text[]) then coalesce(s.finished_at, clock_timestamp()) end,
         error = case when f.error is not null then f.error when f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted') then null else s.error end,
         error_code = case when f.error is not null then f.error_code when f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted') then null else s.error_code end
       from found f
@@ -165,8 +167,8 @@ async function tryMoves(sql: Db, changes: readonly RunChange[]): Promise<(RunCha
       delete from run_queue where run_id = any(array(
         select run_id from moved where state_before in (${queued}) and state not in (${queued})))
     ), queued as (
-      insert into run_queue as q (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id)
-      select run_id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', coalesce(due_at, clock_timestamp()), expires_at, agent_id
+      insert into run_queue as q (run_id, project_id, queue, job_id, concurrency_key, rank, ready, due_at, expires_at, agent_id, created_at)
+      select run_id, project_id, queue, job_id, concurrency_key, rank, state = 'queued', coalesce(due_at, clock_timestamp()), expires_at, agent_id, run_created_at
       from joined where state in (${queued})
       -- A run that was already queued for a time keeps its place in the line of those that are due.
       on conflict (run_id) do update set ready = excluded.ready, expires_at = excluded.expires_at,

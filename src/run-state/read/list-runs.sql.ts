@@ -4,6 +4,7 @@ import { instantText } from '#postgres/instant.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
 import { besideRun, pageInOrder, type RunRow, runColumns } from './read-runs.sql.ts'
+import { rangesOfStates } from './state-ranges.sql.ts'
 
 export type RunPlace = { createdAt: string; id: string }
 
@@ -96,12 +97,11 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
     sql`select created_at, id from runs where project_id = ${it.projectId} ${condition} ${within(sql, it, 'id')}`
   const ways: Fragment[] = []
   if (it.states?.length) {
-    const ranges = [...new Set(it.states)].map(
-      (state) => sql`
-        select created_at, run_id as id from run_states
-        where project_id = ${it.projectId} and state = ${state} ${within(sql, it, 'run_id')}`,
-    )
-    ways.push(merged(sql, it, ranges))
+    const ranges = rangesOfStates(sql, it.projectId, it.states)
+    if (ranges?.length) {
+      const bounded = ranges.map((range) => sql`${range} ${within(sql, it, 'run_id')}`)
+      ways.push(merged(sql, it, bounded))
+    }
   }
   for (const label of labelsOf(it)) {
     const isLabelled = labelled(sql, it.projectId, label)

@@ -4,12 +4,16 @@ import { cp, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, inject, test } from 'vitest'
+import type { RunMove, RunState } from '#core/run.ts'
 import { newId } from '#postgres/id.ts'
 import { MIGRATIONS_DIR, migrate } from '#postgres/migrate.ts'
 import { emptyDatabase, suiteDatabase, testDatabase } from '#test/support/db.ts'
 import { ACTOR, addRun, PROJECT, prepareLog } from '#test/support/log.ts'
+import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
+import { claimRuns } from '../claim/claim-runs.sql.ts'
 import { insertRuns, type NewRun } from '../insert/insert-runs.sql.ts'
+import { moveRuns } from '../move/move-runs.sql.ts'
 import { mergeMetadata } from '../run-marks.sql.ts'
 import { listRuns, listRunsPage, type RunFilter, type RunPlace } from './list-runs.sql.ts'
 import type { RunRow } from './read-runs.sql.ts'
@@ -19,7 +23,7 @@ const jobs = [await prepareLog(sql), await prepareLog(sql)]
 await prepareLog(sql, 'other')
 
 const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(Math.random() * values.length)]!
-const STATES = ['queued', 'executing', 'completed', 'failed']
+const STATES: RunState[] = ['delayed', 'queued', 'dequeued', 'executing', 'paused', 'completed', 'failed', 'canceled']
 const BATCH = newId()
 const PARENT = newId()
 /** Of two such values only the end differs, which no index of labels keeps. */
@@ -49,7 +53,7 @@ const inserted = Array.from({ length: 300 }, (): NewRun => {
   }
 })
 for (let from = 0; from < inserted.length; from += 100) await insertRuns(sql, inserted.slice(from, from + 100))
-await sql`update run_states set state = (${STATES}::text[])[1 + (random() * 3)::int]`
+await livesOf(inserted)
 
 /** All runs of the project, oldest first, read without any filter. */
 const all = await listRuns(sql, { projectId: PROJECT, order: 'oldest', limit: 1_000 })
@@ -161,7 +165,8 @@ test('labels are deleted with their run', async () => {
   const job = await prepareLog(own)
   const old = await addRun(own, job, { tags: { env: 'prod' }, metadata: { note: 'x' } })
   const young = await addRun(own, job, { tags: { env: 'prod' } })
-  await own`update run_states set state = 'completed', finished_at = now() - interval '3 days' where run_id = ${old.runId}`
+  await own`update run_states set state = 'completed', finished_at = now() where run_id = ${old.runId}`
+  await ageRuns(own, 3, [old.runId])
   expect(await deleteOldRuns(own, 2, 10)).toBe(1)
   expect(await own`select distinct run_id as id from run_labels`).toEqual([{ id: young.runId }])
 })
@@ -180,6 +185,19 @@ test('runs of an earlier version have their labels after the migration', async (
   for (const filter of [{ tags: [['env', 'prod']] }, { metadata: [['note', undefined]] }] as Pick<RunFilter, 'tags'>[])
     expect(ids(await listRuns(own, { projectId: PROJECT, ...filter, order: 'newest', limit: 10 }))).toEqual([id])
 })
+
+/** Claims some of the runs, and moves about half of all to where chance has it. */
+async function livesOf(runs: readonly NewRun[]): Promise<void> {
+  const base = { owner: 'w1', actor: ACTOR, leaseSecs: 60, limit: 100, order: 'strict' } as const
+  for (const [turn, into] of (['executing', 'dequeued'] as const).entries())
+    await claimRuns(sql, { ...base, projectId: PROJECT, queues: ['default', 'often', 'rare'], turn, into })
+  const moves: RunMove[] = ['reschedule', 'complete', 'fail', 'pause', 'cancel']
+  const moved = await moveRuns(
+    sql,
+    runs.slice(0, 150).map(({ id }, n) => ({ runId: id, move: moves[n % 5]!, actor: ACTOR, dueInMs: 3_600_000 })),
+  )
+  expect(moved.filter(({ outcome }) => outcome === 'moved').length).toBeGreaterThan(20)
+}
 
 const labelsOf = (runId: string) =>
   sql`select label, key_label, created_at from run_labels where run_id = ${runId} order by label`

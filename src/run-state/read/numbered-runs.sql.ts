@@ -5,6 +5,7 @@ import type { RunState } from '#core/run.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
 import { besideRun, pageInOrder, type RunRow, readRunCounts, runColumns } from './read-runs.sql.ts'
+import { rangesOfStates } from './state-ranges.sql.ts'
 
 /** Runs in one of the states of `free` in which nobody is asked, and of `asked` in which somebody is. */
 export type Standing = { free: readonly RunState[]; asked: readonly RunState[] }
@@ -75,22 +76,27 @@ function ofStates(sql: Db, { projectId, standing, order, offset, limit }: Number
   const ranges = free.map((state) => {
     const unasked = asked.includes(state)
       ? sql``
-      : sql`and not exists (select from input_requests i where i.run_id = s.run_id and i.state = 'pending')`
-    return sql`
-      (
-        select created_at, id from (
-          select s.created_at, s.run_id as id from run_states s
-          where s.project_id = ${projectId} and s.state = ${state} ${unasked}
-        ) range ${reach}
-      )`
+      : sql`and not exists (select from input_requests i where i.run_id = s.id and i.state = 'pending')`
+    const parts = (rangesOfStates(sql, projectId, [state]) ?? [runsOf(sql, projectId)]).map(
+      (part) => sql`(
+        select created_at, id from (${part}) s
+        where (select state from run_states where run_id = s.id) = ${state} ${unasked} ${reach})`,
+    )
+    return sql`(select created_at, id from (${united(sql, parts)}) range ${reach})`
   })
   const apart = asked.filter((state) => !free.includes(state))
   if (apart.length > 0) {
     ranges.push(sql`(
       select created_at, id from (${askedRuns(sql, projectId)}) asked where state = any(${apart}::text[]) ${reach})`)
   }
-  return ranges.reduce((all, one) => sql`${all} union all ${one}`)
+  return united(sql, ranges)
 }
+
+const united = (sql: Db, parts: readonly Fragment[]): Fragment =>
+  parts.reduce((all, one) => sql`${all} union all ${one}`)
+
+const runsOf = (sql: Db, projectId: string): Fragment =>
+  sql`select created_at, id from runs where project_id = ${projectId}`
 
 const askedRuns = (sql: Db, projectId: string): Fragment => sql`
   select s.created_at, s.run_id as id, s.state

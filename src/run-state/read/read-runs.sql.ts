@@ -223,9 +223,7 @@ export const readOrphans = async (sql: Db, overStates: readonly string[], limit:
         from run_states p
         join runs r on r.parent_run_id = p.run_id and not r.detached
         join run_states s on s.run_id = r.id
-        where p.finished_at > now() - interval '15 minutes'
-          and p.state <> 'completed'
-          and p.state = any(${overStates as string[]}::text[])
+        where p.failed_at > now() - interval '15 minutes'
           and s.state <> all(${overStates as string[]}::text[])
         limit ${limit}
       )

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
+import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
 import { type Call, callerOf, httpYard, openNode, until } from '../../support/http-yard.ts'
 
@@ -336,7 +337,7 @@ test('the spend of a run is deleted with the run, and sums of old days are delet
   await call('DELETE', `/v1/runs/${run!.id}`)
   const sql = connect(url, { max: 1 })
   expect(await sql`select from spend_sums where kind = 'run'`).toHaveLength(1)
-  await sql`update run_states set finished_at = now() - interval '2 days' where run_id = ${run!.id}`
+  await ageRuns(sql, 2, [run!.id])
   expect(await deleteOldRuns(sql, 1, 10)).toBe(1)
   expect(await sql`select from spend_sums where kind = 'run'`).toHaveLength(0)
   await sql.end()

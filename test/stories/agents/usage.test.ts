@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { connect, type Sql } from '#postgres/sql.ts'
+import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
 import { type Call, callerOf, httpYard, openNode } from '../../support/http-yard.ts'
 
@@ -205,7 +206,7 @@ test('the sums of a run are deleted with it, and the hourly sums stay', async ()
   await book(call, run!, { prompt_tokens: 4 })
   await call('DELETE', `/v1/runs/${run!.id}`)
   const sql = connect(url, { max: 1 })
-  await sql`update run_states set finished_at = now() - interval '2 days' where run_id = ${run!.id}`
+  await ageRuns(sql, 2, [run!.id])
   expect(await deleteOldRuns(sql, 1, 10)).toBe(1)
   expect(await sql`select from run_usage_sums`).toHaveLength(0)
   await sql.end()

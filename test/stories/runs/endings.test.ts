@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Sql } from '#postgres/sql.ts'
 import { connect } from '#postgres/sql.ts'
+import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns, dropOldPayloads } from '#upkeep/retention.sql.ts'
 import { type Call, httpYard, until, untilState } from '../../support/http-yard.ts'
 import { expectTrueStories } from '../../support/story.ts'
@@ -119,7 +120,7 @@ test('retention deletes dead letters with the other runs, and keeps what a redri
   await addJob(call)
   const [id] = await bury(call, 1)
   const sql = sqlOf(url)
-  await sql`update run_states set finished_at = now() - interval '40 days'`
+  await ageRuns(sql, 40)
   expect(await dropOldPayloads(sql, 30, 10)).toBe(0)
   expect(await deleteOldRuns(sql, 90, 10)).toBe(0)
   expect(await deleteOldRuns(sql, 30, 10)).toBe(1)
@@ -144,7 +145,7 @@ test('an external run ends when nobody has reported on it for as long as the ope
   clearInterval(beating)
   await untilState(call, 'alive', ['timed_out'], 15_000)
   const sql = sqlOf(url)
-  await sql`update run_states set finished_at = now() - interval '2 days'`
+  await ageRuns(sql, 2)
   expect(await deleteOldRuns(sql, 1, 10)).toBe(2)
 })
 
@@ -167,7 +168,7 @@ test('a payload that retention has deleted is reported as gone, and one that was
   const bare = (await call('POST', '/v1/jobs/j/runs', {})).body.id
   for (const id of [old, bare]) await call('DELETE', `/v1/runs/${id}`)
   const sql = sqlOf(url)
-  await sql`update run_states set finished_at = now() - interval '40 days' where run_id = ${old}`
+  await ageRuns(sql, 40, [old])
   expect(await dropOldPayloads(sql, 30, 10)).toBe(1)
   const read = async (id: string) => (await call('GET', `/v1/runs/${id}?include=payload,result`)).body
   expect(await read(old)).toMatchObject({ payload: null, result: null, payload_gone: true })

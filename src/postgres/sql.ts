@@ -78,6 +78,9 @@ function sessionOn(line: Line, release: () => Promise<void>): Session {
 /** Writes statements and pieces of them, and never connects. */
 const write = postgres('postgres://nowhere', DRIVER)
 
+/** For pieces that are written before there is a connection to execute them on. */
+export const pen: Db = write
+
 type Tag = Pick<Sql, 'unsafe' | 'json' | 'array' | 'typed' | 'types'>
 
 /** The driver's template functions, with an executor of ours. */

@@ -1,7 +1,7 @@
 // How waits begin and end, as parts of the statements that move runs. See waits.ts for what reads them.
 import { OVER_STATES } from '#core/run.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db, Fragment } from '#postgres/sql.ts'
+import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 
 export type WaitKind = 'event' | 'child' | 'dependencies' | 'input'
 
@@ -29,7 +29,7 @@ export const newWaits = (sql: Db, rows: string): Fragment => sql`
     clock_timestamp() + (w->>'checkInMs')::float8 * interval '1 ms', clock_timestamp() + (w->>'timeoutMs')::float8 * interval '1 ms'
   from (select *, wait::jsonb as w from ${sql(rows)} where state = 'waiting' offset 0) begins`
 
-const over = (sql: Db) => sql`select run_id from moved where state = any(${OVER_STATES as string[]}::text[])`
+const over = (sql: Db) => sql`select run_id from moved where state in (${literals(sql, OVER_STATES)})`
 const wentOn = (sql: Db) => sql`select run_id from moved where state_before = 'waiting'`
 
 /** In moveRuns: the waits of the runs that went on, locked in the order of their runs, before any others. */
@@ -56,9 +56,9 @@ export const toldWaits = (sql: Db): Fragment => sql`
 /** In moveRuns: runs that are over, of jobs that others depend on. */
 export const targets = (sql: Db): Fragment => sql`
   select run_id, job_id, state, run_created_at from joined
-  where state = any(${OVER_STATES as string[]}::text[])
+  where state in (${literals(sql, OVER_STATES)})
     and job_id = any(array(select depends_on_job_id from job_dependencies
-      where depends_on_job_id = any(array(select job_id from joined where state = any(${OVER_STATES as string[]}::text[])))))`
+      where depends_on_job_id = any(array(select job_id from joined where state in (${literals(sql, OVER_STATES)})))))`
 
 /** In moveRuns, of `targets`: the latest of each job is remembered; the earlier trigger never takes its place. */
 export const rememberedEnds = (sql: Db): Fragment => sql`

@@ -1,0 +1,200 @@
+// The statement of moveRuns, told in this order: find and lock the runs, move them, put them where they now belong, end
+// and begin waits, take back questions, settle idempotency keys, keep bodies, count, and write the log.
+import { LISTED_STATES, namesItsEnd, OVER_STATES, RUN_MOVES, type RunState, statesIn } from '#core/run.ts'
+import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
+import { newId } from '#postgres/id.ts'
+import { jsonText } from '#postgres/json.ts'
+import { type Db, type Fragment, literals } from '#postgres/sql.ts'
+import { type Input, inputRows, statement } from '#postgres/statement.ts'
+import { expiringKeys, reclaimedKeys, releasedKeys } from './key-parts.sql.ts'
+import { deadlines, queued, released, unqueued } from './place-parts.sql.ts'
+import { canceledQuestions, deniedCalls } from './question-parts.sql.ts'
+import type { RunChange } from './run-change.sql.ts'
+import { calledJobs, endedWaits, lockedWaits, newWaits, rememberedEnds, targets, toldWaits } from './wait-parts.sql.ts'
+
+export const MOVE_INPUT = {
+  run_id: { type: 'uuid', of: (it) => it.runId },
+  event_id: { type: 'uuid', of: () => newId() },
+  from_states: { type: 'text', of: (it) => (it.from ?? RUN_MOVES[it.move].from).join() },
+  to_state: { type: 'text', of: (it) => RUN_MOVES[it.move].to },
+  type: { type: 'text', of: (it) => RUN_MOVES[it.move].event },
+  usual_state: { type: 'text', of: (it) => RUN_MOVES[it.move].from[0] },
+  attempt: { type: 'int', of: (it) => it.attempt },
+  token: { type: 'uuid', of: (it) => it.token },
+  actor_type: { type: 'text', of: (it) => it.actor.type },
+  actor_id: { type: 'text', of: (it) => it.actor.id },
+  causation_id: { type: 'uuid', of: (it) => it.causationId },
+  message: { type: 'text', of: (it) => it.message },
+  data: { type: 'text', of: (it) => jsonText(dataOf(it)) },
+  next_attempt: { type: 'int', of: (it) => it.nextAttempt },
+  due_in_ms: { type: 'float8', of: (it) => it.dueInMs },
+  scheduled_at: { type: 'timestamptz', of: (it) => it.scheduledAt?.toISOString() },
+  ttl_ms: { type: 'float8', of: (it) => it.ttlMs },
+  payload: { type: 'text', of: (it) => jsonText(it.payload) },
+  result: { type: 'text', of: (it) => jsonText(it.result) },
+  error: { type: 'text', of: (it) => it.error },
+  error_code: { type: 'text', of: (it) => it.errorCode },
+  trace: { type: 'text', of: (it) => jsonText(it.trace) },
+  only_expired: { type: 'int', of: (it) => (it.onlyExpired ? 1 : null) },
+  wait: { type: 'text', of: (it) => jsonText(it.wait) },
+  wait_id: { type: 'uuid', of: (it) => it.waitId },
+} satisfies Input<RunChange>
+
+const dataOf = ({ move, data }: RunChange): object | undefined =>
+  namesItsEnd(move) ? { ...data, state: RUN_MOVES[move].to } : data
+
+export type MovedRow = {
+  ord: number
+  moved_meanwhile: boolean
+  state_before: RunState
+  attempt_before: number
+  to_state: RunState
+  attempt_expected: number | null
+  stale: boolean
+  state: RunState | null
+  attempt: number | null
+  last_sequence: number | null
+  told: number
+}
+
+export const moveStatement = statement<MovedRow>(
+  (sql) => sql`
+    with input as materialized (select * from ${inputRows(sql, MOVE_INPUT)}),
+    seen as materialized (${seenRuns(sql)}),
+    found as materialized (${foundRuns(sql)}),
+    moved as materialized (${movedRuns(sql)}),
+    joined as materialized (${joinedRuns(sql)}),
+
+    unqueued as (${unqueued(sql)}),
+    queued as (${queued(sql)}),
+    released as (${released(sql)}),
+    deadlines as (${deadlines(sql)}),
+
+    locked_waits as materialized (${lockedWaits(sql)}),
+    ended_waits as (${endedWaits(sql)}),
+    new_waits as (${newWaits(sql, 'joined')}),
+    due_waits as (${toldWaits(sql)}),
+    targets as materialized (${targets(sql)}),
+    remembered_ends as (${rememberedEnds(sql)}),
+    called_jobs as (${calledJobs(sql)}),
+
+    canceled_questions as (${canceledQuestions(sql)}),
+    denied_calls as (${deniedCalls(sql)}),
+
+    released_keys as (${releasedKeys(sql, 'joined')}),
+    reclaimed_keys as (${reclaimedKeys(sql, 'joined')}),
+    expiring_keys as (${expiringKeys(sql, 'joined')}),
+
+    bodies as (${bodies(sql)}),
+    tallied as materialized (${tally(sql, 'joined')}),
+    counted as (${countMoves(sql, 'tallied')}),
+    counted_events as (${countRunEvents(sql, 'tallied')}),
+    logged as (${loggedMoves(sql)})
+    select
+      f.ord::int,
+      f.moved_meanwhile,
+      f.state_before,
+      f.attempt_before,
+      f.to_state,
+      f.attempt as attempt_expected,
+      f.token is not null and f.token is distinct from f.lease_token as stale,
+      m.state,
+      m.attempt,
+      m.last_sequence,
+      ((select count(*) from due_waits) + (select count(*) from called_jobs))::int as told
+    from found f left join moved m using (ord)`,
+)
+
+/** The runs as this statement sees them, before the lock: of `input`. */
+export const seenRuns = (sql: Db): Fragment => sql`
+  select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)`
+
+/** Locked in the order of their ids, so that two batches never wait for each other in a circle. Of `input` and `seen`. */
+export const foundRuns = (sql: Db): Fragment => sql`
+  select
+    i.*,
+    s.state as state_before,
+    s.attempt as attempt_before,
+    s.lease_token,
+    -- The lock gives the row as it is now, but the rest of this statement sees the queue and the leases as they
+    -- were when it began. If the run has moved in between, its place there would be missed: it is tried again.
+    s.last_sequence <> seen.last_sequence as moved_meanwhile
+  from input i join seen on seen.run_id = i.run_id join run_states s on s.run_id = i.run_id
+  order by s.run_id
+  for update of s`
+
+const movedRuns = (sql: Db): Fragment => {
+  const isOver = sql`f.to_state in (${literals(sql, OVER_STATES)})`
+  const isListed = sql`f.to_state in (${literals(sql, LISTED_STATES)})`
+  const forgetsError = sql`(f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted'))`
+  return sql`
+    update run_states s set
+      state = f.to_state,
+      listed_state = case when ${isListed} then f.to_state end,
+      state_since = clock_timestamp(),
+      attempt = coalesce(f.next_attempt, s.attempt),
+      last_sequence = s.last_sequence + 1,
+      -- A run that waits has no lease, and its attempt may still write: its token is the fence until it goes on.
+      lease_token = case when f.to_state in (${literals(sql, statesIn('lease', 'wait'))}) then s.lease_token end,
+      checkpoint_floor = case when f.type = 'run.restarted' then s.last_checkpoint else s.checkpoint_floor end,
+      scheduled_at = coalesce(f.scheduled_at, s.scheduled_at),
+      due_at = case when f.to_state = 'delayed'
+        then coalesce(f.scheduled_at, clock_timestamp() + f.due_in_ms * interval '1 ms') end,
+      expires_at = case when f.ttl_ms is null then s.expires_at
+        else coalesce(f.scheduled_at, clock_timestamp() + coalesce(f.due_in_ms, 0) * interval '1 ms')
+          + f.ttl_ms * interval '1 ms' end,
+      started_at = case when f.to_state = 'executing' then clock_timestamp()
+        when f.to_state in (${literals(sql, statesIn('queue'))}) then null else s.started_at end,
+      -- A dead letter that is dismissed finished when its last attempt did.
+      finished_at = case when ${isOver} then coalesce(s.finished_at, clock_timestamp()) end,
+      failed_at = case when ${isOver} and ${isListed} then coalesce(s.finished_at, clock_timestamp()) end,
+      error = case when f.error is not null then f.error when ${forgetsError} then null else s.error end,
+      error_code = case when f.error is not null then f.error_code when ${forgetsError} then null else s.error_code end
+    from found f
+    where s.run_id = f.run_id
+      and not f.moved_meanwhile
+      and f.state_before = any(string_to_array(f.from_states, ','))
+      and (f.attempt is null or f.attempt = f.attempt_before)
+      and (f.token is null or f.token = f.lease_token)
+      and (f.wait_id is null or exists (select from waits w where w.run_id = f.run_id and w.id = f.wait_id))
+      and (f.only_expired is null
+        or exists (select from leases l where l.run_id = f.run_id and l.expires_at <= clock_timestamp()))
+    returning
+      f.ord, f.run_id, f.state_before, f.attempt_before, f.event_id, f.type, f.actor_type, f.actor_id, f.causation_id,
+      f.message, f.data, f.payload, f.result, f.trace, f.usual_state, f.wait,
+      s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at`
+}
+
+/** What moved, with what is written about it elsewhere. Of `moved`. */
+const joinedRuns = (sql: Db): Fragment => sql`
+  select
+    m.ord, m.run_id, m.state_before, m.attempt_before, m.event_id, m.type, m.causation_id, m.message,
+    m.payload, m.result, m.trace, m.wait, m.state, m.attempt, m.last_sequence, m.due_at, m.expires_at,
+    m.actor_type,
+    -- A worker need not say who it is: its lease does.
+    case when m.actor_type = 'worker' then coalesce(m.actor_id, l.owner) else m.actor_id end as actor_id,
+    -- An event names the state before only where that is not the usual one: most say nothing, and cost nothing.
+    case when m.state_before = m.usual_state then m.data::jsonb
+      else coalesce(m.data::jsonb, '{}') || jsonb_build_object('from', m.state_before) end as data,
+    r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank,
+    r.correlation_id, r.agent_id, r.idempotency_key, r.timeout_secs,
+    date_trunc('milliseconds', clock_timestamp()) as occurred_at
+  from moved m join runs r on r.id = m.run_id
+  left join lateral (select owner from leases where leases.run_id = m.run_id offset 0) l on true`
+
+export const bodies = (sql: Db): Fragment => sql`
+  update run_bodies b set
+    payload = coalesce(j.payload::jsonb, b.payload),
+    result = coalesce(j.result::jsonb, b.result),
+    trace = coalesce(j.trace::jsonb, b.trace)
+  from joined j
+  where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)`
+
+export const loggedMoves = (sql: Db): Fragment => sql`
+  insert into events (
+    id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id,
+    run_id, run_ref, sequence, attempt, agent_id, message, data)
+  select
+    event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id,
+    run_id, client_id, last_sequence, attempt_before, agent_id, message, data
+  from joined`

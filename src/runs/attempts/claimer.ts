@@ -50,6 +50,8 @@ export function makeClaimer(
   const after = new Map<string, Lane | undefined>()
   /** Jobs with a concurrency limit whose runs were seen waiting. */
   const limited = new Map<string, readonly string[]>()
+  /** Places in which the latest claim found one lane at most, without a limit. */
+  const simple = new Map<string, boolean>()
 
   async function claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const place = `${request.projectId} ${request.queues.join()}`
@@ -83,7 +85,8 @@ export function makeClaimer(
     const first = known.length > 0 && turn % 2 === 0 ? await claimLimitedRuns(ctx.sql, asked, known) : undefined
     const left = asked.limit - (first?.runs.length ?? 0)
     if (left === 0) return { runs: first!.runs, contended: false, withheld: false }
-    const free = await claimRuns(ctx.sql, { ...asked, limit: left })
+    const free = await claimRuns(ctx.sql, { ...asked, limit: left, isSimple: simple.get(place) ?? true })
+    simple.set(place, free.isSimple)
     after.set(place, free.after)
     limited.set(place, free.limitedJobs)
     const runs = (first?.runs ?? []).concat(free.runs)

@@ -171,6 +171,14 @@ export async function countPending(sql: Db, runId: string): Promise<number> {
   return row!.n
 }
 
+export async function countPendingOfProject(sql: Db, projectId: string): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from input_requests
+    where project_id = ${projectId}
+      and state = 'pending'`
+  return row!.n
+}
+
 /** All requests of some runs, oldest first. */
 export const readInputsOfRuns = async (sql: Db, runIds: readonly string[]): Promise<InputRow[]> => [
   ...(await sql<InputRow[]>`

@@ -2,6 +2,7 @@
 // the progress are committed together.
 import type { Actor, ActorType } from '#core/event.ts'
 import type { OperationKind, OperationProblem, OperationState } from '#core/operation.ts'
+import { actorName } from '#log/actor-name.sql.ts'
 import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { RunConditions } from '#run-state/read/count-runs.sql.ts'
@@ -17,6 +18,7 @@ export type OperationRow = {
   reason: string | null
   actorType: ActorType
   actorId: string | null
+  actorName: string | null
   state: OperationState
   matched: number
   done: number
@@ -44,6 +46,7 @@ const columns = (sql: Db) => sql`
   reason,
   actor_type as "actorType",
   actor_id as "actorId",
+  ${actorName(sql, 'actor')} as "actorName",
   state,
   matched,
   done,

@@ -114,6 +114,7 @@ export const Actor = Type.Object(
   {
     type: oneOf(ACTOR_TYPES, 'Kind of actor.'),
     id: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
+    name: optional(nullable(Type.String(), 'Name of the user or key, as it is now; null for all other actors.')),
   },
   { title: 'Actor' },
 )

@@ -88,6 +88,7 @@ export const Event = Type.Object(
     recorded_at: time('When it was written to the log.'),
     actor_type: nullable(ACTOR_TYPE, 'Kind of actor that caused the event; null for a delta.'),
     actor_id: nullableText('Id of the actor; null when Runyard itself acted.'),
+    actor_name: nullableText('Name of the user who acted, as it is now; null for all other actors.'),
     resource_type: nullableText('Type of the resource it is about.'),
     resource_id: nullableText('Id of the resource it is about.'),
     correlation_id: nullableText('Id of the causal chain; null for a delta.'),

@@ -1,6 +1,21 @@
 // Jobs: create, list, get, update, delete, pause and resume.
 import { Type } from 'typebox'
-import { body, flag, JOB, JobPath, keyValues, listOf, optional, paging, query, text, withDefault } from './common.ts'
+import {
+  body,
+  flag,
+  JOB,
+  JobPath,
+  keyValues,
+  listOf,
+  nullable,
+  optional,
+  paging,
+  query,
+  text,
+  time,
+  whole,
+  withDefault,
+} from './common.ts'
 import { EXECUTION, JOB_VERSION, Job, JobInput, JobPatch, JobVersion } from './job.ts'
 import { route } from './route.ts'
 
@@ -106,6 +121,29 @@ export const resumeJob = route({
   body: body({}),
   bodyOptional: true,
   replies: { 200: Job },
+  refusals: ['job_not_found'],
+})
+
+export const getSchedule = route({
+  method: 'GET',
+  path: '/v1/jobs/:job/schedule',
+  needs: 'jobs:read',
+  tag,
+  name: 'getSchedule',
+  summary: 'Get the next times at which the schedule of a job fires.',
+  params: JobPath,
+  query: query({ count: withDefault(whole(1, 100, 'How many times to return.'), 10) }),
+  replies: {
+    200: Type.Object(
+      {
+        cron: nullable(Type.String(), 'Cron expression of the job; null if it has none.'),
+        timezone: Type.String({ description: 'Time zone in which the expression is read.' }),
+        fires: flag('False while the job is disabled or has no schedule, so that no run is triggered.'),
+        next: Type.Array(time('A time.'), { description: 'The next times, earliest first.' }),
+      },
+      { title: 'Schedule' },
+    ),
+  },
   refusals: ['job_not_found'],
 })
 

@@ -94,6 +94,7 @@ export const getStats = route({
           },
           { description: 'Runs by state.', title: 'RunCounts' },
         ),
+        pending_input_requests: whole(0, COUNT_MAX, 'Questions and approvals that wait for a person.'),
         queues: Type.Array(
           Type.Object({
             queue: Type.String({

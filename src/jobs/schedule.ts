@@ -24,6 +24,13 @@ export function cronProblem(
 export const nextTick = (expression: string, timezone: string, after: Date): Date | undefined =>
   scheduleOf(expression, timezone).nextRun(after) ?? undefined
 
+/** The next `count` ticks after `after`. */
+export const nextTicks = (
+  expression: string,
+  timezone: string,
+  { after, count }: { after: Date; count: number },
+): Date[] => scheduleOf(expression, timezone).nextRuns(count, after)
+
 const SCHEDULES_MAX = 5_000
 const schedules = new LRUCache<string, Cron>({ max: SCHEDULES_MAX })
 

@@ -1,5 +1,6 @@
 // An event as it is read from the log: the columns, in one place, and how a page of them is bounded.
 import type { Db } from '#postgres/sql.ts'
+import { userName } from './actor-name.sql.ts'
 
 export type LogEvent = {
   position: number
@@ -10,6 +11,8 @@ export type LogEvent = {
   recordedAt: Date
   actorType: string
   actorId: string | null
+  /** Of a person, as they are called now. */
+  actorName: string | null
   /** 'run' and the run's public id for an event that is about its run. */
   resourceType: string | null
   resourceId: string | null
@@ -55,13 +58,13 @@ export const eventColumns = (sql: Db) => sql`
   case when resource_type is not null then resource_id else coalesce(run_ref, run_id::text) end as "resourceId",
   correlation_id as "correlationId", causation_id as "causationId", coalesce(run_ref, run_id::text) as "runId", run_id as "runUuid",
   sequence, attempt, step, tool, agent_id as "agentId", req_id as "reqId", lease_id as "leaseId", level, status, message,
-  duration_ms as "durationMs", data`
+  duration_ms as "durationMs", data, ${userName(sql)} as "actorName"`
 
 /** In the order of `eventColumns`. A delta has no column for its run's public id, which is looked up once, if ever. */
 export const deltaColumns = (sql: Db, runId: string) => sql`
   null::bigint, null::uuid, project_id, type, recorded_at, recorded_at, null, null, null, null, null, null::uuid,
   (select coalesce(client_id, id::text) from runs where id = ${runId}::uuid), run_id, sequence, attempt,
-  null, null, null, null, null, level, null, message, null::float8, data`
+  null, null, null, null, null, level, null, message, null::float8, data, null`
 
 /** A page of rows holds this much data, or one row. */
 export const PAGE_BYTES_MAX = 1_048_576

@@ -39,6 +39,11 @@ export async function findEvent(sql: Db, projectId: string, id: string): Promise
 export async function findChain(sql: Db, projectId: string, word: string): Promise<string> {
   const id = normalizeId(word)
   if (id === word) return word
+  return (await hasChain(sql, projectId, word)) ? word : id
+}
+
+/** Whether anything of the project belongs to this chain. */
+export async function hasChain(sql: Db, projectId: string, word: string): Promise<boolean> {
   const [row] = await sql<{ known: boolean }[]>`
     select exists (select from runs where project_id = ${projectId} and correlation_id = ${word})
       or exists (
@@ -47,7 +52,7 @@ export async function findChain(sql: Db, projectId: string, word: string): Promi
           and correlation_id = ${word}
           and run_id is null
       ) as known`
-  return row!.known ? word : id
+  return row!.known
 }
 
 /** An append may wait as long; what is farther away is not looked for by those who write. */

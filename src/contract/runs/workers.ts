@@ -226,3 +226,43 @@ export const settleRuns = route({
   itemBytesMax: 1024 * 1024,
   replies: { 200: SettleResults },
 })
+
+export const listWorkers = route({
+  method: 'GET',
+  path: '/v1/workers',
+  needs: 'runs:read',
+  tag,
+  name: 'listWorkers',
+  summary: 'List the workers and nodes that execute runs now, and the queues that workers claim from.',
+  replies: {
+    200: Type.Object(
+      {
+        data: Type.Array(
+          Type.Object({
+            id: Type.String({ description: 'Name of the worker; of a node, its own name.' }),
+            kind: oneOf(['worker', 'node'], 'node: Runyard itself, which calls HTTP endpoints.'),
+            queues: Type.Array(Type.String(), { description: 'Queues of the runs that it executes.' }),
+            held: whole(0, INT_MAX, 'Number of runs that it executes.'),
+            run_ids: Type.Array(Type.String(), {
+              description: 'Internal ids of the runs, longest running first; 10 at most.',
+            }),
+            oldest_claim_at: time('When it claimed the first of them.'),
+            seen_at: time('When its last heartbeat came.'),
+          }),
+          {
+            description:
+              'Those that hold leases, most leases first; 500 at most. A worker that waits for runs holds none.',
+          },
+        ),
+        queues: Type.Array(
+          Type.Object({
+            queue: Type.String({ description: 'Name of the queue.' }),
+            last_claim_at: time('When a worker last asked for runs of it.'),
+          }),
+          { description: 'Queues that workers asked for runs within the last day, latest first; 500 at most.' },
+        ),
+      },
+      { title: 'WorkerList' },
+    ),
+  },
+})

@@ -57,7 +57,7 @@ const operationWire = (row: OperationRow) => ({
   filter: row.filter,
   max_runs: row.maxRuns,
   reason: row.reason,
-  created_by: { type: row.actorType, id: row.actorId },
+  created_by: { type: row.actorType, id: row.actorId, name: row.actorName },
   expected: row.expected,
   matched: row.matched,
   done: row.done,

@@ -8,6 +8,7 @@ import type { JobDefinition } from '#core/job.ts'
 import { createJob, pauseJob, resumeJob, updateJob } from '#jobs/change-jobs.ts'
 import { findJobVersion, type JobRow, type JobVersionRow, listJobs, listJobVersions } from '#jobs/jobs.sql.ts'
 import { requireJob } from '#jobs/require-job.ts'
+import { nextTicks } from '#jobs/schedule.ts'
 import { removeJob } from '#runs/control/remove-job.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
@@ -64,6 +65,12 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.resumeJob, async ({ job }, { projectId, actor }) =>
     jobWire(await resumeJob(ctx, { projectId, actor, job })),
   )
+  implement(app, contract.getSchedule, async ({ job, count }, { projectId }) => {
+    const { definition } = await requireJob(ctx, projectId, job)
+    const { cron, timezone, enabled } = definition
+    const next = cron === null ? [] : nextTicks(cron, timezone, { after: new Date(ctx.nowMs()), count })
+    return { cron, timezone, fires: cron !== null && enabled, next: next.map((tick) => tick.toISOString()) }
+  })
   implement(app, contract.listJobVersions, async ({ job, cursor, limit }, { projectId }) => {
     const found = await requireJob(ctx, projectId, job)
     const before = decodeCursor('versions', cursor, [INT])

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { countPendingOfProject } from '#agents/input-requests.sql.ts'
 import * as contract from '#contract/operations.ts'
 import { RUN_STATES, type RunState } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
@@ -30,9 +31,10 @@ export function operationsRoutes(app: FastifyInstance, { sql, nowMs, metrics, ch
   })
   implement(app, contract.getMetrics, () => metrics.text())
   implement(app, contract.getStats, async (_, { projectId }) => {
-    const [counts, ages] = await Promise.all([
+    const [counts, ages, pending] = await Promise.all([
       readRunCounts(sql, projectId),
       readOldestDue(sql, { projectId, lanesMax: LANES_MAX }),
+      countPendingOfProject(sql, projectId),
     ])
     const runs = Object.fromEntries(RUN_STATES.map((state) => [state, 0])) as Record<RunState, number>
     const queues = new Map<string, Partial<Record<RunState, number>>>()
@@ -45,6 +47,7 @@ export function operationsRoutes(app: FastifyInstance, { sql, nowMs, metrics, ch
     return {
       as_of: new Date(nowMs()).toISOString(),
       runs,
+      pending_input_requests: pending,
       queues: [...queues].map(([queue, of]) => ({
         queue,
         queued: of.queued ?? 0,

@@ -5,6 +5,7 @@ import * as contract from '#contract/runs/workers.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import type { RunState } from '#core/run.ts'
+import { listClaimedQueues, listWorkers } from '#insight/workers.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import { readOwnRuns } from '#run-state/read/read-runs.sql.ts'
@@ -17,14 +18,29 @@ import { implement } from '../implement.ts'
 import type { Checked } from '../input/items.ts'
 import { itemProblem, itemProblemOf } from '../problems.ts'
 import { claimedWire } from '../wire/claimed-wire.ts'
+import { toWire } from '../wire/words.ts'
 import { errorText } from './attempts.ts'
 
 export type WorkerParts = { claimer: Claimer; tokens: RunTokens; stopping: AbortSignal }
 
 /** Common proxies give up on a response after 60 s, and a poll that they cut off looks like a node that is gone. */
 const WAIT_MS_MAX = 50_000
+const LISTED_MAX = 500
 
 export function workerRoutes(app: FastifyInstance, ctx: Ctx, { claimer, tokens, stopping }: WorkerParts): void {
+  implement(app, contract.listWorkers, async (_, { projectId }) => {
+    const [workers, queues] = await Promise.all([
+      listWorkers(ctx.reads, projectId, LISTED_MAX),
+      listClaimedQueues(ctx.reads, projectId, LISTED_MAX),
+    ])
+    return {
+      data: workers.map(({ isNode, ...row }) => ({
+        ...toWire(row),
+        kind: isNode ? ('node' as const) : ('worker' as const),
+      })),
+      queues: queues.map(({ queue, askedAt }) => ({ queue, last_claim_at: askedAt.toISOString() })),
+    }
+  })
   implement(app, contract.claimRuns, async (asked, { projectId }, request) => {
     const { worker_id: owner, queues, limit, wait_secs, lease_secs: leaseSecs, buffer } = asked
     const actor: Actor = { type: 'worker', id: owner }

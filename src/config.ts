@@ -5,6 +5,8 @@ import { parseAllowList } from '#access/egress/allow-list.ts'
 import type { Egress } from '#access/egress/egress.ts'
 import type { PeopleSettings } from '#access/people/settings.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
+import type { OidcSettings } from '#http/session/oidc.ts'
+import { networksOf, oidcOf, originsOf, publicAddressOf } from './config-people.ts'
 
 export type Config = Readonly<{
   port: number
@@ -32,6 +34,12 @@ export type Config = Readonly<{
   /** Where people reach this server; no origin: under whatever host they call. */
   address: Readonly<{ origin: string | undefined; basePath: string }>
   people: PeopleSettings
+  /** Set when people sign in with an identity provider. */
+  oidc: OidcSettings | undefined
+  /** Origins whose pages may call with a key. */
+  corsOrigins: ReadonlySet<string>
+  /** Proxies whose word about a client's address counts. */
+  trustedProxies: readonly string[]
   /** Where metrics are served without a key; undefined: to this machine, and to keys. */
   metricsAddress: Readonly<{ host: string; port: number }> | undefined
   drainMs: number
@@ -87,6 +95,27 @@ export const SETTINGS = {
   ],
   RUNYARD_SESSION_IDLE_HOURS: ['24', 'hours without use after which a session of the console ends'],
   RUNYARD_SESSION_HOURS: ['336', 'hours after which a session of the console ends in any case'],
+  RUNYARD_OIDC_ISSUER: [
+    '',
+    'identity provider for people (OpenID Connect), e.g. https://login.example.com; needs RUNYARD_PUBLIC_URL',
+  ],
+  RUNYARD_OIDC_CLIENT_ID: ['', 'client id that the identity provider gave to Runyard'],
+  RUNYARD_OIDC_CLIENT_SECRET: ['', 'its secret; empty for a public client'],
+  RUNYARD_OIDC_SCOPES: ['openid email profile', 'scopes to ask the identity provider for'],
+  RUNYARD_OIDC_DOMAINS: ['', 'domains of e-mail addresses that may sign in, e.g. example.com; empty: all'],
+  RUNYARD_OIDC_GROUPS_CLAIM: ['groups', 'claim that lists the groups of a person'],
+  RUNYARD_OIDC_ROLES: [
+    '',
+    'what groups may do, e.g. *=viewer@default,oncall=operator@default,platform=owner; empty: only invited people come in',
+  ],
+  RUNYARD_CORS_ORIGINS: [
+    '',
+    'origins whose pages may call the API with a key (CORS), e.g. https://app.example.com,https://b.example.com; `*`: all',
+  ],
+  RUNYARD_TRUSTED_PROXIES: [
+    '',
+    'addresses and networks of proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8; limits on sign-in go by it',
+  ],
   RUNYARD_METRICS_ADDRESS: [
     '',
     'separate address (host:port) that serves `/metrics` without a key; empty: served on PORT, to this machine and to keys with the scope `projects`',
@@ -139,6 +168,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     .map((role) => role.trim())
   const unknown = roles.find((role) => !ROLES.includes(role as Role))
   if (unknown !== undefined) throw new Error(`RUNYARD_ROLES must be of ${ROLES.join(', ')}; "${unknown}" is not`)
+  const address = publicAddressOf(text('RUNYARD_PUBLIC_URL'))
   return Object.freeze({
     port: whole('PORT', 0, 65_535),
     host: hostOf('HOST', text('HOST')),
@@ -162,11 +192,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     externalSilenceSecs: whole('RUNYARD_EXTERNAL_SILENCE_SECS', 0, 31_536_000) || null,
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     metricsAddress: addressOf('RUNYARD_METRICS_ADDRESS', text('RUNYARD_METRICS_ADDRESS')),
-    address: publicAddressOf(text('RUNYARD_PUBLIC_URL')),
+    address,
+    oidc: oidcOf(text, address.origin),
     people: Object.freeze({
-      idleSecs: whole('RUNYARD_SESSION_IDLE_HOURS', 1, 8_760) * HOUR_SECS,
-      sessionSecs: whole('RUNYARD_SESSION_HOURS', 1, 8_760) * HOUR_SECS,
+      idleSecs: whole('RUNYARD_SESSION_IDLE_HOURS', 1, 8_760) * 3_600,
+      sessionSecs: whole('RUNYARD_SESSION_HOURS', 1, 8_760) * 3_600,
     }),
+    corsOrigins: originsOf(text('RUNYARD_CORS_ORIGINS')),
+    trustedProxies: Object.freeze(networksOf(text('RUNYARD_TRUSTED_PROXIES'))),
     rateLimitPerMinute: whole('RUNYARD_RATE_LIMIT', 1, 1_000_000_000),
     drainMs: whole('RUNYARD_DRAIN_MS', 0, 600_000),
     shutdownGraceMs: whole('RUNYARD_SHUTDOWN_GRACE_MS', 0, 600_000),
@@ -188,19 +221,6 @@ function egressFrom(mode: 'public' | 'any' | '', { allow, demo }: { allow: strin
   } catch (error) {
     throw new Error(`RUNYARD_EGRESS_ALLOW ${(error as Error).message}`, { cause: error })
   }
-}
-
-const HOUR_SECS = 3_600
-
-/** An http or https address; a path in it is the base path. */
-function publicAddressOf(text: string): { origin: string | undefined; basePath: string } {
-  if (text === '') return Object.freeze({ origin: undefined, basePath: '' })
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
-    throw new Error(
-      `RUNYARD_PUBLIC_URL must be an http or https address, e.g. https://runyard.example.com, not "${text}"`,
-    )
-  return Object.freeze({ origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') })
 }
 
 /** A key that is easily guessed would open everything. */

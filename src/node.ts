@@ -26,6 +26,7 @@ import { serveMetrics } from '#http/metrics-server.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
+import { oidcClient } from '#http/session/oidc.ts'
 import { traceRequests } from '#http/trace-requests.ts'
 import { goLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
@@ -164,12 +165,16 @@ async function openNode(
       ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis, writes })),
     ],
     address: config.address,
+    oidc: config.oidc && oidcClient(config.oidc),
     api: config.roles.has('api'),
   }
   const app = buildServer({
     log,
     isDraining: () => draining,
+    corsOrigins: config.corsOrigins,
+    trustedProxies: config.trustedProxies,
     authenticate: authenticator.authenticate,
+    follow: authenticator.follow,
     fence: (caller) => requireHeld(ctx, caller),
     ...(config.metricsAddress ? {} : { isLocal }),
     rateLimit: (caller) => limiter.take(nameOf(caller), perMinuteOf(caller, config)),

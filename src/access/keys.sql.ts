@@ -206,6 +206,11 @@ export async function findProject(sql: Db, id: string): Promise<ProjectRow | und
   return row
 }
 
+export const projectExists = async (sql: Db, id: string): Promise<boolean> => {
+  const rows = await sql`select from projects where id = ${id}`
+  return rows.length > 0
+}
+
 export const listProjects = async (
   sql: Db,
   page: { after?: string | undefined; limit: number },

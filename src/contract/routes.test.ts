@@ -105,6 +105,7 @@ test('only health checks, the OpenAPI document and signing in need no credential
     'getLive',
     'getOpenapi',
     'getReady',
+    'getSignIn',
     'signIn',
   ])
 })

@@ -6,6 +6,7 @@ import * as chains from './chains.ts'
 import * as dependencies from './dependencies.ts'
 import * as events from './events.ts'
 import * as files from './files.ts'
+import * as find from './find.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
 import * as operations from './operations.ts'
@@ -58,6 +59,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   sessions,
   users,
   operations,
+  find,
 ]
 
 export const ROUTES: readonly Route[] = RESOURCES.flatMap((resource) => Object.values(resource).filter(isRoute))

@@ -32,6 +32,7 @@ const REFUSALS = {
     it.origin === null
       ? 'A call with a session cookie that changes something must have the header Origin.'
       : `Calls from ${it.origin} are not allowed to change anything here.`,
+  not_admitted: (it: { reason: string }) => it.reason,
   link_over: (_: object) => 'This link has expired, or was used already; ask for a new one.',
   email_taken: (_: object) =>
     'Somebody with this e-mail address has an account already: sign in with it, then accept the invitation.',

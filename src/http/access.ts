@@ -5,6 +5,7 @@ import { refuse } from '#core/error.ts'
 import { holdsScope } from '#core/scopes.ts'
 import { normalizeId } from '#postgres/id.ts'
 import type { Caller, RunCaller } from './caller.ts'
+import type { OpenStreams } from './session/open-streams.ts'
 
 /** Throws the refusal `unauthorized` when the request has no valid credential. */
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
@@ -20,11 +21,13 @@ export type AccessOptions = {
   authenticate: Authenticate
   fence: FenceAttempt
   rateLimit?: RateLimit
+  /** Watches a stream for as long as it is open. */
+  follow?: OpenStreams['follow']
   /** Which callers need no key on routes open to local callers; none by default. */
   isLocal?: (request: FastifyRequest) => boolean
 }
 
-export function checkAccess({ authenticate, fence, rateLimit, isLocal }: AccessOptions) {
+export function checkAccess({ authenticate, fence, rateLimit, follow, isLocal }: AccessOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const route = request.routeOptions.config?.route
     // Paths outside the contract bring their own checks: dialects, the documents, unknown paths.
@@ -35,6 +38,7 @@ export function checkAccess({ authenticate, fence, rateLimit, isLocal }: AccessO
     if (rateLimit) showStanding(reply, await rateLimit(caller, route))
     admit(caller, route, request.params as Record<string, string>)
     if (caller.kind === 'run') await fence(caller)
+    if (route.stream || route.streamsToo) follow?.(caller, route.needs, reply.raw)
   }
 }
 

@@ -11,6 +11,7 @@ import { Refusal, refuse } from '#core/error.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { Caller, KeyCaller } from './caller.ts'
 import { cookieValue, hasSessionCookie, sessionCookieOf } from './session/cookie.ts'
+import { type OpenStreams, watchOpenStreams } from './session/open-streams.ts'
 import { checkOrigin, isOverHttps, type PublicAddress } from './session/origin.ts'
 import { makeSessionCallers } from './session/session-callers.ts'
 
@@ -24,7 +25,9 @@ export type KnownKey = KeyCaller & { rateLimitPerMinute: number | null }
 
 export type Authenticator = {
   authenticate: (request: FastifyRequest) => Promise<Caller>
+  /** Keys, sessions or roles have changed. */
   forget: () => void
+  follow: OpenStreams['follow']
   close: () => Promise<void>
 }
 
@@ -33,6 +36,7 @@ type Parts = { sql: Sql; tokens: RunTokens; address: PublicAddress; idleSecs: nu
 export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Authenticator {
   const known = new LRUCache<string, KnownKey>({ max: REMEMBERED_MAX })
   const sessions = makeSessionCallers(sql, { idleSecs })
+  const streams = watchOpenStreams(sql, { idleSecs })
   const holdBack = holdBackWrongKeys()
   const used = new Set<string>()
   const touch = async () => {
@@ -41,6 +45,8 @@ export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Au
     // Only for display: a failure is retried at the next use.
     if (ids.length > 0) await touchKeys(sql, ids).catch(() => {})
     await sessions.touch().catch(() => {})
+    // What ends by itself rings nobody.
+    await streams.recheck()
   }
   const timer = setInterval(touch, TOUCH_EVERY_MS).unref()
 
@@ -104,7 +110,9 @@ export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Au
     forget() {
       known.clear()
       sessions.forget()
+      void streams.recheck()
     },
+    follow: streams.follow,
     async close() {
       clearInterval(timer)
       await touch()

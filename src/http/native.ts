@@ -19,9 +19,11 @@ import { debugRoutes } from './routes/debug.ts'
 import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventCountRoutes, eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
+import { findRoutes } from './routes/find.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
+import { oidcRoutes } from './routes/people/oidc.ts'
 import { sessionRoutes } from './routes/people/sessions.ts'
 import { userRoutes } from './routes/people/users.ts'
 import { presetRoutes } from './routes/presets.ts'
@@ -33,6 +35,7 @@ import { streamRoutes } from './routes/streams.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { waitRoutes } from './routes/waits.ts'
 import { workerRoutes } from './routes/workers.ts'
+import type { Oidc } from './session/oidc.ts'
 import type { PublicAddress } from './session/origin.ts'
 
 export type NativeParts = {
@@ -44,12 +47,13 @@ export type NativeParts = {
   stopping: AbortSignal
   checks: () => Promise<Check[]>
   address: PublicAddress
+  oidc: Oidc | undefined
   /** False on a node that serves health and metrics only. */
   api: boolean
 }
 
 export const nativeRoutes =
-  ({ ctx, claimer, tokens, live, metrics, stopping, checks, address, api }: NativeParts) =>
+  ({ ctx, claimer, tokens, live, metrics, stopping, checks, address, oidc, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     watchRequests(app, metrics)
     operationsRoutes(app, { ...ctx, metrics, checks })
@@ -73,6 +77,7 @@ export const nativeRoutes =
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     inputRoutes(app, ctx)
     fileRoutes(app, ctx)
+    findRoutes(app, ctx)
     agentRoutes(app, ctx)
     authorizationRoutes(app, ctx)
     spendRoutes(app, ctx)
@@ -82,7 +87,8 @@ export const nativeRoutes =
     sealRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
-    sessionRoutes(app, ctx, address)
+    sessionRoutes(app, ctx, { address, oidc })
+    if (oidc) oidcRoutes(app, ctx, { address, oidc })
     userRoutes(app, ctx, address)
     docsRoutes(app)
     consoleRoutes(app)

@@ -13,6 +13,7 @@ export const STATUS = {
   wrong_origin: 403,
   plan_feature_missing: 403,
   plan_limit_reached: 403,
+  not_admitted: 403,
   route_not_found: 404,
   project_not_found: 404,
   key_not_found: 404,

@@ -11,6 +11,7 @@ import Fastify, {
 } from 'fastify'
 import { refuse } from '#core/error.ts'
 import { type AccessOptions, checkAccess } from './access.ts'
+import { allowOrigins } from './cors.ts'
 import { BODY_BYTES_MAX, readBodies } from './input/body.ts'
 import { answerBrokenRequest } from './input/broken-request.ts'
 import { compileValidator } from './input/validation.ts'
@@ -31,6 +32,10 @@ export type ServerOptions = AccessOptions & {
   /** Each mounts a part of the API. */
   routes: readonly ((app: FastifyInstance) => void)[]
   bodyBytesMax?: number
+  /** Proxies whose X-Forwarded-For is believed. */
+  trustedProxies?: readonly string[]
+  /** Origins whose pages may call, besides our own. */
+  corsOrigins?: ReadonlySet<string>
   /** The node will close soon: responses ask clients to reconnect, which leads them to another node. */
   isDraining?: () => boolean
 }
@@ -58,6 +63,8 @@ export function buildServer({
   log,
   routes,
   bodyBytesMax = BODY_BYTES_MAX,
+  corsOrigins = new Set(),
+  trustedProxies = [],
   isDraining = () => false,
   ...access
 }: ServerOptions): FastifyInstance {
@@ -72,6 +79,7 @@ export function buildServer({
     requestIdHeader: false,
     genReqId: requestId,
     bodyLimit: bodyBytesMax,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     requestTimeout: BOUNDS.requestTimeout,
     connectionTimeout: BOUNDS.connectionTimeout,
     keepAliveTimeout: BOUNDS.keepAliveTimeout,
@@ -101,6 +109,7 @@ export function buildServer({
     closing = true
     sweepConnections(app, idle)
   })
+  allowOrigins(app, corsOrigins)
   const check = checkAccess(access)
   app.addHook('onRequest', async (request, reply) => {
     guarded(request, reply)

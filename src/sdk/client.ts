@@ -8,6 +8,7 @@ import * as dependencies from '#contract/dependencies.ts'
 import type { Event } from '#contract/event.ts'
 import * as events from '#contract/events.ts'
 import * as files from '#contract/files.ts'
+import * as find from '#contract/find.ts'
 import * as inputs from '#contract/inputs.ts'
 import * as jobs from '#contract/jobs.ts'
 import * as operations from '#contract/operations.ts'
@@ -71,6 +72,7 @@ const CONTRACT = {
   ...sessions,
   ...users,
   ...operations,
+  ...find,
 }
 type Contract = typeof CONTRACT
 

@@ -13,7 +13,7 @@ import type * as debug from '#contract/runs/debug.ts'
 import type * as records from '#contract/runs/records.ts'
 import type * as controls from '#contract/runs/run-controls.ts'
 import type * as runs from '#contract/runs/runs.ts'
-import type * as state from '#contract/runs/state.ts'
+import type * as values from '#contract/runs/values.ts'
 import type * as waits from '#contract/runs/waits.ts'
 import type * as seals from '#contract/seals.ts'
 import type * as usage from '#contract/usage.ts'
@@ -30,7 +30,7 @@ export const listAttempts = call<typeof debug.listAttempts>('GET', '/v1/runs/:ru
 export const listCheckpoints = call<typeof records.listCheckpoints>('GET', '/v1/runs/:run_id/checkpoints')
 export const getCheckpoint = call<typeof records.getCheckpoint>('GET', '/v1/runs/:run_id/checkpoints/:number')
 export const listOutputs = call<typeof records.listOutputs>('GET', '/v1/runs/:run_id/outputs')
-export const listState = call<typeof state.listState>('GET', '/v1/runs/:run_id/state')
+export const listState = call<typeof values.listState>('GET', '/v1/runs/:run_id/state')
 export const listUsage = call<typeof usage.listUsage>('GET', '/v1/runs/:run_id/usage')
 export const listRunEvents = call<typeof events.listRunEvents>('GET', '/v1/runs/:run_id/events')
 

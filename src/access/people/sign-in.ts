@@ -10,14 +10,12 @@ import { hashKey } from '../api-keys.ts'
 import { findValidKey } from '../keys.sql.ts'
 import { normalizeEmail } from './email.ts'
 import { type LinkRow, lockLink, useLink } from './links.sql.ts'
+import { begin, type Device, openFor, openSession } from './open-session.ts'
 import { isPassword } from './passwords.ts'
-import { insertSession } from './sessions.sql.ts'
-import { peopleSettings } from './settings.ts'
 import { countSignIn } from './sign-in-limits.ts'
-import { hashToken, newSessionToken } from './tokens.ts'
+import { hashToken } from './tokens.ts'
 import {
   findAccount,
-  findHome,
   findPassword,
   insertUser,
   listOwners,
@@ -26,9 +24,6 @@ import {
   setRole,
   type UserRow,
 } from './users.sql.ts'
-
-/** Where somebody signs in from. */
-export type Device = { address: string; userAgent: string | null; isSecure: boolean }
 
 /** All answer the secret of the new session. */
 export async function signInWithPassword(
@@ -75,7 +70,7 @@ export async function signInWithKey(ctx: Ctx, key: string, device: Device): Prom
   const row = await findValidKey(ctx.sql, hashKey(key))
   if (!row) throw refuse('unauthorized', { reason: 'The API key is unknown, expired or revoked.' })
   const token = await begin(ctx, (tx) =>
-    open(ctx, tx, {
+    openSession(ctx, tx, {
       userId: null,
       keyId: row.id,
       projectId: row.projectId,
@@ -123,49 +118,4 @@ async function makeOwner(tx: Db): Promise<UserRow | undefined> {
   const owners = await listOwners(tx, 1)
   if (owners.length > 0) return undefined
   return insertUser(tx, { id: newId(), name: 'Operator', email: null, isOwner: true, createdBy: null })
-}
-
-type By = 'password' | 'link' | 'invitation' | 'api_key' | 'oidc'
-
-async function openFor(ctx: Ctx, tx: Db, { user, device, by }: { user: UserRow; device: Device; by: By }) {
-  const projectId = await findHome(tx, user)
-  if (projectId === undefined) throw refuse('unauthorized', { reason: 'This account belongs to no project any more.' })
-  return open(ctx, tx, { userId: user.id, keyId: null, projectId, actor: { type: 'user', id: user.id }, device, by })
-}
-
-type Opening = {
-  userId: string | null
-  keyId: string | null
-  projectId: string
-  actor: Actor
-  device: Device
-  by: By
-}
-
-async function open(ctx: Ctx, tx: Db, { actor, device, by, ...whose }: Opening): Promise<string> {
-  const token = newSessionToken()
-  const session = await insertSession(tx, {
-    ...whose,
-    ...device,
-    id: newId(),
-    hash: hashToken(token),
-    forSecs: peopleSettings(ctx).sessionSecs,
-  })
-  await appendEvents(tx, [
-    {
-      projectId: whose.projectId,
-      type: 'session.opened',
-      actor,
-      resourceType: 'session',
-      resourceId: session.id,
-      data: { by },
-    },
-  ])
-  return token
-}
-
-async function begin<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((tx) => work(tx))
-  ctx.ring(['tail'])
-  return done as T
 }

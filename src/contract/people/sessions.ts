@@ -84,6 +84,31 @@ export const signIn = route({
   refusals: ['unauthorized', 'rate_limited', 'link_over', 'email_taken', 'wrong_origin', 'overloaded'],
 })
 
+export const getSignIn = route({
+  method: 'GET',
+  path: '/v1/session/methods',
+  needs: 'nothing',
+  tag,
+  name: 'getSignIn',
+  summary: 'Get the ways to sign in to this installation.',
+  replies: {
+    200: Type.Object(
+      {
+        oidc: nullable(
+          Type.Object({
+            issuer: Type.String({ description: 'Identity provider.' }),
+            url: Type.String({
+              description: 'Address to send the browser to; `?return_to=` names the page to come back to.',
+            }),
+          }),
+          'Sign-in with an identity provider; null where none is set up.',
+        ),
+      },
+      { title: 'SignInMethods', description: 'Ways to sign in besides links, passwords and API keys.' },
+    ),
+  },
+})
+
 export const getSession = route({
   method: 'GET',
   path: '/v1/session',

@@ -6,6 +6,7 @@ import { ROUTES } from '#contract/routes.ts'
 import { DAY_SECS } from '#core/durations.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 import { implement } from '../implement.ts'
+import { pageHeaders } from '../page-headers.ts'
 import { type OpenapiDocument, openapiOf } from './openapi.ts'
 
 export function docsRoutes(app: FastifyInstance): void {
@@ -21,7 +22,7 @@ export function docsRoutes(app: FastifyInstance): void {
   app.get('/docs/', async (_, reply) => {
     reference ??= renderReference()
     const { page, policy } = await reference
-    return reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(page)
+    return reply.type('text/html; charset=utf-8').headers(pageHeaders(policy)).send(page)
   })
   app.get('/docs/js/scalar.js', async (_, reply) => {
     reference ??= renderReference()

@@ -4,6 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 const SECURE_NAME = '__Host-runyard'
 const PLAIN_NAME = 'runyard_session'
+const SECURE_STEP_NAME = '__Host-runyard-oidc'
+const PLAIN_STEP_NAME = 'runyard_oidc'
+const STEP_SECS = 600
 
 export type SessionCookie = { token: string; isSecure: boolean }
 
@@ -27,6 +30,24 @@ export function setSessionCookie(reply: FastifyReply, { token, isSecure }: Sessi
 export function clearSessionCookie(reply: FastifyReply, isSecure: boolean): void {
   reply.header('set-cookie', `${cookieText('', isSecure)}; Max-Age=0`)
 }
+
+/**
+ * Between the beginning and the end of a sign-in elsewhere. It must come along when the provider sends the browser back,
+ * which is another site's doing: Lax, and short-lived.
+ */
+export function setStepCookie(reply: FastifyReply, { value, isSecure }: { value: string; isSecure: boolean }): void {
+  reply.header('set-cookie', `${stepCookieText(value, isSecure)}; Max-Age=${STEP_SECS}`)
+}
+
+export function clearStepCookie(reply: FastifyReply, isSecure: boolean): void {
+  reply.header('set-cookie', `${stepCookieText('', isSecure)}; Max-Age=0`)
+}
+
+export const stepCookieOf = ({ headers: { cookie = '' } }: FastifyRequest, isSecure: boolean): string | undefined =>
+  cookieValue(cookie, isSecure ? SECURE_STEP_NAME : PLAIN_STEP_NAME)
+
+const stepCookieText = (value: string, isSecure: boolean): string =>
+  `${isSecure ? SECURE_STEP_NAME : PLAIN_STEP_NAME}=${value}; Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
 
 const cookieText = (token: string, isSecure: boolean): string =>
   `${isSecure ? SECURE_NAME : PLAIN_NAME}=${token}; Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`

@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { changePassword, changeProfile } from '#access/people/change-users.ts'
+import type { Device } from '#access/people/open-session.ts'
 import { listSessions, type SessionRow } from '#access/people/sessions.sql.ts'
 import { endAllSessions, endSession } from '#access/people/sessions.ts'
 import { peopleSettings } from '#access/people/settings.ts'
-import { type Device, signInWithKey, signInWithLink, signInWithPassword } from '#access/people/sign-in.ts'
+import { signInWithKey, signInWithLink, signInWithPassword } from '#access/people/sign-in.ts'
 import { hashToken } from '#access/people/tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/people/sessions.ts'
@@ -12,14 +13,20 @@ import { cutText } from '#core/storable.ts'
 import type { SessionCaller, UserCaller } from '../../caller.ts'
 import { implement } from '../../implement.ts'
 import { clearSessionCookie, setSessionCookie } from '../../session/cookie.ts'
-import { checkSignInOrigin, isOverHttps, type PublicAddress } from '../../session/origin.ts'
+import type { Oidc } from '../../session/oidc.ts'
+import { checkSignInOrigin, isOverHttps, type PublicAddress, pageUrl } from '../../session/origin.ts'
 import { sessionWire } from '../../session/session-wire.ts'
 import { toWire } from '../../wire/words.ts'
 
 const SESSIONS_MAX = 200
 const USER_AGENT_LENGTH_MAX = 256
 
-export function sessionRoutes(app: FastifyInstance, ctx: Ctx, address: PublicAddress): void {
+type Parts = { address: PublicAddress; oidc: Oidc | undefined }
+
+export function sessionRoutes(app: FastifyInstance, ctx: Ctx, { address, oidc }: Parts): void {
+  implement(app, contract.getSignIn, (_, __, request) => ({
+    oidc: oidc ? { issuer: oidc.settings.issuer.href, url: pageUrl(request, address, '/v1/session/oidc') } : null,
+  }))
   implement(app, contract.signIn, async (input, _, request, reply) => {
     checkSignInOrigin(request, address)
     const device = deviceOf(request, address)
@@ -76,7 +83,7 @@ function signIn(ctx: Ctx, { api_key, email, password, link_token }: SignIn, devi
   return signInWithPassword(ctx, { email, password }, device)
 }
 
-function deviceOf(request: FastifyRequest, address: PublicAddress): Device {
+export function deviceOf(request: FastifyRequest, address: PublicAddress): Device {
   const agent = request.headers['user-agent']
   return {
     address: request.ip,

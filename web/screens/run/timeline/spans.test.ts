@@ -17,6 +17,7 @@ const event = (secs: number, type: string, more: Partial<Event> = {}): Event => 
   recorded_at: at(secs),
   actor_type: 'worker',
   actor_id: null,
+  actor_name: null,
   resource_type: null,
   resource_id: null,
   correlation_id: null,

@@ -165,13 +165,19 @@ const movedRuns = (sql: Db, into: Into): Fragment => sql`
     last_sequence = s.last_sequence + 1,
     lease_token = gen_random_uuid(),
     started_at = ${into === 'executing' ? sql`clock_timestamp()` : sql`null`},
-    queue_wait_ms = greatest(0, extract(epoch from clock_timestamp() - free.due_at) * 1000)
-  from free
-  where s.run_id = free.run_id
-    -- By an array as well, so that each is looked up: the plan of a join is made for the size that a table has then.
-    and s.run_id = any(array(select free.run_id from free))
+    queue_wait_ms = greatest(0, extract(epoch from clock_timestamp() - f.due_at) * 1000)
+  from (
+    -- Through arrays, of which the planner expects ten elements: each run is looked up, in every plan. A join with free
+    -- is planned as a walk through all states or, where it expects one row, as a loop over all pairs.
+    select * from unnest(
+      (select array_agg(run_id order by ord) from free),
+      (select array_agg(due_at order by ord) from free),
+      (select array_agg(ord order by ord) from free)
+    ) as t (run_id, due_at, ord)
+  ) f
+  where s.run_id = f.run_id
   returning
-    s.run_id, free.ord, s.attempt, s.last_sequence, s.lease_token, s.queue_wait_ms, s.error, s.state,
+    s.run_id, f.ord, s.attempt, s.last_sequence, s.lease_token, s.queue_wait_ms, s.error, s.state,
     case when s.last_checkpoint > s.checkpoint_floor then s.last_checkpoint else 0 end as last_checkpoint`
 
 const joinedRuns = (sql: Db, into: Into): Fragment => {
@@ -186,7 +192,7 @@ const joinedRuns = (sql: Db, into: Into): Fragment => {
     ${slot(sql, 'actor_type')}::text as actor_type,
     ${slot(sql, 'actor_id')}::text as actor_id,
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
-  from moved m join runs r on r.id = m.run_id and r.id = any(array(select moved.run_id from moved))`
+  from moved m cross join lateral (select * from runs where id = m.run_id offset 0) r`
 }
 
 /** An attempt that begins has a deadline, and no lease that outlives it. */

@@ -71,7 +71,7 @@ const written = (sql: Db, input: Input<RunChange>, hasBodies: boolean): Fragment
     seen as materialized (${seenRuns(sql)}),
     found as materialized (${foundRuns(sql)}),
     plain as materialized (${plainRuns(sql)}),
-    moved as materialized (${completedRuns(sql)}),
+    moved as materialized (${completedRuns(sql, hasBodies)}),
     joined as materialized (${joinedRuns(sql, hasBodies)}),
     released as (delete from leases where run_id = any(array(select moved.run_id from moved))),
     expiring_keys as (${expiringKeys(sql, 'joined')}),
@@ -101,7 +101,7 @@ const plainRuns = (sql: Db): Fragment => sql`
     and not exists (select from job_dependencies d where d.depends_on_job_id = r.job_id)`
 
 /** Of `plain`. What a completion does not mention stays: no index of the table holds a column that it changes. */
-const completedRuns = (sql: Db): Fragment => sql`
+const completedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
   update run_states s set
     state = ${literals(sql, [COMPLETED])},
     state_since = clock_timestamp(),
@@ -112,14 +112,17 @@ const completedRuns = (sql: Db): Fragment => sql`
     error = null,
     error_code = null
   from plain p where s.run_id = p.run_id
-  returning p.ord, s.run_id, s.state, s.attempt, s.last_sequence`
+  returning
+    p.ord, s.run_id, s.state, s.attempt, s.last_sequence, p.state_before, p.attempt_before, p.event_id, p.actor_type,
+    p.actor, p.causation_id, p.project_id, p.client_id, p.job_id, p.queue, p.correlation_id, p.agent_id,
+    p.idempotency_key ${hasBodies ? sql`, p.result, p.trace` : sql``}`
 
-/** What was done, in the words of the log. Of `moved` and `plain`. */
+/** What was done, in the words of the log. Of `moved`: a join of two CTEs may be planned as a loop over all pairs. */
 const joinedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
   select
-    m.state, m.attempt, m.last_sequence, p.run_id, p.state_before, p.attempt_before, p.event_id,
-    ${sql.unsafe(`'${TYPE}'::text`)} as type, p.actor_type, p.actor as actor_id, p.causation_id,
-    null::text as message, null::jsonb as data, p.project_id, p.client_id, p.job_id, p.queue, p.correlation_id,
-    p.agent_id, p.idempotency_key, ${hasBodies ? sql`null::text as payload, p.result, p.trace,` : sql``}
+    state, attempt, last_sequence, run_id, state_before, attempt_before, event_id,
+    ${sql.unsafe(`'${TYPE}'::text`)} as type, actor_type, actor as actor_id, causation_id,
+    null::text as message, null::jsonb as data, project_id, client_id, job_id, queue, correlation_id,
+    agent_id, idempotency_key, ${hasBodies ? sql`null::text as payload, result, trace,` : sql``}
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
-  from moved m join plain p using (ord)`
+  from moved`

@@ -1,7 +1,9 @@
 // Agents: their switch, their policies, and the sums of what they did.
 import type { Policy, PolicyMode } from '#core/policy.ts'
-import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
+import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { type KnownRows, lockKnown } from '#usage/known-rows.sql.ts'
+import { type Moment, moment } from '#usage/ledger.sql.ts'
 
 export type AgentRow = {
   projectId: string
@@ -53,27 +55,65 @@ export const readPolicyHolders = async (sql: Db, projectId: string, limit: numbe
 
 export type AgentName = { projectId: string; agentId: string }
 
+const NAMED: Input<AgentName> = {
+  project_id: { type: 'text', of: (it) => it.projectId },
+  agent_id: { type: 'text', of: (it) => it.agentId },
+}
+
+const insertMissing = statement<object>(
+  (sql) => sql`
+    insert into agents (project_id, id)
+    select project_id, agent_id
+    from ${inputRows(sql, NAMED)}
+    where not exists (select from agents a where a.project_id = t.project_id and a.id = t.agent_id)
+    order by project_id collate "C", agent_id collate "C"
+    on conflict do nothing`,
+)
+
+const lockNamed = statement<AgentRow>(
+  (sql) => sql`
+    select ${columns(sql)}
+    from agents
+    where (project_id, id) in (select t.project_id, t.agent_id from ${inputRows(sql, NAMED)})
+    order by project_id, id
+    for update`,
+)
+
+const lockDeciding = statement<AgentRow & Moment & { budget: number | null }>(
+  (sql) => sql`
+    select ${columns(sql)}, ${moment(sql)},
+      (select max_spend_microusd_per_day from projects p where p.id = agents.project_id) as budget
+    from agents
+    where (project_id, id) in (select t.project_id, t.agent_id from ${inputRows(sql, NAMED)})
+    order by project_id, id
+    for update`,
+)
+
+const agentKey = ({ projectId, agentId }: AgentName): string => `${projectId}\0${agentId}`
+const distinctOf = (names: readonly AgentName[]) => new Map(names.map((it) => [agentKey(it), it]))
+
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
-export async function lockAgents(tx: Db, names: readonly AgentName[]): Promise<AgentRow[]> {
-  const distinct = [...new Map(names.map((it) => [JSON.stringify([it.projectId, it.agentId]), it])).values()]
-  const named = rowsOf(tx, distinct, {
-    'project_id text': (it) => it.projectId,
-    'id text': (it) => it.agentId,
-  })
+export async function lockAgents(tx: Db, names: readonly AgentName[]): Promise<readonly AgentRow[]> {
+  const values = inputValues(NAMED, [...distinctOf(names).values()])
   // Missing rows are inserted before the first one is locked: whoever inserts holds nothing that another may wait for.
-  const [, found] = await Promise.all([
-    tx`
-      insert into agents (project_id, id)
-      select * from ${named}
-      where not exists (select from agents a where (a.project_id, a.id) = (t.project_id, t.id))
-      order by project_id collate "C", id collate "C"
-      on conflict do nothing`,
-    tx<AgentRow[]>`
-      select ${columns(tx)} from agents
-      where (project_id, id) in (select * from ${named})
-      order by project_id, id for update`,
-  ])
-  return [...found]
+  const [, found] = await Promise.all([insertMissing(tx, values), lockNamed(tx, values)])
+  return found
+}
+
+/** Locked agents, the current moment, and what their projects may spend on a day, where that is limited. */
+export type Deciding = { agents: readonly AgentRow[]; moment: Moment; budgets: ReadonlyMap<string, number> }
+
+/** Like `lockAgents`, for many decisions a second: agents that are `known` to exist are not looked for first. */
+export async function lockDeciders(tx: Db, names: readonly AgentName[], known: KnownRows): Promise<Deciding> {
+  const distinct = distinctOf(names)
+  const values = inputValues(NAMED, [...distinct.values()])
+  const agents = await lockKnown(known, [...distinct.keys()], {
+    insertMissing: () => insertMissing(tx, values),
+    lock: () => lockDeciding(tx, values),
+  })
+  const { now, hour, day } = agents[0]!
+  const budgets = agents.flatMap(({ projectId, budget }) => (budget === null ? [] : [[projectId, budget] as const]))
+  return { agents, moment: { now, hour, day }, budgets: new Map(budgets) }
 }
 
 export const setSwitch = (tx: Db, { projectId, agentId }: AgentName, off: { reason: string | null } | undefined) => tx`

@@ -3,7 +3,8 @@ import { type Cost, costFrom } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
-import type { AgentName } from './agents.sql.ts'
+import { type Input, inputRows, inputValues, slot, statement } from '#postgres/statement.ts'
+import type { AgentName, AgentRow } from './agents.sql.ts'
 
 export type AuthorizationState = 'reserved' | 'settled' | 'blocked' | 'asked' | 'denied'
 
@@ -34,45 +35,92 @@ const columns = (sql: Db) => sql`
 type Kept = Omit<AuthorizationRow, 'cost'> & Cost
 const rowOf = ({ microusd, picousd, ...row }: Kept): AuthorizationRow => ({ ...row, cost: { microusd, picousd } })
 
-/** How many calls agents made on a day, by hour and tool. */
-export type DayCalls = { projectId: string; agentId: string; hour: Date; tool: string; allowed: number }
+/** How many calls an agent made of a tool: on a day, and in the hour that is now. */
+export type CallCount = { projectId: string; agentId: string; tool: string; today: number; thisHour: number }
+
+const COUNTED: Input<AgentRow> = {
+  project_id: { type: 'text', of: (it) => it.projectId },
+  agent_id: { type: 'text', of: (it) => it.id },
+}
+
+const countCalls = statement<CallCount>(
+  (sql) => sql`
+    select h.project_id as "projectId", h.agent_id as "agentId", h.tool, h.today, h.this_hour as "thisHour"
+    from ${inputRows(sql, COUNTED)}
+    cross join lateral (
+      select project_id, agent_id, tool,
+        sum(allowed)::bigint as today,
+        coalesce(sum(allowed) filter (where hour = ${slot(sql, 'hour')}::timestamptz), 0)::bigint as this_hour
+      from agent_hours
+      where project_id = t.project_id
+        and agent_id = t.agent_id
+        and hour >= ${slot(sql, 'day')}::timestamptz
+      group by project_id, agent_id, tool
+      offset 0
+    ) h`,
+)
 
 /** Each agent is named once. */
-export const readCalls = async (tx: Db, agents: readonly AgentName[], day: string): Promise<DayCalls[]> => [
-  ...(await tx<DayCalls[]>`
-    select h.project_id as "projectId", h.agent_id as "agentId", h.hour, h.tool, h.allowed
-    from unnest(${column(agents.map((it) => it.projectId))}::text[], ${column(agents.map((it) => it.agentId))}::text[])
-      as a (project_id, agent_id)
-    cross join lateral (select * from agent_hours where project_id = a.project_id and agent_id = a.agent_id
-      and hour >= ${day}::timestamptz offset 0) h`),
-]
+export async function readCalls(
+  tx: Db,
+  agents: readonly AgentRow[],
+  { day, hour }: { day: string; hour: Date },
+): Promise<readonly CallCount[]> {
+  if (agents.length === 0) return []
+  return countCalls(tx, { ...inputValues(COUNTED, agents), day, hour: hour.toISOString() })
+}
 
 export type NewAuthorization = Omit<AuthorizationRow, 'outcome' | 'settledAt' | 'createdAt'> & { createdAt: Date }
 
+const NEW: Input<NewAuthorization> = {
+  id: { type: 'uuid', of: (it) => it.id },
+  project_id: { type: 'text', of: (it) => it.projectId },
+  agent_id: { type: 'text', of: (it) => it.agentId },
+  tool: { type: 'text', of: (it) => it.tool },
+  run_id: { type: 'uuid', of: (it) => it.runId },
+  state: { type: 'text', of: (it) => it.state },
+  reason: { type: 'text', of: (it) => it.reason },
+  risk_level: { type: 'text', of: (it) => it.riskLevel },
+  observed: { type: 'text', of: (it) => it.observed },
+  policy_version: { type: 'int', of: (it) => it.policyVersion },
+  args_hash: { type: 'text', of: (it) => it.argsHash },
+  cost_microusd: { type: 'bigint', of: (it) => it.cost.microusd },
+  cost_picousd: { type: 'bigint', of: (it) => it.cost.picousd },
+  hour: { type: 'timestamptz', of: (it) => it.hour.toISOString() },
+  created_at: { type: 'timestamptz', of: (it) => it.createdAt.toISOString() },
+}
+
+const insertRows = statement<object>((sql) => {
+  const columns = sql.unsafe(Object.keys(NEW).join(', '))
+  return sql`
+    with input as materialized (
+      select * from ${inputRows(sql, NEW)}
+    ), calls as (
+      select project_id, agent_id, hour, tool,
+        count(*) filter (where state = 'reserved') as allowed,
+        count(*) filter (where state = 'blocked') as blocked,
+        coalesce(sum(cost_microusd) filter (where state = 'reserved'), 0) as cost_microusd,
+        coalesce(sum(cost_picousd) filter (where state = 'reserved'), 0) as cost_picousd
+      from input
+      group by project_id, agent_id, hour, tool
+    ), summed as (
+      insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
+      select project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd
+      from calls
+      order by project_id, agent_id, hour, tool
+      on conflict (project_id, agent_id, hour, tool) do update set
+        allowed = h.allowed + excluded.allowed,
+        blocked = h.blocked + excluded.blocked,
+        cost_microusd = h.cost_microusd + excluded.cost_microusd,
+        cost_picousd = h.cost_picousd + excluded.cost_picousd
+    )
+    insert into authorizations (${columns})
+    select ${columns} from input`
+})
+
 /** Writes decisions down, and adds them to the sums of their agents. */
-export const insertAuthorizations = (tx: Db, rows: readonly NewAuthorization[]) => tx`
-  with input as materialized (
-    select * from unnest(${column(rows.map((it) => it.id))}::uuid[], ${column(rows.map((it) => it.projectId))}::text[],
-      ${column(rows.map((it) => it.agentId))}::text[], ${column(rows.map((it) => it.tool))}::text[], ${column(rows.map((it) => it.runId))}::uuid[],
-      ${column(rows.map((it) => it.state))}::text[], ${column(rows.map((it) => it.reason))}::text[], ${column(rows.map((it) => it.riskLevel))}::text[],
-      ${column(rows.map((it) => it.observed))}::text[], ${column(rows.map((it) => it.policyVersion))}::int[], ${column(rows.map((it) => it.argsHash))}::text[],
-      ${column(rows.map((it) => it.cost.microusd))}::bigint[], ${column(rows.map((it) => it.cost.picousd))}::bigint[],
-      ${column(rows.map((it) => it.hour.toISOString()))}::timestamptz[], ${column(rows.map((it) => it.createdAt.toISOString()))}::timestamptz[]
-    ) as t (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, cost_picousd,
-      hour, created_at)
-  ), summed as (
-    insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
-    select project_id, agent_id, hour, tool, count(*) filter (where state = 'reserved'), count(*) filter (where state = 'blocked'),
-      coalesce(sum(cost_microusd) filter (where state = 'reserved'), 0), coalesce(sum(cost_picousd) filter (where state = 'reserved'), 0)
-    from input group by 1, 2, 3, 4 order by 1, 2, 3, 4
-    on conflict (project_id, agent_id, hour, tool) do update set allowed = h.allowed + excluded.allowed, blocked = h.blocked + excluded.blocked,
-      cost_microusd = h.cost_microusd + excluded.cost_microusd, cost_picousd = h.cost_picousd + excluded.cost_picousd
-  )
-  insert into authorizations (id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd,
-    cost_picousd, hour, created_at)
-  select id, project_id, agent_id, tool, run_id, state, reason, risk_level, observed, policy_version, args_hash, cost_microusd, cost_picousd, hour,
-    created_at
-  from input`
+export const insertAuthorizations = (tx: Db, rows: readonly NewAuthorization[]) =>
+  insertRows(tx, inputValues(NEW, rows))
 
 export async function findAuthorization(sql: Db, projectId: string, id: string): Promise<AuthorizationRow | undefined> {
   const [row] = await sql<Kept[]>`

@@ -2,7 +2,7 @@
 // row, many to a transaction: calls at the same time never get more than the policy allows.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { batched } from '#bell/part.ts'
+import { batched, part } from '#bell/part.ts'
 import { runTopic } from '#bell/topics.ts'
 import type { Cost } from '#core/cost.ts'
 import type { Refusal } from '#core/error.ts'
@@ -17,18 +17,18 @@ import {
   riskOf,
   wholePolicy,
 } from '#core/policy.ts'
-import { appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
+import type { NewEvent } from '#log/new-event.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
-import type { Sql } from '#postgres/sql.ts'
-import { chargeSpent, type Moment, readMoment } from '#usage/ledger.sql.ts'
-import { type AgentRow, lockAgents } from './agents.sql.ts'
+import { chargeSpent, type Moment } from '#usage/ledger.sql.ts'
+import { type AgentRow, lockDeciders } from './agents.sql.ts'
 import { insertAuthorizations, type NewAuthorization } from './authorizations.sql.ts'
 import { costWords, placeOf } from './decision-words.ts'
 import { insertInputRequests, type NewInputRequest } from './input-requests.sql.ts'
 import { lockCallers } from './lock-callers.ts'
 import { policyHash } from './policy-hash.ts'
-import { chargesOf, lockStandings, type Standings } from './standing.ts'
+import { lockStandings, type Standings } from './standing.ts'
 
 export type CallRequest = {
   projectId: string
@@ -81,7 +81,7 @@ export async function authorizeCall(ctx: Ctx, call: CallRequest): Promise<Decisi
 const decideCall = batched<CallRequest, Decision>(
   'The queue of authorizations',
   async (ctx, calls) => {
-    const decided = await decideCalls(ctx.sql, calls)
+    const decided = await decideCalls(ctx, calls)
     const isBlocked = (it: Decision | Refusal): boolean => 'decision' in it && it.decision === 'blocked'
     const blocked = calls.filter((_, index) => isBlocked(decided[index]!))
     if (blocked.length > 0) feedOf(ctx).changed(new Set(blocked.map((it) => it.projectId)))
@@ -90,12 +90,17 @@ const decideCall = batched<CallRequest, Decision>(
   { parallel: 1 }, // Two would mostly wait for the lock of the same agent.
 )
 
+/** Rows that are there, of agents and of their budgets. */
+const knownOf = part(() => ({ agents: new Set<string>(), budgets: new Set<string>() }))
+
 /** Decides about up to 500 calls in one transaction, in their order; a call of an attempt that lost its run is refused. */
-async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
-  return (await sql.begin(async (tx) => {
-    const [agents, moment] = await Promise.all([lockAgents(tx, all), readMoment(tx)])
+async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
+  const known = knownOf(ctx)
+  return (await ctx.sql.begin(async (tx) => {
+    const deciding = await lockDeciders(tx, all, known.agents)
+    const { agents, moment } = deciding
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
-    const standings = await lockStandings(tx, all, moment)
+    const standings = await lockStandings(tx, { calls: all, ...deciding }, known.budgets)
     const problems = await lockCallers(tx, all)
     const calls = all.filter((_, index) => !problems[index])
     const book = makeBook(agents, moment, standings)
@@ -108,10 +113,7 @@ async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Deci
         tx,
         made.map((it) => it.row),
       ),
-      chargeSpent(
-        tx,
-        made.flatMap(({ row }) => (row.state === 'reserved' ? chargesOf(row, moment.day) : [])),
-      ),
+      chargeSpent(tx, standings.charges()),
       asked.length > 0 && insertInputRequests(tx, asked),
       appendEvents(
         tx,
@@ -124,15 +126,19 @@ async function decideCalls(sql: Sql, all: readonly CallRequest[]): Promise<(Deci
 }
 
 type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; asked?: NewInputRequest }
-const nameOf = (it: { projectId: string; agentId: string }): string => JSON.stringify([it.projectId, it.agentId])
+const nameOf = (it: { projectId: string; agentId: string }): string => `${it.projectId}\0${it.agentId}`
 
 /** The sums of the agents of a batch, which each decision adds to. */
 function makeBook(agents: readonly AgentRow[], moment: Moment, standings: Standings) {
-  const byName = new Map(agents.map((agent) => [nameOf({ projectId: agent.projectId, agentId: agent.id }), agent]))
+  const byName = new Map(
+    agents.map((agent) => {
+      const name = nameOf({ projectId: agent.projectId, agentId: agent.id })
+      return [name, { agent, policy: wholePolicy(agent.policy) }]
+    }),
+  )
   return {
     decide(call: CallRequest): Made {
-      const agent = byName.get(nameOf(call))!
-      const policy = wholePolicy(agent.policy)
+      const { agent, policy } = byName.get(nameOf(call))!
       const cost = costOf(policy, call.tool, call.cost)
       const judged = judge(policy, standings.of(agent, call), { tool: call.tool, cost })
       const made = makeDecision(call, { agent, judged, cost, moment })

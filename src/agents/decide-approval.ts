@@ -22,7 +22,7 @@ export async function lockForApproval(tx: Db, row: InputRow): Promise<Approving 
   const call = row.authorizationId ? await findAuthorization(tx, row.projectId, row.authorizationId) : undefined
   if (!call) return undefined
   const [[agent], moment] = await Promise.all([lockAgents(tx, [call]), readMoment(tx)])
-  return { agent: agent!, moment, standings: await lockStandings(tx, [call], moment) }
+  return { agent: agent!, moment, standings: await lockStandings(tx, { calls: [call], agents: [agent!], moment }) }
 }
 
 type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }

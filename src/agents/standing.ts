@@ -1,12 +1,14 @@
 // The standing of agents: what they have done that their policies count, and the spend of the budgets they are charged
 // to.
 import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
-import type { Standing } from '#core/policy.ts'
+import { type Standing, wholePolicy } from '#core/policy.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
+import type { KnownRows } from '#usage/known-rows.sql.ts'
 import {
   type Charge,
   lockSpent,
   type Moment,
+  type Payer,
   payerKey,
   payersOf,
   readProjectBudgets,
@@ -14,7 +16,7 @@ import {
 } from '#usage/ledger.sql.ts'
 import { spendOf } from '#usage/spend.ts'
 import type { AgentRow } from './agents.sql.ts'
-import { type DayCalls, readCalls } from './authorizations.sql.ts'
+import { readCalls } from './authorizations.sql.ts'
 
 type Call = { projectId: string; agentId: string; tool: string; runId?: string | null | undefined }
 
@@ -23,36 +25,45 @@ export type Standings = {
   /** An agent that has not been seen yet is enabled. */
   of: (agent: AgentRow | undefined, call: Call) => Standing
   add: (call: Call, cost: Cost) => void
+  /** What was added, one charge for each budget. */
+  charges: () => Charge[]
 }
 
-/** For decisions: nobody else can charge these budgets until the transaction ends. The agents are locked. */
-export const lockStandings = (tx: Db, calls: readonly Call[], moment: Moment): Promise<Standings> =>
-  standingsOf(tx, calls, moment, lockSpent)
+/** The calls, the agents whose policies say what has to be read, and the budgets, where they are known already. */
+type Asked = {
+  calls: readonly Call[]
+  agents: readonly AgentRow[]
+  moment: Moment
+  budgets?: ReadonlyMap<string, number>
+}
 
-/** For reading only. */
-export const readStandings = (sql: Sql, calls: readonly Call[], moment: Moment): Promise<Standings> =>
-  standingsOf(sql, calls, moment, readSpent)
+/**
+ * For who decides: nobody else charges anything to their budgets until the transaction ends. The agents are locked.
+ * `known`: budgets that have a row.
+ */
+export const lockStandings = (tx: Db, asked: Asked, known?: KnownRows): Promise<Standings> =>
+  standingsOf(tx, asked, (sql, payers) => lockSpent(sql, payers, known))
+
+/** For who only looks. */
+export const readStandings = (sql: Sql, asked: Asked): Promise<Standings> => standingsOf(sql, asked, readSpent)
 
 async function standingsOf(
   sql: Db,
-  calls: readonly Call[],
-  { day, hour }: Moment,
+  { calls, agents, moment, ...it }: Asked,
   read: typeof readSpent,
 ): Promise<Standings> {
-  const agents = [...new Map(calls.map((call) => [agentKey(call), call])).values()]
+  const { day } = moment
+  const payers = new Map(calls.flatMap((call) => payersOf(call, day).map((payer) => [payerKey(payer), payer])))
+  const projects = calls.map(({ projectId }) => projectId)
   const [spent, counts, budgets] = await Promise.all([
-    read(
-      sql,
-      calls.flatMap((call) => payersOf(call, day)),
-    ),
-    readCalls(sql, agents, day),
-    readProjectBudgets(
-      sql,
-      calls.map((it) => it.projectId),
-    ),
+    read(sql, [...payers.values()]),
+    readCalls(sql, agents.filter(countsCalls), moment),
+    it.budgets ?? readProjectBudgets(sql, projects),
   ])
-  const { ofTool, ofHour } = countedBy(counts, hour)
-  const bump = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
+  const ofTool = new Map(counts.map((it) => [toolKey(it), it.today]))
+  const ofHour = new Map<string, number>()
+  for (const it of counts) bump(ofHour, agentKey(it), it.thisHour)
+  const charged = new Map<string, Payer & { tools: Cost }>()
   return {
     of: (agent, call) => ({
       enabled: agent?.enabled ?? true,
@@ -61,27 +72,29 @@ async function standingsOf(
       spend: spendOf(call, { spent, budgets, day }),
     }),
     add(call, cost) {
-      bump(ofHour, agentKey(call))
-      bump(ofTool, toolKey(call))
-      for (const payer of payersOf(call, day).map(payerKey))
-        spent.set(payer, addCosts(spent.get(payer) ?? NO_COST, cost))
+      bump(ofHour, agentKey(call), 1)
+      bump(ofTool, toolKey(call), 1)
+      for (const payer of payersOf(call, day)) {
+        const key = payerKey(payer)
+        spent.set(key, addCosts(spent.get(key) ?? NO_COST, cost))
+        charged.set(key, { ...payer, tools: addCosts(charged.get(key)?.tools ?? NO_COST, cost) })
+      }
     },
+    charges: () => [...charged.values()],
   }
 }
 
-function countedBy(counts: readonly DayCalls[], hour: Date) {
-  const ofTool = new Map<string, number>()
-  const ofHour = new Map<string, number>()
-  for (const sum of counts) {
-    ofTool.set(toolKey(sum), (ofTool.get(toolKey(sum)) ?? 0) + sum.allowed)
-    if (sum.hour.getTime() !== hour.getTime()) continue
-    ofHour.set(agentKey(sum), (ofHour.get(agentKey(sum)) ?? 0) + sum.allowed)
-  }
-  return { ofTool, ofHour }
+/** Whose policy bounds calls by their number; of all others nobody asks how many there were. */
+const countsCalls = ({ policy }: AgentRow): boolean => {
+  const { maxActionsPerHour, maxCallsPerToolPerDay } = wholePolicy(policy)
+  return maxActionsPerHour != null || Object.keys(maxCallsPerToolPerDay).length > 0
 }
 
-const agentKey = ({ projectId, agentId }: Omit<Call, 'tool'>): string => JSON.stringify([projectId, agentId])
-const toolKey = ({ projectId, agentId, tool }: Call): string => JSON.stringify([projectId, agentId, tool])
+const bump = (map: Map<string, number>, key: string, by: number) => map.set(key, (map.get(key) ?? 0) + by)
+
+// No id holds a NUL, which PostgreSQL would not store.
+const agentKey = ({ projectId, agentId }: Omit<Call, 'tool'>): string => `${projectId}\0${agentId}`
+const toolKey = ({ projectId, agentId, tool }: Call): string => `${projectId}\0${agentId}\0${tool}`
 
 /** The budgets that a tool call is charged to. */
 export const chargesOf = (call: Call & { cost: Cost }, day: string): Charge[] =>

@@ -1,7 +1,8 @@
 // One event, written together with those that others append meanwhile.
 import { batched } from '#bell/part.ts'
 import { isDuplicate, type Sql } from '#postgres/sql.ts'
-import { type Appended, appendEvents, type NewEvent } from './append-events.sql.ts'
+import { type Appended, appendEvents } from './append-events.sql.ts'
+import type { NewEvent } from './new-event.sql.ts'
 
 export const appendEvent = batched<NewEvent, Appended>(
   'The queue of events',

@@ -4,7 +4,8 @@
 import { part } from '#bell/part.ts'
 import { DAY_MS } from '#core/durations.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { appendEvents, type NewEvent } from './append-events.sql.ts'
+import { appendEvents } from './append-events.sql.ts'
+import type { NewEvent } from './new-event.sql.ts'
 import { aboutOf, EVENT_OF, FEED_MAX, type FeedItem, type FeedType, KEPT_DAYS, readFeed } from './read-feed.sql.ts'
 import { noCache, type RecentCache } from './recent-feed-cache.ts'
 

@@ -13,16 +13,16 @@ export function resourceUuid(projectId: string, type: string, id: string): strin
 }
 
 /**
- * Keeps what the rows of the CTE `placed` name: project_id, resource_type, and `more` with resourceId and resourceUuid.
+ * Keeps what the rows of the CTE `placed` name by project_id, resource_type, resource_id and resource_uuid.
  * A thing that was seen within a day is only looked up, so that events about the same one do not wait for each other.
  */
 export const rememberResources = (sql: Db, placed: string): Fragment => sql`
   insert into resources as r (project_id, type, id, uuid)
   select project_id, type, id, uuid
   from (
-    select distinct project_id, resource_type as type, more->>'resourceId' as id, (more->>'resourceUuid')::uuid as uuid
+    select distinct project_id, resource_type as type, resource_id as id, resource_uuid as uuid
     from ${sql(placed)}
-    where more ? 'resourceUuid'
+    where resource_uuid is not null
   ) named
   -- A look-up for each, and no join, which might be planned while there is nothing yet.
   where (

@@ -2,7 +2,8 @@
 // sums of its run and of the hour, so that no reader adds up history. Booked in batches (group commit): calls of one
 // job add to the same row, and one by one each would wait for the commit of the one before it.
 import type { Cost } from '#core/cost.ts'
-import { type Appended, appendEvents, type NewEvent } from '#log/append-events.sql.ts'
+import { type Appended, appendEvents } from '#log/append-events.sql.ts'
+import type { NewEvent } from '#log/new-event.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Sql } from '#postgres/sql.ts'

@@ -3,19 +3,23 @@
 import { type Cost, costFrom } from '#core/cost.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
-import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
+import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { type KnownRows, lockKnown } from './known-rows.sql.ts'
 
 /** Whose budget it is: of an agent or a project on a day, of a run for ever. */
 export type Payer = { projectId: string; kind: 'agent' | 'project' | 'run'; name: string; day: string }
 export type Moment = { now: Date; hour: Date; day: string }
 export type Charge = Payer & { tools?: Cost; models?: Cost }
 
-/** The moment, the hour and the day (UTC) that it is by the clock of the database. */
+/** Columns for a moment: the hour and the day (UTC) that it is, by the clock of the database. */
+export const moment = (sql: Db): Fragment => sql`
+  date_trunc('milliseconds', clock_timestamp()) as now,
+  date_trunc('hour', clock_timestamp(), 'UTC') as hour,
+  (clock_timestamp() at time zone 'UTC')::date::text as day`
+
 export async function readMoment(sql: Db): Promise<Moment> {
-  const [row] = await sql<Moment[]>`
-    select date_trunc('milliseconds', clock_timestamp()) as now, date_trunc('hour', clock_timestamp(), 'UTC') as hour,
-      (clock_timestamp() at time zone 'UTC')::date::text as day`
+  const [row] = await sql<Moment[]>`select ${moment(sql)}`
   return row!
 }
 
@@ -28,7 +32,8 @@ export const payersOf = ({ projectId, agentId, runId }: Charged, day: string): P
   ...(runId == null ? [] : [{ projectId, kind: 'run', name: runId, day: '-infinity' } as const]),
 ]
 
-export const payerKey = ({ projectId, kind, name, day }: Payer): string => JSON.stringify([projectId, kind, name, day])
+// No id holds a NUL, which PostgreSQL would not store.
+export const payerKey = ({ projectId, kind, name, day }: Payer): string => `${projectId}\0${kind}\0${name}\0${day}`
 
 /** What was spent, by `payerKey`; a payer that has spent nothing is absent. */
 export type Spent = Map<string, Cost>
@@ -37,13 +42,12 @@ type Row = Payer & Cost
 
 const unique = (payers: readonly Payer[]): Payer[] => [...new Map(payers.map((it) => [payerKey(it), it])).values()]
 
-const named = (sql: Db, payers: readonly Payer[]): Fragment => sql`
-  ${rowsOf(sql, payers, {
-    'project_id text': (it) => it.projectId,
-    'kind text': (it) => it.kind,
-    'name text': (it) => it.name,
-    'day date': (it) => it.day,
-  })}`
+const PAYERS: Input<Payer> = {
+  project_id: { type: 'text', of: (it) => it.projectId },
+  kind: { type: 'text', of: (it) => it.kind },
+  name: { type: 'text', of: (it) => it.name },
+  day: { type: 'date', of: (it) => it.day },
+}
 
 const spent = (sql: Db): Fragment => sql`
   s.project_id as "projectId", s.kind, s.name, s.day::text as day, s.tools_microusd + s.models_microusd as microusd,
@@ -52,69 +56,67 @@ const spent = (sql: Db): Fragment => sql`
 const spentOf = (rows: readonly Row[]): Spent =>
   new Map(rows.map((row) => [payerKey(row), costFrom(row.microusd, row.picousd)]))
 
-/** As it is now, without a lock. */
-export async function readSpent(sql: Db, payers: readonly Payer[]): Promise<Spent> {
-  return spentOf(
-    await sql<Row[]>`
-      select ${spent(sql)} from ${named(sql, unique(payers))} join spend_sums s using (project_id, kind, name, day)`,
-  )
-}
+const readNamed = statement<Row>(
+  (sql) => sql`
+    select ${spent(sql)}
+    from ${inputRows(sql, PAYERS)} join spend_sums s using (project_id, kind, name, day)`,
+)
 
-/** Locks the budgets of these payers until the transaction ends, those of which nothing was spent yet too. */
-export async function lockSpent(tx: Db, payers: readonly Payer[]): Promise<Spent> {
+/** As it is now, without a lock. */
+export const readSpent = async (sql: Db, payers: readonly Payer[]): Promise<Spent> =>
+  spentOf(await readNamed(sql, inputValues(PAYERS, unique(payers))))
+
+const insertMissing = statement<object>(
+  (sql) => sql`
+    insert into spend_sums (project_id, kind, name, day)
+    select project_id, kind, name, day
+    from ${inputRows(sql, PAYERS)}
+    where not exists (
+      select from spend_sums s
+      where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day))
+    order by project_id collate "C", kind collate "C", name collate "C", day
+    on conflict do nothing`,
+)
+
+const lockNamed = statement<Row>(
+  (sql) => sql`
+    select ${spent(sql)}
+    from spend_sums s
+    where (s.project_id, s.kind, s.name, s.day) in (
+      select t.project_id, t.kind, t.name, t.day from ${inputRows(sql, PAYERS)})
+    order by s.project_id, s.kind, s.name, s.day
+    for update`,
+)
+
+/**
+ * Locks the budgets of these payers until the transaction ends, those of which nothing was spent yet too. Budgets that
+ * are `known` to have a row are not made first.
+ */
+export async function lockSpent(tx: Db, payers: readonly Payer[], known: KnownRows = new Set()): Promise<Spent> {
   if (payers.length === 0) return new Map()
   const wanted = unique(payers)
-  // Missing rows are inserted before the first one is locked: whoever inserts holds nothing that another may wait for.
-  const [, rows] = await Promise.all([
-    tx`
-      insert into spend_sums (project_id, kind, name, day)
-      select * from ${named(tx, wanted)}
-      where not exists (
-        select from spend_sums s where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day)
-      )
-      order by project_id collate "C", kind collate "C", name collate "C", day
-      on conflict do nothing`,
-    tx<Row[]>`
-      select ${spent(tx)} from spend_sums s
-      where (s.project_id, s.kind, s.name, s.day) in (select * from ${named(tx, wanted)})
-      order by s.project_id, s.kind, s.name, s.day for update`,
-  ])
+  const values = inputValues(PAYERS, wanted)
+  const rows = await lockKnown(known, wanted.map(payerKey), {
+    insertMissing: () => insertMissing(tx, values),
+    lock: () => lockNamed(tx, values),
+  })
   return spentOf(rows)
 }
 
-/** Charges locked budgets, and returns what is spent then. A cost below zero gives back what was reserved in vain. */
-export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<Spent> {
-  if (charges.length === 0) return new Map()
-  const rows = await tx<Row[]>`
-    insert into spend_sums as s (
-      project_id,
-      kind,
-      name,
-      day,
-      tools_microusd,
-      tools_picousd,
-      models_microusd,
-      models_picousd
-    )
-    select
-      project_id,
-      kind,
-      name,
-      day,
-      sum(tools),
-      sum(tools_rest),
-      sum(models),
-      sum(models_rest)
-    from ${rowsOf(tx, charges, {
-      'project_id text': (it) => it.projectId,
-      'kind text': (it) => it.kind,
-      'name text': (it) => it.name,
-      'day date': (it) => it.day,
-      'tools bigint': (it) => it.tools?.microusd ?? 0,
-      'tools_rest bigint': (it) => it.tools?.picousd ?? 0,
-      'models bigint': (it) => it.models?.microusd ?? 0,
-      'models_rest bigint': (it) => it.models?.picousd ?? 0,
-    })}
+const CHARGES: Input<Charge> = {
+  ...PAYERS,
+  tools: { type: 'bigint', of: (it) => it.tools?.microusd ?? 0 },
+  tools_rest: { type: 'bigint', of: (it) => it.tools?.picousd ?? 0 },
+  models: { type: 'bigint', of: (it) => it.models?.microusd ?? 0 },
+  models_rest: { type: 'bigint', of: (it) => it.models?.picousd ?? 0 },
+}
+
+const addCharges = statement<Row>(
+  (sql) => sql`
+    insert into spend_sums as s
+      (project_id, kind, name, day, tools_microusd, tools_picousd, models_microusd, models_picousd)
+    select project_id, kind, name, day, sum(tools), sum(tools_rest), sum(models), sum(models_rest)
+    from ${inputRows(sql, CHARGES)}
     group by 1, 2, 3, 4
     order by project_id collate "C", kind collate "C", name collate "C", day
     on conflict (project_id, kind, name, day) do update set
@@ -122,8 +124,13 @@ export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<S
       tools_picousd = s.tools_picousd + excluded.tools_picousd,
       models_microusd = s.models_microusd + excluded.models_microusd,
       models_picousd = s.models_picousd + excluded.models_picousd
-    returning ${spent(tx)}`
-  return spentOf(rows)
+    returning ${spent(sql)}`,
+)
+
+/** Charges locked budgets, and returns what is spent then. A cost below zero gives back what was reserved in vain. */
+export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<Spent> {
+  if (charges.length === 0) return new Map()
+  return spentOf(await addCharges(tx, inputValues(CHARGES, charges)))
 }
 
 /** What projects may spend on a day; those without a limit are absent. */
@@ -136,21 +143,24 @@ export async function readProjectBudgets(sql: Db, projectIds: readonly string[])
 
 export type PolicyOfAgent = { projectId: string; agentId: string; policy: Policy; mode: PolicyMode | null }
 
+const PAYING: Input<{ projectId: string; agentId: string }> = {
+  project_id: { type: 'text', of: (it) => it.projectId },
+  agent_id: { type: 'text', of: (it) => it.agentId },
+}
+
+const readNamedPolicies = statement<PolicyOfAgent>(
+  (sql) => sql`
+    select project_id as "projectId", id as "agentId", policy, policy_mode as mode
+    from agents
+    where (project_id, id) in (select distinct t.project_id, t.agent_id from ${inputRows(sql, PAYING)})
+      and policy is not null`,
+)
+
 /** The policies of agents, of those that have one. */
 export const readPolicies = async (
   sql: Db,
   agents: readonly { projectId: string; agentId: string }[],
-): Promise<PolicyOfAgent[]> => [
-  ...(await sql<PolicyOfAgent[]>`
-    select project_id as "projectId", id as "agentId", policy, policy_mode as mode from agents
-    where (project_id, id) in (
-      select distinct * from ${rowsOf(sql, agents, {
-        'project_id text': (it) => it.projectId,
-        'id text': (it) => it.agentId,
-      })}
-    )
-      and policy is not null`),
-]
+): Promise<PolicyOfAgent[]> => [...(await readNamedPolicies(sql, inputValues(PAYING, agents)))]
 
 export type LedgerTotals = { tools: Cost; models: Cost }
 

@@ -22,7 +22,7 @@ export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer>
     readMoment(ctx.sql),
   ])
   const asked = { projectId, agentId, tool: call.tool, runId: run?.id }
-  const standings = await readStandings(ctx.sql, [asked], moment)
+  const standings = await readStandings(ctx.sql, { calls: [asked], agents: agent ? [agent] : [], moment })
   const policy = wholePolicy(agent?.policy)
   const cost = costOf(policy, call.tool, call.cost)
   const reason = judge(policy, standings.of(agent, asked), { tool: call.tool, cost })

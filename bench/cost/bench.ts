@@ -8,7 +8,7 @@ import { onStage } from '../lib/stage.ts'
 import type { Cost, CostEntry, Costs } from './own-process.ts'
 
 const ROUNDS = 3
-const TURN_MS_MAX = 300_000
+const TURN_MS_MAX = 600_000
 const SIZES = [
   { batch: 1, runs: 1_000 },
   { batch: 32, runs: 6_400 },

@@ -6,6 +6,7 @@ import { cancelOperation, type OperationRequest, startOperation } from '#bulk/op
 import type { RunMove, RunState } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { cancelMatching } from '#runs/control/cancel-matching.ts'
 import { cancelRuns } from '#runs/control/cancel-runs.ts'
 import { redriveRuns } from '#runs/control/redrive-runs.ts'
@@ -46,6 +47,17 @@ async function move(sql: Sql, runIds: readonly string[], ...moves: RunMove[]): P
         runIds.slice(at, at + 500).map((runId) => ({ runId, move, actor: TESTER })),
       )
 }
+
+const claimOldest = ({ ctx }: Yard, limit: number) =>
+  makeClaimer(ctx).claim({
+    projectId: 'default',
+    queues: ['default'],
+    owner: 'w',
+    actor: TESTER,
+    leaseSecs: 300,
+    limit,
+    into: 'executing',
+  })
 
 const start = ({ ctx }: Yard, kind: OperationRequest['kind'], conditions: OperationRequest['conditions'], more = {}) =>
   startOperation(ctx, { ...ASKED, kind, filter: { test: true }, conditions, ...more })
@@ -121,6 +133,7 @@ test('an operation tells runs of the same millisecond apart by their microsecond
   for (const [index, micros] of [200, 400, 600].entries()) {
     await yard.sql`update runs set created_at = ${at(micros)}::timestamptz where id = ${ids[index]!}`
     await yard.sql`update run_states set created_at = ${at(micros)}::timestamptz where run_id = ${ids[index]!}`
+    await yard.sql`update run_queue set created_at = ${at(micros)}::timestamptz where run_id = ${ids[index]!}`
   }
   const upTo = async (micros: number, conditions: OperationRequest['conditions']) => {
     const { id } = await start(yard, 'cancel', conditions)
@@ -210,8 +223,8 @@ test('large payloads are replayed a few at a time, each run once', async () => {
 test('a run that changes state between being found and being canceled is skipped and named', async () => {
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
-  const [, ending] = (await addRuns(yard, 'j', 2)) as [string, string]
-  await move(yard.sql, [ending], 'start')
+  const [ending] = (await addRuns(yard, 'j', 2)) as [string, string]
+  await claimOldest(yard, 1)
   const { id } = await start(yard, 'cancel', {})
   let page: Promise<unknown> | undefined
   await yard.sql.begin(async (tx) => {
@@ -350,7 +363,7 @@ test('a synchronous cancel by filter takes the newest first and no more than ask
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const ids = await addRuns(yard, 'j', 1_203)
-  await move(yard.sql, ids.slice(0, 3), 'start')
+  await claimOldest(yard, 3)
   const canceled = await cancelMatching(yard.ctx, { ...ASKED, filter: { states: ['queued', 'completed'] }, max: 700 })
   expect(canceled.map((it) => it.runId)).toEqual(ids.slice(503).reverse())
   expect(await cancelMatching(yard.ctx, { ...ASKED, filter: { states: ['completed'] }, max: 700 })).toEqual([])

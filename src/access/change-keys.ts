@@ -3,7 +3,8 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import type { NewEvent } from '#log/new-event.sql.ts'
+import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { hashKey, newApiKey, shownPrefix } from './api-keys.ts'
@@ -26,7 +27,7 @@ type KeyRequest = Pick<NewKey, 'name' | 'scopes' | 'rateLimitPerMinute' | 'expir
 
 /** Creates a key that can do, last and be used no more than the caller's. */
 export async function createKey(ctx: Ctx, asked: Asked & KeyRequest): Promise<{ row: KeyRow; key: string }> {
-  return transact(ctx, async (tx) => {
+  return record(ctx, async (tx) => {
     const giver = await findGiver(tx, asked, asked.projectId)
     const made = await makeKey(tx, {
       ...asked,
@@ -34,23 +35,19 @@ export async function createKey(ctx: Ctx, asked: Asked & KeyRequest): Promise<{ 
       expiresAt: giver.expiresAt,
     })
     checkGift(giver, made.row)
-    await audit(tx, asked, {
-      type: 'api_key.created',
-      keyId: made.row.id,
-      data: { name: asked.name, scopes: asked.scopes, prefix: made.row.prefix },
-    })
-    return made
+    const data = { name: asked.name, scopes: asked.scopes, prefix: made.row.prefix }
+    return { result: made, events: [keyEvent(asked, { type: 'api_key.created', keyId: made.row.id, data })] }
   })
 }
 
 export async function revokeKey(ctx: Ctx, asked: Asked & { keyId: string }): Promise<void> {
-  await transact(ctx, async (tx) => {
+  await record(ctx, async (tx) => {
     const row = await findKey(tx, asked.projectId, asked.keyId)
     if (!row) throw refuse('key_not_found', { keyId: asked.keyId })
-    if (await revoke(tx, row.id))
-      await audit(tx, asked, { type: 'api_key.revoked', keyId: row.id, data: { name: row.name, prefix: row.prefix } })
+    const data = { name: row.name, prefix: row.prefix }
+    const event = keyEvent(asked, { type: 'api_key.revoked', keyId: row.id, data })
+    return { result: row, events: (await revoke(tx, row.id)) ? [event] : [], rings: ['keys'] }
   })
-  ctx.ring(['keys'])
 }
 
 /** Rotates: a new key like an old one, with its expiry; the old one keeps working for a grace period. */
@@ -58,7 +55,7 @@ export async function rotateKey(
   ctx: Ctx,
   asked: Asked & { keyId: string; graceSecs: number },
 ): Promise<{ row: KeyRow; key: string }> {
-  const made = await transact(ctx, async (tx) => {
+  return record(ctx, async (tx) => {
     const old = await findKey(tx, asked.projectId, asked.keyId)
     if (!old || old.revokedAt) throw refuse('key_not_found', { keyId: asked.keyId })
     checkGift(await findGiver(tx, asked, asked.projectId), old)
@@ -67,15 +64,10 @@ export async function rotateKey(
     const { name, scopes, rateLimitPerMinute, expiresAt } = old
     const next = await makeKey(tx, { ...asked, name, scopes, rateLimitPerMinute, expiresAt })
     await endKey(tx, old.id, { graceSecs: asked.graceSecs, rotatedTo: next.row.id })
-    await audit(tx, asked, {
-      type: 'api_key.rotated',
-      keyId: old.id,
-      data: { rotated_to: next.row.id, grace_secs: asked.graceSecs },
-    })
-    return next
+    const data = { rotated_to: next.row.id, grace_secs: asked.graceSecs }
+    const event = keyEvent(asked, { type: 'api_key.rotated', keyId: old.id, data })
+    return { result: next, events: [event], rings: ['keys'] }
   })
-  ctx.ring(['keys'])
-  return made
 }
 
 /** Creates a project with its first key, which has all scopes; only for callers that have as many in their project. */
@@ -83,7 +75,7 @@ export async function createProject(
   ctx: Ctx,
   asked: Cause & { id: string; name: string; maxSpendMicrousdPerDay?: number | null | undefined },
 ): Promise<{ project: ProjectRow; key: string }> {
-  return transact(ctx, async (tx) => {
+  return record(ctx, async (tx) => {
     const project = await insertProject(tx, asked)
     if (!project) throw refuse('project_exists', { projectId: asked.id })
     const giver = await findGiver(tx, asked)
@@ -91,36 +83,18 @@ export async function createProject(
     const first = { name: 'first key', scopes: ['admin'], rateLimitPerMinute, expiresAt }
     const { row, key } = await makeKey(tx, { ...asked, ...first, projectId: asked.id })
     checkGift(giver, row)
-    await appendEvents(tx, [
-      {
-        ...why(asked),
-        projectId: asked.id,
-        type: 'project.created',
-        resourceType: 'project',
-        resourceId: asked.id,
-        data: { name: asked.name },
-      },
-    ])
-    return { project, key }
+    const event = projectEvent({ ...asked, projectId: asked.id }, 'project.created', { name: asked.name })
+    return { result: { project, key }, events: [event] }
   })
 }
 
 /** Changes the name or the budget of a project. */
 export async function changeProject(ctx: Ctx, asked: Asked & { change: ProjectChange }): Promise<ProjectRow> {
-  return transact(ctx, async (tx) => {
+  return record(ctx, async (tx) => {
     const project = await updateProject(tx, asked.projectId, asked.change)
     if (!project) throw refuse('project_not_found', { projectId: asked.projectId })
-    await appendEvents(tx, [
-      {
-        ...why(asked),
-        projectId: asked.projectId,
-        type: 'project.changed',
-        resourceType: 'project',
-        resourceId: asked.projectId,
-        data: { name: project.name, max_spend_microusd_per_day: project.maxSpendMicrousdPerDay },
-      },
-    ])
-    return project
+    const data = { name: project.name, max_spend_microusd_per_day: project.maxSpendMicrousdPerDay }
+    return { result: project, events: [projectEvent(asked, 'project.changed', data)] }
   })
 }
 
@@ -144,13 +118,20 @@ async function makeKey(tx: Db, it: Asked & KeyRequest): Promise<{ row: KeyRow; k
 
 const why = ({ actor, correlationId, causationId }: Cause) => ({ actor, correlationId, causationId })
 
-const audit = (tx: Db, asked: Asked, { type, keyId, data }: { type: string; keyId: string; data: object }) =>
-  appendEvents(tx, [
-    { ...why(asked), projectId: asked.projectId, type, resourceType: 'api_key', resourceId: keyId, data },
-  ])
+const keyEvent = (asked: Asked, it: { type: string; keyId: string; data: object }): NewEvent => ({
+  ...why(asked),
+  projectId: asked.projectId,
+  type: it.type,
+  resourceType: 'api_key',
+  resourceId: it.keyId,
+  data: it.data,
+})
 
-async function transact<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((tx) => work(tx))
-  ctx.ring(['tail'])
-  return done as T
-}
+const projectEvent = (asked: Asked, type: string, data: object): NewEvent => ({
+  ...why(asked),
+  projectId: asked.projectId,
+  type,
+  resourceType: 'project',
+  resourceId: asked.projectId,
+  data,
+})

@@ -2,11 +2,11 @@
 // its calls are blocked, its queued runs are held, its executing runs are paused.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic } from '#bell/topics.ts'
+import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import type { Db } from '#postgres/sql.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import { holdRuns, readRunsToStop, releaseRuns } from './agent-switch.sql.ts'
@@ -37,14 +37,16 @@ export async function disableAgent(ctx: Ctx, asked: Asked & { reason: string | n
 
 /** Enables an agent again, and releases its held runs. Paused runs must be resumed by hand. */
 export async function enableAgent(ctx: Ctx, asked: Asked & { reason?: string | null }): Promise<AgentRow> {
-  let queues: string[] = []
   await change(ctx, asked, async (tx, agent) => {
     if (agent.enabled) return undefined
     await setSwitch(tx, asked, undefined)
-    queues = await releaseRuns(tx, asked)
-    return { type: 'agent.enabled', data: { reason: asked.reason ?? null } }
+    const queues = await releaseRuns(tx, asked)
+    return {
+      type: 'agent.enabled',
+      data: { reason: asked.reason ?? null },
+      rings: queues.map((queue) => queueTopic(queue)),
+    }
   })
-  ctx.ring(queues.map((queue) => queueTopic(queue)))
   return requireAgent(ctx, asked.projectId, asked.agentId)
 }
 
@@ -68,18 +70,17 @@ export async function setPolicy(ctx: Ctx, { mode, policy: policyOf, ...asked }: 
 async function change(
   ctx: Ctx,
   asked: Asked,
-  write: (tx: Db, agent: AgentRow) => Promise<{ type: string; data: object } | undefined>,
+  write: (tx: Db, agent: AgentRow) => Promise<{ type: string; data: object; rings?: Topic[] } | undefined>,
 ): Promise<void> {
   const { projectId, agentId, actor, correlationId, causationId } = asked
-  await ctx.sql.begin(async (tx) => {
+  const about = { projectId, actor, correlationId, causationId, agentId, resourceType: 'agent', resourceId: agentId }
+  await record(ctx, async (tx) => {
     const [agent] = await lockAgents(tx, [{ projectId, agentId }])
-    const fact = await write(tx, agent!)
-    if (!fact) return
-    await appendEvents(tx, [
-      { projectId, actor, correlationId, causationId, agentId, resourceType: 'agent', resourceId: agentId, ...fact },
-    ])
+    const done = await write(tx, agent!)
+    if (!done) return { result: undefined, events: [] }
+    const { rings = [], ...fact } = done
+    return { result: undefined, events: [{ ...about, ...fact }], rings: ['switches', ...rings] }
   })
-  ctx.ring(['switches', 'tail'])
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Cause } from '#core/event.ts'
 import { NAMEABLE_FOR, type OperationKind, ORDER_OF, STATES_FOR } from '#core/operation.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
+import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type Counted, countRuns, type RunConditions } from '#run-state/read/count-runs.sql.ts'
@@ -32,17 +33,13 @@ export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise
   const counted = await countRuns(ctx.reads, { ...conditions, projectId })
   const expected = counted.exact ? Math.min(counted.n, maxRuns ?? counted.n) : undefined
   const id = newId()
-  const operation = await ctx.sql.begin(async (tx) => {
+  return record(ctx, async (tx) => {
     const row = await insertOperation(tx, { id, projectId, kind, filter, conditions, maxRuns, reason, actor, expected })
     const data = { kind, filter, ...(maxRuns !== undefined && { max_runs: maxRuns }) }
     // The operation has the id of this event, which is the cause of everything that it does.
-    await appendEvents(tx, [
-      { ...eventOf(row, 'started', asked), id, causationId: asked.causationId, message: reason, data },
-    ])
-    return row
+    const event = { ...eventOf(row, 'started', asked), id, causationId: asked.causationId, message: reason, data }
+    return { result: row, events: [event], rings: ['operations'] }
   })
-  ctx.ring(['operations', 'tail'])
-  return operation as OperationRow
 }
 
 /** Preview: how many runs an operation would process if it started now, and the first few of them. */

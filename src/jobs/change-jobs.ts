@@ -10,7 +10,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { JobDefinition } from '#core/job.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { jobsOf } from './job-cache.ts'
@@ -72,13 +72,12 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
       definition.enabled === job.definition.enabled
     const nextCronAt = sameCron ? ('as it is' as const) : nextCron(ctx, definition)
     const changes = [...Object.keys(asked.patch), ...(asked.signingSecret === undefined ? [] : ['signingSecret'])]
-    let changed = false
-    await writeJobChange(
+    const changed = await writeJobChange(
       ctx,
       asked,
       { jobId: job.id, type: 'job.updated', data: { slug, version, fields: changes } },
-      async (tx) => {
-        changed = await changeJob(tx, {
+      async (tx, rollBack) => {
+        const isFirst = await changeJob(tx, {
           id: newId(),
           jobId: job.id,
           version,
@@ -88,21 +87,18 @@ export async function updateJob(ctx: Ctx, asked: Asked & JobChange): Promise<Job
           signingSecret: asked.signingSecret,
           createdBy: asked.actor.id,
         })
-        if (!changed) throw new Lost()
+        // Another version was created first; ours is made again on top of it.
+        return isFirst || rollBack()
       },
     ).catch((error: unknown) => {
       // Another job took the slug after we looked.
-      if (isDuplicate(error)) throw refuse('job_exists', { slug })
-      if (!(error instanceof Lost)) throw error
+      throw isDuplicate(error) ? refuse('job_exists', { slug }) : error
     })
     jobsOf(ctx).forget(asked.projectId, asked.job)
     if (changed) return (await findJob(ctx.sql, asked.projectId, { id: job.id }))!
   }
   throw new Error(`job ${asked.job} kept changing while it was being updated`)
 }
-
-/** Another version was created first; ours is made again on top of it. */
-class Lost extends Error {}
 
 /** While a job is paused, none of its runs are claimed; new runs wait or are refused, as the job says. */
 export async function pauseJob(ctx: Ctx, asked: Asked & { job: string; reason?: string | undefined }): Promise<JobRow> {
@@ -191,27 +187,26 @@ function withSecretsKept<T extends Partial<JobDefinition>>(sent: T, kept: JobDef
 
 type Fact = { jobId: string; type: string; data: object }
 
-/** Writes a change of a job and its event in one transaction. */
-export async function writeJobChange(
+/** Writes a change of a job and its event in one transaction. Undefined when `write` rolled it back. */
+export function writeJobChange<Result>(
   ctx: Ctx,
   asked: Asked,
   fact: Fact,
-  write: (tx: Db) => Promise<void>,
-): Promise<void> {
-  await ctx.sql.begin(async (tx) => {
-    await write(tx)
-    await appendEvents(tx, [
-      {
-        projectId: asked.projectId,
-        type: fact.type,
-        actor: asked.actor,
-        correlationId: asked.correlationId,
-        causationId: asked.causationId,
-        resourceType: 'job',
-        resourceId: fact.jobId,
-        data: fact.data,
-      },
-    ])
-  })
-  ctx.ring(['tail', 'timers', 'waits'])
+  write: (tx: Db, rollBack: () => never) => Promise<Result>,
+): Promise<Result | undefined> {
+  const event = {
+    projectId: asked.projectId,
+    type: fact.type,
+    actor: asked.actor,
+    correlationId: asked.correlationId,
+    causationId: asked.causationId,
+    resourceType: 'job',
+    resourceId: fact.jobId,
+    data: fact.data,
+  }
+  return record<Result | undefined>(ctx, async (tx, rollBack) => ({
+    result: await write(tx, () => rollBack({ result: undefined, events: [] })),
+    events: [event],
+    rings: ['timers', 'waits'],
+  }))
 }

@@ -5,7 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { type DependencyCondition, matchKeyOf } from '#core/dependency.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import { isUuid } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -75,27 +75,24 @@ async function change(
   job: JobRow,
   write: (tx: Db) => Promise<{ type: string; row: DependencyRow }>,
 ): Promise<DependencyRow> {
-  const row = await ctx.sql.begin(async (tx) => {
+  const row = await record(ctx, async (tx) => {
     const { type, row } = await write(tx)
     await countDependencies(tx, job.id)
     await callUpDependents(tx, job.id)
-    await appendEvents(tx, [
-      {
-        projectId: asked.projectId,
-        type,
-        actor: asked.actor,
-        correlationId: asked.correlationId,
-        causationId: asked.causationId,
-        resourceType: 'job',
-        resourceId: job.id,
-        data: { dependency_id: row.id, depends_on_job_id: row.dependsOnJobId, condition: row.condition },
-      },
-    ])
-    return row
+    const event = {
+      projectId: asked.projectId,
+      type,
+      actor: asked.actor,
+      correlationId: asked.correlationId,
+      causationId: asked.causationId,
+      resourceType: 'job',
+      resourceId: job.id,
+      data: { dependency_id: row.id, depends_on_job_id: row.dependsOnJobId, condition: row.condition },
+    }
+    return { result: row, events: [event], rings: ['waits'] }
   })
   jobsOf(ctx).forget(asked.projectId, asked.job)
-  ctx.ring(['tail', 'waits'])
-  return row as DependencyRow
+  return row
 }
 
 /** The dependencies of a run's job, and whether each is met for this run. */

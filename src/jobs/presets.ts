@@ -5,7 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Preset } from '#core/preset.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { countPresets, deletePreset, findPreset, lockPresets, type PresetRow, putPreset } from './presets.sql.ts'
@@ -54,28 +54,21 @@ export const removePreset = (ctx: Ctx, asked: Asked & { name: string }): Promise
     if (!(await deletePreset(tx, asked.projectId, asked.name))) throw refuse('preset_not_found', { preset: asked.name })
   })
 
-async function change<T>(
+function change<T>(
   ctx: Ctx,
   { projectId, actor, correlationId, causationId }: Asked,
   { type, name }: { type: string; name: string },
   write: (tx: Db) => Promise<T>,
 ): Promise<T> {
-  const done = await ctx.sql.begin(async (tx) => {
-    const written = await write(tx)
-    await appendEvents(tx, [
-      {
-        projectId,
-        actor,
-        correlationId,
-        causationId,
-        type,
-        resourceType: 'preset',
-        resourceId: name,
-        data: { preset: name },
-      },
-    ])
-    return written
-  })
-  ctx.ring(['tail'])
-  return done as T
+  const event = {
+    projectId,
+    actor,
+    correlationId,
+    causationId,
+    type,
+    resourceType: 'preset',
+    resourceId: name,
+    data: { preset: name },
+  }
+  return record(ctx, async (tx) => ({ result: await write(tx), events: [event] }))
 }

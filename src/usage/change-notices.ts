@@ -2,8 +2,7 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-
+import { record } from '#log/record.ts'
 import { mergeNotices, type Notices } from './plans.sql.ts'
 
 /** Omitted fields stay as they are. */
@@ -11,20 +10,9 @@ export async function changeNotices(
   ctx: Ctx,
   { projectId, wanted, ...cause }: Cause & { projectId: string; wanted: Partial<Notices> },
 ): Promise<Notices> {
-  const notices = await ctx.sql.begin(async (tx) => {
-    const changed = await mergeNotices(tx, projectId, wanted)
-    await appendEvents(tx, [
-      {
-        ...cause,
-        projectId,
-        type: 'project.notices_set',
-        resourceType: 'project',
-        resourceId: projectId,
-        data: changed,
-      },
-    ])
-    return changed
+  const about = { ...cause, projectId, resourceType: 'project', resourceId: projectId }
+  return record(ctx, async (tx) => {
+    const notices = await mergeNotices(tx, projectId, wanted)
+    return { result: notices, events: [{ ...about, type: 'project.notices_set', data: notices }] }
   })
-  ctx.ring(['tail'])
-  return notices as Notices
 }

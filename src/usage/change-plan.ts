@@ -3,8 +3,7 @@ import { findProject, type ProjectRow } from '#access/keys.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-
+import { record } from '#log/record.ts'
 import { setPlan } from './plans.sql.ts'
 
 /** Changes a project's plan; other nodes follow within seconds. */
@@ -12,13 +11,10 @@ export async function changePlan(
   ctx: Ctx,
   { projectId, plan, actor, correlationId, causationId }: Cause & { projectId: string; plan: string },
 ): Promise<ProjectRow> {
-  const changed = await ctx.sql.begin(async (tx) => {
+  return record(ctx, async (tx) => {
     const project = (await setPlan(tx, projectId, plan)) && (await findProject(tx, projectId))
     if (!project) throw refuse('project_not_found', { projectId })
     const event = { projectId, type: 'project.plan_set', actor, correlationId, causationId, data: { plan } }
-    await appendEvents(tx, [{ ...event, resourceType: 'project', resourceId: projectId }])
-    return project
+    return { result: project, events: [{ ...event, resourceType: 'project', resourceId: projectId }] }
   })
-  ctx.ring(['tail'])
-  return changed as ProjectRow
 }

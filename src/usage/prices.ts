@@ -17,7 +17,7 @@ import {
   priceNames,
   providerName,
 } from '#core/prices.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import type { Db } from '#postgres/sql.ts'
 import { deletePrice, findPrices, listPrices, type PriceRow, putPrice } from './prices.sql.ts'
 
@@ -65,31 +65,24 @@ export const removePrice = (ctx: Ctx, asked: Asked & Model): Promise<void> =>
     if (!deleted) throw refuse('price_not_found', { provider, model })
   })
 
-async function change<T>(
+function change<T>(
   ctx: Ctx,
   asked: Asked & Model,
   { type, data }: { type: string; data?: object },
   write: (tx: Db) => Promise<T>,
 ): Promise<T> {
   const provider = providerName(asked.provider)
-  const done = await ctx.sql.begin(async (tx) => {
-    const written = await write(tx)
-    await appendEvents(tx, [
-      {
-        projectId: asked.projectId,
-        type,
-        actor: asked.actor,
-        correlationId: asked.correlationId,
-        causationId: asked.causationId,
-        resourceType: 'price',
-        resourceId: `${provider}/${asked.model}`,
-        data: { provider, model: asked.model, ...data },
-      },
-    ])
-    return written
-  })
-  ctx.ring(['tail'])
-  return done as T
+  const event = {
+    projectId: asked.projectId,
+    type,
+    actor: asked.actor,
+    correlationId: asked.correlationId,
+    causationId: asked.causationId,
+    resourceType: 'price',
+    resourceId: `${provider}/${asked.model}`,
+    data: { provider, model: asked.model, ...data },
+  }
+  return record(ctx, async (tx) => ({ result: await write(tx), events: [event] }))
 }
 
 export type ShownPrice = Price & { source: PriceSource; updatedAt: Date }

@@ -5,7 +5,7 @@ import { maskUrl } from '#access/mask.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { NamedPlan } from '#usage/plan-of.ts'
@@ -80,20 +80,15 @@ export async function removeTool(ctx: Ctx, asked: Asked): Promise<void> {
 
 type Changed = { row: ToolRow; type: string }
 
-async function change(
+function change(
   ctx: Ctx,
   { projectId, actor, name, scopeId }: Asked,
   write: (tx: Db) => Promise<Changed>,
 ): Promise<ToolRow> {
-  const changed = (await ctx.sql.begin(async (tx) => {
-    const done = await write(tx)
-    const { url, enabled, secretId } = done.row
-    const data = { scope_id: scopeId, url: maskUrl(url), enabled, secret_id: secretId }
-    await appendEvents(tx, [
-      { projectId, actor, type: done.type, resourceType: 'tool', resourceId: name, tool: name, data },
-    ])
-    return done
-  })) as Changed
-  ctx.ring(['tail'])
-  return changed.row
+  return record(ctx, async (tx) => {
+    const { row, type } = await write(tx)
+    const data = { scope_id: scopeId, url: maskUrl(row.url), enabled: row.enabled, secret_id: row.secretId }
+    const event = { projectId, actor, type, resourceType: 'tool', resourceId: name, tool: name, data }
+    return { result: row, events: [event] }
+  })
 }

@@ -3,8 +3,7 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { statesIn } from '#core/run.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-
+import { record } from '#log/record.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { freeIdempotencyKey, setDebugMode } from '#run-state/run-marks.sql.ts'
@@ -13,13 +12,11 @@ import type { Target } from './move-by-hand.ts'
 /** Turns debug mode on or off. */
 export async function debugRun(ctx: Ctx, target: Target & { debugMode: boolean }): Promise<RunRow> {
   const run = await requireRun(ctx, target.projectId, target.runId)
-  await ctx.sql.begin(async (tx) => {
-    if (!(await setDebugMode(tx, run.id, target.debugMode))) return
-    await appendEvents(tx, [
-      { ...fact(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } },
-    ])
+  const event = { ...about(run, target), type: 'run.debug_changed', data: { debug_mode: target.debugMode } }
+  await record(ctx, async (tx) => {
+    const changed = await setDebugMode(tx, run.id, target.debugMode)
+    return { result: changed, events: changed ? [event] : [] }
   })
-  ctx.ring([`run:${run.id}`, 'tail'])
   const [now] = await readRuns(ctx.sql, [run.id])
   return now!
 }
@@ -36,17 +33,15 @@ export async function resetIdempotencyKey(ctx: Ctx, target: Target): Promise<Run
       needs: ['delayed', 'queued', 'paused', 'over'],
     })
   }
-  await ctx.sql.begin(async (tx) => {
-    if (!(await freeIdempotencyKey(tx, run.id))) return
-    await appendEvents(tx, [
-      { ...fact(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } },
-    ])
+  const event = { ...about(run, target), type: 'run.idempotency_key_reset', data: { key: run.idempotencyKey } }
+  await record(ctx, async (tx) => {
+    const freed = await freeIdempotencyKey(tx, run.id)
+    return { result: freed, events: freed ? [event] : [] }
   })
-  ctx.ring([`run:${run.id}`, 'tail'])
   return run
 }
 
-const fact = (run: RunRow, target: Target) => ({
+const about = (run: RunRow, target: Target) => ({
   projectId: run.projectId,
   runId: run.id,
   actor: target.actor,

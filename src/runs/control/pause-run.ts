@@ -5,8 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse } from '#core/error.ts'
 import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-
+import { recordOfRun } from '#log/record.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
@@ -29,31 +28,22 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
       : refuse('wrong_state', { runId: target.runId, state: run.state, needs: ['executing'] })
   }
   const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
-  await ctx.sql
-    .begin(async (tx) => {
-      await appendEvents(tx, [
-        {
-          projectId: run.projectId,
-          runId: run.id,
-          type: 'run.pause_requested',
-          actor: target.actor,
-          causationId: target.causationId,
-          message: target.reason,
-          data: { grace_secs: definition.pauseGraceSecs },
-        },
-      ])
-      // Already requested, or no longer executing: then nothing was requested either.
-      if (!(await tellPause(tx, run.id, definition.pauseGraceSecs))) throw new NotTold()
-    })
-    .catch((error: unknown) => {
-      if (!(error instanceof NotTold)) throw error
-    })
-  ctx.ring([`run:${run.id}`, 'leases', 'tail'])
+  const event = {
+    projectId: run.projectId,
+    runId: run.id,
+    type: 'run.pause_requested',
+    actor: target.actor,
+    causationId: target.causationId,
+    message: target.reason,
+    data: { grace_secs: definition.pauseGraceSecs },
+  }
+  await recordOfRun<boolean>(ctx, event, async (tx, _, rollBack) => {
+    const told = await tellPause(tx, run.id, definition.pauseGraceSecs)
+    // Already requested, or no longer executing: then nothing was requested either.
+    return told ? { result: true, rings: ['leases'] } : rollBack(false)
+  })
   return untilLeft(ctx, run.id, target.waitMs ?? 0)
 }
-
-/** Rolls the transaction back. */
-class NotTold extends Error {}
 
 /** How often the run is checked when nobody rings. */
 const LOOK_EVERY_MS = 500

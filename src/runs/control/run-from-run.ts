@@ -2,12 +2,13 @@
 // creating run: a cancel of it either comes first, and the call is refused, or comes later, and finds the new run.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic } from '#bell/topics.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { recordOfRun } from '#log/record.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
@@ -41,18 +42,13 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
     const origin: Origin = { ...it.origin, projectId, actor: it.actor, correlationId: it.above.correlationId }
     const prepared = await prepareRun(ctx.sql, { job, request: it.request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) throw prepared
-    const inserted = await ctx.sql
-      .begin((tx) => insertUnder(tx, it, { prepared, job }))
-      .catch((error: unknown) => {
-        if (error instanceof NotCreated) return error.inserted
-        throw error
-      })
+    const inserted = await insertUnder(ctx, it, { prepared, job })
     // Only now: acquiring a second connection while the first one holds the lock above could exhaust the pool.
-    const triggered = await outcomeOf(ctx, { job, jobName: it.job, run: prepared, inserted: inserted as InsertedRun })
+    const triggered = await outcomeOf(ctx, { job, jobName: it.job, run: prepared, inserted })
     if (triggered instanceof Error) throw triggered
     if (triggered) {
       const { state, queue } = triggered.run
-      ctx.ring([`run:${it.above.id}`, state === 'queued' ? `queue:${queue}` : 'timers', 'waits', 'slots', 'tail'])
+      ctx.ring([state === 'queued' ? queueTopic(queue) : 'timers', 'waits', 'slots'])
       return triggered
     }
     jobsOf(ctx).forget(projectId, it.job)
@@ -60,32 +56,23 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
   throw new Error(`job ${it.job} kept changing while a run of it was being created from ${it.above.publicId}`)
 }
 
-async function insertUnder(
-  tx: Db,
+function insertUnder(
+  ctx: Ctx,
   { above, token, actor, causationId, event, also }: RunFromRun,
   { prepared, job }: { prepared: NewRun; job: JobRow },
 ): Promise<InsertedRun> {
   const { projectId, publicId } = above
   const data = event.data(prepared, job)
-  const [asked] = await appendEvents(tx, [
-    { projectId, runId: above.id, token, type: event.type, actor, causationId, data },
-  ])
-  if (asked!.outcome !== 'appended') throw refuse('stale_lease', { runId: publicId })
-  // We hold the lock now, so the run's state cannot change before the new one is committed.
-  const now = await findRun(tx, projectId, publicId)
-  if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
-  const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: asked!.id }])
-  // Nothing was created: the event must not say so.
-  if (inserted!.outcome !== 'created') throw new NotCreated(inserted!)
-  await also?.(tx, prepared)
-  return inserted!
-}
-
-/** Rolls the transaction back, and says why the new run could not be created. */
-class NotCreated extends Error {
-  readonly inserted: InsertedRun
-  constructor(inserted: InsertedRun) {
-    super('no run was created')
-    this.inserted = inserted
-  }
+  const asks = { projectId, runId: above.id, token, type: event.type, actor, causationId, data }
+  return recordOfRun<InsertedRun>(ctx, asks, async (tx, appended, rollBack) => {
+    if (appended.outcome !== 'appended') throw refuse('stale_lease', { runId: publicId })
+    // We hold the lock now, so the run's state cannot change before the new one is committed.
+    const now = await findRun(tx, projectId, publicId)
+    if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
+    const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: appended.id }])
+    // Nothing was created: the event must not say so.
+    if (inserted!.outcome !== 'created') return rollBack(inserted!)
+    await also?.(tx, prepared)
+    return { result: inserted! }
+  })
 }

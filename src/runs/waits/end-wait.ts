@@ -1,11 +1,11 @@
 // Checks whether what a run waits for has happened; if so, the run continues.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-
+import { recordOfRun } from '#log/record.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
@@ -55,29 +55,20 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const value = child
     ? await endOf(ctx, child)
     : { run_id: wait.childRunId, status: null, error: 'it is no longer kept' }
-  const woken = await ctx.sql
-    .begin(async (tx) => {
-      const key = awaitKey(wait.childRunId!)
-      const [told] = await appendEvents(tx, [
-        { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } },
-      ])
-      // The run is locked now: if it has continued meanwhile, it gets nothing.
-      if ((await findWait(tx, wait.runId))?.id !== wait.id || told?.outcome !== 'appended') throw new GoneOn()
-      const [run] = await readRuns(tx, [wait.runId])
-      await putValue(tx, { runId: wait.runId, key, value })
-      await wake(tx, run!, {
-        actor: SYSTEM,
-        causationId: told.id,
-        data: { for: 'child', child_run_id: value.run_id, child_status: value.status },
-      })
-      return run
+  const key = awaitKey(wait.childRunId!)
+  const event = { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } }
+  return recordOfRun<boolean>(ctx, event, async (tx, appended, rollBack) => {
+    // The run is locked now: if it has continued meanwhile, it gets nothing.
+    if ((await findWait(tx, wait.runId))?.id !== wait.id || appended.outcome !== 'appended') return rollBack(false)
+    const [run] = await readRuns(tx, [wait.runId])
+    await putValue(tx, { runId: wait.runId, key, value })
+    await wake(tx, run!, {
+      actor: SYSTEM,
+      causationId: appended.id,
+      data: { for: 'child', child_run_id: value.run_id, child_status: value.status },
     })
-    .catch((error: unknown) => {
-      if (error instanceof GoneOn) return undefined
-      throw error
-    })
-  if (woken) ctx.ring([`run:${wait.runId}`, `queue:${(woken as RunRow).queue}`, 'tail'])
-  return woken !== undefined
+    return { result: true, rings: [queueTopic(run!.queue)] }
+  })
 }
 
 async function endOf(ctx: Ctx, child: RunRow) {
@@ -90,6 +81,3 @@ async function endOf(ctx: Ctx, child: RunRow) {
     ...(tooLarge ? { result_omitted: true } : { result }),
   }
 }
-
-/** Rolls the transaction back. */
-class GoneOn extends Error {}

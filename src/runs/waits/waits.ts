@@ -2,9 +2,10 @@
 // here; a run that continues is queued again with the same attempt.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { queueTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { recordOfRun } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
@@ -62,24 +63,22 @@ export async function sendEvent(
   asked: Cause & { projectId: string; eventKey: string; payload: unknown },
 ): Promise<{ run: RunRow; wait: WaitRow }> {
   const { projectId, eventKey, actor } = asked
-  const ended = await ctx.sql.begin(async (tx) => {
-    const wait = await findWaitForEvent(tx, projectId, eventKey)
-    if (!wait) throw refuse('wait_not_found', { eventKey })
-    const [received] = await appendEvents(tx, [
-      {
-        projectId,
-        runId: wait.runId,
-        type: 'event.received',
-        resourceType: 'received_event',
-        resourceId: eventKey,
-        actor,
-        causationId: asked.causationId,
-        data: { event_key: eventKey },
-      },
-    ])
+  const wait = await findWaitForEvent(ctx.sql, projectId, eventKey)
+  if (!wait) throw refuse('wait_not_found', { eventKey })
+  const event = {
+    projectId,
+    runId: wait.runId,
+    type: 'event.received',
+    resourceType: 'received_event',
+    resourceId: eventKey,
+    actor,
+    causationId: asked.causationId,
+    data: { event_key: eventKey },
+  }
+  await recordOfRun(ctx, event, async (tx, received) => {
     // The run is locked now. Of two simultaneous senders that found one wait, the second learns that it has ended.
     const still = await findWaitForEvent(tx, projectId, eventKey)
-    if (still?.id !== wait.id || received?.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
+    if (still?.id !== wait.id || received.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
     const [run] = await readRuns(tx, [wait.runId])
     const { number } = await insertCheckpoint(tx, {
       id: newId(),
@@ -90,11 +89,9 @@ export async function sendEvent(
     })
     const data = { for: 'event', event_key: eventKey, checkpoint: number }
     await wake(tx, run!, { actor, causationId: received.id, data })
-    return wait
+    return { result: undefined, rings: [queueTopic(run!.queue)] }
   })
-  const wait = ended as WaitRow
   const [run] = await readRuns(ctx.sql, [wait.runId])
-  ctx.ring([`run:${wait.runId}`, `queue:${run!.queue}`, 'tail'])
   return { run: asMoved(run!, { state: 'queued' }), wait }
 }
 

@@ -1,101 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { httpServer } from '#test/support/local-servers.ts'
-import { createClient } from './client.ts'
-import type { Handling } from './execute.ts'
+import { expect, test } from 'vitest'
 import { AttemptFailed, AttemptStopped, ReturnRun } from './lease.ts'
-import { startWorker, type WorkerOptions } from './worker.ts'
-
-type Settled = { run_id: string; lease_token: string; outcome: string; [more: string]: unknown }
-type Told = 'continue' | 'pause' | 'stop' | 'drain'
-
-/** The worker routes of a server, without one: runs to claim, what to tell, and what was settled in which batches. */
-function fakeYard() {
-  const yard = {
-    queue: [] as string[],
-    told: new Map<string, Told>(),
-    refuse: new Map<string, { code: string; message: string }>(),
-    beats: [] as string[][],
-    batches: [] as Settled[][],
-    calls: [] as { url: string; authorization: string | undefined; body: unknown }[],
-    claims: 0,
-    /** Answers instead of the yard while it is set. */
-    instead: undefined as ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined,
-    settled: () => yard.batches.flat(),
-    claimed: (id: string, leaseSecs: number) => ({
-      run: { id, attempt: 1 },
-      payload: { name: id },
-      lease_token: `lease-${id}`,
-      lease_expires_in_ms: leaseSecs * 1000,
-      run_token: `token-${id}`,
-      checkpoint: null,
-      previous_error: null,
-    }),
-  }
-  const routes: Record<string, (body: never) => unknown> = {
-    '/v1/workers/claim': ({ limit, lease_secs }: { limit: number; lease_secs: number }) => {
-      yard.claims++
-      return { runs: yard.queue.splice(0, limit).map((id) => yard.claimed(id, lease_secs)) }
-    },
-    '/v1/workers/heartbeat': ({ leases }: { leases: Settled[] }) => {
-      yard.beats.push(leases.map((lease) => lease.run_id))
-      return {
-        leases: leases.map(({ run_id }) => ({
-          run_id,
-          told: yard.told.get(run_id) ?? 'continue',
-          lease_expires_in_ms: 5000,
-        })),
-      }
-    },
-    '/v1/workers/settle': ({ settlements }: { settlements: Settled[] }) => {
-      yard.batches.push(settlements)
-      return {
-        results: settlements.map(({ run_id, outcome }) =>
-          outcome === 'completed' && yard.refuse.has(run_id)
-            ? { run_id, status: null, error: yard.refuse.get(run_id) }
-            : { run_id, status: 'completed' },
-        ),
-      }
-    },
-  }
-  return { yard, routes }
-}
-
-async function start<Payload>(options: Partial<WorkerOptions<Payload>> & Pick<WorkerOptions<Payload>, 'handle'>) {
-  const { yard, routes } = fakeYard()
-  const { url } = await httpServer(async (request, response) => {
-    const body = await text(request)
-    if (yard.instead?.(request, response)) return
-    const path = request.url ?? ''
-    const route = routes[path]
-    if (route) return void response.end(JSON.stringify(route((body ? JSON.parse(body) : {}) as never)))
-    yard.calls.push({ url: path, authorization: request.headers.authorization, body: JSON.parse(body) })
-    response.writeHead(201).end('{}')
-  })
-  const errors: unknown[] = []
-  const worker = startWorker({
-    client: createClient({ baseUrl: url, credential: 'key' }),
-    workerId: 'w',
-    queues: ['q'],
-    concurrency: 2,
-    leaseSecs: 1,
-    waitSecs: 0,
-    graceMs: 50,
-    closeOn: [],
-    onError: (error) => void errors.push(error),
-    ...options,
-  })
-  onTestFinished(() => worker.close())
-  return { yard, worker, errors }
-}
-
-const until = (fact: () => boolean) => vi.waitFor(() => expect(fact()).toBe(true), { timeout: 10_000, interval: 10 })
-const forEver = ({ signal }: Handling<unknown>): Promise<never> =>
-  new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason))
-  })
+import { forEver, start, until } from './worker.fixture.ts'
 
 test('what a handler returns is the result, and what it throws is the failure', async () => {
   const { yard } = await start<{ name: string }>({
@@ -206,50 +112,6 @@ test('an attempt calls with its own token, and a stale lease stops its handler',
   expect(yard.settled()).toEqual([])
 })
 
-test('closing a worker returns unfinished runs immediately, and claims no more', async () => {
-  const { yard, worker } = await start({ handle: () => new Promise(() => {}) })
-  yard.queue.push('a', 'b', 'c')
-  await until(() => worker.size() === 2)
-  const beganMs = performance.now()
-  await worker.close()
-  expect(performance.now() - beganMs).toBeLessThan(1000)
-  expect(yard.settled().map(({ run_id, outcome }) => `${run_id} ${outcome}`)).toEqual(['a returned', 'b returned'])
-  expect(yard.queue).toEqual(['c'])
-  await worker.closed
-})
-
-test('runs that arrive while the worker closes are returned without being started', async () => {
-  let begun = false
-  const { yard, worker } = await start({
-    async handle() {
-      begun = true
-    },
-  })
-  await until(() => yard.claims > 0)
-  const asked = Promise.withResolvers<void>()
-  yard.instead = (request, response) => {
-    if (!request.url?.endsWith('/claim')) return false
-    asked.resolve()
-    setTimeout(() => response.end(JSON.stringify({ runs: [yard.claimed('late', 5)] })), 30)
-    return true
-  }
-  await asked.promise
-  await worker.close()
-  expect(begun).toBe(false)
-  expect(yard.settled()).toMatchObject([{ run_id: 'late', outcome: 'returned' }])
-})
-
-test('closing a worker lets a handler that needs a moment finish, and settles it once', async () => {
-  const { yard, worker } = await start({
-    graceMs: 5_000,
-    handle: (handling) => forEver(handling).catch(() => delay(20, 'done')),
-  })
-  yard.queue.push('a')
-  await until(() => worker.size() === 1)
-  await worker.close()
-  expect(yard.settled()).toMatchObject([{ run_id: 'a', outcome: 'completed', result: 'done' }])
-})
-
 test('a result that the server refuses fails the run instead of leaving it hanging', async () => {
   const { yard } = await start({ handle: async () => 'bad' })
   yard.refuse.set('a', { code: 'invalid', message: 'result must be object' })
@@ -271,16 +133,6 @@ test('a server that is unavailable for a while costs no result', async () => {
   await until(() => yard.settled().length === 1)
   expect(yard.settled()).toMatchObject([{ outcome: 'completed', result: 'kept' }])
   expect(errors).toHaveLength(2)
-})
-
-test('a worker without contact for the length of a lease stops its handlers', async () => {
-  const { yard, worker } = await start({ handle: forEver })
-  yard.queue.push('a')
-  await until(() => worker.size() === 1)
-  yard.instead = (_, response) => response.destroy() !== undefined
-  await until(() => worker.size() === 0)
-  yard.instead = undefined
-  expect(yard.settled()).toEqual([])
 })
 
 test('an event loop that was blocked for half a lease loses no lease', async () => {

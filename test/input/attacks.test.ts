@@ -18,10 +18,8 @@ import { timers } from '#runs/waits/timers.duty.ts'
 import { httpYard, until, untilState } from '../support/http-yard.ts'
 import { httpServer } from '../support/local-servers.ts'
 import { expectTrueStories } from '../support/story.ts'
-import { addJob, TESTER, testYard } from '../support/yard.ts'
+import { addJob, NEVER, ORIGIN, TESTER, testYard } from '../support/yard.ts'
 
-const NEVER = new AbortController().signal
-const origin = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
 const request = {
   queues: ['default'],
   owner: 'w',
@@ -33,7 +31,7 @@ const request = {
 test('many spawns with used idempotency keys do not wait for each other until all time out', async () => {
   const { ctx } = await testYard()
   await addJob(ctx, 'j')
-  const parent = (await triggerRun(ctx, 'j', {}, origin)).run
+  const parent = (await triggerRun(ctx, 'j', {}, ORIGIN)).run
   const spawnAll = () =>
     Promise.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -55,7 +53,7 @@ test('many spawns with used idempotency keys do not wait for each other until al
 test('runs cannot be nested without limit', async () => {
   const { ctx } = await testYard()
   await addJob(ctx, 'j')
-  let run = (await triggerRun(ctx, 'j', {}, origin)).run
+  let run = (await triggerRun(ctx, 'j', {}, ORIGIN)).run
   const nest = async () => {
     for (let depth = 0; depth <= 101; depth++)
       run = (await spawnRun(ctx, 'j', {}, { projectId: 'default', actor: TESTER, parentRunId: run.publicId })).run
@@ -98,7 +96,7 @@ test('the next attempt of a run on the same node keeps its lease when the previo
 test('the time to live of a returned run starts again', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
-  const { run } = await triggerRun(ctx, 'j', { ttlSecs: 60 }, origin)
+  const { run } = await triggerRun(ctx, 'j', { ttlSecs: 60 }, ORIGIN)
   const { runs } = await makeClaimer(ctx).claim({ ...request, limit: 1 })
   await sql`update run_states set expires_at = now() - interval '1 s'`
   await endAttempts(ctx, [{ kind: 'returned', runId: run.id, token: runs[0]!.token, actor: TESTER }])
@@ -110,7 +108,7 @@ test('simultaneous claims do not hide the heads of other lanes from each other',
   const { ctx, sql } = await testYard()
   for (let i = 0; i < 20; i++) {
     await addJob(ctx, `j${i}`)
-    await triggerRun(ctx, `j${i}`, {}, origin)
+    await triggerRun(ctx, `j${i}`, {}, ORIGIN)
   }
   const claimer = makeClaimer(ctx)
   const claimed = await Promise.all(Array.from({ length: 20 }, () => claimer.claim({ ...request, limit: 1 })))
@@ -126,7 +124,7 @@ test('ten thousand lanes of a paused job do not slow down the claims of a projec
       ctx,
       'j',
       Array.from({ length: 500 }, (_, i) => ({ concurrencyKey: `k${page * 500 + i}` })),
-      origin,
+      ORIGIN,
     )
   }
   await sql`update jobs set paused_at = now() where id = ${job.id}`
@@ -166,7 +164,7 @@ test('the events of a batch keep their order, even when the first starts the run
 test('an error that is truncated inside a character can be settled', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j', { maxAttempts: 1 })
-  const { run } = await triggerRun(ctx, 'j', {}, origin)
+  const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
   const { runs } = await makeClaimer(ctx).claim({ ...request, limit: 1 })
   await endAttempts(ctx, [
     {
@@ -184,7 +182,7 @@ test('an error that is truncated inside a character can be settled', async () =>
 test("a lease that is renewed between the reaper's read and its move is not taken away", async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
-  const { run } = await triggerRun(ctx, 'j', {}, origin)
+  const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
   const { runs } = await makeClaimer(ctx).claim({ ...request, limit: 1 })
   await sql`update leases set expires_at = now() - interval '1 s'`
   const [expired] = await readExpiredLeases(sql, 1)
@@ -206,7 +204,7 @@ test("a lease that is renewed between the reaper's read and its move is not take
 test('a buffered run that was asked to pause is returned when its lease expires', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
-  const { run } = await triggerRun(ctx, 'j', {}, origin)
+  const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
   await makeClaimer(ctx).claim({ ...request, limit: 1, into: 'dequeued' })
   await sql`update leases set told = 'pause', expires_at = now() - interval '1 s'`
   await reaper(ctx).tick(NEVER)
@@ -218,7 +216,7 @@ test('no run of a deleted job is executed, however the deletion and the triggers
   for (let round = 0; round < 5; round++) {
     await addJob(ctx, `j${round}`)
     await Promise.all([
-      ...Array.from({ length: 20 }, () => triggerRun(ctx, `j${round}`, {}, origin).catch(() => {})),
+      ...Array.from({ length: 20 }, () => triggerRun(ctx, `j${round}`, {}, ORIGIN).catch(() => {})),
       removeJob(ctx, { projectId: 'default', actor: TESTER, job: `j${round}`, cancelRuns: true }),
     ])
   }
@@ -231,7 +229,7 @@ test('no run of a deleted job is executed, however the deletion and the triggers
 test('runs that an interrupted cancel left below a canceled run are canceled', async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
-  const { run } = await triggerRun(ctx, 'j', {}, origin)
+  const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
   const child = await spawnRun(ctx, 'j', {}, { projectId: 'default', actor: TESTER, parentRunId: run.publicId })
   await moveRun(ctx, { runId: run.id, move: 'cancel', actor: TESTER })
   await orphans(ctx).tick(NEVER)
@@ -241,13 +239,13 @@ test('runs that an interrupted cancel left below a canceled run are canceled', a
 test('a cancel reaches thirty thousand children', { timeout: 60_000 }, async () => {
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
-  const { run } = await triggerRun(ctx, 'j', {}, origin)
+  const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
   for (let page = 0; page < 60; page++)
     await triggerRuns(
       ctx,
       'j',
       Array.from({ length: 500 }, () => ({})),
-      { ...origin, parentRunId: run.id },
+      { ...ORIGIN, parentRunId: run.id },
     )
   await cancelRun(ctx, { projectId: 'default', actor: TESTER, runId: run.publicId })
   expect([...(await sql`select state, count(*)::int as n from run_states group by 1`)]).toEqual([

@@ -91,3 +91,10 @@ export const untilState = (call: Call, runId: string, states: readonly string[],
     (reply) => states.includes(reply.body.status),
     ms,
   )
+
+/** Triggers a run of a job, and returns it. */
+export const trigger = async (call: Call, job: string, input: object = {}) =>
+  (await call('POST', `/v1/jobs/${job}/runs`, input)).body
+
+/** The code of a refusal; undefined for a success. */
+export const codeOf = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code

@@ -54,3 +54,6 @@ export async function makeReports(url: string, runId: string, count: number): Pr
   }
   await sql.end()
 }
+
+/** A time as OnceOnly writes it. */
+export const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/

@@ -1,5 +1,7 @@
 // Runs that a worker holds, for tests of the mount /strait: the worker speaks our own protocol, the attempt Strait's.
+
 import { type Call, until } from './http-yard.ts'
+import { straitYard } from './strait-yard.ts'
 
 /** A job whose runs wait in a queue of its own name, so that a claim finds these and no others. */
 export const addWorkerJob = async (native: Call, slug: string, more: object = {}): Promise<string> =>
@@ -37,3 +39,25 @@ export async function executing(native: Call, call: Call, slug: string, input: o
 
 export const settle = (native: Call, { lease }: Attempt, outcome: object) =>
   native('POST', '/v1/workers/settle', { settlements: [{ ...lease, ...outcome }] })
+
+/** A run that ended as a dead letter, or failed for good. */
+export async function failed(
+  native: Call,
+  call: Call,
+  job: string,
+  { forGood = false, input = {} } = {},
+): Promise<string> {
+  const attempt = await executing(native, call, job, input)
+  if (forGood) await attempt.sdk('POST', '/fail', { error: 'no luck' })
+  else await settle(native, attempt, { outcome: 'failed', error: 'no luck' })
+  return attempt.runId
+}
+
+export async function sdkYard(input: object = {}, job: object = {}) {
+  const yard = await straitYard()
+  await addWorkerJob(yard.native, 'j', job)
+  const attempt = await executing(yard.native, yard.call, 'j', input)
+  const list = async (what: string, search = '') =>
+    (await yard.call('GET', `/v1/runs/${attempt.runId}/${what}${search}`)).body
+  return { ...yard, attempt, ...attempt, list }
+}

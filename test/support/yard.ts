@@ -14,6 +14,10 @@ import type { Sql } from '#postgres/sql.ts'
 import { testDatabase } from './db.ts'
 
 export const TESTER: Actor = { type: 'user', id: 'tester' }
+/** Who triggers runs. */
+export const ORIGIN = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
+/** The signal of a tick that nobody stops. */
+export const NEVER = new AbortController().signal
 
 /** Retried at once. */
 export const DEFINITION: JobDefinition = {

@@ -3,11 +3,10 @@ import { expect, test } from 'vitest'
 import { type Claimer, makeClaimer } from '#runs/attempts/claimer.ts'
 import type { RunRequest } from '#runs/trigger/run-request.ts'
 import { triggerRuns } from '#runs/trigger/trigger-runs.ts'
-import { addJob, TESTER, testYard, type Yard } from '../../../test/support/yard.ts'
+import { addJob, ORIGIN, TESTER, testYard, type Yard } from '../../../test/support/yard.ts'
 import { moveRuns } from '../move/move-runs.sql.ts'
 import type { ClaimedRun } from './claim-runs.sql.ts'
 
-const ORIGIN = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
 const REQUEST = {
   projectId: 'default',
   queues: ['default'],

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { triggerRuns } from '#runs/trigger/trigger-runs.ts'
-import { addJob, TESTER, testYard } from '#test/support/yard.ts'
+import { addJob, ORIGIN, testYard } from '#test/support/yard.ts'
 import { countRuns, readPayloads } from './count-runs.sql.ts'
-
-const ORIGIN = { projectId: 'default', actor: TESTER, triggeredBy: 'manual' as const }
 
 test('runs are counted by state, job and queue from the counters, and by any other filter one by one, up to a limit', async () => {
   const { ctx, sql } = await testYard()

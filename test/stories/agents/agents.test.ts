@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, callerOf, httpYard, openNode, until, untilState } from '../../support/http-yard.ts'
+import { type Call, callerOf, codeOf, httpYard, openNode, until, untilState } from '../../support/http-yard.ts'
 import { httpServer } from '../../support/local-servers.ts'
 
-const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 const authorize = (call: Call, tool: string, more: object = {}, agent = 'bot') =>
   call('POST', `/v1/agents/${agent}/authorize`, { tool, ...more })
 const setPolicy = (call: Call, policy: object, mode = 'enforce') =>
@@ -98,8 +97,8 @@ test('a call is settled once, at its actual cost, and the sums follow', async ()
     outcome: 'succeeded',
     cost_microusd: 120,
   })
-  expect(code(await settle({ cost_microusd: 1 }))).toBe('authorization_not_reserved')
-  expect(code(await call('POST', '/v1/agents/other/settle', { authorization_id }))).toBe('authorization_not_found')
+  expect(codeOf(await settle({ cost_microusd: 1 }))).toBe('authorization_not_reserved')
+  expect(codeOf(await call('POST', '/v1/agents/other/settle', { authorization_id }))).toBe('authorization_not_found')
   expect((await call('GET', '/v1/agents/bot/metrics')).body.cost_microusd).toBe(120)
   const spend = (await call('GET', '/v1/spend')).body.data
   expect(spend).toMatchObject([{ agent_id: 'bot', tool: 'search', allowed: 1, blocked: 0, cost_microusd: 120 }])
@@ -153,7 +152,7 @@ test('policies are versioned, and invalid ones are refused by field', async () =
     { prices_microusd: { a: 0.5 } },
     { allowed_tools: 'all' },
   ])
-    expect(code(await setPolicy(call, bad)), JSON.stringify(bad)).toBe('invalid')
+    expect(codeOf(await setPolicy(call, bad)), JSON.stringify(bad)).toBe('invalid')
   expect((await call('GET', '/v1/agents/bot')).body.policy_version).toBe(2)
 })
 
@@ -202,7 +201,7 @@ test('a call that needs approval waits for a person, and is checked against the 
     state: 'blocked',
     reason: 'max_calls_per_tool_exceeded',
   })
-  expect(code(await approve(second.input_request_id, true))).toBe('input_over')
+  expect(codeOf(await approve(second.input_request_id, true))).toBe('input_over')
 })
 
 test('the kill switch blocks the next call on every node, holds queued runs, and stops executing ones', {

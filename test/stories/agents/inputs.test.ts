@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, httpYard, until, untilState } from '../../support/http-yard.ts'
+import { type Call, codeOf, httpYard, until, untilState } from '../../support/http-yard.ts'
 import { expectTrueStories } from '../../support/story.ts'
-
-const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 
 async function running(call: Call, slug = 'j') {
   await call('POST', '/v1/jobs', { slug, execution: 'worker' })
@@ -43,14 +41,14 @@ test('a run asks, is suspended, and continues with the answer from its latest ch
     [{ agreed: true }, 'agreed'],
   ] as const) {
     const refused = await answer(call, asked.body.id, bad)
-    expect([code(refused), refused.body.error.details.fields[0].field]).toEqual(['invalid', field])
+    expect([codeOf(refused), refused.body.error.details.fields[0].field]).toEqual(['invalid', field])
   }
   const answered = await answer(call, asked.body.id, { approved: true, params: { copies: 2 } })
   expect(answered.body).toMatchObject({
     status: 'answered',
     answer: { approved: true, params: { to: 'a@x', copies: 2 } },
   })
-  expect(code(await answer(call, asked.body.id, { approved: false }))).toBe('input_over')
+  expect(codeOf(await answer(call, asked.body.id, { approved: false }))).toBe('input_over')
   const again = await claim(call)
   expect(again.claimed).toMatchObject({ run: { id: run.id, attempt: 1 }, checkpoint: { state: { step: 4 } } })
   const value = await call('GET', `/v1/runs/${run.id}/state/input:${asked.body.id}`, undefined, again.token)
@@ -76,7 +74,7 @@ test('a run that asks several questions continues when all of them are answered'
   const first = (await ask({ kind: 'feedback', schema, wait: false })).body
   const second = (await ask({ kind: 'approval' })).body
   expect((await call('GET', `/v1/runs/${run.id}/input-requests`)).body.data).toHaveLength(2)
-  expect(code(await answer(call, first.id, { feedback: { n: 'x' } }))).toBe('invalid')
+  expect(codeOf(await answer(call, first.id, { feedback: { n: 'x' } }))).toBe('invalid')
   await answer(call, first.id, { feedback: { n: 1 } })
   expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('waiting')
   await answer(call, second.id, { approved: false })
@@ -106,7 +104,7 @@ test('when nobody answers, the default is taken as the answer or the run fails, 
     answer: { approved: false },
     answered_by: { type: 'system', id: null },
   })
-  expect(code(await answer(call, withDefault.id, { approved: true }))).toBe('input_over')
+  expect(codeOf(await answer(call, withDefault.id, { approved: true }))).toBe('input_over')
 })
 
 test('an invalid question is refused by field', async () => {
@@ -122,7 +120,7 @@ test('an invalid question is refused by field', async () => {
     { kind: 'approval', prompt: '?', expires_in_secs: 5, on_expiry: 'default' },
     { kind: 'approval', prompt: '?', expires_in_secs: 5, on_expiry: 'default', default: { feedback: 'x' } },
   ])
-    expect(code(await ask(bad)), JSON.stringify(bad)).toBe('invalid')
+    expect(codeOf(await ask(bad)), JSON.stringify(bad)).toBe('invalid')
   expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('executing')
   expect((await call('GET', '/v1/input-requests')).body.data).toEqual([])
 })
@@ -135,7 +133,7 @@ test('a question of an ended run cannot be answered, and of two simultaneous ans
   ).body
   await call('DELETE', `/v1/runs/${one.run.id}`)
   expect((await call('GET', `/v1/input-requests/${asked.id}`)).body.status).toBe('canceled')
-  expect(code(await answer(call, asked.id, { approved: true }))).toBe('input_over')
+  expect(codeOf(await answer(call, asked.id, { approved: true }))).toBe('input_over')
   const two = await running(call, 'b')
   const other = (
     await call('POST', `/v1/runs/${two.run.id}/input-requests`, { kind: 'approval', prompt: '?' }, two.token)

@@ -2,29 +2,15 @@ import { expect, test } from 'vitest'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
+import { price, type Running, start } from '../../support/builders/ledger.ts'
 import { type Call, callerOf, httpYard, openNode } from '../../support/http-yard.ts'
 
-type Claimed = { id: string; token: string }
-
-/** Runs of a job that are executing, each with its token. */
-async function claim(call: Call, runs: object[], job = 'j'): Promise<Claimed[]> {
-  await call('POST', '/v1/jobs', { slug: job, execution: 'worker', queue: job })
-  await call('POST', `/v1/jobs/${job}/runs/batch`, { items: runs })
-  const { body } = await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: [job], limit: runs.length })
-  return body.runs.map((it: { run: { id: string }; run_token: string }) => ({ id: it.run.id, token: it.run_token }))
-}
-
-const book = (call: Call, { id, token }: Claimed, usage: object) =>
+const book = (call: Call, { id, token }: Running, usage: object) =>
   call('POST', `/v1/runs/${id}/usage`, { provider: 'openai', model: 'gpt-4o', ...usage }, { key: token })
-
-const price = (prompt: number, completion: number) => ({
-  prompt_microusd_per_million: prompt,
-  completion_microusd_per_million: completion,
-})
 
 test("a cost is the client's, or else follows the project's price, the built-in one, or is 0; the log says which", async () => {
   const { call } = await httpYard()
-  const [run] = await claim(call, [{}])
+  const [run] = await start(call, [{}])
   const tokens = { prompt_tokens: 1000, completion_tokens: 100 }
   const cost = async (usage: object) => (await book(call, run!, { ...tokens, ...usage })).body.cost_microusd
   expect(await cost({ cost_microusd: 0 })).toBe(0)
@@ -57,7 +43,7 @@ test("a cost is the client's, or else follows the project's price, the built-in 
 test('a new price applies immediately on every node', async () => {
   const { call, url } = await httpYard()
   const other = callerOf((await openNode(url)).address)
-  const [run] = await claim(call, [{}])
+  const [run] = await start(call, [{}])
   for (let each = 1; each <= 20; each++) {
     await other('PUT', '/v1/prices/acme/m', price(each * 1_000_000, 0))
     const { body } = await book(call, run!, { provider: 'ACME', model: 'm-2026', prompt_tokens: 1 })
@@ -67,7 +53,7 @@ test('a new price applies immediately on every node', async () => {
 
 test('a price that makes a call more expensive than allowed is refused, and nothing is recorded', async () => {
   const { call } = await httpYard()
-  const [run] = await claim(call, [{}])
+  const [run] = await start(call, [{}])
   await call('PUT', '/v1/prices/acme/m', price(1_000_000_000_000, 0))
   const dear = await book(call, run!, { provider: 'acme', model: 'm', prompt_tokens: 1_000_001 })
   expect([dear.status, dear.body.error.details.fields[0].field]).toEqual([422, 'cost_microusd'])
@@ -139,14 +125,14 @@ test('only an admin sets prices, and an invalid one is refused by field', async 
 
 test('two hundred simultaneous calls on one run, and on many runs of one job, are summed exactly', async () => {
   const { call, url } = await httpYard()
-  const runs = await claim(
+  const runs = await start(
     call,
     [...Array(41).keys()].map((n) => ({ agent_id: `agent-${n % 2}` })),
   )
   const other = callerOf((await openNode(url)).address)
   const one = runs[0]!
   const many = runs.slice(1)
-  const booked = (run: Claimed, n: number) =>
+  const booked = (run: Running, n: number) =>
     book(n % 2 ? call : other, run, {
       prompt_tokens: n,
       completion_tokens: 1,
@@ -179,7 +165,7 @@ test('two hundred simultaneous calls on one run, and on many runs of one job, ar
 
 test('a run without model calls has sums of 0', async () => {
   const { call } = await httpYard()
-  const [run] = await claim(call, [{}])
+  const [run] = await start(call, [{}])
   const totals = { calls: 0, prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cost_microusd: 0 }
   const read = await call('GET', `/v1/runs/${run!.id}/usage`)
   expect(read.body).toEqual({ data: [], next_cursor: null, has_more: false, totals })
@@ -187,7 +173,7 @@ test('a run without model calls has sums of 0', async () => {
 
 test('a call of an ended attempt is not recorded, and does not affect those recorded beside it', async () => {
   const { call } = await httpYard()
-  const runs = await claim(call, [{}, {}, {}])
+  const runs = await start(call, [{}, {}, {}])
   await call('DELETE', `/v1/runs/${runs[1]!.id}`)
   const replies = await Promise.all(runs.flatMap((run) => [1, 2].map((n) => book(call, run, { prompt_tokens: n }))))
   expect(replies.map((reply) => reply.status)).toEqual([201, 201, 409, 409, 201, 201])
@@ -202,7 +188,7 @@ test('a call of an ended attempt is not recorded, and does not affect those reco
 
 test('the sums of a run are deleted with it, and the hourly sums stay', async () => {
   const { call, url } = await httpYard()
-  const [run] = await claim(call, [{}])
+  const [run] = await start(call, [{}])
   await book(call, run!, { prompt_tokens: 4 })
   await call('DELETE', `/v1/runs/${run!.id}`)
   const sql = connect(url, { max: 1 })
@@ -301,7 +287,7 @@ test('a usage query is bounded: a year, a month by hour, a thousand groups', asy
 
 test('a run token reads the usage of its own run only', async () => {
   const { call } = await httpYard()
-  const [one, two] = await claim(call, [{}, {}])
+  const [one, two] = await start(call, [{}, {}])
   const key = one!.token
   expect((await call('GET', `/v1/runs/${one!.id}/usage`, undefined, { key })).status).toBe(200)
   expect((await call('GET', `/v1/runs/${two!.id}/usage`, undefined, { key })).status).toBe(404)

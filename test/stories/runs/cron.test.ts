@@ -7,9 +7,8 @@ import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { cron } from '#runs/trigger/cron.duty.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
-import { addJob, TESTER, testYard } from '../../support/yard.ts'
+import { addJob, NEVER, TESTER, testYard } from '../../support/yard.ts'
 
-const NEVER = new AbortController().signal
 const DAY_MS = 86_400_000
 
 describe('the cron ticks between two times', () => {

@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, httpYard, until, untilState } from '../../support/http-yard.ts'
+import { type Call, codeOf, httpYard, trigger, until, untilState } from '../../support/http-yard.ts'
 import { expectTrueStories } from '../../support/story.ts'
 
 /** A job for each slug, all executed by workers from a queue of their own. */
 async function jobs(call: Call, ...slugs: string[]): Promise<void> {
   for (const slug of slugs) await call('POST', '/v1/jobs', { slug, execution: 'worker', queue: slug, max_attempts: 1 })
 }
-
-const trigger = async (call: Call, job: string, body: object = {}) =>
-  (await call('POST', `/v1/jobs/${job}/runs`, body)).body
 
 const depend = (call: Call, job: string, on: string, condition?: string) =>
   call('POST', `/v1/jobs/${job}/dependencies`, { depends_on: on, ...(condition && { condition }) })
@@ -25,7 +22,6 @@ async function end(call: Call, queue: string, outcome: object = { outcome: 'comp
 }
 
 const stateOf = async (call: Call, run: { id: string }) => (await call('GET', `/v1/runs/${run.id}`)).body.status
-const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 
 test('a run waits until the runs of all jobs that its job depends on have ended as required', async () => {
   const { call, url } = await httpYard()
@@ -144,11 +140,11 @@ test('a removed dependency no longer holds runs back', async () => {
   const run = await trigger(call, 'c')
   expect((await call('DELETE', `/v1/jobs/c/dependencies/${made.id}`)).status).toBe(204)
   expect((await call('GET', '/v1/jobs/c/dependencies')).body.data).toHaveLength(1)
-  expect(code(await call('DELETE', `/v1/jobs/c/dependencies/${made.id}`))).toBe('dependency_not_found')
+  expect(codeOf(await call('DELETE', `/v1/jobs/c/dependencies/${made.id}`))).toBe('dependency_not_found')
   expect(await stateOf(call, run)).toBe('waiting')
   // What others wait for is not taken away from under them.
   const needed = await call('DELETE', '/v1/jobs/b')
-  expect([needed.status, code(needed)]).toEqual([409, 'job_needed'])
+  expect([needed.status, codeOf(needed)]).toEqual([409, 'job_needed'])
   const b = (await call('GET', '/v1/jobs/b')).body.id
   expect((await call('DELETE', `/v1/jobs/c/dependencies/${b}`)).status).toBe(204)
   expect((await call('DELETE', '/v1/jobs/b')).status).toBe(204)
@@ -161,14 +157,14 @@ test('cycles, duplicates, unknown jobs and jobs of other projects are refused as
   await jobs(call, 'a', 'b', 'c')
   await depend(call, 'b', 'a')
   await depend(call, 'c', 'b')
-  expect(code(await depend(call, 'a', 'c'))).toBe('dependency_cycle')
-  expect(code(await depend(call, 'a', 'a'))).toBe('dependency_cycle')
-  expect(code(await depend(call, 'b', 'a', 'any'))).toBe('dependency_exists')
-  expect(code(await depend(call, 'b', 'nothing'))).toBe('job_not_found')
-  expect(code(await depend(call, 'b', 'c', 'perhaps'))).toBe('invalid')
+  expect(codeOf(await depend(call, 'a', 'c'))).toBe('dependency_cycle')
+  expect(codeOf(await depend(call, 'a', 'a'))).toBe('dependency_cycle')
+  expect(codeOf(await depend(call, 'b', 'a', 'any'))).toBe('dependency_exists')
+  expect(codeOf(await depend(call, 'b', 'nothing'))).toBe('job_not_found')
+  expect(codeOf(await depend(call, 'b', 'c', 'perhaps'))).toBe('invalid')
   const stranger = { key: (await call('POST', '/v1/projects', { id: 'other', name: 'Other' })).body.key }
   const own = (await call('POST', '/v1/jobs', { slug: 'own', execution: 'worker' }, stranger)).body
-  expect(code(await depend(call, 'a', own.id))).toBe('job_not_found')
+  expect(codeOf(await depend(call, 'a', own.id))).toBe('job_not_found')
   const run = await trigger(call, 'c')
   expect((await call('GET', `/v1/runs/${run.id}/dependency-status`, undefined, stranger)).status).toBe(404)
 })

@@ -1,12 +1,8 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, httpYard, untilState } from '../../support/http-yard.ts'
+import { type Call, codeOf, httpYard, trigger, untilState } from '../../support/http-yard.ts'
 import { httpServer } from '../../support/local-servers.ts'
 import { expectTrueStories } from '../../support/story.ts'
-
-const trigger = async (call: Call, job: string, body: object = {}) =>
-  (await call('POST', `/v1/jobs/${job}/runs`, body)).body
-const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 
 async function claim(call: Call, queue: string) {
   const { runs } = (await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: [queue], wait_secs: 10 })).body
@@ -33,10 +29,10 @@ test('the machine presets exist, smallest first; a project can replace one and a
   expect(await names()).toEqual([...machines.slice(1), 'gpu', 'micro'])
   expect((await call('DELETE', '/v1/presets/micro')).status).toBe(204)
   expect((await call('GET', '/v1/presets/micro')).body.queue).toBe('micro')
-  expect(code(await call('DELETE', '/v1/presets/micro'))).toBe('preset_not_found')
-  expect(code(await call('GET', '/v1/presets/none'))).toBe('preset_not_found')
+  expect(codeOf(await call('DELETE', '/v1/presets/micro'))).toBe('preset_not_found')
+  expect(codeOf(await call('GET', '/v1/presets/none'))).toBe('preset_not_found')
   for (const bad of [{ timeout_secs: 0 }, { queue: 'no spaces' }, { environment: { A: 1 } }, { cpu: 3 }])
-    expect(code(await call('PUT', '/v1/presets/bad', bad)), JSON.stringify(bad)).toBe('invalid')
+    expect(codeOf(await call('PUT', '/v1/presets/bad', bad)), JSON.stringify(bad)).toBe('invalid')
   const stranger = { key: (await call('POST', '/v1/projects', { id: 'other', name: 'Other' })).body.key }
   expect((await call('GET', '/v1/presets/gpu', undefined, stranger)).status).toBe(404)
   const events = (await call('GET', '/v1/events?resource_type=preset&order=asc')).body.data
@@ -61,7 +57,7 @@ test('a run triggered with a preset waits in its queue, with its timeouts and it
     environment: { MODEL: 'large' },
   })
   const refused = await call('POST', '/v1/jobs/j/runs', { preset: 'none' })
-  expect([refused.status, code(refused)]).toEqual([404, 'preset_not_found'])
+  expect([refused.status, codeOf(refused)]).toEqual([404, 'preset_not_found'])
 })
 
 test('a restart takes an executing run from its executor and starts again, with the settings of a preset', async () => {
@@ -101,17 +97,17 @@ test('a refused restart changes nothing', async () => {
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker', queue: 'ordinary' })
   const run = await trigger(call, 'j')
   const queued = await call('POST', `/v1/runs/${run.id}/restart`, { preset: 'micro' })
-  expect([queued.status, code(queued)]).toEqual([409, 'wrong_state'])
+  expect([queued.status, codeOf(queued)]).toEqual([409, 'wrong_state'])
   await claim(call, 'ordinary')
-  expect(code(await call('POST', `/v1/runs/${run.id}/restart`, { preset: 'none' }))).toBe('preset_not_found')
-  expect(code(await call('POST', `/v1/runs/${run.id}/restart`, { preset: 3 }))).toBe('invalid')
+  expect(codeOf(await call('POST', `/v1/runs/${run.id}/restart`, { preset: 'none' }))).toBe('preset_not_found')
+  expect(codeOf(await call('POST', `/v1/runs/${run.id}/restart`, { preset: 3 }))).toBe('invalid')
   expect((await call('GET', `/v1/runs/${run.id}`)).body).toMatchObject({
     status: 'executing',
     queue: 'ordinary',
     preset: null,
   })
   await call('DELETE', `/v1/runs/${run.id}`)
-  expect(code(await call('POST', `/v1/runs/${run.id}/restart`))).toBe('run_over')
+  expect(codeOf(await call('POST', `/v1/runs/${run.id}/restart`))).toBe('run_over')
 })
 
 test('a restart aborts a request in flight, and the handler is called again with the preset', async () => {

@@ -24,9 +24,7 @@ import { timers } from '#runs/waits/timers.duty.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
 import { sendEvent, waitForEvent } from '#runs/waits/waits.ts'
 import { expectTrueStories } from '../../support/story.ts'
-import { addJob, sweepYard, TESTER, testYard } from '../../support/yard.ts'
-
-const NEVER = new AbortController().signal
+import { addJob, NEVER, sweepYard, TESTER, testYard } from '../../support/yard.ts'
 
 // What may happen to a yard of runs. Each picks its victim by a number, so that the same script always does the same.
 type Step =

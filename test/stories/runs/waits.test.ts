@@ -1,13 +1,10 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, httpYard, until, untilState } from '../../support/http-yard.ts'
+import { type Call, codeOf, httpYard, trigger, until, untilState } from '../../support/http-yard.ts'
 import { httpServer } from '../../support/local-servers.ts'
 import { expectTrueStories } from '../../support/story.ts'
 
 type Claimed = { run: { id: string }; lease_token: string; run_token: string; checkpoint: unknown; attempt?: number }
-
-const trigger = async (call: Call, job: string, body: object = {}) =>
-  (await call('POST', `/v1/jobs/${job}/runs`, body)).body
 
 async function claim(call: Call, queue = 'default'): Promise<Claimed> {
   const reply = await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: [queue], wait_secs: 10 })
@@ -17,8 +14,6 @@ async function claim(call: Call, queue = 'default'): Promise<Claimed> {
 
 const settle = (call: Call, { run, lease_token }: Claimed, more: object = { outcome: 'completed' }) =>
   call('POST', '/v1/workers/settle', { settlements: [{ run_id: run.id, lease_token, ...more }] })
-
-const code = (reply: { body: { error?: { code: string } } }) => reply.body.error?.code
 
 const worker = (slug: string, more: object = {}) => ({ slug, execution: 'worker', ...more })
 
@@ -69,11 +64,11 @@ test('only one run at a time can wait for a key; nobody else, and no other proje
       call('POST', `/v1/runs/${it.run.id}/wait-for-event`, { event_key: key }, { key: it.run_token })
     expect((await wait(a, 'k')).status).toBe(200)
     const taken = await wait(b, 'k')
-    expect([taken.status, code(taken)]).toEqual([409, 'wait_key_taken'])
+    expect([taken.status, codeOf(taken)]).toEqual([409, 'wait_key_taken'])
     expect((await call('GET', `/v1/runs/${b.run.id}`)).body.status).toBe('executing')
-    expect(code(await wait(a, 'other'))).toBe('wrong_state')
-    expect(code(await call('POST', '/v1/events/k/send', {}, stranger))).toBe('wait_not_found')
-    expect(code(await call('POST', '/v1/events/unknown/send', {}))).toBe('wait_not_found')
+    expect(codeOf(await wait(a, 'other'))).toBe('wrong_state')
+    expect(codeOf(await call('POST', '/v1/events/k/send', {}, stranger))).toBe('wait_not_found')
+    expect(codeOf(await call('POST', '/v1/events/unknown/send', {}))).toBe('wait_not_found')
     const both = await Promise.all([call('POST', '/v1/events/k/send', {}), call('POST', '/v1/events/k/send', {})])
     expect(both.map((it) => it.status).sort()).toEqual([200, 404])
     // The key is free again.
@@ -94,7 +89,7 @@ test('invalid waits are refused by field, and the run keeps executing', async ()
     { event_key: 'k', timeout_secs: 0 },
     { event_key: 'k', timeout_secs: 30 * 86_400 + 1 },
   ]) {
-    expect(code(await call('POST', `/v1/runs/${run.id}/wait-for-event`, body, { key })), JSON.stringify(body)).toBe(
+    expect(codeOf(await call('POST', `/v1/runs/${run.id}/wait-for-event`, body, { key })), JSON.stringify(body)).toBe(
       'invalid',
     )
   }
@@ -113,7 +108,7 @@ test('a wait that nobody ends times out, and the runs it spawned are canceled', 
   expect(over.body).toMatchObject({ error: 'timed out waiting for the event k', error_code: 'wait_timeout' })
   await untilState(call, child.id, ['canceled'])
   expect((await call('GET', `/v1/runs/${detached.id}`)).body).toMatchObject({ status: 'queued', detached: true })
-  expect(code(await call('POST', '/v1/events/k/send', {}))).toBe('wait_not_found')
+  expect(codeOf(await call('POST', '/v1/events/k/send', {}))).toBe('wait_not_found')
 })
 
 test('an attempt may complete or fail its run while it waits', async () => {
@@ -129,7 +124,7 @@ test('an attempt may complete or fail its run while it waits', async () => {
     expect(
       (await call('POST', `/v1/runs/${run.id}/${end}`, { ...(end === 'fail' && { error: 'x' }) }, { key })).body.status,
     ).toBe(state)
-    expect(code(await call('POST', `/v1/events/${end}/send`, {}))).toBe('wait_not_found')
+    expect(codeOf(await call('POST', `/v1/events/${end}/send`, {}))).toBe('wait_not_found')
   }
 })
 
@@ -291,7 +286,7 @@ test('continuations may be ten deep and no deeper', async () => {
   }
   const last = await claim(call)
   const refused = await call('POST', `/v1/runs/${run.id}/continue`, {}, { key: last.run_token })
-  expect([refused.status, code(refused)]).toEqual([409, 'depth_exceeded'])
+  expect([refused.status, codeOf(refused)]).toEqual([409, 'depth_exceeded'])
   const lineage = (await call('GET', `/v1/runs/${run.id}/lineage?limit=50`)).body.data
   expect(lineage.map((it: { lineage_depth: number }) => it.lineage_depth)).toEqual(
     Array.from({ length: 11 }, (_, n) => n),

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
 import { type Call, until } from '../../support/http-yard.ts'
-import { onceYard } from '../../support/once-yard.ts'
+import { ISO, onceYard } from '../../support/once-yard.ts'
 import { toolServer } from '../../support/tool-server.ts'
 
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 const run = (call: Call, more: object = {}) =>
   call('POST', '/ai/run', { agent_id: 'support_bot', tool: 'send_email', args: {}, ...more })
 const off = (call: Call, body?: object) => call('POST', '/agents/support_bot/disable', body)

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
 import type { Call } from '../../support/http-yard.ts'
 import { closedPort } from '../../support/local-servers.ts'
-import { onceYard } from '../../support/once-yard.ts'
+import { ISO, onceYard } from '../../support/once-yard.ts'
 import { toolServer } from '../../support/tool-server.ts'
 
 const SECRET = 'sesame-open-the-door'
@@ -11,7 +11,6 @@ const put = (call: Call, tool: object) =>
   call('POST', '/tools', { name: 'act', url: 'https://tools.example.com/act', ...tool })
 const run = (call: Call, more: object = {}) =>
   call('POST', '/ai/run', { agent_id: 'bot', tool: 'act', args: {}, ...more })
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 
 test('a tool is registered, updated, listed, disabled and deleted, and its secret is never shown', async () => {
   const { call, stranger, native } = await onceYard()

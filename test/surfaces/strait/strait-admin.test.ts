@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { callerOf, openNode, until } from '../../support/http-yard.ts'
-import { straitOf, straitYard } from '../../support/strait-yard.ts'
+import { RFC3339, straitOf, straitYard } from '../../support/strait-yard.ts'
 
-const RFC3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 const ZERO = '00000000-0000-0000-0000-000000000000'
 
 test('health and readiness need no key', async () => {

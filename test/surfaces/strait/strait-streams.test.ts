@@ -2,9 +2,7 @@ import { expect, test } from 'vitest'
 import { KEY, until } from '../../support/http-yard.ts'
 import { type Watching, watch } from '../../support/sse-client.ts'
 import { addWorkerJob, claimOne, executing, settle } from '../../support/strait-attempts.ts'
-import { straitYard } from '../../support/strait-yard.ts'
-
-const RFC3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+import { RFC3339, straitYard } from '../../support/strait-yard.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a frame holds whatever the test says it does.
 type Seen = { id: string; event: string | undefined; data: any }

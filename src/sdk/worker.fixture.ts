@@ -11,7 +11,7 @@ export type Settled = { run_id: string; lease_token: string; outcome: string; [m
 
 export type Told = 'continue' | 'pause' | 'stop' | 'drain'
 
-/** The worker routes of a server, without one: runs to claim, what to tell, and what was settled in which batches. */
+/** The worker routes of a server: the runs to claim, the signals to send, and the batches that were settled. */
 export function fakeYard() {
   const yard = {
     queue: [] as string[],
@@ -21,7 +21,7 @@ export function fakeYard() {
     batches: [] as Settled[][],
     calls: [] as { url: string; authorization: string | undefined; body: unknown }[],
     claims: 0,
-    /** Answers instead of the yard while it is set. */
+    /** Answers instead of the routes while it is set. */
     instead: undefined as ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined,
     settled: () => yard.batches.flat(),
     claimed: (id: string, leaseSecs: number) => ({

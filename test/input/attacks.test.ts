@@ -180,6 +180,9 @@ test('an error that is truncated inside a character can be settled', async () =>
 })
 
 test("a lease that is renewed between the reaper's read and its move is not taken away", async () => {
+  // A, the reaper, reads an expired lease.
+  // B, the worker, renews it.
+  // A moves → it must see the renewed lease, and leave the run to B.
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)

@@ -11,6 +11,9 @@ import { attempt, claim, stateOf, wakeDuringTick } from '../support/builders/wai
 import { addJob, ORIGIN, TESTER, testYard } from '../support/yard.ts'
 
 test('a wake-up for dependencies does not end another wait of the same run', async () => {
+  // The duty sees that the dependency is met, and blocks on the run's lock.
+  // B, which holds the lock, wakes the run, starts it and lets it wait for an event.
+  // B commits → the duty must not end the new wait.
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   await addJob(ctx, 'j')
@@ -26,6 +29,9 @@ test('a wake-up for dependencies does not end another wait of the same run', asy
 })
 
 test('waking dependents, postponing waits and ending many of them at once never deadlocks', async () => {
+  // A and D each wake half of 400 waiting runs, in random order.
+  // B marks the waits of all of them as due; C postpones those that it read as due.
+  // All four run at once, on waits in shuffled physical order → none may fail with 40P01.
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
@@ -65,6 +71,9 @@ test('waking dependents, postponing waits and ending many of them at once never 
 }, 120_000)
 
 test('a dependent that is canceled in the batch in which its dependency ends leaves no wait behind', async () => {
+  // One statement cancels the waiting run and completes the run that it waits for.
+  // The cancel deletes the wait, and the completion wants to mark it as due.
+  // Afterwards → no wait may be left.
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   await addJob(ctx, 'j')
@@ -80,6 +89,9 @@ test('a dependent that is canceled in the batch in which its dependency ends lea
 })
 
 test('a dependent that is woken in the batch in which another run of its dependency ends may wait again', async () => {
+  // One statement wakes the waiting run and completes another run of its dependency.
+  // The wake deletes the wait, and the completion wants to mark it as due.
+  // The run starts and waits again → no left-over wait may refuse it.
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   await addJob(ctx, 'j')

@@ -13,6 +13,9 @@ import { awaitBlocked } from '../support/db.ts'
 import { addJob, ORIGIN, TESTER, testYard } from '../support/yard.ts'
 
 test('a child that ends while a move of its waiting parent is rolled back still wakes the parent', async () => {
+  // A locks the parent to cancel it.
+  // B ends the child: the parent is locked, so B cannot wake it and leaves its wait to the duty.
+  // A rolls back → the duty must find the ended child and queue the parent.
   const yard = await testYard()
   const { ctx, sql, url } = yard
   const { parent, child } = await parentAndChild(yard)
@@ -35,6 +38,9 @@ test('a child that ends while a move of its waiting parent is rolled back still 
 })
 
 test('a timeout that was read for one wait does not end the next wait of the same run', async () => {
+  // The duty reads the wait for event `a`, which has timed out, and blocks on the run's lock.
+  // B, which holds the lock, wakes the run, starts it and lets it wait for event `b`.
+  // B commits → the duty must not end the new wait.
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'j')
   const { run } = await triggerRun(ctx, 'j', {}, ORIGIN)
@@ -67,6 +73,9 @@ test('a run never waits for itself', async () => {
 })
 
 test('an event sent many times while its wait times out ends the wait once, and the log tells one story', async () => {
+  // A to D send the event, each looking for the wait.
+  // E, the duty, ends the same wait because it has timed out.
+  // One of them wins: either one sender gets the run queued, or all are refused and it has timed out.
   const { ctx, sql } = await testYard()
   await addJob(ctx, 'j')
   for (let round = 0; round < 20; round++) {
@@ -93,6 +102,9 @@ test('an event sent many times while its wait times out ends the wait once, and 
 })
 
 test('two statements that change several waits in different orders do not deadlock', async () => {
+  // A locks one of two waits. B wakes both runs, in the order of runs, and blocks on A.
+  // C changes both waits in another order (by job, or by check time), and blocks on A or B.
+  // A commits → B and C must both finish, whichever wait A held and whatever the physical order.
   const { ctx, sql, url } = await testYard()
   await addJob(ctx, 'dep', { queue: 'dep' })
   const job = await addJob(ctx, 'j')
@@ -143,6 +155,9 @@ test('two statements that change several waits in different orders do not deadlo
 }, 60_000)
 
 test('a parent and its child that end in one batch leave no wait behind, and the duty survives', async () => {
+  // One statement times out the parent and completes the child.
+  // The parent's wait ends with its move; the child's end finds nobody to wake.
+  // The duty ticks → it must find no wait of a run that has ended.
   const yard = await testYard()
   const { ctx, sql } = yard
   const { parent, child } = await parentAndChild(yard)

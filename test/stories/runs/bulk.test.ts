@@ -157,6 +157,9 @@ test('large payloads are replayed a few at a time, each run once', async () => {
 }, 30_000)
 
 test('a run that changes state between being found and being canceled is skipped and named', async () => {
+  // A completes one of two runs, in a transaction that stays open.
+  // B, the page, has found both runs and blocks on the one that A holds.
+  // A commits → B must cancel the other run, and skip this one.
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const [, ending] = (await addRuns(yard, 'j', 2)) as [string, string]
@@ -166,7 +169,6 @@ test('a run that changes state between being found and being canceled is skipped
   await yard.sql.begin(async (tx) => {
     await moveRuns(tx as unknown as Sql, [{ runId: ending, move: 'complete', actor: TESTER }])
     page = moveNextPage(yard.ctx)
-    // The page has found both runs, and waits for the lock of this one.
     await awaitBlocked(yard.sql)
   })
   await page

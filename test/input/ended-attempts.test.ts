@@ -170,6 +170,9 @@ describe('an attempt that ends during its call', () => {
   ] as const)(
     'an attempt that ends during its call to %s is refused, and nothing is reserved or charged',
     async (path, bodyOf) => {
+      // A locks the run, as the end of an attempt does.
+      // B calls with the attempt's token: it passes the first check of the lease, and blocks at the second.
+      // A replaces the lease and commits → B must be refused, and must have changed nothing.
       const { sql, url } = await testDatabase()
       const node = await openNode(url)
       const call = callerOf(node.address)
@@ -178,7 +181,6 @@ describe('an attempt that ends during its call', () => {
       const before = await everything(call, attempt.runId)
       let reply: ReturnType<Call> | undefined
       await sql.begin(async (tx) => {
-        // Holds the run as the end of its attempt does, so that the call passes the first look and waits at the second.
         await tx`select from run_states where run_id = ${attempt.runId} for update`
         reply = own('POST', `/v1/runs/${attempt.runId}/${path}`, bodyOf(attempt))
         await awaitBlocked(sql)

@@ -10,7 +10,7 @@ import { makeFirstLink } from '#access/people/invitations.ts'
 import { peopleSettings } from '#access/people/settings.ts'
 import { makeRateLimiter } from '#access/rate-limit.ts'
 import { runTokens } from '#access/run-tokens.ts'
-import { hangBell } from '#bell/bell.ts'
+import { createBell } from '#bell/bell.ts'
 import { makeCtx } from '#bell/ctx.ts'
 import { listenTo } from '#bell/listening.ts'
 import { openRedis } from '#bell/redis.ts'
@@ -28,7 +28,7 @@ import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
 import { oidcClient } from '#http/session/oidc.ts'
 import { traceRequests } from '#http/trace-requests.ts'
-import { goLive } from '#live/live.ts'
+import { startLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
 import { feedCacheOf, feedOf } from '#log/recent-feed.ts'
 import { redisCache } from '#log/recent-feed-cache.ts'
@@ -114,7 +114,7 @@ async function openNode(
     keepKey,
     log: warn,
   })
-  const bell = await hangBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
+  const bell = await createBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
   opened.add(bell.close)
   const clock = await databaseClock(apiSql)
   opened.add(clock.close)
@@ -141,7 +141,7 @@ async function openNode(
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
-  const live = goLive({ sql: apiSql, bell, log: say })
+  const live = startLive({ sql: apiSql, bell, log: say })
   const authenticator = makeAuthenticator({ sql: apiSql, tokens, address: config.address, ...config.people })
   opened.add(authenticator.close)
   opened.add(bell.listen('keys', authenticator.forget))

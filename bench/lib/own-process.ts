@@ -1,7 +1,7 @@
 // Runyard in the bench's own process, as the peers are used: the actions as a library.
 import { pino } from 'pino'
 import { egressOf } from '../../src/access/egress/egress.ts'
-import { hangBell } from '../../src/bell/bell.ts'
+import { createBell } from '../../src/bell/bell.ts'
 import { type Ctx, makeCtx } from '../../src/bell/ctx.ts'
 import { listenTo } from '../../src/bell/listening.ts'
 import { bootstrap } from '../../src/bootstrap.ts'
@@ -34,7 +34,7 @@ export async function openOwnProcess(url: string): Promise<OwnProcess> {
   const sql = connect(url, { max: 4, name: 'runyard-bench' })
   await migrate(sql)
   await bootstrap(sql, { dataDir: '', apiKey: 'bench-key-of-no-value', keepKey: false, log: () => {} })
-  const bell = await hangBell({ url, log: () => {} })
+  const bell = await createBell({ url, log: () => {} })
   const ctx: Ctx = makeCtx({
     sql,
     reads: sql,

@@ -198,7 +198,7 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
     const causationId = told!.outcome === 'appended' ? told!.id : undefined
     if (approving)
       await decideApproval(tx, row, { ...approving, approved: end.answer?.approved === true, actor, causationId })
-    return row.runUuid ? goOn(tx, row, { end, causationId }) : undefined
+    return row.runUuid ? resumeAfterAnswer(tx, row, { end, causationId }) : undefined
   })) as Next
   feedOf(ctx).changed([row.projectId])
   if (next?.failed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
@@ -223,7 +223,7 @@ type Ended = { end: InputEnd; causationId: string | undefined }
 type Next = { queue: string; failed: boolean } | undefined
 
 /** Stores the answer with the run, and resumes it when nothing else is pending. */
-async function goOn(tx: Db, row: InputRow, { end, causationId }: Ended): Promise<Next> {
+async function resumeAfterAnswer(tx: Db, row: InputRow, { end, causationId }: Ended): Promise<Next> {
   const runId = row.runUuid!
   const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
   await putValue(tx, { runId, key: inputKey(row.id), value })

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { testDatabase } from '#test/support/db.ts'
 import { redisMissing, testRedis } from '#test/support/redis.ts'
-import { type Bell, hangBell, type Rung } from './bell.ts'
+import { type Bell, createBell, type Rung } from './bell.ts'
 import { runTopic, type Topic } from './topics.ts'
 
 type Way = {
@@ -15,7 +15,7 @@ type Way = {
 
 async function hangOne(options: { url: string; redisUrl?: string }): Promise<{ bell: Bell; lines: string[] }> {
   const lines: string[] = []
-  const bell = await hangBell({ ...options, log: (line) => void lines.push(line) })
+  const bell = await createBell({ ...options, log: (line) => void lines.push(line) })
   onTestFinished(() => bell.close())
   return { bell, lines }
 }

@@ -28,7 +28,7 @@ const RING_EVERY_MS = 5
 const NAMES_MAX = 900
 const EVERYONE = '*'
 
-export async function hangBell({ url, redisUrl, log }: BellOptions): Promise<Bell> {
+export async function createBell({ url, redisUrl, log }: BellOptions): Promise<Bell> {
   const listeners = new Map<number, Set<Wake>>()
   // Every process also hears its own rings, and acted on them before they were sent.
   const self = Math.random().toString(36).slice(2, 10)

@@ -56,7 +56,7 @@ export const dropDependencies = (sql: Db, jobId: string) => sql`
   update jobs set dependencies = 0 where id = any(array(select job_id from dropped))`
 
 /** Runs of a job that wait for its dependencies are looked at now: it has others than they began to wait for. */
-export const callUpDependents = (sql: Db, jobId: string) => sql`
+export const wakeDependents = (sql: Db, jobId: string) => sql`
   with due as materialized (select run_id from waits where job_id = ${jobId} order by run_id for update)
   update waits set check_at = clock_timestamp() where run_id = any(array(select run_id from due))`
 

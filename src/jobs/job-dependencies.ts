@@ -10,7 +10,6 @@ import { isUuid } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import {
-  callUpDependents,
   countDependencies,
   type DependencyRow,
   type DependencyStanding,
@@ -21,6 +20,7 @@ import {
   lockDependencies,
   readDependencyStandings,
   rememberLatestEnd,
+  wakeDependents,
 } from './dependencies.sql.ts'
 import { jobsOf } from './job-cache.ts'
 import type { JobRow } from './jobs.sql.ts'
@@ -78,7 +78,7 @@ async function change(
   const row = await record(ctx, async (tx) => {
     const { type, row } = await write(tx)
     await countDependencies(tx, job.id)
-    await callUpDependents(tx, job.id)
+    await wakeDependents(tx, job.id)
     const event = {
       projectId: asked.projectId,
       type,

@@ -32,7 +32,7 @@ export type Live = {
   close(): void
 }
 
-export function goLive(options: WatchOptions & StreamsOptions): Live {
+export function startLive(options: WatchOptions & StreamsOptions): Live {
   const streams = serveStreams(options)
   const runs = watchRuns(options)
   const tail = watchTail(options)

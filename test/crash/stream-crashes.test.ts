@@ -1,7 +1,7 @@
 // What a crash of PostgreSQL takes back, and what streams make of it.
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
-import { hangBell } from '#bell/bell.ts'
+import { createBell } from '#bell/bell.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { type Call, callerOf, KEY, openNode, until } from '../support/http-yard.ts'
 import { type OwnServer, ownServer } from '../support/servers/own-server.ts'
@@ -74,7 +74,7 @@ test('after five crashes of PostgreSQL, open and resumed project streams have ev
   const url = server.url()
   const node = await openNode(url)
   const call = callerOf(node.address)
-  const bell = await hangBell({ url, log: () => {} })
+  const bell = await createBell({ url, log: () => {} })
   onTestFinished(() => bell.close())
   const streams = followTwice(node.address)
   await streams.begun

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { callUpDependents } from '#jobs/dependencies.sql.ts'
+import { wakeDependents } from '#jobs/dependencies.sql.ts'
 import { addDependency } from '#jobs/job-dependencies.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
@@ -52,7 +52,7 @@ test('waking dependents, postponing waits and ending many of them at once never 
         a!,
         ids.slice(0, 200).map((runId) => ({ runId, move: 'wake' as const, actor: TESTER, dueInMs: 0 })),
       ).catch(note('move')),
-      callUpDependents(b!, job.id).catch(note('callUp')),
+      wakeDependents(b!, job.id).catch(note('callUp')),
       readDueWaits(c!, 400)
         .then((due) => postponeWaits(c!, due))
         .catch(note('postpone')),

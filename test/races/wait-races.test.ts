@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { callUpDependents } from '#jobs/dependencies.sql.ts'
+import { wakeDependents } from '#jobs/dependencies.sql.ts'
 import { addDependency } from '#jobs/job-dependencies.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
@@ -110,7 +110,7 @@ test('two statements that change several waits in different orders do not deadlo
   const job = await addJob(ctx, 'j')
   await addDependency(ctx, { projectId: 'default', actor: TESTER, job: 'j', dependsOn: 'dep', condition: 'completed' })
   const seen: string[] = []
-  for (const how of ['callUpDependents', 'postponeWaits'] as const)
+  for (const how of ['wakeDependents', 'postponeWaits'] as const)
     for (const held of [0, 1])
       for (const tidFirst of [0, 1])
         for (const checkFirst of [0, 1]) {
@@ -135,7 +135,7 @@ test('two statements that change several waits in different orders do not deadlo
             )
             await awaitBlocked(sql)
             outcomes.push(
-              (how === 'callUpDependents' ? callUpDependents(caller!, job.id) : postponeWaits(caller!, due)).then(
+              (how === 'wakeDependents' ? wakeDependents(caller!, job.id) : postponeWaits(caller!, due)).then(
                 () => how,
                 (e: { code: string; message: string }) => `${how}: ${e.code} ${e.message}`,
               ),

@@ -3,8 +3,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Bell, hangBell } from '#bell/bell.ts'
-import { goLive, type Live } from '#live/live.ts'
+import { type Bell, createBell } from '#bell/bell.ts'
+import { type Live, startLive } from '#live/live.ts'
 import { chunkWire, runWire, tailCursorOf, tailWire } from '#live/wire.ts'
 import { readRunHead } from '#log/read-log.sql.ts'
 import { readTailEnd } from '#log/tail.sql.ts'
@@ -37,8 +37,8 @@ const TAIL = tailWire((row) => JSON.stringify(row))
 export async function startStreamNode(options: StreamNodeOptions): Promise<StreamNode> {
   const { url, port: wantedPort = 0, redisUrl, log = console.log, ...limits } = options
   const sql = options.sql ?? connect(url, { name: 'stream-node' })
-  const bell = await hangBell({ url, redisUrl, log })
-  const live = goLive({ ...limits, sql, bell, log })
+  const bell = await createBell({ url, redisUrl, log })
+  const live = startLive({ ...limits, sql, bell, log })
   const server = createServer((request, response) => {
     serve({ sql, live }, request, response).catch(
       (error) => response.headersSent || response.writeHead(503).end(String(error)),

@@ -6,9 +6,9 @@ import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
 import { callTool } from '../tools/call-tool.ts'
-import { asAnswer, foreseeCall } from '../tools/foresee-call.ts'
+import { asAnswer, previewCall } from '../tools/foresee-call.ts'
 import { type CallAnswer, failed, type ToolCall } from '../tools/governed-call.ts'
-import { tellTimeline } from '../tools/tell-run.ts'
+import { appendTimelineEvents } from '../tools/tell-run.ts'
 import {
   type ActionDone,
   type Agenda,
@@ -93,10 +93,10 @@ function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
 
 /** A dry run of a call: decided as if it were made, but neither made nor counted. */
 async function tryCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
-  const answer = await foreseeCall(ctx, call)
+  const answer = await previewCall(ctx, call)
   const { ok, decision, reason } = answer
   const data = { decision, policy_reason: reason, dry_run: true }
-  await tellTimeline(ctx, call, [
+  await appendTimelineEvents(ctx, call, [
     { type: 'agent_step', status: 'start' },
     { type: 'tool_result', status: ok ? 'ok' : 'blocked', data },
   ])

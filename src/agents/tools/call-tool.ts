@@ -16,7 +16,7 @@ import { hashOfArgs } from '../policy-hash.ts'
 import { settleCall } from '../settle-call.ts'
 import { dispatchTool, longestCallMs } from './dispatch-tool.ts'
 import { blocked, type CallAnswer, executed, failed, type ToolCall } from './governed-call.ts'
-import { endFailedRun, tellTimeline } from './tell-run.ts'
+import { appendTimelineEvents, endFailedRun } from './tell-run.ts'
 import type { CallName, KeptCall, ToolRow } from './tools.sql.ts'
 import * as kept from './tools.sql.ts'
 import { agentScope, GLOBAL } from './tools.ts'
@@ -54,7 +54,7 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
     await settle(ctx, call, decided, true)
   }
   if (call.resumes) return executed(claimed.result ?? {})
-  await tellTimeline(ctx, call, [{ type: 'tool_result', status: 'ok', data: { decision: 'dedup' } }])
+  await appendTimelineEvents(ctx, call, [{ type: 'tool_result', status: 'ok', data: { decision: 'dedup' } }])
   return {
     ok: true,
     allowed: true,
@@ -86,7 +86,7 @@ function asMissing(error: unknown): Refusal {
  * tool is recorded too: its run would not say why it failed.
  */
 async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promise<CallAnswer> {
-  if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
+  if (call.step !== undefined) await appendTimelineEvents(ctx, call, [{ type: 'agent_step', status: 'start' }])
   const agent = await findAgent(ctx.sql, call.projectId, call.agentId)
   if (agent && isForbidden(agent.policy, { enabled: agent.enabled, mode: agent.policyMode }, call.tool)) {
     const decided = await decide(ctx, { call })
@@ -95,7 +95,7 @@ async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promis
     await settle(ctx, call, decided, false)
   }
   const data = { decision: 'blocked', policy_reason: missing.code }
-  await tellTimeline(ctx, call, [
+  await appendTimelineEvents(ctx, call, [
     ...beganBy(call),
     { type: 'tool_result', status: 'error', message: missing.message, data },
   ])
@@ -140,7 +140,7 @@ type Made = {
 async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
   const { call, tool, token, name, keepSecs = 0 } = made
   const held = name && { ...name, token }
-  if (call.step !== undefined) await tellTimeline(ctx, call, [{ type: 'agent_step', status: 'start' }])
+  if (call.step !== undefined) await appendTimelineEvents(ctx, call, [{ type: 'agent_step', status: 'start' }])
   try {
     const decided = await decide(ctx, made)
     if (held) await kept.bindCall(ctx.sql, { ...held, authorizationId: decided.authorizationId })
@@ -152,7 +152,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
       if (held) await (isLeft ? kept.leaveCall(ctx.sql, held) : kept.dropCall(ctx.sql, held))
       return await tellBlocked(ctx, call, decided)
     }
-    await tellTimeline(ctx, call, [{ type: 'tool_call', status: 'start' }])
+    await appendTimelineEvents(ctx, call, [{ type: 'tool_call', status: 'start' }])
     const beganMs = performance.now()
     const { args, agentId, runRef, signal } = call
     const outcome = await dispatchTool(ctx, tool, { callId: decided.authorizationId, agentId, args, runRef, signal })
@@ -167,7 +167,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
         ? kept.keepCall(ctx.sql, { ...held, result: outcome.result, keepSecs })
         : kept.dropCall(ctx.sql, held))
     await settle(ctx, call, decided, outcome.ok)
-    await tellTimeline(ctx, call, [
+    await appendTimelineEvents(ctx, call, [
       outcome.ok
         ? { type: 'tool_result', status: 'ok', durationMs, data: { decision: 'executed' } }
         : {
@@ -198,7 +198,7 @@ async function keepAsked(ctx: Ctx, { call, token }: Made, authorizationId: strin
 
 async function tellBlocked(ctx: Ctx, call: ToolCall, decided: Decided): Promise<CallAnswer> {
   const data = { decision: 'blocked', policy_reason: decided.reason }
-  await tellTimeline(ctx, call, [...beganBy(call), { type: 'tool_result', status: 'blocked', data }])
+  await appendTimelineEvents(ctx, call, [...beganBy(call), { type: 'tool_result', status: 'blocked', data }])
   // An approval lets it continue.
   if (!decided.asked) await endFailedRun(ctx, call, { reason: decided.reason })
   return blocked(decided)

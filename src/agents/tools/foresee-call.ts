@@ -12,7 +12,7 @@ import type { CallAnswer, ToolCall } from './governed-call.ts'
 import { findKeptResult } from './tools.sql.ts'
 
 /** Evaluated as if it were made now. */
-export async function foreseeCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
+export async function previewCall(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   const tool = await findToolOf(ctx, call).catch(asAnswer)
   if ('decision' in tool) return tool
   const { projectId, agentId } = call
@@ -44,7 +44,7 @@ export async function isIdle(ctx: Ctx, call: ToolCall): Promise<boolean> {
   if ('decision' in tool) return true
   const as = keptAs(call, tool)
   if (as && (await findKeptResult(ctx.sql, { projectId, agentId, tool: call.tool, key: as.key }))) return true
-  return !(await foreseeCall(ctx, call)).allowed
+  return !(await previewCall(ctx, call)).allowed
 }
 
 /** A missing tool fails its action; any other error is a reason to retry later. */

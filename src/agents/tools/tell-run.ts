@@ -8,7 +8,11 @@ import { hasHeldLease } from '../leases/ai-leases.sql.ts'
 import type { ToolCall } from './governed-call.ts'
 
 /** Appends a timeline event; nothing for a call without a run. */
-export async function tellTimeline(ctx: Ctx, call: ToolCall, events: readonly Omit<Report, 'runId'>[]): Promise<void> {
+export async function appendTimelineEvents(
+  ctx: Ctx,
+  call: ToolCall,
+  events: readonly Omit<Report, 'runId'>[],
+): Promise<void> {
   const { projectId, actor, runRef: runId, step, tool, agentId } = call
   if (runId === undefined) return
   const reports = events.map((event) => ({ ...event, runId, step, tool, agentId }))

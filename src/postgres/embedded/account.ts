@@ -51,9 +51,9 @@ export async function giveTo({ uid, gid }: Account, folder: string): Promise<voi
 }
 
 /** Makes a folder through which every account may pass, whatever our umask is. One that is there stays as it is. */
-export async function makePassage(path: string): Promise<void> {
+export async function makeTraversable(path: string): Promise<void> {
   if (await stat(path).catch(() => undefined)) return
-  await makePassage(dirname(path))
+  await makeTraversable(dirname(path))
   await mkdir(path, { recursive: true }) // Recursive only so that another start may make it at the same moment.
   await chmod(path, 0o755)
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, cp, lstat, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
-import { type Account, makePassage } from './account.ts'
+import { type Account, makeTraversable } from './account.ts'
 import { failure } from './failure.ts'
 import { withLock } from './lock.ts'
 import { runProgram } from './program.ts'
@@ -57,7 +57,7 @@ const isRunnable = (binaries: Binaries, account: Account) =>
   runProgram(programOf(binaries, 'postgres'), ['--version'], account)
 
 async function copyBinaries(from: string, to: string, log: (line: string) => void): Promise<void> {
-  await makePassage(dirname(to))
+  await makeTraversable(dirname(to))
   await withLock(`${to}.lock`, log, async () => {
     if (await stat(to).catch(() => undefined)) return
     log(`copying PostgreSQL to ${to}, because the account that runs it cannot reach ${from}`)

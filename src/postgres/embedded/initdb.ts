@@ -29,24 +29,24 @@ type New = { folder: string; password: string; account: Account | undefined; bin
 /** The caller holds the lock on the folder. What a killed initdb left behind is removed. */
 export async function makeCluster({ folder, password, account, binaries }: New): Promise<void> {
   await clearPlace(folder)
-  const nursery = `${folder}.new-${process.pid}`
-  await mkdir(nursery, { mode: 0o700 })
+  const tempFolder = `${folder}.new-${process.pid}`
+  await mkdir(tempFolder, { mode: 0o700 })
   try {
     // In a file, because the arguments of a program are seen by everybody on the machine.
-    const passwordFile = join(nursery, 'password')
+    const passwordFile = join(tempFolder, 'password')
     await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
-    if (account) for (const path of [nursery, passwordFile]) await chown(path, account.uid, account.gid)
+    if (account) for (const path of [tempFolder, passwordFile]) await chown(path, account.uid, account.gid)
 
     const made = await runProgram(
       programOf(binaries, 'initdb'),
-      initdbArgs(join(nursery, 'data'), passwordFile),
+      initdbArgs(join(tempFolder, 'data'), passwordFile),
       account,
     )
     if (!made.ok) throw failure(`initdb could not make a database in ${folder}`, made.output, folder)
-    await rename(join(nursery, 'data'), folder)
+    await rename(join(tempFolder, 'data'), folder)
     await syncFolder(dirname(folder))
   } finally {
-    await removeTree(nursery)
+    await removeTree(tempFolder)
   }
 }
 

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Account, canEnter, findAccount, giveTo, isRoot, makePassage, ownerOf } from './account.ts'
+import { type Account, canEnter, findAccount, giveTo, isRoot, makeTraversable, ownerOf } from './account.ts'
 
 export type Place = { folder: string; account: Account | undefined }
 type Dirs = { dataDir: string; sharedDir: string; log: (line: string) => void }
@@ -74,7 +74,7 @@ export async function findPlace({ dataDir, sharedDir, log }: Dirs): Promise<Plac
 export async function preparePlace({ folder, account }: Place, dataDir: string): Promise<void> {
   const home = dirname(folder)
   if (home !== dataDir) {
-    await makePassage(home)
+    await makeTraversable(home)
     await writeFile(join(home, 'README'), `The PostgreSQL data of the Runyard whose data dir is ${dataDir}\n`)
   }
   if (account && (await exists(folder)) && !(await ownerOf(folder))) await giveTo(account, folder)

@@ -68,7 +68,7 @@ describe.each([
       expect([one, two]).toEqual([['named'], []])
       // What was rung before has come back to this process by the time that a later ring is heard elsewhere.
       bell.ring(['queue:far'])
-      await vi.waitFor(() => expect(far).toHaveLength(1))
+      await vi.waitFor(() => expect(far).toHaveLength(1), 10_000)
       expect([one, two]).toEqual([['named'], []])
     })
 
@@ -77,7 +77,7 @@ describe.each([
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
       const [wanted, unwanted] = [hearAll(other, `queue:a`), hearAll(other, `queue:b`)]
       bell.ring([`queue:a`, 'tail'])
-      await vi.waitFor(() => expect(wanted).toEqual(['named']))
+      await vi.waitFor(() => expect(wanted).toEqual(['named']), 10_000)
       expect(unwanted).toEqual([])
     })
 
@@ -86,7 +86,7 @@ describe.each([
       const [{ bell }, { bell: other }] = [await hang(), await hang()]
       const heard = hearAll(other, 'queue:unrelated')
       bell.ring(Array.from({ length: 5_000 }, (_, i) => runTopic(String(i))))
-      await vi.waitFor(() => expect(heard).toEqual(['look']))
+      await vi.waitFor(() => expect(heard).toEqual(['look']), 10_000)
     })
 
     test('rings lost with a connection are made up for: when it is back, every listener is woken once', async () => {
@@ -94,7 +94,7 @@ describe.each([
       const [{ bell, lines }, { bell: other }] = [await hang(), await hang()]
       const heard = hearAll(other, 'tail')
       await breakOff()
-      await vi.waitFor(() => expect(lines).toHaveLength(1))
+      await vi.waitFor(() => expect(lines).toHaveLength(1), 10_000)
       for (let i = 0; i < 50; i++) bell.ring(['tail'])
       await restore()
       await vi.waitFor(() => expect(heard).toContain('look'), { timeout: 10_000 })
@@ -153,9 +153,9 @@ test('ten thousand commits cause only a few notifications, and the first is sent
     if (commit % 100 === 0) await new Promise(setImmediate)
   }
   bell.ring([`run:last`])
-  await vi.waitFor(() => expect(heard).toEqual(['named']))
+  await vi.waitFor(() => expect(heard).toEqual(['named']), 10_000)
   const tookMs = performance.now() - beganMs
-  await vi.waitFor(() => expect(payloads.at(-1)).toBeDefined())
+  await vi.waitFor(() => expect(payloads.at(-1)).toBeDefined(), 10_000)
   // One in five milliseconds, the first, and the last.
   expect(payloads.length).toBeLessThanOrEqual(tookMs / 5 + 2)
   expect(payloads.length).toBeGreaterThan(0)

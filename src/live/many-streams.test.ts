@@ -30,19 +30,19 @@ describe('many streams', () => {
     const node = { server, live, address, bell } as StreamNode
     const runs = await Promise.all(Array.from({ length: 20 }, () => addRun(sql, jobId)))
     const clients = runs.map((run) => follow(node, run))
-    for (const client of clients) await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    for (const client of clients) await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     asked.length = 0
-    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(10))
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(10), 10_000)
     // Something else may be written on this server, and then the runs are looked at, all in one.
     const kinds = new Set(
       asked.map(({ text }) => (/pg_current_snapshot/.test(text) ? 'visible' : /any\(/.test(text) ? 'sequences' : text)),
     )
     expect([...kinds].filter((kind) => kind !== 'sequences')).toEqual(['visible'])
     for (const client of clients) client.cut()
-    await vi.waitFor(() => expect(live.count()).toBe(0))
+    await vi.waitFor(() => expect(live.count()).toBe(0), 10_000)
     const rest = asked.length
     await addSteps(sql, runs)
-    await vi.waitFor(async () => expect((await sql`select pg_sleep(0.1)`).length).toBe(1))
+    await vi.waitFor(async () => expect((await sql`select pg_sleep(0.1)`).length).toBe(1), 10_000)
     expect(asked.length).toBeLessThanOrEqual(rest + 2) // Those that were under way.
   })
 
@@ -58,7 +58,7 @@ describe('many streams', () => {
     expect(await follow(node, other).status).toBe(503)
     // A place is free again as soon as a client has left.
     third.cut()
-    await vi.waitFor(() => expect(node.live.count()).toBe(2))
+    await vi.waitFor(() => expect(node.live.count()).toBe(2), 10_000)
     expect(await follow(node, other).status).toBe(200)
   })
 
@@ -78,9 +78,9 @@ describe('streams lose nothing', () => {
     const node = await openNode({ tickMs: 20 })
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     await addSteps(sql, [run]) // Nobody rings.
-    await vi.waitFor(() => expect(client.ids()).toEqual([1, 2]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1, 2]), 10_000)
   })
 
   test('when the listening connection is killed, followers look again once it is back', async () => {
@@ -89,7 +89,7 @@ describe('streams lose nothing', () => {
     const lines: string[] = []
     const node = await openNode({ url: ownUrl, log: (line) => void lines.push(line) })
     const client = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'runyard-bell'`
     await addSteps(admin, [run]) // Rung for by nobody, as if the ring had been on its way.
     await vi.waitFor(() => expect(client.ids()).toEqual([1, 2]), { timeout: 5_000 })
@@ -102,13 +102,13 @@ describe('streams lose nothing', () => {
     const lines: string[] = []
     const node = await openNode({ url: ownUrl, tickMs: 20, log: (line) => void lines.push(line) })
     const client = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     await admin`alter table events rename to events_elsewhere`
     await admin`update run_states set last_sequence = last_sequence` // Something to look at.
     node.bell.ring([`run:${run.runId}`])
     // Reads fail slowly, and ticks in between look at what can be looked at.
     await admin`create view events as select * from events_elsewhere where (select 1 / length(pg_sleep(0.1)::text)) > 0`
-    await vi.waitFor(() => expect(lines.join()).toContain('cannot be read'))
+    await vi.waitFor(() => expect(lines.join()).toContain('cannot be read'), 10_000)
     await admin`select pg_sleep(0.5)`
     await admin`drop view events`
     await admin`alter table events_elsewhere rename to events`

@@ -21,9 +21,9 @@ describe('the stream of a run', () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     await step(node, run, 2)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1, 2, 3]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1, 2, 3]), 10_000)
     await end(node, run)
     expect(await client.ended).toBe('ended')
     expect(client.frames.map((frame) => frame.event)).toEqual(['run.created', 'step.done', 'step.done', 'run.canceled'])
@@ -49,7 +49,7 @@ describe('the stream of a run', () => {
     const run = await addRun(sql, jobId)
     await step(node, run, 500)
     const client = follow(node, run, { lastEventId: '3' })
-    await vi.waitFor(() => expect(client.ids()).toEqual(to(501, 4)))
+    await vi.waitFor(() => expect(client.ids()).toEqual(to(501, 4)), 10_000)
     await end(node, run)
     await client.ended
     expect(client.ids()).toEqual(to(502, 4))
@@ -72,7 +72,7 @@ describe('the stream of a run', () => {
     const client = follow(node, run, { lastEventId: '7' })
     await client.status
     await step(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([2]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([2]), 10_000)
   })
 
   test('a stream ends at a dead letter; after a redrive it continues past the dead letter', async () => {
@@ -88,7 +88,7 @@ describe('the stream of a run', () => {
 
     await moveRun(sql, run.runId, 'redrive')
     const [whole, resumed] = [follow(node, run), follow(node, run, { lastEventId: before.frames.at(-1)!.id })]
-    await vi.waitFor(() => expect([whole.ids(), resumed.ids()]).toEqual([[1, 2, 3, 4], [4]]))
+    await vi.waitFor(() => expect([whole.ids(), resumed.ids()]).toEqual([[1, 2, 3, 4], [4]]), 10_000)
     await end(node, run)
     for (const client of [whole, resumed]) expect(await client.ended).toBe('ended')
     expect([whole.ids(), resumed.ids()]).toEqual([to(5), [4, 5]])
@@ -100,11 +100,11 @@ describe('the stream of a run', () => {
     await addChunks(sql, run.runId, ['a', 'b'])
     const client = follow(node, run, { path: 'chunks' })
     const events = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([2, 3]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([2, 3]), 10_000)
     await step(node, run)
     await addChunks(sql, run.runId, ['c'])
     node.bell.ring([`run:${run.runId}`])
-    await vi.waitFor(() => expect(client.ids()).toEqual([2, 3, 5]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([2, 3, 5]), 10_000)
     await end(node, run)
     expect(await client.ended).toBe('ended')
     await events.ended
@@ -118,7 +118,7 @@ describe('the stream of a run', () => {
     const node = await openNode()
     const run = await addRun(sql, jobId)
     const client = follow(node, run)
-    await vi.waitFor(() => expect(client.ids()).toEqual([1]))
+    await vi.waitFor(() => expect(client.ids()).toEqual([1]), 10_000)
     await sql`delete from run_states where run_id = ${run.runId}`
     node.bell.ring([`run:${run.runId}`])
     expect(await client.ended).toBe('ended')
@@ -131,7 +131,7 @@ describe('a slow client', () => {
     const socket = dial(node.port, '127.0.0.1').pause()
     onTestFinished(() => void socket.destroy())
     socket.write(`GET /${run.projectId}/runs/${run.runId}/stream HTTP/1.1\r\nHost: node\r\n\r\n`)
-    await vi.waitFor(() => expect(node.live.count()).toBe(1))
+    await vi.waitFor(() => expect(node.live.count()).toBe(1), 10_000)
     return socket
   }
 
@@ -205,15 +205,15 @@ describe('heartbeats of a stream', () => {
     const beats = () => text.split(': heartbeat\n\n').length - 1
     vi.advanceTimersByTime(10_000)
     await step(node, run)
-    await vi.waitFor(() => expect(text).toContain('id: 2\n'))
+    await vi.waitFor(() => expect(text).toContain('id: 2\n'), 10_000)
     vi.advanceTimersByTime(10_000)
     await step(node, run)
-    await vi.waitFor(() => expect(text).toContain('id: 3\n'))
+    await vi.waitFor(() => expect(text).toContain('id: 3\n'), 10_000)
     expect(beats()).toBe(0)
     vi.advanceTimersByTime(15_000)
-    await vi.waitFor(() => expect(beats()).toBe(1))
+    await vi.waitFor(() => expect(beats()).toBe(1), 10_000)
     vi.advanceTimersByTime(30_000)
-    await vi.waitFor(() => expect(beats()).toBe(3))
+    await vi.waitFor(() => expect(beats()).toBe(3), 10_000)
     // They change nothing about the place.
     expect(text.endsWith(': heartbeat\n\n')).toBe(true)
   })

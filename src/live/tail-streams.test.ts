@@ -102,7 +102,7 @@ test('a heartbeat advances the position, so that a client with few events does n
   await note(sql, 1)
   node.bell.ring(['tail'])
   vi.advanceTimersByTime(15_000)
-  await vi.waitFor(() => expect(text).toMatch(/id: \d+-\d+\n: heartbeat\n\n/))
+  await vi.waitFor(() => expect(text).toMatch(/id: \d+-\d+\n: heartbeat\n\n/), 10_000)
   const lastEventId = /id: (\d+-\d+)\n/.exec(text)![1]
   await note(sql, 2, { type: 'wanted' })
   const resumed = follow(node, { query: '?type=wanted', lastEventId })

@@ -3,7 +3,7 @@ import { cancelMatching } from '#runs/control/cancel-matching.ts'
 import { cancelRuns } from '#runs/control/cancel-runs.ts'
 import { redriveRuns } from '#runs/control/redrive-runs.ts'
 import { replayRuns } from '#runs/control/replay-runs.ts'
-import { ASKED, addRuns, move } from '../../support/builders/bulk.ts'
+import { ASKED, addRuns, claimOldest, move } from '../../support/builders/bulk.ts'
 import { testDatabase } from '../../support/db.ts'
 import { type Call, callerOf, httpYard, KEY, until } from '../../support/http-yard.ts'
 import { type NodeProcess, startNode } from '../../support/processes.ts'
@@ -51,7 +51,7 @@ test('a synchronous cancel by filter takes the newest first and no more than ask
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
   const ids = await addRuns(yard, 'j', 1_203)
-  await move(yard.sql, ids.slice(0, 3), 'start')
+  await claimOldest(yard, 3)
   const canceled = await cancelMatching(yard.ctx, { ...ASKED, filter: { states: ['queued', 'completed'] }, max: 700 })
   expect(canceled.map((it) => it.runId)).toEqual(ids.slice(503).reverse())
   expect(await cancelMatching(yard.ctx, { ...ASKED, filter: { states: ['completed'] }, max: 700 })).toEqual([])

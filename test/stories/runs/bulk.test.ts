@@ -7,7 +7,16 @@ import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
-import { ASKED, addRuns, countStates, move, moveAll, operationOf, start } from '../../support/builders/bulk.ts'
+import {
+  ASKED,
+  addRuns,
+  claimOldest,
+  countStates,
+  move,
+  moveAll,
+  operationOf,
+  start,
+} from '../../support/builders/bulk.ts'
 import { awaitBlocked } from '../../support/db.ts'
 import { until } from '../../support/http-yard.ts'
 import { expectTrueStories } from '../../support/story.ts'
@@ -70,6 +79,7 @@ test('an operation tells runs of the same millisecond apart by their microsecond
   for (const [index, micros] of [200, 400, 600].entries()) {
     await yard.sql`update runs set created_at = ${at(micros)}::timestamptz where id = ${ids[index]!}`
     await yard.sql`update run_states set created_at = ${at(micros)}::timestamptz where run_id = ${ids[index]!}`
+    await yard.sql`update run_queue set created_at = ${at(micros)}::timestamptz where run_id = ${ids[index]!}`
   }
   const upTo = async (micros: number, conditions: OperationRequest['conditions']) => {
     const { id } = await start(yard, 'cancel', conditions)
@@ -162,8 +172,8 @@ test('a run that changes state between being found and being canceled is skipped
   // A commits → B must cancel the other run, and skip this one.
   const yard = await testYard()
   await addJob(yard.ctx, 'j')
-  const [, ending] = (await addRuns(yard, 'j', 2)) as [string, string]
-  await move(yard.sql, [ending], 'start')
+  const [ending] = (await addRuns(yard, 'j', 2)) as [string, string]
+  await claimOldest(yard, 1)
   const { id } = await start(yard, 'cancel', {})
   let page: Promise<unknown> | undefined
   await yard.sql.begin(async (tx) => {

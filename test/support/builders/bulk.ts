@@ -5,6 +5,7 @@ import { type OperationRequest, startOperation } from '#bulk/operations.ts'
 import type { RunMove, RunState } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { triggerRuns } from '#runs/trigger/trigger-runs.ts'
 import { ORIGIN, TESTER, type Yard } from '../yard.ts'
 
@@ -35,6 +36,17 @@ export async function move(sql: Sql, runIds: readonly string[], ...moves: RunMov
         runIds.slice(at, at + 500).map((runId) => ({ runId, move, actor: TESTER })),
       )
 }
+
+export const claimOldest = ({ ctx }: Yard, limit: number) =>
+  makeClaimer(ctx).claim({
+    projectId: 'default',
+    queues: ['default'],
+    owner: 'w',
+    actor: TESTER,
+    leaseSecs: 300,
+    limit,
+    into: 'executing',
+  })
 
 export const start = (
   { ctx }: Yard,

@@ -62,7 +62,6 @@ test('a list has numbered pages, newest first or oldest first', async () => {
   expect(await page('?page_size=3&page=3&sort=started_at')).toEqual([[6], of(3, 3)])
   expect(await page('?sort=-started_at&page_size=100')).toEqual([[6, 5, 4, 3, 2, 1, 0], of(1, 100)])
   expect(await page('?page=9')).toEqual([[], of(9, 25)])
-  expect((await page('?user_id=&session_id='))[0]).toHaveLength(7)
   for (const [query, field] of [
     ['page_size=101', 'page_size'],
     ['page_size=0', 'page_size'],
@@ -72,6 +71,8 @@ test('a list has numbered pages, newest first or oldest first', async () => {
     ['sort=-started_at,color', 'sort'],
     ['status=running', 'status[0]'],
     ['user_id=%00', 'user_id'],
+    ['user_id=', 'user_id'],
+    ['session_id=', 'session_id'],
   ]) {
     const refused = await call('GET', `/v1/runs?${query}`)
     expect([refused.status, Object.keys(refused.body.error.details ?? {})]).toEqual([400, [field]])

@@ -17,7 +17,7 @@ const DIALECTS = [
   { name: 'Strait', path: (id: string) => `/strait/v1/runs/${id}` },
   { name: 'OnceOnly', path: (id: string) => `/onceonly/v1/runs/${id}` },
   { name: 'Dynamiq', path: (id: string) => `/dynamiq/v1/runs/${id}` },
-  { name: 'VirtuousAI', path: (id: string) => `/vai/api/v1/events/resource/${id}` },
+  { name: 'VirtuousAI', path: (id: string) => `/vai/api/v1/events/resource/run/${id}` },
 ] as const
 
 export function ElsewhereTab({ run }: { run: Run }) {

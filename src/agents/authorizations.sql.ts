@@ -1,10 +1,10 @@
-// Decisions about calls of agents, and the sums that they are made from. Who decides holds the lock of the agent.
-import { type Cost, costFrom } from '#core/cost.ts'
+// Decisions about calls of agents. Whoever decides holds the lock of the agent.
+import type { Cost } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, slot, statement } from '#postgres/statement.ts'
-import type { AgentName, AgentRow } from './agents.sql.ts'
+import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import type { AgentName } from './agents.sql.ts'
 
 export type AuthorizationState = 'reserved' | 'settled' | 'blocked' | 'asked' | 'denied'
 
@@ -28,47 +28,26 @@ export type AuthorizationRow = {
 }
 
 const columns = (sql: Db) => sql`
-  a.id, a.project_id as "projectId", a.agent_id as "agentId", a.tool, a.run_id as "runId", a.state, a.reason, a.risk_level as "riskLevel", a.observed,
-  a.policy_version as "policyVersion", a.args_hash as "argsHash", a.cost_microusd as microusd, a.cost_picousd as picousd, a.hour, a.outcome,
-  a.created_at as "createdAt", a.settled_at as "settledAt"`
+  a.id,
+  a.project_id as "projectId",
+  a.agent_id as "agentId",
+  a.tool,
+  a.run_id as "runId",
+  a.state,
+  a.reason,
+  a.risk_level as "riskLevel",
+  a.observed,
+  a.policy_version as "policyVersion",
+  a.args_hash as "argsHash",
+  a.cost_microusd as microusd,
+  a.cost_picousd as picousd,
+  a.hour,
+  a.outcome,
+  a.created_at as "createdAt",
+  a.settled_at as "settledAt"`
 
 type Kept = Omit<AuthorizationRow, 'cost'> & Cost
 const rowOf = ({ microusd, picousd, ...row }: Kept): AuthorizationRow => ({ ...row, cost: { microusd, picousd } })
-
-/** How many calls an agent made of a tool: on a day, and in the hour that is now. */
-export type CallCount = { projectId: string; agentId: string; tool: string; today: number; thisHour: number }
-
-const COUNTED: Input<AgentRow> = {
-  project_id: { type: 'text', of: (it) => it.projectId },
-  agent_id: { type: 'text', of: (it) => it.id },
-}
-
-const countCalls = statement<CallCount>(
-  (sql) => sql`
-    select h.project_id as "projectId", h.agent_id as "agentId", h.tool, h.today, h.this_hour as "thisHour"
-    from ${inputRows(sql, COUNTED)}
-    cross join lateral (
-      select project_id, agent_id, tool,
-        sum(allowed)::bigint as today,
-        coalesce(sum(allowed) filter (where hour = ${slot(sql, 'hour')}::timestamptz), 0)::bigint as this_hour
-      from agent_hours
-      where project_id = t.project_id
-        and agent_id = t.agent_id
-        and hour >= ${slot(sql, 'day')}::timestamptz
-      group by project_id, agent_id, tool
-      offset 0
-    ) h`,
-)
-
-/** Each agent is named once. */
-export async function readCalls(
-  tx: Db,
-  agents: readonly AgentRow[],
-  { day, hour }: { day: string; hour: Date },
-): Promise<readonly CallCount[]> {
-  if (agents.length === 0) return []
-  return countCalls(tx, { ...inputValues(COUNTED, agents), day, hour: hour.toISOString() })
-}
 
 export type NewAuthorization = Omit<AuthorizationRow, 'outcome' | 'settledAt' | 'createdAt'> & { createdAt: Date }
 
@@ -96,7 +75,11 @@ const insertRows = statement<object>((sql) => {
     with input as materialized (
       select * from ${inputRows(sql, NEW)}
     ), calls as (
-      select project_id, agent_id, hour, tool,
+      select
+        project_id,
+        agent_id,
+        hour,
+        tool,
         count(*) filter (where state = 'reserved') as allowed,
         count(*) filter (where state = 'blocked') as blocked,
         coalesce(sum(cost_microusd) filter (where state = 'reserved'), 0) as cost_microusd,
@@ -104,8 +87,25 @@ const insertRows = statement<object>((sql) => {
       from input
       group by project_id, agent_id, hour, tool
     ), summed as (
-      insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
-      select project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd
+      insert into agent_hours as h (
+        project_id,
+        agent_id,
+        hour,
+        tool,
+        allowed,
+        blocked,
+        cost_microusd,
+        cost_picousd
+      )
+      select
+        project_id,
+        agent_id,
+        hour,
+        tool,
+        allowed,
+        blocked,
+        cost_microusd,
+        cost_picousd
       from calls
       order by project_id, agent_id, hour, tool
       on conflict (project_id, agent_id, hour, tool) do update set
@@ -136,10 +136,22 @@ export type Reserved = Pick<AuthorizationRow, 'id' | 'projectId' | 'agentId' | '
 /** Those of these calls that are reserved, locked in one order, with the day (UTC) that they are charged to. */
 export async function lockReserved(tx: Db, calls: readonly Settlement[]): Promise<Reserved[]> {
   const rows = await tx<(Omit<Reserved, 'cost'> & Cost)[]>`
-    select id, project_id as "projectId", agent_id as "agentId", tool, run_id as "runId", cost_microusd as microusd, cost_picousd as picousd,
+    select
+      id,
+      project_id as "projectId",
+      agent_id as "agentId",
+      tool,
+      run_id as "runId",
+      cost_microusd as microusd,
+      cost_picousd as picousd,
       (hour at time zone 'UTC')::date::text as day
     from authorizations
-    where (id, project_id) in (select * from unnest(${column(calls.map((it) => it.authorizationId))}::uuid[], ${column(calls.map((it) => it.projectId))}::text[]))
+    where (id, project_id) in (
+      select * from unnest(
+        ${column(calls.map((it) => it.authorizationId))}::uuid[],
+        ${column(calls.map((it) => it.projectId))}::text[]
+      )
+    )
       and state = 'reserved'
     order by id for update`
   return rows.map(({ microusd, picousd, ...row }) => ({ ...row, cost: { microusd, picousd } }))
@@ -149,25 +161,58 @@ export async function lockReserved(tx: Db, calls: readonly Settlement[]): Promis
 export async function settleAuthorizations(tx: Db, calls: readonly Settlement[]): Promise<AuthorizationRow[]> {
   const rows = await tx<Kept[]>`
     with input as materialized (
-      select * from unnest(${column(calls.map((it) => it.authorizationId))}::uuid[], ${column(calls.map((it) => it.projectId))}::text[],
-        ${column(calls.map((it) => it.cost?.microusd))}::bigint[], ${column(calls.map((it) => it.cost?.picousd))}::bigint[],
+      select * from unnest(
+        ${column(calls.map((it) => it.authorizationId))}::uuid[],
+        ${column(calls.map((it) => it.projectId))}::text[],
+        ${column(calls.map((it) => it.cost?.microusd))}::bigint[],
+        ${column(calls.map((it) => it.cost?.picousd))}::bigint[],
         ${column(calls.map((it) => it.outcome))}::text[]
       ) as t (id, project_id, microusd, picousd, outcome)
     ), held as materialized (
-      select a.id, a.project_id, a.agent_id, a.hour, a.tool, a.cost_microusd, a.cost_picousd, i.outcome,
-        coalesce(i.microusd, a.cost_microusd) as microusd, coalesce(i.picousd, a.cost_picousd) as picousd
-      from input i join authorizations a using (id, project_id) where a.state = 'reserved'
+      select
+        a.id,
+        a.project_id,
+        a.agent_id,
+        a.hour,
+        a.tool,
+        a.cost_microusd,
+        a.cost_picousd,
+        i.outcome,
+        coalesce(i.microusd, a.cost_microusd) as microusd,
+        coalesce(i.picousd, a.cost_picousd) as picousd
+      from input i
+      join authorizations a using (id, project_id)
+      where a.state = 'reserved'
     ), differences as (
-      select project_id, agent_id, hour, tool, sum(microusd - cost_microusd) as microusd, sum(picousd - cost_picousd) as picousd
-      from held where (microusd, picousd) <> (cost_microusd, cost_picousd) group by 1, 2, 3, 4
+      select
+        project_id,
+        agent_id,
+        hour,
+        tool,
+        sum(microusd - cost_microusd) as microusd,
+        sum(picousd - cost_picousd) as picousd
+      from held
+      where (microusd, picousd) <> (cost_microusd, cost_picousd)
+      group by 1, 2, 3, 4
     ), summed as (
       -- Nobody else is at these sums: the budget of their agent is locked by whoever changes them.
-      update agent_hours h set cost_microusd = h.cost_microusd + d.microusd, cost_picousd = h.cost_picousd + d.picousd
-      from differences d where h.project_id = d.project_id and h.agent_id = d.agent_id and h.hour = d.hour and h.tool = d.tool
+      update agent_hours h
+      set cost_microusd = h.cost_microusd + d.microusd, cost_picousd = h.cost_picousd + d.picousd
+      from differences d
+      where h.project_id = d.project_id
+        and h.agent_id = d.agent_id
+        and h.hour = d.hour
+        and h.tool = d.tool
     )
-    update authorizations a set state = 'settled', outcome = held.outcome, settled_at = clock_timestamp(),
-      cost_microusd = held.microusd, cost_picousd = held.picousd
-    from held where a.id = held.id
+    update authorizations a
+    set
+      state = 'settled',
+      outcome = held.outcome,
+      settled_at = clock_timestamp(),
+      cost_microusd = held.microusd,
+      cost_picousd = held.picousd
+    from held
+    where a.id = held.id
     returning ${columns(tx)}`
   return rows.map(rowOf)
 }
@@ -181,17 +226,48 @@ export const decideAsked = (
   },
 ) => tx`
   with decided as (
-    update authorizations set state = ${it.state}, reason = ${it.reason}, risk_level = ${it.riskLevel}, observed = ${it.observed},
-      policy_version = ${it.policyVersion}, hour = ${it.hour.toISOString()}
-    where id = ${it.id} and state = 'asked' returning project_id, agent_id, hour, tool, cost_microusd, cost_picousd
+    update authorizations
+    set
+      state = ${it.state},
+      reason = ${it.reason},
+      risk_level = ${it.riskLevel},
+      observed = ${it.observed},
+      policy_version = ${it.policyVersion},
+      hour = ${it.hour.toISOString()}
+    where id = ${it.id} and state = 'asked'
+    returning
+      project_id,
+      agent_id,
+      hour,
+      tool,
+      cost_microusd,
+      cost_picousd
   )
-  insert into agent_hours as h (project_id, agent_id, hour, tool, allowed, blocked, cost_microusd, cost_picousd)
-  select project_id, agent_id, hour, tool, ${it.state === 'reserved' ? 1 : 0}, ${it.state === 'reserved' ? 0 : 1},
+  insert into agent_hours as h (
+    project_id,
+    agent_id,
+    hour,
+    tool,
+    allowed,
+    blocked,
+    cost_microusd,
+    cost_picousd
+  )
+  select
+    project_id,
+    agent_id,
+    hour,
+    tool,
+    ${it.state === 'reserved' ? 1 : 0},
+    ${it.state === 'reserved' ? 0 : 1},
     case when ${it.state === 'reserved'}::boolean then cost_microusd else 0 end,
     case when ${it.state === 'reserved'}::boolean then cost_picousd else 0 end
   from decided
-  on conflict (project_id, agent_id, hour, tool) do update set allowed = h.allowed + excluded.allowed, blocked = h.blocked + excluded.blocked,
-    cost_microusd = h.cost_microusd + excluded.cost_microusd, cost_picousd = h.cost_picousd + excluded.cost_picousd`
+  on conflict (project_id, agent_id, hour, tool) do update set
+    allowed = h.allowed + excluded.allowed,
+    blocked = h.blocked + excluded.blocked,
+    cost_microusd = h.cost_microusd + excluded.cost_microusd,
+    cost_picousd = h.cost_picousd + excluded.cost_picousd`
 
 export type AuthorizationPage = {
   after?: { createdAt: string; id: string } | undefined
@@ -208,52 +284,9 @@ export const listAuthorizations = async (
   (
     await sql<Kept[]>`
     select ${columns(sql)} from authorizations a
-    where project_id = ${projectId} and agent_id = ${agentId}
+    where project_id = ${projectId}
+      and agent_id = ${agentId}
       ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}
       ${from === undefined ? sql`` : sql`and created_at >= ${from}::timestamptz`}
     order by created_at desc, id desc limit ${limit}`
   ).map(rowOf)
-
-export type AgentSum = { tool: string; allowed: number; blocked: number; cost: Cost }
-type Summed<Row> = Omit<Row, 'cost'> & Cost
-const withCost = <Row extends Cost>({ microusd, picousd, ...row }: Row) => ({
-  ...row,
-  cost: costFrom(microusd, picousd),
-})
-
-/** Sums by tool from an hour on, the busiest first. */
-export const sumAgent = async (sql: Db, { projectId, agentId }: AgentName, fromHour: Date): Promise<AgentSum[]> => [
-  ...(
-    await sql<Summed<AgentSum>[]>`
-    select tool, sum(allowed)::bigint as allowed, sum(blocked)::bigint as blocked, sum(cost_microusd)::bigint as microusd,
-      sum(cost_picousd)::bigint as picousd
-    from agent_hours where project_id = ${projectId} and agent_id = ${agentId} and hour >= ${fromHour.toISOString()}::timestamptz
-    group by tool order by sum(allowed) desc, tool`
-  ).map(withCost),
-]
-
-export type SpendSum = {
-  agentId: string
-  tool: string
-  day: Date
-  allowed: number
-  blocked: number
-  cost: Cost
-}
-
-/** Spend by agent, tool and day; agents and days in order. */
-export const sumSpend = async (
-  sql: Db,
-  projectId: string,
-  { agentId, from, to, limit }: { agentId?: string | undefined; from: string; to: string; limit: number },
-): Promise<SpendSum[]> => [
-  ...(
-    await sql<Summed<SpendSum>[]>`
-    select agent_id as "agentId", tool, date_trunc('day', hour, 'UTC') as day, sum(allowed)::bigint as allowed, sum(blocked)::bigint as blocked,
-      sum(cost_microusd)::bigint as microusd, sum(cost_picousd)::bigint as picousd
-    from agent_hours
-    where project_id = ${projectId} ${agentId === undefined ? sql`` : sql`and agent_id = ${agentId}`}
-      and hour >= ${from}::timestamptz and hour < ${to}::timestamptz
-    group by 1, 2, 3 order by 1, 3, 2 limit ${limit}`
-  ).map(withCost),
-]

@@ -16,7 +16,7 @@ import {
 } from '#usage/ledger.sql.ts'
 import { spendOf } from '#usage/spend.ts'
 import type { AgentRow } from './agents.sql.ts'
-import { readCalls } from './authorizations.sql.ts'
+import { readCalls } from './call-sums.sql.ts'
 
 type Call = { projectId: string; agentId: string; tool: string; runId?: string | null | undefined }
 

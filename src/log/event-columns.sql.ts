@@ -52,13 +52,33 @@ type DeltaColumn =
 export type LogDelta = { [Column in Exclude<keyof LogEvent, DeltaColumn>]: null } & Pick<LogEvent, DeltaColumn>
 
 export const eventColumns = (sql: Db) => sql`
-  position, id, project_id as "projectId", type, occurred_at as "occurredAt", recorded_at as "recordedAt",
-  actor_type as "actorType", actor_id as "actorId",
+  position,
+  id,
+  project_id as "projectId",
+  type,
+  occurred_at as "occurredAt",
+  recorded_at as "recordedAt",
+  actor_type as "actorType",
+  actor_id as "actorId",
   coalesce(resource_type, case when run_id is not null then 'run' end) as "resourceType",
   case when resource_type is not null then resource_id else coalesce(run_ref, run_id::text) end as "resourceId",
-  correlation_id as "correlationId", causation_id as "causationId", coalesce(run_ref, run_id::text) as "runId", run_id as "runUuid",
-  sequence, attempt, step, tool, agent_id as "agentId", req_id as "reqId", lease_id as "leaseId", level, status, message,
-  duration_ms as "durationMs", data, ${userName(sql)} as "actorName"`
+  correlation_id as "correlationId",
+  causation_id as "causationId",
+  coalesce(run_ref, run_id::text) as "runId",
+  run_id as "runUuid",
+  sequence,
+  attempt,
+  step,
+  tool,
+  agent_id as "agentId",
+  req_id as "reqId",
+  lease_id as "leaseId",
+  level,
+  status,
+  message,
+  duration_ms as "durationMs",
+  data,
+  ${userName(sql)} as "actorName"`
 
 /** In the order of `eventColumns`. A delta has no column for its run's public id, which is looked up once, if ever. */
 export const deltaColumns = (sql: Db, runId: string) => sql`

@@ -2,9 +2,9 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { runTopic, type Topic } from '#bell/topics.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type RollBack, transact } from '#postgres/transact.ts'
 import { type Appended, appendEvents } from './append-events.sql.ts'
 import type { NewEvent } from './new-event.sql.ts'
+import { type RollBack, transact } from './transact.ts'
 
 export type Recorded<T> = {
   result: T

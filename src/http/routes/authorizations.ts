@@ -1,12 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import {
-  type AuthorizationRow,
-  findAuthorization,
-  listAuthorizations,
-  sumAgent,
-  sumSpend,
-} from '#agents/authorizations.sql.ts'
+import { type AuthorizationRow, findAuthorization, listAuthorizations } from '#agents/authorizations.sql.ts'
 import { authorizeCall, type CallRequest, type Decision } from '#agents/authorize.ts'
+import { sumAgent, sumSpend } from '#agents/call-sums.sql.ts'
 import { hashOfArgs } from '#agents/policy-hash.ts'
 import { settleCall } from '#agents/settle-call.ts'
 import type { Ctx } from '#bell/ctx.ts'

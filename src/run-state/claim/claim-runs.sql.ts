@@ -1,34 +1,35 @@
 // Claims: the head of a queue, shared by turns.
 //
 // The runs of a queue that may be claimed stand in lanes. A lane is what shares one place in the turn order: (queue,
-// project, rank, job, concurrency key), oldest first within it. A claim never walks the backlog. It finds the lanes by a
-// loose index scan (a recursive CTE that probes the index of the queue once for each lane and jumps over what is behind
-// its head), at most 256 of them, decides between lanes, and only then touches runs.
+// project, rank, job, concurrency key), oldest first within it. A claim never walks the backlog. It finds the lanes by
+// a loose index scan (a recursive CTE that probes the index of the queue once for each lane and jumps over what is
+// behind its head), at most 256 of them, decides between lanes, and only then touches runs.
 //
 // Between lanes three things decide, in this order:
-//   1. Limits (admission). A lane of a job with a concurrency limit has as much room as the limit leaves, counted from the
-//      leases; a lane without room is not there. Who counts holds the job's advisory lock.
+//   1. Limits (admission). A lane of a job with a concurrency limit has as much room as the limit leaves, counted from
+//      the leases; a lane without room is not there. Who counts holds the job's advisory lock.
 //   2. Priority, within a project only: of each project's lanes those with the most urgent rank are left.
-//   3. Turns (round robin). Projects first, then the lanes of each project; who is first moves on by one with each claim of
-//      a claimer. So a project with a thousand jobs gets no more than a project with one.
+//   3. Turns (round robin). Projects first, then the lanes of each project; who is first moves on by one with each
+//      claim of a claimer. So a project with a thousand jobs gets no more than a project with one.
 //
-// An example. Project A has the jobs `one` and `two`, project B has `three`; each has ten runs of the same priority, and a
-// claim wants four. Turn 7: A goes before B, and in A `one` before `two`. Each lane offers ceil(4 / 3) = 2 heads. Taken are
-// the first of each project, then the second of each: one, three, one, three. Turn 8: B goes before A, and `two` before
-// `one`: three, two, three, two. After two turns A and B had four runs each, and A's jobs two each. If `two` had a limit of
-// 1 its runs were claimed by claimLimitedRuns, and one at a time; turns of limited and other jobs alternate.
+// An example. Project A has the jobs `one` and `two`, project B has `three`; each has ten runs of the same priority,
+// and a claim wants four. Turn 7: A goes before B, and in A `one` before `two`. Each lane offers ceil(4 / 3) = 2
+// heads. Taken are the first of each project, then the second of each: one, three, one, three. Turn 8: B goes before
+// A, and `two` before `one`: three, two, three, two. After two turns A and B had four runs each, and A's jobs two
+// each. If `two` had a limit of 1 its runs were claimed by claimLimitedRuns, and one at a time; turns of limited and
+// other jobs alternate.
 //
-// The heads are locked with skip locked, twice: in the queue, so that claimers who want the same heads get different ones
-// instead of waiting for each other, and in run_states, because a run that is just being canceled is held by its row while
-// its canceler waits for its place in the queue. The token that a run gets is a fencing token: whatever its executor writes
-// later is checked against it, so an executor that lost its lease changes nothing.
+// The heads are locked with skip locked, twice: in the queue, so that claimers who want the same heads get different
+// ones instead of waiting for each other, and in run_states, because a run that is just being canceled is held by its
+// row while its canceler waits for its place in the queue. The token that a run gets is a fencing token: whatever its
+// executor writes later is checked against it, so an executor that lost its lease changes nothing.
 //
 // Where one lane of a job without a limit is all there is, which is the common case, nothing has to be shared; a
 // shorter statement claims its head, and leaves the rest to the whole one as soon as there is a second lane.
 //
 // Not to be changed without `npm run bench -- queue cost`: the materialized CTEs, each of which keeps the planner from
-// folding a decision about lanes into a walk over runs; the look-ups by lateral and by array in place of joins; the index
-// run_queue_lanes; and that everything is one statement.
+// folding a decision about lanes into a walk over runs; the look-ups by lateral and by array in place of joins; the
+// index run_queue_lanes; and that everything is one statement.
 import type { Actor } from '#core/event.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'

@@ -14,10 +14,14 @@ export const noteAsking = (sql: Db, { projectId = ALL_PROJECTS, queues }: Asking
   insert into queue_claimers (project_id, queue, asked_at)
   select ${projectId}::text, asked.queue, clock_timestamp() from unnest(${queues as string[]}::text[]) as asked (queue)
   where (select count(*) from queue_claimers where project_id = ${projectId}::text) < ${QUEUES_OF_PROJECT_MAX}
-    or exists (select from queue_claimers known where known.project_id = ${projectId}::text and known.queue = asked.queue)
-  -- In one order everywhere, or two nodes could wait for each other's rows.
+    or exists (
+      select from queue_claimers known where known.project_id = ${projectId}::text and known.queue = asked.queue
+    )
+    -- In one order everywhere, or two nodes could wait for each other's rows.
+    
   order by asked.queue
-  on conflict (project_id, queue) do update set asked_at = excluded.asked_at where queue_claimers.asked_at < excluded.asked_at`
+  on conflict (project_id, queue) do update set asked_at = excluded.asked_at
+  where queue_claimers.asked_at < excluded.asked_at`
 
 export type LastAsked = {
   /** Undefined when nobody has asked within a day. */
@@ -34,11 +38,16 @@ export async function readLastAsked(
 ): Promise<LastAsked> {
   const ofProject = projectId === undefined ? sql`` : sql`and l.project_id = ${projectId}`
   const [row] = await sql<{ at: Date | null; agoMs: number | null; isWorkedOn: boolean }[]>`
-    select asked.at, asked."agoMs",
+    select
+      asked.at,
+      asked."agoMs",
       exists (select from leases l join runs r on r.id = l.run_id where r.queue = ${queue} ${ofProject}) as "isWorkedOn"
-    from (select 1) as one left join (
-      select asked_at as at, (extract(epoch from clock_timestamp() - asked_at) * 1000)::float8 as "agoMs" from queue_claimers
-      where project_id = ${projectId ?? ALL_PROJECTS} and queue = ${queue}) asked on true`
+    from (select 1) as one
+    left join (
+      select asked_at as at, (extract(epoch from clock_timestamp() - asked_at) * 1000)::float8 as "agoMs"
+      from queue_claimers
+      where project_id = ${projectId ?? ALL_PROJECTS} and queue = ${queue}
+    ) asked on true`
   return {
     at: row!.at ?? undefined,
     agoMs: row!.agoMs ?? Number.POSITIVE_INFINITY,

@@ -3,11 +3,21 @@ import type { Db } from '#postgres/sql.ts'
 
 export async function findQueuePlace(sql: Db, runId: string, max: number): Promise<{ ahead: number } | undefined> {
   const [row] = await sql<{ ahead: number }[]>`
-    select (select count(*) from (
-      select from run_queue q where q.ready and q.queue = me.queue and q.project_id = me.project_id and q.rank = me.rank
-        and q.job_id = me.job_id and q.concurrency_key = me.concurrency_key and (q.due_at, q.run_id) < (me.due_at, me.run_id)
-      limit ${max}) before)::int as ahead
-    from run_queue me where me.run_id = ${runId}`
+    select (
+      select count(*) from (
+        select from run_queue q
+        where q.ready
+          and q.queue = me.queue
+          and q.project_id = me.project_id
+          and q.rank = me.rank
+          and q.job_id = me.job_id
+          and q.concurrency_key = me.concurrency_key
+          and (q.due_at, q.run_id) < (me.due_at, me.run_id)
+        limit ${max}
+      ) before
+    )::int as ahead
+    from run_queue me
+    where me.run_id = ${runId}`
   return row
 }
 
@@ -17,7 +27,9 @@ export async function countLeases(
   concurrencyKey: string,
 ): Promise<{ ofJob: number; ofKey: number }> {
   const [row] = await sql<{ ofJob: number; ofKey: number }[]>`
-    select count(*)::int as "ofJob", (count(*) filter (where concurrency_key = ${concurrencyKey}))::int as "ofKey" from leases where job_id = ${jobId}`
+    select count(*)::int as "ofJob", (count(*) filter (where concurrency_key = ${concurrencyKey}))::int as "ofKey"
+    from leases
+    where job_id = ${jobId}`
   return row!
 }
 
@@ -30,16 +42,45 @@ export const readOldestDue = async (
 ): Promise<Backlog[]> => [
   ...(await sql<Backlog[]>`
     with recursive lane as (
-      (select queue, project_id, rank, job_id, concurrency_key, due_at, 1 as n from run_queue where ready
-       order by queue, project_id, rank, job_id, concurrency_key, due_at limit 1)
+      (
+        select
+          queue,
+          project_id,
+          rank,
+          job_id,
+          concurrency_key,
+          due_at,
+          1 as n
+        from run_queue
+        where ready
+        order by queue, project_id, rank, job_id, concurrency_key, due_at limit 1
+      )
       union all
-      select next.*, lane.n + 1 from lane cross join lateral (
-        select q.queue, q.project_id, q.rank, q.job_id, q.concurrency_key, q.due_at from run_queue q
-        where q.ready and (q.queue, q.project_id, q.rank, q.job_id, q.concurrency_key) > (lane.queue, lane.project_id, lane.rank, lane.job_id, lane.concurrency_key)
-        order by q.queue, q.project_id, q.rank, q.job_id, q.concurrency_key, q.due_at limit 1) next
+      select next.*, lane.n + 1
+      from lane
+      cross join lateral (
+        select
+          q.queue,
+          q.project_id,
+          q.rank,
+          q.job_id,
+          q.concurrency_key,
+          q.due_at
+        from run_queue q
+        where q.ready
+          and (q.queue, q.project_id, q.rank, q.job_id, q.concurrency_key) > (
+            lane.queue,
+            lane.project_id,
+            lane.rank,
+            lane.job_id,
+            lane.concurrency_key
+          )
+        order by q.queue, q.project_id, q.rank, q.job_id, q.concurrency_key, q.due_at limit 1
+      ) next
       where lane.n < ${lanesMax}
     )
-    select queue, greatest(0, extract(epoch from clock_timestamp() - min(due_at)) * 1000)::float8 as "oldestAgeMs" from lane
+    select queue, greatest(0, extract(epoch from clock_timestamp() - min(due_at)) * 1000)::float8 as "oldestAgeMs"
+    from lane
     where ${projectId === undefined ? sql`true` : sql`project_id = ${projectId}`}
     group by queue`),
 ]

@@ -1,5 +1,5 @@
-// Whose turn it is: from the lanes that were found to the runs that are chosen. The CTEs of a claim, in their order. What
-// they decide, and an example, stands in claim-runs.sql.ts.
+// Whose turn it is: from the lanes that were found to the runs that are chosen. The CTEs of a claim, in their order.
+// What they decide, and an example, stands in claim-runs.sql.ts.
 import type { Db, Fragment } from '#postgres/sql.ts'
 import { slot } from '#postgres/statement.ts'
 

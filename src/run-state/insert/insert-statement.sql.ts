@@ -1,6 +1,6 @@
-// The statement of insertRuns, in two texts: for runs that bring a key, labels, a time, a wait or anything else that few
-// runs have, and for those that bring nothing of it. Told in this order: judge the requests by their jobs, take the keys,
-// then write the run, its state, its body, its place and its labels, count, and write the log.
+// The statement of insertRuns, in two texts: for runs that bring a key, labels, a time, a wait or anything else that
+// few runs have, and for those that bring nothing of it. Told in this order: judge the requests by their jobs, take
+// the keys, then write the run, its state, its body, its place and its labels, count, and write the log.
 import { HTTP_QUEUE } from '#core/queue.ts'
 import type { RunState } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'

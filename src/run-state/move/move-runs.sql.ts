@@ -8,7 +8,7 @@ import type { RunChange, RunChanged } from './run-change.sql.ts'
 
 export type { RunChange, RunChanged } from './run-change.sql.ts'
 
-/** Moves up to 1,000 runs, each at most once. Answers in the order of `changes`; one that may not move harms no other. */
+/** Moves up to 1,000 runs, each at most once. Answers in the order of `changes`; a refused one harms no other. */
 export async function moveRuns(sql: Db, changes: readonly RunChange[]): Promise<RunChanged[]> {
   const results = await tryFirst(sql, changes)
   for (let tries = 1; results.includes('again'); tries++) {

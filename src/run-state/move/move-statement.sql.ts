@@ -109,7 +109,7 @@ export const moveStatement = statement<MovedRow>(
 export const seenRuns = (sql: Db): Fragment => sql`
   select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)`
 
-/** Locked in the order of their ids, so that two batches never wait for each other in a circle. Of `input` and `seen`. */
+/** Locked in the order of their ids, so that two batches never deadlock. Of `input` and `seen`. */
 export const foundRuns = (sql: Db): Fragment => sql`
   select
     i.*,

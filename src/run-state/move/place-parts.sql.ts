@@ -1,12 +1,15 @@
 // Where runs that move now belong, as parts of moveRuns: the queue, or nowhere but at rest. They read its CTEs `moved`
-// and `joined`. Deletes go by arrays: queue and leases may have been empty when this was planned, and a join with an empty
-// table is planned as a walk through it for each run.
+// and `joined`. Deletes go by arrays: queue and leases may have been empty when this was planned, and a join with an
+// empty table is planned as a walk through it for each run.
 import { type RunPlace, statesIn } from '#core/run.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 
 const leftFrom = (sql: Db, place: RunPlace): Fragment => {
   const there = literals(sql, statesIn(place))
-  return sql`run_id = any(array(select moved.run_id from moved where state_before in (${there}) and state not in (${there})))`
+  return sql`
+    run_id = any(array(
+      select moved.run_id from moved where state_before in (${there}) and state not in (${there})
+    ))`
 }
 
 export const unqueued = (sql: Db): Fragment => sql`delete from run_queue where ${leftFrom(sql, 'queue')}`

@@ -24,9 +24,29 @@ export const newWait = (kind: WaitKind, more: Omit<NewWait, 'id' | 'kind'>): New
 
 /** For the rows of a CTE with run_id, project_id, state and wait: the wait as JSON text. */
 export const newWaits = (sql: Db, rows: string): Fragment => sql`
-  insert into waits (run_id, id, project_id, kind, event_key, child_run_id, job_id, match_key, check_at, expires_at)
-  select run_id, (w->>'id')::uuid, project_id, w->>'kind', w->>'eventKey', (w->>'childRunId')::uuid, (w->>'jobId')::uuid, w->>'matchKey',
-    clock_timestamp() + (w->>'checkInMs')::float8 * interval '1 ms', clock_timestamp() + (w->>'timeoutMs')::float8 * interval '1 ms'
+  insert into waits (
+    run_id,
+    id,
+    project_id,
+    kind,
+    event_key,
+    child_run_id,
+    job_id,
+    match_key,
+    check_at,
+    expires_at
+  )
+  select
+    run_id,
+    (w->>'id')::uuid,
+    project_id,
+    w->>'kind',
+    w->>'eventKey',
+    (w->>'childRunId')::uuid,
+    (w->>'jobId')::uuid,
+    w->>'matchKey',
+    clock_timestamp() + (w->>'checkInMs')::float8 * interval '1 ms',
+    clock_timestamp() + (w->>'timeoutMs')::float8 * interval '1 ms'
   from (select *, wait::jsonb as w from ${sql(rows)} where state = 'waiting' offset 0) begins`
 
 const over = (sql: Db) => sql`select run_id from moved where state in (${literals(sql, OVER_STATES)})`

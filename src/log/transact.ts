@@ -1,4 +1,4 @@
-import type { Db, Sql } from './sql.ts'
+import type { Db, Sql } from '#postgres/sql.ts'
 
 /** Undoes the transaction, which then answers `result`. */
 export type RollBack<T> = (result: T) => never

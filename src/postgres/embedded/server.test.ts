@@ -161,7 +161,7 @@ test('a data folder of another major version is refused and left unchanged', asy
 test('a missing password file is reported, not replaced', async () => {
   const dataDir = await usedDataDir()
   await rm(join(dataDir, 'postgres-password'))
-  await expect(start(dataDir)).rejects.toThrow(/postgres-password is gone/)
+  await expect(start(dataDir)).rejects.toThrow(/postgres-password is missing/)
 })
 
 test("the server's log file is set aside at a start when it is larger than 20 MB", async () => {

@@ -39,5 +39,5 @@ test('a configured key replaces only the previously configured one, and the star
     expect(await statusOf(address, first)).toBe(401)
     expect(await statusOf(address, second)).toBe(200)
   })
-  expect(stale).toMatch(/the key of RUNYARD_API_KEY was revoked, or replaced/)
+  expect(stale).toMatch(/the key of RUNYARD_API_KEY was revoked or replaced/)
 })

@@ -14,6 +14,7 @@ import {
   OWN_RUN_ID,
   oneOf,
   optional,
+  query,
   RUN_ID,
   seconds,
   tags,
@@ -234,6 +235,7 @@ export const listWorkers = route({
   tag,
   name: 'listWorkers',
   summary: 'List the workers and nodes that execute runs now, and the queues that workers claim from.',
+  query: query({}),
   replies: {
     200: Type.Object(
       {

@@ -13,6 +13,7 @@ import {
   randomState,
 } from 'openid-client'
 import type { Admission, Identity } from '#access/people/identity-sign-in.ts'
+import { own } from '#core/own.ts'
 
 const TIMEOUT_SECS = 10
 const GROUPS_MAX = 1_000
@@ -90,7 +91,7 @@ function identityOf(
   { groupsClaim }: OidcSettings,
 ): Identity {
   const { name, email, email_verified } = all
-  const groups = Object.hasOwn(all, groupsClaim) ? all[groupsClaim] : []
+  const groups = own(all, groupsClaim) ?? []
   const named = (Array.isArray(groups) ? groups : [groups]).filter((it): it is string => typeof it === 'string')
   return {
     issuer: iss,

@@ -38,7 +38,7 @@ const LINES_MAX = 300
 const COLUMNS_MAX = 120
 const FILES_MAX = 25
 /** Folders with more files: `core` is one file for each rule, with its test. */
-const FILES_MAX_IN: Record<string, number> = { 'src/core': 40 }
+const FILES_MAX_IN: Record<string, number> = { 'src/core': 48 }
 
 type File = { path: string; room: string; text: string; imports: string[] }
 const files = globSync('src/**/*.ts').map(read)

@@ -18,6 +18,7 @@ import * as batches from './runs/batches.ts'
 import * as bulk from './runs/bulk.ts'
 import * as debug from './runs/debug.ts'
 import * as endings from './runs/endings.ts'
+import * as ends from './runs/ends.ts'
 import * as executor from './runs/executor.ts'
 import * as records from './runs/records.ts'
 import * as runControls from './runs/run-controls.ts'
@@ -37,6 +38,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   dependencies,
   presets,
   runs,
+  ends,
   batches,
   runControls,
   bulk,

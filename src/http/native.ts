@@ -21,6 +21,7 @@ import { eventCountRoutes, eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { findRoutes } from './routes/find.ts'
 import { inputRoutes } from './routes/inputs.ts'
+import { endRoutes } from './routes/insight/ends.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
 import { oidcRoutes } from './routes/people/oidc.ts'
@@ -61,6 +62,7 @@ export const nativeRoutes =
     keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)
     runRoutes(app, ctx)
+    endRoutes(app, ctx)
     batchTriggerRoutes(app, ctx)
     batchRoutes(app, ctx)
     runControlRoutes(app, ctx)

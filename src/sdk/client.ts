@@ -20,6 +20,7 @@ import * as batches from '#contract/runs/batches.ts'
 import * as bulk from '#contract/runs/bulk.ts'
 import * as debug from '#contract/runs/debug.ts'
 import * as endings from '#contract/runs/endings.ts'
+import * as ends from '#contract/runs/ends.ts'
 import * as executor from '#contract/runs/executor.ts'
 import * as records from '#contract/runs/records.ts'
 import * as runControls from '#contract/runs/run-controls.ts'
@@ -50,6 +51,7 @@ const CONTRACT = {
   ...dependencies,
   ...presets,
   ...runs,
+  ...ends,
   ...runControls,
   ...batches,
   ...bulk,

@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
 import { HOUR_MS } from '#core/durations.ts'
+import { deleteOldEnds } from '#log/counts/end-counts.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
@@ -82,6 +83,7 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     runs: runsDays === null ? 0 : await deleteOldRuns(sql, runsDays, BATCH_MAX, walks.runs),
     batches: runsDays === null ? 0 : await deleteOldBatches(sql, runsDays, BATCH_MAX),
     operations: runsDays === null ? 0 : await deleteOldOperations(sql, runsDays, BATCH_MAX),
+    ends: runsDays === null ? 0 : await deleteOldEnds(sql, runsDays, BATCH_MAX),
     decisions: runsDays === null ? 0 : await deleteOldDecisions(sql, runsDays, BATCH_MAX),
     keys: await deleteStaleKeys(sql, BATCH_MAX),
     resources: eventsDays === null ? 0 : await deleteUnseenResources(sql, eventsDays, BATCH_MAX),

@@ -1,7 +1,7 @@
 // Reads a run's story out of the log and holds it against the state table and the other tables: whatever happened
 // in whatever order, the log must tell a legal life, and every table must agree with its end.
 import { expect } from 'vitest'
-import { LISTED_STATES, RUN_MOVES, type RunState, transitionOf } from '#core/run.ts'
+import { isOver, LISTED_STATES, RUN_MOVES, type RunState, transitionOf } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
 
 type Told = { run_id: string; sequence: number; type: string; data: { state?: RunState } | null }
@@ -39,6 +39,10 @@ export async function expectTrueStories(sql: Sql): Promise<number> {
     expectPlace(row)
   }
   await expectCounts(sql)
+  await expectEnds(
+    sql,
+    states.flatMap((row) => byRun.get(row.run_id) ?? []),
+  )
   return events.length
 }
 
@@ -80,6 +84,22 @@ function expectPlace({ state, token, queued, ready, leased, waits, listed }: Pla
   expect(listed, `the list of ${state}`).toBe(LISTED_STATES.includes(state) ? state : null)
   // An attempt that waits keeps its token as a fence, without a lease.
   if (state !== 'waiting') expect(token).toBe(leased)
+}
+
+/** Every time that a run ended is counted, by how it ended. */
+async function expectEnds(sql: Sql, told: readonly Told[]): Promise<void> {
+  const ends = told.flatMap(({ type, data }) => {
+    const move = transitionOf(type, data)
+    return move && isOver(move.to) && !(move.from && isOver(move.from)) ? [move.to] : []
+  })
+  const counted = await sql<{ state: string; n: number }[]>`
+    select c.state, sum(c.n)::int as n from end_counts c
+    where c.job_id in (select id from jobs where execution <> 'external')
+    group by c.state having sum(c.n) <> 0`
+  const actual = Map.groupBy(ends, (state) => state)
+  expect(new Map(counted.map(({ state, n }) => [state, n]))).toEqual(
+    new Map([...actual].map(([state, of]) => [state, of.length])),
+  )
 }
 
 async function expectCounts(sql: Sql): Promise<void> {

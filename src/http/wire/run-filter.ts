@@ -32,6 +32,10 @@ export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRun
     agentId: rest.agent_id,
     createdFrom: rest.created_from,
     createdTo: rest.created_to,
+    finishedFrom: rest.finished_from,
+    finishedTo: rest.finished_to,
+    errorCode: rest.error_code,
+    errorGroup: rest.error_group,
     payloadContains: payload_contains === undefined ? undefined : jsonOf(payload_contains, `${under}payload_contains`),
   }
 }

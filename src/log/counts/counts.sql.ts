@@ -6,7 +6,7 @@ import type { Db, Fragment } from '#postgres/sql.ts'
  * Hours are counted from a fixed moment rather than cut out of the date, which would be done in a time zone and costs
  * several times as much.
  */
-const hourOf = (sql: Db) => sql`date_bin('1 hour', occurred_at, '2000-01-01Z')`
+export const hourOf = (sql: Db) => sql`date_bin('1 hour', occurred_at, '2000-01-01Z')`
 
 /**
  * Sums a batch up once, for both counters. `moves` names a CTE with project_id, queue, job_id, state_before (null for

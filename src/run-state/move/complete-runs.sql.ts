@@ -3,6 +3,7 @@
 // questions, jobs that others depend on). A run that has to do with any of it is left alone and moves by the whole one.
 import { RUN_MOVES, type RunState } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
+import { countEnds } from '#log/counts/end-counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
@@ -78,6 +79,7 @@ const written = (sql: Db, input: Input<RunChange>, hasBodies: boolean): Fragment
     ${hasBodies ? sql`bodies as (${bodies(sql)}),` : sql``}
     tallied as materialized (${tally(sql, 'joined')}),
     counted as (${countMoves(sql, 'tallied')}),
+    counted_ends as (${countEnds(sql, 'tallied')}),
     counted_events as (${countRunEvents(sql, 'tallied')}),
     logged as (${loggedMoves(sql)})
     select ord::int, attempt, last_sequence as sequence from moved`

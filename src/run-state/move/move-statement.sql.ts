@@ -1,7 +1,17 @@
 // The statement of moveRuns, told in this order: find and lock the runs, move them, put them where they now belong, end
 // and begin waits, take back questions, settle idempotency keys, keep bodies, count, and write the log.
-import { LISTED_STATES, namesItsEnd, OVER_STATES, RUN_MOVES, type RunState, statesIn } from '#core/run.ts'
+import { maskMessage } from '#core/mask-message.ts'
+import {
+  FAILURE_STATES,
+  LISTED_STATES,
+  namesItsEnd,
+  OVER_STATES,
+  RUN_MOVES,
+  type RunState,
+  statesIn,
+} from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
+import { countEnds, countFailures } from '#log/counts/end-counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
@@ -34,6 +44,7 @@ export const MOVE_INPUT = {
   result: { type: 'text', of: (it) => jsonText(it.result) },
   error: { type: 'text', of: (it) => it.error },
   error_code: { type: 'text', of: (it) => it.errorCode },
+  masked: { type: 'text', of: (it) => (isFailure(it) ? maskMessage(it.error ?? '') : null) },
   trace: { type: 'text', of: (it) => jsonText(it.trace) },
   only_expired: { type: 'int', of: (it) => (it.onlyExpired ? 1 : null) },
   wait: { type: 'text', of: (it) => jsonText(it.wait) },
@@ -42,6 +53,9 @@ export const MOVE_INPUT = {
 
 const dataOf = ({ move, data }: RunChange): object | undefined =>
   namesItsEnd(move) ? { ...data, state: RUN_MOVES[move].to } : data
+
+/** A dead letter that is dismissed failed before. */
+const isFailure = ({ move }: RunChange): boolean => move !== 'dismiss' && FAILURE_STATES.includes(RUN_MOVES[move].to)
 
 export type MovedRow = {
   ord: number
@@ -88,6 +102,8 @@ export const moveStatement = statement<MovedRow>(
     bodies as (${bodies(sql)}),
     tallied as materialized (${tally(sql, 'joined')}),
     counted as (${countMoves(sql, 'tallied')}),
+    counted_ends as (${countEnds(sql, 'tallied')}),
+    counted_failures as (${countFailures(sql, 'joined')}),
     counted_events as (${countRunEvents(sql, 'tallied')}),
     logged as (${loggedMoves(sql)})
     select
@@ -127,6 +143,8 @@ const movedRuns = (sql: Db): Fragment => {
   const isOver = sql`f.to_state in (${literals(sql, OVER_STATES)})`
   const isListed = sql`f.to_state in (${literals(sql, LISTED_STATES)})`
   const forgetsError = sql`(f.to_state = 'completed' or f.type in ('run.redriven', 'run.restarted'))`
+  const errorCode = sql`
+    case when f.error is not null then f.error_code when ${forgetsError} then null else s.error_code end`
   return sql`
     update run_states s set
       state = f.to_state,
@@ -149,7 +167,12 @@ const movedRuns = (sql: Db): Fragment => {
       finished_at = case when ${isOver} then coalesce(s.finished_at, clock_timestamp()) end,
       failed_at = case when ${isOver} and ${isListed} then coalesce(s.finished_at, clock_timestamp()) end,
       error = case when f.error is not null then f.error when ${forgetsError} then null else s.error end,
-      error_code = case when f.error is not null then f.error_code when ${forgetsError} then null else s.error_code end
+      error_code = ${errorCode},
+      failed_code = case when ${isOver} and ${isListed} then left(${errorCode}, 128) end,
+      failed_group = case
+        when f.masked is not null
+          then failure_group_of((select r.job_id from runs r where r.id = f.run_id), ${errorCode}, f.masked)
+        when ${isOver} and ${isListed} then s.failed_group end
     from found f
     where s.run_id = f.run_id
       and not f.moved_meanwhile
@@ -162,7 +185,7 @@ const movedRuns = (sql: Db): Fragment => {
     returning
       f.ord, f.run_id, f.state_before, f.attempt_before, f.event_id, f.type, f.actor_type, f.actor_id, f.causation_id,
       f.message, f.data, f.payload, f.result, f.trace, f.usual_state, f.wait,
-      s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at`
+      s.state, s.attempt, s.last_sequence, s.due_at, s.expires_at, s.error, s.error_code, s.failed_group`
 }
 
 /** What moved, with what is written about it elsewhere. Of `moved`. */
@@ -170,14 +193,14 @@ const joinedRuns = (sql: Db): Fragment => sql`
   select
     m.ord, m.run_id, m.state_before, m.attempt_before, m.event_id, m.type, m.causation_id, m.message,
     m.payload, m.result, m.trace, m.wait, m.state, m.attempt, m.last_sequence, m.due_at, m.expires_at,
-    m.actor_type,
+    m.error, m.error_code, m.failed_group, m.actor_type,
     -- A worker need not say who it is: its lease does.
     case when m.actor_type = 'worker' then coalesce(m.actor_id, l.owner) else m.actor_id end as actor_id,
     -- An event names the state before only where that is not the usual one: most say nothing, and cost nothing.
     case when m.state_before = m.usual_state then m.data::jsonb
       else coalesce(m.data::jsonb, '{}') || jsonb_build_object('from', m.state_before) end as data,
-    r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.queue, r.concurrency_key, r.rank,
-    r.correlation_id, r.agent_id, r.idempotency_key, r.timeout_secs,
+    r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key,
+    r.rank, r.correlation_id, r.agent_id, r.idempotency_key, r.timeout_secs,
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
   from moved m join runs r on r.id = m.run_id
   left join lateral (select owner from leases where leases.run_id = m.run_id offset 0) l on true`

@@ -42,6 +42,9 @@ const SINGLES: Record<string, { filter: Conditions; index: string }> = {
   'a state that most have': { filter: { states: ['completed'] }, index: 'runs_by_project' },
   'a state that few have': { filter: { states: ['paused'] }, index: 'run_states_listed' },
   'several states': { filter: { states: ['failed', 'canceled', 'dead_letter'] }, index: 'run_states_listed' },
+  'an error code of many': { filter: { errorCode: 'http_503' }, index: 'run_states_by_code' },
+  'an error code of none': { filter: { errorCode: 'never' }, index: 'run_states_by_code' },
+  'a group of failures': { filter: { errorGroup: 'g7' }, index: 'run_states_by_group' },
   'a job with many runs': { filter: { jobId: JOB }, index: 'runs_by_job' },
   'a job with few': { filter: { jobId: RARE_JOB }, index: 'runs_by_job' },
   'a trigger': { filter: { triggeredBy: 'cron' }, index: 'runs_by_trigger' },
@@ -91,6 +94,14 @@ const TOGETHER: Record<string, { filter: Conditions; index: string }> = {
   },
   'never under both': { filter: { tags: [['env', 'prod']], metadata: [['half', 'yes']] }, index: 'run_labels_pkey' },
   'old runs only': { filter: { tags: [['old', 'yes']], states: ['completed'] }, index: 'run_labels_pkey' },
+  'a group of failures within a span of ends': {
+    filter: { errorGroup: 'g7', finishedFrom: hoursFrom(middle!.at, -10), finishedTo: hoursFrom(middle!.at, 0) },
+    index: 'run_states_by_group',
+  },
+  'runs that ended in a span': {
+    filter: { finishedFrom: hoursFrom(middle!.at, -10), finishedTo: hoursFrom(middle!.at, 0) },
+    index: 'runs_by_project',
+  },
   'the runs of a job in some states': {
     filter: { jobId: RARE_JOB, states: ['completed', 'failed'] },
     index: 'runs_by_job',
@@ -222,6 +233,9 @@ async function loadRuns(): Promise<void> {
       select id, '${PROJECT}', case when i % 10 > 0 then 'completed' when i % 30 > 0 then 'failed' when i % 70 > 0 then 'canceled' when i % 500 > 0 then 'dead_letter' else 'paused' end, 3, at, at
       from made order by i;
     update run_states set listed_state = state where state <> 'completed';
+    update run_states set finished_at = created_at + interval '1 second' where state <> 'paused';
+    update run_states set failed_code = 'http_503', failed_group = 'g' || ('x' || right(run_id::text, 6))::bit(24)::int / 10 % 10
+      where listed_state in ('failed', 'dead_letter');
     insert into run_bodies (run_id, payload) select id, jsonb_build_object('user', 'u' || i) from made order by i;
     insert into run_labels (label, key_label, created_at, run_id)
       select l.label, l.key_label, r.created_at, r.id from runs r, labels_of(r.project_id, r.tags, r.metadata) l;

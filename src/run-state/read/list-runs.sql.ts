@@ -26,6 +26,11 @@ export type RunFilter = {
   agentId?: string | undefined
   createdFrom?: string | undefined
   createdTo?: string | undefined
+  /** Of runs that are over. */
+  finishedFrom?: string | undefined
+  finishedTo?: string | undefined
+  errorCode?: string | undefined
+  errorGroup?: string | undefined
   /** JSON text that the payload must contain. */
   payloadContains?: string | undefined
   after?: RunPlace | undefined
@@ -103,6 +108,11 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
       ways.push(merged(sql, it, bounded))
     }
   }
+  const failedWhere = (condition: Fragment) => sql`
+    select created_at, run_id as id from run_states
+    where project_id = ${it.projectId} ${condition} ${within(sql, it, 'run_id')}`
+  if (it.errorCode !== undefined) ways.push(failedWhere(sql`and failed_code = ${it.errorCode}`))
+  if (it.errorGroup !== undefined) ways.push(failedWhere(sql`and failed_group = ${it.errorGroup}`))
   for (const label of labelsOf(it)) {
     const isLabelled = labelled(sql, it.projectId, label)
     ways.push(sql`select created_at, run_id as id from run_labels where ${isLabelled} ${within(sql, it, 'run_id')}`)
@@ -148,12 +158,17 @@ async function narrowest(sql: Db, filter: RunFilter, ways: readonly Fragment[]):
   return first!.at
 }
 
-function within(sql: Db, { after, order, createdFrom, createdTo }: RunFilter, id: 'id' | 'run_id'): Fragment {
+function within(
+  sql: Db,
+  { after, order, createdFrom, createdTo, finishedTo }: RunFilter,
+  id: 'id' | 'run_id',
+): Fragment {
   const place = after && sql`(${after.createdAt}::timestamptz, ${after.id}::uuid)`
   const beyond = place && sql`and (created_at, ${sql(id)}) ${order === 'newest' ? sql`<` : sql`>`} ${place}`
   return sql`${beyond ?? sql``}
     ${createdFrom === undefined ? sql`` : sql`and created_at >= ${createdFrom}::timestamptz`}
-    ${createdTo === undefined ? sql`` : sql`and created_at < ${createdTo}::timestamptz`}`
+    ${createdTo === undefined ? sql`` : sql`and created_at < ${createdTo}::timestamptz`}
+    ${finishedTo === undefined ? sql`` : sql`and created_at < ${finishedTo}::timestamptz`}`
 }
 
 /** The whole filter, whichever way led to the run `r`: what is right does not depend on the way. */
@@ -182,7 +197,20 @@ function conditions(sql: Db, it: RunFilter): Fragment {
     ${oneOf(sql`r.triggered_by`, it.triggers)}
     ${joined(sql, labels)}
     ${oneOf(sql`(select state from run_states where run_id = r.id)`, it.states)}
+    ${endConditions(sql, it)}
     ${payload === undefined ? sql`` : sql`and ${bodyOf} @> ${payload}::text::jsonb`}`
+}
+
+/** Of how and when the run `r` ended. */
+function endConditions(sql: Db, { finishedFrom, finishedTo, errorCode, errorGroup }: RunFilter): Fragment {
+  const asked = [
+    ...(finishedFrom === undefined ? [] : [sql`and finished_at >= ${finishedFrom}::timestamptz`]),
+    ...(finishedTo === undefined ? [] : [sql`and finished_at < ${finishedTo}::timestamptz`]),
+    ...(errorCode === undefined ? [] : [sql`and failed_code = ${errorCode}`]),
+    ...(errorGroup === undefined ? [] : [sql`and failed_group = ${errorGroup}`]),
+  ]
+  if (asked.length === 0) return sql``
+  return sql`and (select true ${joined(sql, asked)} from run_states where run_id = r.id)`
 }
 
 const labelsOf = ({ tags = [], metadata = [] }: RunFilter) => [

@@ -1,8 +1,23 @@
 // Controlling runs, one or many: cancel, reschedule, pause, resume, restart, replay, redrive.
 import { Type } from 'typebox'
-import { anyJson, body, flag, INT_MAX, JOB, oneOf, optional, RUN_ID, RunPath, text, time, whole } from '../common.ts'
+import {
+  anyJson,
+  body,
+  flag,
+  INT_MAX,
+  JOB,
+  metadata,
+  oneOf,
+  optional,
+  RUN_ID,
+  RunPath,
+  tags,
+  text,
+  time,
+  whole,
+} from '../common.ts'
 import { route } from '../route.ts'
-import { Run, RunResult } from './run.ts'
+import { Run, RunResult, runSettings } from './run.ts'
 
 const tag = 'Runs'
 const Reason = body({ reason: optional(text(500, 'Why; stored in the event log.')) })
@@ -92,9 +107,18 @@ export const replayRun = route({
   tag,
   name: 'replayRun',
   summary: 'Replay a run as a new run; `replayed_from` names the original.',
+  description:
+    'The new run has the payload and the settings of the original, except for those that the body sets, and the current ' +
+    'version of its job. A replay with a payload of its own also works when the original payload is past its retention period.',
   params: RunPath,
   body: body({
-    from_checkpoint: optional(whole(1, INT_MAX, 'Start from this checkpoint of the original run.')),
+    from_checkpoint: optional(
+      whole(1, INT_MAX, 'Start from this checkpoint of the original run; cannot be combined with payload.'),
+    ),
+    payload: optional(anyJson('Replaces the payload; must be valid under the payload schema of the job.')),
+    tags: optional(tags("Replaces the tags, and is merged over the job's.")),
+    metadata: optional(metadata("Replaces the metadata, and is merged over the job's.")),
+    ...runSettings,
   }),
   bodyOptional: true,
   replies: { 201: Run },

@@ -45,28 +45,33 @@ export const AGENT_ID = pathText(128, 'The agent that the run acts for.')
 const ENVIRONMENT = { keysMax: 50, keyLengthMax: 128, valueLengthMax: 4096, description: 'Values by name.' }
 const PRESET = text(63, 'Name of a preset, see /v1/presets.', { minLength: 1 })
 
+/** What a trigger and a replay both may say about a run. */
+export const runSettings = {
+  scheduled_at: optional(time('Start at this time, at most a year ahead; cannot be combined with delay_secs.')),
+  delay_secs: optional(seconds(0, YEAR_SECS, 'Start after this many seconds; cannot be combined with scheduled_at.')),
+  priority: optional(PRIORITY),
+  concurrency_key: optional(CONCURRENCY_KEY),
+  ttl_secs: optional(whole(1, YEAR_SECS, 'The run expires if it has not started after this many seconds.')),
+  max_attempts: optional(retryFields.max_attempts),
+  timeout_secs: optional(retryFields.timeout_secs),
+  retry_strategy: optional(retryFields.retry_strategy),
+  retry_initial_delay_secs: optional(retryFields.retry_initial_delay_secs),
+  retry_max_delay_secs: optional(retryFields.retry_max_delay_secs),
+  retry_delays_secs: optional(retryFields.retry_delays_secs),
+  debug_mode: optional(flag('Store debug logs, and the request and response of each dispatch.')),
+}
+
 export const RunInput = body(
   {
     payload: optional(anyJson('Payload of the run: any JSON; defaults to null.')),
-    scheduled_at: optional(time('Start at this time, at most a year ahead; cannot be combined with delay_secs.')),
-    delay_secs: optional(seconds(0, YEAR_SECS, 'Start after this many seconds; cannot be combined with scheduled_at.')),
-    priority: optional(PRIORITY),
+    ...runSettings,
     tags: optional(tags("Merged over the job's tags.")),
     metadata: optional(metadata("Merged over the job's metadata.")),
-    concurrency_key: optional(CONCURRENCY_KEY),
     idempotency_key: optional(IDEMPOTENCY_KEY),
-    ttl_secs: optional(whole(1, YEAR_SECS, 'The run expires if it has not started after this many seconds.')),
-    max_attempts: optional(retryFields.max_attempts),
-    timeout_secs: optional(retryFields.timeout_secs),
-    retry_strategy: optional(retryFields.retry_strategy),
-    retry_initial_delay_secs: optional(retryFields.retry_initial_delay_secs),
-    retry_max_delay_secs: optional(retryFields.retry_max_delay_secs),
-    retry_delays_secs: optional(retryFields.retry_delays_secs),
     parent_run_id: optional(RUN_ID),
     correlation_id: optional(CORRELATION_ID),
     causation_id: optional(uuid('Id of the event that directly caused this run.')),
     agent_id: optional(AGENT_ID),
-    debug_mode: optional(flag('Store debug logs, and the request and response of each dispatch.')),
     preset: optional(PRESET),
     detached: optional(flag('Continue when the parent is canceled or fails.')),
   },

@@ -13,6 +13,7 @@ import { restartRun } from '#runs/control/restart-run.ts'
 import { askedBy } from '../caller.ts'
 import { implement } from '../implement.ts'
 import { itemProblem } from '../problems.ts'
+import { runRequest } from '../wire/run-request.ts'
 import { runWire } from '../wire/run-wire.ts'
 
 export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -33,9 +34,10 @@ export function runControlRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.restartRun, async ({ run_id, preset }, caller) =>
     runWire(await restartRun(ctx, { ...askedBy(caller), runId: run_id, preset })),
   )
-  implement(app, contract.replayRun, async ({ run_id, from_checkpoint }, caller) =>
-    runWire(await replayRun(ctx, { ...askedBy(caller), runId: run_id, fromCheckpoint: from_checkpoint })),
-  )
+  implement(app, contract.replayRun, async ({ run_id, from_checkpoint, ...changes }, caller) => {
+    const target = { ...askedBy(caller), runId: run_id, fromCheckpoint: from_checkpoint }
+    return runWire(await replayRun(ctx, { ...target, changes: runRequest(changes) }))
+  })
   implement(app, contract.redriveRun, async ({ run_id }, caller) =>
     runWire(await redriveRun(ctx, { ...askedBy(caller), runId: run_id })),
   )

@@ -1,29 +1,51 @@
 // A replay is a new run that names the original, which is unchanged.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { type Refusal, refuse } from '#core/error.ts'
+import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { priorityOf } from '#core/job.ts'
 import { isOver, OVER_STATES } from '#core/run.ts'
 import { findRunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { findCheckpoint } from '../attempts/attempt-writes.sql.ts'
+import { dependencyKeyOf } from '../trigger/prepare-run.ts'
 import type { Origin, RunRequest } from '../trigger/run-request.ts'
 import { triggerRun } from '../trigger/trigger-runs.ts'
 import type { Target } from './move-by-hand.ts'
 
+export type Replay = Target & {
+  fromCheckpoint?: number | undefined
+  /** What the new run has in place of what the original had. */
+  changes?: RunRequest | undefined
+}
+
 /** Replays the payload of an ended run, or the state of one of its checkpoints, under the job's current version. */
-export async function replayRun(ctx: Ctx, target: Target & { fromCheckpoint?: number | undefined }): Promise<RunRow> {
+export async function replayRun(ctx: Ctx, { changes = {}, fromCheckpoint, ...target }: Replay): Promise<RunRow> {
+  if (fromCheckpoint !== undefined && changes.payload !== undefined)
+    throw refuseField('payload', 'may not be given together with from_checkpoint')
   const old = await requireRun(ctx, target.projectId, target.runId)
   const problem = replayProblem(old)
   if (problem) throw problem
-  const payload =
-    target.fromCheckpoint === undefined ? await payloadOf(ctx, old) : await stateAt(ctx, old, target.fromCheckpoint)
+  if (changes.payload !== undefined) return triggered(ctx, old, { target, request: withPayload(old, changes) })
+  const payload = fromCheckpoint === undefined ? await payloadOf(ctx, old) : await stateAt(ctx, old, fromCheckpoint)
   const request = replayRequest(old, payload)
-  if (target.fromCheckpoint !== undefined) request.debugMode = true
-  const { run } = await triggerRun(ctx, old.jobId!, request, replayOrigin(old, target))
-  return run
+  if (fromCheckpoint !== undefined) request.debugMode = true
+  return triggered(ctx, old, { target, request: { ...request, ...given(changes) } })
 }
+
+type Prepared = { target: Target; request: RunRequest }
+
+const triggered = async (ctx: Ctx, old: RunRow, { target, request }: Prepared): Promise<RunRow> =>
+  (await triggerRun(ctx, old.jobId!, request, replayOrigin(old, target))).run
+
+/** Another payload may name another key that ties the run to runs of other jobs. */
+function withPayload(old: RunRow, changes: RunRequest): RunRequest {
+  const metadata = { ...old.metadata, ...dependencyKeyOf(changes.payload) }
+  return { ...replayRequest(old, undefined), metadata, ...given(changes) }
+}
+
+const given = (changes: RunRequest): RunRequest =>
+  Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
 
 /** Why this run cannot be replayed; undefined when it can. */
 export function replayProblem(old: RunRow): Refusal | undefined {

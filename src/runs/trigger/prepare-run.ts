@@ -91,7 +91,7 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
 }
 
 /** A payload may contain the key that ties it to runs of other jobs. */
-function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
+export function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
   const key = typeof payload === 'object' && payload !== null && (payload as Record<string, unknown>)[DEPENDENCY_KEY]
   return typeof key === 'string' && key.length > 0 && isShort(key) ? { [DEPENDENCY_KEY]: key } : undefined
 }

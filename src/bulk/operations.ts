@@ -46,11 +46,11 @@ export async function startOperation(ctx: Ctx, asked: OperationRequest): Promise
 export async function previewOperation(ctx: Ctx, asked: OperationRequest): Promise<Counted & { sample: string[] }> {
   const { projectId, kind, maxRuns = Number.MAX_SAFE_INTEGER } = asked
   const conditions = narrowed(asked)
-  const { n, exact } = await countRuns(ctx.reads, { ...conditions, projectId })
+  const { n, exact, byState } = await countRuns(ctx.reads, { ...conditions, projectId })
   const limit = Math.min(SAMPLE_MAX, maxRuns)
   // Only of the first page, which may be empty when matches are sparse.
   const { rows: first } = await listRunsPage(ctx.reads, { ...conditions, projectId, order: ORDER_OF[kind], limit })
-  return { n: Math.min(n, maxRuns), exact: exact || n >= maxRuns, sample: first.map((run) => run.publicId) }
+  return { n: Math.min(n, maxRuns), exact: exact || n >= maxRuns, byState, sample: first.map((run) => run.publicId) }
 }
 
 export async function requireOperation(ctx: Ctx, projectId: string, id: string): Promise<OperationRow> {

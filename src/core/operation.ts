@@ -10,17 +10,18 @@ export type OperationState = (typeof OPERATION_STATES)[number]
 /** The states that each kind of operation processes, unless its filter names some. Runs in other states are ignored. */
 export const STATES_FOR: Readonly<Record<OperationKind, readonly RunState[]>> = {
   cancel: RUN_MOVES.cancel.from,
-  replay: OVER_STATES,
+  replay: OVER_STATES.filter((state) => state !== 'completed'),
   redrive: RUN_MOVES.redrive.from,
   dismiss: RUN_MOVES.dismiss.from,
 }
 
 /**
- * The states that its filter may name. A cancel dismisses dead letters only if asked to: "everything" means what is
+ * The states that its filter may name. A replay repeats what succeeded only if asked to. A cancel dismisses dead letters only if asked to: "everything" means what is
  * in progress, and a dismissed dead letter can no longer be redriven.
  */
 export const NAMEABLE_FOR: Readonly<Record<OperationKind, readonly RunState[]>> = {
   ...STATES_FOR,
+  replay: OVER_STATES,
   cancel: [...RUN_MOVES.cancel.from, ...RUN_MOVES.dismiss.from],
 }
 

@@ -21,7 +21,7 @@ import {
   whole,
 } from '../common.ts'
 import { route } from '../route.ts'
-import { RunResult } from './run.ts'
+import { RUN_STATUS, RunResult } from './run.ts'
 import { runFilter } from './run-filter.ts'
 
 const tag = 'Bulk'
@@ -68,6 +68,9 @@ const OperationPreview = Type.Object(
     kind: KIND,
     matched: whole(0, COUNT_MAX, 'Runs that it would process.'),
     matched_is_exact: flag('False when there are more runs than were counted.'),
+    by_status: Type.Array(Type.Object({ status: RUN_STATUS, count: whole(1, COUNT_MAX, 'Runs with this status.') }), {
+      description: 'How many of the runs that were counted have which status, most first; `max_runs` aside.',
+    }),
     sample: Type.Array(RUN_ID, { description: 'The first few of those runs, in processing order.' }),
   },
   { title: 'OperationPreview' },
@@ -84,7 +87,8 @@ export const startOperation = route({
     'The filter has the same fields as the list of runs, combined with AND; `{"all": true}` selects all runs of the project, ' +
     'and an empty filter is refused. Only runs in a suitable state when their turn comes are processed, and none that ' +
     'were triggered after the start. Cancel and replay go from newest to oldest, redrive and dismiss ' +
-    'from oldest to newest. A cancel also cancels children, and dismisses dead letters only if `status` names them. With `dry_run` nothing is changed, and the response is 200 with the number of matching runs.',
+    'from oldest to newest. A cancel also cancels children, and dismisses dead letters only if `status` names them; a replay takes completed runs ' +
+    'only if `status` names them. With `dry_run` nothing is changed, and the response is 200 with the number of matching runs.',
   body: body({
     kind: KIND,
     filter: body(

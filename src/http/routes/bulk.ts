@@ -21,8 +21,9 @@ export function bulkRoutes(app: FastifyInstance, ctx: Ctx): void {
     const conditions = await runConditions(ctx, projectId, asked, 'filter.')
     const request = { projectId, actor, kind, filter, conditions, reason, maxRuns: max_runs }
     if (!dry_run) return answer(202, operationWire(await startOperation(ctx, request)))
-    const { n, exact, sample } = await previewOperation(ctx, request)
-    return answer(200, { dry_run: true, kind, matched: n, matched_is_exact: exact, sample })
+    const { n, exact, byState, sample } = await previewOperation(ctx, request)
+    const by_status = [...byState].map(([status, count]) => ({ status, count })).sort((a, b) => b.count - a.count)
+    return answer(200, { dry_run: true, kind, matched: n, matched_is_exact: exact, by_status, sample })
   })
   implement(app, contract.listOperations, async ({ cursor, limit }, { projectId }) => {
     const page = { after: createdCursor('operations', cursor), limit: limit + 1 }

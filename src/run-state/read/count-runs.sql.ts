@@ -1,4 +1,5 @@
 // What a bulk call reads besides the runs themselves: how many there are, and their payloads, a bounded page at a time.
+import type { RunState } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from './list-runs.sql.ts'
 import { readRunCounts } from './read-runs.sql.ts'
@@ -40,7 +41,7 @@ export const readPayloads = async (sql: Db, runIds: readonly string[]): Promise<
 ]
 
 /** When it is not exact there are more. */
-export type Counted = { n: number; exact: boolean }
+export type Counted = { n: number; exact: boolean; byState: Map<RunState, number> }
 
 /** Where no counter tells, runs are counted a page at a time, and so many pages at most. */
 const COUNTED_PAGE = 1_000
@@ -53,15 +54,23 @@ export async function countRuns(sql: Db, filter: RunConditions & { projectId: st
     const counts = (await readRunCounts(sql, projectId, jobId)).filter(
       (it) => (!states?.length || states.includes(it.state)) && (queue === undefined || it.queue === queue),
     )
-    return { n: counts.reduce((sum, it) => sum + it.n, 0), exact: true }
+    return { ...summed(counts), exact: true }
   }
-  let n = 0
+  const found: StateCount[] = []
   let after: RunPlace | undefined
   for (let pages = 0; pages < COUNTED_PAGES_MAX; pages++) {
     const page = await listRunsPage(sql, { ...filter, after, order: 'newest', limit: COUNTED_PAGE })
-    n += page.rows.length
+    found.push(...page.rows.map(({ state }) => ({ state, n: 1 })))
     after = page.next
-    if (!after) return { n, exact: true }
+    if (!after) return { ...summed(found), exact: true }
   }
-  return { n, exact: false }
+  return { ...summed(found), exact: false }
+}
+
+type StateCount = { state: RunState; n: number }
+
+function summed(counts: readonly StateCount[]): Omit<Counted, 'exact'> {
+  const byState = new Map<RunState, number>()
+  for (const { state, n } of counts) byState.set(state, (byState.get(state) ?? 0) + n)
+  return { n: counts.reduce((sum, it) => sum + it.n, 0), byState }
 }

@@ -20,7 +20,7 @@ test('runs are counted by state, job and queue from the counters, and by any oth
   expect(await count({ queue: 'letters', states: ['queued', 'delayed'] })).toBe(5)
   expect(await count({ tags: [['half', 'a']] })).toBe(4)
   expect(await count({ tags: [['half', 'a']], jobId: job.id })).toBe(2)
-  expect(await countRuns(sql, { projectId: 'another' })).toEqual({ n: 0, exact: true })
+  expect(await countRuns(sql, { projectId: 'another' })).toEqual({ n: 0, exact: true, byState: new Map() })
   // More than are counted one by one.
   await sql`
     insert into runs (id, project_id, execution, queue, triggered_by, created_by_type, correlation_id, rank, timeout_secs, max_attempts, created_at)

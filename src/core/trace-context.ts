@@ -26,6 +26,12 @@ export function newTrace(random: Uint8Array): TraceContext {
   return { traceId: hexId(random.subarray(0, 16), 16), spanId: hexId(random.subarray(16, 24), 8), sampled: true }
 }
 
+/** The trace of a run whose trigger named none: a run's id has the 16 bytes of a trace's. */
+export function traceOfRun(runId: string): TraceContext {
+  const traceId = runId.replaceAll('-', '')
+  return { traceId, spanId: traceId.slice(16), sampled: true }
+}
+
 /** A span below `parent` in the same trace, from 8 random bytes. */
 export function childSpan(parent: TraceContext, random: Uint8Array): TraceContext {
   return { ...parent, spanId: hexId(random.subarray(0, 8), 8) }

@@ -2,14 +2,14 @@
 // it. With an exporter set up (tracing.ts) each dispatch is a span of it; without one, only the header is made.
 import { randomBytes } from 'node:crypto'
 import { context, isSpanContextValid, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
-import { childSpan, formatTraceparent, parseTraceparent, type TraceContext } from '#core/trace-context.ts'
+import { childSpan, formatTraceparent, parseTraceparent, traceOfRun } from '#core/trace-context.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import type { CallOutcome } from './http-call.ts'
 
 export type DispatchSpan = { traceparent: string; end: (outcome: CallOutcome) => void }
 
 export function startDispatchSpan(run: ClaimedRun, jobSlug: string): DispatchSpan {
-  const parent = parseTraceparent(run.traceparent ?? undefined) ?? ofRun(run.runId)
+  const parent = parseTraceparent(run.traceparent ?? undefined) ?? traceOfRun(run.runId)
   const span = trace.getTracer('runyard').startSpan(
     `dispatch ${jobSlug}`,
     {
@@ -45,10 +45,4 @@ function endSpan(span: Span, outcome: CallOutcome): void {
     })
   }
   span.end()
-}
-
-/** A run's id has the 16 bytes of a trace's. */
-function ofRun(runId: string): TraceContext {
-  const traceId = runId.replaceAll('-', '')
-  return { traceId, spanId: traceId.slice(16), sampled: true }
 }

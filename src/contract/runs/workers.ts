@@ -66,6 +66,9 @@ const ClaimedRun = Type.Object(
       'The latest checkpoint, to continue from; null when there is none.',
     ),
     previous_error: nullable(Type.String(), 'Error of the previous attempt.'),
+    traceparent: Type.String({
+      description: 'W3C trace context of the run, as its trigger sent it or else made from its id.',
+    }),
     preset: nullable(Type.String(), 'Name of the preset.'),
     environment: Type.Unsafe<Record<string, string>>({
       type: 'object',

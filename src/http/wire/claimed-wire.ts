@@ -1,5 +1,6 @@
 // A claimed run as its worker gets it.
 import { priorityOf } from '#core/job.ts'
+import { formatTraceparent, traceOfRun } from '#core/trace-context.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 
 type Claim = { slug: string; leaseSecs: number; runToken: string }
@@ -33,6 +34,7 @@ export function claimedWire(run: ClaimedRun, { slug, leaseSecs, runToken }: Clai
       created_at: new Date(run.checkpoint.created_at).toISOString(),
     },
     previous_error: attempt > 1 ? run.previousError : null,
+    traceparent: run.traceparent ?? formatTraceparent(traceOfRun(runId)),
     preset: run.preset,
     environment: run.environment ?? {},
   }

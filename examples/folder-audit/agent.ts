@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '#sdk/client.ts'
-import { startWorker } from '#sdk/worker.ts'
+import { startRunLoop } from '#sdk/worker/run-loop.ts'
 import { auditFolder } from './audit.ts'
 import { modelOf } from './model.ts'
 
@@ -36,7 +36,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const client = createClient({ baseUrl, credential })
   const root = env.AUDIT_ROOT?.trim() || join(import.meta.dirname, '../..')
   const options = { client, root, model: modelOf(env) }
-  const worker = startWorker({
+  const worker = startRunLoop({
     client,
     workerId: `folder-audit-${hostname()}-${process.pid}`,
     queues: [queue],

@@ -1,6 +1,6 @@
 // Before the report is written a person is asked. The run rests meanwhile, and its place with the agent is free; the
 // attempt goes on when somebody has answered, finds the answer with the run, and asks no second time.
-import { AttemptFailed } from '#sdk/lease.ts'
+import { AttemptFailed } from '#sdk/worker/lease.ts'
 import type { Audit } from './audit.ts'
 import { count, findingsOf } from './findings.ts'
 import type { Results } from './results.ts'

@@ -2,8 +2,8 @@
 // after it. A kill in the middle of a step costs that step and nothing else.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '#sdk/client.ts'
-import type { Handling } from '#sdk/execute.ts'
-import { ReturnRun } from '#sdk/lease.ts'
+import type { Handling } from '#sdk/worker/execute.ts'
+import { ReturnRun } from '#sdk/worker/lease.ts'
 import { findFolder, readFiles } from './folder.ts'
 import type { Model } from './model.ts'
 import { type AuditResult, type Payload, type Results, readPayload, type StepName } from './results.ts'

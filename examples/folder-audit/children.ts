@@ -1,6 +1,6 @@
 // Sub-folders are audited by runs of their own, children of this one. They are begun early and waited for at the end.
 import { setTimeout as delay } from 'node:timers/promises'
-import { ReturnRun } from '#sdk/lease.ts'
+import { ReturnRun } from '#sdk/worker/lease.ts'
 import type { Audit } from './audit.ts'
 import { count } from './findings.ts'
 import type { AuditResult, Results } from './results.ts'

@@ -37,7 +37,7 @@ export type ClientOptions = {
   /** Base URL of Runyard, e.g. http://127.0.0.1:8080; its path is kept. */
   baseUrl: string
   /** An API key, or the token of a running attempt. A browser with a session cookie needs none. */
-  credential?: string
+  credential?: string | undefined
 }
 
 // An input whose fields are all optional is itself optional.

@@ -8,9 +8,9 @@ import * as runs from '#contract/runs/runs.ts'
 import * as values from '#contract/runs/values.ts'
 import * as waits from '#contract/runs/waits.ts'
 import type { claimRuns } from '#contract/runs/workers.ts'
-import type { CallOptions } from './call.ts'
-import type { Calls, Client } from './client.ts'
-import { RunyardError } from './error.ts'
+import type { CallOptions } from '../call.ts'
+import type { Calls, Client } from '../client.ts'
+import { RunyardError } from '../error.ts'
 
 const ATTEMPT_CALLS = {
   progress: executor.reportProgress,

@@ -1,7 +1,8 @@
 // Claims runs, as many as there is room for, until stopped.
+
+import { RunyardError } from '../error.ts'
+import { backOffMs, sleep } from '../sleep.ts'
 import type { Claimed } from './attempt.ts'
-import { RunyardError } from './error.ts'
-import { backOffMs, sleep } from './sleep.ts'
 
 type Claims = {
   /** A long poll: returns when there is something, or after a while. */
@@ -16,6 +17,22 @@ type Claims = {
 
 const CLAIM_MAX = 500
 const PAUSE_MS_MIN = 250
+
+type Preparing = { prepare: (() => Promise<void>) | undefined } & Pick<Claims, 'signal' | 'onError'>
+
+/** Repeated while the server is away. Throws errors that no retry would change, such as a missing right. */
+export async function prepareUntilDone({ prepare, signal, onError }: Preparing): Promise<void> {
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      return await prepare?.()
+    } catch (error) {
+      if (signal.aborted) return
+      if (isHopeless(error)) throw error
+      onError(error)
+      await sleep(PAUSE_MS_MIN + backOffMs(failures), signal).catch(() => {})
+    }
+  }
+}
 
 /** Throws errors that no retry would change, such as a refused key. */
 export async function claimUntilStopped({ claim, room, changed, take, signal, onError }: Claims): Promise<void> {

@@ -1,6 +1,8 @@
 // One run in a handler: its input, and what its outcome means.
+
+import type { Client } from '../client.ts'
+import { RunyardError } from '../error.ts'
 import { type Attempt, type Claimed, makeAttempt } from './attempt.ts'
-import type { Client } from './client.ts'
 import { AttemptFailed, type Lease, ReturnRun } from './lease.ts'
 import type { Ending, Settler } from './settler.ts'
 
@@ -11,6 +13,8 @@ export type Handling<Payload> = {
   checkpoint: Claimed['checkpoint']
   /** The error of the previous attempt. */
   previousError: string | null
+  /** The trace that the run belongs to, as the header of that name. */
+  traceparent: string
   attempt: Attempt
   /** Aborted with an AttemptStopped, whose `told` is stop, pause or drain; a cooperative handler throws it. */
   signal: AbortSignal
@@ -24,9 +28,10 @@ type Executor<Payload> = { client: Client; handle: Handle<Payload>; settler: Set
 /** Resolves when the run is settled, or no longer ours. */
 export async function executeRun<Payload>({ client, handle, settler }: Executor<Payload>, lease: Lease): Promise<void> {
   const { claimed, signal } = lease
-  const { run, payload, checkpoint, previous_error } = claimed
+  const { run, payload, checkpoint, previous_error, traceparent } = claimed
   const attempt = makeAttempt(client, claimed, () => lease.tell('stop'))
-  const handling = { run, payload: payload as Payload, checkpoint, previousError: previous_error, attempt, signal }
+  const previousError = previous_error
+  const handling = { run, payload: payload as Payload, checkpoint, previousError, traceparent, attempt, signal }
   const ending = await Promise.resolve(handling)
     .then(handle)
     .then((result): Ending => ({ outcome: 'completed', ...(result !== undefined && { result }) }))
@@ -39,9 +44,9 @@ export async function executeRun<Payload>({ client, handle, settler }: Executor<
 
 /** What an error thrown by a handler means for its run. */
 function endingOf({ told }: Lease, error: unknown): Ending {
-  if (told === 'pause') return { outcome: 'paused' }
+  if (told === 'pause' || codeOf(error) === 'pause_requested') return { outcome: 'paused' }
   if (told === 'drain' || error instanceof ReturnRun) return { outcome: 'returned' }
-  const message = error instanceof Error ? error.message || error.name : String(error)
+  const message = messageOf(error)
   if (!(error instanceof AttemptFailed)) return { outcome: 'failed', error: message }
   const { code, retryable, retryInSecs } = error
   return {
@@ -50,5 +55,32 @@ function endingOf({ told }: Lease, error: unknown): Ending {
     retryable,
     ...(code !== undefined && { error_code: code }),
     ...(retryInSecs !== undefined && { retry_in_secs: retryInSecs }),
+  }
+}
+
+/** Asked for between two heartbeats, a pause is told by the call that it refuses. */
+const codeOf = (error: unknown): string | undefined => (error instanceof RunyardError ? error.code : undefined)
+
+const CAUSES_MAX = 5
+
+/** The message, and those of its causes: what is at the bottom of a chain is what a person has to know. */
+function messageOf(error: unknown): string {
+  const told: string[] = []
+  for (let cause = error; cause !== undefined && cause !== null && told.length <= CAUSES_MAX; ) {
+    const message = cause instanceof Error ? cause.message || cause.name : textOf(cause)
+    // Many libraries repeat the message of the cause in their own.
+    if (!told.some((before) => before.includes(message))) told.push(message)
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return told.join(': ') || 'The handler threw nothing'
+}
+
+/** Anything can be thrown. */
+function textOf(thrown: unknown): string {
+  if (typeof thrown !== 'object') return String(thrown)
+  try {
+    return JSON.stringify(thrown)
+  } catch {
+    return Object.prototype.toString.call(thrown)
   }
 }

@@ -1,6 +1,6 @@
 // Renews all leases of a worker with one call, and passes the signals in the reply to their handlers.
-import type { Client } from './client.ts'
-import { RunyardError } from './error.ts'
+import type { Client } from '../client.ts'
+import { RunyardError } from '../error.ts'
 import type { Lease } from './lease.ts'
 
 type HeartOptions = {

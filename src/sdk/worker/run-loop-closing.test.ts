@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { forEver, start, until } from './worker.fixture.ts'
+import { forEver, start, until } from './run-loop.fixture.ts'
 
 test('closing a worker returns unfinished runs immediately, and claims no more', async () => {
   const { yard, worker } = await start({ handle: () => new Promise(() => {}) })

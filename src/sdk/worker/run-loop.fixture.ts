@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, vi } from 'vitest'
 import { httpServer } from '#test/support/local-servers.ts'
-import { createClient } from './client.ts'
+import { createClient } from '../client.ts'
 import type { Handling } from './execute.ts'
-import { startWorker, type WorkerOptions } from './worker.ts'
+import { type RunLoopOptions, startRunLoop } from './run-loop.ts'
 
 export type Settled = { run_id: string; lease_token: string; outcome: string; [more: string]: unknown }
 
@@ -32,6 +32,7 @@ export function fakeYard() {
       run_token: `token-${id}`,
       checkpoint: null,
       previous_error: null,
+      traceparent: '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01',
     }),
   }
   const routes: Record<string, (body: never) => unknown> = {
@@ -64,7 +65,7 @@ export function fakeYard() {
 }
 
 export async function start<Payload>(
-  options: Partial<WorkerOptions<Payload>> & Pick<WorkerOptions<Payload>, 'handle'>,
+  options: Partial<RunLoopOptions<Payload>> & Pick<RunLoopOptions<Payload>, 'handle'>,
 ) {
   const { yard, routes } = fakeYard()
   const { url } = await httpServer(async (request, response) => {
@@ -77,7 +78,7 @@ export async function start<Payload>(
     response.writeHead(201).end('{}')
   })
   const errors: unknown[] = []
-  const worker = startWorker({
+  const worker = startRunLoop({
     client: createClient({ baseUrl: url, credential: 'key' }),
     workerId: 'w',
     queues: ['q'],

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { AttemptFailed, AttemptStopped, ReturnRun } from './lease.ts'
-import { forEver, start, until } from './worker.fixture.ts'
+import { forEver, start, until } from './run-loop.fixture.ts'
 
 test('what a handler returns is the result, and what it throws is the failure', async () => {
   const { yard } = await start<{ name: string }>({

@@ -1,15 +1,16 @@
-// A worker: claims runs, renews their leases, passes each to the handler, and settles the outcome. All in
+// The engine of a worker: claims runs, renews their leases, passes each to the handler, and settles the outcome. All in
 // batches: one poll, one heartbeat and one settlement serve all of its runs.
+
+import type { Client } from '../client.ts'
+import { atMost, sleep } from '../sleep.ts'
 import type { Claimed } from './attempt.ts'
-import { claimUntilStopped } from './claims.ts'
-import type { Client } from './client.ts'
+import { claimUntilStopped, prepareUntilDone } from './claims.ts'
 import { executeRun, type Handle } from './execute.ts'
 import { startHeart } from './heart.ts'
 import { type Lease, makeLease } from './lease.ts'
 import { makeSettler } from './settler.ts'
-import { atMost, sleep } from './sleep.ts'
 
-export type WorkerOptions<Payload> = {
+export type RunLoopOptions<Payload> = {
   client: Client
   /** Unique among running workers. */
   workerId: string
@@ -17,6 +18,8 @@ export type WorkerOptions<Payload> = {
   /** Concurrent runs. */
   concurrency: number
   handle: Handle<Payload>
+  /** Done before the first claim. */
+  prepare?: () => Promise<void>
   leaseSecs?: number
   /** Long polling: how long the server holds a claim open when nothing is ready. */
   waitSecs?: number
@@ -31,6 +34,8 @@ export type WorkerOptions<Payload> = {
 export type Worker = {
   /** Claims no more, signals the handlers to drain, and returns what they do not finish. */
   close: () => Promise<void>
+  /** Resolves when it is prepared and claims runs; rejects like `closed`. */
+  ready: Promise<void>
   /** Resolves when it is closed; rejects when it cannot work at all, for example with a refused key. */
   closed: Promise<void>
   /** Runs in progress. */
@@ -42,8 +47,8 @@ const CLAIM_MS_MORE = 10_000
 const HANG_UP_MS = 100
 const GOODBYE_MS_MAX = 5_000
 
-export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>): Worker {
-  const { client, workerId, queues, concurrency, handle, onError = () => {} } = options
+export function startRunLoop<Payload = unknown>(options: RunLoopOptions<Payload>): Worker {
+  const { client, workerId, queues, concurrency, handle, prepare, onError = () => {} } = options
   const { leaseSecs = 15, waitSecs = 20, graceMs = 500, closeOn = ['SIGTERM', 'SIGINT'] } = options
   const held = new Set<Lease>()
   const working = new Set<Promise<void>>()
@@ -89,7 +94,9 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   }
 
   const room = () => concurrency - working.size
-  const claiming = claimUntilStopped({ claim, room, changed, take, signal: stopping.signal, onError })
+  const claims = { claim, room, changed, take, signal: stopping.signal, onError }
+  const ready = prepareUntilDone({ prepare, ...claims })
+  const claiming = ready.then(() => claimUntilStopped(claims))
 
   async function drain(): Promise<void> {
     stopping.abort()
@@ -122,5 +129,5 @@ export function startWorker<Payload = unknown>(options: WorkerOptions<Payload>):
   })
   // Callers that only call close() need not handle it.
   closed.catch(() => {})
-  return { close, closed, size: () => working.size }
+  return { close, ready, closed, size: () => working.size }
 }

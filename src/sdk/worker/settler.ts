@@ -1,10 +1,10 @@
 // Settles attempts. The first outcome is sent immediately; those that arrive while a call is in progress are batched.
 import type { Input } from '#contract/route.ts'
 import type { settleRuns } from '#contract/runs/workers.ts'
-import type { Client } from './client.ts'
-import { RunyardError } from './error.ts'
+import type { Client } from '../client.ts'
+import { RunyardError } from '../error.ts'
+import { backOffMs, sleep } from '../sleep.ts'
 import type { Lease } from './lease.ts'
-import { backOffMs, sleep } from './sleep.ts'
 
 type Settlement = Input<typeof settleRuns>['settlements'][number]
 export type Ending = Omit<Settlement, 'run_id' | 'lease_token'>

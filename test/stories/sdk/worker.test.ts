@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Client, createClient } from '#sdk/client.ts'
-import { AttemptFailed } from '#sdk/lease.ts'
-import { startWorker, type Worker, type WorkerOptions } from '#sdk/worker.ts'
-import { httpYard, KEY, openNode, until } from '../support/http-yard.ts'
-import { closedPort } from '../support/local-servers.ts'
+import { AttemptFailed } from '#sdk/worker/lease.ts'
+import { type RunLoopOptions, startRunLoop, type Worker } from '#sdk/worker/run-loop.ts'
+import { httpYard, KEY, openNode, until } from '../../support/http-yard.ts'
+import { closedPort } from '../../support/local-servers.ts'
 
 async function yard(): Promise<{ client: Client; address: string; url: string }> {
   const { address, url } = await httpYard()
@@ -15,11 +15,11 @@ async function yard(): Promise<{ client: Client; address: string; url: string }>
 let workers = 0
 function work(
   client: Client,
-  handle: WorkerOptions<unknown>['handle'],
-  more: Partial<WorkerOptions<unknown>> = {},
+  handle: RunLoopOptions<unknown>['handle'],
+  more: Partial<RunLoopOptions<unknown>> = {},
 ): Worker {
   const workerId = `w${++workers}`
-  const worker = startWorker({ client, workerId, queues: ['default'], concurrency: 4, closeOn: [], handle, ...more })
+  const worker = startRunLoop({ client, workerId, queues: ['default'], concurrency: 4, closeOn: [], handle, ...more })
   onTestFinished(() => worker.close())
   return worker
 }

@@ -1,0 +1,5 @@
+// The package's entry `runyard/worker`: what executes runs, in Node.
+export type { Attempt } from '../worker/attempt.ts'
+export { AttemptFailed, AttemptStopped, ReturnRun } from '../worker/lease.ts'
+export type { Worker } from '../worker/run-loop.ts'
+export { startWorker, type WorkerOptions } from '../worker/start-worker.ts'

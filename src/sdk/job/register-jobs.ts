@@ -1,0 +1,77 @@
+// Makes the server know jobs as they are defined: creates those that are missing, and changes those that differ.
+import type { JobPatch } from '#contract/job.ts'
+import type { Client } from '../client.ts'
+import { RunyardError } from '../error.ts'
+import type { AnyJob, RunnableJob } from './define-job.ts'
+
+type Wire = RunnableJob['wire']
+
+/** `missing` leaves jobs alone that exist. */
+export type Registration = true | 'missing'
+
+export type Registering = {
+  registration: Registration
+  /** Told what was created and changed, and what the server would not take. */
+  log: { info: (line: string) => void; warn: (line: string) => void }
+}
+
+export async function registerJobs(client: Client, jobs: readonly AnyJob[], options: Registering): Promise<void> {
+  for (const { definition } of jobs) await registerJob(client, definition.wire, options)
+}
+
+async function registerJob(client: Client, wire: Wire, options: Registering): Promise<void> {
+  const { registration, log } = options
+  try {
+    const created = await client.createJob(wire)
+    log.info(`Job ${wire.slug} was created, with queue ${created.queue}`)
+  } catch (error) {
+    if (isRefusedSchema(error, wire)) {
+      log.warn(`The server does not take a schema of job ${wire.slug}, so only workers check it: ${error.message}`)
+      return registerJob(client, { ...wire, payload_schema: null, result_schema: null }, options)
+    }
+    if (!(error instanceof RunyardError) || error.code !== 'job_exists') throw error
+    if (registration === true) await updateJob(client, wire, options)
+  }
+}
+
+async function updateJob(client: Client, wire: Wire, { log }: Registering): Promise<void> {
+  const job = await client.getJob({ job: wire.slug })
+  const has = new Map(Object.entries<unknown>(job))
+  const changed = Object.entries(wire).filter(([field, value]) => canonical(has.get(field)) !== canonical(value))
+  if (changed.length === 0) return
+  try {
+    const { version } = await client.updateJob({ job: wire.slug, ...(Object.fromEntries(changed) as JobPatch) })
+    for (const [field, value] of changed) {
+      log.info(
+        `Job ${wire.slug}: ${field} was ${shown(has.get(field))}, and is now ${shown(value)} (version ${version})`,
+      )
+    }
+  } catch (error) {
+    if (!isRefusedSchema(error, wire)) throw error
+    log.warn(`The server does not take a schema of job ${wire.slug}, so only workers check it: ${error.message}`)
+    await updateJob(client, { ...wire, payload_schema: null, result_schema: null }, { registration: true, log })
+  }
+}
+
+/** Patterns with look-ahead, for example, which some schema libraries write, and the server does not run. */
+const isRefusedSchema = (error: unknown, { payload_schema, result_schema }: Wire): error is RunyardError =>
+  error instanceof RunyardError &&
+  error.code === 'invalid' &&
+  (payload_schema != null || result_schema != null) &&
+  /payload_schema|result_schema/.test(error.message)
+
+const SHOWN_MAX = 80
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? 'not set'
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX - 1)}…` : text
+}
+
+/** The same text for the same value, whatever the order of its keys. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  )
+}

@@ -1,0 +1,38 @@
+// The package `runyard`: client, worker and everything else that is installed beside the code of its users.
+import { cpSync, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compile, copyInto, declare, dependenciesOf, fresh, MANIFEST, packFolder, reachedFrom } from './compiled.ts'
+
+/** The command line, as a file that npm can link. */
+const COMMAND = 'src/cli/main.ts'
+
+export function packClient(): string {
+  compile()
+  declare()
+  const folder = fresh('runyard')
+  const entries = Object.values(MANIFEST.exports).map((entry) => entry.replace(/^\.\//, ''))
+  const command = existsSync(COMMAND) ? [COMMAND] : []
+  const { files, packages } = reachedFrom([...entries, ...command])
+  copyInto(folder, files)
+  if (command.length > 0) {
+    writeFileSync(join(folder, 'runyard.js'), `#!/usr/bin/env node\nimport './${COMMAND.replace(/\.ts$/, '.js')}'\n`)
+  }
+  cpSync('scripts/pack/runyard.md', join(folder, 'README.md'))
+  return packFolder(folder, {
+    name: 'runyard',
+    description: 'Client, worker and command line of Runyard, a self-hosted control plane for agent and job runs.',
+    keywords: ['ai-agents', 'background-jobs', 'durable-execution', 'queue', 'workflow'],
+    exports: {
+      ...Object.fromEntries(
+        Object.entries(MANIFEST.exports).map(([entry, source]) => [
+          entry,
+          { types: source.replace(/\.ts$/, '.d.ts'), default: source.replace(/\.ts$/, '.js') },
+        ]),
+      ),
+      './package.json': './package.json',
+    },
+    ...(command.length > 0 && { bin: { runyard: 'runyard.js' } }),
+    sideEffects: command.length > 0 ? ['./runyard.js', `./${COMMAND.replace(/\.ts$/, '.js')}`] : false,
+    dependencies: dependenciesOf(packages),
+  })
+}

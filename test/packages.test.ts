@@ -7,7 +7,7 @@ const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Pa
 
 /** The least that is promised, the even versions that are maintained, and the one that runs the product. */
 const PROMISED = ['20.19.0', '22.13.0', '24.0.0', '24.21.0']
-const COMPARATOR = /^(>=|<|\^|)(\d+)(?:\.(\d+|x))?(?:\.(\d+|x))?$/
+const COMPARATOR = /^(>=|<|\^|)(\d+|\*)(?:\.(\d+|[x*]))?(?:\.(\d+|[x*]))?$/
 
 /** Whether a version lies in a range, for the kinds of ranges that packages here have; any other kind is an error. */
 function isWithin(version: string, range: string): boolean {
@@ -24,7 +24,7 @@ function meets(version: number[], comparator: string): boolean {
   const found = COMPARATOR.exec(comparator)
   if (!found) throw new Error(`"${comparator}" is a kind of range that this test does not know`)
   const [, operator, ...written] = found
-  const given = written.filter((part) => part !== undefined && part !== 'x').map(Number)
+  const given = written.filter((part) => part !== undefined && part !== 'x' && part !== '*').map(Number)
   const difference = given.map((part, index) => version[index]! - part).find((it) => it !== 0) ?? 0
   if (operator === '>=') return difference >= 0
   if (operator === '<') return difference < 0

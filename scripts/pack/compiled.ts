@@ -112,7 +112,7 @@ export function packFolder(folder: string, manifest: { name: string } & Record<s
   }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...shared, ...manifest }, null, 2)}\n`)
   for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(ROOT, file), join(folder, file))
-  run('npm', ['pack', folder, '--pack-destination', 'dist', '--loglevel', 'error'])
+  run('npm', ['pack', `./${folder}`, '--pack-destination', 'dist', '--loglevel', 'error'])
   return join(ROOT, 'dist', `${manifest.name}-${MANIFEST.version}.tgz`)
 }
 

@@ -23,6 +23,7 @@ import * as executor from './runs/executor.ts'
 import * as records from './runs/records.ts'
 import * as runControls from './runs/run-controls.ts'
 import * as runs from './runs/runs.ts'
+import * as timeline from './runs/timeline.ts'
 import * as values from './runs/values.ts'
 import * as waits from './runs/waits.ts'
 import * as workers from './runs/workers.ts'
@@ -39,6 +40,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   presets,
   runs,
   ends,
+  timeline,
   batches,
   runControls,
   bulk,

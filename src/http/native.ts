@@ -22,6 +22,7 @@ import { fileRoutes } from './routes/files.ts'
 import { findRoutes } from './routes/find.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { endRoutes } from './routes/insight/ends.ts'
+import { timelineRoutes } from './routes/insight/timeline.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { type Check, operationsRoutes } from './routes/operations.ts'
 import { oidcRoutes } from './routes/people/oidc.ts'
@@ -63,6 +64,7 @@ export const nativeRoutes =
     jobRoutes(app, ctx)
     runRoutes(app, ctx)
     endRoutes(app, ctx)
+    timelineRoutes(app, ctx)
     batchTriggerRoutes(app, ctx)
     batchRoutes(app, ctx)
     runControlRoutes(app, ctx)

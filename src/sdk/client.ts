@@ -25,6 +25,7 @@ import * as executor from '#contract/runs/executor.ts'
 import * as records from '#contract/runs/records.ts'
 import * as runControls from '#contract/runs/run-controls.ts'
 import * as runs from '#contract/runs/runs.ts'
+import * as timeline from '#contract/runs/timeline.ts'
 import * as values from '#contract/runs/values.ts'
 import * as waits from '#contract/runs/waits.ts'
 import * as workers from '#contract/runs/workers.ts'
@@ -52,6 +53,7 @@ const CONTRACT = {
   ...presets,
   ...runs,
   ...ends,
+  ...timeline,
   ...runControls,
   ...batches,
   ...bulk,

@@ -10,9 +10,11 @@ import type * as jobs from '#contract/jobs.ts'
 import type * as operations from '#contract/operations.ts'
 import type * as bulk from '#contract/runs/bulk.ts'
 import type * as debug from '#contract/runs/debug.ts'
+import type * as ends from '#contract/runs/ends.ts'
 import type * as records from '#contract/runs/records.ts'
 import type * as controls from '#contract/runs/run-controls.ts'
 import type * as runs from '#contract/runs/runs.ts'
+import type * as timeline from '#contract/runs/timeline.ts'
 import type * as values from '#contract/runs/values.ts'
 import type * as waits from '#contract/runs/waits.ts'
 import type * as seals from '#contract/seals.ts'
@@ -24,7 +26,9 @@ export const getStats = call<typeof operations.getStats>('GET', '/v1/stats')
 export const listRuns = call<typeof runs.listRuns>('GET', '/v1/runs')
 export const getRun = call<typeof runs.getRun>('GET', '/v1/runs/:run_id')
 export const whyRun = call<typeof runs.whyRun>('GET', '/v1/runs/:run_id/why')
-export const listChildren = call<typeof runs.listChildren>('GET', '/v1/runs/:run_id/children')
+export const getTimeline = call<typeof timeline.getTimeline>('GET', '/v1/runs/:run_id/timeline')
+export const listFailures = call<typeof ends.listFailures>('GET', '/v1/failures')
+export const aggregateRuns = call<typeof ends.aggregateRuns>('GET', '/v1/runs/aggregate')
 export const triggerRun = call<typeof runs.triggerRun>('POST', '/v1/jobs/:job/runs')
 export const listAttempts = call<typeof debug.listAttempts>('GET', '/v1/runs/:run_id/attempts')
 export const listCheckpoints = call<typeof records.listCheckpoints>('GET', '/v1/runs/:run_id/checkpoints')
@@ -49,6 +53,7 @@ export const sendEvent = call<typeof waits.sendEvent>('POST', '/v1/events/:event
 
 export const listInputs = call<typeof inputs.listInputs>('GET', '/v1/input-requests')
 export const listRunInputs = call<typeof inputs.listRunInputs>('GET', '/v1/runs/:run_id/input-requests')
+export const getInput = call<typeof inputs.getInput>('GET', '/v1/input-requests/:input_request_id')
 export const answerInput = call<typeof inputs.answerInput>('POST', '/v1/input-requests/:input_request_id/answer')
 
 export const startOperation = call<typeof bulk.startOperation>('POST', '/v1/operations')

@@ -10,9 +10,15 @@ const PAGES = 12
 
 export type RunLog = { events: Event[]; hasMore: boolean }
 
-export function useRunLog(runId: string, pages = 1): UseQueryResult<RunLog> & { pagesMax: number } {
+type Asked = { pages: number; isShown: boolean }
+
+export function useRunLog(runId: string, { pages, isShown }: Asked): UseQueryResult<RunLog> & { pagesMax: number } {
   const key = ['run', runId, 'log', pages]
-  const query = useQuery({ queryKey: key, queryFn: ({ signal }) => readOn(runId, pages * PAGES, signal) })
+  const query = useQuery({
+    queryKey: key,
+    queryFn: ({ signal }) => readOn(runId, pages * PAGES, signal),
+    enabled: isShown,
+  })
   return { ...query, pagesMax: pages * PAGES * PAGE }
 }
 

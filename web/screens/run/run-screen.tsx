@@ -23,6 +23,7 @@ import { PeopleTab } from './people-tab.tsx'
 import { RawTab } from './raw-tab.tsx'
 import styles from './run.module.css'
 import { useRunLog } from './run-events.ts'
+import { useTimeline } from './timeline/read-timeline.ts'
 import { Timeline } from './timeline/timeline.tsx'
 import { WhyLine } from './why-line.tsx'
 
@@ -44,12 +45,12 @@ const TABS = ['timeline', 'log', 'data', 'attempts', 'causes', 'people', 'elsewh
 function Opened({ run }: { run: Run }) {
   const { tab } = useSearch({ from: '/signed-in/runs/$run_id' })
   const [pages, setPages] = useState(1)
-  const log = useRunLog(run.id, pages)
   const inputs = useQuery({
     queryKey: ['run', run.id, 'inputs'],
     queryFn: ({ signal }) => listRunInputs({ run_id: run.id, limit: 100 }, { signal }),
   })
   const current = TABS.find((it) => it === one(tab)) ?? 'timeline'
+  const log = useRunLog(run.id, { pages, isShown: current === 'log' || current === 'raw' })
   const tabs = [
     { id: 'timeline', name: 'Timeline' },
     { id: 'log', name: 'Log', count: log.data?.events.length },
@@ -74,11 +75,7 @@ function Opened({ run }: { run: Run }) {
       <RunFacts run={run} />
       <WhyLine run={run} inputs={inputs.data?.data ?? []} />
       <Tabs label="Parts of the run" current={current} tabs={tabs} />
-      {current === 'timeline' && (
-        <Answered query={log} what="The timeline">
-          {(data) => <Timeline run={run} log={data} onMore={() => setPages(pages + 1)} />}
-        </Answered>
-      )}
+      {current === 'timeline' && <ShownTimeline run={run} />}
       {current === 'log' && (
         <Answered query={log} what="The log">
           {(data) => <LogTab log={data} onMore={() => setPages(pages + 1)} />}
@@ -95,6 +92,15 @@ function Opened({ run }: { run: Run }) {
       {current === 'elsewhere' && <ElsewhereTab run={run} />}
       {current === 'raw' && <RawTab run={run} log={log.data} />}
     </>
+  )
+}
+
+function ShownTimeline({ run }: { run: Run }) {
+  const query = useTimeline(run.id)
+  return (
+    <Answered query={query} what="The timeline">
+      {(timeline) => <Timeline run={run} timeline={timeline} />}
+    </Answered>
   )
 }
 

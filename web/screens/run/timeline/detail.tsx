@@ -1,25 +1,31 @@
 // What the log says of the span that is chosen.
+import { useQuery } from '@tanstack/react-query'
 import type { Event } from '#contract/event.ts'
+import { listRunEvents } from '../../../api/calls.ts'
 import { sentenceCase } from '../../../look/words.ts'
 import { ActorName, RunLink } from '../../../parts/id.tsx'
 import { JsonTree } from '../../../parts/json-tree.tsx'
 import { Facts } from '../../../parts/panel.tsx'
 import { Time } from '../../../parts/time.tsx'
-import type { RunLog } from '../run-events.ts'
 import type { Span } from './span.ts'
 import { endOf, startOf, tookWords } from './spans.ts'
 import styles from './timeline.module.css'
 
-type SpanDetailProps = { span: Span | undefined; log: RunLog }
+type SpanDetailProps = { runId: string; span: Span | undefined }
 
-export function SpanDetail({ span, log }: SpanDetailProps) {
+export function SpanDetail({ runId, span }: SpanDetailProps) {
+  const { data: event } = useQuery({
+    queryKey: ['run', runId, 'event', span?.sequence],
+    queryFn: ({ signal }) => readEvent(runId, span?.sequence ?? 0, signal),
+    enabled: span !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
   if (!span)
     return (
       <aside className={`${styles.panel} ${styles.detail}`} aria-label="Detail">
         <p className={styles.note}>Choose a span to see what the log says of it.</p>
       </aside>
     )
-  const event = log.events.find(({ sequence }) => sequence === span.sequence)
   const endMs = endOf(span)
   return (
     <aside className={`${styles.panel} ${styles.detail}`} aria-label="Detail">
@@ -34,12 +40,18 @@ export function SpanDetail({ span, log }: SpanDetailProps) {
           ['Took', tookWords(span) || '–'],
           ['Event', `#${span.sequence}`],
           span.runId !== undefined && ['Run', <RunLink key="run" id={span.runId} />],
-          event !== undefined && ['By', <ActorName key="by" type={event.actor_type} id={event.actor_id} />],
+          event != null && ['By', <ActorName key="by" type={event.actor_type} id={event.actor_id} />],
         ]}
       />
       {event && <EventData event={event} />}
     </aside>
   )
+}
+
+/** Null where the event is no longer kept. */
+async function readEvent(runId: string, sequence: number, signal: AbortSignal): Promise<Event | null> {
+  const { data } = await listRunEvents({ run_id: runId, after_sequence: sequence - 1, limit: 1 }, { signal })
+  return data.find((event) => event.sequence === sequence) ?? null
 }
 
 const EventData = ({ event: { type, message, data } }: { event: Event }) => (

@@ -19,8 +19,9 @@ const IDLE_WIDTH = 0.04
 const TICKS = 5
 
 export function scaleOf(spans: readonly Span[], nowMs: number, collapsesIdle: boolean): Scale {
-  const fromMs = Math.min(...spans.map(startOf))
-  const toMs = Math.max(fromMs + 1, ...spans.map((span) => endOf(span) ?? nowMs))
+  // By reduce: a call with a hundred thousand arguments is too much for a browser.
+  const fromMs = spans.reduce((least, span) => Math.min(least, startOf(span)), Number.POSITIVE_INFINITY)
+  const toMs = spans.reduce((most, span) => Math.max(most, endOf(span) ?? nowMs), fromMs + 1)
   const gaps = collapsesIdle ? idle(spans, { fromMs, toMs }, nowMs) : []
   const busyMs = toMs - fromMs - gaps.reduce((sum, gap) => sum + gap.toMs - gap.fromMs, 0)
   const busyWidth = 1 - gaps.length * IDLE_WIDTH

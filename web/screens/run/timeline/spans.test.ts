@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Event } from '#contract/event.ts'
-import type { ChildRun } from './child-spans.ts'
+import { type SpanEvent, spansOf as spansOfLog } from '#core/spans.ts'
+import type { ChildRun } from './read-timeline.ts'
 import { scaleOf } from './scale.ts'
 import { endOf, spansOf, startOf, tookWords } from './spans.ts'
 
@@ -8,48 +8,34 @@ const BEGIN = Date.parse('2026-01-01T00:00:00Z')
 const at = (secs: number) => new Date(BEGIN + secs * 1000).toISOString()
 
 let sequence = 0
-const event = (secs: number, type: string, more: Partial<Event> = {}): Event => ({
-  position: null,
-  id: null,
-  project_id: 'default',
-  type,
-  occurred_at: at(secs),
-  recorded_at: at(secs),
-  actor_type: 'worker',
-  actor_id: null,
-  actor_name: null,
-  resource_type: null,
-  resource_id: null,
-  correlation_id: null,
-  causation_id: null,
-  run_id: 'run',
+const event = (secs: number, type: string, more: Partial<SpanEvent> = {}): SpanEvent => ({
   sequence: ++sequence,
+  type,
+  atMs: BEGIN + secs * 1000,
   attempt: 1,
   step: null,
   tool: null,
-  agent_id: null,
-  req_id: null,
-  lease_id: null,
-  level: null,
   status: null,
   message: null,
-  duration_ms: null,
+  durationMs: null,
+  resourceId: null,
   data: null,
   ...more,
 })
 
-const kinds = (events: Event[], children: ChildRun[] = []) =>
-  spansOf(events, children).map(({ depth, kind, name, note }) =>
-    `${' '.repeat(depth)}${kind} ${name} ${note}`.trimEnd(),
-  )
+const rowsOf = (events: SpanEvent[], children: ChildRun[] = []) =>
+  spansOf({ spans: new Map(spansOfLog(events).map((span) => [`${span.kind}-${span.sequence}`, span])), children })
+
+const kinds = (events: SpanEvent[], children: ChildRun[] = []) =>
+  rowsOf(events, children).map(({ depth, kind, name, note }) => `${' '.repeat(depth)}${kind} ${name} ${note}`.trimEnd())
 
 describe('the spans of a run', () => {
   test('an attempt has its time in the queue, its work and its waits as segments of one bar', () => {
-    const [attempt] = spansOf(
+    const [attempt] = rowsOf(
       [
         event(0, 'run.created', { data: { state: 'queued' } }),
         event(2, 'run.started'),
-        event(5, 'run.waiting', { data: { for: 'event' } }),
+        event(5, 'run.waiting'),
         event(9, 'run.woken'),
         event(10, 'run.started'),
         event(12, 'run.completed'),
@@ -70,8 +56,8 @@ describe('the spans of a run', () => {
   })
 
   test('an attempt that failed stands beside the one that its retry schedules', () => {
-    const retry = { state: 'delayed', from: 'executing', error: 'no answer in 3 s' }
-    const spans = spansOf(
+    const retry = { state: 'delayed', from: 'executing', error: 'no answer in 3 s' } as const
+    const spans = rowsOf(
       [
         event(0, 'run.created', { data: { state: 'queued' } }),
         event(1, 'run.started'),
@@ -96,7 +82,7 @@ describe('the spans of a run', () => {
         event(0, 'run.created', { data: { state: 'queued' } }),
         event(1, 'run.started'),
         event(2, 'progress', { step: 'plan', message: 'Make a plan' }),
-        event(3, 'agent.tool_call.completed', { step: 'plan', tool: 'planner', duration_ms: 500 }),
+        event(3, 'agent.tool_call.completed', { step: 'plan', tool: 'planner', durationMs: 500 }),
         event(4, 'usage.recorded', { data: usage }),
         event(5, 'progress', { step: 'act' }),
         event(6, 'agent.tool_call.failed', { step: 'act', tool: 'refund', message: 'no such order' }),
@@ -113,8 +99,8 @@ describe('the spans of a run', () => {
   })
 
   test('a question lasts until somebody answers it', () => {
-    const asked = { resource_type: 'input_request', resource_id: 'q1', data: { kind: 'approval' } }
-    const open = spansOf(
+    const asked = { resourceId: 'q1', data: { kind: 'approval' } }
+    const open = rowsOf(
       [
         event(0, 'run.created', { data: { state: 'queued' } }),
         event(1, 'run.started'),
@@ -123,7 +109,7 @@ describe('the spans of a run', () => {
       [],
     )
     expect(endOf(open.find(({ kind }) => kind === 'question')!)).toBeNull()
-    const answered = spansOf(
+    const answered = rowsOf(
       [
         event(0, 'run.created', { data: { state: 'queued' } }),
         event(1, 'run.started'),
@@ -137,8 +123,8 @@ describe('the spans of a run', () => {
   })
 
   test('many children stand together on one row, with how they ended', () => {
-    const child = (id: string, status: ChildRun['status']): ChildRun => ({
-      id,
+    const child = (run_id: string, status: ChildRun['status']): ChildRun => ({
+      run_id,
       job_slug: 'audit',
       status,
       created_at: at(2),
@@ -152,7 +138,7 @@ describe('the spans of a run', () => {
       ...ids.map((child_run_id) => event(2, 'run.child_spawned', { data: { child_run_id } })),
     ]
     const children = [child('a', 'completed'), child('b', 'completed'), child('c', 'failed'), child('d', 'executing')]
-    const spans = spansOf(events, children)
+    const spans = rowsOf(events, children)
     expect(spans.find(({ kind }) => kind === 'children')).toMatchObject({
       name: '4 children',
       note: '2 completed, 1 failed, 1 executing',
@@ -167,13 +153,13 @@ describe('the spans of a run', () => {
   })
 
   test('the log of a run that has just begun is a span, and an empty one is none', () => {
-    expect(spansOf([], [])).toEqual([])
+    expect(rowsOf([])).toEqual([])
     expect(kinds([event(0, 'run.created', { data: { state: 'delayed' } })])).toEqual(['attempt Attempt 1 delayed'])
   })
 })
 
 describe('the scale of the timeline', () => {
-  const waited = spansOf(
+  const waited = rowsOf(
     [
       event(0, 'run.created', { data: { state: 'queued' } }),
       event(0, 'run.started'),

@@ -1,234 +1,118 @@
-// The events of a run as spans: attempts with their time in the queue, and in each its steps, calls of tools and models,
-// questions to people and children. Durations come from events, never from "now minus created".
-import type { Event } from '#contract/event.ts'
-import { isOver, type RunState, transitionOf } from '#core/run.ts'
+// The spans of a run as rows: an attempt with its phases as segments of one bar, and below it what it did.
+import { FAILURE_STATES, type RunState } from '#core/run.ts'
 import { duration, money, sentenceCase } from '../../../look/words.ts'
-import { type ChildRun, childSpans } from './child-spans.ts'
-import type { SegmentKind, Span } from './span.ts'
+import { childRows } from './child-spans.ts'
+import type { KnownSpan, RunTimeline } from './read-timeline.ts'
+import type { Segment, SegmentKind, Span, Tone } from './span.ts'
 
-type Walk = {
-  spans: Span[]
-  attempt: Span | undefined
-  step: Span | undefined
-  questions: Map<string, Span>
+const PHASES: Partial<Record<KnownSpan['kind'], SegmentKind>> = {
+  queue: 'queue',
+  execute: 'run',
+  wait: 'wait',
+  pause: 'pause',
 }
 
-export function spansOf(events: readonly Event[], children: readonly ChildRun[]): Span[] {
-  const walk: Walk = { spans: [], attempt: undefined, step: undefined, questions: new Map() }
-  const spawned: Event[] = []
-  for (const event of events) {
-    const transition = transitionOf(event.type, event.data)
-    if (transition) move(walk, event, transition.to)
-    else if (event.type === 'run.child_spawned') spawned.push(event)
-    else if (event.type === 'progress' && event.step !== null) beginStep(walk, event)
-    else if (event.type === 'agent.tool_call.completed' || event.type === 'agent.tool_call.failed') addTool(walk, event)
-    else if (event.type === 'usage.recorded') addModel(walk, event)
-    else if (event.type === 'input.requested') ask(walk, event)
-    else if (/^input\.(answered|approved|rejected|expired|canceled)$/.test(event.type)) endQuestion(walk, event)
+export function spansOf({ spans, children }: Pick<RunTimeline, 'spans' | 'children'>): Span[] {
+  const segments = new Map<number | null, Segment[]>()
+  const rows = new Map<number, string>()
+  const shown: KnownSpan[] = []
+  for (const span of spans.values()) {
+    const kind = PHASES[span.kind]
+    if (kind === undefined) shown.push(span)
+    else push(segments, span.parent, { kind, fromMs: span.fromMs, toMs: span.toMs })
+    // Only attempts and steps have anything below them, and no event begins both.
+    if (span.kind === 'attempt' || span.kind === 'step') rows.set(span.sequence, `${span.kind}-${span.sequence}`)
   }
-  walk.spans.push(
-    ...childSpans(
-      spawned,
-      children,
-      walk.spans.find(({ kind }) => kind === 'attempt'),
-    ),
-  )
-  return inOrder(walk.spans)
+  const parentOf = (span: KnownSpan) => (span.parent === null ? undefined : rows.get(span.parent))
+  const spawned = shown.filter(({ kind }) => kind === 'child')
+  return inOrder([
+    ...shown
+      .filter(({ kind }) => kind !== 'child')
+      .map((span) => rowOf(span, parentOf(span), segments.get(span.sequence) ?? [])),
+    ...childRows(spawned, children, parentOf),
+  ])
 }
 
-const msOf = (event: Event): number => Date.parse(event.occurred_at)
-
-const SEGMENTS: Partial<Record<RunState, SegmentKind>> = {
-  delayed: 'queue',
-  queued: 'queue',
-  dequeued: 'queue',
-  executing: 'run',
-  waiting: 'wait',
-  paused: 'pause',
+function push<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
 }
 
-function move(walk: Walk, event: Event, to: RunState): void {
-  const atMs = msOf(event)
-  const open = walk.attempt?.segments.at(-1)
-  if (open && open.toMs === null) open.toMs = atMs
-  if (to !== 'executing') endStep(walk, atMs)
-  const number = event.attempt ?? 1
-  const isNew =
-    !walk.attempt ||
-    walk.attempt.name !== `Attempt ${number}` ||
-    event.type === 'run.redriven' ||
-    event.type === 'run.restarted' ||
-    event.type === 'run.retry_scheduled'
-  const kind = SEGMENTS[to]
-  if (isOver(to)) {
-    endRun(walk, event, to)
-    return
-  }
-  if (walk.attempt && event.type === 'run.retry_scheduled') markFailed(walk.attempt, event)
-  if (isNew && kind !== undefined) beginAttempt(walk, event)
-  if (!walk.attempt || kind === undefined) return
-  walk.attempt.segments.push({ kind, fromMs: atMs, toMs: null })
-  walk.attempt.tone = to === 'waiting' || to === 'paused' ? 'wait' : to === 'executing' ? 'run' : 'rest'
-  walk.attempt.note = to === 'executing' ? '' : sentenceCase(to).toLowerCase()
-}
-
-function beginAttempt(walk: Walk, event: Event): void {
-  // What a retry schedules is the attempt after the one that failed.
-  const number = event.type === 'run.retry_scheduled' ? nextOf(walk, event) : (event.attempt ?? 1)
-  walk.attempt = {
-    id: `attempt-${event.sequence}`,
-    kind: 'attempt',
-    name: `Attempt ${number}`,
-    note: '',
-    tone: 'rest',
-    segments: [],
-    sequence: event.sequence ?? 0,
+function rowOf(span: KnownSpan, parent: string | undefined, segments: Segment[]): Span {
+  const { kind, sequence, fromMs, toMs } = span
+  const row = {
+    id: `${kind}-${sequence}`,
+    name: span.name,
+    sequence,
     depth: 0,
-    parent: undefined,
+    parent,
+    segments: [{ kind: 'run' as const, fromMs, toMs }] as Segment[],
     isError: false,
   }
-  walk.spans.push(walk.attempt)
-}
-
-function nextOf(walk: Walk, event: Event): number {
-  const known = Number(walk.attempt?.name.slice('Attempt '.length))
-  const said = event.attempt ?? known
-  return said === known ? known + 1 : said
-}
-
-function markFailed(attempt: Span, event: Event): void {
-  attempt.tone = 'bad'
-  attempt.isError = true
-  attempt.note = errorOf(event)
-}
-
-function endRun(walk: Walk, event: Event, to: RunState): void {
-  if (!walk.attempt) return
-  const isBad = to !== 'completed' && to !== 'canceled'
-  walk.attempt.tone = to === 'completed' ? 'ok' : isBad ? 'bad' : 'rest'
-  walk.attempt.isError = isBad
-  walk.attempt.note = isBad ? errorOf(event) || sentenceCase(to).toLowerCase() : sentenceCase(to).toLowerCase()
-}
-
-function errorOf({ message, data }: Event): string {
-  const { error, error_code } = (data ?? {}) as { error?: unknown; error_code?: unknown }
-  const said = typeof error === 'string' ? error : typeof error_code === 'string' ? error_code : message
-  return said ?? ''
-}
-
-type Found = Pick<Span, 'kind' | 'name' | 'note' | 'tone' | 'isError'> & { fromMs: number; toMs: number | null }
-
-function addSpan(walk: Walk, event: Event, { fromMs, toMs, ...rest }: Found): Span {
-  const isStep = rest.kind === 'step'
-  const below =
-    !isStep && walk.step && (event.step === null || walk.step.name === event.step) ? walk.step : walk.attempt
-  const span: Span = {
-    ...rest,
-    id: `${rest.kind}-${event.sequence}`,
-    segments: [{ kind: rest.kind === 'question' ? 'wait' : 'run', fromMs, toMs }],
-    sequence: event.sequence ?? 0,
-    depth: below ? below.depth + 1 : 0,
-    parent: below?.id,
+  switch (kind) {
+    case 'attempt':
+      return { ...row, kind, ...standing(span), segments }
+    case 'step':
+      return { ...row, kind, note: span.note ?? '', tone: toMs === null ? 'run' : 'ok' }
+    case 'model':
+      return { ...row, kind, note: modelNote(span), tone: 'model' }
+    case 'question':
+      return { ...row, kind, ...questionWords(span), segments: [{ kind: 'wait', fromMs, toMs }] }
+    default: {
+      const isError = span.status === 'failed'
+      return { ...row, kind: 'tool', note: span.note ?? '', tone: isError ? 'bad' : 'ok', isError }
+    }
   }
-  walk.spans.push(span)
-  return span
 }
 
-function beginStep(walk: Walk, event: Event): void {
-  const atMs = msOf(event)
-  const isSame = walk.step?.name === event.step
-  if (isSame) return
-  endStep(walk, atMs)
-  const name = event.step ?? ''
-  walk.step = undefined
-  walk.step = addSpan(walk, event, {
-    kind: 'step',
-    name,
-    note: event.message !== null && event.message !== name ? event.message : '',
-    tone: 'run',
-    isError: false,
-    fromMs: atMs,
-    toMs: null,
-  })
+function standing({ status, note }: KnownSpan): Pick<Span, 'tone' | 'note' | 'isError'> {
+  const words = sentenceCase(status).toLowerCase()
+  const state = status as RunState
+  if (FAILURE_STATES.includes(state)) return { tone: 'bad', note: note ?? words, isError: true }
+  const tones: Partial<Record<RunState, Tone>> = { completed: 'ok', executing: 'run', waiting: 'wait', paused: 'wait' }
+  return { tone: tones[state] ?? 'rest', note: state === 'executing' ? '' : words, isError: false }
 }
 
-function endStep(walk: Walk, atMs: number): void {
-  const open = walk.step?.segments.at(-1)
-  if (open && open.toMs === null) {
-    open.toMs = atMs
-    walk.step!.tone = 'ok'
+const modelNote = ({ tokens, costMicrousd }: KnownSpan): string =>
+  [tokens !== null && tokens > 0 && `${tokens} tok`, costMicrousd !== null && costMicrousd > 0 && money(costMicrousd)]
+    .filter(Boolean)
+    .join(' · ')
+
+function questionWords({ name, status }: KnownSpan): Pick<Span, 'name' | 'tone' | 'note'> {
+  const isOpen = status === 'open'
+  const isAnswered = status === 'answered' || status === 'approved'
+  return {
+    name: name === 'feedback' ? 'Question' : 'Approval',
+    note: isOpen ? 'asks a person' : status,
+    tone: isOpen ? 'wait' : isAnswered ? 'ok' : 'rest',
   }
-  walk.step = undefined
-}
-
-function addTool(walk: Walk, event: Event): void {
-  const toMs = msOf(event)
-  const isError = event.type.endsWith('.failed') || event.status === 'failed' || event.status === 'error'
-  addSpan(walk, event, {
-    kind: 'tool',
-    name: event.tool ?? 'tool',
-    note: isError ? (event.message ?? 'failed') : '',
-    tone: isError ? 'bad' : 'ok',
-    isError,
-    fromMs: toMs - (event.duration_ms ?? 0),
-    toMs,
-  })
-}
-
-type UsageData = { model?: string; provider?: string; total_tokens?: number; cost_microusd?: number }
-
-function addModel(walk: Walk, event: Event): void {
-  const { model, total_tokens = 0, cost_microusd = 0 } = (event.data ?? {}) as UsageData
-  const toMs = msOf(event)
-  const notes = [total_tokens > 0 && `${total_tokens} tok`, cost_microusd > 0 && money(cost_microusd)].filter(Boolean)
-  addSpan(walk, event, {
-    kind: 'model',
-    name: model ?? 'model',
-    note: notes.join(' · '),
-    tone: 'model',
-    isError: false,
-    fromMs: toMs - (event.duration_ms ?? 0),
-    toMs,
-  })
-}
-
-function ask(walk: Walk, event: Event): void {
-  const { kind } = (event.data ?? {}) as { kind?: string }
-  const span = addSpan(walk, event, {
-    kind: 'question',
-    name: kind === 'feedback' ? 'Question' : 'Approval',
-    note: 'asks a person',
-    tone: 'wait',
-    isError: false,
-    fromMs: msOf(event),
-    toMs: null,
-  })
-  walk.questions.set(event.resource_id ?? span.id, span)
-}
-
-function endQuestion(walk: Walk, event: Event): void {
-  const span = walk.questions.get(event.resource_id ?? '') ?? [...walk.questions.values()].at(-1)
-  const segment = span?.segments[0]
-  if (!span || !segment) return
-  segment.toMs = msOf(event)
-  span.note = event.type.slice('input.'.length)
-  span.tone = event.type === 'input.approved' || event.type === 'input.answered' ? 'ok' : 'rest'
 }
 
 /** Parents before their children, and siblings by when they began. */
 function inOrder(spans: readonly Span[]): Span[] {
   const below = new Map<string | undefined, Span[]>()
-  for (const span of spans) below.set(span.parent, [...(below.get(span.parent) ?? []), span])
+  for (const span of spans) push(below, span.parent, span)
   const sorted: Span[] = []
-  const visit = (parent: string | undefined) => {
+  const visit = (parent: string | undefined, depth: number) => {
     const siblings = (below.get(parent) ?? []).sort((a, b) => startOf(a) - startOf(b) || a.sequence - b.sequence)
     for (const span of siblings) {
-      sorted.push(span)
-      visit(span.id)
+      sorted.push({ ...span, depth })
+      visit(span.id, depth + 1)
     }
   }
-  visit(undefined)
+  visit(undefined, 0)
   return sorted
+}
+
+/** Without the rows below folded ones. `spans` must have parents before their children. */
+export function unfolded(spans: readonly Span[], folded: ReadonlySet<string>): Span[] {
+  const hidden = new Set<string>()
+  return spans.filter(({ id, parent }) => {
+    const isHidden = parent !== undefined && (folded.has(parent) || hidden.has(parent))
+    if (isHidden) hidden.add(id)
+    return !isHidden
+  })
 }
 
 export const startOf = (span: Span): number => span.segments[0]?.fromMs ?? 0

@@ -1,10 +1,8 @@
-import { useQuery } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ChevronLeft, ChevronRight } from 'lucide-react'
 import { useMemo, useRef, useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { isOver } from '#core/run.ts'
-import { listChildren } from '../../../api/calls.ts'
 import { useKeys } from '../../../frame/keys.ts'
 import { useNow } from '../../../live/ticking.ts'
 import { usePreferences } from '../../../look/preferences.ts'
@@ -12,33 +10,28 @@ import { timeOfDay } from '../../../look/times.ts'
 import { counted, duration } from '../../../look/words.ts'
 import { Button } from '../../../parts/button.tsx'
 import { Empty } from '../../../parts/notes.tsx'
-import type { RunLog } from '../run-events.ts'
 import { SpanDetail } from './detail.tsx'
+import type { RunTimeline } from './read-timeline.ts'
 import { SpanRow } from './row.tsx'
 import { type Scale, scaleOf } from './scale.ts'
 import type { Span } from './span.ts'
-import { spansOf } from './spans.ts'
+import { spansOf, unfolded } from './spans.ts'
 import styles from './timeline.module.css'
 
-const CHILDREN_READ = 200
 const ROW = 28
 
-type TimelineProps = { run: Run; log: RunLog; onMore: () => void }
+type TimelineProps = { run: Run; timeline: RunTimeline }
 
-export function Timeline({ run, log, onMore }: TimelineProps) {
-  const children = useQuery({
-    queryKey: ['run', run.id, 'children'],
-    queryFn: ({ signal }) => listChildren({ run_id: run.id, limit: CHILDREN_READ }, { signal }),
-  })
+export function Timeline({ run, timeline }: TimelineProps) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set(['children']))
   const [chosen, setChosen] = useState<string | undefined>()
   const [collapsesIdle, setCollapsesIdle] = useState(true)
   const nowMs = useNow()
-  const spans = useMemo(() => spansOf(log.events, children.data?.data ?? []), [log.events, children.data])
+  const spans = useMemo(() => spansOf(timeline), [timeline])
   // The clock of a run that is over stands still.
   const lastMs = isOver(run.status) ? Date.parse(run.finished_at ?? run.created_at) : nowMs
   const scale = useMemo(() => scaleOf(spans, lastMs, collapsesIdle), [spans, lastMs, collapsesIdle])
-  const rows = useMemo(() => spans.filter((span) => !isHidden(span, spans, folded)), [spans, folded])
+  const rows = useMemo(() => unfolded(spans, folded), [spans, folded])
   const errors = rows.filter(({ isError }) => isError)
   const seek = (by: number) => {
     const at = errors.findIndex(({ id }) => id === chosen)
@@ -53,10 +46,9 @@ export function Timeline({ run, log, onMore }: TimelineProps) {
       <section className={styles.panel} aria-label="Timeline">
         <div className={styles.bar}>
           <span>
-            {counted(spans.length, 'span')} · {counted(log.events.length, 'event')} ·{' '}
-            <code>#1–#{log.events.at(-1)?.sequence ?? 0}</code>
+            {counted(spans.length, 'span')} · <code>#1–#{timeline.lastSequence}</code>
+            {timeline.hasMore && ' and more, which the log has'}
           </span>
-          {log.hasMore && <Button onClick={onMore}>Read on</Button>}
           <span className={styles.tools}>
             {errors.length > 0 && (
               <>
@@ -82,19 +74,12 @@ export function Timeline({ run, log, onMore }: TimelineProps) {
         <Rows {...{ rows, spans, scale, lastMs, folded, chosen, onFold: fold, onChoose: setChosen }} />
         <Legend />
       </section>
-      <SpanDetail span={detail} log={log} />
+      <SpanDetail runId={run.id} span={detail} />
     </div>
   )
 }
 
 const without = (set: ReadonlySet<string>, id: string) => new Set([...set].filter((it) => it !== id))
-
-function isHidden(span: Span, spans: readonly Span[], folded: ReadonlySet<string>): boolean {
-  if (span.parent === undefined) return false
-  if (folded.has(span.parent)) return true
-  const parent = spans.find(({ id }) => id === span.parent)
-  return parent !== undefined && isHidden(parent, spans, folded)
-}
 
 function Axis({ scale }: { scale: Scale }) {
   const { clock } = usePreferences()

@@ -47,6 +47,14 @@ const during = {
   occurred_to: optional(time('Happened before this time.')),
 }
 
+const saying = {
+  level: optional(LEVEL),
+  status: optional(text(64, 'Events with this status.', { minLength: 1 })),
+  tool: optional(text(256, 'Events of this tool.', { minLength: 1 })),
+  step: optional(text(256, 'Events of this step.', { minLength: 1 })),
+  text: optional(text(256, 'Events whose message contains this, in upper or lower case.', { minLength: 1 })),
+}
+
 export const appendEvents = route({
   method: 'POST',
   path: '/v1/events',
@@ -103,6 +111,9 @@ export const listEvents = route({
   tag,
   name: 'listEvents',
   summary: 'List events, newest first by default; filters combine with AND.',
+  description:
+    'With `level`, `status`, `tool`, `step` or `text`, which no index knows, a page examines at most 5,000 of the events ' +
+    'that pass the other filters: it may have fewer than `limit` items, or none, with `has_more: true`.',
   query: query({
     type: optional(TYPES),
     resource_type: optional(RESOURCE_TYPE),
@@ -114,6 +125,7 @@ export const listEvents = route({
     correlation_id: optional(CORRELATION_ID),
     run_id: optional(text(256, 'Events about this run.', { minLength: 1 })),
     agent_id: optional(AGENT),
+    ...saying,
     ...during,
     order: ORDER('desc'),
     ...paging,

@@ -7,7 +7,8 @@ import type { ActorType } from '#core/event.ts'
 import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
 import { findChain, findEvent } from '#log/find-event.sql.ts'
 import type { EventFilter } from '#log/lists/event-filter.sql.ts'
-import { listEvents } from '#log/lists/list-events.ts'
+import type { Said } from '#log/lists/list-events.sql.ts'
+import { findEvents, listEvents } from '#log/lists/list-events.ts'
 import { outcomesOf } from '#log/outcomes.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findResources } from '#log/resources.sql.ts'
@@ -45,7 +46,7 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listEvents, async ({ cursor, limit, order, type, ...rest }, { projectId }) => {
     const list = `events-${order}`
     const after = decodeCursor(list, cursor, [TIME, WHOLE])
-    const rows = await listEvents(ctx.reads, {
+    const asked = {
       projectId,
       types: type,
       ...(await aboutWhat(ctx, projectId, rest)),
@@ -56,14 +57,18 @@ export function eventRoutes(app: FastifyInstance, ctx: Ctx): void {
       agentId: rest.agent_id,
       occurredFrom: dateOf(rest.occurred_from),
       occurredTo: dateOf(rest.occurred_to),
-      order: order === 'asc' ? 'oldest first' : 'newest first',
+      order: order === 'asc' ? ('oldest first' as const) : ('newest first' as const),
       after: after && { occurredAt: new Date(after[0]!), position: Number(after[1]) },
-      limit: limit + 1,
-    })
-    return pageOf(rows, limit, {
-      wire: eventWire,
-      cursor: (row) => encodeCursor(list, [instantText(row.occurredAt), row.position]),
-    })
+    }
+    const cursorAt = (place: { occurredAt: Date; position: number }) =>
+      encodeCursor(list, [instantText(place.occurredAt), place.position])
+    const said = saidIn(rest)
+    if (said) {
+      const { rows, next } = await findEvents(ctx.reads, { ...asked, limit, said })
+      return { data: rows.map(eventWire), next_cursor: next ? cursorAt(next) : null, has_more: next !== undefined }
+    }
+    const rows = await listEvents(ctx.reads, { ...asked, limit: limit + 1 })
+    return pageOf(rows, limit, { wire: eventWire, cursor: cursorAt })
   })
 
   implement(app, contract.getEvent, async ({ event_id }, { projectId }) => {
@@ -190,6 +195,12 @@ function reportOf(input: EventInput): Report {
     ...(input.id !== undefined && { idGiven: true }),
     ...(occurred_at !== undefined && { occurredAt: new Date(occurred_at) }),
   }
+}
+
+/** Filters that no index knows; undefined when none was asked for. */
+function saidIn({ level, status, tool, step, text }: Said): Said | undefined {
+  const said = { level, status, tool, step, text }
+  return Object.values(said).some((value) => value !== undefined) ? said : undefined
 }
 
 const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text))

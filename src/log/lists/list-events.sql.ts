@@ -19,9 +19,78 @@ export type ListEvents = EventFilter & {
 export type BoundedWay = Way & { spans?: readonly Span[] }
 
 export async function readEvents(sql: Db, list: ListEvents, ways: readonly BoundedWay[]): Promise<LogEvent[]> {
+  const { limit, offset = 0 } = list
+  const found = alongWays(sql, list, ways)
+  if (!found) return []
+  const rows = await sql<LogEvent[]>`
+    select ${eventColumns(sql)} from (${found}) events
+    ${inOrder(sql, list)} limit ${limit}::int offset ${offset}::int`
+  return [...rows]
+}
+
+/** What events say of themselves, and no index knows. */
+export type Said = {
+  level?: string | undefined
+  status?: string | undefined
+  tool?: string | undefined
+  step?: string | undefined
+  /** In the message, in upper or lower case. */
+  text?: string | undefined
+}
+/** Where the next page begins: after this place, which need not be that of an event of the list. */
+export type FoundEvents = { rows: LogEvent[]; next: EventCursor | undefined }
+
+/** A page looks at so many events at most, or a filter that few pass would hold a connection for long. */
+const LOOKED_MAX = 5_000
+
+/** May hold fewer events than `limit`, or none, although there is more: see LOOKED_MAX. */
+export async function searchEvents(
+  sql: Db,
+  list: Omit<ListEvents, 'offset'> & { said: Said },
+  ways: readonly BoundedWay[],
+): Promise<FoundEvents> {
+  const { limit, said } = list
+  const found = alongWays(sql, { ...list, limit: LOOKED_MAX }, ways)
+  if (!found) return { rows: [], next: undefined }
+  const by = inOrder(sql, list)
+  const rows = await sql<(LogEvent & { looked: number; endedAt: Date; endedPosition: number })[]>`
+    with looked as materialized (select * from (${found}) events ${by} limit ${LOOKED_MAX}::int),
+    page as (select * from looked where ${conditionsOf(sql, said)} ${by} limit ${limit + 1}::int),
+    ended as (
+      select count(*) over ()::int as looked, occurred_at as "endedAt", position as "endedPosition"
+      from looked ${inOrder(sql, { order: list.order === 'newest first' ? 'oldest first' : 'newest first' })} limit 1
+    )
+    select ended.*, events.*
+    from ended left join (select ${eventColumns(sql)} from page events) events on true
+    order by ${list.order === 'newest first' ? sql`"occurredAt" desc, position desc` : sql`"occurredAt", position`}`
+  const events = rows
+    .filter((row) => row.position !== null)
+    .map(({ looked: _, endedAt: __, endedPosition: ___, ...row }) => row)
+  if (events.length > limit) {
+    const last = events[limit - 1]!
+    return { rows: events.slice(0, limit), next: { occurredAt: last.occurredAt, position: last.position } }
+  }
+  const [first] = rows
+  const isCut = first !== undefined && first.looked === LOOKED_MAX
+  return { rows: events, next: isCut ? { occurredAt: first.endedAt, position: first.endedPosition } : undefined }
+}
+
+function conditionsOf(sql: Db, { text, ...equal }: Said): Fragment {
+  const parts = Object.entries(equal).flatMap(([column, value]) =>
+    value === undefined ? [] : [sql`${sql(column)} = ${value}`],
+  )
+  if (text !== undefined) parts.push(sql`position(lower(${text}) in lower(message)) > 0`)
+  return parts.reduce((all, part) => sql`${all} and ${part}`, sql`true`)
+}
+
+const inOrder = (sql: Db, { order }: Pick<ListEvents, 'order'>): Fragment =>
+  order === 'newest first' ? sql`order by occurred_at desc, position desc` : sql`order by occurred_at, position`
+
+/** The first events of every way, as far as the page may reach; undefined when no way leads anywhere. */
+function alongWays(sql: Db, list: ListEvents, ways: readonly BoundedWay[]): Fragment | undefined {
   const { order, after, limit, offset = 0 } = list
   const newest = order === 'newest first'
-  const by = newest ? sql`order by occurred_at desc, position desc` : sql`order by occurred_at, position`
+  const by = inOrder(sql, list)
   const at = after && sql`(${after.occurredAt.toISOString()}::timestamptz, ${after.position}::bigint)`
   const beyond = at ? sql`and (occurred_at, position) ${newest ? sql`<` : sql`>`} ${at}` : sql``
   const [first, ...others] = ways.map(({ where, spans }) => {
@@ -31,11 +100,7 @@ export async function readEvents(sql: Db, list: ListEvents, ways: readonly Bound
     const within = page(sql`and occurred_at >= span.begin and occurred_at < span.till`)
     return sql`(select found.* from ${spanRows(sql, spans)} cross join lateral (${within}) found)`
   })
-  if (!first) return []
-  const rows = await sql<LogEvent[]>`
-    select ${eventColumns(sql)} from (${others.reduce((all, way) => sql`${all} union all ${way}`, first)}) events
-    ${by} limit ${limit}::int offset ${offset}::int`
-  return [...rows]
+  return first && others.reduce((all, way) => sql`${all} union all ${way}`, first)
 }
 
 const spanRows = (sql: Db, spans: readonly Span[]): Fragment => sql`

@@ -5,14 +5,29 @@ import type { Db } from '#postgres/sql.ts'
 import { type CountFilter, countByUnit, countKinds } from '../counts/count-events.sql.ts'
 import type { LogEvent } from '../event-columns.sql.ts'
 import { type EventFilter, type Way, waysTo } from './event-filter.sql.ts'
-import { type BoundedWay, type ListEvents, readEvents } from './list-events.sql.ts'
+import {
+  type BoundedWay,
+  type FoundEvents,
+  type ListEvents,
+  readEvents,
+  type Said,
+  searchEvents,
+} from './list-events.sql.ts'
 
 /** Up to so many events are passed over for each that is meant. */
 const PASSED_MAX = 30
+/** So many events of a way that has to be cut into hours are looked at, whatever they say. */
+const FOUND_MIN = 5_000
 
 export async function listEvents(sql: Db, list: ListEvents): Promise<LogEvent[]> {
   const ways = await Promise.all(waysTo(sql, list).map((way) => boundWay(sql, list, way)))
   return readEvents(sql, list, ways.flat())
+}
+
+/** A page of the events that also say this. It may be short, or empty, although there is more. */
+export async function findEvents(sql: Db, list: Omit<ListEvents, 'offset'> & { said: Said }): Promise<FoundEvents> {
+  const ways = await Promise.all(waysTo(sql, list).map((way) => boundWay(sql, { ...list, limit: FOUND_MIN }, way)))
+  return searchEvents(sql, list, ways.flat())
 }
 
 /** None when the counters know that nothing is there. */

@@ -119,7 +119,8 @@ function Line({ event, onOpen }: LineProps) {
 
 type FiltersProps = { search: EventSearch; show: (next: EventSearch) => void }
 
-const FIELDS = ['type', 'run_id', 'agent_id', 'actor_id', 'correlation_id'] as const
+const FIELDS = ['type', 'run_id', 'agent_id', 'actor_id', 'correlation_id', 'tool', 'step', 'status', 'text'] as const
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 function Filters({ search, show }: FiltersProps) {
   return (
@@ -128,9 +129,9 @@ function Filters({ search, show }: FiltersProps) {
       onSubmit={(event) => {
         event.preventDefault()
         const fields = new FormData(event.currentTarget)
-        const { type, run_id, agent_id, actor_id, correlation_id, ...rest } = search
-        const next: EventSearch = { ...rest }
-        for (const name of FIELDS) {
+        const next: EventSearch = { ...search }
+        for (const name of [...FIELDS, 'level'] as const) {
+          delete next[name]
           const value = String(fields.get(name) ?? '').trim()
           if (value !== '') next[name] = value
         }
@@ -143,6 +144,15 @@ function Filters({ search, show }: FiltersProps) {
           <input name={name} defaultValue={one(search[name]) ?? ''} spellCheck={false} />
         </label>
       ))}
+      <label key={`level ${one(search.level)}`}>
+        level
+        <select name="level" defaultValue={one(search.level) ?? ''}>
+          <option value="">any</option>
+          {LEVELS.map((level) => (
+            <option key={level}>{level}</option>
+          ))}
+        </select>
+      </label>
       <Button type="submit" look="main">
         Filter
       </Button>

@@ -50,6 +50,12 @@ const run = createRoute({
   validateSearch: pick(['tab', 'event']),
   component: lazyRouteComponent(() => import('./screens/run/run-screen.tsx'), 'RunScreen'),
 })
+const failures = createRoute({
+  ...screen,
+  path: '/failures',
+  validateSearch: pick(['days', 'job', 'error_group']),
+  component: lazyRouteComponent(() => import('./screens/failures/failures-screen.tsx'), 'FailuresScreen'),
+})
 const inbox = createRoute({
   ...screen,
   path: '/inbox',
@@ -106,7 +112,21 @@ const settings = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
-    signedIn.addChildren([home, runs, run, inbox, agents, agent, events, jobs, job, usage, operations, settings]),
+    signedIn.addChildren([
+      home,
+      runs,
+      run,
+      failures,
+      inbox,
+      agents,
+      agent,
+      events,
+      jobs,
+      job,
+      usage,
+      operations,
+      settings,
+    ]),
   ]),
   basepath: new URL(BASE).pathname,
   parseSearch,

@@ -9,7 +9,18 @@ import { launchBrowser, openConsole, requireConsole } from './signed-in.ts'
 
 /** It would act if any of it were taken for markup. */
 const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>'
-const SCREENS = ['/', '/runs', '/inbox', '/agents', '/events', '/jobs', '/usage', '/operations', '/settings'] as const
+const SCREENS = [
+  '/',
+  '/runs',
+  '/failures',
+  '/inbox',
+  '/agents',
+  '/events',
+  '/jobs',
+  '/usage',
+  '/operations',
+  '/settings',
+] as const
 
 describe.skipIf(browserMissing)('the screens of the console', { timeout: 900_000 }, () => {
   let browser: Browser

@@ -31,12 +31,12 @@ export type Opened = {
   problems: string[]
 }
 
-export type OpenOptions = { address: string; key?: string; dark?: boolean; width?: number }
+export type OpenOptions = { address: string; key?: string; dark?: boolean; width?: number; cookie?: string }
 
 /** A page of the console in a session of its own, opened with a key; not signed in without one. */
 export async function openConsole(
   browser: Browser,
-  { address, key = KEY, dark = false, width = 1440 }: OpenOptions,
+  { address, key = KEY, dark = false, width = 1440, cookie }: OpenOptions,
 ): Promise<Opened> {
   const context = await browser.newContext({
     colorScheme: dark ? 'dark' : 'light',
@@ -45,7 +45,10 @@ export async function openConsole(
   })
   onTestFinished(() => context.close())
   context.setDefaultTimeout(SLOW_MS)
-  if (key !== '') {
+  if (cookie !== undefined) {
+    const [name = '', value = ''] = cookie.split('=')
+    await context.addCookies([{ name, value, url: address, httpOnly: true, sameSite: 'Strict' }])
+  } else if (key !== '') {
     const answer = await context.request.post(`${address}/v1/session`, {
       data: { api_key: key },
       headers: { origin: address },

@@ -10,11 +10,13 @@ import {
   Package,
   RefreshCw,
   Settings,
+  TriangleAlert,
 } from 'lucide-react'
 
 export type ScreenPath =
   | '/'
   | '/runs'
+  | '/failures'
   | '/inbox'
   | '/agents'
   | '/events'
@@ -28,6 +30,7 @@ export type Screen = { path: ScreenPath; name: string; key: string; icon: Lucide
 export const SCREENS: readonly Screen[] = [
   { path: '/', name: 'Home', key: 'h', icon: House, isOnBar: true },
   { path: '/runs', name: 'Runs', key: 'r', icon: ListTree, isOnBar: true },
+  { path: '/failures', name: 'Failures', key: 'f', icon: TriangleAlert },
   { path: '/inbox', name: 'Inbox', key: 'i', icon: Inbox, isOnBar: true },
   { path: '/agents', name: 'Agents', key: 'a', icon: Bot, isOnBar: true },
   { path: '/events', name: 'Events', key: 'e', icon: Activity },

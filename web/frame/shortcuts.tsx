@@ -29,11 +29,20 @@ const GROUPS: readonly (readonly [string, readonly (readonly [string, string])[]
     [
       ['.', 'What would move it'],
       ['r', 'Replay'],
+      ['Shift+r', 'Replay with changes'],
       ['c', 'Cancel'],
       ['p', 'Pause or resume'],
       ['d', 'Debug mode'],
       ['[ ]', 'Previous, next error'],
       ['i', 'Collapse idle time'],
+    ],
+  ],
+  [
+    'Failures',
+    [
+      ['j k', 'Next, previous'],
+      ['Enter', 'Open its runs'],
+      ['m', 'Mark as known'],
     ],
   ],
   [

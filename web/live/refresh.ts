@@ -19,6 +19,8 @@ function touchedBy({ type, resource_type }: Heard): string[] {
 /** Only these change what a list of runs shows. */
 const MOVES = /^run\.(?!annotated|debug_changed|child_spawned)/
 
+const FAILURES = /^run\.(?:failed|timed_out|crashed|system_failed|dead_lettered|expired)$/
+
 export function startRefreshing(): () => void {
   const kinds = new Set<string>()
   const runs = new Set<string>()
@@ -40,6 +42,7 @@ export function startRefreshing(): () => void {
       for (const kind of touchedBy(event)) if (kind !== 'run') kinds.add(kind)
       if (event.run_id) runs.add(event.run_id)
       if (MOVES.test(event.type)) for (const kind of ['runs', 'stats']) kinds.add(kind)
+      if (FAILURES.test(event.type)) kinds.add('failures')
       kinds.add('events')
     }
     timer ??= setTimeout(refresh, EVERY_MS)

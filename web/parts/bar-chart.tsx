@@ -15,9 +15,12 @@ type BarChartProps = {
   stacks: readonly Stack[]
   names: readonly string[]
   words: (value: number) => string
+  /** Of the names; states have colours of their own. */
+  colours?: readonly string[]
 }
 
-export function BarChart({ label, stacks, names, words }: BarChartProps) {
+export function BarChart({ label, stacks, names, words, colours }: BarChartProps) {
+  const paint = (index: number) => colours?.[index] ?? colourOf(index)
   const most = Math.max(...stacks.map(({ parts }) => sum(parts)), 0)
   if (most === 0) return null
   return (
@@ -29,7 +32,7 @@ export function BarChart({ label, stacks, names, words }: BarChartProps) {
         aria-label={`${label}; the table below has the numbers`}
       >
         {stacks.map((stack, index) => (
-          <Bars key={stack.label} stack={stack} x={index} most={most} names={names} words={words} />
+          <Bars key={stack.label} {...{ stack, most, names, words, paint }} x={index} />
         ))}
       </svg>
       <figcaption>
@@ -40,7 +43,7 @@ export function BarChart({ label, stacks, names, words }: BarChartProps) {
       <ul className={styles.names}>
         {names.map((name, index) => (
           <li key={name}>
-            <i style={{ background: colourOf(index) }} /> {name}
+            <i style={{ background: paint(index) }} /> {name}
           </li>
         ))}
       </ul>
@@ -48,15 +51,20 @@ export function BarChart({ label, stacks, names, words }: BarChartProps) {
   )
 }
 
-type BarsProps = { stack: Stack; x: number; most: number; names: readonly string[]; words: (value: number) => string }
+type BarsProps = Pick<BarChartProps, 'names' | 'words'> & {
+  stack: Stack
+  x: number
+  most: number
+  paint: (index: number) => string
+}
 
-function Bars({ stack: { label, parts }, x, most, names, words }: BarsProps) {
+function Bars({ stack: { label, parts }, x, most, names, words, paint }: BarsProps) {
   let y = HEIGHT
   return parts.map(({ name, value }) => {
     const height = (value / most) * HEIGHT
     y -= height
     return (
-      <rect key={name} x={x + GAP / 2} y={y} width={1 - GAP} height={height} fill={colourOf(names.indexOf(name))}>
+      <rect key={name} x={x + GAP / 2} y={y} width={1 - GAP} height={height} fill={paint(names.indexOf(name))}>
         <title>{`${label}: ${name} ${words(value)}`}</title>
       </rect>
     )

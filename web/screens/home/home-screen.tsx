@@ -2,19 +2,20 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { RunState } from '#core/run.ts'
-import { agentSpend, getStats, listAgents, listInputs, listJobs, listRuns } from '../../api/calls.ts'
+import { agentSpend, getStats, listAgents, listFailures, listInputs, listJobs } from '../../api/calls.ts'
 import { useMay } from '../../api/session.ts'
 import { count, counted, duration, money } from '../../look/words.ts'
 import { Answered } from '../../parts/answered.tsx'
 import { Empty } from '../../parts/notes.tsx'
 import { Panel } from '../../parts/panel.tsx'
-import { StateChip, StateIcon } from '../../parts/state-chip.tsx'
+import { Sparkline } from '../../parts/sparkline.tsx'
+import { StateIcon } from '../../parts/state-chip.tsx'
 import { Table } from '../../parts/table.tsx'
 import { Countdown, Time } from '../../parts/time.tsx'
 import { useTitle } from '../../parts/title.ts'
+import { Ended } from './ended.tsx'
 import styles from './home.module.css'
 
-const FAILED = 'dead_letter,failed,timed_out,crashed,system_failed'
 const NEEDED_MAX = 5
 const LATEST = 8
 
@@ -26,6 +27,7 @@ export function HomeScreen() {
       <h1>Home</h1>
       <NeedsYou />
       <Flow />
+      <Ended />
       <div className={styles.columns}>
         <LatestFailures />
         <div className={styles.stack}>
@@ -184,34 +186,27 @@ function Flow() {
 
 function LatestFailures() {
   const query = useQuery({
-    queryKey: ['runs', 'latest failures'],
-    queryFn: ({ signal }) => listRuns({ status: [FAILED] as never, limit: LATEST }, { signal }),
+    queryKey: ['failures', 'home'],
+    queryFn: ({ signal }) => listFailures({ limit: LATEST }, { signal }),
   })
   return (
-    <Panel
-      title="Latest failures"
-      tools={
-        <Link to="/runs" search={{ status: FAILED }}>
-          All
-        </Link>
-      }
-    >
-      <Answered query={query} what="The latest failures">
+    <Panel title="Failures, 24 hours" tools={<Link to="/failures">All</Link>}>
+      <Answered query={query} what="The failures">
         {({ data }) =>
           data.length === 0 ? (
-            <Empty title="No failures among the latest runs" />
+            <Empty title="Nothing failed in the last 24 hours" />
           ) : (
             <ul className={styles.failures}>
-              {data.map(({ id, job_slug, status, error, created_at }) => (
-                <li key={id}>
-                  <StateChip state={status} />
-                  <Link to="/runs/$run_id" params={{ run_id: id }}>
-                    {job_slug ?? id}
+              {data.map(({ error_group, job_slug, message, error_code, count: n, counts, last_seen_at }) => (
+                <li key={error_group}>
+                  <b>{count(n)}</b>
+                  <Link to="/failures" search={{ error_group }}>
+                    {message !== '' ? message : (error_code ?? 'no message')}
                   </Link>
-                  <span>
-                    <Time at={created_at} />
-                  </span>
-                  <p title={error ?? ''}>{error}</p>
+                  <Sparkline values={counts} />
+                  <p>
+                    {job_slug ?? 'external runs'} · last <Time at={last_seen_at} />
+                  </p>
                 </li>
               ))}
             </ul>

@@ -1,14 +1,15 @@
 // What waits for a person: the questions on the left, the one that is open on the right, with what led to it.
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { listInputs, listRunEvents } from '../../api/calls.ts'
+import { useState } from 'react'
+import { getInput, listInputs, listRunEvents } from '../../api/calls.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { sentenceCase } from '../../look/words.ts'
 import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
 import { Answered } from '../../parts/answered.tsx'
 import { ActorName, RunLink } from '../../parts/id.tsx'
 import { JsonTree } from '../../parts/json-tree.tsx'
-import { Empty } from '../../parts/notes.tsx'
+import { Empty, Loading } from '../../parts/notes.tsx'
 import { Facts, Panel } from '../../parts/panel.tsx'
 import { Countdown, Time } from '../../parts/time.tsx'
 import { useTitle } from '../../parts/title.ts'
@@ -28,11 +29,20 @@ export function InboxScreen() {
     queryFn: ({ signal }) => listInputs({ status, limit: 100, ...(agent && { agent_id: agent }) }, { signal }),
   })
   const inputs = query.data?.data ?? []
-  const wanted = one(search.input_request_id)
-  const opened = inputs.find(({ id }) => id === wanted) ?? inputs[0]
+  // What is open stays open when somebody answers it meanwhile, so that one sees who did, and what they said.
+  const [first, setFirst] = useState<{ status: string; id: string } | undefined>()
+  if (inputs[0] && first?.status !== status) setFirst({ status, id: inputs[0].id })
+  const wanted = one(search.input_request_id) ?? (first?.status === status ? first.id : undefined)
+  const opened = inputs.find(({ id }) => id === wanted)
+  const gone = useQuery({
+    queryKey: ['inputs', 'one', wanted],
+    queryFn: ({ signal }) => getInput({ input_request_id: wanted ?? '' }, { signal }),
+    enabled: query.data !== undefined && wanted !== undefined && !opened,
+  })
+  const shown = opened ?? (query.data && !opened ? gone.data : undefined) ?? (gone.isError ? inputs[0] : undefined)
   const open = (input_request_id: string) => void navigate({ search: { ...search, input_request_id }, replace: true })
   const step = (by: number) => {
-    const at = inputs.findIndex(({ id }) => id === opened?.id)
+    const at = inputs.findIndex(({ id }) => id === shown?.id)
     const next = inputs[Math.max(0, Math.min(inputs.length - 1, at + by))]
     if (next) open(next.id)
   }
@@ -57,11 +67,13 @@ export function InboxScreen() {
       </div>
       <Answered query={query} what="The inbox">
         {() =>
-          opened ? (
+          shown ? (
             <div className={styles.split}>
-              <List inputs={inputs} opened={opened.id} onOpen={open} />
-              <Opened key={opened.id} input={opened} />
+              <List inputs={inputs} opened={shown.id} onOpen={open} />
+              <Opened key={shown.id} input={shown} />
             </div>
+          ) : wanted !== undefined && gone.isLoading ? (
+            <Loading what="the question" />
           ) : (
             <Panel label="Inbox">
               <Empty title={status === 'pending' ? 'Nothing waits for a person' : `Nothing is ${status}`}>
@@ -131,8 +143,8 @@ function Opened({ input }: { input: InputRequest }) {
           <AnswerForm input={input} hasKeys />
         ) : (
           <>
-            <p>
-              {sentenceCase(input.status)} <Time at={input.answered_at} />
+            <p role="status">
+              <Outcome input={input} /> <Time at={input.answered_at} />
             </p>
             {input.answer && <JsonTree value={input.answer} label="The answer" />}
           </>
@@ -140,6 +152,17 @@ function Opened({ input }: { input: InputRequest }) {
       </Panel>
       {input.run_id !== null && <Before runId={input.run_id} askedAt={input.created_at} />}
     </div>
+  )
+}
+
+/** Who decided, and what. */
+function Outcome({ input: { status, answer, answered_by } }: { input: InputRequest }) {
+  if (status !== 'answered' || answered_by === null) return <>{sentenceCase(status)}</>
+  const did = answer?.approved === true ? 'approved' : answer?.approved === false ? 'refused' : 'answered'
+  return (
+    <>
+      <ActorName {...answered_by} /> {did} it
+    </>
   )
 }
 

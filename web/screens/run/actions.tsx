@@ -9,7 +9,9 @@ import { type Keys, useKeys } from '../../frame/keys.ts'
 import { useAct } from '../../parts/act.ts'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
+import { Dialog } from '../../parts/dialog.tsx'
 import { sentenceOf } from '../../parts/notes.tsx'
+import { ReplayForm } from './replay-form.tsx'
 import styles from './run.module.css'
 
 const RESTARTABLE: readonly RunState[] = ['executing', 'paused']
@@ -18,7 +20,7 @@ const TOUCHED = ['run', 'runs', 'stats']
 export function RunActions({ run }: { run: Run }) {
   const may = useMay()
   const navigate = useNavigate()
-  const [asked, setAsked] = useState<'cancel' | 'restart' | undefined>()
+  const [asked, setAsked] = useState<'cancel' | 'restart' | 'replay' | undefined>()
   const hold = useAct(
     () => (run.status === 'paused' ? resumeRun({ run_id: run.id }) : pauseRun({ run_id: run.id })),
     TOUCHED,
@@ -43,7 +45,7 @@ export function RunActions({ run }: { run: Run }) {
     })
   const keys: Keys = {
     ...(can.hold && { p: () => hold.mutate() }),
-    ...(can.replay && { r: goReplay }),
+    ...(can.replay && { r: goReplay, 'Shift+r': () => setAsked('replay') }),
     ...(can.cancel && { c: () => setAsked('cancel') }),
     ...(write && { d: () => debug.mutate() }),
   }
@@ -67,6 +69,7 @@ export function RunActions({ run }: { run: Run }) {
           Replay
         </Button>
       )}
+      {can.replay && <Button onClick={() => setAsked('replay')}>Replay with changes …</Button>}
       {can.restart && <Button onClick={() => setAsked('restart')}>Restart …</Button>}
       {write && (
         <Button hint="d" aria-pressed={run.debug_mode} disabled={debug.isPending} onClick={() => debug.mutate()}>
@@ -83,6 +86,9 @@ export function RunActions({ run }: { run: Run }) {
           {isDead ? 'Dismiss …' : 'Cancel …'}
         </Button>
       )}
+      <Dialog open={asked === 'replay'} onClose={() => setAsked(undefined)} title="Replay with changes" wide>
+        <ReplayForm run={run} onClose={() => setAsked(undefined)} />
+      </Dialog>
       <Confirm
         open={asked === 'cancel'}
         onClose={() => setAsked(undefined)}

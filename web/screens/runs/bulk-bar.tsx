@@ -1,28 +1,22 @@
 // What is done to many runs: to those that are selected, or as an operation to all that match the filters, with a dry run
 // shown first.
-import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
-import { cancelRuns, redriveRuns, replayRuns, startOperation } from '../../api/calls.ts'
+import { cancelRuns, redriveRuns, replayRuns } from '../../api/calls.ts'
 import { queryClient } from '../../api/query-client.ts'
 import { useMay } from '../../api/session.ts'
 import { count, counted, sentenceCase } from '../../look/words.ts'
 import { Button } from '../../parts/button.tsx'
 import { Dialog, DialogActions } from '../../parts/dialog.tsx'
 import { RunLink } from '../../parts/id.tsx'
-import { Failure, Loading, sentenceOf } from '../../parts/notes.tsx'
+import { sentenceOf } from '../../parts/notes.tsx'
+import { DOES, OperationDraft } from '../../parts/operation-draft.tsx'
 import { FILTER_WORDS, queryOf, RUN_FILTERS, type RunSearch } from './filters.ts'
 import styles from './runs.module.css'
 
 const KINDS = ['cancel', 'replay', 'redrive'] as const
 type Kind = (typeof KINDS)[number]
-
-const DOES: Record<Kind, string> = {
-  cancel: 'Runs that are not over are canceled, their children too.',
-  replay: 'Each run that is over is triggered again, as a new run.',
-  redrive: 'Dead letters are queued again, with their attempts counted from 1.',
-}
 
 type BulkBarProps = { search: RunSearch; chosen: readonly Run[]; onDone: () => void }
 
@@ -52,7 +46,14 @@ export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
           asked ? `${sentenceCase(asked.kind)} ${asked.isAll ? 'all that match' : counted(chosen.length, 'run')}` : ''
         }
       >
-        {asked?.isAll && <OperationDraft kind={asked.kind} search={search} onClose={() => setAsked(undefined)} />}
+        {asked?.isAll && (
+          <OperationDraft
+            kind={asked.kind}
+            filter={filterOf(search)}
+            words={wordsOf(search)}
+            onClose={() => setAsked(undefined)}
+          />
+        )}
         {asked && !asked.isAll && (
           <Selected
             kind={asked.kind}
@@ -117,81 +118,9 @@ function Selected({ kind, chosen, onClose }: SelectedProps) {
   )
 }
 
-type OperationDraftProps = { kind: Kind; search: RunSearch; onClose: () => void }
-
-function OperationDraft({ kind, search, onClose }: OperationDraftProps) {
-  const [reason, setReason] = useState('')
-  const filter = Object.keys(queryOf(search)).length > 0 ? queryOf(search) : { all: true }
-  const look = useQuery({
-    queryKey: ['dry-run', kind, filter],
-    queryFn: async ({ signal }) => {
-      const answer = await startOperation({ kind, filter, dry_run: true }, { signal })
-      if (!('dry_run' in answer)) throw new Error('The server began the operation instead of looking.')
-      return answer
-    },
-    staleTime: 0,
-    gcTime: 0,
-  })
-  const start = useMutation({
-    mutationFn: () => startOperation({ kind, filter, ...(reason.trim() !== '' && { reason: reason.trim() }) }),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['operations'] }),
-  })
-  if (start.data)
-    return (
-      <>
-        <p role="status">It is under way; what becomes of it is told on the screen Operations.</p>
-        <DialogActions>
-          <Button onClick={onClose}>Close</Button>
-          <Link to="/operations" onClick={onClose}>
-            Follow it
-          </Link>
-        </DialogActions>
-      </>
-    )
-  return (
-    <>
-      <p>{DOES[kind]}</p>
-      <p className={styles.words}>{wordsOf(search)}</p>
-      {look.error ? (
-        <Failure error={look.error} what="The dry run" onRetry={() => void look.refetch()} />
-      ) : !look.data ? (
-        <Loading what="how many runs there are" />
-      ) : (
-        <div role="status">
-          <p>
-            <strong>
-              {look.data.matched_is_exact ? '' : 'More than '}
-              {counted(look.data.matched, 'run')}
-            </strong>{' '}
-            {look.data.matched === 1 && look.data.matched_is_exact ? 'is' : 'are'} in a state for it now.
-          </p>
-          {look.data.sample.length > 0 && (
-            <p className={styles.sample}>
-              First{' '}
-              {look.data.sample.map((id) => (
-                <RunLink key={id} id={id} />
-              ))}
-            </p>
-          )}
-        </div>
-      )}
-      <label className={styles.reason}>
-        Why (kept in the log)
-        <input value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
-      </label>
-      {start.error && <p role="alert">{sentenceOf(start.error)}</p>}
-      <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
-        <Button
-          look="main"
-          disabled={!look.data || look.data.matched === 0 || start.isPending}
-          onClick={() => start.mutate()}
-        >
-          {sentenceCase(kind)} them
-        </Button>
-      </DialogActions>
-    </>
-  )
+const filterOf = (search: RunSearch) => {
+  const query = queryOf(search)
+  return Object.keys(query).length > 0 ? query : { all: true }
 }
 
 const wordsOf = (search: RunSearch): string => {

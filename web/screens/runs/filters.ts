@@ -16,6 +16,10 @@ export const RUN_FILTERS = [
   'correlation_id',
   'created_from',
   'created_to',
+  'finished_from',
+  'finished_to',
+  'error_code',
+  'error_group',
   'payload_contains',
 ] as const
 export type RunFilterName = (typeof RUN_FILTERS)[number]
@@ -35,6 +39,10 @@ export const FILTER_WORDS: Record<RunFilterName, string> = {
   correlation_id: 'Correlation',
   created_from: 'From',
   created_to: 'Until',
+  finished_from: 'Ended from',
+  finished_to: 'Ended until',
+  error_code: 'Error code',
+  error_group: 'Failure group',
   payload_contains: 'Payload contains',
 }
 

@@ -28,6 +28,7 @@ import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
 import { oidcClient } from '#http/session/oidc.ts'
 import { traceRequests } from '#http/trace-requests.ts'
+import { eventWire } from '#http/wire/event-wire.ts'
 import { startLive } from '#live/live.ts'
 import { outcomesOf } from '#log/outcomes.ts'
 import { feedCacheOf, feedOf } from '#log/recent-feed.ts'
@@ -40,6 +41,7 @@ import { connect } from '#postgres/sql.ts'
 import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { requireHeld } from '#runs/attempts/fence.ts'
 import { type Engine, startEngine } from '#upkeep/engine.ts'
+import { eventJsonOf } from '#webhooks/cloud-event.ts'
 import { bootstrap } from './bootstrap.ts'
 import { type Closing, openOrClose } from './closing.ts'
 import type { Config } from './config.ts'
@@ -134,6 +136,7 @@ async function openNode(
       egressOf.given(config.egress),
       peopleSettings.given(config.people),
       postOf.given(caller.call),
+      eventJsonOf.given(eventWire),
       outcomesOf.given(outcomePatterns(config.eventOutcomes)),
       ...(feedCache ? [feedCacheOf.given(feedCache)] : []),
     ],

@@ -20,6 +20,7 @@ const STAIRS = [
   'bulk',
   'files',
   'insight',
+  'webhooks',
   'upkeep',
 ]
 /** The rooms at the borders, where the product meets its clients. */

@@ -3,7 +3,7 @@
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { scopesOf } from '#core/roles.ts'
-import { holdsScope } from '#core/scopes.ts'
+import { holdsScope, type Scope } from '#core/scopes.ts'
 import type { Db } from '#postgres/sql.ts'
 import { findAskingKey, type KeyRow } from './keys.sql.ts'
 import { findOwner, findStanding } from './people/users.sql.ts'
@@ -42,6 +42,11 @@ export function checkRoleGift(giver: Rights, scopes: readonly string[]): void {
   checkScopes(giver, scopes)
   if (giver.expiresAt || giver.rateLimitPerMinute !== null)
     throw refuse('exceeds_own_rights', { what: 'a role, since it has an expiry or a rate limit of its own' })
+}
+
+/** For what gives somebody a lasting view of things: whoever sets it up may see them. */
+export async function requireOwnScope(tx: Db, asked: Cause & { projectId: string }, scope: Scope): Promise<void> {
+  checkScopes(await findGiver(tx, asked, asked.projectId), [scope])
 }
 
 function checkScopes(giver: Rights, scopes: readonly string[]): void {

@@ -27,6 +27,8 @@ export type Topic =
   | 'ai-agendas'
   /** A bulk operation was started or canceled. */
   | 'operations'
+  /** A webhook was created or changed, or is free to be carried. */
+  | 'webhooks'
   /** A key was made, rotated or revoked; a session ended, or what a person may do was changed. */
   | 'keys'
   /** Never rung: its listeners are woken when rings may have been lost, as after a failover. */

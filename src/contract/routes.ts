@@ -29,6 +29,7 @@ import * as waits from './runs/waits.ts'
 import * as workers from './runs/workers.ts'
 import * as seals from './seals.ts'
 import * as usage from './usage.ts'
+import * as webhooks from './webhooks.ts'
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === 'object' && value !== null && 'method' in value && 'path' in value && 'replies' in value
@@ -59,6 +60,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   events,
   chains,
   seals,
+  webhooks,
   access,
   sessions,
   users,

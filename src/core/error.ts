@@ -102,6 +102,8 @@ const REFUSALS = {
   input_not_found: (it: { inputRequestId: string }) => `Input request ${it.inputRequestId} not found.`,
   input_over: (it: { inputRequestId: string; state: string }) =>
     `Input request ${it.inputRequestId} is already ${it.state}.`,
+  webhook_not_found: (it: { webhookId: string }) => `Webhook ${it.webhookId} not found.`,
+  delivery_not_found: (it: { deliveryId: string }) => `Delivery ${it.deliveryId} not found; only recent ones are kept.`,
   file_not_found: (it: { fileId: string }) => `File ${it.fileId} not found.`,
   event_not_found: (it: { eventId: string }) => `Event ${it.eventId} not found.`,
   correlation_not_found: (it: { correlationId: string }) => `No events found for correlation ${it.correlationId}.`,

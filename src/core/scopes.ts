@@ -15,6 +15,7 @@ export const SCOPES = [
   'events:write',
   'agents:read',
   'agents:write',
+  'webhooks:write',
   'workers',
   'keys',
   'admin',

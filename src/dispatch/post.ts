@@ -13,7 +13,14 @@ export type PostRequest = {
 }
 
 export type PostOutcome =
-  | { kind: 'response'; status: number; bodyText: string; isJson: boolean; json?: unknown }
+  | {
+      kind: 'response'
+      status: number
+      headers: Record<string, string>
+      bodyText: string
+      isJson: boolean
+      json?: unknown
+    }
   | { kind: 'failed'; reason: string; message: string }
 
 export type Post = (request: PostRequest) => Promise<PostOutcome>

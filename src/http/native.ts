@@ -36,6 +36,7 @@ import { sealRoutes } from './routes/seals.ts'
 import { streamRoutes } from './routes/streams.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { waitRoutes } from './routes/waits.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { workerRoutes } from './routes/workers.ts'
 import type { Oidc } from './session/oidc.ts'
 import type { PublicAddress } from './session/origin.ts'
@@ -89,6 +90,7 @@ export const nativeRoutes =
     eventCountRoutes(app, ctx)
     chainRoutes(app, ctx)
     sealRoutes(app, ctx)
+    webhookRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     sessionRoutes(app, ctx, { address, oidc })

@@ -29,6 +29,8 @@ export const STATUS = {
   checkpoint_not_found: 404,
   value_not_found: 404,
   wait_not_found: 404,
+  webhook_not_found: 404,
+  delivery_not_found: 404,
   agent_not_found: 404,
   tool_not_found: 404,
   lease_not_found: 404,

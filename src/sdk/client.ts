@@ -31,6 +31,7 @@ import * as waits from '#contract/runs/waits.ts'
 import * as workers from '#contract/runs/workers.ts'
 import * as seals from '#contract/seals.ts'
 import * as usage from '#contract/usage.ts'
+import * as webhooks from '#contract/webhooks.ts'
 import { type CallOptions, type Connection, callRoute } from './call.ts'
 import { type FollowOptions, followRun } from './follow.ts'
 
@@ -72,6 +73,7 @@ const CONTRACT = {
   ...events,
   ...seals,
   ...chains,
+  ...webhooks,
   ...access,
   ...sessions,
   ...users,

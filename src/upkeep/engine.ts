@@ -21,6 +21,7 @@ import { silence } from '#runs/report/silence.duty.ts'
 import { cron } from '#runs/trigger/cron.duty.ts'
 import { timers } from '#runs/waits/timers.duty.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
+import { makeWebhookCarrier } from '#webhooks/webhooks.duty.ts'
 import { type Retention, retention } from './retention.duty.ts'
 
 export type EngineOptions = {
@@ -43,6 +44,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   const caller = makeCaller({ egress: egressOf(ctx) })
   const dispatcher = makeDispatcher(ctx, { ...options, caller, owner: options.node })
   const agendas = makeAgendas(ctx)
+  const webhooks = makeWebhookCarrier(ctx, options.node)
   const health = new Map<string, DutyHealth>()
   const stopping = new AbortController()
 
@@ -84,6 +86,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     sealer(ctx),
     logWatch(ctx),
     ...agendas.duties,
+    webhooks.duty,
   ].map((duty) => run(duty, stopping.signal))
   // Leases are renewed until the last call has ended.
   const stoppingBeats = new AbortController()
@@ -95,7 +98,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     async stop(graceMs) {
       stopping.abort()
       await Promise.all(duties)
-      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs)])
+      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs), webhooks.stop()])
       stoppingBeats.abort()
       await beats
       await caller.close()

@@ -12,6 +12,7 @@ import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
 import { deleteOldSpent } from '#usage/ledger.sql.ts'
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
+import { deleteOldDeliveries } from '#webhooks/deliveries.sql.ts'
 import {
   deleteOldBatches,
   deleteOldDecisions,
@@ -31,6 +32,8 @@ export type Retention = {
 }
 
 const BATCH_MAX = 1_000
+/** What webhooks sent and were answered. */
+const DELIVERIES_DAYS = 7
 /** A walk through old runs begins anew about once a day. */
 const SWEEPS_PER_WALK = 24
 
@@ -92,5 +95,6 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     claimers: await deleteSilentClaimers(sql, BATCH_MAX),
     spent: await deleteOldSpent(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
+    deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),
   }
 }

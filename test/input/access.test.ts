@@ -43,6 +43,8 @@ test("every route that names a resource returns 404 to another project's key, an
   })
   const invited = await call('POST', '/v1/invitations', { role: 'viewer' })
   const ada = await join(address, { inviter: call, role: 'viewer', email: 'ada@example.com' })
+  const hook = await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/', types: ['none.such'] })
+  const delivery = await call('POST', `/v1/webhooks/${hook.body.id}/test`)
   const params: Record<string, string> = {
     run_id: run.id,
     job: job.body.id,
@@ -62,6 +64,8 @@ test("every route that names a resource returns 404 to another project's key, an
     authorization_id: authorization.body.authorization_id,
     input_request_id: asked.body.id,
     event_key: 'awaited',
+    webhook_id: hook.body.id,
+    delivery_id: delivery.body.id,
     user_id: ada.session.user.id,
     invitation_id: invited.body.id,
   }
@@ -73,6 +77,7 @@ test("every route that names a resource returns 404 to another project's key, an
     addDependency: { depends_on: job.body.id },
     settleCall: { authorization_id: authorization.body.authorization_id },
     answerInput: { approved: true },
+    replayWebhook: { from_event_id: event.id },
   }
   const stranger = callerOf(address, strangerKey)
   const before = JSON.stringify([await everything(call), (await call('GET', `/v1/runs/${run.id}`)).body])
@@ -140,6 +145,7 @@ const everything = async (call: HttpYard['call']) => [
   (await call('GET', '/v1/events?limit=500')).body,
   (await call('GET', '/v1/users')).body,
   (await call('GET', '/v1/invitations')).body,
+  (await call('GET', '/v1/webhooks')).body,
 ]
 
 test('the projects of an installation are only visible to its operator', async () => {

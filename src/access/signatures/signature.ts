@@ -17,16 +17,21 @@ export type SignatureHeaders = {
  */
 export function signatureHeaders(message: {
   secret: string
+  /** Signs too, for receivers that have not been given the new one yet. */
+  oldSecret?: string | null
   id: string
   body: string | Uint8Array
   nowMs: number
 }): SignatureHeaders {
   if (message.id.includes('.')) throw new Error(`a webhook id may not hold a full stop: ${message.id}`)
-  const signature = new Webhook(message.secret).sign(message.id, new Date(message.nowMs), textOf(message.body))
+  const text = textOf(message.body)
+  const signatures = [message.secret, ...(message.oldSecret ? [message.oldSecret] : [])].map((secret) =>
+    new Webhook(secret).sign(message.id, new Date(message.nowMs), text),
+  )
   return {
     'webhook-id': message.id,
     'webhook-timestamp': String(Math.floor(message.nowMs / 1_000)),
-    'webhook-signature': signature,
+    'webhook-signature': signatures.join(' '),
   }
 }
 

@@ -223,6 +223,8 @@ const approvalOf = (
   runId: call.runId ?? null,
   agentId: call.agentId,
   authorizationId: id,
+  key: null,
+  assignee: null,
   kind: 'approval',
   prompt: `May ${call.agentId} call ${call.tool}?`,
   params: shownArgs(call.args),

@@ -17,6 +17,10 @@ export type InputRow = {
   runId: string | null
   agentId: string | null
   authorizationId: string | null
+  /** The name that the run gave it. */
+  key: string | null
+  /** Whom it is for; anybody who may answer still may. */
+  assignee: string | null
   /** The event that it was asked with. */
   eventId: string | null
   kind: InputKind
@@ -43,6 +47,8 @@ const columns = (sql: Db) => sql`
   (select coalesce(r.client_id, r.id::text) from runs r where r.id = i.run_id) as "runId",
   i.agent_id as "agentId",
   i.authorization_id as "authorizationId",
+  i.key,
+  i.assignee,
   i.event_id as "eventId",
   i.kind,
   i.prompt,
@@ -67,6 +73,8 @@ export type NewInputRequest = Pick<
   | 'projectId'
   | 'agentId'
   | 'authorizationId'
+  | 'key'
+  | 'assignee'
   | 'eventId'
   | 'kind'
   | 'prompt'
@@ -88,6 +96,8 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     run_id,
     agent_id,
     authorization_id,
+    key,
+    assignee,
     event_id,
     kind,
     prompt,
@@ -105,6 +115,8 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     run_id,
     agent_id,
     authorization_id,
+    key,
+    assignee,
     event_id,
     kind,
     prompt,
@@ -121,6 +133,8 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     'run_id uuid': (it) => it.runId,
     'agent_id text': (it) => it.agentId,
     'authorization_id uuid': (it) => it.authorizationId,
+    'key text': (it) => it.key,
+    'assignee text': (it) => it.assignee,
     'event_id uuid': (it) => it.eventId,
     'kind text': (it) => it.kind,
     'prompt text': (it) => it.prompt,
@@ -134,6 +148,12 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
 
 export async function findInputRequest(sql: Db, projectId: string, id: string): Promise<InputRow | undefined> {
   const [row] = await sql<InputRow[]>`select ${columns(sql)} where i.id = ${id} and i.project_id = ${projectId}`
+  return row
+}
+
+/** The request that a run gave this key. */
+export async function findKeyedRequest(sql: Db, runId: string, key: string): Promise<InputRow | undefined> {
+  const [row] = await sql<InputRow[]>`select ${columns(sql)} where i.run_id = ${runId} and i.key = ${key}`
   return row
 }
 

@@ -19,6 +19,8 @@ import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '#runs/attempts/attempt-calls.ts'
 import { putValue } from '#runs/attempts/attempt-writes.sql.ts'
+import { lockStandings } from '#runs/attempts/fence.sql.ts'
+import { fenceProblem } from '#runs/attempts/fence.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 import { findWait } from '#runs/waits/waits.sql.ts'
 import { refuseWhilePausing, wake } from '#runs/waits/waits.ts'
@@ -27,6 +29,7 @@ import {
   countPending,
   endInputRequest,
   findInputRequest,
+  findKeyedRequest,
   type InputAnswer,
   type InputEnd,
   type InputKind,
@@ -51,48 +54,84 @@ export type Question = {
   onExpiry: 'default' | 'fail'
   defaultAnswer: InputAnswer | null
   agentId: string | null
+  key: string | null
+  assignee: string | null
 }
 
-/** Asks on behalf of a running attempt; with `wait` the run is suspended until all its questions are answered. */
-export async function askForInput(ctx: Ctx, it: Attempt, question: Question, wait: boolean): Promise<InputRow> {
+/**
+ * Asks on behalf of a running attempt; with `wait` the run is suspended until all its questions are answered. A key that
+ * the run has used before means the question that it has asked, which may be answered by now.
+ */
+export async function askForInput(
+  ctx: Ctx,
+  it: Attempt,
+  question: Question,
+  wait: boolean,
+): Promise<{ row: InputRow; replayed: boolean }> {
   await checkQuestion(it.projectId, question)
-  const id = newId()
-  await ctx.sql.begin(async (tx) => {
-    const [asked] = await appendEvents(tx, [
-      {
-        projectId: it.projectId,
-        runId: it.runId,
-        token: it.token,
-        type: 'input.requested',
-        actor: it.actor,
-        resourceType: 'input_request',
-        resourceId: id,
-        ...(question.agentId && { agentId: question.agentId }),
-        data: {
-          kind: question.kind,
-          prompt: question.prompt,
-          params: question.params,
-          editable_params: question.editableParams,
-        },
-      },
-    ])
-    if (asked!.outcome === 'stale')
-      throw isOver(asked!.state as RunRow['state'])
-        ? refuse('run_over', { runId: it.runId, state: asked!.state })
-        : refuse('stale_lease', { runId: it.runId })
-    if (asked!.outcome === 'no_run') throw refuse('run_not_found', { runId: it.runId })
-    if ((await countPending(tx, it.runId)) >= PENDING_MAX)
-      throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
-    await insertInputRequests(tx, [
-      { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
-    ])
-    if (wait) await rest(tx, it)
-  })
+  const { key } = question
+  const asked = (await ctx.sql.begin(async (tx) => {
+    const known = key === null ? undefined : await findAsked(tx, it, { key, kind: question.kind })
+    const id = known?.id ?? (await ask(tx, it, question))
+    const isOpen = !known || known.state === 'pending'
+    if (wait && isOpen) await restForInput(tx, it)
+    return { id, replayed: known !== undefined }
+  })) as { id: string; replayed: boolean }
   ctx.ring([`run:${it.runId}`, 'inputs', 'slots', 'tail'])
-  return (await findInputRequest(ctx.sql, it.projectId, id))!
+  return { row: (await findInputRequest(ctx.sql, it.projectId, asked.id))!, replayed: asked.replayed }
 }
 
-async function rest(tx: Db, it: Attempt): Promise<void> {
+/** Locks the run: whoever answers comes before or after. */
+async function findAsked(
+  tx: Db,
+  it: Attempt,
+  { key, kind }: { key: string; kind: InputKind },
+): Promise<InputRow | undefined> {
+  const [now] = await lockStandings(tx, [it.runId])
+  const problem = fenceProblem({ ...it, leaseToken: it.token }, now)
+  if (problem) throw problem
+  const row = await findKeyedRequest(tx, it.runId, key)
+  if (row && row.kind !== kind) throw refuseField('key', `is that of a question of the kind ${row.kind}`)
+  return row
+}
+
+async function ask(tx: Db, it: Attempt, question: Question): Promise<string> {
+  const id = newId()
+  const [asked] = await appendEvents(tx, [
+    {
+      projectId: it.projectId,
+      runId: it.runId,
+      token: it.token,
+      type: 'input.requested',
+      actor: it.actor,
+      resourceType: 'input_request',
+      resourceId: id,
+      ...(question.agentId && { agentId: question.agentId }),
+      data: {
+        kind: question.kind,
+        prompt: question.prompt,
+        params: question.params,
+        editable_params: question.editableParams,
+        ...(question.key !== null && { key: question.key }),
+        ...(question.assignee !== null && { assignee: question.assignee }),
+      },
+    },
+  ])
+  if (asked!.outcome === 'stale')
+    throw isOver(asked!.state as RunRow['state'])
+      ? refuse('run_over', { runId: it.runId, state: asked!.state })
+      : refuse('stale_lease', { runId: it.runId })
+  if (asked!.outcome === 'no_run') throw refuse('run_not_found', { runId: it.runId })
+  if ((await countPending(tx, it.runId)) >= PENDING_MAX)
+    throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
+  await insertInputRequests(tx, [
+    { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
+  ])
+  return id
+}
+
+/** Suspends the run until nothing is pending. */
+export async function restForInput(tx: Db, it: Attempt): Promise<void> {
   await refuseWhilePausing(tx, it.runId)
   const [changed] = await moveRuns(tx, [
     {

@@ -105,6 +105,8 @@ export const OWN_RUN_ID = Type.String({
   description: 'Id of the run.',
   'x-own-id': true,
 })
+/** What a run calls something that it does once, whichever of its attempts gets there. */
+export const RUN_KEY = pathText(200, 'Name that this run gives it: the same key again means the same one.')
 export const RunPath = Type.Object({ run_id: RUN_ID })
 
 export const JOB = text(64, 'Id or slug of the job.', { minLength: 1 })

@@ -16,6 +16,7 @@ import {
   paging,
   query,
   RUN_ID,
+  RUN_KEY,
   RunPath,
   text,
   time,
@@ -32,6 +33,9 @@ const KIND = oneOf(['approval', 'feedback'], 'approval: yes or no. feedback: an 
 const STATE = oneOf(['pending', 'answered', 'expired', 'canceled'], 'canceled: the run ended before anybody answered.')
 const PARAMS = jsonObject('Parameters of the question, by name; at most 64 KiB.', 64 * 1024)
 
+/** As the inbox and `why` show it. */
+export const ASSIGNEE = text(256, 'Whom it is for, such as an e-mail address.', { minLength: 1 })
+
 const Answer = body(
   {
     approved: optional(flag('For an approval: yes or no.')),
@@ -47,6 +51,8 @@ export const InputRequest = Type.Object(
     run_id: nullable(Type.String(), 'The run that asks; null for a call that an agent makes outside any run.'),
     agent_id: nullable(Type.String(), 'The agent on whose behalf the question is asked.'),
     authorization_id: nullable(Type.String(), 'The authorization of the call that needs approval.'),
+    key: nullable(Type.String(), 'The name that the run gave it.'),
+    assignee: nullable(Type.String(), 'Whom it is for; anybody who may answer still may.'),
     kind: KIND,
     prompt: Type.String({ description: 'The question.' }),
     params: jsonObject('Parameters of the question.'),
@@ -80,10 +86,13 @@ export const askForInput = route({
   summary: 'Ask a person, and by default suspend the run until somebody answers.',
   description:
     'With `wait` the lease ends and the executor should stop. Once nothing is pending, the run is queued again ' +
-    'with the same attempt and its latest checkpoint; each answer is then in the state value `input:<request id>`.',
+    'with the same attempt and its latest checkpoint; each answer is then in the state value `input:<request id>`. ' +
+    'A `key` that the run has used before means that question (200): once it is answered the run does not rest again.',
   params: RunPath,
   body: body({
     kind: KIND,
+    key: optional(RUN_KEY),
+    assignee: optional(ASSIGNEE),
     prompt: text(8192, 'The question.', { minLength: 1 }),
     params: withDefault(PARAMS, {}),
     editable_params: withDefault(
@@ -103,7 +112,7 @@ export const askForInput = route({
     default: optional(Answer),
     wait: withDefault(flag('Suspend the run until all its questions are answered.'), true),
   }),
-  replies: { 201: InputRequest },
+  replies: { 201: InputRequest, 200: InputRequest },
   refusals: [...FENCED, 'wrong_state', 'pause_requested'],
 })
 

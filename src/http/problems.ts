@@ -60,6 +60,8 @@ export const STATUS = {
   payload_gone: 409,
   depth_exceeded: 409,
   wait_key_taken: 409,
+  wait_mismatch: 409,
+  wait_cycle: 409,
   not_lease_holder: 409,
   lease_over: 409,
   authorization_not_reserved: 409,
@@ -76,6 +78,7 @@ export const STATUS = {
   reserved_type: 422,
   endpoint_refused: 422,
   rate_limited: 429,
+  too_many_kept_events: 429,
   overloaded: 503,
   unavailable: 503,
 } as const satisfies Record<RefusalCode, number> // A new code without a status does not compile.

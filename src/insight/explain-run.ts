@@ -1,7 +1,7 @@
 // Why a run is not progressing, as a sentence and as fields: for whoever is paged at night.
 
 import { findAgent } from '#agents/agents.sql.ts'
-import { readInputsOfRuns } from '#agents/input-requests.sql.ts'
+import { type InputRow, readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import { isOver, placeOf, type RunState } from '#core/run.ts'
@@ -13,7 +13,9 @@ import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
 import { countLeases, findQueuePlace } from '#run-state/claim/queue-place.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findLease } from '#runs/attempts/leases.sql.ts'
-import { findWait } from '#runs/waits/waits.sql.ts'
+import { isDone, knownItems } from '#runs/waits/keyed-outcome.ts'
+import { readItems } from '#runs/waits/wait-items.sql.ts'
+import { findWait, type WaitRow } from '#runs/waits/waits.sql.ts'
 
 export type WhyReason =
   | 'over'
@@ -108,10 +110,23 @@ async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
       const pending = (await readInputsOfRuns(ctx.sql, [run.id])).filter((it) => it.state === 'pending')
       return {
         ...about,
-        sentence: `It is waiting for somebody to answer: ${pending.map((it) => cutText(it.prompt, 200)).join(' / ')}`,
-        details: { for: 'input', input_request_ids: pending.map((it) => it.id) },
+        sentence: `It is waiting for ${assigneesOf(pending)} to answer: ${pending.map((it) => cutText(it.prompt, 200)).join(' / ')}`,
+        details: {
+          for: 'input',
+          input_request_ids: pending.map((it) => it.id),
+          assignees: [...new Set(pending.flatMap((it) => it.assignee ?? []))],
+        },
       }
     }
+    case 'sleep':
+      return {
+        ...about,
+        until: wait.checkAt,
+        sentence: `It sleeps until ${iso(wait.checkAt)}.`,
+        details: { for: 'sleep', key: wait.key },
+      }
+    case 'items':
+      return { ...about, ...(await explainItems(ctx, run, wait)) }
     case 'dependencies': {
       const unmet = (await readDependencyStandings(ctx.sql, wait.jobId!, wait.matchKey)).filter((it) => !it.met)
       const jobs = await Promise.all(unmet.map(async (it) => (await jobsOf(ctx).ofRun(it.dependsOnJobId)).slug))
@@ -121,6 +136,35 @@ async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
         details: { for: 'dependencies', jobs },
       }
     }
+  }
+}
+
+/** Whoever they are for; somebody, where a question is for nobody in particular. */
+function assigneesOf(pending: readonly InputRow[]): string {
+  const names = [...new Set(pending.map((it) => it.assignee ?? 'somebody'))]
+  return names.length > 0 ? names.join(' and ') : 'somebody'
+}
+
+const ITEMS_SHOWN_MAX = 10
+
+async function explainItems(ctx: Ctx, run: RunRow, { key, mode }: WaitRow): Promise<Pick<Why, 'sentence' | 'details'>> {
+  const items = await knownItems(ctx.sql, await readItems(ctx.sql, run.id))
+  const open = items.filter((item) => !isDone(item))
+  const names = open.slice(0, ITEMS_SHOWN_MAX).map(({ eventKey, run }) => eventKey ?? `run ${run!.publicId}`)
+  const more = open.length > names.length ? ` and ${open.length - names.length} more` : ''
+  const many = open.length > 1 ? (mode === 'any' ? 'any of ' : 'all of ') : ''
+  const events = open.flatMap(({ eventKey }) => eventKey ?? [])
+  return {
+    sentence: `It is waiting for ${many}${names.join(', ')}${more}${items.length > open.length ? `; ${items.length - open.length} of ${items.length} are done` : ''}.`,
+    details: {
+      for: 'items',
+      key,
+      mode,
+      done: items.length - open.length,
+      items: items.length,
+      event_keys: events.slice(0, ITEMS_SHOWN_MAX),
+      run_ids: open.flatMap(({ run }) => run?.publicId ?? []).slice(0, ITEMS_SHOWN_MAX),
+    },
   }
 }
 

@@ -9,6 +9,7 @@ import { deleteOldEnds } from '#log/counts/end-counts.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
+import { deleteExpiredEvents } from '#runs/waits/kept-events.sql.ts'
 import { deleteOldSpent } from '#usage/ledger.sql.ts'
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
 import { deleteOldUse } from '#usage/plans.sql.ts'
@@ -94,6 +95,7 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     use: await deleteOldUse(sql, BATCH_MAX),
     claimers: await deleteSilentClaimers(sql, BATCH_MAX),
     spent: await deleteOldSpent(sql, BATCH_MAX),
+    keptEvents: await deleteExpiredEvents(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
     deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),
   }

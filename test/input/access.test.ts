@@ -128,6 +128,7 @@ test("every route that names a resource returns 404 to another project's key, an
 /** What they name is the caller's own by its name: the same word means another thing in each project. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   'setPreset',
+  'sendEvent',
   'setPrice',
   'disableAgent',
   'enableAgent',

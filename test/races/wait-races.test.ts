@@ -5,9 +5,10 @@ import { connect, type Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
+import { sendEventNow } from '#runs/waits/send-event.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
 import { postponeWaits, readDueWaits } from '#runs/waits/waits.sql.ts'
-import { sendEvent, waitForEvent } from '#runs/waits/waits.ts'
+import { waitForEvent } from '#runs/waits/waits.ts'
 import { attempt, claim, idle, parentAndChild, sleep, stateOf, wakeDuringTick } from '../support/builders/waits.ts'
 import { awaitBlocked } from '../support/db.ts'
 import { addJob, ORIGIN, TESTER, testYard } from '../support/yard.ts'
@@ -85,7 +86,7 @@ test('an event sent many times while its wait times out ends the wait once, and 
     await sql`update waits set expires_at = clock_timestamp()`
     const sends = Promise.allSettled(
       Array.from({ length: 4 }, (_, i) =>
-        sendEvent(ctx, { projectId: 'default', actor: TESTER, eventKey: 'a', payload: i }),
+        sendEventNow(ctx, { projectId: 'default', actor: TESTER, eventKey: 'a', payload: i }),
       ),
     )
     await waits(ctx).tick(idle())

@@ -64,7 +64,7 @@ export const addJob = (
 
 /** An empty yard again, jobs kept: for properties, which try many stories and could not have a database for each. */
 export const sweepYard = (sql: Sql) => sql`
-  truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_sums, actor_sums, end_counts, failure_counts, event_ids, deltas, idempotency_keys, run_checkpoints, waits`
+  truncate runs, run_states, run_bodies, run_queue, leases, run_counts, events, event_counts, event_sums, actor_sums, end_counts, failure_counts, event_ids, deltas, idempotency_keys, run_checkpoints, waits, wait_items`
 
 /** Puts these runs so many days back, with the states and the labels that tell their time as well. */
 export async function ageRuns(sql: Sql, days: number, runIds?: readonly string[]): Promise<void> {

@@ -17,6 +17,7 @@ import {
   nullable,
   oneOf,
   optional,
+  RUN_KEY,
   RunPath,
   tags,
   text,
@@ -219,10 +220,12 @@ export const spawnRun = route({
   summary: 'Trigger a child run of any job of the project.',
   description:
     'The child shares the correlation id of this run, and is canceled when this run is canceled or fails, unless it is ' +
-    'detached. With await_completion the lease of this attempt ends, and its executor should stop.',
+    'detached. With a `key` that this run has used before, the answer is the child of that key, whatever became of it. ' +
+    'With await_completion the lease of this attempt ends, and its executor should stop.',
   params: RunPath,
   body: body({
     job: JOB,
+    key: optional(RUN_KEY),
     payload: optional(anyJson('Payload of the child: any JSON.')),
     priority: optional(PRIORITY),
     tags: optional(tags("Merged over the job's tags.")),

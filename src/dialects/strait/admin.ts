@@ -14,7 +14,7 @@ import { type BatchRow, listBatches } from '#jobs/batches.sql.ts'
 import { instantText } from '#postgres/instant.ts'
 import { findRunBody, readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { requireBatch } from '#runs/trigger/trigger-batch.ts'
-import { sendEvent } from '#runs/waits/waits.ts'
+import { sendEventNow } from '#runs/waits/send-event.ts'
 import * as contract from './admin-contract.ts'
 import { scopesOf, shownScopes } from './admin-scopes.ts'
 import { countsOf } from './jobs.ts'
@@ -31,7 +31,7 @@ export function straitAdminRoutes(app: FastifyInstance, { ctx, checks }: Parts):
   keyRoutes(app, ctx)
   projectRoutes(app, ctx)
   implement(app, contract.sendEvent, async ({ event_key, payload = null }, caller) => {
-    const { run, wait } = await sendEvent(ctx, { ...askedBy(caller), eventKey: event_key, payload })
+    const { run, wait } = await sendEventNow(ctx, { ...askedBy(caller), eventKey: event_key, payload })
     const { id, projectId, createdAt, expiresAt } = wait
     return {
       id,

@@ -105,6 +105,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
       actor: caller.actor,
       parentRunId: caller.runId,
       token: caller.leaseToken,
+      key: input.key,
       ...(input.await_completion && { awaitCompletion: { timeoutSecs: input.await_timeout_secs } }),
     })
     return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const

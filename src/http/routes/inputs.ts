@@ -4,7 +4,7 @@ import { answerInput, askForInput, requireInput } from '#agents/input-requests.t
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/inputs.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
-import { implement } from '../implement.ts'
+import { answer, implement } from '../implement.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { iso } from '../wire/words.ts'
 import { attemptOf } from './attempts.ts'
@@ -14,6 +14,8 @@ export const inputWire = (row: InputRow) => ({
   run_id: row.runId,
   agent_id: row.agentId,
   authorization_id: row.authorizationId,
+  key: row.key,
+  assignee: row.assignee,
   kind: row.kind,
   prompt: row.prompt,
   params: row.params,
@@ -43,8 +45,11 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
       onExpiry: input.on_expiry,
       defaultAnswer: (input.default as InputAnswer | undefined) ?? null,
       agentId,
+      key: input.key ?? null,
+      assignee: input.assignee ?? null,
     }
-    return inputWire(await askForInput(ctx, attemptOf(caller), question, wait))
+    const { row, replayed } = await askForInput(ctx, attemptOf(caller), question, wait)
+    return replayed ? answer(200, inputWire(row)) : answer(201, inputWire(row))
   })
   implement(app, contract.listRunInputs, async ({ run_id, cursor, limit }, { projectId }) => {
     const run = await requireRun(ctx, projectId, run_id)

@@ -100,6 +100,7 @@ const plainRuns = (sql: Db): Fragment => sql`
     -- One look-up each, in tables that hold only what is open or under way.
     and not exists (select from input_requests i where i.run_id = f.run_id and i.state = 'pending')
     and not exists (select from waits w where w.child_run_id = f.run_id)
+    and not exists (select from wait_items w where w.child_run_id = f.run_id)
     and not exists (select from job_dependencies d where d.depends_on_job_id = r.job_id)`
 
 /** Of `plain`. What a completion does not mention stays: no index of the table holds a column that it changes. */

@@ -4,8 +4,8 @@ import { OVER_STATES } from '#core/run.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 
 /**
- * Nobody need answer for a run that is over. One that begins again asks anew, but a call that waits for approval is
- * gone on with by the next attempt.
+ * Nobody need answer for a run that is over. One that begins again asks anew, but the next attempt goes on with a call
+ * that waits for approval, and with a question that has a key.
  */
 export const canceledQuestions = (sql: Db): Fragment => {
   const isOver = sql`state in (${literals(sql, OVER_STATES)})`
@@ -14,7 +14,8 @@ export const canceledQuestions = (sql: Db): Fragment => {
     where i.state = 'pending'
       and i.run_id = any(array(
         select run_id from moved where ${isOver} or type in ('run.restarted', 'run.retry_scheduled')))
-      and (i.authorization_id is null or i.run_id = any(array(select run_id from moved where ${isOver})))
+      and (i.authorization_id is null and i.key is null
+        or i.run_id = any(array(select run_id from moved where ${isOver})))
     returning authorization_id`
 }
 

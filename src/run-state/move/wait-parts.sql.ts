@@ -3,7 +3,9 @@ import { OVER_STATES } from '#core/run.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 
-export type WaitKind = 'event' | 'child' | 'dependencies' | 'input'
+export type WaitKind = 'event' | 'child' | 'dependencies' | 'input' | 'sleep' | 'items'
+export type WaitMode = 'all' | 'any'
+export type OnTimeout = 'fail' | 'continue'
 
 export type NewWait = {
   id: string
@@ -14,8 +16,15 @@ export type NewWait = {
   /** For dependencies: the run's own job, and the key that narrows which runs count (see core/dependency.ts). */
   jobId?: string | undefined
   matchKey?: string | undefined
+  /** For a sleep and for items: the name that the run gave the wait. */
+  key?: string | undefined
+  /** For items: how many of them it needs, and whether the run ends or goes on when they do not come in time. */
+  mode?: WaitMode | undefined
+  onTimeout?: OnTimeout | undefined
   /** How long until it is looked at whether it is over; absent: somebody will say so. */
   checkInMs?: number | undefined
+  /** The same as a time. */
+  checkAt?: Date | undefined
   /** Absent: no limit. */
   timeoutMs?: number | undefined
 }
@@ -33,6 +42,9 @@ export const newWaits = (sql: Db, rows: string): Fragment => sql`
     child_run_id,
     job_id,
     match_key,
+    key,
+    mode,
+    on_timeout,
     check_at,
     expires_at
   )
@@ -45,7 +57,10 @@ export const newWaits = (sql: Db, rows: string): Fragment => sql`
     (w->>'childRunId')::uuid,
     (w->>'jobId')::uuid,
     w->>'matchKey',
-    clock_timestamp() + (w->>'checkInMs')::float8 * interval '1 ms',
+    w->>'key',
+    w->>'mode',
+    w->>'onTimeout',
+    coalesce((w->>'checkAt')::timestamptz, clock_timestamp() + (w->>'checkInMs')::float8 * interval '1 ms'),
     clock_timestamp() + (w->>'timeoutMs')::float8 * interval '1 ms'
   from (select *, wait::jsonb as w from ${sql(rows)} where state = 'waiting' offset 0) begins`
 
@@ -68,7 +83,9 @@ export const endedWaits = (sql: Db): Fragment => sql`
 export const toldWaits = (sql: Db): Fragment => sql`
   update waits set check_at = clock_timestamp() where run_id = any(array(
     select run_id from waits
-    where child_run_id = any(array(${over(sql)})) and run_id <> all(array(${wentOn(sql)}))
+    where (child_run_id = any(array(${over(sql)}))
+        or run_id = any(array(select run_id from wait_items where child_run_id = any(array(${over(sql)})))))
+      and run_id <> all(array(${wentOn(sql)}))
       and (select count(*) from locked_waits) >= 0
     for update skip locked))
   returning run_id`

@@ -8,6 +8,7 @@ import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { countAncestors, findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import { findValue, putValue } from '../attempts/attempt-writes.sql.ts'
 import type { RunRequest } from '../trigger/run-request.ts'
 import type { Triggered } from '../trigger/trigger-runs.ts'
 import { refuseWhilePausing } from '../waits/waits.ts'
@@ -22,6 +23,8 @@ type Parent = Cause & {
   parentRunId: string
   /** The parent's lease, when its own attempt asks. */
   token?: string | undefined
+  /** Its own name for the child: the same name again means the same child. */
+  key?: string | undefined
   /** The parent, which must hold its lease, waits until the child ends, and times out after this long. */
   awaitCompletion?: { timeoutSecs: number } | undefined
 }
@@ -32,33 +35,68 @@ const FIRST_CHECK_MS = 10_000
 /** The state key under which the parent finds the child's outcome. */
 export const awaitKey = (childRunId: string): string => `spawn-await:${childRunId}`
 
+/** The state key under which the parent keeps the child that it gave a key. */
+const childKey = (key: string): string => `child:${key}`
+
 /** Triggers a run of `jobName` as a child of a run that has not ended. */
 export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, parent: Parent): Promise<Triggered> {
-  const { projectId, parentRunId, token, awaitCompletion } = parent
+  const { projectId, parentRunId, awaitCompletion } = parent
   const above = await findRun(ctx.sql, projectId, parentRunId)
   if (!above) throw refuse('run_not_found', { runId: parentRunId })
   if ((await countAncestors(ctx.sql, above.id, DEPTH_MAX)) >= DEPTH_MAX)
     throw refuse('depth_exceeded', { depthMax: DEPTH_MAX })
-  const wait = (tx: Db, childRunId: string, checkInMs?: number) =>
-    waitForChild(tx, above, { ...parent, childRunId, timeoutSecs: awaitCompletion!.timeoutSecs, checkInMs })
-  const triggered = await createFromRun(ctx, {
-    above,
-    token,
-    actor: parent.actor,
-    causationId: parent.causationId,
-    job: jobName,
-    request,
-    origin: { triggeredBy: 'spawn', parentRunId: above.id },
-    event: { type: 'run.child_spawned', data: (child, job) => ({ child_run_id: child.id, job: job.slug }) },
-    ...(awaitCompletion && { also: (tx, child) => wait(tx, child.id) }),
-  })
+  const triggered =
+    (await findKeyedChild(ctx.sql, above, parent.key)) ??
+    (await createChild(ctx, above, { jobName, request, parent }).catch(async (error: unknown) => {
+      const child = error instanceof SpawnedAlready ? await findKeyedChild(ctx.sql, above, parent.key) : undefined
+      if (!child) throw error
+      return child
+    }))
   // The child existed already, and may have ended: the wait is checked immediately.
   if (awaitCompletion && triggered.replayed) {
     if (triggered.run.id === above.id) throw refuseField('idempotency_key', 'is the key of the run that would wait')
-    await wait(ctx.sql, triggered.run.id, 0)
+    await waitForChild(ctx.sql, above, { ...parent, ...awaitCompletion, childRunId: triggered.run.id, checkInMs: 0 })
     ctx.ring([`run:${above.id}`, 'waits', 'slots', 'tail'])
   }
   return triggered
+}
+
+/** Somebody else has spawned the child of that key since it was looked for. */
+class SpawnedAlready extends Error {}
+
+async function findKeyedChild(sql: Db, above: RunRow, key: string | undefined): Promise<Triggered | undefined> {
+  const value = key === undefined ? undefined : await findValue(sql, above.id, childKey(key))
+  if (!value) return undefined
+  const { run_id: childRunId } = value.value as { run_id: string }
+  const run = await findRun(sql, above.projectId, childRunId)
+  if (!run) throw refuse('run_not_found', { runId: childRunId })
+  return { run, replayed: true }
+}
+
+type Child = { jobName: string; request: RunRequest; parent: Parent }
+
+function createChild(ctx: Ctx, above: RunRow, { jobName, request, parent }: Child): Promise<Triggered> {
+  const { key, token, actor, causationId, awaitCompletion } = parent
+  return createFromRun(ctx, {
+    above,
+    token,
+    actor,
+    causationId,
+    job: jobName,
+    request,
+    origin: { triggeredBy: 'spawn', parentRunId: above.id },
+    event: {
+      type: 'run.child_spawned',
+      data: (child, job) => ({ child_run_id: child.id, job: job.slug, ...(key !== undefined && { key }) }),
+    },
+    also: async (tx, child) => {
+      if (key !== undefined) {
+        if (await findValue(tx, above.id, childKey(key))) throw new SpawnedAlready()
+        await putValue(tx, { runId: above.id, key: childKey(key), value: { run_id: child.id } })
+      }
+      if (awaitCompletion) await waitForChild(tx, above, { ...parent, ...awaitCompletion, childRunId: child.id })
+    },
+  })
 }
 
 type ChildWait = Parent & { childRunId: string; timeoutSecs: number; checkInMs?: number | undefined }

@@ -7,14 +7,13 @@ import { isOver } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { recordOfRun } from '#log/record.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
-import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
 import { awaitKey } from '../control/spawn-run.ts'
+import { endKeyedWait } from './end-keyed-wait.ts'
+import { runEnd } from './keyed-outcome.ts'
 import { findWait, type WaitRow } from './waits.sql.ts'
 import { requeued, wake } from './waits.ts'
-
-/** A child's result is stored with its outcome up to this size; a larger one is fetched from the child. */
-const RESULT_BYTES_MAX = 64 * 1024
 
 /** False when the run has to keep waiting. */
 export async function endWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
@@ -27,6 +26,9 @@ export async function endWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
       return endChildWait(ctx, wait)
     case 'dependencies':
       return endDependencyWait(ctx, wait)
+    case 'sleep':
+    case 'items':
+      return endKeyedWait(ctx, wait)
   }
 }
 
@@ -53,7 +55,7 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const [child] = await readRuns(ctx.sql, [wait.childRunId!])
   if (child && !isOver(child.state)) return false
   const value = child
-    ? await endOf(ctx, child)
+    ? await runEnd(ctx.sql, child)
     : { run_id: wait.childRunId, status: null, error: 'it is no longer kept' }
   const key = awaitKey(wait.childRunId!)
   const event = { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } }
@@ -69,15 +71,4 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
     })
     return { result: true, rings: [queueTopic(run!.queue)] }
   })
-}
-
-async function endOf(ctx: Ctx, child: RunRow) {
-  const { result = null } = (await findRunBody(ctx.sql, child.id)) ?? {}
-  const tooLarge = Buffer.byteLength(JSON.stringify(result) ?? 'null') > RESULT_BYTES_MAX
-  return {
-    run_id: child.publicId,
-    status: child.state,
-    ...(child.error !== null && child.state !== 'completed' && { error: child.error }),
-    ...(tooLarge ? { result_omitted: true } : { result }),
-  }
 }

@@ -6,6 +6,7 @@ import { SYSTEM } from '#core/event.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import { logEnding } from '../attempts/log-ending.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
+import { endKeyedWait, endOverdueWait } from './end-keyed-wait.ts'
 import { endWait } from './end-wait.ts'
 import {
   dropWait,
@@ -70,9 +71,16 @@ const FOR = {
   child: (wait: WaitRow) => `its child ${wait.childRunId}`,
   dependencies: () => 'the jobs that it depends on',
   input: () => 'an answer',
+  sleep: () => 'its sleep to end',
+  items: (wait: WaitRow) => `what its wait "${wait.key}" is for`,
 }
 
 async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
+  if (wait.kind === 'items') {
+    // What has come by now counts, although nobody has looked yet.
+    if (wait.onTimeout === 'continue') return endOverdueWait(ctx, wait)
+    if (await endKeyedWait(ctx, wait)) return true
+  }
   const { runId } = wait
   const error = `timed out waiting for ${FOR[wait.kind](wait)}`
   const changed = await moveRun(ctx, {

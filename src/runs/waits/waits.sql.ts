@@ -1,7 +1,7 @@
 // Runs that wait: found by what they wait for, looked at when it may have come, given up when their time is over.
 import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import type { WaitKind } from '#run-state/move/wait-parts.sql.ts'
+import type { OnTimeout, WaitKind, WaitMode } from '#run-state/move/wait-parts.sql.ts'
 
 export type WaitRow = {
   runId: string
@@ -12,6 +12,9 @@ export type WaitRow = {
   childRunId: string | null
   jobId: string | null
   matchKey: string | null
+  key: string | null
+  mode: WaitMode | null
+  onTimeout: OnTimeout | null
   createdAt: Date
   checkAt: Date | null
   expiresAt: Date | null
@@ -26,6 +29,9 @@ const columns = (sql: Db) => sql`
   child_run_id as "childRunId",
   job_id as "jobId",
   match_key as "matchKey",
+  key,
+  mode,
+  on_timeout as "onTimeout",
   created_at as "createdAt",
   check_at as "checkAt",
   expires_at as "expiresAt"

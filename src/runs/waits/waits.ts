@@ -5,17 +5,20 @@ import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { recordOfRun } from '#log/record.ts'
+import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
-import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
+import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
 import { insertCheckpoint } from '../attempts/attempt-writes.sql.ts'
 import { findLease } from '../attempts/leases.sql.ts'
-import { findWaitForEvent, type WaitRow } from './waits.sql.ts'
+import { receivedBy, senderOf } from './event-facts.ts'
+import { takeKeptEvent } from './kept-events.sql.ts'
+import { lockEventKeys } from './wait-items.sql.ts'
+import { findWaitForEvent } from './waits.sql.ts'
 
 /** The source of the checkpoint that an event leaves. */
 export const EVENT_SOURCE = 'event_trigger'
@@ -37,62 +40,59 @@ export async function waitForEvent(
     wait,
     data: { for: 'event', event_key: eventKey, timeout_secs: timeoutSecs },
   }
-  const [changed] = await moveRuns(ctx.sql, [change]).catch((error: unknown) => {
-    if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
-    throw error
-  })
-  // A run that already waits for something else does not wait for this.
-  const problem =
-    changed!.outcome === 'already'
-      ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
-      : moveProblem(it.runId, 'wait', changed!)
-  if (problem) throw problem
-  ctx.ring([`run:${it.runId}`, 'waits', 'slots', 'tail'])
+  const isThere = (await ctx.sql
+    .begin(async (tx) => {
+      await lockEventKeys(tx, it.projectId, [eventKey])
+      const [changed] = await moveRuns(tx, [change])
+      // A run that already waits for something else does not wait for this.
+      const problem =
+        changed!.outcome === 'already'
+          ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
+          : moveProblem(it.runId, 'wait', changed!)
+      if (problem) throw problem
+      const kept = await takeKeptEvent(tx, it.projectId, eventKey)
+      if (!kept) return false
+      const cause = { causationId: kept.id, actor: senderOf(kept) }
+      await giveEvent(tx, { runId: it.runId, projectId: it.projectId, eventKey }, { ...cause, payload: kept.payload })
+      return true
+    })
+    .catch((error: unknown) => {
+      if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
+      throw error
+    })) as boolean
   const [run] = await readRuns(ctx.sql, [it.runId])
+  ctx.ring([`run:${it.runId}`, 'waits', 'slots', ...(isThere ? [queueTopic(run!.queue)] : []), 'tail'])
   return { run: run!, waitId: wait.id, expiresAt: new Date(ctx.nowMs() + timeoutSecs * 1000) }
+}
+
+type Given = Cause & { payload: unknown }
+
+/** The payload becomes the checkpoint that the run goes on from. In a transaction; the caller holds the key's lock. */
+export async function giveEvent(
+  tx: Db,
+  { runId, projectId, eventKey }: { runId: string; projectId: string; eventKey: string },
+  { payload, ...cause }: Given,
+): Promise<RunRow> {
+  const [received] = await appendEvents(tx, [receivedBy({ projectId, runId }, { ...cause, eventKey })])
+  // Of two simultaneous senders that found one wait, the second learns that it has ended.
+  const still = await findWaitForEvent(tx, projectId, eventKey)
+  if (still?.runId !== runId || received!.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
+  const [run] = await readRuns(tx, [runId])
+  const { number } = await insertCheckpoint(tx, {
+    id: newId(),
+    runId,
+    attempt: run!.attempt,
+    source: EVENT_SOURCE,
+    state: payload,
+  })
+  const data = { for: 'event', event_key: eventKey, checkpoint: number }
+  await wake(tx, run!, { actor: cause.actor, causationId: received!.id, data })
+  return run!
 }
 
 /** An attempt that was asked to pause must stop, and must not wait for something else instead. */
 export async function refuseWhilePausing(sql: Db, runId: string): Promise<void> {
   if ((await findLease(sql, runId))?.told === 'pause') throw refuse('pause_requested', { runId })
-}
-
-/** Sends an event to the run that waits for it: its payload becomes the checkpoint that the run continues from. */
-export async function sendEvent(
-  ctx: Ctx,
-  asked: Cause & { projectId: string; eventKey: string; payload: unknown },
-): Promise<{ run: RunRow; wait: WaitRow }> {
-  const { projectId, eventKey, actor } = asked
-  const wait = await findWaitForEvent(ctx.sql, projectId, eventKey)
-  if (!wait) throw refuse('wait_not_found', { eventKey })
-  const event = {
-    projectId,
-    runId: wait.runId,
-    type: 'event.received',
-    resourceType: 'received_event',
-    resourceId: eventKey,
-    actor,
-    causationId: asked.causationId,
-    data: { event_key: eventKey },
-  }
-  await recordOfRun(ctx, event, async (tx, received) => {
-    // The run is locked now. Of two simultaneous senders that found one wait, the second learns that it has ended.
-    const still = await findWaitForEvent(tx, projectId, eventKey)
-    if (still?.id !== wait.id || received.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
-    const [run] = await readRuns(tx, [wait.runId])
-    const { number } = await insertCheckpoint(tx, {
-      id: newId(),
-      runId: wait.runId,
-      attempt: run!.attempt,
-      source: EVENT_SOURCE,
-      state: asked.payload,
-    })
-    const data = { for: 'event', event_key: eventKey, checkpoint: number }
-    await wake(tx, run!, { actor, causationId: received.id, data })
-    return { result: undefined, rings: [queueTopic(run!.queue)] }
-  })
-  const [run] = await readRuns(ctx.sql, [wait.runId])
-  return { run: asMoved(run!, { state: 'queued' }), wait }
 }
 
 /** Queues a waiting run, in a transaction that holds its lock. */

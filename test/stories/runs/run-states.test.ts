@@ -20,9 +20,10 @@ import { pauseRun } from '#runs/control/pause-run.ts'
 import { restartRun } from '#runs/control/restart-run.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
+import { sendEventNow } from '#runs/waits/send-event.ts'
 import { timers } from '#runs/waits/timers.duty.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
-import { sendEvent, waitForEvent } from '#runs/waits/waits.ts'
+import { waitForEvent } from '#runs/waits/waits.ts'
 import { expectTrueStories } from '../../support/story.ts'
 import { addJob, NEVER, sweepYard, TESTER, testYard } from '../../support/yard.ts'
 
@@ -120,7 +121,8 @@ async function take(ctx: Ctx, claims: ClaimedRun[], it: Step): Promise<void> {
       return
     case 'send': {
       const run = await target(it.pick)
-      if (run) await sendEvent(ctx, { projectId: 'default', actor: TESTER, eventKey: run.id, payload: { sent: true } })
+      if (run)
+        await sendEventNow(ctx, { projectId: 'default', actor: TESTER, eventKey: run.id, payload: { sent: true } })
       return
     }
     case 'cancel':

@@ -67,9 +67,12 @@ test('only one run at a time can wait for a key; nobody else, and no other proje
     expect([taken.status, codeOf(taken)]).toEqual([409, 'wait_key_taken'])
     expect((await call('GET', `/v1/runs/${b.run.id}`)).body.status).toBe('executing')
     expect(codeOf(await wait(a, 'other'))).toBe('wrong_state')
-    expect(codeOf(await call('POST', '/v1/events/k/send', {}, stranger))).toBe('wait_not_found')
-    expect(codeOf(await call('POST', '/v1/events/unknown/send', {}))).toBe('wait_not_found')
-    const both = await Promise.all([call('POST', '/v1/events/k/send', {}), call('POST', '/v1/events/k/send', {})])
+    expect(codeOf(await call('POST', '/v1/events/k/send', { keep_secs: 0 }, stranger))).toBe('wait_not_found')
+    expect(codeOf(await call('POST', '/v1/events/unknown/send', { keep_secs: 0 }))).toBe('wait_not_found')
+    const both = await Promise.all([
+      call('POST', '/v1/events/k/send', { keep_secs: 0 }),
+      call('POST', '/v1/events/k/send', { keep_secs: 0 }),
+    ])
     expect(both.map((it) => it.status).sort()).toEqual([200, 404])
     // The key is free again.
     expect((await wait(b, 'k')).status).toBe(200)
@@ -108,7 +111,7 @@ test('a wait that nobody ends times out, and the runs it spawned are canceled', 
   expect(over.body).toMatchObject({ error: 'timed out waiting for the event k', error_code: 'wait_timeout' })
   await untilState(call, child.id, ['canceled'])
   expect((await call('GET', `/v1/runs/${detached.id}`)).body).toMatchObject({ status: 'queued', detached: true })
-  expect(codeOf(await call('POST', '/v1/events/k/send', {}))).toBe('wait_not_found')
+  expect(codeOf(await call('POST', '/v1/events/k/send', { keep_secs: 0 }))).toBe('wait_not_found')
 })
 
 test('an attempt may complete or fail its run while it waits', async () => {
@@ -124,7 +127,7 @@ test('an attempt may complete or fail its run while it waits', async () => {
     expect(
       (await call('POST', `/v1/runs/${run.id}/${end}`, { ...(end === 'fail' && { error: 'x' }) }, { key })).body.status,
     ).toBe(state)
-    expect(codeOf(await call('POST', `/v1/events/${end}/send`, {}))).toBe('wait_not_found')
+    expect(codeOf(await call('POST', `/v1/events/${end}/send`, { keep_secs: 0 }))).toBe('wait_not_found')
   }
 })
 

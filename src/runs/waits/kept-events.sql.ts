@@ -1,0 +1,113 @@
+// Events that were sent before anybody waited for them, and events for everybody who waits until they expire.
+import { jsonText } from '#postgres/json.ts'
+import { valuesOf } from '#postgres/rows.ts'
+import type { Db } from '#postgres/sql.ts'
+
+export type Recipients = 'first' | 'all'
+
+export type KeptEvent = {
+  id: string
+  eventKey: string
+  recipients: Recipients
+  payload: unknown
+  actorType: string
+  actorId: string | null
+  createdAt: Date
+  expiresAt: Date
+}
+
+const columns = (sql: Db) => sql`
+  id,
+  event_key as "eventKey",
+  recipients,
+  payload,
+  actor_type as "actorType",
+  actor_id as "actorId",
+  created_at as "createdAt",
+  expires_at as "expiresAt"`
+
+export type NewKeptEvent = {
+  id: string
+  projectId: string
+  eventKey: string
+  recipients: Recipients
+  payload: unknown
+  actor: { type: string; id: string | null }
+  keepSecs: number
+}
+
+export async function insertKeptEvent(tx: Db, it: NewKeptEvent): Promise<KeptEvent> {
+  const text = jsonText(it.payload ?? null)!
+  const [row] = await tx<KeptEvent[]>`
+    insert into kept_events ${valuesOf(tx, {
+      id: it.id,
+      project_id: it.projectId,
+      event_key: it.eventKey,
+      recipients: it.recipients,
+      payload: tx`${text}::text::json`,
+      bytes: Buffer.byteLength(text),
+      actor_type: it.actor.type,
+      actor_id: it.actor.id,
+      expires_at: tx`clock_timestamp() + ${it.keepSecs}::float8 * interval '1 s'`,
+    })}
+    returning ${columns(tx)}`
+  return row!
+}
+
+/** How much of a project is kept. */
+export async function sumKeptEvents(sql: Db, projectId: string): Promise<{ count: number; bytes: number }> {
+  const [row] = await sql<{ count: number; bytes: number }[]>`
+    select count(*)::int as count, coalesce(sum(bytes), 0)::float8 as bytes from kept_events
+    where project_id = ${projectId}
+      and expires_at > clock_timestamp()`
+  return row!
+}
+
+/** The earliest event with this key that is kept; one for the first recipient is taken with it. */
+export async function takeKeptEvent(tx: Db, projectId: string, eventKey: string): Promise<KeptEvent | undefined> {
+  const [row] = await tx<KeptEvent[]>`
+    select ${columns(tx)} from kept_events
+    where project_id = ${projectId}
+      and event_key = ${eventKey}
+      and expires_at > clock_timestamp()
+    order by created_at, id
+    limit 1`
+  if (row?.recipients === 'first') await tx`delete from kept_events where id = ${row.id}`
+  return row
+}
+
+/** Of events for everybody, the earliest that an item which has waited since `since` may have. */
+export async function findEventForAll(
+  tx: Db,
+  projectId: string,
+  { eventKey, since }: { eventKey: string; since: Date },
+): Promise<KeptEvent | undefined> {
+  const [row] = await tx<KeptEvent[]>`
+    select ${columns(tx)} from kept_events
+    where project_id = ${projectId}
+      and event_key = ${eventKey}
+      and recipients = 'all'
+      and expires_at >= ${since.toISOString()}
+    order by created_at, id
+    limit 1`
+  return row
+}
+
+/** An event for everybody stays until each run that waited for it in time has been given it. */
+export async function deleteExpiredEvents(sql: Db, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from kept_events
+    where id in (
+      select id from kept_events k
+      where expires_at <= clock_timestamp()
+        and not exists (
+          select from wait_items i
+          where i.project_id = k.project_id
+            and i.event_key = k.event_key
+            and i.received_at is null
+            and i.created_at <= k.expires_at)
+      order by expires_at limit ${limit}
+    )
+    returning 1`
+  return rows.length
+}

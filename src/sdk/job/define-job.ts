@@ -5,7 +5,14 @@ import type { Jsonified } from '../json.ts'
 import type { AddedBy, JobContext, Middleware } from '../steps/context.ts'
 import { checkSettings, type JobSettings, wireSettings } from './job-settings.ts'
 import { type Triggers, triggersOf } from './trigger.ts'
-import { type InputOf, isValueSchema, jsonSchemaOf, type OutputOf, type ValueSchema } from './value-schema.ts'
+import {
+  checkedValue,
+  type InputOf,
+  isValueSchema,
+  jsonSchemaOf,
+  type OutputOf,
+  type ValueSchema,
+} from './value-schema.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a middleware is given depends on its job; here any of them fits.
 type AnyMiddleware = Middleware<any>
@@ -43,6 +50,8 @@ export type RunnableJob = {
   /** The fields that the definition sets; see register-jobs.ts. */
   wire: Partial<JobInput> & Pick<JobInput, 'slug' | 'execution'>
   payload: ValueSchema | undefined
+  /** The fields that a child of this payload has by its definition; an invalid payload is refused. */
+  childOf: (payload: unknown) => Promise<{ concurrency_key?: string }>
   result: ValueSchema | undefined
   middleware: readonly AnyMiddleware[]
   run: (context: JobContext<never>) => unknown
@@ -74,6 +83,11 @@ export function defineJob<
         result_schema: jsonSchemaOf(result, 'output') ?? null,
       },
       payload,
+      async childOf(value) {
+        await checkedValue(payload, value, 'payload')
+        const concurrency_key = concurrencyKey?.(value as InputOf<Payload>)
+        return concurrency_key === undefined ? {} : { concurrency_key }
+      },
       result,
       middleware,
       // A worker gives it what its definition asks for.

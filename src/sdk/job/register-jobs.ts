@@ -15,15 +15,26 @@ export type Registering = {
   log: { info: (line: string) => void; warn: (line: string) => void }
 }
 
-export async function registerJobs(client: Client, jobs: readonly AnyJob[], options: Registering): Promise<void> {
-  for (const { definition } of jobs) await registerJob(client, definition.wire, options)
+/** Returns the signing secrets of the jobs behind URLs that it has created, by name: the server shows each of them once. */
+export async function registerJobs(
+  client: Client,
+  jobs: readonly AnyJob[],
+  options: Registering,
+): Promise<Map<string, string>> {
+  const secrets = new Map<string, string>()
+  for (const { name, definition } of jobs) {
+    const secret = await registerJob(client, definition.wire, options)
+    if (secret !== undefined && definition.wire.execution === 'http') secrets.set(name, secret)
+  }
+  return secrets
 }
 
-async function registerJob(client: Client, wire: Wire, options: Registering): Promise<void> {
+async function registerJob(client: Client, wire: Wire, options: Registering): Promise<string | undefined> {
   const { registration, log } = options
   try {
     const created = await client.createJob(wire)
     log.info(`Job ${wire.slug} was created, with queue ${created.queue}`)
+    return created.signing_secret
   } catch (error) {
     if (isRefusedSchema(error, wire)) {
       log.warn(`The server does not take a schema of job ${wire.slug}, so only workers check it: ${error.message}`)
@@ -31,6 +42,7 @@ async function registerJob(client: Client, wire: Wire, options: Registering): Pr
     }
     if (!(error instanceof RunyardError) || error.code !== 'job_exists') throw error
     if (registration === true) await updateJob(client, wire, options)
+    return undefined
   }
 }
 

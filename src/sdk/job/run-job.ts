@@ -2,27 +2,35 @@
 
 import { jsonText } from '../json.ts'
 import type { Middleware } from '../steps/context.ts'
-import { makeContext } from '../steps/make-context.ts'
+import { makeContext, type Reach } from '../steps/make-context.ts'
 import type { Handling } from '../worker/execute.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 import type { RunnableJob } from './define-job.ts'
-import { checkedValue, InvalidValue, type ValueSchema } from './value-schema.ts'
+import { checkedValue, InvalidValue } from './value-schema.ts'
 
-/** Of the worker, around those of the job; what they add is theirs alone. */
-export type RunOptions = { middleware?: readonly Middleware[] }
+export type RunOptions = {
+  /** Of the worker, around those of the job; what they add is theirs alone. */
+  middleware?: readonly Middleware[]
+}
 
 export async function runJob(
   job: RunnableJob,
   handling: Handling<unknown>,
-  { middleware = [] }: RunOptions = {},
+  { middleware = [], ...reach }: RunOptions & Reach,
 ): Promise<unknown> {
-  const payload = await checkedOrFailed(job.payload, handling.payload, 'payload')
-  const context = makeContext(handling, payload)
+  const payload = await checkedValue(job.payload, handling.payload, 'payload').catch((error) => {
+    throw asFailure(error)
+  })
+  const context = makeContext(handling, payload, reach)
   const around: readonly Middleware[] = [...middleware, ...job.middleware]
-  const result = await through(around, context, () => job.run(context as never))
-  const checked = await checkedOrFailed(job.result, result, 'result')
-  jsonText(checked, 'The result')
-  return checked
+  try {
+    const result = await through(around, context, () => job.run(context as never))
+    const checked = await checkedValue(job.result, result, 'result')
+    jsonText(checked, 'The result')
+    return checked
+  } catch (error) {
+    throw asFailure(error)
+  }
 }
 
 /** The first middleware is the outermost. */
@@ -42,12 +50,6 @@ function through(
   })
 }
 
-/** Another attempt with the same payload, or the same code, would not help. */
-async function checkedOrFailed(schema: ValueSchema | undefined, value: unknown, what: 'payload' | 'result') {
-  try {
-    return await checkedValue(schema, value, what)
-  } catch (error) {
-    if (!(error instanceof InvalidValue)) throw error
-    throw new AttemptFailed(error.message, { code: error.code, retryable: false })
-  }
-}
+/** Another attempt with the same payload, event or answer, or the same code, would not help. */
+const asFailure = (error: unknown): unknown =>
+  error instanceof InvalidValue ? new AttemptFailed(error.message, { code: error.code, retryable: false }) : error

@@ -25,12 +25,15 @@ export type Issue = {
   message: string
 }
 
-/** A payload or a result that its schema refuses. Thrown before anything is sent. */
+/** What a schema checks. */
+export type Checked = 'payload' | 'result' | 'event' | 'answer'
+
+/** A value that its schema refuses. A payload is refused before anything is sent. */
 export class InvalidValue extends Error {
   override readonly name = 'InvalidValue'
-  readonly code: 'invalid_payload' | 'invalid_result'
+  readonly code: `invalid_${Checked}`
   readonly issues: readonly Issue[]
-  constructor(what: 'payload' | 'result', issues: readonly Issue[]) {
+  constructor(what: Checked, issues: readonly Issue[]) {
     const told = issues.slice(0, ISSUES_TOLD_MAX).map(({ path, message }) => (path ? `${path}: ${message}` : message))
     const more = issues.length > told.length ? `; and ${issues.length - told.length} more` : ''
     super(`The ${what} is invalid: ${told.join('; ')}${more}`)
@@ -44,11 +47,7 @@ const ISSUES_TOLD_MAX = 5
 const TARGET = 'draft-2020-12'
 
 /** The value as its schema reads it. A JSON Schema is left to the server. */
-export async function checkedValue(
-  schema: ValueSchema | undefined,
-  value: unknown,
-  what: 'payload' | 'result',
-): Promise<unknown> {
+export async function checkedValue(schema: ValueSchema | undefined, value: unknown, what: Checked): Promise<unknown> {
   if (schema === undefined || !isStandard(schema)) return value
   const checked = await schema['~standard'].validate(value)
   if (checked.issues) throw new InvalidValue(what, checked.issues.map(issueOf))

@@ -22,6 +22,7 @@ const ATTEMPT_CALLS = {
   spawn: executor.spawnRun,
   continue: waits.continueRun,
   waitForEvent: waits.waitForEvent,
+  beginWait: waits.beginWait,
   ask: inputs.askForInput,
   inputs: inputs.listRunInputs,
   authorize: authorizations.authorizeOwnCall,
@@ -41,10 +42,25 @@ const ATTEMPT_CALLS = {
 const RETRIES_MAX = 8
 const NOT_TWICE: ReadonlySet<string> = new Set(['spawn', 'continue', 'waitForEvent', 'ask', 'authorize', 'settle'])
 
-const putsToRest = (name: string, input: object): boolean =>
-  name === 'waitForEvent' ||
-  (name === 'ask' && !('wait' in input && input.wait === false)) ||
-  (name === 'spawn' && 'await_completion' in input && input.await_completion === true)
+type Answer = { status?: unknown; resting?: unknown } | undefined
+
+/** Whether the run rests after this answer, so that the attempt has nothing more to do. */
+function putsToRest(name: string, input: object, answer: Answer): boolean {
+  switch (name) {
+    case 'waitForEvent':
+      return true
+    case 'beginWait':
+      return answer?.status === 'waiting'
+    case 'ask':
+      return !('wait' in input && input.wait === false) && answer?.status === 'pending'
+    case 'authorize':
+      return answer?.resting === true
+    case 'spawn':
+      return 'await_completion' in input && input.await_completion === true
+    default:
+      return false
+  }
+}
 
 type AttemptCall<R extends Route> =
   Record<never, never> extends Omit<Input<R>, 'run_id'>
@@ -65,11 +81,11 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
       (input: object = {}, options: CallOptions = {}) =>
         call(
           { ...input, run_id: run.id },
-          { retriesMax: RETRIES_MAX, repeatable: !NOT_TWICE.has(name), ...options },
+          { retriesMax: RETRIES_MAX, repeatable: !NOT_TWICE.has(name) || 'key' in input, ...options },
         ).then(
           (answer) => {
             // The run is suspended now, and its lease has ended: the handler has nothing more to do.
-            if (putsToRest(name, input)) onStale()
+            if (putsToRest(name, input, answer as Answer)) onStale()
             return answer
           },
           (error: unknown) => {

@@ -43,7 +43,7 @@ export async function executeRun<Payload>({ client, handle, settler }: Executor<
 }
 
 /** What an error thrown by a handler means for its run. */
-function endingOf({ told }: Lease, error: unknown): Ending {
+export function endingOf({ told }: Pick<Lease, 'told'>, error: unknown): Ending {
   if (told === 'pause' || codeOf(error) === 'pause_requested') return { outcome: 'paused' }
   if (told === 'drain' || error instanceof ReturnRun) return { outcome: 'returned' }
   const message = messageOf(error)

@@ -24,7 +24,7 @@ export class ReturnRun extends Error {
 
 /** Thrown by a handler that knows more about its failure than a message. */
 export class AttemptFailed extends Error {
-  override readonly name = 'AttemptFailed'
+  override readonly name: string = 'AttemptFailed'
   readonly code: string | undefined
   readonly retryable: boolean
   readonly retryInSecs: number | undefined

@@ -45,7 +45,11 @@ export function startWorker(options: WorkerOptions): Worker {
 
   async function handle(handling: Handling<unknown>): Promise<unknown> {
     const job = byName.get(handling.run.job_slug)
-    if (job) return runJob(job, handling, { ...(middleware && { middleware }) })
+    if (job)
+      return runJob(job, handling, {
+        ...(middleware && { middleware }),
+        readRun: (runId) => client.getRun({ run_id: runId }),
+      })
     const { job_slug, queue, id } = handling.run
     log.warn(`Run ${id} of job ${job_slug} goes back to queue ${queue}: this worker does not have the job`)
     await delay(UNKNOWN_MS, undefined, { signal: handling.signal })
@@ -59,7 +63,7 @@ export function startWorker(options: WorkerOptions): Worker {
     ...options,
     queues,
     handle,
-    ...(register && { prepare: () => registerJobs(client, jobs, { registration: register, log }) }),
+    ...(register && { prepare: async () => void (await registerJobs(client, jobs, { registration: register, log })) }),
   })
 }
 

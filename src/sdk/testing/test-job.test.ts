@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineJob } from '../job/define-job.ts'
+import { AttemptFailed } from '../worker/lease.ts'
+import { testJob } from './test-job.ts'
+
+describe('a job in memory', () => {
+  const done: string[] = []
+  const job = defineJob('job', {
+    payload: z.object({ n: z.number().default(1) }),
+    async run({ payload, step, progress, log, stream, previousError }) {
+      const one = await step('one', () => done.push('one') && payload.n)
+      await progress(50, 'half')
+      await log('between', { one })
+      await stream('draft').pipe(['a', 'b'])
+      const two = await step('two', () => done.push('two') && one + 1)
+      return { one, two, previousError }
+    },
+  })
+
+  test('completes with its result, and shows what it did', async () => {
+    const tested = testJob(job)
+    expect(await tested.run({ n: 3 })).toEqual({ status: 'completed', result: { one: 3, two: 4, previousError: null } })
+    expect(tested.steps()).toEqual(['one', 'two'])
+    expect(tested.text('draft')).toBe('ab')
+    expect(tested.seen.progress).toEqual([{ percent: 50, message: 'half' }])
+    expect(tested.seen.logs).toEqual([{ level: 'info', message: 'between', data: { one: 3 } }])
+    expect(tested.seen.toolCalls.map(({ step, status }) => `${step} ${status}`)).toEqual([
+      'one completed',
+      'two completed',
+    ])
+  })
+
+  test('that crashes after a step does not do that step again', async () => {
+    done.length = 0
+    const tested = testJob(job).crashAfter('one')
+    expect(await tested.run({})).toEqual({ status: 'crashed' })
+    expect(tested.steps()).toEqual(['one'])
+    expect(await tested.resume()).toMatchObject({ status: 'completed', result: { one: 1, two: 2 } })
+    expect(done).toEqual(['one', 'two'])
+  })
+
+  test('refuses an invalid payload like a worker', async () => {
+    expect(await testJob(job).run({ n: 'x' })).toMatchObject({
+      status: 'failed',
+      code: 'invalid_payload',
+      retryable: false,
+    })
+  })
+
+  test('fails with what it throws, and the next attempt is told', async () => {
+    const flaky = defineJob('flaky', {
+      run({ run, previousError }) {
+        if (run.attempt === 1) throw new AttemptFailed('no paper', { code: 'no_paper' })
+        return previousError
+      },
+    })
+    const tested = testJob(flaky)
+    expect(await tested.run()).toEqual({ status: 'failed', error: 'no paper', code: 'no_paper', retryable: true })
+    expect(await tested.resume()).toEqual({ status: 'completed', result: 'no paper' })
+  })
+})
+
+describe('what a job in memory waits for', () => {
+  const job = defineJob('order', {
+    async run({ ask, waitFor, sleep, child, all, step }) {
+      const { approved, params } = await ask('send', { prompt: 'Send?', params: { text: 'Hi' } })
+      if (!approved) return 'refused'
+      await sleep('a week', 7 * 86_400)
+      const paid = await waitFor('paid')
+      const parts = await all([child('left', 'part', 1), child('right', 'part', 2)])
+      return step('end', () => ({ params, paid, parts }))
+    },
+  })
+
+  test('happens at once where it was said before', async () => {
+    const tested = testJob(job, {
+      answers: { send: { approved: true, params: { text: 'Hello' } } },
+      events: { paid: { amount: 3 } },
+      children: { left: 'L', right: (payload: number) => payload * 10 },
+    })
+    expect(await tested.run()).toEqual({
+      status: 'completed',
+      result: { params: { text: 'Hello' }, paid: { amount: 3 }, parts: ['L', 20] },
+    })
+    expect(tested.now()).toEqual(new Date('2026-01-08T00:00:00Z'))
+    expect(tested.seen.children.map(({ name, job: slug }) => `${name} ${slug}`)).toEqual(['left part', 'right part'])
+  })
+
+  test('may be said while it waits', async () => {
+    const tested = testJob(job, { children: { left: 1, right: 2 } })
+    expect(await tested.run()).toEqual({ status: 'waiting', for: 'send' })
+    expect(await tested.resume()).toEqual({ status: 'waiting', for: 'send' })
+    expect(tested.seen.questions).toEqual([{ name: 'send', prompt: 'Send?', params: { text: 'Hi' } }])
+    expect(await tested.answer('send', { approved: true }).resume()).toEqual({ status: 'waiting', for: 'paid' })
+    expect(await tested.send('paid', 1).resume()).toMatchObject({ status: 'completed', result: { paid: 1 } })
+  })
+
+  test('times out when the clock says so', async () => {
+    const tested = testJob(job, { answers: { send: { approved: true } } })
+    expect(await tested.run()).toEqual({ status: 'waiting', for: 'paid' })
+    expect(await tested.advance(86_400).resume()).toMatchObject({ status: 'failed', code: 'wait_timeout' })
+  })
+
+  test('is refused when a person says no, and a failed child is a failure', async () => {
+    expect(await testJob(job, { answers: { send: { approved: false } } }).run()).toMatchObject({ result: 'refused' })
+    const fails = testJob(job, {
+      answers: { send: { approved: true } },
+      events: { paid: null },
+      children: {
+        left: () => {
+          throw new Error('no left')
+        },
+        right: 1,
+      },
+    })
+    expect(await fails.run()).toMatchObject({
+      status: 'failed',
+      code: 'child_failed',
+      error: expect.stringMatching('no left'),
+    })
+  })
+})

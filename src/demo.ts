@@ -4,10 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { JobInput } from '#contract/job.ts'
 import { type Client, createClient } from '#sdk/client.ts'
-import { RunyardError } from '#sdk/error.ts'
+import { registerJobs } from '#sdk/job/register-jobs.ts'
 import { atMost, sleep } from '#sdk/sleep.ts'
+
+type FolderAudit = ReturnType<typeof import('../examples/folder-audit/audit.ts').folderAudit>
 
 export type DemoLog = { info: (line: string) => void; warn: (line: string) => void }
 
@@ -25,29 +26,6 @@ const AGENT = join(import.meta.dirname, '../examples/folder-audit/agent.ts')
 const QUEUE = 'demo'
 const FIRST_RUN = 'demo-first-run'
 
-const JOB: JobInput = {
-  slug: 'folder-audit',
-  name: 'Audit of a folder',
-  description: 'Reads a folder of source code, lets tools look at it, and writes a report. See examples/folder-audit.',
-  execution: 'worker',
-  queue: QUEUE,
-  payload_schema: {
-    type: ['object', 'null'],
-    properties: {
-      folder: { type: 'string', minLength: 1, maxLength: 512, description: 'Folder to audit, below the root.' },
-      parent: { type: 'string', description: 'Set by an audit that hands a sub-folder on.' },
-      pace_ms: { type: 'number', minimum: 0, maximum: 10_000, description: 'Rest after each step.' },
-      ask_secs: { type: 'number', minimum: 0, maximum: 86_400, description: 'How long to wait for an objection.' },
-    },
-    additionalProperties: false,
-  },
-  timeout_secs: 900,
-  // Killing the agent is part of the demo, and must not exhaust the run's attempts.
-  max_attempts: 10,
-  retry_strategy: 'fixed',
-  retry_initial_delay_secs: 0,
-}
-
 /** Slow enough to be watched. */
 const PACE_MS = 400
 /** Long enough to object to the report, short enough for someone just watching. */
@@ -55,32 +33,24 @@ const ASK_SECS = 20
 
 export async function startDemo({ address, key, log, env = {} }: DemoOptions): Promise<Demo> {
   const client = createClient({ baseUrl: address, credential: key })
-  await ensureJob(client)
-  const runId = await ensureRun(client)
+  // Loaded for the demo alone. A job that exists was perhaps changed by its owner, and is left alone.
+  const { folderAudit } = await import('../examples/folder-audit/audit.ts')
+  const job = folderAudit({ root: '.' })
+  await registerJobs(client, [job], { registration: 'missing', log })
+  const runId = await ensureRun(client, job)
   const agent = keepAgent({ log, env: agentEnv(env, { address, key }) })
   return { runId, stop: agent.stop }
 }
 
-async function ensureJob(client: Client): Promise<void> {
-  const { data } = await client.listJobs({ slug: JOB.slug })
-  // It exists, perhaps changed by its owner: leave it alone.
-  if (data.length > 0) return
-  await client.createJob(JOB).catch((error: unknown) => {
-    // Another node started at the same moment.
-    if (!(error instanceof RunyardError && error.code === 'job_exists')) throw error
-  })
-}
-
 /** Once per data folder: a restart finds the run of the first start, even when its idempotency key is forgotten. */
-async function ensureRun(client: Client): Promise<string> {
-  const { data } = await client.listRuns({ job: JOB.slug, tag: [`demo:${FIRST_RUN}`], limit: 1 })
+async function ensureRun(client: Client, job: FolderAudit): Promise<string> {
+  const { data } = await client.listRuns({ job: job.name, tag: [`demo:${FIRST_RUN}`], limit: 1 })
   if (data[0]) return data[0].id
-  const run = await client.triggerRun({
-    job: JOB.slug,
-    payload: { folder: 'src', pace_ms: PACE_MS, ask_secs: ASK_SECS },
-    tags: { demo: FIRST_RUN },
-    idempotency_key: FIRST_RUN,
-  })
+  const run = await job.trigger(
+    client,
+    { folder: 'src', pace_ms: PACE_MS, ask_secs: ASK_SECS },
+    { tags: { demo: FIRST_RUN }, idempotencyKey: FIRST_RUN },
+  )
   return run.id
 }
 

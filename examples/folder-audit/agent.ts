@@ -1,9 +1,9 @@
 // The agent: a worker that audits folders. It asks Runyard for runs, and works on several of them at once.
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { createClient } from '#sdk/client.ts'
-import { startRunLoop } from '#sdk/worker/run-loop.ts'
-import { auditFolder } from './audit.ts'
+import { createClient } from 'runyard'
+import { startWorker } from 'runyard/worker'
+import { folderAudit } from './audit.ts'
 import { modelOf } from './model.ts'
 
 const HELP = `folder-audit: an agent that audits folders of source code, as runs of the job folder-audit.
@@ -11,7 +11,7 @@ const HELP = `folder-audit: an agent that audits folders of source code, as runs
   node examples/folder-audit/agent.ts
 
 Settings (environment):
-  RUNYARD_API_KEY     a key with the scopes workers and runs:read; required
+  RUNYARD_API_KEY     a key with the scopes workers, runs:read and jobs:write; required
   RUNYARD_URL         where Runyard is (http://127.0.0.1:8080)
   RUNYARD_QUEUE       queue to take runs from (demo)
   RUNYARD_LEASE_SECS  seconds after which a killed agent's runs go to another (15)
@@ -35,16 +35,16 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const leaseSecs = wholeOf(env, 'RUNYARD_LEASE_SECS', { fallback: 15, min: 5, max: 300 })
   const client = createClient({ baseUrl, credential })
   const root = env.AUDIT_ROOT?.trim() || join(import.meta.dirname, '../..')
-  const options = { client, root, model: modelOf(env) }
-  const worker = startRunLoop({
+  const worker = startWorker({
     client,
+    jobs: [folderAudit({ root, model: modelOf(env) })],
+    register: 'missing',
     workerId: `folder-audit-${hostname()}-${process.pid}`,
     queues: [queue],
     concurrency,
     leaseSecs,
-    handle: (handling) => auditFolder(handling, options),
-    onError: (error) => console.error(`folder-audit: ${error instanceof Error ? error.message : error}`),
   })
+  await worker.ready
   console.log(`folder-audit: waiting for runs in queue ${queue} of ${baseUrl}, ${concurrency} at once`)
   // Started by another process, it ends with it, however that process ends.
   process.on('disconnect', () => {

@@ -3,7 +3,7 @@
 import { constants, type Dirent } from 'node:fs'
 import { open, opendir, realpath } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
-import { AttemptFailed } from '#sdk/worker/lease.ts'
+import { AttemptFailed } from 'runyard'
 import type { SourceFile } from './tools/source-file.ts'
 
 export const BOUNDS = {

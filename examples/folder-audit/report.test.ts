@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { findingsOf } from './findings.ts'
 import { reportOf } from './report.ts'
-import { type Results, readPayload } from './results.ts'
+import { Payload, type Results } from './results.ts'
 import { findDuplicates } from './tools/duplicates.ts'
 import { checkHeaders } from './tools/headers.ts'
 import { importGraph, resolveImports } from './tools/import-graph.ts'
@@ -72,16 +72,14 @@ test('an empty folder makes a short report', () => {
 })
 
 test.each([
-  [null, { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 }],
-  ['x', { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 }],
-  [
-    { folder: 7, parent: {}, pace_ms: 'x' },
-    { folder: 'src', parent: undefined, paceMs: 0, askSecs: 0 },
-  ],
-  [
-    { folder: 'a', parent: 'r', pace_ms: 1e9 },
-    { folder: 'a', parent: 'r', paceMs: 10_000, askSecs: 0 },
-  ],
-])('the payload %j is read as far as it makes sense', (payload, expected) => {
-  expect(readPayload(payload)).toEqual(expected)
+  [{}, { folder: 'src', pace_ms: 0, ask_secs: 0 }],
+  [{ folder: 'a', parent: 'r', pace_ms: 10_000, ask_secs: 20 }, undefined],
+  [{ folder: '' }, 'folder'],
+  [{ pace_ms: 1e9 }, 'pace_ms'],
+  [{ ask_secs: 1.5 }, 'ask_secs'],
+  [{ folders: 'a' }, ''],
+])('the payload %j is read, or refused by its field', (payload, expected) => {
+  const { data, error } = Payload.safeParse(payload)
+  if (typeof expected === 'string') expect(error?.issues[0]?.path.join('.')).toBe(expected)
+  else expect(data).toEqual(expected ?? payload)
 })

@@ -1,4 +1,5 @@
-// What each step of an audit leaves behind. Together they are the checkpoint: what is in it is not done again.
+// What the steps of an audit find, and what an audit is asked and answers.
+import { z } from 'zod'
 import type { Listing } from './folder.ts'
 import type { Duplicates } from './tools/duplicates.ts'
 import type { Headers } from './tools/headers.ts'
@@ -7,6 +8,32 @@ import type { LargestFiles } from './tools/largest-files.ts'
 import type { LineCounts } from './tools/line-counts.ts'
 import type { TestPresence } from './tools/test-presence.ts'
 import type { Todos } from './tools/todos.ts'
+
+export const Payload = z.strictObject({
+  folder: z.string().min(1).max(512).default('src').describe('Folder to audit, below the root.'),
+  parent: z.string().optional().describe('Set by an audit that hands a sub-folder on.'),
+  pace_ms: z.number().min(0).max(10_000).default(0).describe('Rest after each step, so that a person can watch.'),
+  ask_secs: z.int().min(0).max(86_400).default(0).describe('How long to wait for an objection to the report.'),
+})
+export type Payload = z.output<typeof Payload>
+
+/** The result of the run. */
+export type AuditResult = {
+  folder: string
+  files: number
+  lines: number
+  findings: string[]
+  /** Key of the output that holds the report. */
+  report: 'report'
+}
+
+export type ChildSummary = {
+  folder: string
+  runId: string
+  status: string
+  /** Null for a child that did not complete. */
+  result: AuditResult | null
+}
 
 export type Results = {
   plan: { steps: StepName[] }
@@ -26,48 +53,3 @@ export type Results = {
   report: { bytes: number; findings: string[] }
 }
 export type StepName = keyof Results
-
-export type ChildSummary = {
-  folder: string
-  runId: string
-  status: string
-  /** Null for a child that has not come to its end. */
-  result: AuditResult | null
-}
-
-/** The result of the run. */
-export type AuditResult = {
-  folder: string
-  files: number
-  lines: number
-  findings: string[]
-  /** Key of the output that holds the report. */
-  report: 'report'
-}
-
-export type Payload = {
-  /** Relative to the root that the agent was given. */
-  folder: string
-  /** The run that asked for this audit as a part of its own. */
-  parent: string | undefined
-  /** Rest after each step, so that a person can watch. */
-  paceMs: number
-  /** How long to wait for somebody who may object to the report; 0: nobody is asked. */
-  askSecs: number
-}
-
-const PACE_MS_MAX = 10_000
-const ASK_SECS_MAX = 86_400
-
-/** Whoever may trigger a run writes its payload: nothing in it is trusted. */
-export function readPayload(payload: unknown): Payload {
-  const { folder, parent, pace_ms, ask_secs } = (
-    typeof payload === 'object' && payload !== null ? payload : {}
-  ) as Record<string, unknown>
-  return {
-    folder: typeof folder === 'string' && folder !== '' ? folder : 'src',
-    parent: typeof parent === 'string' ? parent : undefined,
-    paceMs: typeof pace_ms === 'number' ? Math.min(Math.max(pace_ms, 0), PACE_MS_MAX) : 0,
-    askSecs: typeof ask_secs === 'number' ? Math.min(Math.max(Math.floor(ask_secs), 0), ASK_SECS_MAX) : 0,
-  }
-}

@@ -119,7 +119,7 @@ test('the demo audits the sources once per data folder, and leaves a report', {
   }
   const types = new Set<string>()
   for await (const event of client.follow(run.id)) types.add(event.type)
-  for (const type of ['progress', 'log', 'checkpoint.saved', 'usage.recorded', 'stream.chunk', 'output.written']) {
+  for (const type of ['progress', 'log', 'state.set', 'usage.recorded', 'stream.chunk', 'output.written']) {
     expect(types).toContain(type)
   }
 
@@ -159,8 +159,8 @@ test('an audit whose agent is killed continues in another process, and skips wha
   await ready(first)
   const { id } = await client.triggerRun({ job: 'folder-audit', payload: { folder: 'src', pace_ms: 250 } })
   await until(
-    () => client.listCheckpoints({ run_id: id }),
-    ({ data }) => data.length >= 6,
+    () => client.listState({ run_id: id }),
+    ({ data }) => data.filter(({ key }) => key.startsWith('step:')).length >= 6,
   )
   const second = startAgent({ address, root })
   await ready(second)

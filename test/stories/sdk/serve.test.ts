@@ -1,0 +1,129 @@
+// Jobs behind a URL, dispatched by a real node to a handler of the web's own Request and Response.
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { serve } from '#sdk/http/serve.ts'
+import { type AnyJob, defineJob } from '#sdk/job/define-job.ts'
+import { registerJobs } from '#sdk/job/register-jobs.ts'
+import { until } from '../../support/http-yard.ts'
+import { httpServer } from '../../support/local-servers.ts'
+import { jobYard } from './job-yard.ts'
+
+const SILENT = { info: () => {}, warn: () => {} }
+
+/** A node, and a server that hands what it gets to `serve`. */
+async function handlerYard(jobsAt: (url: string) => AnyJob[]) {
+  const { client } = await jobYard()
+  let handle: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
+  const errors: unknown[] = []
+  const { url } = await httpServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)] as [string, string])
+    const answer = await handle(
+      new Request(new URL(request.url ?? '', url), { method: 'POST', headers, body: Buffer.concat(chunks) }),
+    )
+    response.writeHead(answer.status).end(await answer.text())
+  })
+  const jobs = jobsAt(url)
+  const secrets = await registerJobs(client, jobs, { registration: true, log: SILENT })
+  handle = serve(jobs, {
+    client,
+    secret: Object.fromEntries(secrets),
+    onError: (error) => errors.push(error),
+  })
+  return { client, jobs, secrets, errors, url, handle }
+}
+
+test('a handler executes several jobs, with steps and waits, and reports how they ended', async () => {
+  const done: string[] = []
+  const { jobs, client, errors } = await handlerYard((url) => [
+    defineJob('order', {
+      endpointUrl: `${url}order`,
+      retryStrategy: 'fixed',
+      retryInitialDelaySecs: 0,
+      payload: z.object({ n: z.number() }),
+      async run({ payload, step, waitFor, run, previousError }) {
+        const one = await step('one', () => done.push('one'))
+        const paid = await waitFor('paid')
+        if (run.attempt === 1) throw new Error('not yet')
+        return { n: payload.n, one, paid, previousError, job: run.job_slug }
+      },
+    }),
+    defineJob('refuse', {
+      endpointUrl: `${url}refuse`,
+      payload: z.object({ n: z.number().refine((n) => n > 0, 'must be positive') }),
+      run: () => 1,
+    }),
+  ])
+  const [order, refuse] = jobs as [AnyJob, AnyJob]
+  const { id } = await order.trigger(client, { n: 3 })
+  await until(
+    () => client.getRun({ run_id: id }),
+    ({ status }) => status === 'waiting',
+  )
+  await client.sendEvent({ event_key: 'paid', payload: 5 })
+  expect((await order.wait(client, id)).unwrap()).toEqual({
+    n: 3,
+    one: 1,
+    paid: 5,
+    previousError: 'not yet',
+    job: 'order',
+  })
+  expect(done).toEqual(['one'])
+  const { id: refused } = await client.triggerRun({ job: 'refuse', payload: { n: -1 } })
+  expect((await refuse.wait(client, refused)).run).toMatchObject({
+    status: 'failed',
+    error_code: 'invalid_payload',
+    attempt: 1,
+  })
+  expect(errors).toEqual([])
+})
+
+test('what is not signed, or not with the right secret, is refused and executes nothing', async () => {
+  let ran = false
+  const { handle, url, secrets } = await handlerYard((at) => [
+    defineJob('job', {
+      endpointUrl: `${at}job`,
+      run() {
+        ran = true
+      },
+    }),
+  ])
+  expect(secrets.get('job')).toMatch(/^whsec_/)
+  const asked = (headers: Record<string, string>, method = 'POST') =>
+    handle(new Request(`${url}job`, { method, headers, ...(method === 'POST' && { body: '{}' }) })).then(
+      (it) => it.status,
+    )
+  const now = String(Math.floor(Date.now() / 1000))
+  const signed = { 'webhook-id': 'm', 'webhook-timestamp': now, 'webhook-signature': 'v1,AAAA', 'x-run-id': 'r' }
+  expect(await asked({})).toBe(401)
+  expect(await asked(signed)).toBe(401)
+  expect(await asked({ ...signed, 'webhook-signature': 'v1,%%% v2,AAAA nothing' })).toBe(401)
+  expect(await asked({ ...signed, 'webhook-timestamp': 'soon' })).toBe(401)
+  expect(await asked({ ...signed, 'webhook-timestamp': '1' })).toBe(401)
+  expect(await asked({}, 'GET')).toBe(405)
+  expect(ran).toBe(false)
+})
+
+test('a canceled run stops its handler', async () => {
+  const told = Promise.withResolvers<unknown>()
+  const { jobs, client } = await handlerYard((url) => [
+    defineJob('job', {
+      endpointUrl: `${url}job`,
+      run: ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            told.resolve(signal.reason)
+            reject(signal.reason)
+          })
+        }),
+    }),
+  ])
+  const { id } = await jobs[0]!.trigger(client, {})
+  await until(
+    () => client.listRuns({ status: ['executing'] }),
+    ({ data }) => data.length === 1,
+  )
+  await client.cancelRun({ run_id: id })
+  expect(await told.promise).toMatchObject({ told: 'stop' })
+})

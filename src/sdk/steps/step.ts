@@ -49,7 +49,9 @@ export function makeStep({ attempt, run, signal, memory, names }: Stepping): Ste
     } catch (error) {
       // Being told to stop, or having nothing to do for now, is no failure of the step.
       if (!signal.aborted && !(error instanceof ReturnRun) && !(error instanceof AttemptStopped)) {
-        await record({ status: 'failed', output: { error: error instanceof Error ? error.message : String(error) } })
+        const message = error instanceof Error ? error.message : String(error)
+        // What the step threw is what the attempt fails with, recorded or not.
+        await record({ status: 'failed', output: { error: message } }).catch(() => {})
       }
       throw error
     }

@@ -1,7 +1,7 @@
 // Executes runs of jobs behind a URL: takes what Runyard dispatches, answers at once, and reports back how it went.
 import type { Client } from '../client.ts'
 import { RunyardError } from '../error.ts'
-import type { AnyJob, RunnableJob } from '../job/define-job.ts'
+import type { AnyJob, RunnableJob } from '../job/job.ts'
 import { runJob } from '../job/run-job.ts'
 import { sleep } from '../sleep.ts'
 import { type Claimed, makeAttempt } from '../worker/attempt.ts'

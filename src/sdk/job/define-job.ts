@@ -1,10 +1,10 @@
 // A job as one value: its schema, its settings and its code. Whoever imports it triggers runs that are checked and
 // typed by it; a worker that is given it executes them.
-import type { JobInput } from '#contract/job.ts'
 import type { Jsonified } from '../json.ts'
 import type { AddedBy, JobContext, Middleware } from '../steps/context.ts'
+import type { Job, RunnableJob } from './job.ts'
 import { checkSettings, type JobSettings, wireSettings } from './job-settings.ts'
-import { type Triggers, triggersOf } from './trigger.ts'
+import { triggersOf } from './trigger.ts'
 import {
   checkedValue,
   type InputOf,
@@ -30,31 +30,6 @@ export type JobDefinition<Payload extends ValueSchema, Result, Added extends rea
   middleware?: Added
   /** Executes a run. What it returns is the result, what it throws the failure of the attempt. */
   run: (context: JobContext<OutputOf<Payload>> & AddedBy<Added>) => Promise<Result> | Result
-}
-
-export type Job<Input = unknown, Result = unknown> = Triggers<Input, Result> & {
-  /** The slug of the job. */
-  readonly name: string
-  /** For workers; nothing that callers of `trigger` need. */
-  readonly definition: RunnableJob
-}
-
-/** A job whatever its types are. */
-// biome-ignore lint/suspicious/noExplicitAny: a list of jobs holds jobs of different payloads.
-export type AnyJob = Job<any, any>
-
-/** What workers and handlers need of a definition. */
-export type RunnableJob = {
-  name: string
-  queue: string
-  /** The fields that the definition sets; see register-jobs.ts. */
-  wire: Partial<JobInput> & Pick<JobInput, 'slug' | 'execution'>
-  payload: ValueSchema | undefined
-  /** The fields that a child of this payload has by its definition; an invalid payload is refused. */
-  childOf: (payload: unknown) => Promise<{ concurrency_key?: string }>
-  result: ValueSchema | undefined
-  middleware: readonly AnyMiddleware[]
-  run: (context: JobContext<never>) => unknown
 }
 
 export function defineJob<

@@ -2,7 +2,7 @@
 import type { JobPatch } from '#contract/job.ts'
 import type { Client } from '../client.ts'
 import { RunyardError } from '../error.ts'
-import type { AnyJob, RunnableJob } from './define-job.ts'
+import type { AnyJob, RunnableJob } from './job.ts'
 
 type Wire = RunnableJob['wire']
 

@@ -5,7 +5,7 @@ import type { Middleware } from '../steps/context.ts'
 import { makeContext, type Reach } from '../steps/make-context.ts'
 import type { Handling } from '../worker/execute.ts'
 import { AttemptFailed } from '../worker/lease.ts'
-import type { RunnableJob } from './define-job.ts'
+import type { RunnableJob } from './job.ts'
 import { checkedValue, InvalidValue } from './value-schema.ts'
 
 export type RunOptions = {
@@ -22,7 +22,7 @@ export async function runJob(
     throw asFailure(error)
   })
   const context = makeContext(handling, payload, reach)
-  const around: readonly Middleware[] = [...middleware, ...job.middleware]
+  const around: readonly Middleware[] = [...middleware, ...(job.middleware as readonly Middleware[])]
   try {
     const result = await through(around, context, () => job.run(context as never))
     const checked = await checkedValue(job.result, result, 'result')

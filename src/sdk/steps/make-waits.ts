@@ -2,7 +2,7 @@
 import type { Output } from '#contract/route.ts'
 import type { getRun } from '#contract/runs/runs.ts'
 import { wireFields } from '../job/camel-case.ts'
-import type { Job } from '../job/define-job.ts'
+import type { Job } from '../job/job.ts'
 import { checkedValue } from '../job/value-schema.ts'
 import type { Attempt } from '../worker/attempt.ts'
 import type { Names } from './names.ts'

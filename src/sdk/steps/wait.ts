@@ -4,7 +4,7 @@ import type { Input, Output } from '#contract/route.ts'
 import type { spawnRun } from '#contract/runs/executor.ts'
 import type { beginWait } from '#contract/runs/waits.ts'
 import type { CamelFields } from '../job/camel-case.ts'
-import type { Job } from '../job/define-job.ts'
+import type { Job } from '../job/job.ts'
 import type { OutputOf, ValueSchema } from '../job/value-schema.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 

@@ -1,6 +1,6 @@
 // Runs a job in memory: no server, no clock, no network. Its attempts call a stand-in for the server that keeps what a run
 // keeps, so a crash, a wait and a retry are what they are in production.
-import type { AnyJob } from '../job/define-job.ts'
+import type { AnyJob } from '../job/job.ts'
 import { runJob } from '../job/run-job.ts'
 import { endingOf } from '../worker/execute.ts'
 import { makeLease } from '../worker/lease.ts'

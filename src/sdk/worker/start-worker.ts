@@ -1,7 +1,7 @@
 // A worker: executes the runs of the jobs that it is given.
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AnyJob, RunnableJob } from '../job/define-job.ts'
+import type { AnyJob, RunnableJob } from '../job/job.ts'
 import { type Registration, registerJobs } from '../job/register-jobs.ts'
 import { type RunOptions, runJob } from '../job/run-job.ts'
 import type { Handling } from './execute.ts'

@@ -1,7 +1,7 @@
 // Jobs of the SDK on a real node.
 import { onTestFinished } from 'vitest'
 import { type Client, createClient } from '#sdk/client.ts'
-import type { AnyJob } from '#sdk/job/define-job.ts'
+import type { AnyJob } from '#sdk/job/job.ts'
 import { startWorker, type WorkerOptions } from '#sdk/worker/start-worker.ts'
 import { httpYard, KEY } from '../../support/http-yard.ts'
 

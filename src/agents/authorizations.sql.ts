@@ -14,6 +14,8 @@ export type AuthorizationRow = {
   agentId: string
   tool: string
   runId: string | null
+  /** The name that its run gave the call. */
+  key: string | null
   state: AuthorizationState
   reason: PolicyReason
   riskLevel: RiskLevel
@@ -27,12 +29,13 @@ export type AuthorizationRow = {
   settledAt: Date | null
 }
 
-const columns = (sql: Db) => sql`
+export const authorizationColumns = (sql: Db) => sql`
   a.id,
   a.project_id as "projectId",
   a.agent_id as "agentId",
   a.tool,
   a.run_id as "runId",
+  a.key,
   a.state,
   a.reason,
   a.risk_level as "riskLevel",
@@ -57,6 +60,7 @@ const NEW: Input<NewAuthorization> = {
   agent_id: { type: 'text', of: (it) => it.agentId },
   tool: { type: 'text', of: (it) => it.tool },
   run_id: { type: 'uuid', of: (it) => it.runId },
+  key: { type: 'text', of: (it) => it.key },
   state: { type: 'text', of: (it) => it.state },
   reason: { type: 'text', of: (it) => it.reason },
   risk_level: { type: 'text', of: (it) => it.riskLevel },
@@ -124,7 +128,7 @@ export const insertAuthorizations = (tx: Db, rows: readonly NewAuthorization[]) 
 
 export async function findAuthorization(sql: Db, projectId: string, id: string): Promise<AuthorizationRow | undefined> {
   const [row] = await sql<Kept[]>`
-    select ${columns(sql)} from authorizations a where a.id = ${id} and a.project_id = ${projectId}`
+    select ${authorizationColumns(sql)} from authorizations a where a.id = ${id} and a.project_id = ${projectId}`
   return row && rowOf(row)
 }
 
@@ -213,7 +217,7 @@ export async function settleAuthorizations(tx: Db, calls: readonly Settlement[])
       cost_picousd = held.picousd
     from held
     where a.id = held.id
-    returning ${columns(tx)}`
+    returning ${authorizationColumns(tx)}`
   return rows.map(rowOf)
 }
 
@@ -283,7 +287,7 @@ export const listAuthorizations = async (
 ): Promise<AuthorizationRow[]> =>
   (
     await sql<Kept[]>`
-    select ${columns(sql)} from authorizations a
+    select ${authorizationColumns(sql)} from authorizations a
     where project_id = ${projectId}
       and agent_id = ${agentId}
       ${after ? sql`and (created_at, id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``}

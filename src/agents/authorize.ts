@@ -5,7 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { batched, part } from '#bell/part.ts'
 import { runTopic } from '#bell/topics.ts'
 import type { Cost } from '#core/cost.ts'
-import type { Refusal } from '#core/error.ts'
+import { type Refusal, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import {
   costOf,
@@ -21,9 +21,12 @@ import { appendEvents } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
+import type { Db } from '#postgres/sql.ts'
 import { chargeSpent, type Moment } from '#usage/ledger.sql.ts'
 import { type AgentRow, lockDeciders } from './agents.sql.ts'
-import { insertAuthorizations, type NewAuthorization } from './authorizations.sql.ts'
+import { type Approval, approvalOf } from './approval-request.ts'
+import { type AskedCall, readKeyedCalls } from './asked-calls.sql.ts'
+import { type AuthorizationState, insertAuthorizations, type NewAuthorization } from './authorizations.sql.ts'
 import { costWords, placeOf } from './decision-words.ts'
 import { insertInputRequests, type NewInputRequest } from './input-requests.sql.ts'
 import { lockCallers } from './lock-callers.ts'
@@ -49,6 +52,9 @@ export type CallRequest = {
   actor: Actor
   /** What a person is shown who has to approve it. */
   args?: unknown
+  /** The name that the run gives the call: the same name again means the same decision. */
+  key?: string | undefined
+  approval?: Approval | undefined
 }
 
 export type Decision = {
@@ -62,10 +68,10 @@ export type Decision = {
   cost: Cost
   /** The request that a person has to answer first. */
   inputRequestId: string | null
+  state: AuthorizationState
+  /** The arguments as their approver left them; null where they could not be changed. */
+  params: Record<string, unknown> | null
 }
-
-/** How long an approval may be outstanding before the call is denied. */
-const APPROVAL_SECS = 24 * 3600
 
 /** Decides about one call, and reserves what it costs. */
 export async function authorizeCall(ctx: Ctx, call: CallRequest): Promise<Decision> {
@@ -95,17 +101,18 @@ const knownOf = part(() => ({ agents: new Set<string>(), budgets: new Set<string
 
 /** Decides about up to 500 calls in one transaction, in their order; a call of an attempt that lost its run is refused. */
 async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
-  const known = knownOf(ctx)
+  const rows = knownOf(ctx)
   return (await ctx.sql.begin(async (tx) => {
-    const deciding = await lockDeciders(tx, all, known.agents)
+    const deciding = await lockDeciders(tx, all, rows.agents)
     const { agents, moment } = deciding
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
-    const standings = await lockStandings(tx, { calls: all, ...deciding }, known.budgets)
+    const standings = await lockStandings(tx, { calls: all, ...deciding }, rows.budgets)
     const problems = await lockCallers(tx, all)
-    const calls = all.filter((_, index) => !problems[index])
+    const known = await decidedBefore(tx, all)
     const book = makeBook(agents, moment, standings)
-    const made = calls.map((call) => book.decide(call))
-    if (made.length === 0) return problems
+    const answers = all.map((call, index) => problems[index] ?? known.of(call) ?? known.add(call, book.decide(call)))
+    const made = answers.filter((it): it is Made => 'row' in it)
+    if (made.length === 0) return answers
     const asked = made.flatMap((it) => it.asked ?? [])
     // Sent together: the lock of the agents is held for as long as this takes.
     await Promise.all([
@@ -120,8 +127,7 @@ async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Deci
         made.flatMap((it) => it.events),
       ),
     ])
-    const decisions = made.map((it) => it.decision)
-    return problems.map((problem) => problem ?? decisions.shift()!)
+    return answers.map((it) => ('row' in it ? it.decision : it))
   })) as (Decision | Refusal)[]
 }
 
@@ -148,6 +154,59 @@ function makeBook(agents: readonly AgentRow[], moment: Moment, standings: Standi
   }
 }
 
+/**
+ * Decisions about calls that their runs gave a name: a run asks on behalf of one agent, whose lock is held, so that
+ * nobody decides about one of them meanwhile.
+ */
+async function decidedBefore(tx: Db, calls: readonly CallRequest[]) {
+  const keyed = calls.flatMap(({ runId, key }) => (runId !== undefined && key !== undefined ? { runId, key } : []))
+  const nameOfCall = (it: { runId?: string | null | undefined; key?: string | null | undefined }) =>
+    `${it.runId}\0${it.key}`
+  const decided = new Map(
+    (await readKeyedCalls(tx, keyed)).map((row) => [
+      nameOfCall(row),
+      { decision: decisionOf(row), tool: row.tool, argsHash: row.argsHash },
+    ]),
+  )
+  return {
+    of(call: CallRequest): Decision | Refusal | undefined {
+      const known = call.key === undefined ? undefined : decided.get(nameOfCall(call))
+      if (!known) return undefined
+      // What was approved is this call, and no other one.
+      if (known.tool !== call.tool) return refuseField('key', `is that of a call of ${known.tool}`)
+      if (known.argsHash !== (call.argsHash ?? null)) return refuseField('key', 'is that of a call with other args')
+      return known.decision
+    },
+    add(call: CallRequest, made: Made): Made {
+      if (call.key !== undefined)
+        decided.set(nameOfCall(call), { decision: made.decision, tool: call.tool, argsHash: call.argsHash ?? null })
+      return made
+    },
+  }
+}
+
+const DECIDED = {
+  reserved: 'allowed',
+  settled: 'allowed',
+  blocked: 'blocked',
+  denied: 'blocked',
+  asked: 'asked',
+} as const satisfies Record<AuthorizationState, Decision['decision']>
+
+/** What was decided about a call, as it stands now. */
+export const decisionOf = (row: AskedCall): Decision => ({
+  authorizationId: row.id,
+  decision: DECIDED[row.state],
+  reason: row.reason,
+  riskLevel: row.riskLevel,
+  observed: row.observed,
+  policyVersion: row.policyVersion,
+  cost: row.cost,
+  inputRequestId: row.inputRequestId,
+  state: row.state,
+  params: row.params,
+})
+
 type Judged = { agent: AgentRow; judged: PolicyReason; cost: Cost; moment: Moment }
 
 function makeDecision(call: CallRequest, { agent, judged, cost, moment }: Judged): Made {
@@ -171,13 +230,14 @@ function makeDecision(call: CallRequest, { agent, judged, cost, moment }: Judged
     agentId: call.agentId,
     tool: call.tool,
     runId: call.runId ?? null,
+    key: call.key ?? null,
     state: decision === 'allowed' ? 'reserved' : decision,
     argsHash: call.argsHash ?? null,
     hour: moment.hour,
     createdAt: moment.now,
   }
   return {
-    decision: { ...about, authorizationId: id, decision, inputRequestId },
+    decision: { ...about, authorizationId: id, decision, inputRequestId, state: row.state, params: null },
     row,
     events: [{ ...eventOf(call, row, { inputRequestId, policy: agent.policy }), id: eventId }],
     ...(inputRequestId && { asked: { ...approvalOf(call, row, inputRequestId), eventId } }),
@@ -211,36 +271,4 @@ function eventOf(call: CallRequest, row: NewAuthorization, { inputRequestId, pol
       ...(inputRequestId && { input_request_id: inputRequestId }),
     },
   }
-}
-
-const approvalOf = (
-  call: CallRequest,
-  { id }: NewAuthorization,
-  inputRequestId: string,
-): Omit<NewInputRequest, 'eventId'> => ({
-  id: inputRequestId,
-  projectId: call.projectId,
-  runId: call.runId ?? null,
-  agentId: call.agentId,
-  authorizationId: id,
-  key: null,
-  assignee: null,
-  kind: 'approval',
-  prompt: `May ${call.agentId} call ${call.tool}?`,
-  params: shownArgs(call.args),
-  editableParams: [],
-  schema: null,
-  onExpiry: 'default',
-  defaultAnswer: { approved: false },
-  expiresInSecs: APPROVAL_SECS,
-})
-
-/** What an approver is shown of a call's arguments, at most: pages of requests have to stay ones that can be read. */
-const SHOWN_ARGS_BYTES_MAX = 64 * 1024
-
-function shownArgs(args: unknown): Record<string, unknown> {
-  if (args == null) return {}
-  const bytes = Buffer.byteLength(JSON.stringify(args))
-  if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
-  return typeof args === 'object' && !Array.isArray(args) ? (args as Record<string, unknown>) : { args }
 }

@@ -1,5 +1,6 @@
 // What happens to a call once a person has approved or refused it. It was not counted while it was pending, so
 // it is checked against the limits now.
+import { canonicalJson } from '#core/canonical.ts'
 import type { Actor } from '#core/event.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
@@ -9,7 +10,7 @@ import { type AgentRow, lockAgents } from './agents.sql.ts'
 import { decideAsked, findAuthorization } from './authorizations.sql.ts'
 import { costWords } from './decision-words.ts'
 import type { InputRow } from './input-requests.sql.ts'
-import { policyHash } from './policy-hash.ts'
+import { hashOfArgs, policyHash } from './policy-hash.ts'
 import { chargesOf, lockStandings, type Standings } from './standing.ts'
 
 type Approving = { agent: AgentRow; standings: Standings; moment: Moment }
@@ -25,12 +26,18 @@ export async function lockForApproval(tx: Db, row: InputRow): Promise<Approving 
   return { agent: agent!, moment, standings: await lockStandings(tx, { calls: [call], agents: [agent!], moment }) }
 }
 
-type Answered = { approved: boolean; actor: Actor; causationId: string | undefined }
+type Answered = {
+  approved: boolean
+  /** The arguments as their approver left them, where they could be changed. */
+  params: Record<string, unknown> | undefined
+  actor: Actor
+  causationId: string | undefined
+}
 
 export async function decideApproval(
   tx: Db,
   row: InputRow,
-  { agent, standings, moment, approved, actor, causationId }: Approving & Answered,
+  { agent, standings, moment, approved, params, actor, causationId }: Approving & Answered,
 ): Promise<void> {
   const call = await findAuthorization(tx, row.projectId, row.authorizationId!)
   if (call?.state !== 'asked') return
@@ -61,9 +68,16 @@ export async function decideApproval(
         policy_version: policyVersion,
         ...costWords(call.cost),
         ...(state !== 'reserved' && { policy_hash: policyHash(agent.policy) }),
+        ...(state === 'reserved' && editedArgs(row, params)),
       },
     },
   ])
+}
+
+/** What was approved, when it is not what was asked for: the log has its hash. */
+function editedArgs(row: InputRow, params: Record<string, unknown> | undefined) {
+  if (!params || row.editableParams.length === 0 || canonicalJson(params) === canonicalJson(row.params)) return {}
+  return { edited: true, args_hash: hashOfArgs(params) }
 }
 
 /** The events of a request belong to its run; without a run, to a chain that begins with the event that asked. */

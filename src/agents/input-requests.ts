@@ -236,7 +236,13 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
     await endInputRequest(tx, row.id, end)
     const causationId = told!.outcome === 'appended' ? told!.id : undefined
     if (approving)
-      await decideApproval(tx, row, { ...approving, approved: end.answer?.approved === true, actor, causationId })
+      await decideApproval(tx, row, {
+        ...approving,
+        approved: end.answer?.approved === true,
+        params: end.answer?.params,
+        actor,
+        causationId,
+      })
     return row.runUuid ? resumeAfterAnswer(tx, row, { end, causationId }) : undefined
   })) as Next
   feedOf(ctx).changed([row.projectId])

@@ -1,5 +1,6 @@
 // Authorization: decisions about the calls of agents, and what agents did and spent.
 import { Type } from 'typebox'
+import { DAY_SECS } from '#core/durations.ts'
 import { RISK_LEVELS } from '#core/policy.ts'
 import { AGENT, AgentPath, microusd, REASON, TOOL } from './agents.ts'
 import {
@@ -7,12 +8,15 @@ import {
   body,
   flag,
   INT_MAX,
+  jsonObject,
   listOf,
   nullable,
   oneOf,
   optional,
   paging,
   query,
+  RUN_ID,
+  RUN_KEY,
   RunPath,
   text,
   time,
@@ -21,12 +25,18 @@ import {
   whole,
   withDefault,
 } from './common.ts'
+import { ASSIGNEE } from './inputs.ts'
 import { route } from './route.ts'
 import { FENCED } from './runs/executor.ts'
 import { LedgerTotals } from './usage.ts'
 
 const tag = 'Agents'
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
+
+const STATE = oneOf(
+  ['reserved', 'settled', 'blocked', 'asked', 'denied'],
+  'reserved: allowed and not settled yet; settled: it was made.',
+)
 
 export const Decision = Type.Object(
   {
@@ -38,6 +48,11 @@ export const Decision = Type.Object(
     policy_version: whole(0, INT_MAX, 'Version of the policy that decided; 0 without a policy.'),
     cost_microusd: microusd('Amount reserved for the call'),
     input_request_id: nullable(Type.String(), 'The input request that a person must answer, when asked.'),
+    state: STATE,
+    params: nullable(
+      jsonObject('The args as their approver left them, when some of them could be edited and the call was approved.'),
+    ),
+    resting: optional(flag('With `wait`: the run rests until somebody decides, and the executor should stop.')),
   },
   { title: 'Decision' },
 )
@@ -71,10 +86,36 @@ export const authorizeOwnCall = route({
   tag: 'Running attempt',
   name: 'authorizeOwnCall',
   summary: "Authorize a call of a running attempt, on behalf of its run's agent.",
+  description:
+    'With `wait` a call that a person has to approve suspends the run: its lease ends, and the executor should stop when ' +
+    'the reply says `resting`. Once somebody has decided, the run is queued again with the same attempt, and the same ' +
+    'call with the same `key` is answered with the decision. A key is never reserved or charged twice; a call whose ' +
+    'state is `settled` was made already.',
   params: RunPath,
-  body: body(call),
+  body: body({
+    ...call,
+    key: optional(RUN_KEY),
+    wait: withDefault(flag('Suspend the run until a person who is asked has decided; requires `key`.'), false),
+    editable_params: withDefault(
+      Type.Array(text(128, 'Name of an arg.', { minLength: 1 }), {
+        maxItems: 100,
+        uniqueItems: true,
+        description: 'Args that the approver may change; `args` is then an object of at most 64 KiB.',
+      }),
+      [],
+    ),
+    expires_in_secs: withDefault(
+      whole(
+        1,
+        366 * DAY_SECS,
+        'Seconds after which a call that nobody has decided about is denied; defaults to a day.',
+      ),
+      DAY_SECS,
+    ),
+    assignee: optional(ASSIGNEE),
+  }),
   replies: { 200: Decision },
-  refusals: FENCED,
+  refusals: [...FENCED, 'wrong_state', 'pause_requested'],
 })
 
 export const Authorization = Type.Object(
@@ -83,7 +124,8 @@ export const Authorization = Type.Object(
     agent_id: AGENT,
     tool: TOOL,
     run_id: nullable(Type.String(), 'The run that made the call.'),
-    state: oneOf(['reserved', 'settled', 'blocked', 'asked', 'denied'], 'reserved: allowed and not settled yet.'),
+    key: nullable(Type.String(), 'The name that the run gave it.'),
+    state: STATE,
     reason: REASON,
     risk_level: oneOf(RISK_LEVELS, 'Severity of the call.'),
     observed: nullable(REASON, 'The rule that would have stopped it if the policy were enforced.'),
@@ -96,6 +138,19 @@ export const Authorization = Type.Object(
   },
   { title: 'Authorization' },
 )
+
+export const getOwnAuthorization = route({
+  method: 'GET',
+  path: '/v1/runs/:run_id/authorizations/:authorization_id',
+  needs: 'agents:read',
+  orRunToken: true,
+  tag,
+  name: 'getOwnAuthorization',
+  summary: 'Get the decision about a call of a run, as it stands now.',
+  params: Type.Object({ run_id: RUN_ID, authorization_id: uuid('Id of the authorization.') }),
+  replies: { 200: Decision },
+  refusals: ['run_not_found', 'authorization_not_found'],
+})
 
 export const getAuthorization = route({
   method: 'GET',

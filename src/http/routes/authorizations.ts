@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify'
+import { SHOWN_ARGS_BYTES_MAX } from '#agents/approval-request.ts'
+import { findAskedCall } from '#agents/asked-calls.sql.ts'
 import { type AuthorizationRow, findAuthorization, listAuthorizations } from '#agents/authorizations.sql.ts'
-import { authorizeCall, type CallRequest, type Decision } from '#agents/authorize.ts'
+import { authorizeCall, type CallRequest, type Decision, decisionOf } from '#agents/authorize.ts'
 import { sumAgent, sumSpend } from '#agents/call-sums.sql.ts'
 import { hashOfArgs } from '#agents/policy-hash.ts'
+import { authorizeAndRest } from '#agents/rest-for-approval.ts'
 import { settleCall } from '#agents/settle-call.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as authorizations from '#contract/authorizations.ts'
@@ -17,6 +20,7 @@ import { sumAgentModels, sumModelSpend } from '#usage/usage.sql.ts'
 import { implement } from '../implement.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
 import { toWire } from '../wire/words.ts'
+import { attemptOf } from './attempts.ts'
 
 const SPEND_ROWS_MAX = 10_000
 
@@ -40,6 +44,20 @@ const callOf = ({
   argsHash: args === undefined ? undefined : hashOfArgs(args),
 })
 
+type ApprovalInput = { args?: unknown; editable_params: string[]; expires_in_secs: number; assignee?: string }
+
+function approvalOf({ args, editable_params, expires_in_secs, assignee }: ApprovalInput): CallRequest['approval'] {
+  if (editable_params.length > 0) {
+    if (typeof args !== 'object' || args === null || Array.isArray(args))
+      throw refuseField('args', 'must be an object, since editable_params names some of them')
+    if (Buffer.byteLength(JSON.stringify(args)) > SHOWN_ARGS_BYTES_MAX)
+      throw refuseField('args', `exceed ${SHOWN_ARGS_BYTES_MAX} bytes, beyond which they cannot be edited`)
+    const unknown = editable_params.find((name) => !Object.hasOwn(args, name))
+    if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in args`)
+  }
+  return { editableParams: editable_params, expiresInSecs: expires_in_secs, assignee: assignee ?? null }
+}
+
 type Settlement = { authorization_id: string; outcome: 'succeeded' | 'failed'; cost_microusd?: number | undefined }
 
 export function authorizationRoutes(app: FastifyInstance, ctx: Ctx): void {
@@ -47,12 +65,21 @@ export function authorizationRoutes(app: FastifyInstance, ctx: Ctx): void {
     const runId = run_id === undefined ? undefined : (await requireRun(ctx, projectId, run_id)).id
     return decisionWire(await authorizeCall(ctx, { projectId, actor, agentId: agent_id, runId, ...callOf(call) }))
   })
-  implement(app, authorizations.authorizeOwnCall, async (call, { projectId, actor, runId, leaseToken }) => {
+  implement(app, authorizations.authorizeOwnCall, async ({ key, wait, ...input }, caller) => {
+    const { projectId, actor, runId, leaseToken } = caller
+    if (wait && key === undefined) throw refuseField('key', 'is required with wait')
     const run = await requireRun(ctx, projectId, runId)
     // The policy of a run without an agent is the one named after its job.
     const agentId = agentOfRun(run)
-    const asked = { projectId, actor, agentId, runId, leaseToken, ...callOf(call) }
-    return decisionWire(await authorizeCall(ctx, asked))
+    const approval = approvalOf(input)
+    const asked = { projectId, actor, agentId, runId, leaseToken, key, approval, ...callOf(input) }
+    return decisionWire(wait ? await authorizeAndRest(ctx, attemptOf(caller), asked) : await authorizeCall(ctx, asked))
+  })
+  implement(app, authorizations.getOwnAuthorization, async ({ run_id, authorization_id }, { projectId }) => {
+    const run = await requireRun(ctx, projectId, run_id)
+    const row = await findAskedCall(ctx.sql, projectId, authorization_id)
+    if (row?.runId !== run.id) throw refuse('authorization_not_found', { authorizationId: authorization_id })
+    return decisionWire(decisionOf(row))
   })
   implement(app, authorizations.getAuthorization, async ({ agent_id, authorization_id }, { projectId }) => {
     const row = await findAuthorization(ctx.sql, projectId, authorization_id)

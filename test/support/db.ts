@@ -33,10 +33,12 @@ export async function emptyDatabase(): Promise<TestDatabase> {
 }
 
 /** Until somebody in this test's database waits for a lock: other tests of the same server wait for theirs. */
-export async function awaitBlocked(sql: postgres.Sql): Promise<void> {
+export async function awaitBlocked(sql: postgres.Sql, count = 1): Promise<void> {
   const blocked = () =>
     sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  await expect.poll(async () => (await blocked()).length, { timeout: 10_000, interval: 20 }).toBeGreaterThan(0)
+  await expect
+    .poll(async () => (await blocked()).length, { timeout: 10_000, interval: 20 })
+    .toBeGreaterThanOrEqual(count)
 }
 
 /** Until all that was written is before the tail's end: any transaction of the server, and other tests have theirs, may hold it back. */

@@ -242,8 +242,19 @@ const LAST_CALLS_MS_MIN = 1_000
 
 const failing = (name: string) => ({ name, ok: false, age_ms: null })
 
-const nameOf = (caller: Caller): string =>
-  caller.kind === 'key' ? caller.keyId : caller.kind === 'user' ? caller.userId : caller.runId
+/** Whose calls are counted together. */
+function nameOf(caller: Caller): string {
+  switch (caller.kind) {
+    case 'key':
+      return caller.keyId
+    case 'user':
+      return caller.userId
+    case 'run':
+      return caller.runId
+    case 'view':
+      return `view:${caller.projectId}/${caller.viewedRunId}`
+  }
+}
 
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute

@@ -4,7 +4,7 @@ import type { Route } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
 import { holdsScope } from '#core/scopes.ts'
 import { normalizeId } from '#postgres/id.ts'
-import type { Caller, RunCaller } from './caller.ts'
+import type { Caller, RunCaller, ViewCaller } from './caller.ts'
 import type { OpenStreams } from './session/open-streams.ts'
 
 /** Throws the refusal `unauthorized` when the request has no valid credential. */
@@ -48,6 +48,10 @@ const OPEN_TO_ALL: ReadonlySet<string> = new Set(['any_key', 'session', 'nothing
 /** Checks a caller against what a route needs. */
 export function admit(caller: Caller, route: Route, params: Record<string, string>): void {
   const { needs } = route
+  if (caller.kind === 'view') {
+    admitView(caller, route, params)
+    return
+  }
   if (caller.kind !== 'run') {
     if (needs === 'run_token') throw refuse('wrong_credential', { needs: 'the token of a running attempt' })
     if (needs === 'session' && !caller.session) throw refuse('wrong_credential', { needs: 'the cookie of a session' })
@@ -60,6 +64,14 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
   // For this token other runs do not exist, in its own project or elsewhere.
   const runId = params.run_id ?? ''
   if (normalizeId(runId) !== caller.runId) throw refuse('run_not_found', { runId })
+}
+
+/** It reads what belongs to its run, and nothing that asks for more than the reading of runs. */
+function admitView({ viewedRunId }: ViewCaller, route: Route, params: Record<string, string>): void {
+  const reads = route.method === 'GET' && route.needs === 'runs:read' && route.orRunToken === true
+  if (!reads) throw refuse('wrong_credential', { needs: 'an API key' })
+  const runId = params.run_id ?? ''
+  if (normalizeId(runId) !== viewedRunId) throw refuse('run_not_found', { runId })
 }
 
 function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {

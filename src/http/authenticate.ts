@@ -5,9 +5,10 @@ import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { hashKey } from '#access/api-keys.ts'
 import { findValidKey, touchKeys } from '#access/keys.sql.ts'
-import { looksLikeRunToken, type RunTokens } from '#access/run-tokens.ts'
+import { looksLikeRunToken, type RunClaims, type RunTokens, type ViewClaims } from '#access/run-tokens.ts'
 import { holdBackWrongKeys } from '#access/wrong-keys.ts'
 import { Refusal, refuse } from '#core/error.ts'
+import type { Actor } from '#core/event.ts'
 import type { Sql } from '#postgres/sql.ts'
 import type { Caller, KeyCaller } from './caller.ts'
 import { cookieValue, hasSessionCookie, sessionCookieOf } from './session/cookie.ts'
@@ -20,6 +21,8 @@ const REMEMBERED_MS = 2_000
 const REMEMBERED_MAX = 10_000
 const CREDENTIAL_LENGTH_MAX = 4_096
 const TOUCH_EVERY_MS = 60_000
+/** Reads, and is never the actor of anything. */
+const VIEWER: Actor = { type: 'user', id: null }
 
 export type KnownKey = KeyCaller & { rateLimitPerMinute: number | null }
 
@@ -73,8 +76,7 @@ export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Au
     if (looksLikeRunToken(credential)) {
       const claims = tokens.verify(credential)
       if (!claims) throw refuse('unauthorized', { reason: 'The run token is invalid or has expired.' })
-      const { runId, projectId, attempt, leaseToken, owner } = claims
-      return { kind: 'run', runId, projectId, attempt, leaseToken, actor: { type: 'worker', id: owner } }
+      return tokenCaller(claims)
     }
     const caller = await keyCaller(credential)
     used.add(caller.keyId)
@@ -118,6 +120,12 @@ export function makeAuthenticator({ sql, tokens, address, idleSecs }: Parts): Au
       await touch()
     },
   }
+}
+
+function tokenCaller(claims: RunClaims | ViewClaims): Caller {
+  if ('viewedRunId' in claims) return { kind: 'view', ...claims, actor: VIEWER }
+  const { owner, ...run } = claims
+  return { kind: 'run', ...run, actor: { type: 'worker', id: owner } }
 }
 
 /** Whatever a request carries, where its route looks for it. */

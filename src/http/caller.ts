@@ -35,7 +35,17 @@ export type RunCaller = {
 /** Whoever may do what scopes say. */
 export type ScopedCaller = KeyCaller | UserCaller
 export type SessionCaller = (KeyCaller & { session: LiveSession }) | UserCaller
-export type Caller = ScopedCaller | RunCaller
+/** Somebody with a token that only reads one run, such as a page in a browser. */
+export type ViewCaller = {
+  kind: 'view'
+  projectId: string
+  /** The id that clients know the run by. */
+  viewedRunId: string
+  /** From when the request came. */
+  expiresInMs: number
+  actor: Actor
+}
+export type Caller = ScopedCaller | RunCaller | ViewCaller
 
 /** For actions: the project that they concern, and who asks for them. */
 export const askedBy = ({ projectId, actor }: ScopedCaller) => ({ projectId, actor })

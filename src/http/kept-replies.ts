@@ -26,7 +26,7 @@ export function keepReplies(app: FastifyInstance, sql: Sql): void {
   app.addHook('preHandler', async (request, reply) => {
     const { route } = request.routeOptions.config
     const { caller } = request
-    if (!route || !keepsReply(route) || !caller || caller.kind === 'run') return
+    if (!route || !keepsReply(route) || !caller || caller.kind === 'run' || caller.kind === 'view') return
     const key = idempotencyKeyOf(request)
     if (key === undefined) return
     const fingerprint = fingerprintOf(request)

@@ -63,9 +63,9 @@ export const nativeRoutes =
     if (!api) return
     keepReplies(app, ctx.sql)
     jobRoutes(app, ctx)
-    runRoutes(app, ctx)
     endRoutes(app, ctx)
     timelineRoutes(app, ctx)
+    runRoutes(app, ctx, tokens)
     batchTriggerRoutes(app, ctx)
     batchRoutes(app, ctx)
     runControlRoutes(app, ctx)

@@ -13,6 +13,7 @@ import {
   query,
   RUN_ID,
   RunPath,
+  time,
   uuid,
   whole,
   withDefault,
@@ -185,4 +186,38 @@ export const listLineage = route({
   query: query(paging),
   replies: { 200: RunList },
   refusals: ['run_not_found', 'invalid_cursor'],
+})
+
+const VIEW_SECS_MAX = 3600
+
+export const createViewToken = route({
+  method: 'POST',
+  path: '/v1/runs/:run_id/tokens',
+  needs: 'runs:read',
+  tag,
+  name: 'createViewToken',
+  keepsReply: false,
+  summary: 'Make a short-lived token that reads this run only, for a browser.',
+  description:
+    'Send it as `Authorization: Bearer <token>`: it reads the run, its events, streams, children, records and state values. ' +
+    'It cannot be revoked, and streams opened with it end when it expires. Pages of another origin need `RUNYARD_CORS_ORIGINS`.',
+  params: RunPath,
+  body: body({
+    expires_in_secs: withDefault(
+      whole(10, VIEW_SECS_MAX, 'Seconds until it expires: defaults to 15 minutes, at most an hour.'),
+      900,
+    ),
+  }),
+  bodyOptional: true,
+  replies: {
+    201: Type.Object(
+      {
+        token: Type.String({ description: 'The token.' }),
+        run_id: RUN_ID,
+        expires_at: time('When it expires.'),
+      },
+      { title: 'ViewToken' },
+    ),
+  },
+  refusals: ['run_not_found'],
 })

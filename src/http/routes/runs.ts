@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { RunInput } from '#contract/runs/run.ts'
 import * as contract from '#contract/runs/runs.ts'
@@ -20,7 +21,12 @@ import { runWire, whyWire } from '../wire/run-wire.ts'
 
 const LINEAGE_DEPTH_MAX = 50
 
-export function runRoutes(app: FastifyInstance, ctx: Ctx): void {
+export function runRoutes(app: FastifyInstance, ctx: Ctx, tokens: RunTokens): void {
+  implement(app, contract.createViewToken, async ({ run_id, expires_in_secs }, { projectId }) => {
+    const { publicId } = await requireRun(ctx, projectId, run_id)
+    const { token, expiresAtMs } = tokens.signView({ runId: publicId, projectId }, expires_in_secs)
+    return { token, run_id: publicId, expires_at: new Date(expiresAtMs).toISOString() }
+  })
   implement(app, contract.triggerRun, async ({ job, ...input }, caller, request) => {
     const idempotencyKey = idempotencyKeyOf(request, input.idempotency_key)
     const traceparent = request.headers.traceparent as string | undefined

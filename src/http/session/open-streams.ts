@@ -7,7 +7,7 @@ import { findStanding } from '#access/people/users.sql.ts'
 import { scopesOf } from '#core/roles.ts'
 import { holdsScope } from '#core/scopes.ts'
 import type { Sql } from '#postgres/sql.ts'
-import type { Caller, ScopedCaller } from '../caller.ts'
+import type { Caller, ScopedCaller, ViewCaller } from '../caller.ts'
 
 export type OpenStreams = {
   follow: (caller: Caller, needs: string, response: ServerResponse) => void
@@ -16,6 +16,12 @@ export type OpenStreams = {
 }
 
 type Followed = { caller: ScopedCaller; needs: string; responses: Set<ServerResponse> }
+
+/** Nothing revokes such a token: its streams end when it does. */
+function endWithToken({ expiresInMs }: ViewCaller, response: ServerResponse): void {
+  const timer = setTimeout(() => response.destroy(), expiresInMs).unref()
+  response.once('close', () => clearTimeout(timer))
+}
 
 export function watchOpenStreams(sql: Sql, { idleSecs }: { idleSecs: number }): OpenStreams {
   const followed = new Map<string, Followed>()
@@ -44,6 +50,10 @@ export function watchOpenStreams(sql: Sql, { idleSecs }: { idleSecs: number }): 
   return {
     follow(caller, needs, response) {
       if (caller.kind === 'run') return
+      if (caller.kind === 'view') {
+        endWithToken(caller, response)
+        return
+      }
       const name = JSON.stringify([caller.actor, caller.session?.id, caller.projectId, needs])
       const one = followed.get(name) ?? { caller, needs, responses: new Set() }
       followed.set(name, one)

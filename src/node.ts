@@ -169,6 +169,7 @@ async function openNode(
     ],
     address: config.address,
     oidc: config.oidc && oidcClient(config.oidc),
+    limiter,
     api: config.roles.has('api'),
   }
   const app = buildServer({

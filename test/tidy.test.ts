@@ -15,6 +15,7 @@ const STAIRS = [
   'jobs',
   'usage',
   'runs',
+  'hooks',
   'dispatch',
   'agents',
   'bulk',

@@ -7,6 +7,7 @@ import * as dependencies from './dependencies.ts'
 import * as events from './events.ts'
 import * as files from './files.ts'
 import * as find from './find.ts'
+import * as hooks from './hooks.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
 import * as operations from './operations.ts'
@@ -54,6 +55,7 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   values,
   workers,
   inputs,
+  hooks,
   files,
   agents,
   authorizations,

@@ -110,6 +110,8 @@ const REFUSALS = {
     `Input request ${it.inputRequestId} is already ${it.state}.`,
   webhook_not_found: (it: { webhookId: string }) => `Webhook ${it.webhookId} not found.`,
   delivery_not_found: (it: { deliveryId: string }) => `Delivery ${it.deliveryId} not found; only recent ones are kept.`,
+  hook_not_found: (it: { hookId?: string }) =>
+    it.hookId ? `Hook ${it.hookId} not found.` : 'No hook has this address.',
   file_not_found: (it: { fileId: string }) => `File ${it.fileId} not found.`,
   event_not_found: (it: { eventId: string }) => `Event ${it.eventId} not found.`,
   correlation_not_found: (it: { correlationId: string }) => `No events found for correlation ${it.correlationId}.`,

@@ -1,6 +1,6 @@
 // The vocabulary of the log: actors, levels, and the parts of an event.
 
-export const ACTOR_TYPES = ['user', 'api_key', 'agent', 'worker', 'system', 'schedule'] as const
+export const ACTOR_TYPES = ['user', 'api_key', 'agent', 'worker', 'system', 'schedule', 'hook'] as const
 export type ActorType = (typeof ACTOR_TYPES)[number]
 export type Actor = { type: ActorType; id: string | null }
 

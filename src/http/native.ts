@@ -1,5 +1,6 @@
 // The native API: /v1, health, metrics and documents.
 import type { FastifyInstance } from 'fastify'
+import type { RateLimiter } from '#access/rate-limit.ts'
 import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Live } from '#live/live.ts'
@@ -20,6 +21,7 @@ import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventCountRoutes, eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { findRoutes } from './routes/find.ts'
+import { hookRoutes } from './routes/hooks/hooks.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { endRoutes } from './routes/insight/ends.ts'
 import { timelineRoutes } from './routes/insight/timeline.ts'
@@ -51,12 +53,13 @@ export type NativeParts = {
   checks: () => Promise<Check[]>
   address: PublicAddress
   oidc: Oidc | undefined
+  limiter: RateLimiter
   /** False on a node that serves health and metrics only. */
   api: boolean
 }
 
 export const nativeRoutes =
-  ({ ctx, claimer, tokens, live, metrics, stopping, checks, address, oidc, api }: NativeParts) =>
+  ({ ctx, claimer, tokens, live, metrics, stopping, checks, address, oidc, limiter, api }: NativeParts) =>
   (app: FastifyInstance): void => {
     watchRequests(app, metrics)
     operationsRoutes(app, { ...ctx, metrics, checks })
@@ -81,6 +84,7 @@ export const nativeRoutes =
     stateRoutes(app, ctx)
     workerRoutes(app, ctx, { claimer, tokens, stopping })
     inputRoutes(app, ctx)
+    hookRoutes(app, ctx, { address, limiter })
     fileRoutes(app, ctx)
     findRoutes(app, ctx)
     agentRoutes(app, ctx)

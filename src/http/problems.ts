@@ -24,6 +24,7 @@ export const STATUS = {
   version_not_found: 404,
   run_not_found: 404,
   file_not_found: 404,
+  hook_not_found: 404,
   event_not_found: 404,
   correlation_not_found: 404,
   checkpoint_not_found: 404,

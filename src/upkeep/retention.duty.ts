@@ -5,6 +5,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
 import { HOUR_MS } from '#core/durations.ts'
+import { deleteOldHookDeliveries } from '#hooks/hooks.sql.ts'
 import { deleteOldEnds } from '#log/counts/end-counts.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
@@ -95,6 +96,7 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     use: await deleteOldUse(sql, BATCH_MAX),
     claimers: await deleteSilentClaimers(sql, BATCH_MAX),
     spent: await deleteOldSpent(sql, BATCH_MAX),
+    hookDeliveries: await deleteOldHookDeliveries(sql, BATCH_MAX),
     keptEvents: await deleteExpiredEvents(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
     deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),

@@ -41,6 +41,7 @@ test("every route that names a resource returns 404 to another project's key, an
     prompt: 'May I?',
     wait: false,
   })
+  const inbound = await call('POST', '/v1/hooks', { name: 'secret', event_key: 'secret' })
   const invited = await call('POST', '/v1/invitations', { role: 'viewer' })
   const ada = await join(address, { inviter: call, role: 'viewer', email: 'ada@example.com' })
   const hook = await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/', types: ['none.such'] })
@@ -66,6 +67,7 @@ test("every route that names a resource returns 404 to another project's key, an
     event_key: 'awaited',
     webhook_id: hook.body.id,
     delivery_id: delivery.body.id,
+    hook_id: inbound.body.id,
     user_id: ada.session.user.id,
     invitation_id: invited.body.id,
   }

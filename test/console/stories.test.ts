@@ -26,7 +26,7 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     await page.keyboard.press('f')
     await heading(page, 'Failures')
     await page.getByText('Mailbox # is full').first().waitFor()
-    await page.keyboard.press('Enter')
+    await page.keyboard.press('o')
     await heading(page, 'Runs')
     await page.locator('a[data-row]').first().waitFor()
     await page.keyboard.press('j')
@@ -110,7 +110,9 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     await ada.getByRole('button', { name: /Approve/ }).click()
     expect(await answerTo(callerOf(address), question)).toMatchObject({ approved: true })
     await bob.getByRole('button', { name: /Refuse/ }).click()
-    await bob.getByText(/ada@example\.org approved/).waitFor()
+    const { answered_by } = (await owner.call('GET', `/v1/input-requests/${question}`)).body
+    expect(answered_by.name).toMatch(/ada/i)
+    await bob.getByText(`${answered_by.name} approved it`).waitFor()
     expect(await answerTo(callerOf(address), question)).toMatchObject({ approved: true })
   })
 

@@ -41,7 +41,7 @@ const GROUPS: readonly (readonly [string, readonly (readonly [string, string])[]
     'Failures',
     [
       ['j k', 'Next, previous'],
-      ['Enter', 'Open its runs'],
+      ['o', 'Open its runs'],
       ['m', 'Mark as known'],
     ],
   ],

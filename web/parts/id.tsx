@@ -22,8 +22,11 @@ export function RunLink({ id, children }: { id: string; children?: React.ReactNo
 }
 
 /** Who did something: people by their name, keys and workers by their id. */
-export function ActorName({ type, id }: { type: string | null; id: string | null }) {
+type ActorNameProps = { type: string | null; id: string | null; name?: string | null | undefined }
+
+export function ActorName({ type, id, name }: ActorNameProps) {
   if (type === null || type === 'system') return <span>system</span>
+  if (name) return <span title={`${type.replace('_', ' ')} ${id}`}>{name}</span>
   return (
     <span className={styles.id}>
       {type.replace('_', ' ')} {id !== null && <code title={id}>{shortId(id)}</code>}

@@ -111,7 +111,7 @@ function Line({ event, onOpen }: LineProps) {
         {event.message}
       </span>
       <span className={styles.actor}>
-        <ActorName type={event.actor_type} id={event.actor_id} />
+        <ActorName type={event.actor_type} id={event.actor_id} name={event.actor_name} />
       </span>
     </li>
   )

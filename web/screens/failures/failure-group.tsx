@@ -89,7 +89,7 @@ export function FailureGroup({ group, unit, from, isKnown, onKnown }: FailureGro
             </Button>
           ))}
           <Link to="/runs" search={{ error_group }}>
-            Open as a list of runs
+            Open as a list of runs <kbd>o</kbd>
           </Link>
         </div>
       </Panel>

@@ -47,7 +47,7 @@ export function FailuresScreen() {
     j: () => step(1),
     k: () => step(-1),
     m: () => opened && toggle(opened.error_group),
-    Enter: () => opened && void navigate({ to: '/runs', search: { error_group: opened.error_group } }),
+    o: () => opened && void navigate({ to: '/runs', search: { error_group: opened.error_group } }),
   })
   const hiddenCount = all.length - groups.length
   return (
@@ -140,12 +140,14 @@ const useFailures = ({ days, job }: { days: number; job: string | undefined }) =
     getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined,
   })
 
+const showRow = (row: HTMLButtonElement | null) => row?.scrollIntoView({ block: 'nearest' })
+
 type GroupRowProps = { group: Group; isOpened: boolean; isKnown: boolean; onOpen: () => void }
 
 function GroupRow({ group, isOpened, isKnown, onOpen }: GroupRowProps) {
   return (
     <li>
-      <button type="button" aria-current={isOpened} onClick={onOpen}>
+      <button type="button" aria-current={isOpened} onClick={onOpen} ref={isOpened ? showRow : undefined}>
         <span className={styles.title}>
           <strong>{messageOf(group)}</strong>
           {isNew(group, Date.now()) && <em>new</em>}

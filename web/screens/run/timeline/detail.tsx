@@ -40,7 +40,10 @@ export function SpanDetail({ runId, span }: SpanDetailProps) {
           ['Took', tookWords(span) || '–'],
           ['Event', `#${span.sequence}`],
           span.runId !== undefined && ['Run', <RunLink key="run" id={span.runId} />],
-          event != null && ['By', <ActorName key="by" type={event.actor_type} id={event.actor_id} />],
+          event != null && [
+            'By',
+            <ActorName key="by" type={event.actor_type} id={event.actor_id} name={event.actor_name} />,
+          ],
         ]}
       />
       {event && <EventData event={event} />}

@@ -4,6 +4,7 @@ import axe, { type AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { browserMissing } from '../support/browser.ts'
+import { addFailingJob, failRuns } from '../support/builders/failing-runs.ts'
 import { callerOf, httpYard } from '../support/http-yard.ts'
 import { launchBrowser, openConsole, requireConsole } from './signed-in.ts'
 
@@ -42,7 +43,9 @@ describe.skipIf(browserMissing)('the screens of the console', { timeout: 900_000
     const { run_id, agent } = await fill(address)
     const { page, problems } = await openConsole(browser, { address })
     const pages = [
+      '/',
       '/runs',
+      '/failures',
       '/inbox',
       `/runs/${run_id}`,
       `/runs/${run_id}?tab=people`,
@@ -88,6 +91,8 @@ async function fill(address: string): Promise<{ run_id: string; agent: string }>
     { kind: 'approval', prompt: HOSTILE, params: { a: 1 } },
     { key },
   )
+  await addFailingJob(call, 'fails')
+  await failRuns(call, 'fails', [{ error: HOSTILE, error_code: HOSTILE }])
   return { run_id: run.id, agent }
 }
 

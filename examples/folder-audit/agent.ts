@@ -44,13 +44,13 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     concurrency,
     leaseSecs,
   })
-  await worker.ready
-  console.log(`folder-audit: waiting for runs in queue ${queue} of ${baseUrl}, ${concurrency} at once`)
   // Started by another process, it ends with it, however that process ends.
   process.on('disconnect', () => {
     setTimeout(() => process.exit(1), ORPHAN_MS_MAX).unref()
     void worker.close()
   })
+  await worker.ready
+  console.log(`folder-audit: waiting for runs in queue ${queue} of ${baseUrl}, ${concurrency} at once`)
   await worker.closed
   if (process.connected) process.disconnect()
 }

@@ -1,6 +1,7 @@
 // Settings about people and their browsers, as config.ts reads them: each throws an Error that says what it should be.
 import ipaddr from 'ipaddr.js'
 import { type GroupRole, readGroupRole } from '#access/people/group-roles.ts'
+import type { MailSettings } from '#alerts/mailer.ts'
 import type { OidcSettings } from '#http/session/oidc.ts'
 
 /** An http or https address; a path in it is the base path. */
@@ -12,6 +13,16 @@ export function publicAddressOf(text: string): { origin: string | undefined; bas
       `RUNYARD_PUBLIC_URL must be an http or https address, e.g. https://runyard.example.com, not "${text}"`,
     )
   return Object.freeze({ origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') })
+}
+
+/** The URL holds a password, so it is not repeated. */
+export function mailOf(url: string, from: string): MailSettings | undefined {
+  if (url === '') return undefined
+  if (!/^smtps?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new Error('RUNYARD_SMTP_URL must be a URL such as smtp://user:password@mail.example.com:587')
+  if (!/^[^<>\r\n]*<?[^\s@<>]+@[^\s@<>]+>?$/.test(from))
+    throw new Error('RUNYARD_MAIL_FROM must be an address such as Runyard <runyard@example.com>')
+  return Object.freeze({ url, from })
 }
 
 const listOf = (text: string): string[] =>

@@ -4,9 +4,10 @@ import { hostname } from 'node:os'
 import { parseAllowList } from '#access/egress/allow-list.ts'
 import type { Egress } from '#access/egress/egress.ts'
 import type { PeopleSettings } from '#access/people/settings.ts'
+import type { MailSettings } from '#alerts/mailer.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
 import type { OidcSettings } from '#http/session/oidc.ts'
-import { networksOf, oidcOf, originsOf, publicAddressOf } from './config-people.ts'
+import { mailOf, networksOf, oidcOf, originsOf, publicAddressOf } from './config-people.ts'
 
 export type Config = Readonly<{
   port: number
@@ -34,6 +35,8 @@ export type Config = Readonly<{
   /** Where people reach this server; no origin: under whatever host they call. */
   address: Readonly<{ origin: string | undefined; basePath: string }>
   people: PeopleSettings
+  /** Set when alerts can be sent by mail. */
+  mail: MailSettings | undefined
   /** Set when people sign in with an identity provider. */
   oidc: OidcSettings | undefined
   /** Origins whose pages may call with a key. */
@@ -116,6 +119,11 @@ export const SETTINGS = {
     '',
     'addresses and networks of proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8; limits on sign-in go by it',
   ],
+  RUNYARD_SMTP_URL: [
+    '',
+    'mail server for alerts, e.g. smtp://user:password@mail.example.com:587 or smtps://…:465; empty: no mail',
+  ],
+  RUNYARD_MAIL_FROM: ['', 'sender of mail, e.g. Runyard <runyard@example.com>; needed with RUNYARD_SMTP_URL'],
   RUNYARD_METRICS_ADDRESS: [
     '',
     'separate address (host:port) that serves `/metrics` without a key; empty: served on PORT, to this machine and to keys with the scope `projects`',
@@ -192,6 +200,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     externalSilenceSecs: whole('RUNYARD_EXTERNAL_SILENCE_SECS', 0, 31_536_000) || null,
     eventOutcomes: outcomesOf(text('RUNYARD_EVENT_OUTCOMES')),
     metricsAddress: addressOf('RUNYARD_METRICS_ADDRESS', text('RUNYARD_METRICS_ADDRESS')),
+    mail: mailOf(text('RUNYARD_SMTP_URL'), text('RUNYARD_MAIL_FROM')),
     address,
     oidc: oidcOf(text, address.origin),
     people: Object.freeze({

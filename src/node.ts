@@ -10,6 +10,8 @@ import { makeFirstLink } from '#access/people/invitations.ts'
 import { peopleSettings } from '#access/people/settings.ts'
 import { makeRateLimiter } from '#access/rate-limit.ts'
 import { runTokens } from '#access/run-tokens.ts'
+import { publicAddressOf } from '#alerts/answer-links.ts'
+import { mailerOf, makeMailer } from '#alerts/mailer.ts'
 import { createBell } from '#bell/bell.ts'
 import { makeCtx } from '#bell/ctx.ts'
 import { listenTo } from '#bell/listening.ts'
@@ -21,8 +23,8 @@ import { postOf } from '#dispatch/post.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
 import type { Caller } from '#http/caller.ts'
 import { isLocal } from '#http/local-caller.ts'
-import { makeMetrics } from '#http/metrics.ts'
-import { serveMetrics } from '#http/metrics-server.ts'
+import { makeMetrics } from '#http/metrics/metrics.ts'
+import { serveMetrics } from '#http/metrics/metrics-server.ts'
 import { nativeRoutes } from '#http/native.ts'
 import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
@@ -126,6 +128,8 @@ async function openNode(
   const feedCache = redis && redisCache({ redis, installation: await sharedSecret(apiSql, 'installation', newId()) })
   const caller = makeCaller({ egress: config.egress })
   opened.add(caller.close)
+  const mailer = config.mail && makeMailer(config.mail)
+  opened.add(() => mailer?.close())
   const parts = {
     reads: readSql,
     ring: bell.ring,
@@ -137,6 +141,8 @@ async function openNode(
       peopleSettings.given(config.people),
       postOf.given(caller.call),
       eventJsonOf.given(eventWire),
+      mailerOf.given(mailer),
+      publicAddressOf.given(config.address.origin && `${config.address.origin}${config.address.basePath}`),
       outcomesOf.given(outcomePatterns(config.eventOutcomes)),
       ...(feedCache ? [feedCacheOf.given(feedCache)] : []),
     ],

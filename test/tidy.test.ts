@@ -22,6 +22,7 @@ const STAIRS = [
   'files',
   'insight',
   'webhooks',
+  'alerts',
   'upkeep',
 ]
 /** The rooms at the borders, where the product meets its clients. */

@@ -29,6 +29,8 @@ export type Topic =
   | 'operations'
   /** A webhook was created or changed, or is free to be carried. */
   | 'webhooks'
+  /** A message of an alert is to be sent. */
+  | 'alerts'
   /** A key was made, rotated or revoked; a session ended, or what a person may do was changed. */
   | 'keys'
   /** Never rung: its listeners are woken when rings may have been lost, as after a failover. */

@@ -1,6 +1,8 @@
 // Every route there is: what the OpenAPI document and the tests over all routes are made from.
 import * as access from './access.ts'
 import * as agents from './agents.ts'
+import * as alertChannels from './alerts/channels.ts'
+import * as alertRules from './alerts/rules.ts'
 import * as authorizations from './authorizations.ts'
 import * as chains from './chains.ts'
 import * as dependencies from './dependencies.ts'
@@ -63,6 +65,8 @@ const RESOURCES: readonly Record<string, unknown>[] = [
   chains,
   seals,
   webhooks,
+  alertRules,
+  alertChannels,
   access,
   sessions,
   users,

@@ -109,6 +109,8 @@ const REFUSALS = {
   input_over: (it: { inputRequestId: string; state: string }) =>
     `Input request ${it.inputRequestId} is already ${it.state}.`,
   webhook_not_found: (it: { webhookId: string }) => `Webhook ${it.webhookId} not found.`,
+  alert_rule_not_found: (it: { ruleId: string }) => `Alert rule ${it.ruleId} not found.`,
+  alert_channel_not_found: (it: { channelId: string }) => `Alert channel ${it.channelId} not found.`,
   delivery_not_found: (it: { deliveryId: string }) => `Delivery ${it.deliveryId} not found; only recent ones are kept.`,
   hook_not_found: (it: { hookId?: string }) =>
     it.hookId ? `Hook ${it.hookId} not found.` : 'No hook has this address.',

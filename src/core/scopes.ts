@@ -16,6 +16,7 @@ export const SCOPES = [
   'agents:read',
   'agents:write',
   'webhooks:write',
+  'alerts:write',
   'workers',
   'keys',
   'admin',

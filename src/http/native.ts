@@ -5,12 +5,15 @@ import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Live } from '#live/live.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
+import { answerRoutes } from './console/answer-routes.ts'
 import { consoleRoutes } from './console/console-routes.ts'
 import { keepReplies } from './kept-replies.ts'
-import { type Metrics, watchRequests } from './metrics.ts'
+import { type Metrics, watchRequests } from './metrics/metrics.ts'
 import { docsRoutes } from './openapi/docs.ts'
 import { accessRoutes } from './routes/access.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { alertChannelRoutes } from './routes/alerts/channels.ts'
+import { alertRuleRoutes } from './routes/alerts/rules.ts'
 import { attemptRoutes, endingRoutes, stateRoutes } from './routes/attempts.ts'
 import { authorizationRoutes, spendRoutes } from './routes/authorizations.ts'
 import { batchRoutes } from './routes/batches.ts'
@@ -95,6 +98,9 @@ export const nativeRoutes =
     chainRoutes(app, ctx)
     sealRoutes(app, ctx)
     webhookRoutes(app, ctx)
+    alertRuleRoutes(app, ctx)
+    alertChannelRoutes(app, ctx)
+    answerRoutes(app, ctx)
     streamRoutes(app, { ctx, live })
     accessRoutes(app, ctx)
     sessionRoutes(app, ctx, { address, oidc })

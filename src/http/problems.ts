@@ -32,6 +32,8 @@ export const STATUS = {
   wait_not_found: 404,
   webhook_not_found: 404,
   delivery_not_found: 404,
+  alert_rule_not_found: 404,
+  alert_channel_not_found: 404,
   agent_not_found: 404,
   tool_not_found: 404,
   lease_not_found: 404,

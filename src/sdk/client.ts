@@ -2,6 +2,8 @@
 // contract needs no code here.
 import * as access from '#contract/access.ts'
 import * as agents from '#contract/agents.ts'
+import * as alertChannels from '#contract/alerts/channels.ts'
+import * as alertRules from '#contract/alerts/rules.ts'
 import * as authorizations from '#contract/authorizations.ts'
 import * as chains from '#contract/chains.ts'
 import * as dependencies from '#contract/dependencies.ts'
@@ -74,6 +76,8 @@ const CONTRACT = {
   ...seals,
   ...chains,
   ...webhooks,
+  ...alertRules,
+  ...alertChannels,
   ...access,
   ...sessions,
   ...users,

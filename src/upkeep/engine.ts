@@ -7,6 +7,7 @@ import { inputs } from '#agents/inputs.duty.ts'
 import { makeAgendas } from '#agents/leases/ai-agendas.duty.ts'
 import { orphans } from '#agents/leases/orphans.duty.ts'
 import { switches } from '#agents/switches.duty.ts'
+import { alertMessages, alerts } from '#alerts/alerts.duty.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Duty, type DutyHealth, loop } from '#bell/loop.ts'
 import { operations } from '#bulk/operations.duty.ts'
@@ -87,6 +88,8 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     logWatch(ctx),
     ...agendas.duties,
     webhooks.duty,
+    alerts(ctx),
+    alertMessages(ctx),
   ].map((duty) => run(duty, stopping.signal))
   // Leases are renewed until the last call has ended.
   const stoppingBeats = new AbortController()

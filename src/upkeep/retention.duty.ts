@@ -1,6 +1,9 @@
 // What is old goes: whole partitions of the log and the deltas, and in small batches the rest. Alone, under an
 // advisory lock; makes the partitions of the time ahead as well.
 import { deleteOldSessions } from '#access/people/sessions.sql.ts'
+import { deleteOldAnswerLinks } from '#alerts/answer-links.sql.ts'
+import { deleteOldMessages } from '#alerts/channels.sql.ts'
+import { deleteOldAlerts } from '#alerts/rules.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteOldOperations } from '#bulk/operations.sql.ts'
@@ -36,6 +39,8 @@ export type Retention = {
 const BATCH_MAX = 1_000
 /** What webhooks sent and were answered. */
 const DELIVERIES_DAYS = 7
+const MESSAGES_DAYS = 7
+const ALERTS_DAYS = 90
 /** A walk through old runs begins anew about once a day. */
 const SWEEPS_PER_WALK = 24
 
@@ -100,5 +105,8 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     keptEvents: await deleteExpiredEvents(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
     deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),
+    messages: await deleteOldMessages(sql, MESSAGES_DAYS, BATCH_MAX),
+    answerLinks: await deleteOldAnswerLinks(sql, BATCH_MAX),
+    alerts: await deleteOldAlerts(sql, ALERTS_DAYS, BATCH_MAX),
   }
 }

@@ -46,6 +46,8 @@ test("every route that names a resource returns 404 to another project's key, an
   const ada = await join(address, { inviter: call, role: 'viewer', email: 'ada@example.com' })
   const hook = await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/', types: ['none.such'] })
   const delivery = await call('POST', `/v1/webhooks/${hook.body.id}/test`)
+  const channel = await call('POST', '/v1/alerts/channels', { name: 'c', kind: 'slack', url: 'http://127.0.0.1:1/' })
+  const rule = await call('POST', '/v1/alerts/rules', { name: 'r', kind: 'dead_letters' })
   const params: Record<string, string> = {
     run_id: run.id,
     job: job.body.id,
@@ -66,6 +68,8 @@ test("every route that names a resource returns 404 to another project's key, an
     input_request_id: asked.body.id,
     event_key: 'awaited',
     webhook_id: hook.body.id,
+    channel_id: channel.body.id,
+    rule_id: rule.body.id,
     delivery_id: delivery.body.id,
     hook_id: inbound.body.id,
     user_id: ada.session.user.id,
@@ -149,6 +153,7 @@ const everything = async (call: HttpYard['call']) => [
   (await call('GET', '/v1/users')).body,
   (await call('GET', '/v1/invitations')).body,
   (await call('GET', '/v1/webhooks')).body,
+  (await call('GET', '/v1/alerts/channels')).body,
 ]
 
 test('the projects of an installation are only visible to its operator', async () => {

@@ -6,7 +6,7 @@ import type { Sql } from '#postgres/sql.ts'
 import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
 import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { implement } from '../implement.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 
 export type Check = { name: string; ok: boolean; age_ms: number | null; advisory?: boolean; reason?: string }
 export type OperationsParts = {

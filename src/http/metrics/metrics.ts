@@ -5,6 +5,7 @@ import { readLogLag } from '#log/server/lag.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
 import { OTHER_QUEUES, readQueueSizes } from '#run-state/read/queue-sizes.sql.ts'
+import { makeInstallationReader } from './installation-metrics.ts'
 import { type Counts, type MetricSeries, makeSeries } from './metric-series.ts'
 
 const LANES_MAX = 1_000
@@ -22,12 +23,13 @@ export type Metrics = {
 
 export function makeMetrics({ sql, ...counts }: Counts & { sql: Sql }): Metrics {
   const series = makeSeries(counts)
+  const readInstallation = makeInstallationReader(sql, series)
   /** Queues that have a series of waits. */
   const waited = new Set<string>()
   let readAtMs = 0
   let reading: Promise<void> | undefined
   async function read(): Promise<void> {
-    const queues = await readBacklog(sql, series)
+    const [queues] = await Promise.all([readBacklog(sql, series), readInstallation()])
     // A queue without runs is gone, and so are its series.
     for (const queue of waited) {
       if (queues.has(queue) || queue === OTHER_QUEUES) continue

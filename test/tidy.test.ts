@@ -29,6 +29,7 @@ const STAIRS = [
 const BORDERS: Record<string, readonly string[]> = {
   contract: ['core'],
   sdk: ['contract'],
+  cli: ['contract', 'sdk'],
   live: ['core', 'postgres', 'bell', 'log', 'run-state'],
   http: [...STAIRS, 'contract', 'live'],
   dialects: [...STAIRS, 'contract', 'live', 'http'],
@@ -93,7 +94,7 @@ test('core depends on nothing outside itself', () => {
 })
 
 /** Where a node's own clock is the right one: its ids and its own files, and a client that has no database. */
-const OWN_CLOCK = [/^src\/sdk\//, /^src\/postgres\/(embedded\/|id\.ts$)/, /^src\/bell\/ctx\.ts$/]
+const OWN_CLOCK = [/^src\/(sdk|cli)\//, /^src\/postgres\/(embedded\/|id\.ts$)/, /^src\/bell\/ctx\.ts$/]
 
 test("times that are stored, shown or checked elsewhere come from the database's clock", () => {
   const asking = product.filter(
@@ -150,10 +151,11 @@ test('a transaction is passed on without casts', () => {
   expect(casts.map(({ path }) => path)).toEqual([])
 })
 
-test('the environment is only read in config.ts', () => {
-  const readers = product.filter(
-    ({ path, text }) => path !== 'src/config.ts' && path !== 'src/main.ts' && /process\.env/.test(text),
-  )
+/** The entries of the programs pass it on; the server's is parsed in one place. */
+const ENVIRONMENT_READERS = ['src/config.ts', 'src/main.ts', 'src/cli/main.ts']
+
+test('the environment is only read in config.ts and by the entries of programs', () => {
+  const readers = product.filter(({ path, text }) => !ENVIRONMENT_READERS.includes(path) && /process\.env/.test(text))
   expect(readers.map(({ path }) => path)).toEqual([])
 })
 

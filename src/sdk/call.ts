@@ -23,12 +23,25 @@ const RETRIES_MAX = 3
 /** A longer Retry-After is reported to the caller instead of being waited for. */
 const RETRY_AFTER_MS_MAX = 60_000
 
-export async function callRoute(
+type Calling = { input: Record<string, unknown>; options: CallOptions }
+
+/** The reply as a value, as the route's schema describes it. */
+export async function callRoute(connection: Connection, route: Route, calling: Calling): Promise<unknown> {
+  const { bytes, text } = await callForReply(connection, route, calling)
+  if (text === undefined) return bytes
+  return route.produces ? text : JSON.parse(text)
+}
+
+/** Bytes where the route produces them, nothing when the reply has no body, or else its text. */
+export type Reply = { bytes?: Uint8Array; text?: string }
+
+/** The reply as it came. `bodyText` is sent as the body instead of what the input says. */
+export async function callForReply(
   connection: Connection,
   route: Route,
-  { input, options }: { input: Record<string, unknown>; options: CallOptions },
-): Promise<unknown> {
-  const request = requestOf(route, input)
+  { input, options, bodyText }: Calling & { bodyText?: string | undefined },
+): Promise<Reply> {
+  const request = { ...requestOf(route, input), ...(bodyText !== undefined && { body: bodyText }) }
   const { idempotencyKey = input.idempotency_key, retriesMax = RETRIES_MAX, signal } = options
   const safe = route.method === 'GET' || idempotencyKey !== undefined || options.repeatable === true
   for (let tries = 0; ; tries++) {
@@ -44,17 +57,16 @@ export async function callRoute(
 
 type Try = { request: WireRequest; options: CallOptions }
 
-async function tryOnce(connection: Connection, route: Route, { request, options }: Try): Promise<unknown> {
+async function tryOnce(connection: Connection, route: Route, { request, options }: Try): Promise<Reply> {
   const timeout = AbortSignal.timeout(Math.ceil(options.timeoutMs ?? TIMEOUT_MS))
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
   try {
     const response = await send(connection, { request, signal, idempotencyKey: options.idempotencyKey })
     const reply = route.replies[response.status]
     if (reply === undefined) throw await answeredError(response)
-    if (route.produces === 'application/octet-stream') return new Uint8Array(await response.arrayBuffer())
+    if (route.produces === 'application/octet-stream') return { bytes: new Uint8Array(await response.arrayBuffer()) }
     const text = await response.text()
-    if (reply === null) return undefined
-    return route.produces ? text : JSON.parse(text)
+    return reply === null ? {} : { text }
   } catch (error) {
     if (error instanceof RunyardError) throw error
     throw unanswered(error, timeout.aborted, `${request.method} ${request.target}`)

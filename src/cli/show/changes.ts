@@ -1,0 +1,21 @@
+// What would change, field by field.
+import { isDeepStrictEqual } from 'node:util'
+import type { Cli } from '../cli.ts'
+import { oneLine } from '../safe-text.ts'
+
+export type Change = { field: string; from: unknown; to: unknown }
+
+/** The fields of `after` that differ; those that it leaves out do not count. */
+export const changedFields = (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>) =>
+  Object.entries(after)
+    .map(([field, to]): Change => ({ field, from: Object.hasOwn(before, field) ? before[field] : undefined, to }))
+    .filter(({ from, to }) => !isDeepStrictEqual(from, to))
+
+/** As a diff on stderr: it is about the change, and not its result. */
+export function showChanges({ terminal }: Cli, changes: readonly Change[]): void {
+  if (changes.length === 0) terminal.say('Nothing changes.')
+  for (const { field, from, to } of changes) {
+    if (from !== undefined) terminal.say(terminal.styleWords('red', oneLine(`- ${field}: ${JSON.stringify(from)}`)))
+    terminal.say(terminal.styleWords('green', oneLine(`+ ${field}: ${JSON.stringify(to)}`)))
+  }
+}

@@ -49,6 +49,7 @@ async function* readOnce(cli: Cli, input: Values, lastId: string | undefined) {
       headers: { accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) },
     })
     if (!response.ok || !response.body) throw await answeredError(response)
+    if (lastId === undefined) cli.terminal.say('Following events, until Ctrl-C.')
     yield* readSse(response.body, alive)
   } catch (error) {
     if (error instanceof RunyardError) throw error

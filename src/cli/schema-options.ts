@@ -50,7 +50,7 @@ export class SchemaOptions {
   }
 
   addTo(command: Command): this {
-    for (const field of this.#fields) command.addOption(optionOf(field))
+    for (const field of this.#fields) for (const option of optionsOf(field)) command.addOption(option)
     return this
   }
 
@@ -102,12 +102,23 @@ const PLACEHOLDERS: Readonly<Record<Exclude<Kind, 'flag'>, string>> = {
   json: '<json>',
 }
 
-function optionOf({ option, kind, schema }: Field): Option {
+function optionsOf(field: Field): Option[] {
+  const { option, kind, schema } = field
+  if (kind !== 'flag') return [valueOption(field, kind)]
+  // Both, so that leaving out the option differs from either; help shows the one that changes something.
   const words = sentenceOf(schema)
-  if (kind === 'flag') return new Option(schema.default === true ? `--no-${option}` : `--${option}`, words)
+  const yes = new Option(`--${option}`, words)
+  const no = new Option(`--no-${option}`, schema.default === true ? `Not: ${words}` : words)
+  return schema.default === true ? [yes.hideHelp(), no] : [yes, no.hideHelp()]
+}
+
+function valueOption({ option, schema }: Field, kind: Exclude<Kind, 'flag'>): Option {
   const values = schema.enum ?? schema.items?.enum
   const many = kind === 'list' || kind === 'pairs'
-  const made = new Option(`--${option} ${PLACEHOLDERS[kind]}`, words + (values ? ` [${values.join(', ')}]` : ''))
+  const made = new Option(
+    `--${option} ${PLACEHOLDERS[kind]}`,
+    sentenceOf(schema) + (values ? ` [${values.join(', ')}]` : ''),
+  )
   return many ? made.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]) : made
 }
 

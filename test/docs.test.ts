@@ -38,8 +38,9 @@ test('every setting that a page mentions exists', () => {
   const named = PAGES.filter((path) => path !== 'CHANGELOG.md').flatMap((path) =>
     [...read(path).matchAll(/\bRUNYARD_[A-Z_]+[A-Z]\b/g)].map((found) => `${path}: ${found[0]}`),
   )
-  // A test's own switch, and settings of the example agent.
-  const known = new Set([...Object.keys(SETTINGS), 'RUNYARD_TEST_REQUIRE', 'RUNYARD_URL', 'RUNYARD_QUEUE'])
+  // A test's own switch, and settings of the example agent and of the command line.
+  const others = ['RUNYARD_TEST_REQUIRE', 'RUNYARD_URL', 'RUNYARD_QUEUE', 'RUNYARD_PROFILE']
+  const known = new Set([...Object.keys(SETTINGS), ...others])
   expect(named.filter((it) => !known.has(it.split(': ')[1]!))).toEqual([])
 })
 

@@ -29,7 +29,7 @@ const STAIRS = [
 const BORDERS: Record<string, readonly string[]> = {
   contract: ['core'],
   sdk: ['contract'],
-  cli: ['contract', 'sdk'],
+  cli: ['core', 'contract', 'sdk'],
   live: ['core', 'postgres', 'bell', 'log', 'run-state'],
   http: [...STAIRS, 'contract', 'live'],
   dialects: [...STAIRS, 'contract', 'live', 'http'],

@@ -1,5 +1,6 @@
 // How a command is declared: its action gets the Cli, its arguments and its options.
 import type { Command } from 'commander'
+import { own } from '#core/own.ts'
 import type { Cli, GlobalFlags } from './cli.ts'
 
 export type Values = Record<string, unknown>
@@ -37,7 +38,7 @@ export const examplesText = (examples: readonly string[]): string =>
 
 /** An option that was declared as text. */
 export const textOf = (given: Values, name: string): string | undefined => {
-  const value = given[name]
+  const value = own(given, name)
   return typeof value === 'string' ? value : undefined
 }
 

@@ -26,6 +26,10 @@ export const lines = (text: string): string =>
 /** JSON text stays the same JSON: what is unsafe stands inside strings, where an escape means the same. */
 export const safeJson = (text: string): string => escaped(text, (code) => code >= 0x7f && isUnsafe(code), hex)
 
+/** The beginning of a long text, never half of a character. */
+export const begin = (text: string, lengthMax: number): string =>
+  text.length <= lengthMax ? text : `${text.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, '')}…`
+
 function escaped(
   text: string,
   unsafe: (code: number) => boolean,

@@ -1,6 +1,7 @@
 // Options made from the schemas of a route: their names, what they take, and their help.
 import { type Command, Option } from 'commander'
 import type { Route } from '#contract/route.ts'
+import { own } from '#core/own.ts'
 import { usageError } from './exit-codes.ts'
 import { readJsonText } from './input-text.ts'
 import { timeOf } from './moments.ts'
@@ -56,17 +57,12 @@ export class SchemaOptions {
 
   /** The fields that were given, as the route takes them. */
   async read(given: Values): Promise<Values> {
-    const read: Values = {}
+    const read: [string, unknown][] = []
     for (const field of this.#fields) {
-      const value = given[keyOf(field.option)]
-      if (value !== undefined) read[field.name] = await typedValue(field, value)
+      const value = own(given, keyOf(field.option))
+      if (value !== undefined) read.push([field.name, await typedValue(field, value)])
     }
-    return read
-  }
-
-  /** The fields whose value is JSON of any kind, as text by name: they are sent as they were given. */
-  get names(): readonly string[] {
-    return this.#fields.map(({ name }) => name)
+    return Object.fromEntries(read)
   }
 }
 
@@ -78,7 +74,7 @@ const typesOf = ({ type }: Schema): readonly string[] =>
   (typeof type === 'string' ? [type] : (type ?? [])).filter((one) => one !== 'null')
 
 function fieldOf(name: string, schema: Schema, names: Names): Field {
-  const option = Object.hasOwn(names, name) ? names[name]! : name.replaceAll('_', '-')
+  const option = own(names, name) ?? name.replaceAll('_', '-')
   return { name, option, schema, kind: kindOf(schema), items: schema.items ? kindOf(schema.items) : 'text' }
 }
 

@@ -3,9 +3,9 @@ import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { ROUTES } from '#contract/routes.ts'
-import { commandLine } from '#test/support/command-line.ts'
 import { httpYard, KEY, trigger } from '#test/support/http-yard.ts'
 import { httpServer } from '#test/support/local-servers.ts'
+import { commandLine } from './command-line.ts'
 
 // Each line is a process that starts.
 vi.setConfig({ testTimeout: 180_000 })

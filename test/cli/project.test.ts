@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { commandLine } from '#test/support/command-line.ts'
 import { callerOf, httpYard, trigger, untilState } from '#test/support/http-yard.ts'
+import { commandLine } from './command-line.ts'
 
 // Each line is a process that starts.
 vi.setConfig({ testTimeout: 180_000 })

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { commandLine } from '#test/support/command-line.ts'
 import { httpYard, trigger, untilState } from '#test/support/http-yard.ts'
 import { httpServer } from '#test/support/local-servers.ts'
+import { commandLine } from './command-line.ts'
 
 // Each line is a process that starts.
 vi.setConfig({ testTimeout: 180_000 })

@@ -34,6 +34,8 @@ async function startServer(cli: Cli, given: Values): Promise<void> {
     stdio: 'inherit',
     env: {
       ...cli.env,
+      // It means nothing to a server, which would warn of it.
+      RUNYARD_PROFILE: undefined,
       ...(port !== undefined && { PORT: port }),
       ...(data !== undefined && { RUNYARD_DATA_DIR: data }),
       ...(given.demo === true && { RUNYARD_DEMO: 'on' }),

@@ -1,5 +1,6 @@
 // What would change, field by field.
 import { isDeepStrictEqual } from 'node:util'
+import { own } from '#core/own.ts'
 import type { Cli } from '../cli.ts'
 import { oneLine } from '../safe-text.ts'
 
@@ -8,7 +9,7 @@ export type Change = { field: string; from: unknown; to: unknown }
 /** The fields of `after` that differ; those that it leaves out do not count. */
 export const changedFields = (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>) =>
   Object.entries(after)
-    .map(([field, to]): Change => ({ field, from: Object.hasOwn(before, field) ? before[field] : undefined, to }))
+    .map(([field, to]): Change => ({ field, from: own(before, field), to }))
     .filter(({ from, to }) => !isDeepStrictEqual(from, to))
 
 /** As a diff on stderr: it is about the change, and not its result. */

@@ -2,7 +2,7 @@
 import type { Event } from '#contract/event.ts'
 import type { Cli } from '../cli.ts'
 import { clockWords, spanWords } from '../moments.ts'
-import { oneLine } from '../safe-text.ts'
+import { begin, oneLine } from '../safe-text.ts'
 
 const DATA_CHARS_MAX = 200
 const LEVEL_STYLES: ReadonlyMap<string, 'dim' | 'yellow' | 'red'> = new Map([
@@ -33,5 +33,5 @@ export function eventLine({ terminal }: Cli, event: Event, ofRun: 'of a run' | '
 function dataWords(data: unknown): string {
   if (data === null || data === undefined) return ''
   const text = typeof data === 'string' ? data : JSON.stringify(data)
-  return text.length > DATA_CHARS_MAX ? `${text.slice(0, DATA_CHARS_MAX)}…` : text
+  return begin(text, DATA_CHARS_MAX)
 }

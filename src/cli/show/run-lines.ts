@@ -5,7 +5,7 @@ import type { getRun, listRuns } from '#contract/runs/runs.ts'
 import type { Cli } from '../cli.ts'
 import { indentJson, memberText } from '../json-text.ts'
 import { agoWords, clockWords, spanWords } from '../moments.ts'
-import { oneLine } from '../safe-text.ts'
+import { begin, oneLine } from '../safe-text.ts'
 import type { Column } from '../table.ts'
 
 export type Run = Output<typeof getRun>
@@ -84,7 +84,7 @@ export function showRun({ terminal }: Cli, run: Run, text: string): void {
     if (body === undefined || body === 'null') continue
     const shown = indentJson(body)
     terminal.line(terminal.style('dim', title))
-    terminal.text(shown.length > BODY_CHARS_MAX ? `${shown.slice(0, BODY_CHARS_MAX)}…` : shown)
+    terminal.text(begin(shown, BODY_CHARS_MAX))
     if (shown.length > BODY_CHARS_MAX) terminal.say(`The ${key} is longer; --json shows all of it.`)
   }
   if (run.payload_gone) terminal.say('Payload and result are past their retention period.')

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
-import { KEY } from './http-yard.ts'
+import { KEY } from '#test/support/http-yard.ts'
 
 export type Ended = { code: number | null; stdout: string; stderr: string }
 type Given = { stdin?: string; env?: Record<string, string>; cwd?: string }

@@ -16,7 +16,7 @@ type Manifest = {
 }
 export const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest
 
-const SPECIFIER = /(\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(['"])([^'"\n]+)\2/g
+const SPECIFIER = /(\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(['"])([^'"\s]+)\2/g
 
 /** Strips the types off everything, and makes every import relative: `#room/file.ts` is a name of this repository alone. */
 export function compile(): void {

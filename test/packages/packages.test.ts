@@ -1,5 +1,5 @@
 // What strangers install: complete, small, clean for compilers and bundlers, and working on the oldest Node that is promised.
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { startTestServer } from '#sdk/testing/start-test-server.ts'
@@ -73,7 +73,14 @@ test('an empty TypeScript project installs the client package, compiles against 
   timeout: 300_000,
 }, async () => {
   const { address } = await httpYard()
-  const compilerOptions = { target: 'es2022', strict: true, skipLibCheck: false, types: ['node'], outDir: 'out' }
+  const compilerOptions = {
+    target: 'es2022',
+    strict: true,
+    skipLibCheck: false,
+    types: ['node'],
+    rootDir: 'src',
+    outDir: 'out',
+  }
   const folder = emptyProject({
     'package.json': { name: 'stranger', type: 'module' },
     'src/greet.mts': JOB,
@@ -87,14 +94,9 @@ test('an empty TypeScript project installs the client package, compiles against 
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
   ] as const) {
-    run('node_modules/.bin/tsc', [
-      ...['--project', folder],
-      ...Object.entries({ ...compilerOptions, module, moduleResolution }).flatMap(([name, value]) => [
-        `--${name}`,
-        String(value),
-      ]),
-      ...['--rootDir', join(folder, 'src')],
-    ])
+    const tsconfig = { compilerOptions: { ...compilerOptions, module, moduleResolution }, include: ['src'] }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
+    run('node_modules/.bin/tsc', ['-p', folder])
     for (const node of nodes()) {
       const env = { RUNYARD_URL: address, RUNYARD_API_KEY: KEY }
       const worker = startProgram(node, ['out/worker.mjs'], { cwd: folder, env })

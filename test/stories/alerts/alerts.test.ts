@@ -192,7 +192,9 @@ test('a mail server that refuses is tried again, and says so meanwhile', { timeo
   expect((await call('POST', `/v1/alerts/channels/${made.id}/test`)).body).toEqual({ sent: true, error: null })
 })
 
-test('what is wrong with a rule or a channel is said by field, and both are visible in their project only', async () => {
+test('what is wrong with a rule or a channel is said by field, and both are visible in their project only', {
+  timeout: 60_000,
+}, async () => {
   const { call, address } = await httpYard()
   const wrong = async (path: string, body: object) =>
     (await call('POST', `/v1/alerts/${path}`, body)).body.error.details.fields[0].field

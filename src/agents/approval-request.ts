@@ -1,4 +1,5 @@
 // What a person is asked who has to approve a call of an agent.
+import { parsedJson, printJson } from '#core/json/json.ts'
 import type { NewAuthorization } from './authorizations.sql.ts'
 import type { NewInputRequest } from './input-requests.sql.ts'
 
@@ -40,8 +41,9 @@ export const approvalOf = (
 export const SHOWN_ARGS_BYTES_MAX = 64 * 1024
 
 function shownArgs(args: unknown): Record<string, unknown> {
-  if (args == null) return {}
-  const bytes = Buffer.byteLength(JSON.stringify(args))
+  const shown = parsedJson(args)
+  if (shown == null) return {}
+  const bytes = Buffer.byteLength(printJson(args))
   if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
-  return typeof args === 'object' && !Array.isArray(args) ? (args as Record<string, unknown>) : { args }
+  return typeof shown === 'object' && !Array.isArray(shown) ? (shown as Record<string, unknown>) : { args: shown }
 }

@@ -1,7 +1,8 @@
 // What happens to a call once a person has approved or refused it. It was not counted while it was pending, so
 // it is checked against the limits now.
-import { canonicalJson } from '#core/canonical.ts'
+
 import type { Actor } from '#core/event.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Db } from '#postgres/sql.ts'

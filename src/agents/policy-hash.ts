@@ -1,6 +1,6 @@
 // The identity of a policy: equal rules have equal names, whoever set them and how often.
 import { createHash } from 'node:crypto'
-import { canonicalJson } from '#core/canonical.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
 import { NO_POLICY, type Policy } from '#core/policy.ts'
 
 export function policyHash(policy: Policy | null): string {

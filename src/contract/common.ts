@@ -40,9 +40,20 @@ export function nullable<S extends TSchema>(schema: S, description?: string): TU
   return Type.Unsafe({ type: [type, 'null'], ...(values && { enum: [...values, null] }), ...rest, ...words })
 }
 
-/** Any JSON value, stored and returned unchanged. `bytesMax` bounds its JSON text. */
+/** Marks JSON that is kept and given on as it was written, with the digits of its numbers and the order of its keys. */
+export const AS_WRITTEN = 'x-as-written'
+
+/** Any JSON value, stored and returned as it was written. `bytesMax` bounds its JSON text. */
 export const anyJson = (description: string, bytesMax?: number): TUnsafe<unknown> =>
-  Type.Unsafe<unknown>({ description, ...(bytesMax !== undefined && { 'x-bytes-max': bytesMax }) })
+  Type.Unsafe<unknown>({
+    description,
+    [AS_WRITTEN]: true,
+    ...(bytesMax !== undefined && { 'x-bytes-max': bytesMax }),
+  })
+
+/** The same for an object. */
+export const objectAsWritten = (description: string, bytesMax?: number): TUnsafe<object> =>
+  Type.Unsafe<object>({ ...jsonObject(description, bytesMax), [AS_WRITTEN]: true })
 
 export const jsonObject = (description: string, bytesMax?: number): TUnsafe<Record<string, unknown>> =>
   Type.Unsafe<Record<string, unknown>>({

@@ -1,5 +1,6 @@
 // The attempts of a run, reconstructed from its log: each time one started, until the event that ended it. An attempt
 // that was returned, paused or has waited starts again under its old number, and is a new entry.
+import { parsedJson } from './json/json.ts'
 import { RUN_MOVES, type RunState, transitionOf } from './run.ts'
 
 export type AttemptEvent = {
@@ -88,4 +89,4 @@ function ending(event: AttemptEvent, { owner }: Attempt): Partial<Attempt> {
 
 type Said = { error?: string; error_code?: string; trace?: Record<string, number> }
 
-const saidBy = ({ data }: AttemptEvent): Said => (typeof data === 'object' && data !== null ? data : {}) as Said
+const saidBy = ({ data }: AttemptEvent): Said => (parsedJson(data) ?? {}) as Said

@@ -23,6 +23,7 @@ export type JobDefinition = RetryPolicy & {
   maxConcurrencyPerKey: number
   cron: string | null
   timezone: string
+  /** JSON as it was written. */
   cronPayload: unknown
   cronOverlapPolicy: 'allow' | 'skip' | 'cancel_running'
   cronMissedPolicy: 'skip' | 'one' | 'all'

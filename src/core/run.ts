@@ -1,5 +1,6 @@
 // The life of a run: its state machine. This table is the only place that says which moves are legal and what each is
 // called in the event log; storage, API, engine, dialects and the diagram in docs derive from it.
+import { parsedJson } from './json/json.ts'
 
 export const RUN_STATES = [
   'delayed',
@@ -121,7 +122,7 @@ export const namesItsEnd = (move: RunMove): boolean => {
 
 /** The transition that an event reports; undefined if it reports none. A new run has no previous state. */
 export function transitionOf(type: string, data: unknown): { from: RunState | null; to: RunState } | undefined {
-  const { from, state } = (data ?? {}) as { from?: RunState; state?: RunState }
+  const { from, state } = (parsedJson(data) ?? {}) as { from?: RunState; state?: RunState }
   if (type === 'run.created') return { from: null, to: state ?? 'queued' }
   const move = Object.values(RUN_MOVES).find((one) => one.event === type)
   return move && { from: from ?? move.from[0]!, to: state ?? move.to }

@@ -19,8 +19,9 @@ test('text is truncated before it is made storable, and never inside a character
 })
 
 test('a response may be as deeply nested as a request', () => {
-  const nested = (depth: number) => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`) as unknown
-  expect(answerProblem(nested(100))).toBeUndefined()
-  expect(answerProblem(nested(101))).toBe('is nested more than 100 deep')
-  expect(answerProblem(nested(200_000))).toBe('is nested more than 100 deep')
+  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+  const problemOf = (text: string) => answerProblem(text, JSON.parse(text))
+  expect(problemOf(nested(100))).toBeUndefined()
+  expect(problemOf(nested(101))).toBe('is nested more than 100 deep')
+  expect(problemOf(nested(200_000))).toBe('is nested more than 100 deep')
 })

@@ -1,5 +1,7 @@
 // PostgreSQL's text can hold neither NUL characters nor unpaired surrogates. Client input with them is refused by
 // field; a handler's output is the result of work done, so it is stored with those characters replaced.
+import { Json } from './json/json.ts'
+import { hasHugeNumber, TOO_MANY_DIGITS } from './json/json-text.ts'
 
 const REPLACEMENT = '\ufffd'
 
@@ -19,7 +21,7 @@ export function cutText(text: string, lengthMax: number): string {
   return storableText(text.slice(0, isHalf ? lengthMax - 1 : lengthMax))
 }
 
-/** The value with every string made storable; the same object when all of them are. */
+/** The value with every string made storable. */
 export function storableJson(value: unknown): unknown {
   if (typeof value === 'string') return storableText(value)
   if (Array.isArray(value)) return value.map(storableJson)
@@ -27,12 +29,27 @@ export function storableJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
 }
 
+/** JSON that an endpoint answered, as it was written where that can be stored. `value` is what it was parsed to. */
+export function storableAnswer(text: string, value: unknown): Json {
+  // Only an escape can put such a character into well-formed text.
+  return !text.includes('\\u') || isStorableJson(value) ? Json.written(text, value) : Json.of(storableJson(value))
+}
+
+function isStorableJson(value: unknown): boolean {
+  if (typeof value === 'string') return isStorableText(value)
+  if (Array.isArray(value)) return value.every(isStorableJson)
+  if (value === null || typeof value !== 'object') return true
+  return Object.entries(value).every(([key, item]) => isStorableText(key) && isStorableJson(item))
+}
+
 /** Maximum nesting of stored JSON, wherever it came from. */
 export const DEPTH_MAX = 100
 
 /** Why an endpoint's JSON response cannot be stored; undefined when it can. */
-export const answerProblem = (json: unknown): string | undefined =>
-  isWithinDepth(json, DEPTH_MAX) ? undefined : `is nested more than ${DEPTH_MAX} deep`
+export function answerProblem(text: string, value: unknown): string | undefined {
+  if (!isWithinDepth(value, DEPTH_MAX)) return `is nested more than ${DEPTH_MAX} deep`
+  return hasHugeNumber(text) ? `has a number ${TOO_MANY_DIGITS}` : undefined
+}
 
 /**
  * Whether its lists and objects are nested no deeper than this. Level by level, because recursion would overflow on

@@ -2,7 +2,7 @@
 
 import { retryableStatus } from '#core/retry.ts'
 import { retryAfterMs } from '#core/retry-after.ts'
-import { answerProblem, cutText, storableJson, storableText } from '#core/storable.ts'
+import { answerProblem, cutText, storableAnswer, storableText } from '#core/storable.ts'
 import type { Failure } from '#runs/attempts/end-attempts.ts'
 import type { CallOutcome } from './http-call.ts'
 
@@ -39,10 +39,10 @@ export function callEnding(
 function answered({ bodyText, isJson, json }: Extract<CallOutcome, { kind: 'response' }>): CallEnding {
   if (bodyText.length === 0) return { kind: 'completed' }
   if (!isJson) return { kind: 'completed', result: storableText(bodyText) }
-  const problem = answerProblem(json)
+  const problem = answerProblem(bodyText, json)
   // The work is done: doing it again would bring the same answer.
   if (problem) return { kind: 'failed', error: `the result ${problem}`, errorCode: 'result_invalid', retryable: false }
-  return { kind: 'completed', result: storableJson(json) }
+  return { kind: 'completed', result: storableAnswer(bodyText, json) }
 }
 
 function faultEnding({ reason, message }: Extract<CallOutcome, { kind: 'failed' }>, timeoutSecs: number): CallEnding {

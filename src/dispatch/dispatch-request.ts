@@ -4,6 +4,7 @@
 import { signatureHeaders } from '#access/signatures/signature.ts'
 import { straitSignatureHeaders } from '#access/signatures/strait-signature.ts'
 import type { JobDefinition } from '#core/job.ts'
+import { printJson } from '#core/json/json.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 
 /** Node's HTTP servers refuse more than 16 KiB of headers in all; a larger checkpoint is fetched by its number. */
@@ -34,7 +35,7 @@ type Parts = {
 export function dispatchRequest(parts: Parts): { headers: Record<string, string>; body: string } {
   const { run, dispatchId, definition, signingSecret, runToken, traceparent, nowMs } = parts
   // Frameworks refuse a bare `null` as JSON, so a run without a payload sends an empty object.
-  const body = JSON.stringify(run.payload ?? {})
+  const body = run.payload?.text ?? '{}'
   const strait = definition.signature === 'strait'
   const ours: Record<string, string> = {
     'content-type': 'application/json',
@@ -69,10 +70,10 @@ function withoutOurs(theirs: Record<string, string>, ours: Record<string, string
 
 function checkpointHeaders(checkpoint: ClaimedRun['checkpoint'], bytesMax: number): Record<string, string> {
   if (!checkpoint) return {}
-  const state = headerText(JSON.stringify(checkpoint.state))
+  const state = headerText(printJson(checkpoint.state))
   return {
     'x-checkpoint-number': String(checkpoint.number),
-    'x-checkpoint-at': new Date(checkpoint.created_at).toISOString(),
+    'x-checkpoint-at': checkpoint.createdAt.toISOString(),
     ...(state.length <= bytesMax && { 'x-last-checkpoint': state }),
   }
 }

@@ -3,10 +3,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TArray, TObject, TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
+import { printJson } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import type { CallerOf } from './caller.ts'
 import { Download, Page } from './download.ts'
 import { type Checked, checkItems, type OneOrMany, oneOrMany, shallowBody } from './input/items.ts'
+import { printable, printerOf } from './wire/printable.ts'
 
 /** A value as the handler finds it: what has a default is there. */
 type Filled<S> = unknown extends S
@@ -60,7 +62,11 @@ type Given<R extends Route> = Answer<R> | (R extends { download: string } ? Down
  * over the reply by itself (`reply.hijack()`) and gives nothing back.
  */
 export function implement<const R extends Route>(app: FastifyInstance, route: R, handle: Handler<R>): void {
-  const response = Object.fromEntries(Object.entries(route.replies).filter(([, schema]) => isShaped(schema)))
+  const response = Object.fromEntries(
+    Object.entries(route.replies).flatMap(([status, schema]) =>
+      isShaped(schema) ? [[status, printable(schema)]] : [],
+    ),
+  )
   const body = shallowBody(route)
   const readInput = inputReader(route)
   const send = sender(route)
@@ -87,7 +93,7 @@ export function implement<const R extends Route>(app: FastifyInstance, route: R,
 }
 
 // A reply of free-form JSON may be a bare string or null, which Fastify would send as text or as nothing.
-const isShaped = (schema: TSchema | null): boolean => schema !== null && 'type' in schema
+const isShaped = (schema: TSchema | null): schema is TSchema => schema !== null && 'type' in schema
 
 function takeEmptyBody(request: FastifyRequest, _: FastifyReply, done: () => void): void {
   if (request.body === undefined) request.body = {}
@@ -122,7 +128,8 @@ function sender(route: Route): (reply: FastifyReply, answered: unknown) => Fasti
     reply.code(status)
     if (schema === null) return reply.send()
     if (route.produces) return reply.type(route.produces).send(body)
-    if (isShaped(schema)) return reply.send(body)
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify(body ?? null))
+    if (body === undefined && isShaped(schema)) return reply.send()
+    const print = isShaped(schema) ? printerOf(reply, status) : undefined
+    return reply.type('application/json; charset=utf-8').send(printJson(body ?? null, print))
   }
 }

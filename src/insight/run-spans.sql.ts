@@ -1,7 +1,9 @@
 // What a timeline is made of: the events of a run that spans begin and end with, without their bodies, as one JSON
 // text. A row for each of fifty thousand events would cost the driver more than all else.
+import type { Json } from '#core/json/json.ts'
 import type { SpanData, SpanEvent } from '#core/spans.ts'
 import { CALL_TYPES, FRAME_TYPES } from '#core/spans.ts'
+import { eventData } from '#log/event-columns.sql.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** Events after the sequence that one answer looks at. */
@@ -34,7 +36,7 @@ export async function readSpanEvents(
   // Nothing of a run is older than the run; the hour is for clocks that were set back.
   const ofRun = sql`
     run_id = ${run.id}::uuid and recorded_at >= ${run.createdAt.toISOString()}::timestamptz - interval '1 hour'`
-  const [row] = await sql<{ cells: Cells[] | null; n: number; last: number | null; lastSequence: number }[]>`
+  const [row] = await sql<{ cells: Json | null; n: number; last: number | null; lastSequence: number }[]>`
     with later as (
       select * from events
       where ${ofRun} and sequence > ${afterSequence}::bigint
@@ -53,14 +55,15 @@ export async function readSpanEvents(
         case when resource_type is not null then resource_id end as resource_id,
         case
           when type = 'usage.recorded' then json_build_object(
-            'model', left(data->>'model', ${TEXT_LENGTH_MAX}::int), 'total_tokens', data->'total_tokens',
-            'cost_microusd', data->'cost_microusd')
+            'model', left(said->>'model', ${TEXT_LENGTH_MAX}::int), 'total_tokens', said->'total_tokens',
+            'cost_microusd', said->'cost_microusd')
           when type not like 'agent.%' and type <> 'progress' then json_build_object(
-            'state', data->'state', 'from', data->'from', 'error', left(data->>'error', ${TEXT_LENGTH_MAX}::int),
-            'error_code', left(data->>'error_code', 128), 'kind', left(data->>'kind', 32),
-            'child_run_id', left(data->>'child_run_id', 256), 'job', left(data->>'job', 64))
+            'state', said->'state', 'from', said->'from', 'error', left(said->>'error', ${TEXT_LENGTH_MAX}::int),
+            'error_code', left(said->>'error_code', 128), 'kind', left(said->>'kind', 32),
+            'child_run_id', left(said->>'child_run_id', 256), 'job', left(said->>'job', 64))
         end as data
       from (select * from earlier union all select * from later) events
+      cross join lateral (select ${eventData(sql, 'events')} as said) own
       order by sequence
     )
     select
@@ -74,7 +77,11 @@ export async function readSpanEvents(
       (select last_sequence from run_states where run_id = ${run.id}::uuid) as "lastSequence"`
   const { cells, n, last, lastSequence } = row!
   const hasMore = n === EVENTS_MAX
-  return { events: (cells ?? []).map(eventOf), lastSequence: hasMore ? last! : lastSequence, hasMore }
+  return {
+    events: ((cells?.value ?? []) as Cells[]).map(eventOf),
+    lastSequence: hasMore ? last! : lastSequence,
+    hasMore,
+  }
 }
 
 const eventOf = (cells: Cells): SpanEvent => ({

@@ -1,7 +1,6 @@
 // Jobs: created, updated (each update is a version), paused, resumed, deleted. Each change and its event
 // are one transaction.
 
-import { isDeepStrictEqual } from 'node:util'
 import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { headersProblem } from '#access/egress/headers.ts'
 import { unmaskHeaders } from '#access/mask.ts'
@@ -10,6 +9,8 @@ import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { JobDefinition } from '#core/job.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
+import { parsedJson } from '#core/json/json.ts'
 import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
@@ -138,7 +139,9 @@ const nextCron = (ctx: Ctx, definition: JobDefinition): Date | undefined =>
  */
 async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, before?: JobDefinition): Promise<void> {
   const isNew = (...fields: (keyof JobDefinition)[]) =>
-    !before || (it.enabled && !before.enabled) || fields.some((field) => !isDeepStrictEqual(it[field], before[field]))
+    !before ||
+    (it.enabled && !before.enabled) ||
+    fields.some((field) => canonicalJson(it[field]) !== canonicalJson(before[field]))
   if (isNew('execution', 'endpointUrl')) await checkEndpointOf(ctx, it)
   const wrongHeaders = isNew('endpointHeaders') && headersProblem(it.endpointHeaders)
   if (wrongHeaders) throw refuseField('endpoint_headers', wrongHeaders)
@@ -161,7 +164,7 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
 
 /** Otherwise each tick would be refused, and only the log would say so. */
 async function checkCronPayload(projectId: string, { payloadSchema, cronPayload }: JobDefinition): Promise<void> {
-  if (!payloadSchema || cronPayload === null) return
+  if (!payloadSchema || parsedJson(cronPayload) === null) return
   const about = { projectId, schema: payloadSchema, value: cronPayload, name: 'cron_payload' }
   const fields = await problemsUnder(about)
   if (fields.length > 0) throw refuse('invalid', { fields })

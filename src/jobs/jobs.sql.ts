@@ -1,5 +1,6 @@
 // Jobs and their versions. The row of a job says what every trigger and claim asks for; its versions never change.
 import type { JobDefinition } from '#core/job.ts'
+import type { Json } from '#core/json/json.ts'
 import { isUuid } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
 import { valuesOf } from '#postgres/rows.ts'
@@ -32,6 +33,14 @@ export type JobVersionRow = {
   createdBy: string | null
 }
 
+type Kept<Row> = Row & { cronPayload: Json | null }
+
+/** The payload of cron stands in a column of its own, as it was written; in the definition of older versions. */
+function whole<Row extends { definition: JobDefinition }>({ cronPayload, ...rest }: Kept<Row>): Row {
+  const row = rest as unknown as Row
+  return cronPayload === null ? row : { ...row, definition: { ...row.definition, cronPayload } }
+}
+
 const columns = (sql: Db) => sql`
   j.id,
   j.project_id as "projectId",
@@ -39,6 +48,7 @@ const columns = (sql: Db) => sql`
   j.version,
   v.id as "versionId",
   v.definition,
+  v.cron_payload as "cronPayload",
   j.signing_secret as "signingSecret",
   j.paused_at as "pausedAt",
   j.pause_reason as "pauseReason",
@@ -56,17 +66,19 @@ export async function findJob(
   projectId: string,
   job: { id: string } | { slug: string },
 ): Promise<JobRow | undefined> {
-  const [row] = await sql<JobRow[]>`
+  const [row] = await sql<Kept<JobRow>[]>`
     select ${columns(sql)}
     where j.project_id = ${projectId}
       and j.deleted_at is null
       and ${'id' in job ? sql`j.id = ${job.id}` : sql`j.slug = ${job.slug}`}`
-  return row
+  return row && whole(row)
 }
 
 /** Jobs by their ids, whichever project they belong to, deleted ones too: for the engine. */
 export const readJobs = async (sql: Db, ids: readonly string[]): Promise<JobRow[]> => [
-  ...(await sql<JobRow[]>`select ${columns(sql)} where j.id = any(${ids as string[]}::uuid[])`),
+  ...(await sql<Kept<JobRow>[]>`select ${columns(sql)} where j.id = any(${ids as string[]}::uuid[])`).map((row) =>
+    whole(row),
+  ),
 ]
 
 export type JobFilter = {
@@ -81,7 +93,8 @@ export type JobFilter = {
 
 /** Newest first. */
 export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> => [
-  ...(await sql<JobRow[]>`
+  ...(
+    await sql<Kept<JobRow>[]>`
     select ${columns(sql)}
     where j.project_id = ${filter.projectId}
       and j.deleted_at is null
@@ -97,7 +110,8 @@ export const listJobs = async (sql: Db, filter: JobFilter): Promise<JobRow[]> =>
         }),
       )}
       ${filter.after ? isAfter(sql, filter.after) : sql``}
-    order by j.created_at desc, j.id desc limit ${filter.limit}`),
+    order by j.created_at desc, j.id desc limit ${filter.limit}`
+  ).map((row) => whole(row)),
 ]
 
 const isAfter = (sql: Db, { createdAt, id }: NonNullable<JobFilter['after']>) =>
@@ -142,8 +156,14 @@ export async function insertJob(sql: Db, job: NewJob): Promise<boolean> {
 type NewVersion = { id: string; jobId: string; version: number; definition: JobDefinition; createdBy: string | null }
 
 const insertVersion = (sql: Db, it: NewVersion) => sql`
-  insert into job_versions (id, job_id, version, definition, created_by)
-  values (${it.id}, ${it.jobId}, ${it.version}, ${jsonText(it.definition)}::text::jsonb, ${it.createdBy})`
+  insert into job_versions ${valuesOf(sql, {
+    id: it.id,
+    job_id: it.jobId,
+    version: it.version,
+    definition: sql`${jsonText({ ...it.definition, cronPayload: null })}::text::jsonb`,
+    cron_payload: sql`${jsonText(it.definition.cronPayload ?? undefined)}::text::json`,
+    created_by: it.createdBy,
+  })}`
 
 /** Puts a new version in force; false when somebody else has changed the job since `version - 1` was read. */
 export async function changeJob(
@@ -205,29 +225,38 @@ export async function deleteJob(sql: Db, jobId: string): Promise<boolean> {
 }
 
 const versionColumns = (sql: Db) => sql`
-  id, job_id as "jobId", version, definition, created_at as "createdAt", created_by as "createdBy" from job_versions`
+  id,
+  job_id as "jobId",
+  version,
+  definition,
+  cron_payload as "cronPayload",
+  created_at as "createdAt",
+  created_by as "createdBy"
+  from job_versions`
 
 export const listJobVersions = async (
   sql: Db,
   jobId: string,
   page: { before?: number | undefined; limit: number },
 ): Promise<JobVersionRow[]> => [
-  ...(await sql<JobVersionRow[]>`
+  ...(
+    await sql<Kept<JobVersionRow>[]>`
     select ${versionColumns(sql)}
     where job_id = ${jobId} ${page.before === undefined ? sql`` : sql`and version < ${page.before}`}
-    order by version desc limit ${page.limit}`),
+    order by version desc limit ${page.limit}`
+  ).map((row) => whole(row)),
 ]
 
 /** Versions never change, so the answer may be kept for ever. */
 export async function findJobVersion(sql: Db, jobId: string, version: number): Promise<JobVersionRow | undefined> {
   const [row] = await sql<
-    JobVersionRow[]
+    Kept<JobVersionRow>[]
   >`select ${versionColumns(sql)} where job_id = ${jobId} and version = ${version}`
-  return row
+  return row && whole(row)
 }
 
 export async function findJobVersionById(sql: Db, jobId: string, id: string): Promise<JobVersionRow | undefined> {
   if (!isUuid(id)) return undefined
-  const [row] = await sql<JobVersionRow[]>`select ${versionColumns(sql)} where id = ${id} and job_id = ${jobId}`
-  return row
+  const [row] = await sql<Kept<JobVersionRow>[]>`select ${versionColumns(sql)} where id = ${id} and job_id = ${jobId}`
+  return row && whole(row)
 }

@@ -160,7 +160,7 @@ const loggedColumns = ({ runs, things, calls, words }: Needs): Record<string, st
   actor_type: 'actor_type',
   actor_id: 'actor_id',
   correlation_id: firstOf(runs && 'run_correlation', words && 'correlation_id', 'id::text'),
-  data: 'data::jsonb',
+  data: 'data::json',
   ...(runs && {
     run_id: 'run_id',
     run_ref: 'run_ref',

@@ -2,6 +2,7 @@
 // that is one fact, told twice: its views leave ours out.
 import { EXTERNAL_ENDINGS } from '#core/run.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
+import { eventData } from './event-columns.sql.ts'
 
 /** In the data of our event: the type under which the client reported it. */
 export const TOLD_AS = 'told_as'
@@ -10,4 +11,4 @@ export const ENDINGS = Object.keys(EXTERNAL_ENDINGS)
 
 /** Of the events `e`, those that are not such a second telling. */
 export const notToldTwice = (sql: Db, e: string): Fragment =>
-  sql`not (${sql(e)}.type = any(${ENDINGS}::text[]) and coalesce(${sql(e)}.data ? ${TOLD_AS}, false))`
+  sql`not (${sql(e)}.type = any(${ENDINGS}::text[]) and ${eventData(sql, e)} -> ${TOLD_AS} is not null)`

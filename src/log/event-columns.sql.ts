@@ -1,5 +1,6 @@
 // An event as it is read from the log: the columns, in one place, and how a page of them is bounded.
-import type { Db } from '#postgres/sql.ts'
+import type { Json } from '#core/json/json.ts'
+import type { Db, Fragment } from '#postgres/sql.ts'
 import { userName } from './actor-name.sql.ts'
 
 export type LogEvent = {
@@ -33,7 +34,7 @@ export type LogEvent = {
   status: string | null
   message: string | null
   durationMs: number | null
-  data: unknown
+  data: Json | null
 }
 
 type DeltaColumn =
@@ -50,6 +51,12 @@ type DeltaColumn =
   | 'data'
 /** A stream chunk or a debug log: numbered like the events of its run, and not one of them. `position` tells. */
 export type LogDelta = { [Column in Exclude<keyof LogEvent, DeltaColumn>]: null } & Pick<LogEvent, DeltaColumn>
+
+/** Events of versions that parsed what they kept have it in another column: a seal says what its text was. */
+export const eventData = (sql: Db, of?: string): Fragment => {
+  const from = of === undefined ? sql`` : sql`${sql(of)}.`
+  return sql`coalesce(${from}data, ${from}parsed_data::json)`
+}
 
 export const eventColumns = (sql: Db) => sql`
   position,
@@ -77,7 +84,7 @@ export const eventColumns = (sql: Db) => sql`
   status,
   message,
   duration_ms as "durationMs",
-  data,
+  ${eventData(sql)} as data,
   ${userName(sql)} as "actorName"`
 
 /** In the order of `eventColumns`. A delta has no column for its run's public id, which is looked up once, if ever. */
@@ -94,7 +101,7 @@ const PACKED = 8
 
 type Order = 'sequence' | 'xid, position' | 'sequence desc' | 'number' | 'number desc' | 'key' | '"outputKey"'
 /** Columns of any length. */
-type Sized = 'data' | 'message' | 'state' | 'input' | 'output' | 'value' | 'schema'
+type Sized = 'data' | 'parsed_data' | 'message' | 'state' | 'input' | 'output' | 'value' | 'schema'
 
 /**
  * The rows of the CTE `found`, in `order`, until their data fill `bytesMax`, each with `foundCount`: how many there

@@ -1,4 +1,5 @@
 // One run's log with pages by number: the types that a surface has names for.
+import type { Json } from '#core/json/json.ts'
 import { column } from '#postgres/column.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 import { deltaColumns, eventColumns } from './event-columns.sql.ts'
@@ -57,8 +58,8 @@ export type KeptCall = {
   toolName: string
   step: string | null
   /** What went in and out; null in both for a call that does not fit. */
-  input: unknown
-  output: unknown
+  input: Json | null
+  output: Json | null
   fits: boolean
 }
 

@@ -1,5 +1,8 @@
 // The statement behind the recent feed, and the words in which the feed speaks of events of the log.
+
+import type { Json } from '#core/json/json.ts'
 import type { Db } from '#postgres/sql.ts'
+import { eventData } from './event-columns.sql.ts'
 import { hasRareType } from './lists/everyday.sql.ts'
 
 /** The words of the feed, and the event of the log that each stands for. */
@@ -35,18 +38,18 @@ export const aboutOf = (type: string): string => (type === EVENT_OF.policy_block
 export async function readFeed(sql: Db, projectId: string): Promise<FeedItem[]> {
   const types = [...FEED_OF.keys()]
   // The newest of each type are the first of their part of an index; a scan by time would pass over everything else.
-  const rows = await sql<(Omit<FeedItem, 'type' | 'at'> & { type: string; at: Date })[]>`
+  const rows = await sql<(Omit<FeedItem, 'type' | 'at' | 'data'> & { type: string; at: Date; data: Json | null })[]>`
     select e.*
     from unnest(${types}::text[], ${types.map(aboutOf)}::text[]) as wanted (type, about)
     cross join lateral (
       select
         occurred_at as at,
         type,
-        data->>'key' as key,
+        ${eventData(sql)}->>'key' as key,
         lease_id as "leaseId",
         agent_id as "agentId",
         tool,
-        data,
+        ${eventData(sql)} as data,
         position
       from events
       where project_id = ${projectId}
@@ -65,6 +68,6 @@ export async function readFeed(sql: Db, projectId: string): Promise<FeedItem[]> 
     leaseId,
     agentId,
     tool,
-    data,
+    data: (data?.value ?? null) as FeedItem['data'],
   }))
 }

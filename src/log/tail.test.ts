@@ -25,7 +25,7 @@ async function readMarks(sql: Db, projectId = PROJECT, limit = 100): Promise<{ m
   let pages = 0
   for (let after = BEGINNING, more = true; more; pages++) {
     const page = await readAll(sql, { after, projectIds: [projectId], limit, scanMax: 10 })
-    marks.push(...page.events.map((event) => (event.data as { mark: number }).mark))
+    marks.push(...page.events.map((event) => (event.data!.value as { mark: number }).mark))
     after = page.next
     more = page.more
   }
@@ -129,7 +129,7 @@ test('with transactions of all lengths on many connections, every event is read 
       isLast = !writing
       for (let more = true; more; ) {
         const page = await readAll(sql, { after, limit: 1 + Math.floor(Math.random() * 10) })
-        marks.push(...page.events.map((event) => (event.data as { mark: number }).mark))
+        marks.push(...page.events.map((event) => (event.data!.value as { mark: number }).mark))
         after = page.next
         more = page.more
       }

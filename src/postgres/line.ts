@@ -3,6 +3,7 @@
 // first, a statement of a transaction that is gone, a write to a socket that is not there. See decision 0017.
 import net from 'node:net'
 import postgres from 'postgres'
+import { Json } from '#core/json/json.ts'
 import { ARRAY_TYPES } from './array-types.ts'
 import { keepDeadlines } from './deadlines.ts'
 import { instantText, parseInstant } from './instant.ts'
@@ -59,6 +60,13 @@ export const DRIVER = {
       from: [1082, 1114, 1184],
       serialize: (value: Date | string) => (value instanceof Date ? instantText(value) : value),
       parse: parseInstant,
+    },
+    // What clients wrote is kept in `json`, and goes on as text; what is ours is kept in `jsonb`, and parsed.
+    written: {
+      to: 114,
+      from: [114],
+      serialize: (value: unknown) => (value instanceof Json ? value.text : value),
+      parse: (text: string) => (text === 'null' ? null : Json.stored(text)),
     },
     ...ARRAY_TYPES,
   },

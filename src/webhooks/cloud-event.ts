@@ -1,6 +1,7 @@
 // An event of the log as a CloudEvent 1.0 in structured mode: one JSON document with its attributes and, as its data,
 // the event as the native API shows it.
 import { part } from '#bell/part.ts'
+import { printJson } from '#core/json/json.ts'
 import type { LogEvent } from '#log/event-columns.sql.ts'
 
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json; charset=utf-8'
@@ -42,4 +43,4 @@ export const cloudEventOf = (event: LogEvent, json: (event: LogEvent) => object)
 export const sourceOf = (projectId: string): string => `/v1/projects/${encodeURIComponent(projectId)}`
 
 export const cloudEventText = ({ data, ...attributes }: CloudEvent): string =>
-  JSON.stringify({ specversion: '1.0', ...attributes, datacontenttype: 'application/json', data })
+  printJson({ specversion: '1.0', ...attributes, datacontenttype: 'application/json', data })

@@ -8,9 +8,9 @@ type Told = { run_id: string; sequence: number; type: string; data: { state?: Ru
 
 /** Checks every run of the database; returns how many events were read. */
 export async function expectTrueStories(sql: Sql): Promise<number> {
-  const events = await sql<
-    Told[]
-  >`select run_id, sequence, type, data from events where run_id is not null order by run_id, sequence`
+  const events = await sql<Told[]>`
+    select run_id, sequence, type, coalesce(data::jsonb, parsed_data) as data
+    from events where run_id is not null order by run_id, sequence`
   const states = await sql<
     {
       run_id: string

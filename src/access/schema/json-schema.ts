@@ -2,8 +2,10 @@
 // so no check may block other callers. Everything starts in a separate thread (schema-pool.ts); a schema that compiled
 // quickly there is compiled here as well, and a value is checked here as long as that takes few steps. This is the only
 // entry point: nothing else compiles clients' schemas.
+
 import { LRUCache } from 'lru-cache'
 import type { FieldProblem } from '#core/error.ts'
+import { parsedJson, printJson } from '#core/json/json.ts'
 import { isWithinDepth } from '#core/storable.ts'
 import { checkValue } from './schema-check.ts'
 import { type Compiled, compileSchema } from './schema-compile.ts'
@@ -62,15 +64,16 @@ type Check = {
 }
 
 /** What is wrong with the value: each problem names its field below `name`; empty when nothing is. */
-export async function problemsUnder({ projectId, schema, value, name }: Check): Promise<FieldProblem[]> {
+export async function problemsUnder({ projectId, schema, value: given, name }: Check): Promise<FieldProblem[]> {
   const schemaText = textOf(schema)
   if (schemaText === undefined) return [unusableProblem(name, TOO_NESTED)]
   const found = known.get(schemaText)
   if (found?.unusable !== undefined) return [unusableProblem(name, found.unusable)]
+  const value = parsedJson(given)
   const here = found?.here && problemsHere(found.here, value, name)
   if (here) return here
   if (!isWithinDepth(value, VALUE_NESTING_MAX)) return [{ field: name, message: 'is nested too deeply to be checked' }]
-  const answer = await ask(projectId, { schemaText, value: { text: JSON.stringify(value), name } })
+  const answer = await ask(projectId, { schemaText, value: { text: printJson(given), name } })
   if (answer === 'too_long') return [{ field: name, message: 'takes too long to check under its schema' }]
   return answer.unusable === undefined ? answer.problems : [unusableProblem(name, answer.unusable)]
 }

@@ -4,15 +4,8 @@ import { randomUUID } from 'node:crypto'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
 import { deleteStaleCalls } from '../tools/tools.sql.ts'
-import {
-  type Agenda,
-  findLease,
-  holdAgenda,
-  holdLease,
-  type LeaseRow,
-  leaveAgenda,
-  takeAgendas,
-} from './ai-leases.sql.ts'
+import { type Agenda, holdAgenda, holdLease, leaveAgenda, takeAgendas } from './ai-agendas.sql.ts'
+import { findLease, type LeaseRow } from './ai-leases.sql.ts'
 import { isRunCanceled, sweepLeases } from './ai-leases.ts'
 import { executeAgenda } from './ai-run.ts'
 

@@ -1,4 +1,5 @@
 // AI leases and the agendas that are executed under them. All times are the database's: holders on many machines agree.
+import type { Json } from '#core/json/json.ts'
 import { jsonText } from '#postgres/json.ts'
 import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
@@ -18,7 +19,7 @@ export type LeaseRow = {
   agentId: string | null
   firstSeenAt: Date
   doneAt: Date | null
-  result: Record<string, unknown> | null
+  result: Json | null
   resultHash: string | null
   errorCode: string | null
   /** Until the lease, or the answer, is over; never below 0. */
@@ -138,7 +139,7 @@ export async function hasHeldLease(sql: Db, runId: string): Promise<boolean> {
 
 export type LeaseEnd = {
   state: Exclude<LeaseState, 'held'>
-  result?: Record<string, unknown> | null | undefined
+  result?: object | null | undefined
   resultHash?: string | null | undefined
   errorCode?: string | null | undefined
 }
@@ -157,7 +158,7 @@ export async function endLease(
     update ai_leases
     set
       state = ${end.state},
-      result = ${jsonText(end.result ?? undefined)}::text::jsonb,
+      result = ${jsonText(end.result ?? undefined)}::text::json,
       result_hash = ${end.resultHash ?? null},
       error_code = ${end.errorCode ?? null},
       done_at = date_trunc('milliseconds', clock_timestamp()),
@@ -184,104 +185,3 @@ export const sweepLeases = async (
     )
     returning ${columns(tx)}`),
 ]
-
-// Agendas -------------------------------------------------------------------------------------------------------
-
-export type AgendaItem = { tool: string; args: Record<string, unknown>; spendMicrousd?: number | undefined }
-
-/** How an action ended, as the answer of the lease tells it. */
-export type ActionDone = {
-  tool: string
-  ok: boolean
-  allowed: boolean
-  decision: string
-  policy_reason: string
-  risk_level: string
-  result: Record<string, unknown>
-}
-
-export type Agenda = LeaseName & {
-  leaseId: string
-  agentId: string
-  actions: AgendaItem[]
-  dryRun: boolean
-  done: ActionDone[]
-  executor: string
-}
-
-/** Held by nobody: the next node that looks may take it. */
-export const insertAgenda = (tx: Db, it: Omit<Agenda, 'done' | 'executor'>) => tx`
-  insert into ai_agendas ${valuesOf(tx, {
-    project_id: it.projectId,
-    key: it.key,
-    lease_id: it.leaseId,
-    agent_id: it.agentId,
-    actions: tx`${JSON.stringify(it.actions)}::text::jsonb`,
-    dry_run: it.dryRun,
-    executor: tx`'00000000-0000-0000-0000-000000000000'`,
-    held_until: tx`clock_timestamp()`,
-  })}`
-
-/** Takes agendas that nobody is at, those that wait longest first. */
-export const takeAgendas = async (
-  sql: Db,
-  { executor, holdSecs, limit }: { executor: string; holdSecs: number; limit: number },
-): Promise<Agenda[]> => [
-  ...(await sql<Agenda[]>`
-    update ai_agendas
-    set executor = ${executor}, held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
-    where (project_id, key) in (
-      select project_id, key from ai_agendas
-      where held_until <= clock_timestamp()
-      order by held_until limit ${limit} for update skip locked
-    )
-    returning
-      project_id as "projectId",
-      key,
-      lease_id as "leaseId",
-      agent_id as "agentId",
-      actions,
-      dry_run as "dryRun",
-      done,
-      executor`),
-]
-
-/** Keeps an agenda while it is worked on; false when it is somebody else's. */
-export async function holdAgenda(sql: Db, { projectId, key, executor }: Agenda, holdSecs: number): Promise<boolean> {
-  const rows = await sql`
-    update ai_agendas
-    set held_until = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
-    where project_id = ${projectId}
-      and key = ${key}
-      and executor = ${executor}
-    returning 1`
-  return rows.length > 0
-}
-
-/** A lease does not run out under an agenda that is being executed. */
-export const holdLease = (sql: Db, { projectId, key, leaseId }: Agenda, holdSecs: number) => sql`
-  update ai_leases
-  set expires_at = greatest(expires_at, clock_timestamp() + ${holdSecs}::float8 * interval '1 s')
-  where project_id = ${projectId}
-    and key = ${key}
-    and lease_id = ${leaseId}
-    and state = 'held'`
-
-/** Lets others go on with it at once. */
-export const leaveAgenda = (sql: Db, { projectId, key, executor }: Agenda) => sql`
-  update ai_agendas set held_until = clock_timestamp()
-  where project_id = ${projectId}
-    and key = ${key}
-    and executor = ${executor}`
-
-/** Writes down how the next action ended; false when the agenda is somebody else's by now. */
-export async function saveActionDone(tx: Db, { projectId, key, executor }: Agenda, done: ActionDone): Promise<boolean> {
-  const rows = await tx`
-    update ai_agendas
-    set done = done || jsonb_build_array(${JSON.stringify(done)}::text::jsonb)
-    where project_id = ${projectId}
-      and key = ${key}
-      and executor = ${executor}
-    returning 1`
-  return rows.length > 0
-}

@@ -24,7 +24,8 @@ import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 import type { NamedPlan } from '#usage/plan-of.ts'
 import { addUse } from '#usage/plans.sql.ts'
 import { requireQuota } from '#usage/quota.ts'
-import type { AgendaItem, LeaseEnd, LeaseName, LeaseRow } from './ai-leases.sql.ts'
+import { type AgendaItem, insertAgenda } from './ai-agendas.sql.ts'
+import type { LeaseEnd, LeaseName, LeaseRow } from './ai-leases.sql.ts'
 import * as storage from './ai-leases.sql.ts'
 
 /** How long an outcome is kept for its key; then the key is new again. */
@@ -94,7 +95,7 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
     addUse(tx, [{ projectId, kind: 'ai', requests: 1, charged: 1 }]),
     !run.known &&
       insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId }),
-    agenda && storage.insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda }),
+    agenda && insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda }),
     appendEvents(tx, [
       { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
       inFeed(lease, 'ai_acquired'),

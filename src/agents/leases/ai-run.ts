@@ -4,20 +4,14 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
+import { printJson } from '#core/json/json.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
 import { callTool } from '../tools/call-tool.ts'
 import { asAnswer, previewCall } from '../tools/foresee-call.ts'
 import { type CallAnswer, failed, type ToolCall } from '../tools/governed-call.ts'
 import { appendTimelineEvents } from '../tools/tell-run.ts'
-import {
-  type ActionDone,
-  type Agenda,
-  type AgendaItem,
-  type LeaseEnd,
-  type LeaseRow,
-  lockLease,
-  saveActionDone,
-} from './ai-leases.sql.ts'
+import { type ActionDone, type Agenda, type AgendaItem, saveActionDone } from './ai-agendas.sql.ts'
+import { type LeaseEnd, type LeaseRow, lockLease } from './ai-leases.sql.ts'
 import { followEnd, isRunCanceled, writeEnd } from './ai-leases.ts'
 
 /** `stop`: start no other action; `cut`: end the one in progress, too. */
@@ -86,7 +80,7 @@ const SHOWN_BYTES_MAX = 64 * 1024
 
 function shown({ tool }: AgendaItem, answer: CallAnswer): ActionDone {
   const { ok, allowed, decision, reason, riskLevel } = answer
-  const bytes = Buffer.byteLength(JSON.stringify(answer.result))
+  const bytes = Buffer.byteLength(printJson(answer.result))
   const result = bytes > SHOWN_BYTES_MAX ? { left_out: `${bytes} bytes` } : answer.result
   return { tool, ok, allowed, decision, policy_reason: reason, risk_level: riskLevel, result }
 }

@@ -2,7 +2,8 @@
 
 import { onceSignatureHeaders } from '#access/signatures/once-signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { answerProblem, cutText, storableJson } from '#core/storable.ts'
+import { printJson } from '#core/json/json.ts'
+import { answerProblem, cutText, storableAnswer } from '#core/storable.ts'
 import type { PostOutcome } from '#dispatch/post.ts'
 import { postOf } from '#dispatch/post.ts'
 import type { ToolRow } from './tools.sql.ts'
@@ -11,12 +12,12 @@ export type ToolRequest = {
   /** The same for every attempt: a tool that drops duplicates executes the call once. */
   callId: string
   agentId: string
-  args: Record<string, unknown>
+  args: object
   runRef?: string | undefined
   signal?: AbortSignal | undefined
 }
 
-export type ToolOutcome = { ok: true; result: Record<string, unknown> } | { ok: false; error: string; aborted: boolean }
+export type ToolOutcome = { ok: true; result: object } | { ok: false; error: string; aborted: boolean }
 
 const RESULT_BYTES_MAX = 256 * 1024
 const ERROR_LENGTH_MAX = 500
@@ -45,7 +46,7 @@ function tryOnce(
   tool: ToolRow,
   { callId, agentId, args, runRef, signal }: ToolRequest,
 ): Promise<PostOutcome> {
-  const body = JSON.stringify({
+  const body = printJson({
     tool: tool.name,
     args,
     agent_id: agentId,
@@ -67,18 +68,17 @@ function tryOnce(
   })
 }
 
-function endingOf(outcome: PostOutcome): { ok: true; result: Record<string, unknown> } | { ok: false; error: string } {
+function endingOf(outcome: PostOutcome): { ok: true; result: object } | { ok: false; error: string } {
   if (outcome.kind === 'failed') return { ok: false, error: sentence(outcome.reason, outcome.message) }
   const { status, bodyText, isJson, json } = outcome
   if (status < 200 || status > 299) return { ok: false, error: sentence(`it answered ${status}`, bodyText) }
   if (bodyText.trim() === '') return { ok: true, result: {} }
   if (!isJson) return { ok: false, error: sentence(`it answered ${status}, and no JSON`, bodyText) }
-  const problem = answerProblem(json)
+  const problem = answerProblem(bodyText, json)
   if (problem) return { ok: false, error: `its answer ${problem}` }
-  const result = storableJson(json)
-  const isObject = typeof result === 'object' && result !== null && !Array.isArray(result)
+  const result = storableAnswer(bodyText, json)
   // Results are always objects, so anything else is wrapped.
-  return { ok: true, result: isObject ? (result as Record<string, unknown>) : { value: result } }
+  return { ok: true, result: result.isObject ? result : { value: result } }
 }
 
 const sentence = (what: string, bodyText: string): string =>

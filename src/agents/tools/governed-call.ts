@@ -7,7 +7,8 @@ export type ToolCall = {
   projectId: string
   agentId: string
   tool: string
-  args: Record<string, unknown>
+  /** An object, most often as it was written. */
+  args: object
   actor: Actor
   /** Undefined: the price in the agent's policy. */
   cost?: Cost | undefined
@@ -31,12 +32,13 @@ export type CallAnswer = {
   decision: 'executed' | 'blocked' | 'dedup' | 'dry_run'
   reason: PolicyReason | 'tool_idempotency' | 'tool_error' | 'tool_not_found'
   riskLevel: RiskLevel
-  result: Record<string, unknown>
+  /** An object, as the tool wrote it if it was called. */
+  result: object
   /** It was not completed, because the caller wanted to stop. */
   aborted?: boolean
 }
 
-export const executed = (result: Record<string, unknown>): CallAnswer => ({
+export const executed = (result: object): CallAnswer => ({
   ok: true,
   allowed: true,
   decision: 'executed',

@@ -1,4 +1,6 @@
 // Tools that agents call through us, and the calls that are not made twice.
+import type { Json } from '#core/json/json.ts'
+import { jsonText } from '#postgres/json.ts'
 import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { AgentName } from '../agents.sql.ts'
@@ -111,7 +113,7 @@ export async function deleteTool(tx: Db, { projectId, name, scopeId }: ToolName)
 export type CallName = AgentName & { tool: string; key: string }
 
 /** `mine`: to be made by who holds the token. Else what it brought, or null while somebody else makes it. */
-export type KeptCall = { mine: boolean; authorizationId: string | null; result: Record<string, unknown> | null }
+export type KeptCall = { mine: boolean; authorizationId: string | null; result: Json | null }
 
 type Claim = CallName & {
   token: string
@@ -162,8 +164,8 @@ export async function isCallKept(sql: Db, { projectId, agentId, tool, key }: Cal
 }
 
 /** What a call brought that was made; undefined when it was not, or is forgotten. */
-export async function findKeptResult(sql: Db, it: CallName): Promise<Record<string, unknown> | undefined> {
-  const [row] = await sql<{ result: Record<string, unknown> }[]>`
+export async function findKeptResult(sql: Db, it: CallName): Promise<Json | undefined> {
+  const [row] = await sql<{ result: Json }[]>`
     select result from kept_calls
     where project_id = ${it.projectId}
       and agent_id = ${it.agentId}
@@ -188,13 +190,10 @@ export async function bindCall(sql: Db, it: CallName & { token: string; authoriz
 }
 
 /** It was made: what it brought is kept from now on. */
-export const keepCall = (
-  sql: Db,
-  it: CallName & { token: string; result: Record<string, unknown>; keepSecs: number },
-) => sql`
+export const keepCall = (sql: Db, it: CallName & { token: string; result: object; keepSecs: number }) => sql`
   update kept_calls
   set
-    result = ${JSON.stringify(it.result)}::text::jsonb,
+    result = ${jsonText(it.result)}::text::json,
     expires_at = clock_timestamp() + ${it.keepSecs}::float8 * interval '1 s'
   where project_id = ${it.projectId}
     and agent_id = ${it.agentId}

@@ -1,9 +1,11 @@
 // Creates runs, and responds with their end, their events, or immediately.
+
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import { parsedJson, printJson } from '#core/json/json.ts'
 import { type FileRow, readFiles } from '#files/files.sql.ts'
 import type { StoredFile } from '#files/files.ts'
 import { callerOf, idempotencyKeyOf, type ScopedCaller } from '#http/caller.ts'
@@ -14,6 +16,7 @@ import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { type Triggered, triggerRun } from '#runs/trigger/trigger-runs.ts'
 import { findApp } from './app.ts'
 import * as contract from './contract.ts'
+import type { Run } from './run-wire.ts'
 import type { OpenStream } from './streams.ts'
 import { discard, readUpload, refuseOtherBodies, runBodyOf } from './uploads.ts'
 import { showNow, untilSettled } from './wait.ts'
@@ -52,7 +55,7 @@ export function dynamiqCreateRoutes(app: FastifyInstance, { ctx, stopping, open 
         await open(request, reply, { run, afterSequence: 0 })
         return reply
       }
-      if (asked.background) return reply.code(202).send({ data: await showNow(ctx, run) })
+      if (asked.background) return sendRun(reply.code(202), await showNow(ctx, run))
       return answerWithEnd(ctx, reply, { run, stopping })
     },
   })
@@ -95,13 +98,16 @@ function checked(body: unknown): Asked {
   const fields = checkInput(body)
   if (fields) throw refuse('invalid', { fields })
   const asked = body as Asked
-  if (asked.input === null || isBlank(asked.input)) throw refuseField('input', 'must not be blank')
+  if (parsedJson(asked.input) === null || isBlank(asked.input)) throw refuseField('input', 'must not be blank')
   if (asked.stream && asked.background) throw refuseField('background', 'goes without stream only')
   return asked
 }
 
 /** An empty field is a missing input; so is a blank one. */
-export const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
+export function isBlank(json: unknown): boolean {
+  const value = parsedJson(json)
+  return typeof value === 'string' && value.trim() === ''
+}
 
 async function readGiven(ctx: Ctx, projectId: string, ids: readonly string[]): Promise<FileRow[]> {
   const files = new Map((await readFiles(ctx.sql, projectId, ids.filter(isUuid))).map((file) => [file.id, file]))
@@ -141,6 +147,9 @@ function trigger(ctx: Ctx, { app, asked, files, idempotencyKey, origin }: Trigge
 
 const fileWire = ({ id, name, size, mimeType }: FileRow) => ({ id, name, size, mime_type: mimeType })
 
+const sendRun = (reply: FastifyReply, run: Run): FastifyReply =>
+  reply.type('application/json; charset=utf-8').send(printJson({ data: run }))
+
 /** How long a client waits for the end of its run. */
 const WAIT_MS = 600_000
 /** An idle connection is dropped, by us or by a proxy; whitespace before JSON is ignored. */
@@ -154,13 +163,13 @@ async function answerWithEnd(ctx: Ctx, reply: FastifyReply, { run, stopping }: W
   const signal = AbortSignal.any([gone.signal, stopping])
   const wait = { runId: run.id, signal, ms: BLANK_EVERY_MS }
   const settled = await untilSettled(ctx, wait)
-  if (settled || signal.aborted) return reply.send({ data: await showNow(ctx, settled ?? run) })
+  if (settled || signal.aborted) return sendRun(reply, await showNow(ctx, settled ?? run))
   async function* blanksThenRun(): AsyncGenerator<string> {
     for (let waitedMs = BLANK_EVERY_MS; waitedMs < WAIT_MS && !signal.aborted; waitedMs += BLANK_EVERY_MS) {
       yield ' '
       if (await untilSettled(ctx, wait)) break
     }
-    yield JSON.stringify({ data: await showNow(ctx, run) })
+    yield printJson({ data: await showNow(ctx, run) })
   }
   return reply.type('application/json; charset=utf-8').send(Readable.from(blanksThenRun()))
 }

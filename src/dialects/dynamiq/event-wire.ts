@@ -4,6 +4,7 @@
 import { Type } from 'typebox'
 import type { InputRow } from '#agents/input-requests.sql.ts'
 import { jsonObject, oneOf, time, uuid, whole } from '#contract/common.ts'
+import { parsedJson, printJson } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import { type RunState, transitionOf } from '#core/run.ts'
 import type { KeptCall } from '#log/numbered-events.sql.ts'
@@ -64,7 +65,8 @@ export const Event = Type.Object(
 )
 
 /** Data from outside the log, added to an event by `fillRows`. */
-export type Filled = { call?: KeptCall; result?: unknown; request?: InputRow }
+export type Filled = { call?: KeptCall | undefined; result?: unknown; request?: InputRow | undefined }
+export type FilledRow = RunLogRow & { filled?: Filled }
 
 /**
  * How many sequence numbers precede the first event here: the run's creation has the first number and no name here,
@@ -73,7 +75,7 @@ export type Filled = { call?: KeptCall; result?: unknown; request?: InputRow }
 export const numbersBefore = ({ execution }: { execution: string }): number => (execution === 'external' ? 0 : 1)
 
 /** Undefined for events without a name here. */
-export function eventObject(row: RunLogRow, before: number) {
+export function eventObject(row: FilledRow, before: number) {
   const said = dataOf(row)
   if (!said) return undefined
   const { type, ...data } = said
@@ -90,8 +92,8 @@ export function eventObject(row: RunLogRow, before: number) {
 type Said = { type: EventType; [name: string]: unknown }
 type LogData = Record<string, unknown> & Filled
 
-function dataOf(row: RunLogRow): Said | undefined {
-  const data = (typeof row.data === 'object' && row.data !== null ? row.data : {}) as LogData
+function dataOf(row: FilledRow): Said | undefined {
+  const data: LogData = { ...row.data?.members(), ...row.filled }
   if (row.type === 'stream.chunk') return deltaOf(data)
   const type = own(NAMES, row.type)
   if (type === undefined) return undefined
@@ -133,15 +135,17 @@ function toolCallData(type: EventType, row: RunLogRow, { call, ...data }: LogDat
 }
 
 /** The product has text here, usually JSON as text: text stays as it is. */
-const resultOf = (output: unknown): string => (typeof output === 'string' ? output : JSON.stringify(output ?? null))
+function resultOf(output: unknown): string {
+  const value = parsedJson(output)
+  return typeof value === 'string' ? value : printJson(output ?? null)
+}
 
 /** Always an object: anything else is wrapped. */
-const inputOf = (input: unknown): object =>
-  input === undefined || input === null
-    ? {}
-    : typeof input === 'object' && !Array.isArray(input)
-      ? input
-      : { value: input }
+function inputOf(input: unknown): object {
+  const value = parsedJson(input)
+  if (value === undefined || value === null) return {}
+  return typeof value === 'object' && !Array.isArray(value) ? (input as object) : { value: input }
+}
 
 /** The stream of a chunk determines its type: `reasoning` or `reasoning:2` is a model's reasoning. */
 function deltaOf(data: LogData): Said | undefined {
@@ -174,4 +178,4 @@ function approvalData({ input_request_id, request }: LogData): Said {
 }
 
 const asText = (error: unknown): string | null =>
-  error === undefined || error === null ? null : typeof error === 'string' ? error : JSON.stringify(error)
+  error === undefined || error === null ? null : typeof error === 'string' ? error : printJson(error)

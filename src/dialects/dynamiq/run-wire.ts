@@ -1,10 +1,12 @@
 // A run as Dynamiq shows it, and the mapping of its statuses to our states.
+
 import { type Static, Type } from 'typebox'
 import type { InputRow } from '#agents/input-requests.sql.ts'
 import { anyJson, jsonObject, oneOf, optional, time } from '#contract/common.ts'
+import type { Json } from '#core/json/json.ts'
 import { isOver, RUN_STATES, type RunState } from '#core/run.ts'
 import type { Standing } from '#run-state/read/numbered-runs.sql.ts'
-import type { RunRow } from '#run-state/read/read-runs.sql.ts'
+import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
 
 export const STATUSES = ['created', 'started', 'paused', 'completed', 'failed', 'canceled', 'awaiting_input'] as const
 export type Status = (typeof STATUSES)[number]
@@ -78,7 +80,7 @@ export type Run = Static<typeof Run>
 /** Times have whole seconds. */
 export const seconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`
 
-export type Body = { payload?: unknown; result?: unknown } | undefined
+export type Body = Pick<RunBody, 'payload' | 'result'> | undefined
 
 export function runObject(run: RunRow, { body, pending }: { body: Body; pending: readonly InputRow[] }): Run {
   const status = statusOf(run.state, pending.length > 0)
@@ -118,8 +120,8 @@ export const typeOf = ({ kind }: Pick<InputRow, 'kind'>) =>
 const PAYLOAD_FIELDS: ReadonlySet<string> = new Set(['input', 'user_id', 'session_id', 'files'])
 
 /** A run created here has its input inside its payload; for others the payload is the input. */
-function inputOf(payload: unknown): unknown {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return payload ?? null
-  const isOurs = 'input' in payload && Object.keys(payload).every((name) => PAYLOAD_FIELDS.has(name))
-  return isOurs ? payload.input : payload
+function inputOf(payload: Json | null = null): unknown {
+  const fields = payload?.members() ?? {}
+  const isOurs = Object.hasOwn(fields, 'input') && Object.keys(fields).every((name) => PAYLOAD_FIELDS.has(name))
+  return isOurs ? fields.input : payload
 }

@@ -1,8 +1,10 @@
 // A run's events, past and live. The ids of the frames are the sequences of the events.
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
+import { printJson } from '#core/json/json.ts'
 import { implement } from '#http/implement.ts'
 import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, type Wire } from '#live/wire.ts'
@@ -78,7 +80,7 @@ function makeWire(before: number): RunWire {
         if (row.sequence !== first) return ''
       }
       const event = eventObject(row, before)
-      return event ? frame(event.sequence, event.type, JSON.stringify(event)) : ''
+      return event ? frame(event.sequence, event.type, printJson(event)) : ''
     },
     heartbeat: () => HEARTBEAT,
     // Clients split at blank lines, and expect an event before each.

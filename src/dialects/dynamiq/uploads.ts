@@ -97,7 +97,7 @@ const named = (fields: Upload['fields'], names: readonly string[], read: (name: 
 function inputOf(text: string): unknown {
   let value: unknown = text
   try {
-    value = parseJsonText(text, 'input').value
+    value = parseJsonText(text, 'input', { here: 'any' }).value
   } catch {}
   const flaws = findFlaws({ input: value })
   if (flaws.length > 0) throw refuse('invalid', { fields: flaws })

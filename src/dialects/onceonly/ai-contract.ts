@@ -1,6 +1,6 @@
 // OnceOnly's AI leases and its governed tool calls.
 import { type Static, type TObject, type TProperties, Type } from 'typebox'
-import { INT_MAX, jsonObject, nullable, optional, PATH_TEXT, pathText, text, whole } from '#contract/common.ts'
+import { INT_MAX, nullable, objectAsWritten, optional, PATH_TEXT, pathText, text, whole } from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 import { RUN_ID } from './runs-contract.ts'
 
@@ -65,7 +65,7 @@ const Governed = Type.Object(
     }),
     policy_reason: Type.String({ description: 'The rule that decided.' }),
     risk_level: Type.String({ description: 'low, medium or high.' }),
-    result: jsonObject('Response of the tool; a response that is not an object is wrapped as `{value}`.'),
+    result: objectAsWritten('Response of the tool; a response that is not an object is wrapped as `{value}`.'),
   },
   { title: 'GovernedCall' },
 )
@@ -97,7 +97,7 @@ lease that expires can be acquired again. The work is a run, named by \`metadata
 
 const Action = Type.Object({
   tool: TOOL_NAME,
-  args: maybe(jsonObject('Arguments of the call.')),
+  args: maybe(objectAsWritten('Arguments of the call.')),
   spend_usd: maybe(usd("Cost of the call; defaults to the price in the agent's policy.")),
 })
 
@@ -129,7 +129,7 @@ or without a key, one with the same args in the run \`args.run_id\`. A blocked c
     metadata: freeForm(Actions),
     agent_id: maybe(AGENT_ID),
     tool: maybe(TOOL_NAME),
-    args: maybe(jsonObject('Arguments of the call.', VALUE_BYTES_MAX)),
+    args: maybe(objectAsWritten('Arguments of the call.', VALUE_BYTES_MAX)),
     spend_usd: maybe(usd("Cost of the call; defaults to the price in the agent's policy.")),
   }),
   replies: { 200: Type.Unsafe<Record<string, unknown>>({ anyOf: [Lease, Governed], title: 'LeaseOrGovernedCall' }) },
@@ -170,7 +170,7 @@ export const readResult = route({
       ok: Type.Boolean(),
       status: Type.String({ description: 'in_progress, completed or failed.' }),
       key: KEY,
-      result: nullable(jsonObject(''), 'Result of the work; null for none.'),
+      result: nullable(objectAsWritten(''), 'Result of the work; null for none.'),
       result_hash: STANDING.result_hash,
       error_code: STANDING.error_code,
       done_at: STANDING.done_at,
@@ -226,7 +226,7 @@ export const completeLease = route({
   name: 'completeAiLease',
   summary: 'Complete the work with its result.',
   body: held({
-    result: maybe(jsonObject('Result of the work.', VALUE_BYTES_MAX)),
+    result: maybe(objectAsWritten('Result of the work.', VALUE_BYTES_MAX)),
     result_hash: maybe(text(256, 'Hash of the result, for comparison.')),
   }),
 })

@@ -10,6 +10,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { costOfMicrousd, PICOUSD } from '#core/cost.ts'
 import { refuse } from '#core/error.ts'
+import { parsedJson } from '#core/json/json.ts'
 import { ttlWithin } from '#core/plan.ts'
 import type { ScopedCaller } from '#http/caller.ts'
 import { implement } from '#http/implement.ts'
@@ -137,8 +138,9 @@ async function call(ctx: Ctx, { projectId, actor }: ScopedCaller, body: RunInput
   if (agent_id == null) throw missing('agent_id', body)
   if (tool == null) throw missing('tool', body)
   const args = body.args ?? {}
-  const runRef = shortText(args.run_id, 256)
-  const key = shortText(args.idempotency_key, 256)
+  const { run_id, idempotency_key } = parsedJson(args) as Record<string, unknown>
+  const runRef = shortText(run_id, 256)
+  const key = shortText(idempotency_key, 256)
   const plan = await planOf(ctx, projectId)
   const asked = {
     projectId,

@@ -3,10 +3,12 @@
 
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
+import { AS_WRITTEN } from '#contract/common.ts'
 import { own } from '#core/own.ts'
 import { type BodyValidator, bodyValidator } from '#http/input/body-validator.ts'
 import { textFlaw } from '#http/input/json.ts'
 import { OWN_ID } from '#http/input/own-ids.ts'
+import { jsonText } from '#postgres/json.ts'
 import { numbersFromText } from './number-text.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
 
@@ -24,10 +26,11 @@ function withWords(ajv: Ajv2020): Ajv2020 {
   ajv.addFormat('date-time', true)
   ajv.addFormat('uuid', true)
   ajv.addKeyword(OWN_ID)
+  ajv.addKeyword({ keyword: AS_WRITTEN, schemaType: 'boolean' })
   return ajv.addKeyword({
     keyword: 'x-bytes-max',
     schemaType: 'number',
-    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '') <= bytesMax,
+    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(jsonText(value) ?? '') <= bytesMax,
   })
 }
 

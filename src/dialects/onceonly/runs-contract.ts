@@ -1,6 +1,16 @@
 // OnceOnly's runs and their events. Paths are relative to /onceonly.
 import { Type } from 'typebox'
-import { INT_MAX, jsonObject, nullable, optional, PATH_TEXT, text, whole, withDefault } from '#contract/common.ts'
+import {
+  anyJson,
+  INT_MAX,
+  nullable,
+  objectAsWritten,
+  optional,
+  PATH_TEXT,
+  text,
+  whole,
+  withDefault,
+} from '#contract/common.ts'
 import { type Route, route } from '#contract/route.ts'
 
 const tag = 'Runs and events'
@@ -33,7 +43,7 @@ const REPORT = {
   lease_id: word('Id of the lease under which it happened.'),
   agent_id: word('Agent that acted.'),
   message: optional(nullable(text(8192, 'One line for people.'))),
-  data: optional(nullable(jsonObject('Anything else, as JSON.'))),
+  data: optional(nullable(objectAsWritten('Anything else, as JSON.'))),
 }
 export const REPORT_FIELDS: ReadonlySet<string> = new Set(Object.keys(REPORT))
 
@@ -47,7 +57,7 @@ export const postEvent = route({
   description: `An event of type \`run_finished\` ends the run according to its status: \`failed\`, \`timeout\` or
 \`cancelled\`; any other status means completed. Events can still be reported after that. Unknown fields
 are stored and returned.`,
-  body: Type.Object(REPORT, { additionalProperties: true }),
+  body: Type.Object(REPORT, { additionalProperties: anyJson('Any other field.') }),
   bodyBytesMax: 256 * 1024,
   replies: {
     200: Type.Object({

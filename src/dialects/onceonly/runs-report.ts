@@ -3,6 +3,7 @@
 import type { Static } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
+import { Json } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
 import type { LogEvent } from '#log/event-columns.sql.ts'
@@ -18,7 +19,7 @@ const MORE = '$more'
 
 export function reportOf(told: Told): Report {
   const more = Object.fromEntries(Object.entries(told).filter(([name]) => !REPORT_FIELDS.has(name)))
-  const data = Object.keys(more).length > 0 ? { ...told.data, [MORE]: more } : told.data
+  const data = Object.keys(more).length > 0 ? Json.of(told.data ?? {}).with(MORE, more) : told.data
   return {
     runId: told.run_id,
     type: told.type,
@@ -75,11 +76,12 @@ export async function report(ctx: Ctx, reporter: Reporter, event: Report): Promi
 
 /** Fields that an event does not have are omitted. */
 export function eventWire(event: LogEvent) {
-  const { [MORE]: more, ...data } = isObject(event.data) ? event.data : { [MORE]: undefined }
-  const hasMore = isObject(more)
-  const shown = hasMore ? (Object.keys(data).length > 0 ? data : undefined) : event.data
+  const more = event.data?.members()[MORE]
+  const hasMore = more instanceof Json && more.isObject
+  const data = hasMore ? event.data!.without(MORE) : event.data
+  const shown = data?.text === '{}' && hasMore ? undefined : data
   return {
-    ...(hasMore && more),
+    ...(hasMore && more.members()),
     id: event.position,
     run_id: event.runId!,
     ts: Math.floor(event.occurredAt.getTime() / 1000),
@@ -97,9 +99,6 @@ export function eventWire(event: LogEvent) {
     }),
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 type Filled<T> = { [K in keyof T]?: Exclude<T[K], null | undefined> }
 const filled = <T extends object>(fields: T): Filled<T> =>

@@ -1,6 +1,8 @@
 // A run's timeline as an HTML page. All of its content is untrusted: everything is inserted through `html`,
 // which escapes, and nowhere that a browser would follow or execute it.
 
+import { printJson } from '#core/json/json.ts'
+import { prettyJson } from '#core/json/json-text.ts'
 import { own } from '#core/own.ts'
 import { cutText } from '#core/storable.ts'
 import { Page } from '#http/download.ts'
@@ -87,7 +89,7 @@ function data(event: LogEvent): Html {
   const unknown = Object.fromEntries(Object.entries(rest).filter(([name]) => !COLUMNS.has(name)))
   const shown = Object.keys(unknown).length > 0 ? { ...(own !== undefined && { data: own }), ...unknown } : own
   if (shown === undefined) return html``
-  const text = JSON.stringify(shown, null, 2)
+  const text = prettyJson(printJson(shown))
   const cut =
     text.length > DATA_CHARS_MAX ? `${cutText(text, DATA_CHARS_MAX)}\n… ${text.length} characters in all` : text
   return html`<details><summary>data</summary><pre>${cut}</pre></details>`

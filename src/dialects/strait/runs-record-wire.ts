@@ -1,6 +1,7 @@
 // The records of a run as Strait shows them: events, checkpoints, usage, tool calls, outputs and state.
 import { Type } from 'typebox'
 import { anyJson, INT_MAX, jsonObject, optional, RUN_ID, time, whole } from '#contract/common.ts'
+import { Json } from '#core/json/json.ts'
 import { RUN_MOVES, transitionOf } from '#core/run.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
 import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
@@ -105,9 +106,9 @@ export const DEFAULT_LEVEL = 'info'
 
 /** In Strait's words; an empty object when there is no data. */
 export function dataOf({ type, data }: RunLogRow): unknown {
-  if (type !== 'progress' || typeof data !== 'object' || data === null || !('eta_secs' in data)) return data ?? {}
-  const { eta_secs, ...others } = data
-  return { ...others, eta_seconds: eta_secs }
+  if (type !== 'progress' || !data?.isObject) return data ?? {}
+  const { eta_secs } = data.members()
+  return eta_secs === undefined ? data : data.without('eta_secs').with('eta_seconds', eta_secs)
 }
 
 export function eventWire(row: RunLogRow) {
@@ -119,7 +120,11 @@ export function eventWire(row: RunLogRow) {
     type: move ? STATE_CHANGE : row.type,
     level: row.level ?? DEFAULT_LEVEL,
     message: row.message ?? (move ? `${move.from} -> ${move.to}` : ''),
-    data: move ? { ...(row.data as object | null), ...move } : dataOf(row),
+    data: move
+      ? Json.of(row.data ?? {})
+          .with('from', move.from)
+          .with('to', move.to)
+      : dataOf(row),
     created_at: numberedTime(row.recordedAt, row.sequence!),
   })
 }

@@ -1,9 +1,11 @@
 // Strait's streams: data-only frames in Strait's format. The ids are the run's sequence, so that a client
 // that was cut off can resume; the frame of the end is the last one.
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuseField } from '#core/error.ts'
+import { printJson } from '#core/json/json.ts'
 import { implement } from '#http/implement.ts'
 import type { Live } from '#live/live.ts'
 import { oneLine, type Wire } from '#live/wire.ts'
@@ -56,7 +58,7 @@ export function straitStreamRoutes(app: FastifyInstance, { ctx, live }: { ctx: C
 type Opened = { wire: RunWire; afterSequence: number | undefined }
 
 const frame = (sequence: number | null, data: object): string =>
-  `id: ${sequence}\ndata: ${oneLine(JSON.stringify(data))}\n\n`
+  `id: ${sequence}\ndata: ${oneLine(printJson(data))}\n\n`
 /** Data-only frames: clients split at blank lines and parse what they get. */
 const PLAIN = { opening: '', heartbeat: () => ': keepalive\n\n' } as const
 
@@ -74,7 +76,7 @@ const runWire = (jobId: string | null): RunWire => ({
 function changeOf(row: RunLogRow, jobId: string | null) {
   const move = moveOf(row)
   if (!move) return undefined
-  const { error } = (row.data ?? {}) as { error?: unknown }
+  const { error } = row.data?.members() ?? {}
   return filled({
     type: 'status_change',
     run_id: row.runId,
@@ -97,7 +99,7 @@ const eventOf = (row: RunLogRow) => ({
 })
 
 const chunkOf = (row: RunLogRow) => {
-  const { chunk, stream_id, done } = row.data as { chunk: string; stream_id: string; done: boolean }
+  const { chunk, stream_id, done } = row.data!.value as { chunk: string; stream_id: string; done: boolean }
   return { type: 'stream_chunk', chunk, stream_id, done, timestamp: row.occurredAt.toISOString() }
 }
 

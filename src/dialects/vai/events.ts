@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import { withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
+import type { Json } from '#core/json/json.ts'
 import { implement } from '#http/implement.ts'
 import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
 import {
@@ -105,12 +106,10 @@ const eventWire = (row: LogEvent) => ({
 })
 
 /** Always an object; anything else is wrapped. */
-const payloadOf = (data: unknown): Record<string, unknown> =>
-  data === null || data === undefined
-    ? {}
-    : typeof data === 'object' && !Array.isArray(data)
-      ? (data as Record<string, unknown>)
-      : { value: data }
+const payloadOf = (data: Json | null) => (data === null || data.isObject ? asObject(data ?? {}) : { value: data })
+
+/** What the contract calls an object may be one as it was written. */
+const asObject = (json: object) => json as Record<string, unknown>
 
 /** Several of our types may map to one here. Most frequent first, like all counts. */
 function summed(counts: readonly { key: string; count: number }[]) {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
 import { cutText } from '#core/storable.ts'
+import { type Places, placesOf } from './as-written.ts'
 import { findFlaws, parseJson } from './json.ts'
 
 /** What a body holds at most, unless its route says otherwise. */
@@ -50,7 +51,7 @@ function encodingProblem({ headers, routeOptions }: FastifyRequest): Refusal | u
 
 function readJson(request: FastifyRequest, bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
-  const { value, suspect } = parseJson(bytes)
+  const { value, suspect } = parseJson(bytes, placesOf(request.routeOptions.config.route?.body))
   request.bodyBytes = bytes.length
   if (!suspect) return value
   if (request.routeOptions.config.route?.itemwise) {
@@ -65,7 +66,7 @@ function readJson(request: FastifyRequest, bytes: Buffer): unknown {
 /** A line that could be read, or what is wrong with it. `line` counts from 1, blank lines included. */
 export type Line = { line: number; value: unknown; problem?: never } | { line: number; value?: never; problem: Refusal }
 
-export type LineBounds = { lineBytesMax: number; linesMax: number }
+export type LineBounds = { lineBytesMax: number; linesMax: number; places?: Places | undefined }
 
 /**
  * The values of lines of JSON as they arrive. A bad line is one bad item and never the end; a line that is too long is
@@ -82,14 +83,14 @@ export async function* readNdjson(stream: AsyncIterable<Buffer>, bounds: LineBou
     if (bytes === 'too_long') {
       yield { line, problem: refuse('too_large', { what: `Line ${line}`, bytesMax: bounds.lineBytesMax }) }
     } else if (!isBlank(bytes)) {
-      yield readLine(bytes, line)
+      yield readLine(bytes, line, bounds.places)
     }
   }
 }
 
-function readLine(bytes: Buffer, line: number): Line {
+function readLine(bytes: Buffer, line: number, places: Places | undefined): Line {
   try {
-    const { value, suspect } = parseJson(bytes, `Line ${line}`)
+    const { value, suspect } = parseJson(bytes, places, `Line ${line}`)
     const fields = suspect ? findFlaws(value) : []
     return fields.length > 0 ? { line, problem: refuse('invalid', { fields }) } : { line, value }
   } catch (error) {

@@ -5,7 +5,9 @@ import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Route } from '#contract/route.ts'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { printJson } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
+import { placesOf } from './as-written.ts'
 import { type LineBounds, readNdjson } from './body.ts'
 import { WHOLE } from './field-path.ts'
 import { findFlaws } from './json.ts'
@@ -72,7 +74,8 @@ async function* pagesOf(
   stream: AsyncIterable<Buffer>,
   request: FastifyRequest,
 ): AsyncGenerator<Checked<unknown>[]> {
-  const bounds: LineBounds = { lineBytesMax: bytesMaxOf(route), linesMax: LINES_MAX }
+  const places = placesOf(itemSchema(route))
+  const bounds: LineBounds = { lineBytesMax: bytesMaxOf(route), linesMax: LINES_MAX, places }
   const check = checkItem(route, request)
   let page: Checked<unknown>[] = []
   let index = 0
@@ -102,7 +105,7 @@ function checkItem(route: Route, request: FastifyRequest): (item: unknown, index
   return (value, index) => {
     // First: a value that is nested too deeply cannot even be measured.
     const flaws = request.bodySuspect ? findFlaws(value) : []
-    if (flaws.length === 0 && measured && Buffer.byteLength(JSON.stringify(value)) > bytesMax) {
+    if (flaws.length === 0 && measured && Buffer.byteLength(printJson(value)) > bytesMax) {
       return { index, problem: refuse('too_large', { what: `Item ${index}`, bytesMax }) }
     }
     const fields = flaws.length > 0 ? flaws : check(value)

@@ -1,10 +1,13 @@
 // Parses JSON from clients: malformed text is refused with its position, and a value that cannot be stored or
-// returned unchanged (NUL, unpaired surrogates, excessive nesting, infinite numbers) with its field.
+// returned unchanged (NUL, unpaired surrogates, excessive nesting, huge numbers) with its field.
 
 import { isUtf8 } from 'node:buffer'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
+import { Json } from '#core/json/json.ts'
+import { endOfString, hasHugeNumber, TOO_MANY_DIGITS } from '#core/json/json-text.ts'
 import { own } from '#core/own.ts'
 import { DEPTH_MAX } from '#core/storable.ts'
+import { asWritten, type Places } from './as-written.ts'
 import { fieldPath } from './field-path.ts'
 import { placeOfError } from './json-place.ts'
 
@@ -15,12 +18,13 @@ const DIGITS_MAX = 300
 /** `suspect` means that the text shows signs of a flaw, so `findFlaws` must examine the value. */
 export type ParsedJson = { value: unknown; suspect: boolean }
 
-export function parseJson(bytes: Buffer, what = 'The body'): ParsedJson {
+/** `places`: where the value is to hold JSON as it was written. */
+export function parseJson(bytes: Buffer, places?: Places, what = 'The body'): ParsedJson {
   if (!isUtf8(bytes)) throw refuse('malformed', { reason: `${what} is not valid UTF-8.` })
-  return parseJsonText(bytes.toString('utf8'), what)
+  return parseJsonText(bytes.toString('utf8'), what, places)
 }
 
-export function parseJsonText(source: string, what: string): ParsedJson {
+export function parseJsonText(source: string, what: string, places?: Places): ParsedJson {
   // A byte order mark is not part of JSON, but some tools send one.
   const text = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source
   let value: unknown
@@ -29,7 +33,7 @@ export function parseJsonText(source: string, what: string): ParsedJson {
   } catch (error) {
     throw malformed(text, what, (error as Error).message)
   }
-  return { value, suspect: isSuspect(text) }
+  return { value: asWritten(text, value, places), suspect: isSuspect(text) }
 }
 
 // Walking every value would cost as much as parsing it. Every flaw leaves a trace in the text: an escape, one of two
@@ -39,7 +43,6 @@ function isSuspect(text: string): boolean {
 }
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
 function isDeepOrHuge(text: string): boolean {
   let depth = 0
@@ -57,21 +60,12 @@ function isDeepOrHuge(text: string): boolean {
   return false
 }
 
-function endOfString(text: string, start: number): number {
-  let end = start
-  let escapes: number
-  do {
-    end = text.indexOf('"', end + 1)
-    escapes = 0
-    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++
-  } while (escapes % 2 === 1)
-  return end
-}
-
 /** What is wrong with a parsed value, field by field; only the first flaws, so that an attack costs little. */
 export function findFlaws(value: unknown): FieldProblem[] {
   const flaws: FieldProblem[] = []
   const path: (string | number)[] = []
+  // What is kept as it was written may hold numbers that no double does.
+  let kept = false
   const add = (message: string) => flaws.push({ field: fieldPath(path), message })
 
   const walk = (at: unknown): void => {
@@ -80,7 +74,12 @@ export function findFlaws(value: unknown): FieldProblem[] {
       const flaw = textFlaw(at)
       if (flaw) add(flaw)
     } else if (typeof at === 'number') {
-      if (!Number.isFinite(at)) add('is a number too large to be kept')
+      if (!kept && !Number.isFinite(at)) add('is a number too large to be kept')
+    } else if (at instanceof Json) {
+      if (hasHugeNumber(at.text)) add(`has a number ${TOO_MANY_DIGITS}`)
+      kept = true
+      walk(at.value)
+      kept = false
     } else if (typeof at === 'object' && at !== null) {
       if (path.length >= DEPTH_MAX) return void add(`is nested more than ${DEPTH_MAX} deep`)
       if (Array.isArray(at)) for (let index = 0; index < at.length; index++) step(index, at[index])

@@ -4,9 +4,10 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import { ONE_TOOL, TOOL_OR_PREFIX } from '#contract/agents.ts'
-import { PATH_TEXT } from '#contract/common.ts'
+import { AS_WRITTEN, PATH_TEXT } from '#contract/common.ts'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
 import { own } from '#core/own.ts'
+import { jsonText } from '#postgres/json.ts'
 import { bodyValidator } from './body-validator.ts'
 import { pointerPath, WHOLE } from './field-path.ts'
 import { textFlaw } from './json.ts'
@@ -34,10 +35,11 @@ function withWords(ajv: Ajv2020): Ajv2020 {
   ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
   ajv.addKeyword({ keyword: 'x-comma-list', schemaType: 'boolean' })
   ajv.addKeyword(OWN_ID)
+  ajv.addKeyword({ keyword: AS_WRITTEN, schemaType: 'boolean' })
   ajv.addKeyword({
     keyword: 'x-bytes-max',
     schemaType: 'number',
-    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '') <= bytesMax,
+    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(jsonText(value) ?? '') <= bytesMax,
     error: { message: ({ schema }) => `must not be larger than ${schema} bytes of JSON` },
   })
   return ajv

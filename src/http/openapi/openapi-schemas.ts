@@ -1,4 +1,6 @@
 // Collects titled schemas as components, so that each is written once and has a name.
+import { AS_WRITTEN } from '#contract/common.ts'
+
 export type JsonSchema = Record<string, unknown>
 
 // Keywords that contain schemas; every other keyword contains plain data.
@@ -6,7 +8,7 @@ const ONE_BELOW = new Set(['items', 'additionalProperties', 'propertyNames'])
 const LIST_BELOW = new Set(['anyOf', 'oneOf', 'allOf'])
 const MAP_BELOW = new Set(['properties'])
 // Keywords of our own, between contract and server, about the form of input.
-const INTERNAL = new Set(['x-comma-list', 'x-own-id'])
+const INTERNAL = new Set([AS_WRITTEN, 'x-comma-list', 'x-own-id'])
 
 export function componentsOf() {
   const schemas: Record<string, JsonSchema> = {}

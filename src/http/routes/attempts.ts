@@ -5,6 +5,7 @@ import * as contract from '#contract/runs/executor.ts'
 import * as values from '#contract/runs/values.ts'
 import { shownMicrousd } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import { printJson } from '#core/json/json.ts'
 import { findRunBody } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import {
@@ -196,6 +197,6 @@ export const errorText = (error: unknown): string => {
 }
 
 function checkSize(what: string, value: unknown, bytesMax: number): void {
-  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > bytesMax)
+  if (value !== undefined && Buffer.byteLength(printJson(value)) > bytesMax)
     throw refuse('too_large', { what: `The ${what}`, bytesMax })
 }

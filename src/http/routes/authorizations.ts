@@ -13,6 +13,7 @@ import { addCosts, type Cost, costOfMicrousd, NO_COST, shownMicrousd } from '#co
 import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { parsedJson, printJson } from '#core/json/json.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { type LedgerTotals, sumLedger } from '#usage/ledger.sql.ts'
 import { agentOfRun } from '#usage/spend.ts'
@@ -46,11 +47,17 @@ const callOf = ({
 
 type ApprovalInput = { args?: unknown; editable_params: string[]; expires_in_secs: number; assignee?: string }
 
-function approvalOf({ args, editable_params, expires_in_secs, assignee }: ApprovalInput): CallRequest['approval'] {
+function approvalOf({
+  args: written,
+  editable_params,
+  expires_in_secs,
+  assignee,
+}: ApprovalInput): CallRequest['approval'] {
+  const args = parsedJson(written)
   if (editable_params.length > 0) {
     if (typeof args !== 'object' || args === null || Array.isArray(args))
       throw refuseField('args', 'must be an object, since editable_params names some of them')
-    if (Buffer.byteLength(JSON.stringify(args)) > SHOWN_ARGS_BYTES_MAX)
+    if (Buffer.byteLength(printJson(written)) > SHOWN_ARGS_BYTES_MAX)
       throw refuseField('args', `exceed ${SHOWN_ARGS_BYTES_MAX} bytes, beyond which they cannot be edited`)
     const unknown = editable_params.find((name) => !Object.hasOwn(args, name))
     if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in args`)

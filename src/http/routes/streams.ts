@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/events.ts'
 import { refuse, refuseField } from '#core/error.ts'
+import { printJson } from '#core/json/json.ts'
 import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wire } from '#live/wire.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
@@ -13,12 +14,12 @@ import { eventWire } from '../wire/event-wire.ts'
 
 export type StreamParts = { ctx: Ctx; live: Live }
 
-const json = (row: Parameters<typeof eventWire>[0]): string => JSON.stringify(eventWire(row))
+const json = (row: Parameters<typeof eventWire>[0]): string => printJson(eventWire(row))
 
 // One instance of each for all clients: streams with the same wire share their frames.
 const ALL = runFrames(json)
 const CHUNKS: Wire<RunLogRow, number> = {
-  frame: (row) => (row.type === 'stream.chunk' ? frame(row.sequence ?? 0, row.type, JSON.stringify(row.data)) : ''),
+  frame: (row) => (row.type === 'stream.chunk' ? frame(row.sequence ?? 0, row.type, printJson(row.data)) : ''),
   heartbeat: () => HEARTBEAT,
 }
 

@@ -1,6 +1,8 @@
 // A run's attempts and its debug bundle as the native surface shows them, and the bundle as files.
 
 import type { Attempt, DebugBundle, Dispatch } from '#contract/runs/debug.ts'
+import { printJson } from '#core/json/json.ts'
+import { prettyJson } from '#core/json/json-text.ts'
 import { own } from '#core/own.ts'
 import type { DispatchRow } from '#dispatch/dispatches.sql.ts'
 import type { DebugBundle as Bundle } from '#insight/debug-bundle.ts'
@@ -96,10 +98,10 @@ export const bundleFiles = (bundle: DebugBundle): ZippedFile[] => [
 ]
 
 function* textOf(part: string, value: unknown): Generator<string> {
-  if (!Array.isArray(value)) yield `${JSON.stringify(value, null, 2)}\n`
-  else if (LINES.has(part)) for (const item of value) yield `${JSON.stringify(item)}\n`
+  if (!Array.isArray(value)) yield `${prettyJson(printJson(value))}\n`
+  else if (LINES.has(part)) for (const item of value) yield `${printJson(item)}\n`
   else {
-    for (const [index, item] of value.entries()) yield `${index === 0 ? '[\n' : ',\n'}${JSON.stringify(item, null, 2)}`
+    for (const [index, item] of value.entries()) yield `${index === 0 ? '[\n' : ',\n'}${prettyJson(printJson(item))}`
     yield value.length === 0 ? '[]\n' : '\n]\n'
   }
 }

@@ -2,6 +2,7 @@
 import { priorityOf } from '#core/job.ts'
 import { formatTraceparent, traceOfRun } from '#core/trace-context.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
+import { toWire } from './words.ts'
 
 type Claim = { slug: string; leaseSecs: number; runToken: string }
 
@@ -29,10 +30,7 @@ export function claimedWire(run: ClaimedRun, { slug, leaseSecs, runToken }: Clai
     lease_expires_in_ms: Math.min(leaseSecs * 1000, timeoutMs),
     timeout_in_ms: timeoutMs,
     run_token: runToken,
-    checkpoint: run.checkpoint && {
-      ...run.checkpoint,
-      created_at: new Date(run.checkpoint.created_at).toISOString(),
-    },
+    checkpoint: run.checkpoint && toWire(run.checkpoint),
     previous_error: attempt > 1 ? run.previousError : null,
     traceparent: run.traceparent ?? formatTraceparent(traceOfRun(runId)),
     preset: run.preset,

@@ -3,6 +3,7 @@ import type { Static, TObject } from 'typebox'
 import type { Ctx } from '#bell/ctx.ts'
 import type { runFilter } from '#contract/runs/run-filter.ts'
 import { refuseField } from '#core/error.ts'
+import type { Json } from '#core/json/json.ts'
 import { requireJob } from '#jobs/require-job.ts'
 import { findChain } from '#log/find-event.sql.ts'
 import { firstCarried, type LabelKind } from '#run-state/labels.sql.ts'
@@ -49,22 +50,15 @@ const labelsOf = (ctx: Ctx, projectId: string, kind: LabelKind, texts: readonly 
     }),
   )
 
-/** JSON in a text, read as strictly as a body, and written anew: PostgreSQL reads numbers that JavaScript does not. */
+/** JSON in a text, read as strictly as a body. */
 export function jsonOf(text: string, field: string): string {
   let parsed: ParsedJson
   try {
-    parsed = parseJsonText(text, field)
+    parsed = parseJsonText(text, field, { here: 'any' })
   } catch {
     throw refuseField(field, 'is not JSON')
   }
   const [flaw] = parsed.suspect ? findFlaws(parsed.value) : []
   if (flaw) throw refuseField(flaw.field === WHOLE ? field : `${field}.${flaw.field}`, flaw.message)
-  if (hasVanishing(text)) throw refuseField(field, 'contains a number too close to zero to be kept')
-  return JSON.stringify(parsed.value)
+  return (parsed.value as Json).text
 }
-
-// In a search 1e-20000 is a mistake: what is read of it is zero, which is not what was asked for.
-const hasVanishing = (json: string): boolean =>
-  (json.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/\d[\d.]*(?:[eE][+-]?\d+)?/g) ?? []).some(
-    (number) => Number(number) === 0 && /[1-9]/.test(number.replace(/[eE].*/, '')),
-  )

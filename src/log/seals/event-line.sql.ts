@@ -44,7 +44,7 @@ export const eventLine = (sql: Db): Fragment => sql`
     ',"status":' || to_json(status)::text,
     ',"message":' || to_json(message)::text,
     ',"durationms":"' || duration_ms || '"',
-    ',"datacontenttype":"application/json","data":' || data::text,
+    ',"datacontenttype":"application/json","data":' || coalesce(data::text, parsed_data::text),
     '}'
   )`
 

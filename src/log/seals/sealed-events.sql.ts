@@ -12,12 +12,15 @@ const unchangeable = (sql: Db) => sql`xid < log_xid(pg_snapshot_xmin(pg_current_
 
 const isAfter = (sql: Db, { xid, position }: Place) => sql`(xid, position) > (${xid}::text::xid8, ${position}::bigint)`
 
+/** What of an event may be long. */
+const SIZED = ['data', 'parsed_data', 'message'] as const
+
 /** The next events of the log, of all projects, bounded by their number and their stored size. */
 const slice = (sql: Db, { where, limit, bytesMax }: { where: Fragment; limit: number; bytesMax: number }) => sql`
   select * from (
     select
       *,
-      sum(${sql.unsafe(`coalesce(${storedSize('data')}, 0) + coalesce(${storedSize('message')}, 0)`)})
+      sum(${sql.unsafe(SIZED.map((name) => `coalesce(${storedSize(name)}, 0)`).join(' + '))})
         over (order by xid, position rows between unbounded preceding and 1 preceding) as stored_before
     from (select * from events where ${where} order by xid, position limit ${limit}::int) counted
   ) measured

@@ -144,7 +144,7 @@ function valuesFor(claim: Claim, limitedJobs: readonly string[]): Values {
 
 function claimed(rows: readonly ClaimRow[]): Claimed {
   const { limitedJobs, candidates, withheld, lastLane, isSimple } = rows[0]!
-  const runs = rows.flatMap((row) => (row.runId === null ? [] : [row]))
+  const runs = rows.flatMap((row) => (row.runId === null ? [] : [claimedRun(row)]))
   return {
     runs,
     limitedJobs: limitedJobs ?? [],
@@ -153,4 +153,11 @@ function claimed(rows: readonly ClaimRow[]): Claimed {
     withheld,
     isSimple,
   }
+}
+
+type Found = Extract<ClaimRow, { runId: string }>
+
+function claimedRun({ checkpointNumber, checkpointState, checkpointAt, ...run }: Found): ClaimedRun {
+  const number = checkpointNumber
+  return { ...run, checkpoint: number === null ? null : { number, state: checkpointState, createdAt: checkpointAt } }
 }

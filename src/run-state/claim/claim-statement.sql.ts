@@ -1,5 +1,6 @@
 // The statements of a claim, told in this order: walk the lanes, weigh and share them, lock the heads whose turn it is,
 // move their runs, give out leases, count, write the log, and answer.
+import type { Json } from '#core/json/json.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
@@ -27,8 +28,8 @@ export type ClaimedRun = {
   traceparent: string | null
   createdAt: Date
   previousError: string | null
-  payload: unknown
-  checkpoint: { number: number; state: unknown; created_at: string } | null
+  payload: Json | null
+  checkpoint: { number: number; state: Json | null; createdAt: Date } | null
   preset: string | null
   environment: Record<string, string> | null
 }
@@ -44,7 +45,10 @@ export type ClaimSummary = {
 }
 
 /** At least one row; it tells of no run when nothing was claimed. */
-export type ClaimRow = (ClaimedRun | { runId: null }) & ClaimSummary
+export type ClaimRow = ((Omit<ClaimedRun, 'checkpoint'> & Checkpoint) | { runId: null }) & ClaimSummary
+
+/** Of an attempt that goes on from one. */
+type Checkpoint = { checkpointNumber: number | null; checkpointState: Json | null; checkpointAt: Date }
 
 /** True when the attempt is yet to begin: the runs go to `dequeued`. */
 export type Into = 'executing' | 'dequeued'
@@ -234,14 +238,15 @@ const answer = (sql: Db): Fragment => sql`
       j.created_at as "createdAt",
       j.error as "previousError",
       b.payload,
-      c.checkpoint,
+      c.number as "checkpointNumber",
+      c.state as "checkpointState",
+      c.created_at as "checkpointAt",
       j.preset,
       j.environment
     from summary
     left join joined j on true
     left join lateral (select payload from run_bodies where run_id = j.run_id offset 0) b on true
     left join lateral (
-      select jsonb_build_object('number', number, 'state', state, 'created_at', created_at) as checkpoint
-      from run_checkpoints k
+      select number, state, created_at from run_checkpoints k
       where j.last_checkpoint > 0 and k.run_id = j.run_id and k.number = j.last_checkpoint offset 0
     ) c on true`

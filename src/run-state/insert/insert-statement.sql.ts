@@ -188,7 +188,7 @@ const freshRuns = (sql: Db): Fragment => sql`
   from judged`
 
 const insertedBodies = (sql: Db): Fragment =>
-  sql`insert into run_bodies (run_id, payload) select id, payload::jsonb from fresh`
+  sql`insert into run_bodies (run_id, payload) select id, payload::json from fresh`
 
 const queuedRuns = (sql: Db, agent: Fragment): Fragment => sql`
   insert into run_queue (
@@ -209,5 +209,5 @@ const loggedRuns = (sql: Db, { causation, agent }: { causation: Fragment; agent:
     agent_id, data)
   select
     event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, ${causation}, id, 1, 1,
-    ${agent}, jsonb_build_object('state', state, 'triggered_by', triggered_by)
+    ${agent}, ('{"state":"' || state || '","triggered_by":"' || triggered_by || '"}')::json
   from fresh`

@@ -125,7 +125,7 @@ const joinedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
   select
     state, attempt, last_sequence, run_id, state_before, attempt_before, event_id,
     ${sql.unsafe(`'${TYPE}'::text`)} as type, actor_type, actor as actor_id, causation_id,
-    null::text as message, null::jsonb as data, project_id, client_id, job_id, queue, correlation_id,
+    null::text as message, null::json as data, project_id, client_id, job_id, queue, correlation_id,
     agent_id, idempotency_key, ${hasBodies ? sql`null::text as payload, result, trace,` : sql``}
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
   from moved`

@@ -1,5 +1,6 @@
 // The statement of moveRuns, told in this order: find and lock the runs, move them, put them where they now belong, end
 // and begin waits, take back questions, settle idempotency keys, keep bodies, count, and write the log.
+import { Json } from '#core/json/json.ts'
 import { maskMessage } from '#core/mask-message.ts'
 import {
   FAILURE_STATES,
@@ -51,8 +52,10 @@ export const MOVE_INPUT = {
   wait_id: { type: 'uuid', of: (it) => it.waitId },
 } satisfies Input<RunChange>
 
-const dataOf = ({ move, data }: RunChange): object | undefined =>
-  namesItsEnd(move) ? { ...data, state: RUN_MOVES[move].to } : data
+function dataOf({ move, data }: RunChange): unknown {
+  if (!namesItsEnd(move)) return data
+  return Json.of(data ?? {}).with('state', RUN_MOVES[move].to)
+}
 
 /** A dead letter that is dismissed failed before. */
 const isFailure = ({ move }: RunChange): boolean => move !== 'dismiss' && FAILURE_STATES.includes(RUN_MOVES[move].to)
@@ -197,8 +200,10 @@ const joinedRuns = (sql: Db): Fragment => sql`
     -- A worker need not say who it is: its lease does.
     case when m.actor_type = 'worker' then coalesce(m.actor_id, l.owner) else m.actor_id end as actor_id,
     -- An event names the state before only where that is not the usual one: most say nothing, and cost nothing.
-    case when m.state_before = m.usual_state then m.data::jsonb
-      else coalesce(m.data::jsonb, '{}') || jsonb_build_object('from', m.state_before) end as data,
+    case when m.state_before = m.usual_state or left(m.data, 1) <> '{' then m.data
+      else concat(
+        case when m.data <> '{}' then left(m.data, -1) || ',' else '{' end, '"from":"', m.state_before, '"}'
+      ) end::json as data,
     r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key,
     r.rank, r.correlation_id, r.agent_id, r.idempotency_key, r.timeout_secs,
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
@@ -207,8 +212,8 @@ const joinedRuns = (sql: Db): Fragment => sql`
 
 export const bodies = (sql: Db): Fragment => sql`
   update run_bodies b set
-    payload = coalesce(j.payload::jsonb, b.payload),
-    result = coalesce(j.result::jsonb, b.result),
+    payload = coalesce(j.payload::json, b.payload),
+    result = coalesce(j.result::json, b.result),
     trace = coalesce(j.trace::jsonb, b.trace)
   from joined j
   where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)`

@@ -19,7 +19,8 @@ export type RunChange = {
   actor: Actor
   causationId?: string
   message?: string
-  data?: object
+  /** Most often an object; a client that reports an end may send anything. */
+  data?: unknown
   nextAttempt?: number
   /** For a run that goes back to the queue: how long until it is due. */
   dueInMs?: number

@@ -1,4 +1,5 @@
 // What a bulk call reads besides the runs themselves: how many there are, and their payloads, a bounded page at a time.
+import type { Json } from '#core/json/json.ts'
 import type { RunState } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from './list-runs.sql.ts'
@@ -11,7 +12,7 @@ export type RunConditions = Omit<RunFilter, 'projectId' | 'after' | 'order' | 'l
 const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 
 /** `kept` is false when the payload is older than payloads are kept. */
-export type FoundPayload = { kept: boolean; payload: unknown }
+export type FoundPayload = { kept: boolean; payload: Json | null }
 
 /** The payloads of the first of these runs, in their order: as many as fit into a page, at least one. */
 export const readPayloads = async (sql: Db, runIds: readonly string[]): Promise<FoundPayload[]> => [

@@ -41,5 +41,7 @@ test('payloads are read in the order of the runs until a page of them is full, h
   await sql`delete from run_bodies where run_id = ${ids[1]!}`
   const found = await readPayloads(sql, ids)
   expect(found.map(({ kept }) => kept)).toEqual([true, false, ...Array.from({ length: 8 }, () => true)])
-  expect(found.slice(2).map(({ payload }) => Number.parseInt(payload as string, 10))).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+  expect(found.slice(2).map(({ payload }) => Number.parseInt(payload!.value as string, 10))).toEqual([
+    2, 3, 4, 5, 6, 7, 8, 9,
+  ])
 })

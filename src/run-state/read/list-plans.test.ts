@@ -1,6 +1,8 @@
 // Which index each list of runs goes by and how much it touches, on tables large enough for the planner to care. What a
 // wrong plan costs shows only with a million runs; which plan it is shows here.
+
 import { expect, test } from 'vitest'
+import type { Json } from '#core/json/json.ts'
 import { suiteDatabase } from '#test/support/db.ts'
 import { askedThrough, PROJECT, type Statement } from '#test/support/log.ts'
 import { listRuns, listRunsPage, type RunFilter } from './list-runs.sql.ts'
@@ -188,10 +190,11 @@ async function planOf({ text, parameters }: Statement, plan: 'custom' | 'generic
   try {
     await connection.unsafe(`set plan_cache_mode = force_${plan}_plan`)
     await connection.unsafe(`prepare asked as ${text}`)
-    const [row] = await connection.unsafe<{ 'QUERY PLAN': [{ Plan: PlanNode }] }[]>(
+    const [row] = await connection.unsafe<{ 'QUERY PLAN': Json }[]>(
       `explain (analyze, timing off, format json) execute asked (${parameters.map(literal).join(', ')})`,
     )
-    return row!['QUERY PLAN'][0].Plan
+    const [explained] = row!['QUERY PLAN'].value as [{ Plan: PlanNode }]
+    return explained.Plan
   } finally {
     await connection.unsafe('deallocate all').catch(() => {})
     connection.release()

@@ -178,7 +178,7 @@ function conditions(sql: Db, it: RunFilter): Fragment {
   const oneOf = (value: Fragment, values: readonly string[] | undefined) =>
     values?.length ? sql`and ${value} = any(${values as string[]}::text[])` : sql``
   const payload = it.payloadContains
-  const bodyOf = sql`(select payload from run_bodies where run_id = r.id)`
+  const bodyOf = sql`(select payload::jsonb from run_bodies where run_id = r.id)`
   const labels = labelsOf(it).map(({ column, key, value }) =>
     value === undefined
       ? sql`and r.${sql(column)} ? ${key}::text`

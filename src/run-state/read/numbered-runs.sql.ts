@@ -1,9 +1,11 @@
 // Lists of runs in pages by number (offset), and how many runs they have. A run with a pending question is told apart
 // from others of its state. Where counters and indexes cannot tell, a list has a window: the newest runs of its user,
 // session or job.
+
 import type { RunState } from '#core/run.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
+import type { RunBody } from './read-runs.sql.ts'
 import { besideRun, pageInOrder, type RunRow, readRunCounts, runColumns } from './read-runs.sql.ts'
 import { rangesOfStates } from './state-ranges.sql.ts'
 
@@ -147,8 +149,8 @@ export async function readBodiesOfPage(
   sql: Db,
   runIds: readonly string[],
   bytesMax: number,
-): Promise<Map<string, { payload: unknown; result: unknown }>> {
-  const rows = await sql<{ id: string; payload: unknown; result: unknown }[]>`
+): Promise<Map<string, Pick<RunBody, 'payload' | 'result'>>> {
+  const rows = await sql<(Pick<RunBody, 'payload' | 'result'> & { id: string })[]>`
     with stored as materialized (
       select t.ord, t.id, b.payload, b.result,
         sum(coalesce(pg_column_size(b.payload), 0) + coalesce(pg_column_size(b.result), 0)) over before as stored_before

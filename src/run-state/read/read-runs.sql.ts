@@ -1,5 +1,6 @@
 // Reading runs. Lists never touch bodies; they are fetched for one run, by its id.
 import type { Execution } from '#core/job.ts'
+import type { Json } from '#core/json/json.ts'
 import { type RunState, statesIn, type Trigger } from '#core/run.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
 import { type Db, literals } from '#postgres/sql.ts'
@@ -57,7 +58,7 @@ export type RunRow = {
   errorCode: string | null
 }
 
-export type RunBody = { payload: unknown; result: unknown; trace: Record<string, number> | null }
+export type RunBody = { payload: Json | null; result: Json | null; trace: Record<string, number> | null }
 
 export const runColumns = (sql: Db) => sql`
   r.id,

@@ -134,7 +134,7 @@ const unseen = (sql: Db, except: readonly string[]): Fragment =>
 const lastOf = (sql: Db): Fragment => sql`
   left join lateral (
     select * from (
-      select e.occurred_at, e.position, e.type, e.status, e.data from events e
+      select e.occurred_at, e.position, e.type, e.status, e.data, e.parsed_data from events e
       where e.run_id = r.id
       order by e.sequence desc limit ${TAIL}
     ) e

@@ -1,5 +1,6 @@
 // What a running attempt leaves behind besides events and usage: checkpoints, tool calls, outputs, values, deltas.
 // Each is written in the transaction of its event, which the lease fences.
+import type { Json } from '#core/json/json.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
 import { orderedRowsOf, valuesOf } from '#postgres/rows.ts'
@@ -10,7 +11,7 @@ export type CheckpointRow = {
   number: number
   attempt: number
   source: string
-  state: unknown
+  state: Json | null
   createdAt: Date
 }
 
@@ -37,7 +38,7 @@ export async function insertCheckpoint(
       last_checkpoint,
       ${it.attempt},
       ${it.source},
-      ${jsonText(it.state ?? null)}::text::jsonb
+      ${jsonText(it.state ?? null)}::text::json
     from numbered
     returning
       id,
@@ -90,13 +91,17 @@ export type ToolCallRow = {
   attempt: number
   toolName: string
   step: string | null
-  input: unknown
-  output: unknown
+  input: Json | null
+  output: Json | null
   durationMs: number | null
   status: string
   createdAt: Date
 }
-export type NewToolCall = Omit<ToolCallRow, 'id' | 'createdAt'> & { runId: string }
+export type NewToolCall = Omit<ToolCallRow, 'id' | 'createdAt' | 'input' | 'output'> & {
+  runId: string
+  input?: unknown
+  output?: unknown
+}
 
 const toolCallColumns = (db: Db) => db`
   id,
@@ -119,8 +124,8 @@ export async function insertToolCall(db: Db, it: NewToolCall): Promise<ToolCallR
       attempt: it.attempt,
       tool_name: it.toolName,
       step: it.step,
-      input: db`${jsonText(it.input)}::text::jsonb`,
-      output: db`${jsonText(it.output)}::text::jsonb`,
+      input: db`${jsonText(it.input)}::text::json`,
+      output: db`${jsonText(it.output)}::text::json`,
       duration_ms: it.durationMs,
       status: it.status,
     })}
@@ -142,7 +147,7 @@ export type OutputRow = {
   id: string
   outputKey: string
   schema: Record<string, unknown> | null
-  value: unknown
+  value: Json | null
   createdAt: Date
 }
 
@@ -158,7 +163,7 @@ export async function putOutput(
       ${it.runId},
       ${it.outputKey},
       ${jsonText(it.schema)}::text::jsonb,
-      ${jsonText(it.value ?? null)}::text::jsonb
+      ${jsonText(it.value ?? null)}::text::json
     )
     on conflict (run_id, output_key) do update set
       schema = excluded.schema,
@@ -177,12 +182,12 @@ export const listOutputs = async (db: Db, runId: string, { after, limit }: KeyPa
     where run_id = ${runId} and output_key > ${after} order by output_key limit ${limit}`),
 ]
 
-export type ValueRow = { key: string; value: unknown; updatedAt: Date }
+export type ValueRow = { key: string; value: Json | null; updatedAt: Date }
 
 export async function putValue(db: Db, it: { runId: string; key: string; value: unknown }): Promise<ValueRow> {
   const [row] = await db<ValueRow[]>`
     insert into run_values (run_id, key, value)
-    values (${it.runId}, ${it.key}, ${jsonText(it.value ?? null)}::text::jsonb)
+    values (${it.runId}, ${it.key}, ${jsonText(it.value ?? null)}::text::json)
     on conflict (run_id, key) do update set value = excluded.value, updated_at = clock_timestamp()
     returning key, value, updated_at as "updatedAt"`
   return row!
@@ -267,7 +272,7 @@ export async function appendDeltas(sql: Db, deltas: readonly NewDelta[]): Promis
         attempt,
         level,
         message,
-        data::jsonb
+        data::json
       from admitted
     )
     select a.sequence

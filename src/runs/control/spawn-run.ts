@@ -67,7 +67,7 @@ class SpawnedAlready extends Error {}
 async function findKeyedChild(sql: Db, above: RunRow, key: string | undefined): Promise<Triggered | undefined> {
   const value = key === undefined ? undefined : await findValue(sql, above.id, childKey(key))
   if (!value) return undefined
-  const { run_id: childRunId } = value.value as { run_id: string }
+  const { run_id: childRunId } = value.value!.value as { run_id: string }
   const run = await findRun(sql, above.projectId, childRunId)
   if (!run) throw refuse('run_not_found', { runId: childRunId })
   return { run, replayed: true }

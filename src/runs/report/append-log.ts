@@ -195,7 +195,7 @@ async function endExternal(
     actor: event.actor,
     ...(event.causationId && { causationId: event.causationId }),
     ...(event.message !== undefined && { message: event.message }),
-    ...(event.data !== undefined && { data: event.data as object }),
+    ...(event.data !== undefined && { data: event.data }),
     ...(failed && { error: event.message ?? event.type }),
   })
   // A second report of an ending is not a second ending.

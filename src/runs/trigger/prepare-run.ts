@@ -1,11 +1,13 @@
 // From a trigger request to the run that is inserted: validated against its job, with all defaults filled in.
+
 import { createHash } from 'node:crypto'
 import { problemsUnder } from '#access/schema/json-schema.ts'
-import { canonicalJson } from '#core/canonical.ts'
 import { DEPENDENCY_KEY } from '#core/dependency.ts'
 import { DAY_MS } from '#core/durations.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import { type JobDefinition, rankOf } from '#core/job.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
+import { parsedJson } from '#core/json/json.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { findPreset } from '#jobs/presets.sql.ts'
 import { settingsOf, timesOf } from '#jobs/presets.ts'
@@ -92,7 +94,8 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
 
 /** A payload may contain the key that ties it to runs of other jobs. */
 export function dependencyKeyOf(payload: unknown): Record<string, string> | undefined {
-  const key = typeof payload === 'object' && payload !== null && (payload as Record<string, unknown>)[DEPENDENCY_KEY]
+  const value = parsedJson(payload)
+  const key = typeof value === 'object' && value !== null && (value as Record<string, unknown>)[DEPENDENCY_KEY]
   return typeof key === 'string' && key.length > 0 && isShort(key) ? { [DEPENDENCY_KEY]: key } : undefined
 }
 

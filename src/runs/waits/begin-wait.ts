@@ -71,7 +71,7 @@ async function findOutcome(tx: Db, it: Attempt, asked: WaitAsked): Promise<{ out
   const problem = fenceProblem({ projectId: it.projectId, runId: it.runId, leaseToken: it.token }, now)
   if (problem) throw problem
   const kept = await findValue(tx, it.runId, waitKey(asked.key))
-  if (kept) return { outcome: sameOnly(kept.value as WaitOutcome, asked) }
+  if (kept) return { outcome: sameOnly(kept.value!.value as WaitOutcome, asked) }
   if (now!.state === 'executing') return undefined
   const wait = await findWait(tx, it.runId)
   if (!wait || wait.key !== asked.key)

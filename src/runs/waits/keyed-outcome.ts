@@ -1,7 +1,7 @@
 // What became of a wait with a key: kept as a value of the run, so that the same key is answered again, whichever
 // attempt asks.
 
-import { canonicalJson } from '#core/canonical.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
 import { isOver } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
 import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'

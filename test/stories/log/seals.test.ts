@@ -34,7 +34,7 @@ async function sealedLog(): Promise<{ sql: Sql; url: string }> {
 
 test.for([
   ['its message', `update events set message = 'never' where message = '3'`],
-  ['a number in its data', `update events set data = jsonb_set(data, '{exact}', '1.10') where message = '3'`],
+  ['a number in its data', `update events set data = jsonb_set(data::jsonb, '{exact}', '1.10') where message = '3'`],
   ['who did it', `update events set actor_id = 'k2' where message = '3'`],
   [
     'when it happened, by a microsecond',

@@ -38,7 +38,7 @@ test('a bulk cancel cancels all queued runs of a job, page by page, each caused 
     select causation_id, message, actor_id, count(*)::int as n from events where type = 'run.canceled' group by 1, 2, 3`
   expect([...causes]).toEqual([{ causation_id: id, message: 'a mistake', actor_id: TESTER.id, n: 1_100 }])
   const told = await sql`
-    select id, type, causation_id, correlation_id, data from events where resource_type = 'operation' and resource_id = ${id} order by position`
+    select id, type, causation_id, correlation_id, data::jsonb as data from events where resource_type = 'operation' and resource_id = ${id} order by position`
   expect([...told]).toMatchObject([
     { id, type: 'operation.started', causation_id: null, correlation_id: id },
     { type: 'operation.completed', causation_id: id, correlation_id: id, data: { matched: 1_100, done: 1_100 } },
@@ -135,7 +135,7 @@ test('a bulk replay creates a new run of each, with payload, tags and key of the
     [gone.id, 'payload_gone'],
   ])
   const replays = await sql`
-    select r.replayed_from, r.triggered_by, r.tags, r.concurrency_key, r.preset, r.queue, r.rank, r.max_attempts, r.correlation_id, b.payload, e.causation_id
+    select r.replayed_from, r.triggered_by, r.tags, r.concurrency_key, r.preset, r.queue, r.rank, r.max_attempts, r.correlation_id, b.payload::jsonb as payload, e.causation_id
     from runs r join run_bodies b on b.run_id = r.id join events e on e.run_id = r.id where r.replayed_from is not null`
   expect([...replays]).toEqual([
     {

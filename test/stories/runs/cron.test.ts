@@ -99,7 +99,7 @@ test('a job whose tick fails neither delays the others nor is retried immediatel
   await cron(ctx).tick(NEVER)
   expect([...(await sql`select j.slug from runs r join jobs j on j.id = r.job_id`)]).toEqual([{ slug: 'good' }])
   expect((await sql`select from jobs where next_cron_at > now()`).length).toBe(2)
-  const [failed] = await sql`select resource_id, level, data from events where type = 'schedule.failed'`
+  const [failed] = await sql`select resource_id, level, data::jsonb as data from events where type = 'schedule.failed'`
   expect(failed).toMatchObject({ level: 'error', data: { job: 'bad' } })
   // What was written before it failed is gone with it.
   expect((await sql`select from events where type = 'schedule.fired'`).length).toBe(1)
@@ -187,7 +187,7 @@ test('one job that fails costs no other job of its batch its tick', async () => 
   await cron(ctx).tick(NEVER)
   const fired = await sql`select distinct j.slug from runs r join jobs j on j.id = r.job_id`
   expect(fired.length).toBe(60)
-  const failed = await sql`select data from events where type = 'schedule.failed'`
+  const failed = await sql`select data::jsonb as data from events where type = 'schedule.failed'`
   expect(failed.map((row) => row.data.job)).toEqual(['copy-30'])
 })
 

@@ -20,8 +20,15 @@ export type LogRun = { runId: string; projectId: string; createdAt: Date }
 
 export type Statement = { text: string; parameters: unknown[] }
 
-/** A connection that keeps what was asked through it. */
+/** A connection that keeps what was asked through it, until the test ends. */
 export function askedThrough(url: string): { sql: Sql; asked: Statement[] } {
+  const through = recordedThrough(url)
+  onTestFinished(() => through.sql.end({ timeout: 1 }))
+  return through
+}
+
+/** The same for a caller that ends it. */
+export function recordedThrough(url: string): { sql: Sql; asked: Statement[] } {
   const asked: Statement[] = []
   const sql = postgres(url, {
     max: 4,
@@ -29,7 +36,6 @@ export function askedThrough(url: string): { sql: Sql; asked: Statement[] } {
     // The driver asks for the types of arrays by itself.
     debug: (_connection, text, parameters) => void (/pg_type/.test(text) || asked.push({ text, parameters })),
   })
-  onTestFinished(() => sql.end({ timeout: 1 }))
   return { sql: sql as unknown as Sql, asked }
 }
 

@@ -22,7 +22,7 @@ async function insert(batch: number): Promise<void> {
   await sql`
     insert into raw_events (id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, run_id, run_ref, sequence, tool, message,
       duration_ms, data)
-    select id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, run_id, run_ref, sequence, tool, message, duration_ms, data::jsonb
+    select id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, run_id, run_ref, sequence, tool, message, duration_ms, data::json
     from unnest(
       ${column(events.map(() => newId()))}::uuid[], ${column(events.map(() => 'default'))}::text[], ${column(events.map((it) => it.type))}::text[],
       ${column(events.map(() => now))}::timestamptz[], ${column(events.map(() => 'api_key'))}::text[], ${column(events.map(() => 'bench'))}::text[],

@@ -35,6 +35,9 @@ export const RUN_NAMES: Names = {
   correlation_id: 'correlation',
 }
 
+/** Those that every command takes. */
+export const GLOBAL_OPTIONS = ['timeout', 'url', 'profile', 'json', 'plain', 'quiet', 'utc', 'help']
+
 type Kind = 'text' | 'number' | 'flag' | 'time' | 'list' | 'pairs' | 'json'
 type Field = { name: string; option: string; kind: Kind; schema: Schema; items: Kind }
 
@@ -48,6 +51,11 @@ export class SchemaOptions {
     this.#fields = Object.entries(schemaFields(schema))
       .filter(([name]) => !skip.includes(name))
       .map(([name, field]) => fieldOf(name, field, names))
+  }
+
+  /** Their names, without dashes before them. */
+  get options(): readonly string[] {
+    return this.#fields.map(({ option }) => option)
   }
 
   addTo(command: Command): this {

@@ -9,7 +9,7 @@ import { type Commands, declare, textOf, type Values } from '../command.ts'
 import { usageError } from '../exit-codes.ts'
 import { readIds } from '../input-text.ts'
 import { operate } from '../operate.ts'
-import { queryOptions, RUN_NAMES, SchemaOptions, schemaFields } from '../schema-options.ts'
+import { GLOBAL_OPTIONS, type Names, queryOptions, RUN_NAMES, SchemaOptions, schemaFields } from '../schema-options.ts'
 
 const filters = queryOptions(listRuns, { names: RUN_NAMES, skip: ['cursor', 'limit'] })
 
@@ -64,7 +64,7 @@ const ACTS: Readonly<Record<string, Act>> = {
 
 export const actCommands: Commands = (program, open) => {
   for (const [name, act] of Object.entries(ACTS)) {
-    const own = new SchemaOptions(act.route.body, { skip: ['reason'] })
+    const own = new SchemaOptions(act.route.body, { names: namesBeside(act.route), skip: ['reason'] })
     declare(program, open, `${name} [run...]`, {
       summary: act.summary,
       description:
@@ -83,6 +83,16 @@ export const actCommands: Commands = (program, open) => {
       },
     })
   }
+}
+
+/** Options of the command itself. */
+const OWN_OPTIONS = ['all', 'dry-run', 'yes', 'max', 'reason']
+
+/** A setting that is named like a filter, such as the payload of a replay, is `--set-payload`. */
+function namesBeside(route: Route): Names {
+  const taken = new Set([...filters.options, ...OWN_OPTIONS, ...GLOBAL_OPTIONS])
+  const fields = Object.keys(schemaFields(route.body)).map((name) => [name, name.replaceAll('_', '-')] as const)
+  return Object.fromEntries(fields.map(([name, option]) => [name, taken.has(option) ? `set-${option}` : option]))
 }
 
 function addOptions(command: Command, act: Act, own: SchemaOptions): void {

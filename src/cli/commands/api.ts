@@ -10,7 +10,7 @@ import type { Cli } from '../cli.ts'
 import { type Commands, declare, type OpenCli, textOf, type Values } from '../command.ts'
 import { usageError } from '../exit-codes.ts'
 import { readJsonText } from '../input-text.ts'
-import { type Names, SchemaOptions, schemaFields } from '../schema-options.ts'
+import { GLOBAL_OPTIONS, type Names, SchemaOptions, schemaFields } from '../schema-options.ts'
 
 export const apiCommands: Commands = (program, open) => {
   const api = declare(program, open, 'api', {
@@ -47,18 +47,7 @@ function listRoutes({ terminal }: Cli): void {
 
 const BODY_OPTION = 'body'
 /** Names that the program itself takes. */
-const TAKEN: ReadonlySet<string> = new Set([
-  'timeout',
-  'url',
-  'profile',
-  'json',
-  'plain',
-  'quiet',
-  'utc',
-  'help',
-  'output',
-  BODY_OPTION,
-])
+const TAKEN: ReadonlySet<string> = new Set([...GLOBAL_OPTIONS, 'output', BODY_OPTION])
 const namesFor = (schema: unknown): Names =>
   Object.fromEntries(
     Object.keys(schemaFields(schema))

@@ -29,5 +29,14 @@ test('an unknown setting without a similar one is reported without a suggestion,
   }
   expect(unknownSettings(ofService)).toEqual([])
   const known = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, '']))
-  expect(unknownSettings({ ...known, RUNYARD_URL: '', RUNYARD_TEST_POSTGRES: '', PATH: '', RUNYARDS: '' })).toEqual([])
+  expect(
+    unknownSettings({
+      ...known,
+      RUNYARD_URL: '',
+      RUNYARD_PROFILE: '',
+      RUNYARD_TEST_POSTGRES: '',
+      PATH: '',
+      RUNYARDS: '',
+    }),
+  ).toEqual([])
 })

@@ -5,7 +5,7 @@ import { SETTINGS } from './config.ts'
 const PREFIX = 'RUNYARD_'
 
 /** Settings that clients, the example agent and tests read; they may well be set where a node is started. */
-const OF_OTHERS = /^RUNYARD_(?:URL|QUEUE|LEASE_SECS|TEST_\w*)$/
+const OF_OTHERS = /^RUNYARD_(?:URL|PROFILE|QUEUE|LEASE_SECS|TEST_\w*)$/
 
 /** Variables that Kubernetes sets in every container for a service whose name begins with "runyard". */
 const OF_KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/

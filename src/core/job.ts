@@ -31,7 +31,7 @@ export type JobDefinition = RetryPolicy & {
   enabled: boolean
   /** Grace period: how long an executor has to save a checkpoint and stop after a pause request. */
   pauseGraceSecs: number
-  /** How requests to the endpoint are signed, and laid out; 'standard' when absent: see engine/dispatch-request.ts. */
+  /** How requests to the endpoint are signed, and laid out; 'standard' when absent: see dispatch/dispatch-request.ts. */
   signature?: 'standard' | 'strait'
 }
 

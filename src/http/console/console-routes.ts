@@ -18,7 +18,6 @@ const SCREENS = [
   'operations',
   'settings',
   'sign-in',
-  'kit',
 ] as const
 
 const YEAR_SECS = 31_536_000

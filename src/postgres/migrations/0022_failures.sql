@@ -30,6 +30,23 @@ create table end_counts (
   primary key (project_id, hour, job_id, state, shard)
 ) with (fillfactor = 50);
 
+-- Runs that were over before this, as how they ended last.
+insert into end_counts (project_id, hour, job_id, state, shard, n)
+select
+  s.project_id,
+  date_bin('1 hour', s.finished_at, '2000-01-01Z'),
+  coalesce(r.job_id, '00000000-0000-0000-0000-000000000000'),
+  s.state,
+  -1,
+  count(*)
+from run_states s
+join runs r on r.id = s.run_id
+where s.finished_at is not null
+  and s.state in (
+    'completed', 'failed', 'timed_out', 'crashed', 'system_failed', 'canceled', 'expired', 'dead_letter'
+  )
+group by 1, 2, 3, 4;
+
 create table failure_counts (
   project_id text collate "C" not null,
   hour timestamptz not null,

@@ -35,7 +35,7 @@ test('a timeline has the attempts, steps, calls, questions and children of a run
   await of('progress', { percent: 10, step: 'plan', message: 'Make a plan' })
   await of('tool-call', { tool_name: 'search', step: 'plan', input: { secret: 'x' }, output: {}, status: 'failed' })
   await of('usage', { provider: 'openai', model: 'gpt-5', prompt_tokens: 10, completion_tokens: 2 })
-  await of('input-requests', { kind: 'approval', prompt: 'May I?', params: {} })
+  await of('input-requests', { kind: 'approval', prompt: 'May I?', params: {}, wait: false })
   await call('POST', '/v1/jobs', { slug: 'child', execution: 'worker', queue: 'children' })
   const child = await of('spawn', { job: 'child', payload: {} })
   const first = await call('GET', `/v1/runs/${run.id}/timeline`)
@@ -77,7 +77,7 @@ test('a run that fails says why, to its own token too, and to no other project',
   expect(refused.body.error.details.fields[0].field).toBe('after_sequence')
 })
 
-test('fifty thousand events are less than a megabyte, in pages that leave none out', async () => {
+test('fifty thousand events are less than a megabyte, in pages that leave none out', { timeout: 120_000 }, async () => {
   const { call, url, address } = await httpYard()
   const { run } = await claimed(call)
   const sql = connect(url)

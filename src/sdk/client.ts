@@ -11,6 +11,7 @@ import type { Event } from '#contract/event.ts'
 import * as events from '#contract/events.ts'
 import * as files from '#contract/files.ts'
 import * as find from '#contract/find.ts'
+import * as hooks from '#contract/hooks.ts'
 import * as inputs from '#contract/inputs.ts'
 import * as jobs from '#contract/jobs.ts'
 import * as operations from '#contract/operations.ts'
@@ -68,6 +69,7 @@ const CONTRACT = {
   ...waits,
   ...values,
   ...workers,
+  ...hooks,
   ...inputs,
   ...files,
   ...agents,

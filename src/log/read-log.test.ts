@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Json } from '#core/json/json.ts'
 import { newId } from '#postgres/id.ts'
 import { connect } from '#postgres/sql.ts'
 import { suiteDatabase } from '#test/support/db.ts'
@@ -115,8 +116,8 @@ describe('the log of one run', () => {
       status: 'ok',
       message: 'found',
       durationMs: 1.5,
-      data: { nested: [1, 'zwei'] },
     })
+    expect(Json.of(called!.data).text).toBe('{"nested":[1,"zwei"]}')
     expect(written).toMatchObject({ resourceType: 'file', resourceId: 'f1', runId })
     expect(Object.keys(called!)).not.toContain('foundCount')
   })

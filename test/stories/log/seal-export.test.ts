@@ -87,8 +87,8 @@ test('a tampered export is refused, wherever the change is', async () => {
   const lines = text.split('\n')
   const without = (index: number) => lines.filter((_, at) => at !== index).join('\n')
   const changes: Record<string, string> = {
-    'a changed number': text.replace('"number": 0.1', '"number": 0.2'),
-    'a number that means the same': text.replace('"number": 0.1', '"number": 0.10'),
+    'a changed number': text.replace('"number":0.1', '"number":0.2'),
+    'a number that means the same': text.replace('"number":0.1', '"number":0.10'),
     'another actor': text.replace('"actortype":"api_key"', '"actortype":"user"'),
     'an event left out': without(2),
     'an event twice': [...lines.slice(0, 3), lines[2], ...lines.slice(3)].join('\n'),

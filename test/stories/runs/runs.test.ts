@@ -199,7 +199,9 @@ describe('attempts and retries', () => {
       concurrencyKey: 'c',
       correlationId: run.correlationId,
     })
-    expect(await claim(ctx, 1)).toMatchObject([{ runId: replay.id, payload: { a: 1 } }])
+    const [claimed] = await claim(ctx, 1)
+    expect(claimed!.runId).toBe(replay.id)
+    expect(claimed!.payload!.value).toEqual({ a: 1 })
     expect((await fresh(ctx, run.id)).state).toBe('failed')
   })
 })

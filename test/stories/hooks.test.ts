@@ -33,7 +33,7 @@ test('a third party without a key wakes the run that waits for the event, which 
   expect(items[0].payload).toMatchObject({ encoding: 'utf8', body, query: '', headers: { 'x-event-kind': 'paid' } })
   expect(items[0].payload.headers.cookie).toBeUndefined()
   const [told] = (await call('GET', '/v1/events?type=hook.received')).body.data
-  expect(told).toMatchObject({ actor: { type: 'hook', id: hook.id }, data: { event_key: 'paid/42' } })
+  expect(told).toMatchObject({ actor_type: 'hook', actor_id: hook.id, data: { event_key: 'paid/42' } })
   const lost = await callHook(call, hook.url, '{"order": {}}')
   expect([lost.status, codeOf(lost)]).toEqual([422, 'invalid'])
   // The secret is kept nowhere.

@@ -17,7 +17,8 @@ const HOLD_SECS = 60
 
 export const alerts = (ctx: Ctx): Duty => ({
   name: 'alerts',
-  everyMs: 1_000,
+  // A message is to go out within five seconds; an idle node is to ask its database little.
+  everyMs: 3_000,
   topics: ['inputs'],
   async tick() {
     const asked = await insertQuestions(ctx.sql, QUESTIONS_MAX)
@@ -29,7 +30,8 @@ export const alerts = (ctx: Ctx): Duty => ({
 
 export const alertMessages = (ctx: Ctx): Duty => ({
   name: 'alert-messages',
-  everyMs: 2_000,
+  // New messages ring; this is for those that are sent again.
+  everyMs: 10_000,
   topics: ['alerts'],
   async tick() {
     const messages = await takeMessages(ctx.sql, { limit: MESSAGES_MAX, holdSecs: HOLD_SECS })

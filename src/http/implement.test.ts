@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { anyJson, body, commaList, jsonObject, nullable, optional, query, withDefault } from '#contract/common.ts'
 import { route } from '#contract/route.ts'
 import { refuse } from '#core/error.ts'
+import { Json } from '#core/json/json.ts'
 import { answer, implement } from './implement.ts'
 import { testServer } from './server.fixture.ts'
 
@@ -59,7 +60,7 @@ const many = route({
 const app = testServer((app) => {
   implement(app, echo, (input) => input)
   implement(app, shaped, ({ value }) => {
-    const object = typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : null
+    const object = value instanceof Json && value.isObject ? (value as unknown as Record<string, unknown>) : null
     return { required: value, left_out: value, object, list: [value, value], nested: { data: value } }
   })
   implement(app, bare, ({ value }) => value)

@@ -53,6 +53,7 @@ export function makeWebhookCarrier(ctx: Ctx, owner: string) {
 
   /** Those it still holds go on; one that was changed begins again with its new settings. */
   async function renew(): Promise<void> {
+    if (carried.size === 0) return
     const beganMs = performance.now()
     const tokens = [...carried.values()].map(({ webhook }) => webhook.leaseToken)
     const held = new Map((await renewLeases(ctx.sql, tokens, lease)).map((webhook) => [webhook.id, webhook]))

@@ -30,9 +30,8 @@ const RulePath = Type.Object({ rule_id: uuid('Id of the rule.') })
 
 const NAME = text(128, 'What people call it.', { minLength: 1 })
 const THRESHOLD = Type.Number({
-  minimum: 0,
-  maximum: INT_MAX,
   exclusiveMinimum: 0,
+  maximum: INT_MAX,
   description: 'The rule holds when what is counted is this or more; unit and default depend on the kind.',
 })
 const settings = {

@@ -33,7 +33,17 @@ test('JSON in payload_contains that PostgreSQL cannot store is refused with its 
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   await call('POST', '/v1/jobs/j/runs', { payload: { a: 1, b: 'é' } })
   const wide = '['.repeat(200) + ']'.repeat(200)
-  for (const text of ['{"a":"\\u0000"}', '"\\ud800"', '{"\\u0000":1}', '1e400000', '1e-20000', '{', '', wide]) {
+  for (const text of [
+    '{"a":"\\u0000"}',
+    '"\\ud800"',
+    '{"\\u0000":1}',
+    '1e400000',
+    '1e-20000',
+    '0e-20000',
+    '{',
+    '',
+    wide,
+  ]) {
     const reply = await call('GET', `/v1/runs?payload_contains=${encodeURIComponent(text)}`)
     expect([reply.status, fieldsOf(reply)?.[0]?.split(/[.[]/)[0]], text).toEqual([422, 'payload_contains'])
   }
@@ -42,7 +52,6 @@ test('JSON in payload_contains that PostgreSQL cannot store is refused with its 
   expect(await found('{"a":1.0}')).toBe(1)
   expect(await found('{"b":"\\u00e9"}')).toBe(1)
   expect(await found('{"b":"1e-20000"}')).toBe(0)
-  expect(await found('{"a":0e-20000}')).toBe(0)
 })
 
 test('forged cursors are refused as invalid', async () => {

@@ -29,9 +29,10 @@ const STAIRS = [
 const BORDERS: Record<string, readonly string[]> = {
   contract: ['core'],
   sdk: ['contract'],
-  cli: ['core', 'contract', 'sdk'],
+  mcp: ['core', 'contract', 'sdk'],
+  cli: ['core', 'contract', 'sdk', 'mcp'],
   live: ['core', 'postgres', 'bell', 'log', 'run-state'],
-  http: [...STAIRS, 'contract', 'live'],
+  http: [...STAIRS, 'contract', 'live', 'mcp'],
   dialects: [...STAIRS, 'contract', 'live', 'http'],
 }
 const MAY_IMPORT: Record<string, readonly string[]> = {

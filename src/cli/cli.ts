@@ -26,19 +26,23 @@ const TIMEOUT_SECS_MAX = 3600
 
 export type Target = { url: string; key: string | undefined; source: string }
 
+type CliParts = { env: Environment; flags: GlobalFlags; signal: AbortSignal; version: string }
+
 export class Cli {
   readonly terminal: Terminal
   readonly env: Environment
   readonly flags: GlobalFlags
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
+  readonly version: string
   exit: ExitCode = EXIT.ok
   readonly #timeoutMs: number | undefined
 
-  constructor(env: Environment, flags: GlobalFlags, signal: AbortSignal) {
+  constructor({ env, flags, signal, version }: CliParts) {
     this.env = env
     this.flags = flags
     this.signal = signal
+    this.version = version
     this.terminal = new Terminal(env, flags)
     this.#timeoutMs = timeoutMsOf(flags.timeout)
   }

@@ -10,6 +10,7 @@ import { completionCommands } from './commands/completion.ts'
 import { eventCommands } from './commands/events.ts'
 import { healthCommands } from './commands/health.ts'
 import { jobCommands } from './commands/jobs.ts'
+import { mcpCommands } from './commands/mcp.ts'
 import { peopleCommands } from './commands/people.ts'
 import { runLogCommands } from './commands/run-log.ts'
 import { runCommands } from './commands/runs.ts'
@@ -26,7 +27,7 @@ const GROUPS: readonly (readonly [string, readonly Commands[]])[] = [
   ['Runs:', [triggerCommands, runCommands, runLogCommands, actCommands]],
   ['Jobs, people and agents:', [jobCommands, peopleCommands, agentCommands]],
   ['Log and cost:', [eventCommands, usageCommands]],
-  [LAST_GROUP, [apiCommands, completionCommands]],
+  [LAST_GROUP, [apiCommands, mcpCommands, completionCommands]],
 ]
 
 const EXAMPLES = [
@@ -42,7 +43,7 @@ type Running = { argv: readonly string[]; env: Environment; signal: AbortSignal;
 /** Runs one command line; the answer is the exit code. */
 export async function runProgram({ argv, env, signal, version }: Running): Promise<ExitCode> {
   let cli: Cli | undefined
-  const open = (flags: GlobalFlags): Cli => (cli = new Cli(env, flags, signal))
+  const open = (flags: GlobalFlags): Cli => (cli = new Cli({ env, flags, signal, version }))
   // What is known before the options are parsed, for an error in parsing them.
   const early = () => new Terminal(env, { json: argv.includes('--json'), color: !argv.includes('--no-color') })
   const program = buildProgram(open, version)

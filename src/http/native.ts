@@ -8,6 +8,8 @@ import type { Claimer } from '#runs/attempts/claimer.ts'
 import { answerRoutes } from './console/answer-routes.ts'
 import { consoleRoutes } from './console/console-routes.ts'
 import { keepReplies } from './kept-replies.ts'
+import { mcpRoutes } from './mcp/mcp-routes.ts'
+import { recordMcpCalls } from './mcp/record-calls.ts'
 import { type Metrics, watchRequests } from './metrics/metrics.ts'
 import { docsRoutes } from './openapi/docs.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -68,6 +70,8 @@ export const nativeRoutes =
     operationsRoutes(app, { ...ctx, metrics, checks })
     if (!api) return
     keepReplies(app, ctx.sql)
+    recordMcpCalls(app, ctx)
+    mcpRoutes(app, { address })
     jobRoutes(app, ctx)
     endRoutes(app, ctx)
     timelineRoutes(app, ctx)

@@ -7,7 +7,7 @@ import { inject, onTestFinished } from 'vitest'
 import { KEY } from '#test/support/http-yard.ts'
 
 export type Ended = { code: number | null; stdout: string; stderr: string }
-type Given = { stdin?: string; env?: Record<string, string>; cwd?: string }
+type Given = { stdin?: string; stdinStaysOpen?: boolean; env?: Record<string, string>; cwd?: string }
 export type Running = {
   ended: Promise<Ended>
   /** Resolves when stdout and stderr together contain the text. */
@@ -26,7 +26,10 @@ const ENDS_WITHIN_MS = 90_000
 /** Runs against a server with the operator's key, unless `given.env` says otherwise, and with no other settings. */
 export function commandLine(address: string): CommandLine {
   const folder = mkdtempSync(join(inject('testRoot'), 'cli-'))
-  const start = (args: readonly string[], { stdin = '', env = {}, cwd = folder }: Given = {}): Running => {
+  const start = (
+    args: readonly string[],
+    { stdin = '', stdinStaysOpen, env = {}, cwd = folder }: Given = {},
+  ): Running => {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), ...args], {
       cwd,
       env: {
@@ -43,7 +46,8 @@ export function commandLine(address: string): CommandLine {
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk))
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
     child.stdin.on('error', () => {})
-    child.stdin.end(stdin)
+    if (stdinStaysOpen) child.stdin.write(stdin)
+    else child.stdin.end(stdin)
     onTestFinished(() => void child.kill('SIGKILL'))
     const timer = setTimeout(() => child.kill('SIGKILL'), ENDS_WITHIN_MS)
     const ended = once(child, 'close').then(([code]) => {

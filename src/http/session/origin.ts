@@ -17,8 +17,8 @@ export function checkOrigin(request: FastifyRequest, address: PublicAddress): vo
   if (!SAFE_METHODS.has(request.method)) requireOwnOrigin(request, address, request.headers.origin ?? null)
 }
 
-/** For signing in, where there is no cookie yet: a page elsewhere must not sign somebody in as somebody else. */
-export function checkSignInOrigin(request: FastifyRequest, address: PublicAddress): void {
+/** Where no cookie proves anything: a page elsewhere must not sign somebody in as somebody else, or call for a model. */
+export function checkOriginIfSent(request: FastifyRequest, address: PublicAddress): void {
   const { origin } = request.headers
   if (origin !== undefined) requireOwnOrigin(request, address, origin)
 }

@@ -14,7 +14,7 @@ import type { SessionCaller, UserCaller } from '../../caller.ts'
 import { implement } from '../../implement.ts'
 import { clearSessionCookie, setSessionCookie } from '../../session/cookie.ts'
 import type { Oidc } from '../../session/oidc.ts'
-import { checkSignInOrigin, isOverHttps, type PublicAddress, pageUrl } from '../../session/origin.ts'
+import { checkOriginIfSent, isOverHttps, type PublicAddress, pageUrl } from '../../session/origin.ts'
 import { sessionWire } from '../../session/session-wire.ts'
 import { toWire } from '../../wire/words.ts'
 
@@ -28,7 +28,7 @@ export function sessionRoutes(app: FastifyInstance, ctx: Ctx, { address, oidc }:
     oidc: oidc ? { issuer: oidc.settings.issuer.href, url: pageUrl(request, address, '/v1/session/oidc') } : null,
   }))
   implement(app, contract.signIn, async (input, _, request, reply) => {
-    checkSignInOrigin(request, address)
+    checkOriginIfSent(request, address)
     const device = deviceOf(request, address)
     const token = await signIn(ctx, input, device)
     setSessionCookie(reply, { token, isSecure: device.isSecure })

@@ -1,0 +1,113 @@
+// `/mcp`: the Model Context Protocol over Streamable HTTP, current and previous revisions. There are no sessions, so any
+// node answers any request. Each call of a tool is a call of the API with the caller's key.
+import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { getMe } from '#contract/access.ts'
+import { refuse } from '#core/error.ts'
+import { askThrough, type Sent } from '#mcp/ask.ts'
+import { mcpServer } from '#mcp/server.ts'
+import manifest from '../../../package.json' with { type: 'json' }
+import { checkOriginIfSent, type PublicAddress } from '../session/origin.ts'
+
+const PATH = '/mcp'
+/** Streams of clients that wait for changes of lists, on one node. */
+const SUBSCRIPTIONS_MAX = 100
+const LOOPBACK = /^(?:::1$|::ffff:127\.|127\.)/
+const LOOPBACK_NAMES = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
+
+type Parts = { address: PublicAddress }
+
+export function mcpRoutes(app: FastifyInstance, { address }: Parts): void {
+  const handlers = new WeakMap<Request, FastifyRequest>()
+  const handler = createMcpHandler(
+    ({ requestInfo }) => {
+      const request = requestInfo && handlers.get(requestInfo)
+      if (!request) throw new Error('a server was asked for without its request')
+      return mcpServer({ ask: askThrough((sent) => askItself(app, request, sent)), version: manifest.version })
+    },
+    {
+      maxSubscriptions: SUBSCRIPTIONS_MAX,
+      onerror: (error) => app.log.info({ err: error }, 'a request of MCP was refused'),
+    },
+  )
+  app.addHook('preClose', () => handler.close())
+  app.route({
+    method: ['GET', 'POST', 'DELETE'],
+    url: PATH,
+    handler: async (request, reply) => {
+      checkOriginIfSent(request, address)
+      checkHost(request, address)
+      await requireKey(app, request)
+      return serve(handler, { request, reply, handlers })
+    },
+  })
+}
+
+/** A page whose name was pointed at this machine sends its own name; whoever listens on loopback is only called by its own. */
+function checkHost({ headers, socket }: FastifyRequest, { origin }: PublicAddress): void {
+  if (origin !== undefined || headers.origin === undefined || !LOOPBACK.test(socket.localAddress ?? '')) return
+  if (!LOOPBACK_NAMES.test(headers.host ?? '')) throw refuse('wrong_origin', { origin: headers.origin })
+}
+
+/** Checked before anything is read or answered, so that a client learns of a wrong key by its status. */
+async function requireKey(app: FastifyInstance, request: FastifyRequest): Promise<void> {
+  const ask = askThrough((sent) => askItself(app, request, sent))
+  await ask(getMe, {}).catch((error: { code?: string; status?: number; message: string }) => {
+    if (error.status === 401) throw refuse('unauthorized', { reason: error.message })
+    if (error.code === 'wrong_credential') throw refuse('wrong_credential', { needs: 'an API key' })
+    throw error
+  })
+}
+
+/** A call of this node's own API, with the credentials of the request that it is made for. */
+async function askItself(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  { method, target, body, headers }: Sent,
+): Promise<Response> {
+  const { authorization, 'x-api-key': apiKey } = request.headers
+  const {
+    statusCode,
+    body: text,
+    headers: answered,
+  } = await app.inject({
+    method,
+    url: target,
+    remoteAddress: request.ip,
+    headers: {
+      ...headers,
+      host: request.headers.host ?? 'localhost',
+      ...(authorization !== undefined && { authorization }),
+      ...(apiKey !== undefined && { 'x-api-key': apiKey }),
+    },
+    ...(body !== undefined && { payload: body }),
+  })
+  const retryAfter = answered['retry-after']
+  // A Response takes no body with these.
+  const empty = statusCode === 204 || statusCode === 304
+  return new Response(empty ? null : text, {
+    status: statusCode,
+    ...(retryAfter !== undefined && { headers: { 'retry-after': String(retryAfter) } }),
+  })
+}
+
+type Serving = { request: FastifyRequest; reply: FastifyReply; handlers: WeakMap<Request, FastifyRequest> }
+
+async function serve(handler: McpHttpHandler, { request, reply, handlers }: Serving): Promise<FastifyReply> {
+  const gone = new AbortController()
+  reply.raw.on('close', () => gone.abort())
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') headers.set(name, value)
+  // The body has been read; its length would contradict that.
+  headers.delete('content-length')
+  const asked = new Request(`http://${request.headers.host ?? 'localhost'}${PATH}`, {
+    method: request.method,
+    headers,
+    signal: gone.signal,
+  })
+  handlers.set(asked, request)
+  const answer = await handler.fetch(asked, request.body === undefined ? {} : { parsedBody: request.body })
+  reply.code(answer.status)
+  for (const [name, value] of answer.headers) reply.header(name, value)
+  return reply.send(answer.body ?? '')
+}

@@ -164,5 +164,12 @@ const isNumberStart = (char: number): boolean => char === 0x2d || (char >= 0x30 
 
 function isHuge(number: string): boolean {
   const it = decimalOf(number)
-  return it !== undefined && (it.places > PLACES_MAX || it.digits.length + it.exponent > WHOLE_DIGITS_MAX)
+  if (it === undefined) return isLongZero(number)
+  return it.places > PLACES_MAX || it.digits.length + it.exponent > WHOLE_DIGITS_MAX
+}
+
+/** PostgreSQL writes the places of a zero out as well. */
+function isLongZero(number: string): boolean {
+  const [, places = '', exponent = '0'] = /^-?\d+(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number) ?? []
+  return places.length - Number(exponent) > PLACES_MAX || Number(exponent) > WHOLE_DIGITS_MAX
 }

@@ -126,7 +126,7 @@ function decimalOf(number: string): Decimal | undefined {
   if (all === undefined) return undefined
   const written = `${whole}${fraction}`.replace(/^0+/, '')
   const digits = written.replace(/0+$/, '')
-  if (digits === '') return { sign: '', digits, exponent: 0, places: fraction.length }
+  if (digits === '') return { sign: '', digits, exponent: 0, places: fraction.length - Number(power) }
   const exponent = Number(power) - fraction.length + (written.length - digits.length)
   return { sign, digits, exponent, places: fraction.length - Number(power) }
 }
@@ -164,12 +164,5 @@ const isNumberStart = (char: number): boolean => char === 0x2d || (char >= 0x30 
 
 function isHuge(number: string): boolean {
   const it = decimalOf(number)
-  if (it === undefined) return isLongZero(number)
-  return it.places > PLACES_MAX || it.digits.length + it.exponent > WHOLE_DIGITS_MAX
-}
-
-/** PostgreSQL writes the places of a zero out as well. */
-function isLongZero(number: string): boolean {
-  const [, places = '', exponent = '0'] = /^-?\d+(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number) ?? []
-  return places.length - Number(exponent) > PLACES_MAX || Number(exponent) > WHOLE_DIGITS_MAX
+  return it !== undefined && (it.places > PLACES_MAX || it.digits.length + it.exponent > WHOLE_DIGITS_MAX)
 }

@@ -48,7 +48,8 @@ test('every column of an event is in its line', async () => {
     select column_name as name from information_schema.columns where table_name = 'events' order by ordinal_position`
   const usual = await lineOf(sql, FULL)
   const unseen: string[] = []
-  for (const { name } of columns)
+  // What events of version 0.1.0 have in place of their data is in the test above.
+  for (const { name } of columns.filter(({ name }) => name !== 'parsed_data'))
     if ((await lineOf(sql, { ...FULL, [name]: OTHER[name as keyof typeof OTHER] ?? null })) === usual) unseen.push(name)
   expect(unseen).toEqual([])
 })

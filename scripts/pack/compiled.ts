@@ -74,12 +74,14 @@ export function reachedFrom(entries: readonly string[]): Reached {
       if (name.startsWith('.')) {
         const target = posix.join(dirname(path), name)
         waiting.push(path.endsWith('.d.ts') ? target.replace(/\.js$/, '.d.ts') : target)
-      } else if (!name.startsWith('node:')) reached.packages.add(packageOf(name))
+      } else if (PACKAGE.test(name) && !name.startsWith('node:')) reached.packages.add(packageOf(name))
     }
   }
   return reached
 }
 
+/** What a package can be called; a text that only looks like an import is not. */
+const PACKAGE = /^(?:@[a-z\d][\w.-]*\/)?[a-z\d][\w.:-]*(?:\/[\w./-]*)?$/i
 const packageOf = (name: string): string => name.split('/', name.startsWith('@') ? 2 : 1).join('/')
 
 /** The versions that this repository is tested with. */

@@ -5,13 +5,15 @@ import { useEffect, useState } from 'react'
 import { startLive, toggleLive } from '../live/live.ts'
 import { startRefreshing } from '../live/refresh.ts'
 import { nextTheme, setPreferences, usePreferences } from '../look/preferences.ts'
+import { onDemand } from '../parts/on-demand.tsx'
 import styles from './frame.module.css'
 import { type Keys, useKeys } from './keys.ts'
-import { Palette } from './palette.tsx'
 import { usePendingInputs } from './pending-inputs.ts'
 import { SCREENS, type Screen } from './screens.ts'
-import { Shortcuts } from './shortcuts.tsx'
 import { TopBar } from './top-bar.tsx'
+
+const Palette = onDemand(async () => (await import('./palette.tsx')).Palette)
+const Shortcuts = onDemand(async () => (await import('./shortcuts.tsx')).Shortcuts)
 
 export function Frame() {
   const { theme, rail } = usePreferences()

@@ -129,7 +129,13 @@ function Chart({ group: { counts }, unit, from }: Pick<FailureGroupProps, 'group
   const some = stacks.filter(({ parts }) => parts[0]!.value > 0)
   return (
     <>
-      <BarChart label="Failures over time" stacks={stacks} names={['failures']} words={count} />
+      <BarChart
+        label="Failures over time"
+        stacks={stacks}
+        names={['failures']}
+        words={count}
+        colours={['var(--bad)']}
+      />
       <details>
         <summary>As a table</summary>
         <table className={styles.numbers}>

@@ -1,37 +1,32 @@
-// What is done to many runs: to those that are selected, or as an operation to all that match the filters, with a dry run
-// shown first.
-import { useMutation } from '@tanstack/react-query'
+// The bar below the runs: what can be done to those that are selected, or to all that match the filters.
 import { useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
-import { cancelRuns, redriveRuns, replayRuns } from '../../api/calls.ts'
-import { queryClient } from '../../api/query-client.ts'
 import { useMay } from '../../api/session.ts'
-import { count, counted, sentenceCase } from '../../look/words.ts'
+import { counted, sentenceCase } from '../../look/words.ts'
 import { Button } from '../../parts/button.tsx'
-import { Dialog, DialogActions } from '../../parts/dialog.tsx'
-import { RunLink } from '../../parts/id.tsx'
-import { sentenceOf } from '../../parts/notes.tsx'
-import { DOES, OperationDraft } from '../../parts/operation-draft.tsx'
-import { FILTER_WORDS, queryOf, RUN_FILTERS, type RunSearch } from './filters.ts'
+import { onDemand } from '../../parts/on-demand.tsx'
+import type { BulkDialogProps, BulkKind } from './bulk-dialog.tsx'
+import type { RunSearch } from './filters.ts'
 import styles from './runs.module.css'
 
-const KINDS = ['cancel', 'replay', 'redrive'] as const
-type Kind = (typeof KINDS)[number]
+const BulkDialog = onDemand<BulkDialogProps>(async () => (await import('./bulk-dialog.tsx')).BulkDialog)
+
+const KINDS: readonly BulkKind[] = ['cancel', 'replay', 'redrive']
 
 type BulkBarProps = { search: RunSearch; chosen: readonly Run[]; onDone: () => void }
 
 export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
   const may = useMay()
-  const [asked, setAsked] = useState<{ kind: Kind; isAll: boolean } | undefined>()
-  const kinds = KINDS.filter((kind) => may(kind === 'redrive' ? 'runs:redrive' : 'runs:write'))
+  const [kind, setKind] = useState<BulkKind | undefined>()
+  const kinds = KINDS.filter((one) => may(one === 'redrive' ? 'runs:redrive' : 'runs:write'))
   if (kinds.length === 0) return null
   const isAll = chosen.length === 0
   return (
     <div className={styles.bulk}>
       <span>{isAll ? 'All that match:' : `${counted(chosen.length, 'run')} selected:`}</span>
-      {kinds.map((kind) => (
-        <Button key={kind} look={kind === 'cancel' ? 'danger' : 'plain'} onClick={() => setAsked({ kind, isAll })}>
-          {sentenceCase(kind)} …
+      {kinds.map((one) => (
+        <Button key={one} look={one === 'cancel' ? 'danger' : 'plain'} onClick={() => setKind(one)}>
+          {sentenceCase(one)} …
         </Button>
       ))}
       {!isAll && (
@@ -39,93 +34,16 @@ export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
           Select none
         </Button>
       )}
-      <Dialog
-        open={asked !== undefined}
-        onClose={() => setAsked(undefined)}
-        title={
-          asked ? `${sentenceCase(asked.kind)} ${asked.isAll ? 'all that match' : counted(chosen.length, 'run')}` : ''
-        }
-      >
-        {asked?.isAll && (
-          <OperationDraft
-            kind={asked.kind}
-            filter={filterOf(search)}
-            words={wordsOf(search)}
-            onClose={() => setAsked(undefined)}
-          />
-        )}
-        {asked && !asked.isAll && (
-          <Selected
-            kind={asked.kind}
-            chosen={chosen}
-            onClose={(isDone) => {
-              setAsked(undefined)
-              if (isDone) onDone()
-            }}
-          />
-        )}
-      </Dialog>
+      <BulkDialog
+        open={kind !== undefined}
+        kind={kind}
+        chosen={chosen}
+        search={search}
+        onClose={(isDone) => {
+          setKind(undefined)
+          if (isDone) onDone()
+        }}
+      />
     </div>
   )
-}
-
-type SelectedProps = { kind: Kind; chosen: readonly Run[]; onClose: (isDone: boolean) => void }
-type Outcome = { done: number; problems: { id: string; message: string }[] }
-
-const ACTS: Record<Kind, (ids: string[]) => Promise<Outcome>> = {
-  cancel: async (run_ids) => outcomeOf((await cancelRuns({ run_ids })).results),
-  replay: async (run_ids) => outcomeOf((await replayRuns({ run_ids })).results),
-  redrive: async (run_ids) => outcomeOf((await redriveRuns({ run_ids })).results),
-}
-
-const outcomeOf = (results: readonly { id: string; error?: { message: string } }[]): Outcome => ({
-  done: results.filter(({ error }) => error === undefined).length,
-  problems: results.flatMap(({ id, error }) => (error ? [{ id, message: error.message }] : [])),
-})
-
-function Selected({ kind, chosen, onClose }: SelectedProps) {
-  const act = useMutation({
-    mutationFn: () => ACTS[kind](chosen.map(({ id }) => id)),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: ['runs'] }),
-  })
-  return (
-    <>
-      <p>{DOES[kind]}</p>
-      {act.error && <p role="alert">{sentenceOf(act.error)}</p>}
-      {act.data && (
-        <div role="status">
-          <p>
-            Done to {count(act.data.done)} of {counted(chosen.length, 'run')}.
-          </p>
-          <ul className={styles.problems}>
-            {act.data.problems.map(({ id, message }) => (
-              <li key={id}>
-                <RunLink id={id} /> {message}
-              </li>
-            ))}
-          </ul>
-        </div>
-      )}
-      <DialogActions>
-        <Button onClick={() => onClose(act.data !== undefined)}>{act.data ? 'Close' : 'Leave it'}</Button>
-        {!act.data && (
-          <Button look="main" onClick={() => act.mutate()} disabled={act.isPending}>
-            {sentenceCase(kind)} {counted(chosen.length, 'run')}
-          </Button>
-        )}
-      </DialogActions>
-    </>
-  )
-}
-
-const filterOf = (search: RunSearch) => {
-  const query = queryOf(search)
-  return Object.keys(query).length > 0 ? query : { all: true }
-}
-
-const wordsOf = (search: RunSearch): string => {
-  const words = RUN_FILTERS.flatMap((name) =>
-    search[name] === undefined ? [] : [`${FILTER_WORDS[name]} ${[search[name]].flat().join(', ')}`],
-  )
-  return words.length > 0 ? words.join(' · ') : 'All runs of the project'
 }

@@ -209,6 +209,11 @@ test('no folder has more files than the limit', () => {
   expect(full).toEqual([])
 })
 
+test('no two migrations have the same number', () => {
+  const numbers = globSync('src/postgres/migrations/*.sql').map((path) => basename(path).slice(0, 4))
+  expect(numbers.filter((number, at) => numbers.indexOf(number) !== at)).toEqual([])
+})
+
 test('every export is used', () => {
   const all = [...files, ...tests, ...globSync('{bench,scripts}/**/*.ts').map(read)]
   const readers = new Map<string, number>()

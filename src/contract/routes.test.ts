@@ -1,8 +1,10 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TSchema } from 'typebox'
 import { expect, test } from 'vitest'
 import { REFUSAL_CODES } from '#core/error.ts'
 import type { Route } from './route.ts'
-import { ROUTES } from './routes.ts'
+import { isRoute, ROUTES } from './routes.ts'
 
 type Shape = {
   type?: string | string[]
@@ -35,6 +37,18 @@ const partsOf = (route: Route): [string, TSchema][] => [
     schema ? [[status, schema]] : [],
   ),
 ]
+
+test('every route of a file in this folder is in the contract, under the name by which it is exported', async () => {
+  const exported: [string, unknown][] = []
+  for (const path of readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.ts') || path.endsWith('.test.ts') || path === 'routes.ts') continue
+    exported.push(...Object.entries(await import(/* @vite-ignore */ join(import.meta.dirname, path))))
+  }
+  const found = exported.filter((entry): entry is [string, Route] => isRoute(entry[1]))
+  expect(found.map(([name, route]) => [name, ROUTES.includes(route)]).sort()).toEqual(
+    ROUTES.map((route) => [route.name, true]).sort(),
+  )
+})
 
 test('no two routes have the same name, or the same method and path', () => {
   const names = ROUTES.map((route) => route.name)

@@ -34,44 +34,44 @@ import * as seals from './seals.ts'
 import * as usage from './usage.ts'
 import * as webhooks from './webhooks.ts'
 
-const isRoute = (value: unknown): value is Route =>
+export const isRoute = (value: unknown): value is Route =>
   typeof value === 'object' && value !== null && 'method' in value && 'path' in value && 'replies' in value
 
-/** In the order in which the document shows them. */
-const RESOURCES: readonly Record<string, unknown>[] = [
-  jobs,
-  dependencies,
-  presets,
-  runs,
-  ends,
-  timeline,
-  batches,
-  runControls,
-  bulk,
-  records,
-  debug,
-  usage,
-  executor,
-  endings,
-  waits,
-  values,
-  workers,
-  inputs,
-  hooks,
-  files,
-  agents,
-  authorizations,
-  events,
-  chains,
-  seals,
-  webhooks,
-  alertRules,
-  alertChannels,
-  access,
-  sessions,
-  users,
-  operations,
-  find,
-]
+/** Everything that the contract exports, in the order in which the document shows it. */
+export const CONTRACT = {
+  ...jobs,
+  ...dependencies,
+  ...presets,
+  ...runs,
+  ...ends,
+  ...timeline,
+  ...batches,
+  ...runControls,
+  ...bulk,
+  ...records,
+  ...debug,
+  ...usage,
+  ...executor,
+  ...endings,
+  ...waits,
+  ...values,
+  ...workers,
+  ...inputs,
+  ...hooks,
+  ...files,
+  ...agents,
+  ...authorizations,
+  ...events,
+  ...chains,
+  ...seals,
+  ...webhooks,
+  ...alertRules,
+  ...alertChannels,
+  ...access,
+  ...sessions,
+  ...users,
+  ...operations,
+  ...find,
+}
 
-export const ROUTES: readonly Route[] = RESOURCES.flatMap((resource) => Object.values(resource).filter(isRoute))
+export const ROUTES: readonly Route[] = Object.values<unknown>(CONTRACT).filter(isRoute)

@@ -53,6 +53,13 @@ describe('JSON as it was written', () => {
     expect(printJson([Json.written(text)])).toBe(`[${text}]`)
   })
 
+  test('is equal in tests to what says the same, and to nothing else', () => {
+    expect(Json.of({ a: 1 })).toEqual({ a: 1 })
+    expect([{ json: Json.of([1]) }]).toMatchObject([{ json: [1] }])
+    expect(Json.written('1.0')).not.toEqual(Json.written('1'))
+    expect(Json.of({ a: 1 })).not.toEqual({ a: 2 })
+  })
+
   test('is its parsed value to those who do not know it', () => {
     expect(JSON.stringify({ json: Json.written('{"a" : 1.0}') })).toBe('{"json":{"a":1}}')
   })

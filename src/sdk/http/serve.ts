@@ -33,10 +33,9 @@ export function serve(jobs: readonly AnyJob[], options: ServeOptions): (request:
 
   return async (request) => {
     if (request.method !== 'POST') return problem(405, 'Dispatches are posted')
-    const name =
-      jobs.length === 1 ? jobs[0]!.name : decodeURIComponent(new URL(request.url).pathname.split('/').pop() ?? '')
+    const name = jobs.length === 1 ? jobs[0]!.name : lastPart(request.url)
     const job = byName.get(name)
-    if (!job) return problem(404, `There is no job ${name} here`)
+    if (!job) return problem(404, `Job ${name} not found`)
     const own = secrets ? secrets.get(name) : (secret as string)
     if (own === undefined) throw new Error(`serve has no signing secret of job ${name}`)
     const body = await request.text()
@@ -46,9 +45,22 @@ export function serve(jobs: readonly AnyJob[], options: ServeOptions): (request:
     if (bad !== undefined) return problem(401, bad)
     const dispatched = dispatchOf(headers)
     if (!dispatched) return problem(400, 'X-Run-ID or X-Run-Token is missing')
-    const work = execute({ job, body, client: options.client, ...dispatched }).catch(onError)
+    const work = execute({ job, body, client: options.client, ...dispatched }).catch((error: unknown) => {
+      // Canceled before it began: nobody has to be told.
+      if (!isOver(error)) onError(error)
+    })
     waitUntil(work)
     return new Response(null, { status: 202 })
+  }
+}
+
+/** The last part of a path, as text; one that is not valid percent-encoding names no job. */
+function lastPart(url: string): string {
+  const part = new URL(url).pathname.split('/').pop() ?? ''
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
   }
 }
 
@@ -70,13 +82,14 @@ async function execute({ job, body, client, ...dispatched }: Execution): Promise
   const run = await own.getRun({ run_id: runId, include: [] })
   const { data: saved } = await own.listCheckpoints({ run_id: runId, limit: 1 })
   const latest = saved[0] && (await own.getCheckpoint({ run_id: runId, number: saved[0].number }))
+  const payload = JSON.parse(body) as unknown
   const claimed = { run: { ...run, id: runId }, run_token: token } as unknown as Claimed
   const lease = makeLease(claimed, Number.POSITIVE_INFINITY)
   const stopBeating = beat(own, runId, lease)
   const attempt = makeAttempt(client, claimed, () => lease.tell('stop'))
   const handling = {
     run: claimed.run,
-    payload: JSON.parse(body) as unknown,
+    payload,
     checkpoint: latest ? { number: latest.number, state: latest.state, created_at: latest.created_at } : null,
     previousError,
     traceparent,

@@ -107,12 +107,15 @@ test('what is not signed, or not with the right secret, is refused and executes 
 })
 
 test('a canceled run stops its handler', async () => {
+  // The run is executing as soon as it is dispatched, which is before the handler has it.
+  const started = Promise.withResolvers<void>()
   const told = Promise.withResolvers<unknown>()
   const { jobs, client } = await handlerYard((url) => [
     defineJob('job', {
       endpointUrl: `${url}job`,
       run: ({ signal }) =>
         new Promise((_, reject) => {
+          started.resolve()
           signal.addEventListener('abort', () => {
             told.resolve(signal.reason)
             reject(signal.reason)
@@ -121,10 +124,7 @@ test('a canceled run stops its handler', async () => {
     }),
   ])
   const { id } = await jobs[0]!.trigger(client, {})
-  await until(
-    () => client.listRuns({ status: ['executing'] }),
-    ({ data }) => data.length === 1,
-  )
+  await started.promise
   await client.cancelRun({ run_id: id })
   expect(await told.promise).toMatchObject({ told: 'stop' })
 })

@@ -13,8 +13,11 @@ export type Route = {
    * running attempt may call, whose token has no scopes; 'nothing' for open routes.
    */
   needs: Scope | 'any_key' | 'session' | 'run_token' | 'nothing'
-  /** Beside keys of that scope, the token of the very run that the path names is accepted; or that of any run of the project. */
-  orRunToken?: true | 'of_project'
+  /**
+   * Beside keys of that scope, the token of the very run that the path names is accepted; with 'of_parent' also that of
+   * the run that spawned it, which the route itself checks; with 'of_project' that of any run of the project.
+   */
+  orRunToken?: true | 'of_parent' | 'of_project'
   /** Callers on the machine of the node need no key, unless the operator says otherwise. */
   orLocal?: true
   /** Name of a cookie that may hold the key, where clients of another product are used to one. Only for reads. */

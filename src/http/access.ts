@@ -60,7 +60,8 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
     throw refuse('forbidden', { scope: needs, ...(caller.kind === 'user' && { holder: 'role' as const }) })
   }
   if (needs !== 'run_token' && !route.orRunToken) throw refuse('wrong_credential', { needs: 'an API key' })
-  if (route.orRunToken === 'of_project') return
+  // Which runs are its children is not in the token: the route looks at the run that it has read.
+  if (route.orRunToken === 'of_project' || route.orRunToken === 'of_parent') return
   // For this token other runs do not exist, in its own project or elsewhere.
   const runId = params.run_id ?? ''
   if (normalizeId(runId) !== caller.runId) throw refuse('run_not_found', { runId })
@@ -68,8 +69,10 @@ export function admit(caller: Caller, route: Route, params: Record<string, strin
 
 /** It reads what belongs to its run, and nothing that asks for more than the reading of runs. */
 function admitView({ viewedRunId }: ViewCaller, route: Route, params: Record<string, string>): void {
-  const reads = route.method === 'GET' && route.needs === 'runs:read' && route.orRunToken === true
-  if (!reads) throw refuse('wrong_credential', { needs: 'an API key' })
+  const { orRunToken } = route
+  const ofRun = orRunToken === true || orRunToken === 'of_parent'
+  if (route.method !== 'GET' || route.needs !== 'runs:read' || !ofRun)
+    throw refuse('wrong_credential', { needs: 'an API key' })
   const runId = params.run_id ?? ''
   if (normalizeId(runId) !== viewedRunId) throw refuse('run_not_found', { runId })
 }

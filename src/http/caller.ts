@@ -59,7 +59,7 @@ export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
       ? KeyCaller
       : R['needs'] extends 'session'
         ? SessionCaller
-        : R extends { orRunToken: true | 'of_project' }
+        : R extends { orRunToken: true | 'of_parent' | 'of_project' }
           ? Caller
           : ScopedCaller
 

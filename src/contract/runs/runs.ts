@@ -134,10 +134,11 @@ export const getRun = route({
   method: 'GET',
   path: '/v1/runs/:run_id',
   needs: 'runs:read',
-  orRunToken: true,
+  orRunToken: 'of_parent',
   tag,
   name: 'getRun',
   summary: 'Get a run.',
+  description: 'The token of a running attempt gets its own run and the children of it; other runs are not found.',
   params: RunPath,
   query: query({
     include: withDefault(

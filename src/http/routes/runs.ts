@@ -3,6 +3,7 @@ import type { RunTokens } from '#access/run-tokens.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { RunInput } from '#contract/runs/run.ts'
 import * as contract from '#contract/runs/runs.ts'
+import { refuse } from '#core/error.ts'
 import { parseTraceparent } from '#core/trace-context.ts'
 import { explainRun } from '#insight/explain-run.ts'
 import { listRunsPage, type RunFilter } from '#run-state/read/list-runs.sql.ts'
@@ -56,8 +57,11 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx, tokens: RunTokens): vo
     }
     return pageOfRuns(ctx, `dlq-${order}`, { filter, cursor })
   })
-  implement(app, contract.getRun, async ({ run_id, include }, { projectId }) => {
-    const run = await requireRun(ctx, projectId, run_id)
+  implement(app, contract.getRun, async ({ run_id, include }, caller) => {
+    const run = await requireRun(ctx, caller.projectId, run_id)
+    // For a running attempt there are only its run and the children of it.
+    if (caller.kind === 'run' && ![run.id, run.parentRunId].includes(caller.runId))
+      throw refuse('run_not_found', { runId: run_id })
     const body = await findRunBody(ctx.sql, run.id)
     return runWire(run, {
       trace: body?.trace ?? null,

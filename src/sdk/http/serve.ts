@@ -97,7 +97,7 @@ async function execute({ job, body, client, ...dispatched }: Execution): Promise
     signal: lease.signal,
   }
   try {
-    const result = await runJob(job, handling, { readRun: (id) => client.getRun({ run_id: id }) })
+    const result = await runJob(job, handling)
     await own.completeRun({ run_id: runId, ...(result !== undefined && { result }) }, { repeatable: true })
   } catch (error) {
     if (lease.told !== 'stop' && !isOver(error)) await settle(own, runId, endingOf(lease, error))

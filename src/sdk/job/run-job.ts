@@ -2,7 +2,7 @@
 
 import { jsonText } from '../json.ts'
 import type { Middleware } from '../steps/context.ts'
-import { makeContext, type Reach } from '../steps/make-context.ts'
+import { makeContext } from '../steps/make-context.ts'
 import type { Handling } from '../worker/execute.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 import type { RunnableJob } from './job.ts'
@@ -16,12 +16,12 @@ export type RunOptions = {
 export async function runJob(
   job: RunnableJob,
   handling: Handling<unknown>,
-  { middleware = [], ...reach }: RunOptions & Reach,
+  { middleware = [] }: RunOptions = {},
 ): Promise<unknown> {
   const payload = await checkedValue(job.payload, handling.payload, 'payload').catch((error) => {
     throw asFailure(error)
   })
-  const context = makeContext(handling, payload, reach)
+  const context = makeContext(handling, payload)
   const around: readonly Middleware[] = [...middleware, ...(job.middleware as readonly Middleware[])]
   try {
     const result = await through(around, context, () => job.run(context as never))

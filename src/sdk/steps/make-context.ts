@@ -2,20 +2,13 @@
 import type { Handling } from '../worker/execute.ts'
 import { makeQuestions } from './ask.ts'
 import type { JobContext } from './context.ts'
-import { makeWaits, type ReadRun } from './make-waits.ts'
+import { makeWaits } from './make-waits.ts'
 import { makeMemory } from './memory.ts'
 import { makeNames } from './names.ts'
 import { makeStep } from './step.ts'
 import { makeStreams } from './stream.ts'
 
-/** What a context needs besides its attempt. */
-export type Reach = { readRun: ReadRun }
-
-export function makeContext<Payload>(
-  handling: Handling<unknown>,
-  payload: Payload,
-  { readRun }: Reach,
-): JobContext<Payload> {
+export function makeContext<Payload>(handling: Handling<unknown>, payload: Payload): JobContext<Payload> {
   const { attempt, run, signal } = handling
   const memory = makeMemory(attempt)
   const names = makeNames()
@@ -25,7 +18,7 @@ export function makeContext<Payload>(
     step: makeStep({ attempt, run, signal, memory, names }),
     finishedSteps: memory.finished,
     ...makeStreams(attempt),
-    ...makeWaits({ attempt, readRun, signal, names }),
+    ...makeWaits({ attempt, signal, names }),
     ...makeQuestions({ attempt, signal, names }),
     async progress(percent, message, { step, etaSecs } = {}) {
       await attempt.progress({

@@ -1,6 +1,4 @@
 // How the waits of a run begin, rest and end.
-import type { Output } from '#contract/route.ts'
-import type { getRun } from '#contract/runs/runs.ts'
 import { wireFields } from '../job/camel-case.ts'
 import type { Job } from '../job/job.ts'
 import { checkedValue } from '../job/value-schema.ts'
@@ -20,12 +18,8 @@ import {
   WaitTimedOut,
 } from './wait.ts'
 
-/** Reads a child whose result is too large to come with its outcome. */
-export type ReadRun = (runId: string) => Promise<Output<typeof getRun>>
-
 type Waiting = {
-  attempt: Pick<Attempt, 'beginWait' | 'spawn'>
-  readRun: ReadRun
+  attempt: Pick<Attempt, 'beginWait' | 'spawn' | 'readChild'>
   signal: AbortSignal
   names: Names
 }
@@ -35,7 +29,7 @@ const SPAWNS_AT_ONCE = 10
 const SECS_MAX = 366 * 86_400
 
 export function makeWaits(waiting: Waiting): Waits {
-  const { attempt, readRun, names } = waiting
+  const { attempt, names } = waiting
   return {
     async sleep(name, howLong) {
       names.take(name)
@@ -61,7 +55,7 @@ export function makeWaits(waiting: Waiting): Waits {
         name,
         isEvent: false,
         begin: async () => ({ run_id: await start() }),
-        valueOf: (done) => resultOf(done, readRun) as Promise<never>,
+        valueOf: (done) => resultOf(done, attempt) as Promise<never>,
       }
       return Object.assign(waitOf(waiting, waitable), { start })
     },
@@ -179,8 +173,9 @@ async function spawnChild(attempt: Pick<Attempt, 'spawn'>, { name, job, payload,
   return child.id
 }
 
-async function resultOf(done: ItemOutcome, readRun: ReadRun): Promise<unknown> {
+async function resultOf(done: ItemOutcome, attempt: Pick<Attempt, 'readChild'>): Promise<unknown> {
   const { run_id: runId = '', status, error = null, result, result_omitted } = done
   if (status !== 'completed') throw new ChildFailed({ runId, status: status ?? 'no longer kept', error })
-  return result_omitted ? (await readRun(runId)).result : result
+  // A large result does not come with the outcome of the wait.
+  return result_omitted ? (await attempt.readChild(runId)).result : result
 }

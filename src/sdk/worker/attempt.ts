@@ -67,7 +67,10 @@ type AttemptCall<R extends Route> =
     ? (input?: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
     : (input: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
 
-export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeof ATTEMPT_CALLS)[Name]> }
+export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeof ATTEMPT_CALLS)[Name]> } & {
+  /** A child of this run, with its payload and result. */
+  readChild: (childId: string, options?: CallOptions) => Promise<Output<typeof runs.getRun>>
+}
 
 export type Claimed = Output<typeof claimRuns>['runs'][number]
 
@@ -95,7 +98,9 @@ export function makeAttempt(client: Client, { run, run_token }: Claimed, onStale
         ),
     ]
   })
-  return Object.fromEntries(calls) as Attempt
+  const readChild: Attempt['readChild'] = (childId, options = {}) =>
+    own.getRun({ run_id: childId }, { retriesMax: RETRIES_MAX, ...options })
+  return { ...(Object.fromEntries(calls) as Omit<Attempt, 'readChild'>), readChild }
 }
 
 const isStale = ({ code }: RunyardError): boolean => code === 'stale_lease' || code === 'run_over'

@@ -45,11 +45,7 @@ export function startWorker(options: WorkerOptions): Worker {
 
   async function handle(handling: Handling<unknown>): Promise<unknown> {
     const job = byName.get(handling.run.job_slug)
-    if (job)
-      return runJob(job, handling, {
-        ...(middleware && { middleware }),
-        readRun: (runId) => client.getRun({ run_id: runId }),
-      })
+    if (job) return runJob(job, handling, middleware ? { middleware } : {})
     const { job_slug, queue, id } = handling.run
     log.warn(`Run ${id} of job ${job_slug} goes back to queue ${queue}: this worker does not have the job`)
     await delay(UNKNOWN_MS, undefined, { signal: handling.signal })

@@ -1,6 +1,7 @@
 // Jobs behind a URL, dispatched by a real node to a handler of the web's own Request and Response.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { createClient } from '#sdk/client.ts'
 import { serve } from '#sdk/http/serve.ts'
 import { defineJob } from '#sdk/job/define-job.ts'
 import type { AnyJob } from '#sdk/job/job.ts'
@@ -13,7 +14,7 @@ const SILENT = { info: () => {}, warn: () => {} }
 
 /** A node, and a server that hands what it gets to `serve`. */
 async function handlerYard(jobsAt: (url: string) => AnyJob[]) {
-  const { client } = await jobYard()
+  const { client, address, work } = await jobYard()
   let handle: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
   const errors: unknown[] = []
   const { url } = await httpServer(async (request, response) => {
@@ -28,11 +29,12 @@ async function handlerYard(jobsAt: (url: string) => AnyJob[]) {
   const jobs = jobsAt(url)
   const secrets = await registerJobs(client, jobs, { registration: true, log: SILENT })
   handle = serve(jobs, {
-    client,
+    // It has no credential: each dispatch brings one.
+    client: createClient({ baseUrl: address }),
     secret: Object.fromEntries(secrets),
     onError: (error) => errors.push(error),
   })
-  return { client, jobs, secrets, errors, url, handle }
+  return { client, jobs, secrets, errors, url, handle, work }
 }
 
 test('a handler executes several jobs, with steps and waits, and reports how they ended', async () => {
@@ -104,6 +106,20 @@ test('what is not signed, or not with the right secret, is refused and executes 
   expect(await asked({ ...signed, 'webhook-timestamp': '1' })).toBe(401)
   expect(await asked({}, 'GET')).toBe(405)
   expect(ran).toBe(false)
+})
+
+test('a handler without a credential gets results of children that do not fit into the outcome of the wait', async () => {
+  const large = 'x'.repeat(100_000)
+  const leaf = defineJob('leaf', { run: () => large })
+  const { jobs, client, errors, work } = await handlerYard((url) => [
+    defineJob('root', {
+      endpointUrl: `${url}root`,
+      run: async ({ child }) => (await child('leaf', leaf, null)).length,
+    }),
+  ])
+  await work([leaf]).ready
+  expect((await jobs[0]!.triggerAndWait(client, null)).unwrap()).toBe(large.length)
+  expect(errors).toEqual([])
 })
 
 test('a canceled run stops its handler', async () => {

@@ -1,10 +1,14 @@
 // Waits of jobs on a real node: they rest the run, survive their workers, and are the same in every attempt.
 import { expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
+import { createClient } from '#sdk/client.ts'
 import { defineJob } from '#sdk/job/define-job.ts'
+import { registerJobs } from '#sdk/job/register-jobs.ts'
 import { ChildFailed, WaitTimedOut } from '#sdk/steps/wait.ts'
 import { until } from '../../support/http-yard.ts'
 import { jobYard } from './job-yard.ts'
+
+const SILENT = { info: () => {}, warn: () => {} }
 
 test('a run sleeps without a worker, and goes on where it was', async () => {
   const { client, work } = await jobYard()
@@ -105,6 +109,17 @@ test('children run side by side, rest their parent, and are the same after a cra
     },
   })
   expect(children.map(({ id }) => id)).toContain((run.result as { id: string }).id)
+})
+
+test('a worker whose key only works on runs gets results of children of any size', async () => {
+  const { client, work, address } = await jobYard()
+  const large = 'x'.repeat(100_000)
+  const leaf = defineJob('leaf', { run: () => large })
+  const root = defineJob('root', { run: async ({ child }) => (await child('leaf', leaf, null)).length })
+  const { key } = await client.createKey({ name: 'worker', scopes: ['workers'] })
+  for (const job of [leaf, root]) await registerJobs(client, [job], { registration: true, log: SILENT })
+  await work([leaf, root], { client: createClient({ baseUrl: address, credential: key }), register: false }).ready
+  expect((await root.triggerAndWait(client, null)).unwrap()).toBe(large.length)
 })
 
 test('a worker with a single slot has room for the children that it waits for', async () => {

@@ -84,7 +84,7 @@ function checkedPatch(kind: AlertKind, settings: Partial<AlertSettings>): Partia
 async function checkChannels(tx: Db, projectId: string, channelIds: readonly string[]): Promise<void> {
   const known = await readKnownChannels(tx, projectId, channelIds)
   const unknown = channelIds.findIndex((id) => !known.has(id.toLowerCase()))
-  if (unknown >= 0) throw refuseField(`channel_ids[${unknown}]`, 'is no channel of this project')
+  if (unknown >= 0) throw refuseField(`channel_ids[${unknown}]`, 'is not a channel of this project')
 }
 
 const eventOf = ({ projectId, actor, correlationId, causationId }: Asked, row: RuleRow, type: string) => ({

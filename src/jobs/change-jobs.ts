@@ -154,7 +154,7 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
   }
   if (isNew('retryStrategy', 'retryDelaysSecs') && it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0)
     throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
-  if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is no IANA time zone')
+  if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is not an IANA time zone')
   if (isNew('cronPayload', 'payloadSchema')) await checkCronPayload(projectId, it)
   if (it.cron === null || !isNew('cron', 'timezone', 'execution')) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')

@@ -8,14 +8,14 @@ export function cronProblem(
   timezone: string,
   now: Date,
 ): { field: 'cron' | 'timezone'; message: string } | undefined {
-  if (!isTimezone(timezone)) return { field: 'timezone', message: 'is no IANA time zone' }
+  if (!isTimezone(timezone)) return { field: 'timezone', message: 'is not an IANA time zone' }
   try {
     if (nextTick(expression, timezone, now)) return undefined
     return { field: 'cron', message: 'never fires' }
   } catch (error) {
     return {
       field: 'cron',
-      message: `is no cron expression: ${error instanceof Error ? error.message : String(error)}`,
+      message: `is not a valid cron expression: ${error instanceof Error ? error.message : String(error)}`,
     }
   }
 }

@@ -67,7 +67,7 @@ function lookAt(schemaText: string): Looked {
     const unusable = probeProblem(compiled)
     return unusable === undefined ? { compiled } : { unusable }
   } catch (error) {
-    return { unusable: `is no JSON Schema that can be used: ${(error as Error).message}` }
+    return { unusable: `is not a usable JSON Schema: ${(error as Error).message}` }
   }
 }
 

@@ -53,9 +53,12 @@ const KIND = oneOf(
 const CHANNEL_IDS = Type.Array(uuid('Id of a channel.'), {
   maxItems: 10,
   uniqueItems: true,
-  description: 'Channels that are told; none: alerts are only listed and logged.',
+  description: 'Channels to notify; without any, alerts are only listed and logged.',
 })
-const REPEAT_MINS = nullable(whole(1, 10_080, ''), 'Minutes after which it is told again while it holds; null: once.')
+const REPEAT_MINS = nullable(
+  whole(1, 10_080, ''),
+  'Minutes between reminders while the condition holds; null: notify once.',
+)
 
 export const AlertRule = Type.Object(
   {
@@ -71,7 +74,7 @@ export const AlertRule = Type.Object(
     channel_ids: CHANNEL_IDS,
     repeat_mins: REPEAT_MINS,
     enabled: flag('Whether it is looked at.'),
-    silenced_until: timeOrNull('Until when nobody is told; null: not silenced.'),
+    silenced_until: timeOrNull('Nobody is notified before this time; null: not silenced.'),
     firing: flag('Whether it holds now.'),
     value: nullable(Type.Number(), 'What was counted last; null: nothing yet, or too little to say anything.'),
     checked_at: timeOrNull('When that was.'),
@@ -151,7 +154,9 @@ export const updateAlertRule = route({
     channel_ids: optional(CHANNEL_IDS),
     repeat_mins: optional(REPEAT_MINS),
     enabled: optional(flag('Whether it is looked at; an alert of a rule that is disabled ends.')),
-    silenced_until: optional(timeOrNull('Until when nobody is told; null or a time that is past ends the silence.')),
+    silenced_until: optional(
+      timeOrNull('Nobody is notified before this time; null or a time in the past ends the silence.'),
+    ),
   }),
   replies: { 200: AlertRule },
   refusals: ['alert_rule_not_found'],
@@ -180,7 +185,7 @@ const Alert = Type.Object(
     value: Type.Number({ description: 'What was counted last.' }),
     peak: Type.Number({ description: 'The most that was counted.' }),
     summary: Type.String({ description: 'What was counted, as a sentence.' }),
-    told_at: timeOrNull('When somebody was last told; null while the rule is silenced.'),
+    told_at: timeOrNull('When somebody was last notified; null while the rule is silenced.'),
   },
   { title: 'Alert' },
 )

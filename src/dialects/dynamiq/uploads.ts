@@ -43,7 +43,9 @@ export async function readUpload(
     return upload
   } catch (error) {
     await discard(ctx, projectId, upload.files)
-    throw brokenOff(error) ? refuse('malformed', { reason: 'The body is no whole multipart/form-data.' }) : error
+    throw brokenOff(error)
+      ? refuse('malformed', { reason: 'The body is not a complete multipart/form-data message.' })
+      : error
   }
 }
 

@@ -9,7 +9,7 @@ import { sharedSecret } from '#access/keys.sql.ts'
 import { makeFirstLink } from '#access/people/invitations.ts'
 import { peopleSettings } from '#access/people/settings.ts'
 import { makeRateLimiter } from '#access/rate-limit.ts'
-import { runTokens } from '#access/run-tokens.ts'
+import { type RunTokens, runTokens } from '#access/run-tokens.ts'
 import { publicAddressOf } from '#alerts/answer-links.ts'
 import { mailerOf, makeMailer } from '#alerts/mailer.ts'
 import { createBell } from '#bell/bell.ts'
@@ -25,7 +25,7 @@ import type { Caller } from '#http/caller.ts'
 import { isLocal } from '#http/local-caller.ts'
 import { makeMetrics } from '#http/metrics/metrics.ts'
 import { serveMetrics } from '#http/metrics/metrics-server.ts'
-import { nativeRoutes } from '#http/native.ts'
+import { type NativeParts, nativeRoutes } from '#http/native.ts'
 import { signInPage } from '#http/routes/people/users.ts'
 import { buildServer, closeServer } from '#http/server.ts'
 import { oidcClient } from '#http/session/oidc.ts'
@@ -80,50 +80,68 @@ export type NodeOptions = {
 /** Whatever a failed start has opened is closed again. */
 export const startNode = (options: NodeOptions): Promise<Node> => openOrClose((opened) => openNode(options, opened))
 
-async function openNode(
-  {
-    config,
-    databaseUrl,
-    keepKey,
-    log = pino({ level: config.logLevel }),
-    restored,
-    isDatabaseRunning = () => true,
-  }: NodeOptions,
-  opened: Closing,
-): Promise<Node> {
-  const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
-  const say = (line: string) => log.info(line)
-  const warn = (line: string) => log.warn(line)
-  const apiSql = connect(databaseUrl, {
-    max: apiConnections,
-    name: 'runyard-api',
-    statementTimeoutMs,
-    log: warn,
-  })
-  const readSql = connect(databaseUrl, {
-    max: readConnections,
-    name: 'runyard-reads',
-    statementTimeoutMs,
-    plans: 'each',
-  })
-  const engineSql = connect(databaseUrl, { max: engineConnections, name: 'runyard-engine', statementTimeoutMs })
-  for (const sql of [apiSql, readSql, engineSql]) opened.add(() => sql.end({ timeout: 5 }))
-  const stopTracing = config.tracing && (await startTracing({ ...config.tracing, node: config.node, warn }))
+async function openNode(options: NodeOptions, opened: Closing): Promise<Node> {
+  const { config, keepKey, log = pino({ level: config.logLevel }) } = options
+  const pools = openPools(options, log, opened)
+  const stopTracing =
+    config.tracing && (await startTracing({ ...config.tracing, node: config.node, warn: (line) => log.warn(line) }))
   opened.add(() => stopTracing?.())
-  await migrate(apiSql, { log: say })
-  await recognizeServer(apiSql, { log, restored })
-  const { tokenSecret, key, isNew } = await bootstrap(apiSql, {
+  await migrate(pools.apiSql, { log: (line) => log.info(line) })
+  await recognizeServer(pools.apiSql, { log, restored: options.restored })
+  const { tokenSecret, key, isNew } = await bootstrap(pools.apiSql, {
     dataDir: config.dataDir,
     apiKey: config.apiKey,
     keepKey,
-    log: warn,
+    log: (line) => log.warn(line),
   })
-  const bell = await createBell({ url: databaseUrl, redisUrl: config.redisUrl, log: say })
+  const services = await openServices(options, pools, log, opened)
+  const node = await openSurfaces(options, { ...services, tokens: runTokens(tokenSecret, services.clock), log }, opened)
+
+  const { port } = node.app.server.address() as AddressInfo
+  const address = `http://${hostFor(config.host)}:${port}`
+  const firstLink = config.roles.has('api') ? await makeFirstLink(pools.apiSql, keepKey) : undefined
+  return {
+    address,
+    key,
+    keyIsNew: isNew,
+    console: firstLink && `${config.address.origin ?? address}${config.address.basePath}${signInPage(firstLink)}`,
+    metricsAddress: node.metricsAddress,
+    async drain() {
+      node.startDraining()
+      await sleep(config.drainMs)
+    },
+    close: opened.run,
+  }
+}
+
+/** Connections by use, so that none of them can take all: calls, lists with a plan for each, and the engine. */
+function openPools({ config, databaseUrl }: NodeOptions, log: Logger, opened: Closing) {
+  const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
+  const open = (name: string, max: number, more: Partial<Parameters<typeof connect>[1]> = {}) => {
+    const sql = connect(databaseUrl, { max, name, statementTimeoutMs, ...more })
+    opened.add(() => sql.end({ timeout: 5 }))
+    return sql
+  }
+  return {
+    apiSql: open('runyard-api', apiConnections, { log: (line) => log.warn(line) }),
+    readSql: open('runyard-reads', readConnections, { plans: 'each' }),
+    engineSql: open('runyard-engine', engineConnections),
+  }
+}
+
+/** What actions and duties work with: the bell, the clock, Redis, outgoing calls and mail, and the contexts of both. */
+async function openServices(
+  { config, databaseUrl }: NodeOptions,
+  { apiSql, readSql, engineSql }: ReturnType<typeof openPools>,
+  log: Logger,
+  opened: Closing,
+) {
+  const bell = await createBell({ url: databaseUrl, redisUrl: config.redisUrl, log: (line) => log.info(line) })
   opened.add(bell.close)
   const clock = await databaseClock(apiSql)
   opened.add(clock.close)
-  const tokens = runTokens(tokenSecret, clock)
-  const redis = config.redisUrl === undefined ? undefined : openRedis({ url: config.redisUrl, log: warn })
+  const redis =
+    config.redisUrl === undefined ? undefined : openRedis({ url: config.redisUrl, log: (line) => log.warn(line) })
   opened.add(() => redis?.close())
   const feedCache = redis && redisCache({ redis, installation: await sharedSecret(apiSql, 'installation', newId()) })
   const caller = makeCaller({ egress: config.egress })
@@ -150,50 +168,28 @@ async function openNode(
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
-  const live = startLive({ sql: apiSql, bell, log: say })
-  const authenticator = makeAuthenticator({ sql: apiSql, tokens, address: config.address, ...config.people })
-  opened.add(authenticator.close)
-  opened.add(bell.listen('keys', authenticator.forget))
-  const limiter = makeRateLimiter({ redis })
+  return { ctx, engineCtx, bell, clock, redis }
+}
 
+type Services = Awaited<ReturnType<typeof openServices>> & { tokens: RunTokens; log: Logger }
+
+/** The server with all that it answers for, the metrics and the engine, in the order in which they may be used. */
+async function openSurfaces(options: NodeOptions, services: Services, opened: Closing) {
+  const { config, isDatabaseRunning = () => true } = options
+  const { ctx, bell, redis, tokens, log } = services
+  const live = startLive({ sql: ctx.sql, bell, log: (line) => log.info(line) })
   let engine: Engine | undefined
-  const metrics = makeMetrics({ sql: apiSql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
+  const metrics = makeMetrics({ sql: ctx.sql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
   const stopping = new AbortController()
   let draining = false
-  const writes = watchWrites(apiSql, { warn })
-  const surface = {
-    ctx,
-    claimer: makeClaimer(ctx, metrics.queueWaited),
-    tokens,
-    live,
-    metrics,
-    stopping: stopping.signal,
-    checks: async () => [
-      ...(draining ? [failing('draining')] : []),
-      ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
-      ...(await healthChecks(apiSql, { duties: engine?.health() ?? [], redis, writes })),
-    ],
-    address: config.address,
-    oidc: config.oidc && oidcClient(config.oidc),
-    limiter,
-    api: config.roles.has('api'),
-  }
-  const app = buildServer({
-    log,
-    isDraining: () => draining,
-    corsOrigins: config.corsOrigins,
-    trustedProxies: config.trustedProxies,
-    authenticate: authenticator.authenticate,
-    follow: authenticator.follow,
-    fence: (caller) => requireHeld(ctx, caller),
-    ...(config.metricsAddress ? {} : { isLocal }),
-    rateLimit: (caller) => limiter.take(nameOf(caller), perMinuteOf(caller, config)),
-    routes: [
-      ...(config.tracing ? [traceRequests] : []),
-      nativeRoutes(surface),
-      ...(surface.api ? [dialectRoutes(surface)] : []),
-    ],
-  })
+  const writes = watchWrites(ctx.sql, { warn: (line) => log.warn(line) })
+  const checks = async () => [
+    ...(draining ? [failing('draining')] : []),
+    ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
+    ...(await healthChecks(ctx.sql, { duties: engine?.health() ?? [], redis, writes })),
+  ]
+  const serving = { live, metrics, stopping: stopping.signal, checks, isDraining: () => draining }
+  const app = makeApp(config, services, serving, opened)
   const metricsServer =
     config.metricsAddress &&
     (await serveMetrics(config.metricsAddress, {
@@ -208,6 +204,7 @@ async function openNode(
   })
   await app.listen({ port: config.port, host: config.host })
   if (config.roles.has('engine')) {
+    const { engineCtx } = services
     const started = startEngine(engineCtx, {
       claimer: makeClaimer(engineCtx, metrics.queueWaited),
       tokens,
@@ -226,22 +223,51 @@ async function openNode(
     stopping.abort()
     live.close()
   })
-
-  const { port } = app.server.address() as AddressInfo
-  const address = `http://${hostFor(config.host)}:${port}`
-  const firstLink = surface.api ? await makeFirstLink(apiSql, keepKey) : undefined
   return {
-    address,
-    key,
-    keyIsNew: isNew,
-    console: firstLink && `${config.address.origin ?? address}${config.address.basePath}${signInPage(firstLink)}`,
+    app,
     metricsAddress: metricsServer?.address,
-    async drain() {
+    startDraining() {
       draining = true
-      await sleep(config.drainMs)
     },
-    close: opened.run,
   }
+}
+
+type Serving = Pick<NativeParts, 'live' | 'metrics' | 'stopping' | 'checks'> & {
+  isDraining: () => boolean
+}
+
+function makeApp(config: Config, { ctx, bell, redis, tokens, log }: Services, serving: Serving, opened: Closing) {
+  const { isDraining, ...parts } = serving
+  const authenticator = makeAuthenticator({ sql: ctx.sql, tokens, address: config.address, ...config.people })
+  opened.add(authenticator.close)
+  opened.add(bell.listen('keys', authenticator.forget))
+  const limiter = makeRateLimiter({ redis })
+  const surface = {
+    ...parts,
+    ctx,
+    claimer: makeClaimer(ctx, serving.metrics.queueWaited),
+    tokens,
+    address: config.address,
+    oidc: config.oidc && oidcClient(config.oidc),
+    limiter,
+    api: config.roles.has('api'),
+  }
+  return buildServer({
+    log,
+    isDraining,
+    corsOrigins: config.corsOrigins,
+    trustedProxies: config.trustedProxies,
+    authenticate: authenticator.authenticate,
+    follow: authenticator.follow,
+    fence: (caller) => requireHeld(ctx, caller),
+    ...(config.metricsAddress ? {} : { isLocal }),
+    rateLimit: (caller) => limiter.take(nameOf(caller), perMinuteOf(caller, config)),
+    routes: [
+      ...(config.tracing ? [traceRequests] : []),
+      nativeRoutes(surface),
+      ...(surface.api ? [dialectRoutes(surface)] : []),
+    ],
+  })
 }
 
 /** The engine may have used the whole grace period. */

@@ -35,156 +35,189 @@ type Waiting = { beganMs: number; take: (line: Line) => void; fail: (error: unkn
 const isHanging = () => lineError('CONNECT_TIMEOUT', 'PostgreSQL does not answer')
 const isEnded = () => lineError('CONNECTION_ENDED', 'the pool of connections is closed')
 
-export function makePool({ linesMax, log = () => {}, ...to }: PoolOptions): Pool {
-  const lines = new Set<Line>()
-  const reserved = new Set<Line>()
-  const waiting = keepDeadlines<Waiting>(to.limitMs, (one) =>
-    one.fail(lineError('CONNECT_TIMEOUT', `no connection to PostgreSQL was free for ${to.limitMs} ms`)),
-  )
-  let opening = 0
+export const makePool = (options: PoolOptions): Pool => new LinePool(options)
+
+class LinePool implements Pool {
+  readonly #to: Omit<PoolOptions, 'linesMax' | 'log'>
+  readonly #linesMax: number
+  readonly #log: (line: string) => void
+  readonly #lines = new Set<Line>()
+  readonly #reserved = new Set<Line>()
+  readonly #waiting: ReturnType<typeof keepDeadlines<Waiting>>
+  readonly #pulse: ReturnType<typeof takePulse>
+  #opening = 0
   /** Openings that failed one after the other. */
-  let failures = 0
-  let backingOff = false
-  let answeredMs = 0
-  let ended = false
+  #failures = 0
+  #backingOff = false
+  #answeredMs = 0
+  #ended = false
 
-  const pulse = takePulse({
-    waitingSinceMs() {
-      const oldest = [...lines, waiting].flatMap((it) => it.oldestMs() ?? [])
-      return oldest.length > 0 ? Math.max(Math.min(...oldest), answeredMs) : undefined
-    },
-    probe: (maxMs) => isAnswered({ ...to, limitMs: maxMs, openMs: maxMs, firstHost: failures }),
-    onSilent() {
-      log('PostgreSQL does not respond; calls are refused until it does.')
-      for (const line of lines) line.cut(isHanging())
-      failAll(isHanging())
-    },
-    onBack: () => log('PostgreSQL responds again.'),
-  })
+  constructor({ linesMax, log = () => {}, ...to }: PoolOptions) {
+    this.#to = to
+    this.#linesMax = linesMax
+    this.#log = log
+    this.#waiting = keepDeadlines<Waiting>(to.limitMs, (one) =>
+      one.fail(lineError('CONNECT_TIMEOUT', `no connection to PostgreSQL was free for ${to.limitMs} ms`)),
+    )
+    this.#pulse = takePulse({
+      waitingSinceMs: () => this.#waitingSinceMs(),
+      probe: (maxMs) => isAnswered({ ...to, limitMs: maxMs, openMs: maxMs, firstHost: this.#failures }),
+      onSilent: () => this.#cutAll(),
+      onBack: () => log('PostgreSQL responds again.'),
+    })
+  }
 
-  function failAll(error: unknown): void {
-    for (const one of waiting.items()) {
-      waiting.delete(one)
+  submit(statement: Statement): void {
+    const line = this.#waiting.size() === 0 ? this.#bestLine() : undefined
+    const beganMs = performance.now()
+    if (!line || this.#ended) {
+      this.#wait({ beganMs, take: (free) => free.run(statement, beganMs), fail: statement.reject })
+      return
+    }
+    line.run(statement, beganMs)
+    this.#pulse.watch()
+  }
+
+  acquire(beganMs: number): Promise<Line> {
+    return new Promise((resolve, reject) =>
+      this.#wait({
+        beganMs,
+        take: (line) => {
+          this.#reserved.add(line)
+          resolve(line)
+        },
+        fail: reject,
+      }),
+    )
+  }
+
+  release(line: Line): void {
+    this.#reserved.delete(line)
+    this.#serve()
+  }
+
+  async end(withinMs: number | undefined): Promise<void> {
+    this.#ended = true
+    const endMs = performance.now() + (withinMs ?? Number.POSITIVE_INFINITY)
+    while (this.#isBusy() && performance.now() < endMs) await sleep(POLL_MS)
+    this.#pulse.stop()
+    this.#failAll(isEnded())
+    const left = [...this.#lines]
+    await Promise.all(left.map((line) => (this.#isInUse(line) ? line.cut(isEnded()) : line.end())))
+  }
+
+  #isBusy(): boolean {
+    if (this.#opening > 0 || (this.#waiting.size() > 0 && this.#lines.size > 0)) return true
+    return [...this.#lines].some((line) => this.#isInUse(line))
+  }
+
+  #isInUse(line: Line): boolean {
+    return line.load() > 0 || this.#reserved.has(line)
+  }
+
+  #waitingSinceMs(): number | undefined {
+    const oldest = [...this.#lines, this.#waiting].flatMap((it) => it.oldestMs() ?? [])
+    return oldest.length > 0 ? Math.max(Math.min(...oldest), this.#answeredMs) : undefined
+  }
+
+  #cutAll(): void {
+    this.#log('PostgreSQL does not respond; calls are refused until it does.')
+    for (const line of this.#lines) line.cut(isHanging())
+    this.#failAll(isHanging())
+  }
+
+  #failAll(error: unknown): void {
+    for (const one of this.#waiting.items()) {
+      this.#waiting.delete(one)
       one.fail(error)
     }
   }
 
-  function wait(one: Waiting): void {
-    const refused = refusal()
-    if (refused) one.fail(refused)
-    else {
-      waiting.add(one, one.beganMs)
-      pulse.watch()
-      serve()
+  #wait(one: Waiting): void {
+    const refused = this.#refusal()
+    if (refused) {
+      one.fail(refused)
+      return
     }
+    this.#waiting.add(one, one.beganMs)
+    this.#pulse.watch()
+    this.#serve()
   }
 
-  function refusal(): Error | undefined {
-    if (ended) return isEnded()
-    if (pulse.isSilent()) return isHanging()
-    return waiting.size() < WAITING_MAX
+  #refusal(): Error | undefined {
+    if (this.#ended) return isEnded()
+    if (this.#pulse.isSilent()) return isHanging()
+    return this.#waiting.size() < WAITING_MAX
       ? undefined
       : refuse('overloaded', { what: 'The queue of statements', retryAfterMs: 1000 })
   }
 
   /** Gives lines to those who wait, first come, first served. */
-  function serve(): void {
-    for (let one = waiting.first(), line = bestLine(); one && line; one = waiting.first(), line = bestLine()) {
-      waiting.delete(one)
+  #serve(): void {
+    for (let one = this.#waiting.first(), line = this.#bestLine(); one && line; ) {
+      this.#waiting.delete(one)
       one.take(line)
+      one = this.#waiting.first()
+      line = this.#bestLine()
     }
-    for (let missing = waiting.size() - opening; missing > 0 && mayOpen(); missing--) void open()
+    for (let missing = this.#waiting.size() - this.#opening; missing > 0 && this.#mayOpen(); missing--)
+      void this.#open()
   }
 
-  const mayOpen = () => !ended && !backingOff && lines.size + opening < linesMax
+  #mayOpen(): boolean {
+    return !this.#ended && !this.#backingOff && this.#lines.size + this.#opening < this.#linesMax
+  }
 
   /** The free line with the least to do: an idle one, or any when no other can be opened. */
-  function bestLine(): Line | undefined {
+  #bestLine(): Line | undefined {
     let best: Line | undefined
-    for (const line of lines) {
-      if (!reserved.has(line) && (!best || line.load() < best.load())) best = line
+    for (const line of this.#lines) {
+      if (!this.#reserved.has(line) && (!best || line.load() < best.load())) best = line
       if (best?.load() === 0) return best
     }
-    if (!best || best.load() >= PIPELINE_MAX || mayOpen()) return undefined
+    if (!best || best.load() >= PIPELINE_MAX || this.#mayOpen()) return undefined
     // One that is being opened will be there in a moment; behind a long statement the wait might be longer.
-    const waitedMs = performance.now() - (waiting.oldestMs() ?? 0)
-    return waiting.size() > opening || waitedMs > OPENING_MS ? best : undefined
+    const waitedMs = performance.now() - (this.#waiting.oldestMs() ?? 0)
+    return this.#waiting.size() > this.#opening || waitedMs > OPENING_MS ? best : undefined
   }
 
-  async function open(): Promise<void> {
-    opening++
+  async #open(): Promise<void> {
+    this.#opening++
     try {
-      const line = await openLine({ ...to, firstHost: failures })
-      failures = 0
-      if (ended || pulse.isSilent()) return void line.end()
-      keep(line)
+      const line = await openLine({ ...this.#to, firstHost: this.#failures })
+      this.#failures = 0
+      if (this.#ended || this.#pulse.isSilent()) return void line.end()
+      this.#keep(line)
     } catch (error) {
-      failures++
+      this.#failures++
       // As long as other lines live they serve those who wait.
-      if (lines.size === 0 && opening === 1) failAll(error)
-      void backOff()
+      if (this.#lines.size === 0 && this.#opening === 1) this.#failAll(error)
+      void this.#backOff()
     } finally {
-      opening--
-      serve()
+      this.#opening--
+      this.#serve()
     }
   }
 
-  function keep(line: Line): void {
-    lines.add(line)
-    answeredMs = performance.now()
+  #keep(line: Line): void {
+    this.#lines.add(line)
+    this.#answeredMs = performance.now()
     line.onSettled = () => {
       if (line.isLost()) {
-        lines.delete(line)
-        reserved.delete(line)
-      } else answeredMs = performance.now()
-      if (waiting.size() > 0) serve()
+        this.#lines.delete(line)
+        this.#reserved.delete(line)
+      } else this.#answeredMs = performance.now()
+      if (this.#waiting.size() > 0) this.#serve()
     }
     if (line.isLost()) line.onSettled()
   }
 
   /** Full jitter: all nodes lose their connections in the same moment, and must not all come back in one. */
-  async function backOff(): Promise<void> {
-    backingOff = true
-    await sleep(Math.random() * Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS_MIN * 2 ** failures))
-    backingOff = false
-    serve()
-  }
-
-  const isInUse = (line: Line) => line.load() > 0 || reserved.has(line)
-
-  return {
-    submit(statement) {
-      const line = waiting.size() === 0 ? bestLine() : undefined
-      const beganMs = performance.now()
-      if (!line || ended) return wait({ beganMs, take: (free) => free.run(statement, beganMs), fail: statement.reject })
-      line.run(statement, beganMs)
-      pulse.watch()
-    },
-    acquire: (beganMs) =>
-      new Promise((resolve, reject) =>
-        wait({
-          beganMs,
-          take(line) {
-            reserved.add(line)
-            resolve(line)
-          },
-          fail: reject,
-        }),
-      ),
-    release(line) {
-      reserved.delete(line)
-      serve()
-    },
-    async end(withinMs) {
-      ended = true
-      const endMs = performance.now() + (withinMs ?? Number.POSITIVE_INFINITY)
-      const isBusy = () => opening > 0 || (waiting.size() > 0 && lines.size > 0) || [...lines].some(isInUse)
-      while (isBusy() && performance.now() < endMs) await sleep(POLL_MS)
-      pulse.stop()
-      failAll(isEnded())
-      const left = [...lines]
-      await Promise.all(left.map((line) => (isInUse(line) ? line.cut(isEnded()) : line.end())))
-    },
+  async #backOff(): Promise<void> {
+    this.#backingOff = true
+    await sleep(Math.random() * Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS_MIN * 2 ** this.#failures))
+    this.#backingOff = false
+    this.#serve()
   }
 }
 

@@ -35,7 +35,7 @@ export const beatLeases = async (sql: Db, leases: readonly LeaseRef[]): Promise<
 ]
 
 /** Of these runs, those whose attempt ended or rests by its own will: what it still does is nobody's business. */
-export const readAtPeace = async (sql: Db, runIds: readonly string[]): Promise<string[]> =>
+export const findSettledRuns = async (sql: Db, runIds: readonly string[]): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
       select run_id as id from run_states

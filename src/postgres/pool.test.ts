@@ -32,17 +32,21 @@ const codeOf = (asked: PromiseLike<unknown>): Promise<unknown> =>
     (error: { code?: unknown }) => error.code,
   )
 
-test('connections that are killed at any moment lose no transaction, split none, and crash no process', async () => {
+test('connections that are killed at any moment lose no transaction, split none, and crash no process', {
+  timeout: 90_000,
+}, async () => {
   const { url, sql: look } = await testDatabase()
   await look`create table pairs (id text, half int)`
   const sql = pool(url, { max: 4, name: 'cut' })
   const cut = cutter(url)
   const told: string[] = []
   const codes = new Set<unknown>()
-  const endMs = performance.now() + 6_000
+  let cuts = 0
+  // Counted in commits and cuts, not in seconds: on a busy machine both take longer.
+  const goesOn = () => told.length < 60 || cuts < 20
 
   async function write(): Promise<void> {
-    while (performance.now() < endMs) {
+    while (goesOn()) {
       const id = randomUUID()
       await sql
         .begin(async (tx) => {
@@ -59,9 +63,11 @@ test('connections that are killed at any moment lose no transaction, split none,
     }
   }
   const cutting = (async () => {
-    while (performance.now() < endMs) {
-      await cut('cut')
+    while (goesOn()) {
+      const committed = told.length
+      if ((await cut('cut')) > 0) cuts++
       await sleep(5 + Math.random() * 30)
+      while (told.length === committed) await sleep(1)
     }
   })()
   await Promise.all([cutting, ...Array.from({ length: 12 }, write)])
@@ -70,7 +76,7 @@ test('connections that are killed at any moment lose no transaction, split none,
   expect(pairs.filter(({ n }) => n !== 2)).toEqual([])
   const kept = new Set(pairs.map(({ id }) => id))
   expect(told.filter((id) => !kept.has(id))).toEqual([])
-  expect(told.length).toBeGreaterThan(20)
+  expect(codes.size).toBeGreaterThan(0)
   // Whatever a socket calls it, callers are told that the connection is gone.
   expect([...codes].filter((code) => !/^(CONNECTION_CLOSED|57P01)$/.test(String(code)))).toEqual([])
 })

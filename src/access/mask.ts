@@ -82,6 +82,9 @@ export const maskUrl = (url: string): string =>
       isSecretParameter(name) ? `${before}${name}=${MASK}` : whole,
     )
 
+/** For addresses whose path is their secret, such as that of a chat: the origin alone. */
+export const maskPath = (url: string): string => `${new URL(url).origin}/…`
+
 function isSecretParameter(name: string): boolean {
   let plain = name
   try {

@@ -10,8 +10,10 @@ import { checkDueRules } from './check-rules.ts'
 import { sendMessage } from './send-message.ts'
 
 const QUESTIONS_MAX = 100
-/** As many at once as one that hangs should not hold up. */
+/** Messages that a node sends at once. */
 const MESSAGES_MAX = 20
+/** A look for others while some are still being sent, since a receiver may take its time. */
+const LOOK_MS = 1_000
 /** Longer than sending one may take. */
 const HOLD_SECS = 60
 
@@ -28,17 +30,45 @@ export const alerts = (ctx: Ctx): Duty => ({
   },
 })
 
-export const alertMessages = (ctx: Ctx): Duty => ({
-  name: 'alert-messages',
-  // New messages ring; this is for those that are sent again.
-  everyMs: 10_000,
-  topics: ['alerts'],
-  async tick() {
-    const messages = await takeMessages(ctx.sql, { limit: MESSAGES_MAX, holdSecs: HOLD_SECS })
-    await Promise.all(messages.map((message) => send(ctx, message)))
-    return messages.length === MESSAGES_MAX ? 'again' : { inMs: undefined }
-  },
-})
+export function alertMessages(ctx: Ctx): Duty {
+  /** By message: the channel it goes to, and when it is through. A channel that hangs holds up no other. */
+  const underWay = new Map<string, { channelId: string; done: Promise<void> }>()
+
+  function begin(message: Outgoing): void {
+    const done = send(ctx, message)
+      .catch((error: unknown) =>
+        ctx.log.error(
+          { err: error, message: message.id },
+          'a message of an alert could not be sent; it will be retried',
+        ),
+      )
+      .finally(() => underWay.delete(message.id))
+    underWay.set(message.id, { channelId: message.channel.id, done })
+  }
+
+  return {
+    name: 'alert-messages',
+    // New messages ring; this is for those that are sent again.
+    everyMs: 10_000,
+    topics: ['alerts'],
+    async tick(signal) {
+      const except = [...underWay.values()].map(({ channelId }) => channelId)
+      const limit = MESSAGES_MAX - underWay.size
+      const messages = limit > 0 ? await takeMessages(ctx.sql, { limit, holdSecs: HOLD_SECS, except }) : []
+      for (const message of messages) begin(message)
+      if (underWay.size === 0) return { inMs: undefined }
+      const all = [...underWay.values()].map(({ done }) => done)
+      if (signal.aborted) await Promise.all(all)
+      else await Promise.race([...all, waitFor(ctx, LOOK_MS, signal)])
+      return 'again'
+    },
+  }
+}
+
+async function waitFor(ctx: Ctx, ms: number, signal: AbortSignal): Promise<void> {
+  const listening = ctx.listen(['alerts'])
+  await listening.rung(ms, signal).finally(listening.close)
+}
 
 async function send(ctx: Ctx, message: Outgoing): Promise<void> {
   const content = message.inputRequestId === null ? message.content : await withAnswerLink(ctx, message)

@@ -108,32 +108,54 @@ export type Outgoing = {
   channel: ChannelRow
 }
 
-/** One message for each of the channels that exist. */
-export const insertMessages = (
-  tx: Db,
-  { projectId, channelIds, content }: { projectId: string; channelIds: readonly string[]; content: MessageContent },
-) => tx`
+type NewMessages = { projectId: string; channelIds: readonly string[]; content: MessageContent }
+
+/** One message for each of the channels that exist. Earlier ones of the same alert that are not sent yet are given up. */
+export async function insertMessages(tx: Db, { projectId, channelIds, content }: NewMessages): Promise<void> {
+  await tx`
+    update alert_messages
+    set given_up_at = clock_timestamp(), error = 'a later message of this alert took its place'
+    where channel_id = any(${channelIds as string[]}::uuid[])
+      and project_id = ${projectId}
+      and sent_at is null
+      and given_up_at is null
+      and content -> 'data' ->> 'alert_id' = ${String(content.data.alert_id)}`
+  await tx`
   insert into alert_messages (id, channel_id, project_id, content)
   select gen_random_uuid(), c.id, c.project_id, ${JSON.stringify(content)}::text::jsonb
   from alert_channels c
   where c.project_id = ${projectId} and c.id = any(${channelIds as string[]}::uuid[])`
+}
 
 type TakenRow = Omit<Outgoing, 'channel'> & ChannelRow & { messageId: string }
 
-/** Takes messages that are due, for as long as sending one may take. */
-export async function takeMessages(
-  sql: Db,
-  { limit, holdSecs }: { limit: number; holdSecs: number },
-): Promise<Outgoing[]> {
+/** Channels are served in turns, whatever waits for each: these many messages of each channel at most. */
+const OF_CHANNEL_MAX = 2
+
+type Take = { limit: number; holdSecs: number; except: readonly string[] }
+
+/** Takes messages that are due, for as long as sending one may take; none of the channels in `except`. */
+export async function takeMessages(sql: Db, { limit, holdSecs, except }: Take): Promise<Outgoing[]> {
   const rows = await sql<TakenRow[]>`
-    with taken as (
+    with due as materialized (
+      select id, send_at, row_number() over (partition by channel_id order by send_at, id) as nth
+      from alert_messages
+      where sent_at is null
+        and given_up_at is null
+        and send_at <= clock_timestamp()
+        and channel_id <> all(${except as string[]}::uuid[])
+    ), taken as (
       update alert_messages
       set attempts = attempts + 1, send_at = clock_timestamp() + ${holdSecs}::float8 * interval '1 s'
       where id in (
-        select id from alert_messages
-        where sent_at is null and given_up_at is null and send_at <= clock_timestamp()
-        order by send_at limit ${limit}::int
-        for update skip locked
+        select m.id from due
+        join alert_messages m on m.id = due.id
+        where due.nth <= ${OF_CHANNEL_MAX}
+          and m.sent_at is null
+          and m.given_up_at is null
+          and m.send_at <= clock_timestamp()
+        order by due.send_at limit ${limit}::int
+        for update of m skip locked
       )
       returning id, channel_id, content, input_request_id, attempts, created_at
     )

@@ -1,7 +1,7 @@
 // Channels: where messages of alerts go. Created, tested, deleted; each change and its event are one transaction.
 import { checkEndpoint, egressOf } from '#access/egress/egress.ts'
 import { requireOwnScope } from '#access/giver.ts'
-import { maskUrl } from '#access/mask.ts'
+import { maskPath } from '#access/mask.ts'
 import { newSigningSecret } from '#access/signatures/signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
@@ -104,5 +104,5 @@ const eventOf = ({ projectId, actor, correlationId, causationId }: Asked, row: C
   type,
   resourceType: 'alert_channel',
   resourceId: row.id,
-  data: { name: row.name, kind: row.kind, ...(row.url !== null && { url: maskUrl(row.url) }) },
+  data: { name: row.name, kind: row.kind, ...(row.url !== null && { url: maskPath(row.url) }) },
 })

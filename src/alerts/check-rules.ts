@@ -22,10 +22,10 @@ import {
 } from './rules.sql.ts'
 
 const RULES_MAX = 20
-/** A dead letter is told within seconds; what counts much or changes slowly is looked at less often. */
+/** A dead letter is reported within seconds; what counts much or changes slowly is looked at less often. */
 const EVERY_SECS = 2
 const SLOWLY: { kinds: AlertKind[]; everySecs: number } = {
-  kinds: ['failure_rate', 'budget', 'seals', 'webhook_disabled', 'question_unanswered'],
+  kinds: ['failure_rate', 'queue_age', 'no_worker', 'budget', 'seals', 'webhook_disabled', 'question_unanswered'],
   everySecs: 15,
 }
 const ERROR_LENGTH_MAX = 500

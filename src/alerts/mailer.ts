@@ -11,6 +11,8 @@ export const mailerOf = part<Mailer | undefined>(() => undefined)
 
 const CONNECT_MS_MAX = 10_000
 const SILENCE_MS_MAX = 15_000
+/** For the whole mail: a server that answers each of many recipients slowly is never silent. */
+const SEND_MS_MAX = 45_000
 
 export type MailSettings = { url: string; from: string }
 
@@ -29,8 +31,20 @@ export function makeMailer({ url, from }: MailSettings): Mailer {
   return {
     async send({ to, subject, text, id }) {
       // The same id for each try: servers and readers drop the repetition.
-      await transport.sendMail({ from, to: [...to], subject, text, messageId: `<${id}@${domain}>` })
+      const sent = transport.sendMail({ from, to: [...to], subject, text, messageId: `<${id}@${domain}>` })
+      await within(SEND_MS_MAX, sent)
     },
     close: () => transport.close(),
+  }
+}
+
+/** Rejects after `ms`. What still goes on then is ended by the bound on silence, and its outcome is not waited for. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`the mail server took longer than ${ms / 1_000} s`)), ms)
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }

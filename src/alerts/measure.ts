@@ -1,5 +1,5 @@
 // What each kind of rule counts.
-import { readPolicyHolders } from '#agents/agents.sql.ts'
+import { findAgent, readPolicyHolders } from '#agents/agents.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import type { AlertKind, AlertSettings, Measured } from '#core/alert.ts'
 import { type Cost, NO_COST } from '#core/cost.ts'
@@ -8,7 +8,7 @@ import { HTTP_QUEUE } from '#core/queue.ts'
 import { cutText } from '#core/storable.ts'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
-import { type Backlog, readOldestDue } from '#run-state/claim/queue-place.sql.ts'
+import { type Backlog, readOldestDueOf } from '#run-state/claim/queue-place.sql.ts'
 import { type Payer, payerKey, readMoment, readProjectBudgets, readSpent } from '#usage/ledger.sql.ts'
 import {
   countDeadLetters,
@@ -68,7 +68,7 @@ const MEASURES: Readonly<Record<AlertKind, (ctx: Ctx, asked: Asked) => Promise<M
 export const measure = (ctx: Ctx, kind: AlertKind, asked: Asked): Promise<Measured> => MEASURES[kind](ctx, asked)
 
 async function backlogs({ reads }: Ctx, { projectId, settings }: Asked): Promise<Backlog[]> {
-  const all = await readOldestDue(reads, { projectId, lanesMax: LANES_MAX })
+  const all = await readOldestDueOf(reads, { projectId, lanesMax: LANES_MAX })
   const meant = settings.queue === null ? all : all.filter(({ queue }) => queue === settings.queue)
   return meant.toSorted((one, other) => (other.oldestAgeMs ?? 0) - (one.oldestAgeMs ?? 0))
 }
@@ -83,12 +83,14 @@ function oldestOf(waits: readonly [queue: string, secs: number][]): Measured {
 async function measureBudgets({ reads }: Ctx, { projectId, settings }: Asked): Promise<Measured> {
   const [{ day }, holders, budgets] = await Promise.all([
     readMoment(reads),
-    readPolicyHolders(reads, projectId, THINGS_MAX),
+    settings.agent === null
+      ? readPolicyHolders(reads, projectId, THINGS_MAX)
+      : findAgent(reads, projectId, settings.agent).then((agent) => (agent ? [agent] : [])),
     readProjectBudgets(reads, [projectId]),
   ])
   const limits: { name: string; payer: Payer; limit: number }[] = holders.flatMap((agent) => {
     const limit = wholePolicy(agent.policy).maxSpendMicrousdPerDay
-    if (limit === null || (settings.agent !== null && agent.id !== settings.agent)) return []
+    if (limit === null) return []
     return [{ name: `agent ${agent.id}`, payer: { projectId, kind: 'agent', name: agent.id, day }, limit }]
   })
   const ofProject = budgets.get(projectId)
@@ -105,7 +107,7 @@ async function measureBudgets({ reads }: Ctx, { projectId, settings }: Asked): P
   ])
   const above = shares.filter(([, share]) => share >= settings.threshold).toSorted(([, one], [, other]) => other - one)
   const value = Math.max(0, ...shares.map(([, share]) => share))
-  return { value, names: above.slice(0, NAMES_MAX).map(([name, share]) => `${name} ${Math.round(share)} %`) }
+  return { value, names: above.slice(0, NAMES_MAX).map(([name, share]) => `${name} ${Math.round(share)}%`) }
 }
 
 const shareOf = ({ microusd }: Cost, limit: number): number =>

@@ -1,4 +1,5 @@
 // What rules count that no other statement counts yet. Each is bounded, whatever the size of the log.
+import { FAILURE_EVENTS, RUN_MOVES } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** Beyond it a number is large enough, and counting on would cost more than it tells. */
@@ -33,20 +34,23 @@ export async function countDeadLetters(sql: Db, { projectId, windowSecs, job }: 
   return row!.n
 }
 
-const FAILURES = ['run.failed', 'run.timed_out', 'run.crashed', 'run.system_failed', 'run.dead_lettered']
+/** Of the latest events of the project, whatever they are: enough to tell a rate. */
+const SAMPLE_MAX = 50_000
 
 export async function countEnded(
   sql: Db,
   { projectId, windowSecs, job }: Ended,
 ): Promise<{ ended: number; failed: number }> {
   const [row] = await sql<{ ended: number; failed: number }[]>`
-    select count(*)::int as ended, (count(*) filter (where type <> 'run.completed'))::int as failed
+    select count(*)::int as ended, (count(*) filter (where type <> ${RUN_MOVES.complete.event}))::int as failed
     from (
-      select e.type from events e
-      where e.project_id = ${projectId}
-        and e.type = any(${[...FAILURES, 'run.completed']}::text[])
-        and ${within(sql, windowSecs)} ${ofJob(sql, projectId, job)}
-      limit ${COUNT_MAX}
+      select e.type
+      from (
+        select e.type, e.run_id from events e
+        where e.project_id = ${projectId} and ${within(sql, windowSecs)}
+        order by e.occurred_at desc, e.position desc limit ${SAMPLE_MAX}
+      ) e
+      where e.type = any(${[...FAILURE_EVENTS, RUN_MOVES.complete.event]}::text[]) ${ofJob(sql, projectId, job)}
     ) found`
   return row!
 }

@@ -69,16 +69,19 @@ export const wholeSettings = (kind: AlertKind, settings: Partial<AlertSettings>)
 export type Measured = { value: number; names?: readonly string[] } | null
 
 const WHAT: Readonly<Record<AlertKind, (value: string, settings: AlertSettings) => string>> = {
-  dead_letters: (value, { windowSecs }) => `${value} dead letters within ${spanOf(windowSecs)}`,
-  failure_rate: (value, { windowSecs }) => `${value} % of the runs that ended within ${spanOf(windowSecs)} failed`,
+  dead_letters: (value, { windowSecs }) => `${counted(value, 'dead letter')} within ${spanOf(windowSecs)}`,
+  failure_rate: (value, { windowSecs }) => `${value}% of the runs that ended within ${spanOf(windowSecs)} failed`,
   queue_age: (value) => `the oldest queued run has waited for ${value} s`,
   no_worker: (value) => `nobody has claimed due runs for ${value} s`,
   question_unanswered: (value) => `the oldest unanswered question has waited for ${value} s`,
-  budget: (value) => `${value} % of a budget for today are spent`,
-  agent_disabled: (value) => `${value} agents are switched off`,
-  webhook_disabled: (value) => `${value} webhooks are disabled`,
+  budget: (value) => `${value}% of a daily budget is spent`,
+  agent_disabled: (value) => `${counted(value, 'agent')} ${areOf(value)} switched off`,
+  webhook_disabled: (value) => `${counted(value, 'webhook')} ${areOf(value)} disabled`,
   seals: (value) => `the log has not been sealed for ${value} s`,
 }
+
+const counted = (value: string, noun: string): string => `${value} ${noun}${value === '1' ? '' : 's'}`
+const areOf = (value: string): string => (value === '1' ? 'is' : 'are')
 
 /** One sentence, however many things it is about. */
 export function alertSentence(kind: AlertKind, settings: AlertSettings, measured: NonNullable<Measured>): string {

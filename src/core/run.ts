@@ -114,6 +114,15 @@ export const FAILURE_STATES: readonly RunState[] = [
   'expired',
 ]
 
+/** Events of such ends. A dead letter that is dismissed failed before. */
+export const FAILURE_EVENTS: readonly string[] = [
+  ...new Set(
+    Object.entries(RUN_MOVES).flatMap(([name, { to, event }]) =>
+      FAILURE_STATES.includes(to) && name !== 'dismiss' ? [event] : [],
+    ),
+  ),
+]
+
 /** Moves that share an event type with a move to another state: their events name the state explicitly. */
 export const namesItsEnd = (move: RunMove): boolean => {
   const first = Object.values(RUN_MOVES).find((other) => other.event === RUN_MOVES[move].event)!

@@ -140,7 +140,7 @@ function eventOf(row: HeadRow & FoundRow): TailEvent {
 }
 
 /** Where a reader begins that wants only what comes from now on: at the newest event that nothing can come before. */
-export async function readTailEnd(sql: Db): Promise<TailCursor> {
+export async function readTailEnd(sql: Db): Promise<TailCursor & { readAt: Date }> {
   const [end] = await sql<{ xid: string | null; position: number | null; readAt: Date }[]>`
     select newest.xid::text as xid, newest.position, clock_timestamp() as "readAt" from (select) one
     left join (

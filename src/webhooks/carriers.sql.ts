@@ -15,8 +15,7 @@ export type CarriedWebhook = WebhookRow & {
 const carriedColumns = (sql: Db) => sql`
   ${webhookColumns(sql)},
   xid::text as xid,
-  -- A driver has no date for infinity.
-  greatest(read_at, '1970-01-01') as "readAt",
+  read_at as "readAt",
   revision,
   lease_token as "leaseToken",
   event_failed_at as "eventFailedAt"`
@@ -153,7 +152,9 @@ const insertDeliveriesOf = (sql: Db, deliveries: readonly NewDelivery[]) => sql`
     d.id, saved.id, d.event_id, d.event_position, d.event_type, d.attempt, d.outcome,
     date_trunc('milliseconds', to_timestamp(d.sent_at_ms / 1000)), d.duration_ms, d.request_body,
     d.status, d.response_body, d.error
-  from saved, ${deliveryRows(sql, deliveries)}`
+  from saved, ${deliveryRows(sql, deliveries)}
+  -- A save is repeated when its answer was lost, perhaps after the commit.
+  on conflict (id) do nothing`
 
 const deliveryRows = (sql: Db, deliveries: readonly NewDelivery[]) =>
   rowsOf(

@@ -12,7 +12,7 @@ import { type CarriedWebhook, type NewDelivery, type Progress, saveProgress } fr
 import { cloudEventOf, cloudEventText, eventJsonOf } from './cloud-event.ts'
 import { type Attempt, deliver } from './deliver.ts'
 import { trimDeliveries } from './deliveries.sql.ts'
-import { type SharedPage, tailPagesOf } from './tail-pages.ts'
+import { type ReadPage, type SharedPage, tailPagesOf } from './tail-pages.ts'
 import { afterFailedDelivery, asksAboutRuns, isWanted } from './webhook-rules.ts'
 import type { DisabledReason, WebhookFilter } from './webhooks.sql.ts'
 
@@ -47,14 +47,25 @@ type Standing = Pick<Progress, 'attempts' | 'eventFailedAtMs' | 'failingSinceMs'
 
 /** Until it is aborted, the lease is lost, or somebody changes the webhook: then its new settings have to be read. */
 export async function carryWebhook(ctx: Ctx, it: Carrying): Promise<void> {
+  const { read, leave } = tailPagesOf(ctx).join(it.webhook.projectId)
+  try {
+    await carryOn(ctx, it, read)
+  } finally {
+    leave()
+  }
+}
+
+async function carryOn(ctx: Ctx, it: Carrying, read: ReadPage): Promise<void> {
   const { webhook, signal } = it
   const standing = standingOf(webhook)
   await waitFor(ctx, (webhook.nextAttemptAt?.getTime() ?? 0) - ctx.nowMs(), signal)
   let goesOn = true
+  let isBehind = true
   while (goesOn && !signal.aborted) {
     const listening = ctx.listen(['tail'])
     try {
-      const page = await tailPagesOf(ctx)(webhook.projectId, standing.cursor)
+      const page = await read(standing.cursor, isBehind)
+      isBehind = page.more
       goesOn = await deliverPage(ctx, it, { standing, page })
       if (!goesOn || page.more) continue
       await waitFor(ctx, REST_MS, signal)
@@ -179,16 +190,19 @@ async function noteFailure(
   // The next event has all of the time again; that nothing was delivered stays true.
   const { attempts } = standing
   attempt.delivery.outcome = 'given_up'
-  Object.assign(standing, {
+  const passed: Standing = {
+    ...standing,
     attempts: 0,
     eventFailedAtMs: null,
     cursor: { xid: event.xid, position: event.position, readAt: event.recordedAt },
-  } satisfies Partial<Standing>)
+  }
+  // Passed once that is saved, with the event that reports it: if saving fails, the delivery is tried once more.
   const saved = await save(ctx, it, {
-    standing,
+    standing: passed,
     nextAttemptInMs: null,
     told: { ...told, data: { ...(told.data as object), attempts } },
   })
+  Object.assign(standing, passed)
   return saved ? 'give up' : 'stop'
 }
 

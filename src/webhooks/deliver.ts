@@ -34,7 +34,7 @@ export type Attempt = {
 
 export async function deliver(
   ctx: Ctx,
-  webhook: Pick<WebhookRow, 'url' | 'signingSecret' | 'oldSecret'>,
+  webhook: Pick<WebhookRow, 'url' | 'signingSecret' | 'oldSecret' | 'oldSecretUntil'>,
   { message, attempt, signal }: { message: Message; attempt: number; signal?: AbortSignal },
 ): Promise<Attempt> {
   const { id, body } = message
@@ -47,7 +47,8 @@ export async function deliver(
       'user-agent': 'Runyard/1',
       ...signatureHeaders({
         secret: webhook.signingSecret,
-        oldSecret: webhook.oldSecret,
+        // The row was read when this node took the webhook; the grace may have ended since.
+        oldSecret: (webhook.oldSecretUntil?.getTime() ?? 0) > sentAtMs ? webhook.oldSecret : null,
         id,
         body,
         nowMs: sentAtMs,

@@ -1,4 +1,6 @@
 // What was sent lately, and what was answered: the newest of each webhook, for some days.
+import { DAY_MS } from '#core/durations.ts'
+import { firstIdAt } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { NewDelivery } from './carriers.sql.ts'
 
@@ -47,12 +49,13 @@ export const trimDeliveries = (sql: Db, webhookId: string, kept: number) => sql`
       order by id desc offset ${kept}::int - 1 limit 1
     )`
 
-/** Ids hold the time of their making, and grow with it. */
+/** By id, which holds the time of its making and has an index. */
 export async function deleteOldDeliveries(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from webhook_deliveries where id in (
       select id from webhook_deliveries
-      where sent_at < now() - ${days}::float8 * interval '1 day' limit ${limit}::int)
+      where id < ${firstIdAt(Date.now() - days * DAY_MS)}::uuid
+      order by id limit ${limit}::int)
     returning 1`
   return rows.length
 }

@@ -69,6 +69,14 @@ export function makeWebhookCarrier(ctx: Ctx, owner: string) {
     if (left.length > 0) for (const webhook of await renewLeases(ctx.sql, left, lease)) carry(webhook)
   }
 
+  async function claim(countMax: number): Promise<void> {
+    const beganMs = performance.now()
+    const claimed = await claimWebhooks(ctx.sql, { ...lease, countMax })
+    // All leases of this node count as renewed together; those of its first webhooks begin here.
+    if (carried.size === 0) heldUntilMs = beganMs + LEASE_SECS * 1_000
+    for (const webhook of claimed) carry(webhook)
+  }
+
   const duty: Duty = {
     name: 'webhooks',
     everyMs: RENEW_MS,
@@ -78,7 +86,7 @@ export function makeWebhookCarrier(ctx: Ctx, owner: string) {
       await renew()
       const free = share - carried.size
       if (free < 0) await giveBack([...carried.values()].slice(free))
-      if (free > 0) for (const webhook of await claimWebhooks(ctx.sql, { ...lease, countMax: free })) carry(webhook)
+      if (free > 0) await claim(free)
       return { inMs: undefined }
     },
   }

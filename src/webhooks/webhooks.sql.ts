@@ -189,13 +189,13 @@ export async function resumeWebhook(tx: Db, id: string): Promise<WebhookRow> {
 }
 
 /** The next event is the one after `place`. Its partitions are looked at again, so the time to read from goes back. */
-export async function moveCursor(tx: Db, id: string, place: Place & { readAt?: Date }): Promise<WebhookRow> {
+export async function moveCursor(tx: Db, id: string, place: Place & { readAt: Date }): Promise<WebhookRow> {
   const [row] = await tx<WebhookRow[]>`
     update webhooks
     set
       xid = ${place.xid}::text::xid8,
       position = ${place.position},
-      read_at = coalesce(${place.readAt?.toISOString() ?? null}::timestamptz, '-infinity'),
+      read_at = ${place.readAt.toISOString()}::timestamptz,
       attempts = 0,
       event_failed_at = null,
       next_attempt_at = null,

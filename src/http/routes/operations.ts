@@ -3,7 +3,7 @@ import { countPendingOfProject } from '#agents/input-requests.sql.ts'
 import * as contract from '#contract/operations.ts'
 import { RUN_STATES, type RunState } from '#core/run.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
+import { readOldestDueOf } from '#run-state/claim/queue-place.sql.ts'
 import { readRunCounts } from '#run-state/read/read-runs.sql.ts'
 import { implement } from '../implement.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -33,7 +33,7 @@ export function operationsRoutes(app: FastifyInstance, { sql, nowMs, metrics, ch
   implement(app, contract.getStats, async (_, { projectId }) => {
     const [counts, ages, pending] = await Promise.all([
       readRunCounts(sql, projectId),
-      readOldestDue(sql, { projectId, lanesMax: LANES_MAX }),
+      readOldestDueOf(sql, { projectId, lanesMax: LANES_MAX }),
       countPendingOfProject(sql, projectId),
     ])
     const runs = Object.fromEntries(RUN_STATES.map((state) => [state, 0])) as Record<RunState, number>

@@ -69,7 +69,7 @@ test('a dead letter becomes a webhook, a chat message and a mail within five sec
     data: { rule_id: id, kind: 'dead_letters', value: 1, threshold: 1, title: 'Alert: Invoices & <friends>' },
   })
   expect(chat.received[0]!.body.text).toContain(
-    '*Alert: Invoices &amp; &lt;friends&gt;*\n1 dead letters within 5 min (invoice)',
+    '*Alert: Invoices &amp; &lt;friends&gt;*\n1 dead letter within 5 min (invoice)',
   )
   expect(mail.mails[0]).toMatchObject({ from: 'runyard@example.com', to: ['ada@example.com', 'bob@example.com'] })
   expect(mail.mails[0]!.text).toMatch(/Subject: Alert: Invoices & <friends>/)
@@ -124,7 +124,7 @@ test('a silenced rule tells nobody until the silence ends, and a disabled one en
   await call('POST', '/v1/agents/bot/disable', {})
   await firing(call, id, true)
   expect((await call('GET', '/v1/alerts')).body.data).toMatchObject([
-    { told_at: null, summary: '1 agents are switched off: bot' },
+    { told_at: null, summary: '1 agent is switched off: bot' },
   ])
   expect(chat.received).toEqual([])
   expect((await call('PATCH', `/v1/alerts/rules/${id}`, { silenced_until: null })).body.silenced_until).toBeNull()
@@ -168,7 +168,7 @@ test('rules count waiting runs that nobody claims, failures among runs, unanswer
   }
   expect((await values(few)).value).toBeNull()
   const [told] = (await call('GET', `/v1/alerts?rule_id=${budget}`)).body.data
-  expect(told.summary).toBe('90 % of a budget for today are spent: agent bot 90 %')
+  expect(told.summary).toBe('90% of a daily budget is spent: agent bot 90%')
   // Once somebody works on it, neither its age nor its loneliness holds.
   await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: ['lonely'], limit: 1 })
   for (const id of [age, nobody]) await firing(call, id, false, 20_000)
@@ -238,6 +238,66 @@ test('what is wrong with a rule or a channel is said by field, and both are visi
       (await stranger('GET', '/v1/alerts/channels')).body.data.length,
   ]).toEqual(['alert_rule_not_found', 'alert_channel_not_found', 'channel_ids[0]', 0])
   expect((await call('DELETE', `/v1/alerts/channels/${channel.id}`)).status).toBe(204)
+  const logged = JSON.stringify((await call('GET', '/v1/events?resource_type=alert_channel')).body.data)
+  expect(logged).toContain('alert_channel.deleted')
+  expect(logged).not.toContain('/secret')
   expect((await call('GET', `/v1/alerts/rules/${id}`)).body.channel_ids).toEqual([])
   expect((await call('DELETE', `/v1/alerts/rules/${id}`)).status).toBe(204)
+})
+
+test('a channel that hangs holds up no other, whatever waits for it', { timeout: 60_000 }, async () => {
+  const { call } = await httpYard()
+  const [hanging, prompt] = [await webhookReceiver(), await webhookReceiver()]
+  hanging.answer(() => {})
+  const channel = async (url: string) =>
+    (await call('POST', '/v1/alerts/channels', { name: 'c', kind: 'webhook', url })).body.id
+  const [stuck, quick] = [await channel(hanging.url), await channel(prompt.url)]
+  // More than a node sends at once.
+  for (let n = 0; n < 30; n++) await rule(call, { kind: 'dead_letters', job: 'stuck', channel_ids: [stuck] })
+  await bury(call, 'stuck', 1)
+  await until(
+    async () => hanging.received.length,
+    (n) => n > 0,
+  )
+  await rule(call, { kind: 'dead_letters', job: 'quick', channel_ids: [quick] })
+  await bury(call, 'quick', 1)
+  await until(
+    async () => prompt.received.length,
+    (n) => n === 1,
+    // A hanging receiver is given up after ten seconds.
+    9_000,
+  )
+})
+
+test('a message that could not be sent before the alert ended is not sent after the news of its end', {
+  timeout: 60_000,
+}, async () => {
+  const { call } = await httpYard()
+  const receiver = await webhookReceiver()
+  receiver.answer((response) => {
+    response.statusCode = 503
+    response.end()
+  })
+  const url = receiver.url
+  const { id: channelId } = (await call('POST', '/v1/alerts/channels', { name: 'c', kind: 'webhook', url })).body
+  await call('PUT', '/v1/agents/bot', {})
+  await call('POST', '/v1/agents/bot/disable', { reason: 'test' })
+  const id = await rule(call, { kind: 'agent_disabled', channel_ids: [channelId] })
+  await until(
+    async () => receiver.received.length,
+    (n) => n >= 1,
+  )
+  await call('POST', '/v1/agents/bot/enable')
+  receiver.answer((response) => response.end())
+  await until(
+    async () => receiver.received.at(-1)!.body.type,
+    (type) => type === 'alert.resolved',
+  )
+  await firing(call, id, false)
+  const { data } = (await call('GET', `/v1/alerts/channels/${channelId}/messages`)).body
+  expect(data.map((it: { type: string; sent_at: string | null }) => [it.type, it.sent_at !== null])).toEqual([
+    ['alert.resolved', true],
+    ['alert.fired', false],
+  ])
+  expect(data[1].given_up_at).toEqual(expect.any(String))
 })

@@ -4,7 +4,7 @@ import { HOUR_MS } from '#core/durations.ts'
 import { foldEnds } from '#log/counts/end-counts.sql.ts'
 import { connect } from '#postgres/sql.ts'
 import { addFailingJob, failClaimed, failRuns, settleClaimed } from '../../support/builders/failing-runs.ts'
-import { type Call, codeOf, httpYard, trigger } from '../../support/http-yard.ts'
+import { type Call, codeOf, httpYard, trigger, until } from '../../support/http-yard.ts'
 
 const idsOf = (reply: { body: { data: { id: string }[] } }) => reply.body.data.map((run) => run.id)
 const runsWhere = (call: Call, query: string) => call('GET', `/v1/runs?${query}`)
@@ -175,6 +175,13 @@ describe('an operation', () => {
     const filter = { error_group: group.error_group }
     const preview = await call('POST', '/v1/operations', { kind: 'redrive', filter, dry_run: true })
     expect(preview.body).toMatchObject({ matched: 2, matched_is_exact: true })
+    await call('POST', '/v1/operations', { kind: 'redrive', filter })
+    const { body } = await until(
+      () => call('GET', '/v1/runs'),
+      (reply) => reply.body.data.filter((it: { status: string }) => it.status === 'queued').length === 2,
+    )
+    const left = body.data.filter((it: { status: string }) => it.status !== 'queued')
+    expect(left).toMatchObject([{ status: 'dead_letter', error: 'two' }])
   })
 })
 

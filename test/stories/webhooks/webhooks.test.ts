@@ -123,6 +123,19 @@ describe('a webhook', () => {
       (n) => n === 2,
     )
     expect([made, rotated, again].map(({ signing_secret }) => verifies(signing_secret))).toEqual([false, false, true])
+    await call('POST', `/v1/webhooks/${made.id}/rotate`, { grace_secs: 1 })
+    await until(
+      async () => {
+        const { length } = receiver.received
+        await append(call, 'c.c')
+        await until(
+          async () => receiver.received.length,
+          (n) => n > length,
+        )
+        return verifies(again.signing_secret)
+      },
+      (isValid) => !isValid,
+    )
   })
 
   test('that is paused gets nothing, and everything when it is resumed', async () => {
@@ -133,6 +146,11 @@ describe('a webhook', () => {
     await until(
       async () => receiver.accepted(),
       (types) => types.length === 1,
+    )
+    // Saved, so that it is not sent once more.
+    await until(
+      () => call('GET', `/v1/webhooks/${id}/deliveries`),
+      ({ body }) => body.data.length === 1,
     )
     expect((await call('POST', `/v1/webhooks/${id}/pause`)).body.status).toBe('paused')
     // Read again by its carrier once another webhook has been given what comes next.

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { maskUrl } from '#access/mask.ts'
+import { maskPath } from '#access/mask.ts'
 import { type ChannelRow, listChannels, listMessages } from '#alerts/channels.sql.ts'
 import { createChannel, deleteChannel, requireChannel, testChannel } from '#alerts/channels.ts'
 import type { Ctx } from '#bell/ctx.ts'
@@ -13,14 +13,8 @@ const MESSAGES_MAX = 100
 
 const channelWire = ({ projectId: _, signingSecret: __, url, ...row }: ChannelRow) => ({
   ...toWire(row),
-  url: url && shownUrl(url),
+  url: url && maskPath(url),
 })
-
-/** The path of a chat's address is its secret. */
-const shownUrl = (url: string): string => {
-  const { origin } = new URL(url)
-  return maskUrl(url).startsWith(origin) ? `${origin}/…` : origin
-}
 
 export function alertChannelRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.listAlertChannels, async ({ cursor, limit }, { projectId }) => {

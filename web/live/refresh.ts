@@ -1,4 +1,5 @@
 // Which answers an event makes old. They are asked for again at most every two seconds, and only those on the page.
+import { FAILURE_EVENTS } from '#core/run.ts'
 import { queryClient } from '../api/query-client.ts'
 import { isPaused, onEvents } from './live.ts'
 import type { Heard } from './stream.ts'
@@ -18,8 +19,6 @@ function touchedBy({ type, resource_type }: Heard): string[] {
 
 /** Only these change what a list of runs shows. */
 const MOVES = /^run\.(?!annotated|debug_changed|child_spawned)/
-
-const FAILURES = /^run\.(?:failed|timed_out|crashed|system_failed|dead_lettered|expired)$/
 
 export function startRefreshing(): () => void {
   const kinds = new Set<string>()
@@ -42,7 +41,7 @@ export function startRefreshing(): () => void {
       for (const kind of touchedBy(event)) if (kind !== 'run') kinds.add(kind)
       if (event.run_id) runs.add(event.run_id)
       if (MOVES.test(event.type)) for (const kind of ['runs', 'stats']) kinds.add(kind)
-      if (FAILURES.test(event.type)) kinds.add('failures')
+      if (FAILURE_EVENTS.includes(event.type)) kinds.add('failures')
       kinds.add('events')
     }
     timer ??= setTimeout(refresh, EVERY_MS)

@@ -1,5 +1,6 @@
-// Bars over time, in groups that stand on each other. The same numbers stand in a table beside it: the picture is only
-// another way to read them.
+// Bars over time, in groups that stand on each other. The same numbers stand in a table below: the picture is only another
+// way to read them.
+import { sentenceCase } from '../look/words.ts'
 import styles from './bar-chart.module.css'
 
 export type Stack = { label: string; parts: readonly { name: string; value: number }[] }
@@ -17,9 +18,11 @@ type BarChartProps = {
   words: (value: number) => string
   /** Of the names; states have colours of their own. */
   colours?: readonly string[]
+  /** What one bar stands for, such as an hour; without it the caller shows the table. */
+  unit?: string
 }
 
-export function BarChart({ label, stacks, names, words, colours }: BarChartProps) {
+export function BarChart({ label, stacks, names, words, colours, unit }: BarChartProps) {
   const paint = (index: number) => colours?.[index] ?? colourOf(index)
   const most = Math.max(...stacks.map(({ parts }) => sum(parts)), 0)
   if (most === 0) return null
@@ -47,7 +50,41 @@ export function BarChart({ label, stacks, names, words, colours }: BarChartProps
           </li>
         ))}
       </ul>
+      {unit !== undefined && <Numbers {...{ stacks, names, words, unit }} />}
     </figure>
+  )
+}
+
+/** The bars that are there. */
+function Numbers({ stacks, names, words, unit }: Pick<BarChartProps, 'stacks' | 'names' | 'words'> & { unit: string }) {
+  return (
+    <details className={styles.numbers}>
+      <summary>As a table</summary>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{sentenceCase(unit)}</th>
+            {names.map((name) => (
+              <th key={name} scope="col">
+                {sentenceCase(name)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {stacks
+            .filter(({ parts }) => sum(parts) > 0)
+            .map(({ label, parts }) => (
+              <tr key={label}>
+                <td>{label}</td>
+                {names.map((name) => (
+                  <td key={name}>{words(parts.find((part) => part.name === name)?.value ?? 0)}</td>
+                ))}
+              </tr>
+            ))}
+        </tbody>
+      </table>
+    </details>
   )
 }
 

@@ -300,7 +300,10 @@ test('a project has at most fifty webhooks, and a deleted one is gone with its d
     ids.push((await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/', types: ['none.such'] })).body.id)
   const refused = await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/' })
   expect(refused.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining('50 webhooks') })
+  const tested = (await call('POST', `/v1/webhooks/${ids[0]}/test`)).body
+  expect((await call('GET', `/v1/webhooks/${ids[0]}/deliveries/${tested.id}`)).status).toBe(200)
   expect((await call('DELETE', `/v1/webhooks/${ids[0]}`)).status).toBe(204)
-  expect(codeOf(await call('GET', `/v1/webhooks/${ids[0]}`))).toBe('webhook_not_found')
+  for (const path of ['', '/deliveries', `/deliveries/${tested.id}`])
+    expect(codeOf(await call('GET', `/v1/webhooks/${ids[0]}${path}`))).toBe('webhook_not_found')
   expect((await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/' })).status).toBe(201)
 })

@@ -126,36 +126,15 @@ function Chart({ group: { counts }, unit, from }: Pick<FailureGroupProps, 'group
     return unit === 'hour' ? `${time.slice(5, 10)} ${time.slice(11, 16)} UTC` : time.slice(0, 10)
   }
   const stacks = counts.map((value, at) => ({ label: labelOf(at), parts: [{ name: 'failures', value }] }))
-  const some = stacks.filter(({ parts }) => parts[0]!.value > 0)
   return (
-    <>
-      <BarChart
-        label="Failures over time"
-        stacks={stacks}
-        names={['failures']}
-        words={count}
-        colours={['var(--bad)']}
-      />
-      <details>
-        <summary>As a table</summary>
-        <table className={styles.numbers}>
-          <thead>
-            <tr>
-              <th scope="col">{sentenceCase(unit)}</th>
-              <th scope="col">Failures</th>
-            </tr>
-          </thead>
-          <tbody>
-            {some.map(({ label, parts }) => (
-              <tr key={label}>
-                <td>{label}</td>
-                <td>{count(parts[0]!.value)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </details>
-    </>
+    <BarChart
+      label="Failures over time"
+      stacks={stacks}
+      names={['failures']}
+      words={count}
+      colours={['var(--bad)']}
+      unit={unit}
+    />
   )
 }
 

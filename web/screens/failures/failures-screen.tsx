@@ -36,7 +36,11 @@ export function FailuresScreen() {
   const [showsKnown, setShowsKnown] = useState(false)
   const all = query.data?.pages.flatMap(({ data }) => data) ?? []
   const groups = all.filter(({ error_group }) => showsKnown || !known.has(error_group))
-  const opened = groups.find(({ error_group }) => error_group === one(search.error_group)) ?? groups[0]
+  const wanted = one(search.error_group)
+  // The first that was shown stays open, whatever comes before it later.
+  const [first, setFirst] = useState<string | undefined>()
+  const opened = all.find(({ error_group }) => error_group === (wanted ?? first)) ?? groups[0]
+  if (wanted === undefined && opened && opened.error_group !== first) setFirst(opened.error_group)
   const open = (error_group: string) => void navigate({ search: { ...search, error_group }, replace: true })
   const step = (by: number) => {
     const at = groups.findIndex(({ error_group }) => error_group === opened?.error_group)

@@ -20,7 +20,7 @@ type Sum = Awaited<ReturnType<typeof aggregateRuns>>['data'][number]
 
 export function Ended() {
   const query = useQuery({
-    queryKey: ['failures', 'ends'],
+    queryKey: ['stats', 'ends'],
     queryFn: ({ signal }) => aggregateRuns({ group_by: ['hour', 'status'] }, { signal }),
   })
   return (
@@ -37,6 +37,7 @@ export function Ended() {
                 names={OUTCOMES.map(({ name }) => name)}
                 colours={OUTCOMES.map(({ colour }) => colour)}
                 words={count}
+                unit="hour"
               />
               <ul className={styles.ended} aria-label="How runs ended, in all">
                 {OUTCOMES.map(({ name, states }) => (

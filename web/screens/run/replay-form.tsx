@@ -72,7 +72,11 @@ function Form({ run, schema, onClose }: FormProps) {
         void navigate({ to: '/runs/$run_id', params: { run_id: id } })
       },
     })
-  const words = [isEdited && 'the payload', ...changed.map(({ label }) => label.toLowerCase())].filter(Boolean)
+  const words = [
+    isEdited && 'the payload',
+    ...changed.map(({ label }) => label.toLowerCase()),
+    debug !== run.debug_mode && 'debug mode',
+  ].filter(Boolean)
   return (
     <>
       <SchemaForm

@@ -17,7 +17,8 @@ type BulkBarProps = { search: RunSearch; chosen: readonly Run[]; onDone: () => v
 
 export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
   const may = useMay()
-  const [kind, setKind] = useState<BulkKind | undefined>()
+  // As it was when it was asked for: the list changes under the dialog, above all by what is done.
+  const [asked, setAsked] = useState<{ kind: BulkKind; chosen: readonly Run[] } | undefined>()
   const kinds = KINDS.filter((one) => may(one === 'redrive' ? 'runs:redrive' : 'runs:write'))
   if (kinds.length === 0) return null
   const isAll = chosen.length === 0
@@ -25,7 +26,7 @@ export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
     <div className={styles.bulk}>
       <span>{isAll ? 'All that match:' : `${counted(chosen.length, 'run')} selected:`}</span>
       {kinds.map((one) => (
-        <Button key={one} look={one === 'cancel' ? 'danger' : 'plain'} onClick={() => setKind(one)}>
+        <Button key={one} look={one === 'cancel' ? 'danger' : 'plain'} onClick={() => setAsked({ kind: one, chosen })}>
           {sentenceCase(one)} …
         </Button>
       ))}
@@ -35,12 +36,12 @@ export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
         </Button>
       )}
       <BulkDialog
-        open={kind !== undefined}
-        kind={kind}
-        chosen={chosen}
+        open={asked !== undefined}
+        kind={asked?.kind}
+        chosen={asked?.chosen ?? []}
         search={search}
         onClose={(isDone) => {
-          setKind(undefined)
+          setAsked(undefined)
           if (isDone) onDone()
         }}
       />

@@ -55,8 +55,8 @@ export const aggregateRuns = route({
   summary: 'Count how runs ended, by hour or day, job and status.',
   description:
     'Counted are ends: a dead letter that is redriven and fails again has ended twice. The counters are kept per hour (UTC) ' +
-    'as runs end, and every hour that the window touches counts in full; they begin with the version of Runyard that ' +
-    'introduced them. Hours and days are in order and, within them, the most frequent group comes first. A response has ' +
+    'as runs end, and every hour that the window touches counts in full. Runs that ended before the upgrade to the version ' +
+    'that introduced them, and were still kept, count once, as they ended last. Hours and days are in order and, within them, the most frequent group comes first. A response has ' +
     'at most 10,000 groups.',
   query: query({
     ...WINDOW,

@@ -66,7 +66,7 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     await page.goto(`${address}/runs/${run}`)
     await heading(page, /mail/)
     await page.keyboard.press('Shift+R')
-    await page.getByLabel('Payload').fill('{"to": "ada"}')
+    await page.getByRole('textbox', { name: 'Payload' }).fill('{"to": "ada"}')
     await page.getByText('Changes the payload.').waitFor()
     await page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true }).click()
     await page.waitForURL((url) => url.pathname.startsWith('/runs/') && !url.pathname.endsWith(run!))

@@ -110,7 +110,7 @@ export type Outgoing = {
 
 type NewMessages = { projectId: string; channelIds: readonly string[]; content: MessageContent }
 
-/** One message for each of the channels that exist. Earlier ones of the same alert that are not sent yet are given up. */
+/** One message for each of the channels that exist. Earlier ones of the same alert that are not sent yet give way. */
 export async function insertMessages(tx: Db, { projectId, channelIds, content }: NewMessages): Promise<void> {
   await tx`
     update alert_messages

@@ -1,6 +1,4 @@
 // What was sent lately, and what was answered: the newest of each webhook, for some days.
-import { DAY_MS } from '#core/durations.ts'
-import { firstIdAt } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { NewDelivery } from './carriers.sql.ts'
 
@@ -54,7 +52,10 @@ export async function deleteOldDeliveries(sql: Db, days: number, limit: number):
   const rows = await sql`
     delete from webhook_deliveries where id in (
       select id from webhook_deliveries
-      where id < ${firstIdAt(Date.now() - days * DAY_MS)}::uuid
+      where id < (
+        lpad(to_hex((extract(epoch from now() - ${days}::float8 * interval '1 day') * 1000)::bigint), 12, '0')
+          || repeat('0', 20)
+      )::uuid
       order by id limit ${limit}::int)
     returning 1`
   return rows.length

@@ -85,8 +85,8 @@ export const readOldestDue = async (sql: Db, { lanesMax }: { lanesMax: number })
 const QUEUES_MAX = 5_000
 
 /**
- * The same for one project: a loose index scan over the queues, and in each over the lanes of the project alone, so that
- * other projects' lanes hide none of it. `lanesMax` is per queue.
+ * The same for one project: a loose index scan over the queues, and in each over the lanes of the project alone, so
+ * that other projects' lanes hide none of it. `lanesMax` is per queue.
  */
 export const readOldestDueOf = async (
   sql: Db,

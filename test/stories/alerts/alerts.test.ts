@@ -1,40 +1,10 @@
 // Alerts as operators meet them: a rule that begins to hold tells every channel once, until it is over.
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
-import { type Call, callerOf, codeOf, httpYard, trigger, until } from '../../support/http-yard.ts'
+import { bury, firing, rule } from '../../support/builders/alerts.ts'
+import { callerOf, codeOf, httpYard, trigger, until } from '../../support/http-yard.ts'
 import { mailServer } from '../../support/servers/mail-server.ts'
 import { webhookReceiver } from '../../support/servers/receiver.ts'
-
-const rule = async (call: Call, body: object): Promise<string> => {
-  const made = await call('POST', '/v1/alerts/rules', { name: 'a rule', ...body })
-  expect(made.status, JSON.stringify(made.body)).toBe(201)
-  return made.body.id
-}
-const firing = (call: Call, id: string, wanted: boolean, ms?: number) =>
-  until(
-    () => call('GET', `/v1/alerts/rules/${id}`),
-    (reply) => reply.body.firing === wanted,
-    ms,
-  )
-
-/** Runs of a job that no attempt saves. */
-async function bury(call: Call, job: string, count: number): Promise<void> {
-  await call('POST', '/v1/jobs', { slug: job, execution: 'worker', queue: job, max_attempts: 1 })
-  const items = Array.from({ length: count }, () => ({}))
-  for (let n = 0; n < count; n += 500)
-    await call('POST', `/v1/jobs/${job}/runs/batch`, { items: items.slice(n, n + 500) })
-  for (let left = count; left > 0; ) {
-    const { runs } = (await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: [job], limit: 100 })).body
-    const settlements = runs.map((it: { run: { id: string }; lease_token: string }) => ({
-      run_id: it.run.id,
-      lease_token: it.lease_token,
-      outcome: 'failed',
-      error: 'it always does',
-    }))
-    expect((await call('POST', '/v1/workers/settle', { settlements })).status).toBe(200)
-    left -= runs.length
-  }
-}
 
 test('a dead letter becomes a webhook, a chat message and a mail within five seconds, and a thousand more are no other', {
   timeout: 120_000,
@@ -243,61 +213,4 @@ test('what is wrong with a rule or a channel is said by field, and both are visi
   expect(logged).not.toContain('/secret')
   expect((await call('GET', `/v1/alerts/rules/${id}`)).body.channel_ids).toEqual([])
   expect((await call('DELETE', `/v1/alerts/rules/${id}`)).status).toBe(204)
-})
-
-test('a channel that hangs holds up no other, whatever waits for it', { timeout: 60_000 }, async () => {
-  const { call } = await httpYard()
-  const [hanging, prompt] = [await webhookReceiver(), await webhookReceiver()]
-  hanging.answer(() => {})
-  const channel = async (url: string) =>
-    (await call('POST', '/v1/alerts/channels', { name: 'c', kind: 'webhook', url })).body.id
-  const [stuck, quick] = [await channel(hanging.url), await channel(prompt.url)]
-  // More than a node sends at once.
-  for (let n = 0; n < 30; n++) await rule(call, { kind: 'dead_letters', job: 'stuck', channel_ids: [stuck] })
-  await bury(call, 'stuck', 1)
-  await until(
-    async () => hanging.received.length,
-    (n) => n > 0,
-  )
-  await rule(call, { kind: 'dead_letters', job: 'quick', channel_ids: [quick] })
-  await bury(call, 'quick', 1)
-  await until(
-    async () => prompt.received.length,
-    (n) => n === 1,
-    // A hanging receiver is given up after ten seconds.
-    9_000,
-  )
-})
-
-test('a message that could not be sent before the alert ended is not sent after the news of its end', {
-  timeout: 60_000,
-}, async () => {
-  const { call } = await httpYard()
-  const receiver = await webhookReceiver()
-  receiver.answer((response) => {
-    response.statusCode = 503
-    response.end()
-  })
-  const url = receiver.url
-  const { id: channelId } = (await call('POST', '/v1/alerts/channels', { name: 'c', kind: 'webhook', url })).body
-  await call('PUT', '/v1/agents/bot', {})
-  await call('POST', '/v1/agents/bot/disable', { reason: 'test' })
-  const id = await rule(call, { kind: 'agent_disabled', channel_ids: [channelId] })
-  await until(
-    async () => receiver.received.length,
-    (n) => n >= 1,
-  )
-  await call('POST', '/v1/agents/bot/enable')
-  receiver.answer((response) => response.end())
-  await until(
-    async () => receiver.received.at(-1)!.body.type,
-    (type) => type === 'alert.resolved',
-  )
-  await firing(call, id, false)
-  const { data } = (await call('GET', `/v1/alerts/channels/${channelId}/messages`)).body
-  expect(data.map((it: { type: string; sent_at: string | null }) => [it.type, it.sent_at !== null])).toEqual([
-    ['alert.resolved', true],
-    ['alert.fired', false],
-  ])
-  expect(data[1].given_up_at).toEqual(expect.any(String))
 })

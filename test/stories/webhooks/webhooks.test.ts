@@ -292,18 +292,3 @@ test('what is wrong with a webhook is said by field', async () => {
     message: expect.stringContaining('public'),
   })
 })
-
-test('a project has at most fifty webhooks, and a deleted one is gone with its deliveries', async () => {
-  const { call } = await httpYard()
-  const ids = []
-  for (let n = 0; n < 50; n++)
-    ids.push((await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/', types: ['none.such'] })).body.id)
-  const refused = await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/' })
-  expect(refused.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining('50 webhooks') })
-  const tested = (await call('POST', `/v1/webhooks/${ids[0]}/test`)).body
-  expect((await call('GET', `/v1/webhooks/${ids[0]}/deliveries/${tested.id}`)).status).toBe(200)
-  expect((await call('DELETE', `/v1/webhooks/${ids[0]}`)).status).toBe(204)
-  for (const path of ['', '/deliveries', `/deliveries/${tested.id}`])
-    expect(codeOf(await call('GET', `/v1/webhooks/${ids[0]}${path}`))).toBe('webhook_not_found')
-  expect((await call('POST', '/v1/webhooks', { url: 'http://127.0.0.1:1/' })).status).toBe(201)
-})

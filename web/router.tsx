@@ -105,7 +105,7 @@ const operations = createRoute({
 const settings = createRoute({
   ...screen,
   path: '/settings',
-  validateSearch: pick(['tab']),
+  validateSearch: pick(['tab', 'webhook_id', 'outcome']),
   component: lazyRouteComponent(() => import('./screens/settings/settings-screen.tsx'), 'SettingsScreen'),
 })
 

@@ -56,8 +56,10 @@ const KNOWN: Readonly<Record<AlertKind, readonly (keyof AlertSettings)[]>> = {
   seals: ['threshold'],
 }
 
+export const settingsOf = (kind: AlertKind): readonly (keyof AlertSettings)[] => KNOWN[kind]
+
 export const unknownSetting = (kind: AlertKind, settings: Partial<AlertSettings>): keyof AlertSettings | undefined =>
-  (Object.keys(settings) as (keyof AlertSettings)[]).find((name) => !KNOWN[kind].includes(name))
+  (Object.keys(settings) as (keyof AlertSettings)[]).find((name) => !settingsOf(kind).includes(name))
 
 export const wholeSettings = (kind: AlertKind, settings: Partial<AlertSettings>): AlertSettings => ({
   ...PLAIN,

@@ -13,6 +13,8 @@ function touchedBy({ type, resource_type }: Heard): string[] {
   if (kind === 'agent' || type.startsWith('policy.')) return ['agents', 'agent', 'run']
   if (kind === 'job') return ['jobs', 'job']
   if (kind === 'operation') return ['operations']
+  if (type.startsWith('webhook.')) return ['webhooks', 'deliveries']
+  if (type.startsWith('alert')) return ['alerts', 'alert rules', 'alert channels']
   if (type.startsWith('usage.') || type.startsWith('agent.')) return ['usage', 'agent']
   return []
 }

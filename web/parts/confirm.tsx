@@ -56,7 +56,7 @@ export function Confirm({
         </p>
       )}
       <DialogActions>
-        <Button onClick={close}>Leave it</Button>
+        <Button onClick={close}>Close</Button>
         <Button look={isDanger ? 'danger' : 'main'} onClick={go} disabled={isBusy}>
           {verb}
         </Button>

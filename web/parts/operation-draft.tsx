@@ -75,7 +75,7 @@ export function OperationDraft({ kind, filter, words, onClose }: OperationDraftP
       </label>
       {start.error && <p role="alert">{sentenceOf(start.error)}</p>}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button
           look="main"
           disabled={!look.data || look.data.matched === 0 || start.isPending}

@@ -1,5 +1,6 @@
 // The fields of a policy that people change; JSON has all of them.
-import { useId, useState } from 'react'
+import { useId } from 'react'
+import { LinesField } from '../../parts/lines-field.tsx'
 import styles from './agents.module.css'
 import { moneyWords, type Policy } from './policy-editor.tsx'
 
@@ -60,23 +61,13 @@ export function PolicyForm({ policy, onChange }: PolicyFormProps) {
 
 type ToolsProps = { label: string; tools: readonly string[]; onChange: (tools: string[]) => void }
 
-/** One tool on each line: names may hold commas and spaces. */
 function Tools({ label, tools, onChange }: ToolsProps) {
-  const [text, setText] = useState(tools.join('\n'))
-  const change = (next: string) => {
-    setText(next)
-    onChange([...new Set(next.split('\n').map((line) => line.trim()))].filter((line) => line !== ''))
-  }
   return (
-    <label>
-      {label}, one on each line; * at the end stands for all that begin so
-      <textarea
-        rows={Math.min(6, tools.length + 1)}
-        value={text}
-        spellCheck={false}
-        onChange={({ target }) => change(target.value)}
-      />
-    </label>
+    <LinesField
+      label={`${label}, one on each line; * at the end stands for all that begin so`}
+      lines={tools}
+      onChange={onChange}
+    />
   )
 }
 

@@ -111,7 +111,7 @@ function Trigger({ job, onClose }: DialogBody) {
         </p>
       )}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button look="main" disabled={problem !== undefined || trigger.isPending} onClick={go}>
           Trigger
         </Button>
@@ -159,7 +159,7 @@ function Edit({ job, onClose }: DialogBody) {
         </p>
       )}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button
           look="main"
           disabled={problem !== undefined || names.length === 0 || save.isPending}

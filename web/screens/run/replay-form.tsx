@@ -111,7 +111,7 @@ function Form({ run, schema, onClose }: FormProps) {
         </p>
       )}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button look="main" disabled={problem !== undefined || replay.isPending} onClick={go}>
           Replay
         </Button>

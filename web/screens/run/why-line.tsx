@@ -136,7 +136,7 @@ function SendEvent({ eventKey }: { eventKey: string }) {
         />
         {send.error && <p role="alert">{sentenceOf(send.error)}</p>}
         <DialogActions>
-          <Button onClick={() => setOpen(false)}>Leave it</Button>
+          <Button onClick={() => setOpen(false)}>Close</Button>
           <Button
             look="main"
             disabled={problem !== undefined || send.isPending}

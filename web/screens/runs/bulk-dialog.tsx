@@ -75,7 +75,7 @@ function Selected({ kind, chosen, onClose }: SelectedProps) {
         </div>
       )}
       <DialogActions>
-        <Button onClick={() => onClose(act.data !== undefined)}>{act.data ? 'Close' : 'Leave it'}</Button>
+        <Button onClick={() => onClose(act.data !== undefined)}>Close</Button>
         {!act.data && (
           <Button look="main" onClick={() => act.mutate()} disabled={act.isPending}>
             {sentenceCase(kind)} {counted(chosen.length, 'run')}

@@ -7,10 +7,10 @@ import { useAct } from '../../parts/act.ts'
 import { Answered } from '../../parts/answered.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
-import { Snippet } from '../../parts/copy.tsx'
 import { Dialog, DialogActions } from '../../parts/dialog.tsx'
 import { sentenceOf } from '../../parts/notes.tsx'
 import { Panel } from '../../parts/panel.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
 import { Table } from '../../parts/table.tsx'
 import { Time } from '../../parts/time.tsx'
 import styles from './settings.module.css'
@@ -92,18 +92,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('')
   const [scopes, setScopes] = useState<ReadonlySet<Scope>>(new Set())
   const make = useAct(() => createKey({ name: name.trim(), scopes: [...scopes] }), ['keys'])
-  if (make.data)
-    return (
-      <>
-        <p role="status">This is the only time that the key is shown.</p>
-        <Snippet label="Copy the key" text={make.data.key} />
-        <DialogActions>
-          <Button look="main" onClick={onClose}>
-            I have it
-          </Button>
-        </DialogActions>
-      </>
-    )
+  if (make.data) return <ShownOnce what="key" text={make.data.key} onClose={onClose} />
   const toggle = (scope: Scope) => {
     const next = new Set(scopes)
     if (!next.delete(scope)) next.add(scope)
@@ -137,7 +126,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
         </p>
       )}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button
           look="main"
           disabled={name.trim() === '' || scopes.size === 0 || make.isPending}

@@ -14,10 +14,10 @@ import { useAct } from '../../parts/act.ts'
 import { Answered } from '../../parts/answered.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
-import { Snippet } from '../../parts/copy.tsx'
 import { Dialog, DialogActions } from '../../parts/dialog.tsx'
 import { Empty, sentenceOf } from '../../parts/notes.tsx'
 import { Panel } from '../../parts/panel.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
 import { Table } from '../../parts/table.tsx'
 import { Time } from '../../parts/time.tsx'
 import styles from './settings.module.css'
@@ -168,17 +168,7 @@ function Invite({ onClose }: { onClose: () => void }) {
     ['invitations'],
   )
   if (make.data)
-    return (
-      <>
-        <p role="status">Send them this link. It works once, and is shown only now.</p>
-        <Snippet label="Copy the link" text={make.data.url} />
-        <DialogActions>
-          <Button look="main" onClick={onClose}>
-            I have it
-          </Button>
-        </DialogActions>
-      </>
-    )
+    return <ShownOnce what="link" text={make.data.url} note="Send it to them; it works once." onClose={onClose} />
   return (
     <>
       <label className={styles.field}>
@@ -203,7 +193,7 @@ function Invite({ onClose }: { onClose: () => void }) {
         </p>
       )}
       <DialogActions>
-        <Button onClick={onClose}>Leave it</Button>
+        <Button onClick={onClose}>Close</Button>
         <Button look="main" disabled={make.isPending} onClick={() => make.mutate()}>
           Make the link
         </Button>

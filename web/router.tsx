@@ -65,6 +65,7 @@ const inbox = createRoute({
 const agents = createRoute({
   ...screen,
   path: '/agents',
+  validateSearch: pick(['tab']),
   component: lazyRouteComponent(() => import('./screens/agents/agents-screen.tsx'), 'AgentsScreen'),
 })
 const agent = createRoute({

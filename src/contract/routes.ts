@@ -31,6 +31,7 @@ import * as values from './runs/values.ts'
 import * as waits from './runs/waits.ts'
 import * as workers from './runs/workers.ts'
 import * as seals from './seals.ts'
+import * as tools from './tools.ts'
 import * as usage from './usage.ts'
 import * as webhooks from './webhooks.ts'
 
@@ -61,6 +62,7 @@ export const CONTRACT = {
   ...files,
   ...agents,
   ...authorizations,
+  ...tools,
   ...events,
   ...chains,
   ...seals,

@@ -41,6 +41,7 @@ import { runControlRoutes } from './routes/run-controls.ts'
 import { batchTriggerRoutes, runRoutes } from './routes/runs.ts'
 import { sealRoutes } from './routes/seals.ts'
 import { streamRoutes } from './routes/streams.ts'
+import { toolRoutes } from './routes/tools.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { waitRoutes } from './routes/waits.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -97,6 +98,7 @@ export const nativeRoutes =
     agentRoutes(app, ctx)
     authorizationRoutes(app, ctx)
     spendRoutes(app, ctx)
+    toolRoutes(app, ctx)
     eventRoutes(app, ctx)
     eventCountRoutes(app, ctx)
     chainRoutes(app, ctx)

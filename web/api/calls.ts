@@ -18,6 +18,7 @@ import type * as timeline from '#contract/runs/timeline.ts'
 import type * as values from '#contract/runs/values.ts'
 import type * as waits from '#contract/runs/waits.ts'
 import type * as seals from '#contract/seals.ts'
+import type * as tools from '#contract/tools.ts'
 import type * as usage from '#contract/usage.ts'
 import { call } from './call.ts'
 
@@ -71,6 +72,8 @@ export const listAgentLog = call<typeof authorizations.listAgentLog>('GET', '/v1
 export const agentMetrics = call<typeof authorizations.agentMetrics>('GET', '/v1/agents/:agent_id/metrics')
 export const agentSpend = call<typeof authorizations.agentSpend>('GET', '/v1/spend')
 
+export const listTools = call<typeof tools.listTools>('GET', '/v1/tools')
+
 export const listJobs = call<typeof jobs.listJobs>('GET', '/v1/jobs')
 export const getJob = call<typeof jobs.getJob>('GET', '/v1/jobs/:job')
 export const updateJob = call<typeof jobs.updateJob>('PATCH', '/v1/jobs/:job')
@@ -86,8 +89,11 @@ export const getSealHead = call<typeof seals.getSealHead>('GET', '/v1/events/sea
 export const verifyEvents = call<typeof seals.verifyEvents>('GET', '/v1/events/verify')
 
 export const sumUsage = call<typeof usage.sumUsage>('GET', '/v1/usage')
+export const setPrice = call<typeof usage.setPrice>('PUT', '/v1/prices/:provider/:model')
+export const deletePrice = call<typeof usage.deletePrice>('DELETE', '/v1/prices/:provider/:model')
 export const listPrices = call<typeof usage.listPrices>('GET', '/v1/prices')
 
 export const listKeys = call<typeof access.listKeys>('GET', '/v1/keys')
 export const createKey = call<typeof access.createKey>('POST', '/v1/keys')
+export const rotateKey = call<typeof access.rotateKey>('POST', '/v1/keys/:key_id/rotate')
 export const revokeKey = call<typeof access.revokeKey>('DELETE', '/v1/keys/:key_id')

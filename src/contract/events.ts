@@ -281,6 +281,7 @@ export const streamEvents = route({
     type: optional(TYPES),
     resource_type: optional(repeated(RESOURCE_TYPE, 20, 'Events about these types of resources.')),
     agent_id: optional(AGENT),
+    ...saying,
     after: optional(text(512, 'The id of the last event seen; Last-Event-ID takes precedence.', { minLength: 1 })),
   }),
   stream: true,

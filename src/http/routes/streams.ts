@@ -5,8 +5,9 @@ import { refuse, refuseField } from '#core/error.ts'
 import { printJson } from '#core/json/json.ts'
 import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wire } from '#live/wire.ts'
+import type { Said } from '#log/lists/list-events.sql.ts'
 import type { RunLogRow } from '#log/read-log.sql.ts'
-import { readTailEnd } from '#log/tail.sql.ts'
+import { readTailEnd, type TailEvent } from '#log/tail.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { implement } from '../implement.ts'
@@ -59,7 +60,7 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
   implement(
     app,
     contract.streamEvents,
-    async ({ type, resource_type, agent_id, after }, { projectId }, request, reply) => {
+    async ({ type, resource_type, agent_id, after, ...said }, { projectId }, request, reply) => {
       const last = lastEventId(request) ?? after
       const from = last === undefined ? await readTailEnd(ctx.sql) : tailCursorOf(last)
       if (!from) throw refuse('invalid_cursor', {})
@@ -69,7 +70,8 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
         (event) =>
           (!types || types.has(event.type)) &&
           (!resourceTypes || resourceTypes.has(event.resourceType ?? '')) &&
-          (agent_id === undefined || event.agentId === agent_id),
+          (agent_id === undefined || event.agentId === agent_id) &&
+          says(event, said),
       )
       reply.raw.setHeader('x-request-id', request.id)
       live.streamTail(reply.raw, { projectId, after: from, wire })
@@ -77,6 +79,13 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
       return undefined
     },
   )
+}
+
+/** What a list with the same filters would find. */
+function says(event: TailEvent, { text, ...exactly }: Said): boolean {
+  for (const name of ['level', 'status', 'tool', 'step'] as const)
+    if (exactly[name] !== undefined && event[name] !== exactly[name]) return false
+  return text === undefined || (event.message ?? '').toLowerCase().includes(text.toLowerCase())
 }
 
 function lastEventId({ headers }: FastifyRequest): string | undefined {

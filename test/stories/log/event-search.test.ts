@@ -1,7 +1,8 @@
 // Events by what they say of themselves: level, status, tool, step and words of the message.
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { type Call, httpYard } from '../../support/http-yard.ts'
+import { type Call, httpYard, KEY, until } from '../../support/http-yard.ts'
+import { type Frame, watch } from '../../support/sse-client.ts'
 
 const messagesOf = async (call: Call, query: string) =>
   (await call('GET', `/v1/events?order=asc&${query}`)).body.data.map((event: { message: string }) => event.message)
@@ -47,4 +48,30 @@ test('a page that looked at 5,000 events says where to go on, and leaves none ou
     expect(found).toEqual(order === 'desc' ? wanted : wanted.toReversed())
     expect(pages).toBeGreaterThan(2)
   }
+})
+
+test('a stream takes the filters of the list, and sends what they would find', async () => {
+  const { call, address } = await httpYard()
+  const seen = new Map<string, string[]>()
+  for (const query of ['level=error', 'tool=mail&status=ok', 'step=pay', 'text=MAIL', '']) {
+    const messages: string[] = []
+    seen.set(query, messages)
+    const onFrame = ({ event, data }: Frame) => event === 'note' && messages.push(JSON.parse(data).message)
+    expect(await watch({ url: `${address}/v1/events/stream?${query}`, key: KEY, onFrame }).status).toBe(200)
+  }
+  await call('POST', '/v1/events', [
+    { type: 'note', message: 'Mail sent', level: 'info', tool: 'mail', step: 'tell', status: 'ok' },
+    { type: 'note', message: 'mail refused', level: 'error', tool: 'mail', step: 'tell', status: 'failed' },
+    { type: 'note', message: 'Paid', level: 'info', tool: 'bank', step: 'pay', status: 'ok' },
+    { type: 'note', message: 'last', level: 'info' },
+  ])
+  await until(
+    async () => seen.get('')!,
+    (messages) => messages.includes('last'),
+  )
+  for (const [query, messages] of seen)
+    expect(messages, query).toEqual(await messagesOf(call, `type=note${query && `&${query}`}`))
+  expect(seen.get('level=error')).toEqual(['mail refused'])
+  const refused = await call('GET', '/v1/events/stream?level=loud')
+  expect(refused.body.error.details.fields[0].field).toBe('level')
 })

@@ -50,6 +50,10 @@ export const readChainTree = route({
               occurred_at: time('When it happened.'),
               actor_type: ACTOR_TYPE,
               actor_id: nullable(Type.String(), 'Id of the actor; null when Runyard itself acted.'),
+              actor_name: nullable(
+                Type.String(),
+                'Name of the user who acted, as it is now; null for all other actors.',
+              ),
               resource_type: nullable(Type.String(), 'Type of the resource it is about.'),
               resource_id: nullable(Type.String(), 'Id of the resource it is about.'),
               run_id: nullable(Type.String(), 'The run it is about.'),

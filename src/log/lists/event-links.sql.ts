@@ -11,6 +11,7 @@ export type EventLink = Pick<
   | 'occurredAt'
   | 'actorType'
   | 'actorId'
+  | 'actorName'
   | 'resourceType'
   | 'resourceId'
   | 'causationId'
@@ -35,6 +36,7 @@ export async function listLinks(
       "occurredAt",
       "actorType",
       "actorId",
+      "actorName",
       "resourceType",
       "resourceId",
       "causationId",

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { callerOf, httpYard } from '../../support/http-yard.ts'
+import { openFirst } from '../../support/people.ts'
 
 async function chain() {
   const yard = await httpYard()
@@ -58,6 +59,19 @@ test('the events of runs are below what caused them', async () => {
   const { body } = await call('GET', `/v1/events/correlation/${run.correlation_id}/tree`)
   expect(body.data.map((node: { type: string }) => node.type).sort()).toEqual(['run.canceled', 'run.created'])
   expect(body.data.every((node: { run_id: string }) => node.run_id === run.id)).toBe(true)
+})
+
+test('the tree names the person who acted', async () => {
+  const { node, call } = await httpYard()
+  await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
+  const run = (await call('POST', '/v1/jobs/j/runs', {})).body
+  const owner = await openFirst(node)
+  await owner.call('DELETE', `/v1/runs/${run.id}`)
+  const { body } = await call('GET', `/v1/events/correlation/${run.correlation_id}/tree`)
+  expect(body.data).toMatchObject([
+    { type: 'run.created', actor_name: null },
+    { type: 'run.canceled', actor_type: 'user', actor_name: owner.session.actor.name },
+  ])
 })
 
 test('a tree has at most 5,000 events, and says when there are more', async () => {

@@ -18,7 +18,7 @@ export function EventDrawer({ event, onClose }: EventDrawerProps) {
             items={[
               event.id !== null && ['Event', <Id key="id" id={event.id} what="event" />],
               ['Happened', <Time key="at" at={event.occurred_at} />],
-              ['By', <ActorName key="by" type={event.actor_type} id={event.actor_id} />],
+              ['By', <ActorName key="by" type={event.actor_type} id={event.actor_id} name={event.actor_name} />],
               event.run_id !== null && ['Run', <RunLink key="run" id={event.run_id} />],
               event.resource_id !== null && ['About', `${event.resource_type} ${event.resource_id}`],
               event.correlation_id !== null && [

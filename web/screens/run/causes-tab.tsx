@@ -33,7 +33,8 @@ export function CausesTab({ run }: { run: Run }) {
               >
                 <code>{node.type}</code>
                 <span className={styles.muted}>
-                  <Time at={node.occurred_at} /> by <ActorName type={node.actor_type} id={node.actor_id} />
+                  <Time at={node.occurred_at} /> by{' '}
+                  <ActorName type={node.actor_type} id={node.actor_id} name={node.actor_name} />
                 </span>
                 {node.run_id !== null && node.run_id !== run.id && <RunLink id={node.run_id} />}
                 {node.run_id === null && node.resource_type !== null && (

@@ -4,18 +4,17 @@ import { Link } from '@tanstack/react-router'
 import { CircleHelp } from 'lucide-react'
 import { useState } from 'react'
 import type { Run, Why } from '#contract/runs/run.ts'
-import { redriveRun, rescheduleRun, resumeJob, resumeRun, sendEvent, whyRun } from '../../api/calls.ts'
+import { redriveRun, rescheduleRun, resumeJob, resumeRun, whyRun } from '../../api/calls.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { useAct } from '../../parts/act.ts'
 import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
 import { Button } from '../../parts/button.tsx'
-import { Dialog, DialogActions } from '../../parts/dialog.tsx'
 import { RunLink } from '../../parts/id.tsx'
 import { sentenceOf } from '../../parts/notes.tsx'
-import { JsonField } from '../../parts/schema-form.tsx'
 import { toneOf } from '../../parts/state-chip.tsx'
 import { Countdown, Time } from '../../parts/time.tsx'
 import styles from './run.module.css'
+import { SendEvent } from './send-event.tsx'
 
 type WhyLineProps = { run: Run; inputs: readonly InputRequest[] }
 
@@ -59,8 +58,15 @@ function Mover({ run, why, pending, onAnswer }: MoverProps) {
   const job = told('job')
   const child = told('child_run_id')
   const event = told('event_key')
+  const texts = (name: string) =>
+    Array.isArray(details[name]) ? details[name].filter((it) => typeof it === 'string') : []
+  const events = texts('event_keys')
+  const [run_id] = texts('run_ids')
   if (pending.length > 0) return <Moving verb="Answer" act={async () => onAnswer()} />
-  if (event !== undefined) return <SendEvent eventKey={event} />
+  if (event !== undefined) return <SendEvent eventKeys={[event]} note="Its payload becomes the latest checkpoint." />
+  if (events.length > 0)
+    return <SendEvent eventKeys={events} note="Its payload is handed to the run; its checkpoint stays as it is." />
+  if (run_id !== undefined) return <RunLink id={run_id}>Open the run that it waits for</RunLink>
   if (child !== undefined) return <RunLink id={child}>Open the child</RunLink>
   if (reason === 'time' || reason === 'retry')
     return (
@@ -106,46 +112,6 @@ function Moving({ verb, act }: MovingProps) {
           {sentenceOf(move.error)}
         </span>
       )}
-    </>
-  )
-}
-
-function SendEvent({ eventKey }: { eventKey: string }) {
-  const [isOpen, setOpen] = useState(false)
-  const [payload, setPayload] = useState<unknown>()
-  const [problem, setProblem] = useState<string | undefined>()
-  const send = useAct(
-    () => sendEvent({ event_key: eventKey, ...(payload !== undefined && { payload }) }),
-    ['run', 'runs', 'stats'],
-  )
-  useKeys({ '.': () => setOpen(true) })
-  return (
-    <>
-      <Button look="main" hint="." onClick={() => setOpen(true)}>
-        Send the event
-      </Button>
-      <Dialog open={isOpen} onClose={() => setOpen(false)} title={`Send the event ${eventKey}`}>
-        <p>Its payload becomes the checkpoint that the run goes on from.</p>
-        <JsonField
-          label="Payload (JSON)"
-          value={payload}
-          onChange={(value, wrong) => {
-            setPayload(value)
-            setProblem(wrong)
-          }}
-        />
-        {send.error && <p role="alert">{sentenceOf(send.error)}</p>}
-        <DialogActions>
-          <Button onClick={() => setOpen(false)}>Close</Button>
-          <Button
-            look="main"
-            disabled={problem !== undefined || send.isPending}
-            onClick={() => send.mutate(undefined, { onSuccess: () => setOpen(false) })}
-          >
-            Send
-          </Button>
-        </DialogActions>
-      </Dialog>
     </>
   )
 }

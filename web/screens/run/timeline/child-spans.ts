@@ -20,6 +20,7 @@ export function childRows(
   const group: Span = {
     id: 'children',
     kind: 'children',
+    isGroup: true,
     name: `${rows.length} children`,
     note: countStates(rows),
     tone: rows.some(({ isError }) => isError) ? 'bad' : rows.every(({ tone }) => tone === 'ok') ? 'ok' : 'run',

@@ -18,5 +18,7 @@ export type Span = {
   depth: number
   parent: string | undefined
   isError: boolean
+  /** Several spans on one row, folded until somebody opens it. */
+  isGroup?: boolean
   runId?: string
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type SpanEvent, spansOf as spansOfLog } from '#core/spans.ts'
 import type { ChildRun } from './read-timeline.ts'
 import { scaleOf } from './scale.ts'
-import { endOf, spansOf, startOf, tookWords } from './spans.ts'
+import { endOf, foldedFrom, foldedOf, spansOf, startOf, tookWords, unfolded } from './spans.ts'
 
 const BEGIN = Date.parse('2026-01-01T00:00:00Z')
 const at = (secs: number) => new Date(BEGIN + secs * 1000).toISOString()
@@ -155,6 +155,40 @@ describe('the spans of a run', () => {
   test('the log of a run that has just begun is a span, and an empty one is none', () => {
     expect(rowsOf([])).toEqual([])
     expect(kinds([event(0, 'run.created', { data: { state: 'delayed' } })])).toEqual(['attempt Attempt 1 delayed'])
+  })
+})
+
+describe('equal siblings', () => {
+  const call = (secs: number, tool: string, status = 'completed') =>
+    event(secs, `agent.tool_call.${status}`, { tool, status, durationMs: 500 })
+  const run = (calls: SpanEvent[]) =>
+    rowsOf([event(0, 'run.created', { data: { state: 'queued' } }), event(0, 'run.started'), ...calls])
+
+  test('stand together on one row when there are more than five, and open below it', () => {
+    const calls = Array.from({ length: 7 }, (_, at) => [call(at * 2 + 1, 'search', at === 3 ? 'failed' : 'completed')])
+    const spans = run([...calls.flat(), call(20, 'mail')])
+    const [attempt, group] = spans
+    expect(group).toMatchObject({ name: 'search × 7', note: '1 failed', isGroup: true, parent: attempt!.id, depth: 1 })
+    expect(spans.filter(({ parent }) => parent === group!.id)).toHaveLength(7)
+    const shown = (toggled: string[]) => unfolded(spans, foldedOf(spans, new Set(toggled))).map(({ name }) => name)
+    expect(shown([])).toEqual([attempt!.name, 'search × 7', 'mail'])
+    expect(shown([group!.id])).toEqual([attempt!.name, 'search × 7', ...Array(7).fill('search'), 'mail'])
+    expect(unfolded(spans, foldedOf(spans, foldedFrom(spans, 0)))).toEqual([attempt])
+    expect(unfolded(spans, foldedOf(spans, foldedFrom(spans, 9)))).toEqual(spans)
+  })
+
+  test('stay apart when they are few, or when something stands below them', () => {
+    expect(run(Array.from({ length: 5 }, (_, at) => call(at, 'search'))).some(({ isGroup }) => isGroup)).toBe(false)
+  })
+
+  test('a row of very many draws a bar for each burst of them, and a hundred at most', () => {
+    const bursts = (howMany: number, each: number) =>
+      Array.from({ length: howMany * each }, (_, at) => call(Math.floor(at / each) * 1_000 + (at % each) + 1, 'search'))
+    const [, apart] = run(bursts(60, 30))
+    expect(apart!.segments).toHaveLength(60)
+    const [, dense] = run(bursts(500, 4))
+    expect(dense!.segments.length).toBeLessThanOrEqual(101)
+    expect(endOf(dense!)! - startOf(dense!)).toBe(499 * 1_000_000 + 3_000 + 500)
   })
 })
 

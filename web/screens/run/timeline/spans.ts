@@ -2,6 +2,7 @@
 import { FAILURE_STATES, type RunState } from '#core/run.ts'
 import { duration, money, sentenceCase } from '../../../look/words.ts'
 import { childRows } from './child-spans.ts'
+import { groupEqual } from './equal-spans.ts'
 import type { KnownSpan, RunTimeline } from './read-timeline.ts'
 import type { Segment, SegmentKind, Span, Tone } from './span.ts'
 
@@ -25,12 +26,10 @@ export function spansOf({ spans, children }: Pick<RunTimeline, 'spans' | 'childr
   }
   const parentOf = (span: KnownSpan) => (span.parent === null ? undefined : rows.get(span.parent))
   const spawned = shown.filter(({ kind }) => kind === 'child')
-  return inOrder([
-    ...shown
-      .filter(({ kind }) => kind !== 'child')
-      .map((span) => rowOf(span, parentOf(span), segments.get(span.sequence) ?? [])),
-    ...childRows(spawned, children, parentOf),
-  ])
+  const own = shown
+    .filter(({ kind }) => kind !== 'child')
+    .map((span) => rowOf(span, parentOf(span), segments.get(span.sequence) ?? []))
+  return inOrder([...groupEqual(own), ...childRows(spawned, children, parentOf)])
 }
 
 function push<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
@@ -114,6 +113,14 @@ export function unfolded(spans: readonly Span[], folded: ReadonlySet<string>): S
     return !isHidden
   })
 }
+
+/** Those that are folded: groups, until they are opened, and what somebody folded. */
+export const foldedOf = (spans: readonly Span[], toggled: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set(spans.filter(({ id, isGroup = false }) => isGroup !== toggled.has(id)).map(({ id }) => id))
+
+/** What to toggle so that everything from a level on is folded, and everything above it is open. */
+export const foldedFrom = (spans: readonly Span[], level: number): ReadonlySet<string> =>
+  new Set(spans.filter(({ depth, isGroup = false }) => isGroup !== depth >= level).map(({ id }) => id))
 
 export const startOf = (span: Span): number => span.segments[0]?.fromMs ?? 0
 export const endOf = (span: Span): number | null => span.segments.at(-1)?.toMs ?? null

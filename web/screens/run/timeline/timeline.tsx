@@ -15,38 +15,49 @@ import type { RunTimeline } from './read-timeline.ts'
 import { SpanRow } from './row.tsx'
 import { type Scale, scaleOf } from './scale.ts'
 import type { Span } from './span.ts'
-import { spansOf, unfolded } from './spans.ts'
+import { foldedFrom, foldedOf, spansOf, unfolded } from './spans.ts'
 import styles from './timeline.module.css'
 
 const ROW = 28
+const LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 type TimelineProps = { run: Run; timeline: RunTimeline }
 
 export function Timeline({ run, timeline }: TimelineProps) {
-  const [folded, setFolded] = useState<ReadonlySet<string>>(new Set(['children']))
+  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
   const [chosen, setChosen] = useState<string | undefined>()
   const [collapsesIdle, setCollapsesIdle] = useState(true)
   const nowMs = useNow()
   const spans = useMemo(() => spansOf(timeline), [timeline])
+  const single = useMemo(() => spans.filter(({ isGroup }) => !isGroup), [spans])
   // The clock of a run that is over stands still.
   const lastMs = isOver(run.status) ? Date.parse(run.finished_at ?? run.created_at) : nowMs
-  const scale = useMemo(() => scaleOf(spans, lastMs, collapsesIdle), [spans, lastMs, collapsesIdle])
+  const scale = useMemo(() => scaleOf(single, lastMs, collapsesIdle), [single, lastMs, collapsesIdle])
+  const folded = useMemo(() => foldedOf(spans, toggled), [spans, toggled])
   const rows = useMemo(() => unfolded(spans, folded), [spans, folded])
   const errors = rows.filter(({ isError }) => isError)
   const seek = (by: number) => {
     const at = errors.findIndex(({ id }) => id === chosen)
     setChosen(errors.at((at < 0 && by < 0 ? 0 : at) + by >= errors.length ? 0 : (at < 0 && by < 0 ? 0 : at) + by)?.id)
   }
-  useKeys({ i: () => setCollapsesIdle(!collapsesIdle), '[': () => seek(-1), ']': () => seek(1) })
+  const foldFrom = (level: number) => setToggled(foldedFrom(spans, level))
+  useKeys({
+    i: () => setCollapsesIdle(!collapsesIdle),
+    '[': () => seek(-1),
+    ']': () => seek(1),
+    e: () => foldFrom(Number.POSITIVE_INFINITY),
+    w: () => foldFrom(0),
+    ...Object.fromEntries(LEVELS.map((level) => [String(level), () => foldFrom(level)])),
+  })
   if (spans.length === 0) return <Empty title="Nothing has happened yet" />
-  const fold = (id: string) => setFolded(folded.has(id) ? without(folded, id) : new Set([...folded, id]))
+  const fold = (id: string) => setToggled(toggled.has(id) ? without(toggled, id) : new Set([...toggled, id]))
   const detail = spans.find(({ id }) => id === chosen)
   return (
     <div className={styles.split}>
       <section className={styles.panel} aria-label="Timeline">
         <div className={styles.bar}>
           <span>
-            {counted(spans.length, 'span')} · <code>#1–#{timeline.lastSequence}</code>
+            {counted(single.length, 'span')} · <code>#1–#{timeline.lastSequence}</code>
             {timeline.hasMore && ' and more, which the log has'}
           </span>
           <span className={styles.tools}>
@@ -57,7 +68,7 @@ export function Timeline({ run, timeline }: TimelineProps) {
                   aria-label="Previous error"
                   icon={<ChevronLeft size={13} aria-hidden="true" />}
                 />
-                <span className={styles.bad}>{counted(errors.length, 'error')}</span>
+                <span className={styles.bad}>{counted(single.filter(({ isError }) => isError).length, 'error')}</span>
                 <Button
                   onClick={() => seek(1)}
                   aria-label="Next error"

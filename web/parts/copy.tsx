@@ -5,7 +5,7 @@ import styles from './copy.module.css'
 
 const SHOWN_MS = 1_500
 
-async function copyText(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text)
   const area = document.createElement('textarea')
   area.value = text

@@ -1,11 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { isOver } from '#core/run.ts'
+import { BASE } from '../../api/call.ts'
 import { getRun, listRunInputs, listUsage } from '../../api/calls.ts'
+import { useKeys } from '../../frame/keys.ts'
 import { money, shortId } from '../../look/words.ts'
 import { Answered } from '../../parts/answered.tsx'
+import { copyText } from '../../parts/copy.tsx'
 import { ActorName, Id, RunLink } from '../../parts/id.tsx'
 import { Failure, Loading } from '../../parts/notes.tsx'
 import { StateChip } from '../../parts/state-chip.tsx'
@@ -22,7 +25,9 @@ import { LogTab } from './log-tab.tsx'
 import { PeopleTab } from './people-tab.tsx'
 import { RawTab } from './raw-tab.tsx'
 import styles from './run.module.css'
+import { runBeside } from './run-beside.ts'
 import { useRunLog } from './run-events.ts'
+import { StateDiagram } from './states/state-diagram.tsx'
 import { useTimeline } from './timeline/read-timeline.ts'
 import { Timeline } from './timeline/timeline.tsx'
 import { WhyLine } from './why-line.tsx'
@@ -40,11 +45,12 @@ export function RunScreen() {
   return <Loading what="the run" />
 }
 
-const TABS = ['timeline', 'log', 'data', 'attempts', 'causes', 'people', 'elsewhere', 'raw'] as const
+const TABS = ['timeline', 'log', 'data', 'attempts', 'states', 'causes', 'people', 'elsewhere', 'raw'] as const
 
 function Opened({ run }: { run: Run }) {
   const { tab } = useSearch({ from: '/signed-in/runs/$run_id' })
   const [pages, setPages] = useState(1)
+  useRunKeys(run)
   const inputs = useQuery({
     queryKey: ['run', run.id, 'inputs'],
     queryFn: ({ signal }) => listRunInputs({ run_id: run.id, limit: 100 }, { signal }),
@@ -56,6 +62,7 @@ function Opened({ run }: { run: Run }) {
     { id: 'log', name: 'Log', count: log.data?.events.length },
     { id: 'data', name: 'Data' },
     { id: 'attempts', name: 'Attempts', count: run.attempt },
+    { id: 'states', name: 'States' },
     { id: 'causes', name: 'Causes' },
     { id: 'people', name: 'People', count: inputs.data?.data.length },
     { id: 'elsewhere', name: 'Elsewhere' },
@@ -83,6 +90,7 @@ function Opened({ run }: { run: Run }) {
       )}
       {current === 'data' && <DataTab run={run} />}
       {current === 'attempts' && <AttemptsTab run={run} />}
+      {current === 'states' && <StateDiagram run={run} />}
       {current === 'causes' && <CausesTab run={run} />}
       {current === 'people' && (
         <Answered query={inputs} what="What people were asked">
@@ -93,6 +101,22 @@ function Opened({ run }: { run: Run }) {
       {current === 'raw' && <RawTab run={run} log={log.data} />}
     </>
   )
+}
+
+/** The run beside it in the list that somebody came from, and copies of what names it. */
+function useRunKeys({ id }: Run): void {
+  const navigate = useNavigate()
+  const go = (by: number) => {
+    const beside = runBeside(id, by)
+    if (beside !== undefined) void navigate({ to: '/runs/$run_id', params: { run_id: beside } })
+  }
+  useKeys({
+    j: () => go(1),
+    k: () => go(-1),
+    'y i': () => void copyText(id),
+    'y l': () => void copyText(location.href),
+    'y c': () => void copyText(`curl -H "Authorization: Bearer $KEY" '${BASE}/v1/runs/${encodeURIComponent(id)}'`),
+  })
 }
 
 function ShownTimeline({ run }: { run: Run }) {

@@ -11,6 +11,7 @@ import { RunLink } from './id.tsx'
 import { Failure, Loading, sentenceOf } from './notes.tsx'
 import styles from './operation-draft.module.css'
 import { StateChip } from './state-chip.tsx'
+import { Undoable } from './undoable.tsx'
 
 export type OperationKind = 'cancel' | 'replay' | 'redrive' | 'dismiss'
 
@@ -76,13 +77,11 @@ export function OperationDraft({ kind, filter, words, onClose }: OperationDraftP
       {start.error && <p role="alert">{sentenceOf(start.error)}</p>}
       <DialogActions>
         <Button onClick={onClose}>Close</Button>
-        <Button
-          look="main"
+        <Undoable
+          verb={`${sentenceCase(kind)} them`}
           disabled={!look.data || look.data.matched === 0 || start.isPending}
-          onClick={() => start.mutate()}
-        >
-          {sentenceCase(kind)} them
-        </Button>
+          act={() => start.mutate()}
+        />
       </DialogActions>
     </>
   )

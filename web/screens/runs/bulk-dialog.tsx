@@ -10,6 +10,7 @@ import { Dialog, DialogActions } from '../../parts/dialog.tsx'
 import { RunLink } from '../../parts/id.tsx'
 import { sentenceOf } from '../../parts/notes.tsx'
 import { DOES, OperationDraft } from '../../parts/operation-draft.tsx'
+import { Undoable } from '../../parts/undoable.tsx'
 import { FILTER_WORDS, queryOf, RUN_FILTERS, type RunSearch } from './filters.ts'
 import styles from './runs.module.css'
 
@@ -77,9 +78,11 @@ function Selected({ kind, chosen, onClose }: SelectedProps) {
       <DialogActions>
         <Button onClick={() => onClose(act.data !== undefined)}>Close</Button>
         {!act.data && (
-          <Button look="main" onClick={() => act.mutate()} disabled={act.isPending}>
-            {sentenceCase(kind)} {counted(chosen.length, 'run')}
-          </Button>
+          <Undoable
+            verb={`${sentenceCase(kind)} ${counted(chosen.length, 'run')}`}
+            disabled={act.isPending}
+            act={() => act.mutate()}
+          />
         )}
       </DialogActions>
     </>

@@ -72,3 +72,11 @@ export const chipsOf = (search: RunSearch): { name: RunFilterName; value: string
   RUN_FILTERS.filter((name) => name !== 'status').flatMap((name) =>
     (isList(name) ? many(search[name]) : many(search[name]).slice(0, 1)).map((value) => ({ name, value })),
   )
+
+/** Without the last chip or, where there is none, without the states. */
+export function withoutLast(search: RunSearch): RunSearch {
+  const last = chipsOf(search).at(-1)
+  const { [last?.name ?? 'status']: values, ...rest } = search
+  const left = last ? many(values).slice(0, -1) : []
+  return last && left.length > 0 ? { ...rest, [last.name]: left } : rest
+}

@@ -8,16 +8,18 @@ import { useKeys } from '../../frame/keys.ts'
 import { count, counted, stateWord } from '../../look/words.ts'
 import { Button } from '../../parts/button.tsx'
 import { Failure, Loading } from '../../parts/notes.tsx'
+import { onDemand } from '../../parts/on-demand.tsx'
 import { Panel } from '../../parts/panel.tsx'
 import { StateIcon } from '../../parts/state-chip.tsx'
 import { useTitle } from '../../parts/title.ts'
 import { BulkBar } from './bulk-bar.tsx'
 import { FilterBar } from './filter-bar.tsx'
-import { type RunSearch, statesOf } from './filters.ts'
+import { type RunSearch, statesOf, withoutLast } from './filters.ts'
 import { NoRuns } from './no-runs.tsx'
 import styles from './runs.module.css'
 import { useRuns } from './runs-query.ts'
 import { RunsTable } from './runs-table.tsx'
+import type { ViewsDialogProps } from './views-dialog.tsx'
 
 export function RunsScreen() {
   useTitle('Runs')
@@ -27,9 +29,11 @@ export function RunsScreen() {
   const found = useRuns(search)
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const filterField = useRef<HTMLInputElement>(null)
+  const [isViewing, setViewing] = useState(false)
   useKeys({
     f: () => filterField.current?.focus(),
-    Backspace: () => show({}),
+    Backspace: () => show(withoutLast(search)),
+    v: () => setViewing(true),
   })
   const chosen = found.rows.filter(({ id }) => selected.has(id))
   return (
@@ -41,10 +45,14 @@ export function RunsScreen() {
             {found.fresh >= 100 ? '100+' : found.fresh} new
           </Button>
         )}
+        <Button hint="v" onClick={() => setViewing(true)}>
+          Views …
+        </Button>
         <span aria-live="polite" className={styles.hidden}>
           {found.fresh > 0 ? `${counted(found.fresh, 'new run')}` : ''}
         </span>
       </div>
+      <ViewsDialog open={isViewing} onClose={() => setViewing(false)} search={search} show={show} />
       <StateChips search={search} show={show} />
       <FilterBar search={search} show={show} field={filterField} />
       <BulkBar search={search} chosen={chosen} onDone={() => setSelected(new Set())} />
@@ -72,6 +80,8 @@ export function RunsScreen() {
   )
 }
 
+const ViewsDialog = onDemand<ViewsDialogProps>(async () => (await import('./views-dialog.tsx')).ViewsDialog)
+
 type StateChipsProps = { search: RunSearch; show: (next: RunSearch) => void }
 
 /** The counts are of the whole project: they come from counters, and cost nothing however many runs there are. */
@@ -83,10 +93,12 @@ function StateChips({ search, show }: StateChipsProps) {
     const { status: _, ...rest } = search
     show(next.length > 0 ? { ...rest, status: next.join(',') } : rest)
   }
+  const shown = RUN_STATES.filter((state) => chosen.includes(state) || (data?.runs[state] ?? 0) > 0)
+  useKeys(Object.fromEntries(shown.slice(0, 9).map((state, at) => [String(at + 1), () => toggle(state)])))
   return (
     <fieldset className={styles.states}>
       <legend className={styles.hidden}>States, with the number of runs in the project</legend>
-      {RUN_STATES.filter((state) => chosen.includes(state) || (data?.runs[state] ?? 0) > 0).map((state) => (
+      {shown.map((state) => (
         <button key={state} type="button" aria-pressed={chosen.includes(state)} onClick={() => toggle(state)}>
           <StateIcon state={state} />
           {stateWord(state)}

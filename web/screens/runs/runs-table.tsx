@@ -1,12 +1,14 @@
 import { Link } from '@tanstack/react-router'
-import { useRef } from 'react'
+import { type ReactNode, useRef } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { isOver } from '#core/run.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { shortId } from '../../look/words.ts'
+import { ActorName } from '../../parts/id.tsx'
 import { StateChip } from '../../parts/state-chip.tsx'
 import table from '../../parts/table.module.css'
 import { Elapsed, Time } from '../../parts/time.tsx'
+import { type ColumnName, useKept } from './kept.ts'
 import styles from './runs.module.css'
 
 type RunsTableProps = {
@@ -35,6 +37,7 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
     const row = rows[focused()]
     if (row) toggle([row.id], !selected.has(row.id))
   }
+  const { columns } = useKept()
   const all = rows.map(({ id }) => id)
   const isAll = all.length > 0 && all.every((id) => selected.has(id))
   useKeys({
@@ -61,27 +64,23 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
             </th>
             <th scope="col">State</th>
             <th scope="col">Job</th>
-            <th scope="col" className={table.wide}>
-              Id
-            </th>
             <th scope="col">Triggered</th>
-            <th scope="col" className={`${table.right} ${table.wide}`}>
-              Took
-            </th>
-            <th scope="col" className={`${table.right} ${table.wide}`}>
-              Attempt
-            </th>
-            <th scope="col" className={table.wide}>
-              Agent, tags
-            </th>
-            <th scope="col" className={table.wide}>
-              Error
-            </th>
+            {columns.map((name) => (
+              <th key={name} scope="col" className={lookOf(name)}>
+                {CELLS[name].title}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody ref={body}>
           {rows.map((run) => (
-            <Row key={run.id} run={run} isSelected={selected.has(run.id)} onToggle={(isOn) => toggle([run.id], isOn)} />
+            <Row
+              key={run.id}
+              run={run}
+              columns={columns}
+              isSelected={selected.has(run.id)}
+              onToggle={(isOn) => toggle([run.id], isOn)}
+            />
           ))}
         </tbody>
       </table>
@@ -89,10 +88,15 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
   )
 }
 
-type RowProps = { run: Run; isSelected: boolean; onToggle: (isOn: boolean) => void }
+type RowProps = {
+  run: Run
+  columns: readonly ColumnName[]
+  isSelected: boolean
+  onToggle: (isOn: boolean) => void
+}
 
-function Row({ run, isSelected, onToggle }: RowProps) {
-  const { id, status, job_slug, job_version, created_at, started_at, finished_at, attempt, max_attempts } = run
+function Row({ run, columns, isSelected, onToggle }: RowProps) {
+  const { id, status, job_slug, job_version, created_at } = run
   return (
     <tr className={isSelected ? styles.selected : ''}>
       <td>
@@ -112,33 +116,14 @@ function Row({ run, isSelected, onToggle }: RowProps) {
         </Link>
         {job_version !== null && <span className={styles.faint}> v{job_version}</span>}
       </td>
-      <td className={table.wide}>
-        <code title={id}>{shortId(id)}</code>
-      </td>
       <td className={styles.nowrap}>
         <Time at={created_at} />
       </td>
-      <td className={`${table.right} ${table.wide}`}>
-        {started_at && (finished_at !== null || !isOver(status)) ? <Elapsed from={created_at} to={finished_at} /> : '–'}
-      </td>
-      <td className={`${table.right} ${table.wide}`}>
-        {attempt}/{max_attempts}
-      </td>
-      <td className={table.wide}>
-        {run.agent_id !== null && (
-          <Link to="/agents/$agent_id" params={{ agent_id: run.agent_id }} className={styles.link}>
-            {run.agent_id}
-          </Link>
-        )}{' '}
-        <Tags tags={run.tags} />
-      </td>
-      <td className={`${table.wide} ${styles.error}`} title={run.error ?? ''}>
-        {status !== 'completed' && run.error !== null && (
-          <>
-            {run.error_code !== null && <code>{run.error_code}</code>} {run.error}
-          </>
-        )}
-      </td>
+      {columns.map((name) => (
+        <td key={name} className={lookOf(name)} title={name === 'error' ? (run.error ?? '') : undefined}>
+          {CELLS[name].cell(run)}
+        </td>
+      ))}
     </tr>
   )
 }
@@ -150,3 +135,46 @@ function Tags({ tags }: { tags: Readonly<Record<string, string>> }) {
     </Link>
   ))
 }
+
+type Cell = { title: string; isRight?: true; look?: string | undefined; cell: (run: Run) => ReactNode }
+
+const CELLS: Record<ColumnName, Cell> = {
+  id: { title: 'Id', cell: ({ id }) => <code title={id}>{shortId(id)}</code> },
+  took: {
+    title: 'Took',
+    isRight: true,
+    cell: ({ status, created_at, started_at, finished_at }) =>
+      started_at && (finished_at !== null || !isOver(status)) ? <Elapsed from={created_at} to={finished_at} /> : '–',
+  },
+  attempt: { title: 'Attempt', isRight: true, cell: ({ attempt, max_attempts }) => `${attempt}/${max_attempts}` },
+  agent: {
+    title: 'Agent, tags',
+    cell: ({ agent_id, tags }) => (
+      <>
+        {agent_id !== null && (
+          <Link to="/agents/$agent_id" params={{ agent_id }} className={styles.link}>
+            {agent_id}
+          </Link>
+        )}{' '}
+        <Tags tags={tags} />
+      </>
+    ),
+  },
+  queue: { title: 'Queue', cell: ({ queue }) => queue },
+  triggered_by: { title: 'Triggered by', cell: ({ created_by }) => <ActorName {...created_by} /> },
+  ended: { title: 'Ended', look: styles.nowrap, cell: ({ finished_at }) => <Time at={finished_at} /> },
+  error: {
+    title: 'Error',
+    look: styles.error,
+    cell: ({ status, error, error_code }) =>
+      status !== 'completed' &&
+      error !== null && (
+        <>
+          {error_code !== null && <code>{error_code}</code>} {error}
+        </>
+      ),
+  },
+}
+
+const lookOf = (name: ColumnName): string =>
+  [table.wide, CELLS[name].isRight && table.right, CELLS[name].look].filter(Boolean).join(' ')

@@ -1,7 +1,7 @@
 // What models used and cost, by day and by whatever one asks for; and the prices that costs are filled in by.
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { listPrices, sumUsage } from '../../api/calls.ts'
+import { sumUsage } from '../../api/calls.ts'
 import { count, money, sentenceCase } from '../../look/words.ts'
 import { Answered } from '../../parts/answered.tsx'
 import { BarChart, type Stack } from '../../parts/bar-chart.tsx'
@@ -10,6 +10,7 @@ import { Panel } from '../../parts/panel.tsx'
 import { Table } from '../../parts/table.tsx'
 import { useTitle } from '../../parts/title.ts'
 import { one } from '../../routing/search.ts'
+import { Prices } from './prices.tsx'
 import styles from './usage.module.css'
 
 const GROUPS = ['model', 'agent', 'job', 'provider'] as const
@@ -154,38 +155,6 @@ function Groups({ data, group }: { data: Sums; group: Group }) {
           { name: 'Cost', right: true, cell: ({ cost_microusd }) => money(cost_microusd) },
         ]}
       />
-    </Panel>
-  )
-}
-
-function Prices() {
-  const query = useQuery({
-    queryKey: ['usage', 'prices'],
-    queryFn: ({ signal }) => listPrices({ limit: 500 }, { signal }),
-  })
-  return (
-    <Panel title="Prices, for a million tokens">
-      <Answered query={query} what="The prices">
-        {({ data }) => (
-          <Table
-            label="Prices"
-            rows={data}
-            keyOf={({ provider, model, source }) => `${source} ${provider} ${model}`}
-            columns={[
-              { name: 'Provider', cell: ({ provider }) => provider },
-              { name: 'Model', cell: ({ model }) => model },
-              { name: 'Read', right: true, cell: (it) => money(it.prompt_microusd_per_million) },
-              { name: 'Written', right: true, cell: (it) => money(it.completion_microusd_per_million) },
-              {
-                name: 'From',
-                wide: true,
-                cell: ({ source }) => (source === 'project_price' ? 'this project' : 'built in'),
-              },
-              { name: 'Of', wide: true, cell: ({ updated_at }) => updated_at.slice(0, 10) },
-            ]}
-          />
-        )}
-      </Answered>
     </Panel>
   )
 }

@@ -13,6 +13,7 @@ import { Panel } from '../../parts/panel.tsx'
 import { ShownOnce } from '../../parts/shown-once.tsx'
 import { Table } from '../../parts/table.tsx'
 import { Time } from '../../parts/time.tsx'
+import { RotateKey } from './rotate-key.tsx'
 import styles from './settings.module.css'
 
 type Key = Awaited<ReturnType<typeof listKeys>>['data'][number]
@@ -36,6 +37,7 @@ const PRESETS: Readonly<Record<string, readonly Scope[]>> = {
 export function Keys() {
   const [isMaking, setMaking] = useState(false)
   const [revoking, setRevoking] = useState<Key | undefined>()
+  const [rotating, setRotating] = useState<Key | undefined>()
   const query = useQuery({ queryKey: ['keys'], queryFn: ({ signal }) => listKeys({ limit: 200 }, { signal }) })
   const revoke = useAct(() => revokeKey({ key_id: revoking?.id ?? '' }), ['keys'])
   return (
@@ -57,9 +59,12 @@ export function Keys() {
                 right: true,
                 cell: (key) =>
                   key.revoked_at === null ? (
-                    <Button look="danger" onClick={() => setRevoking(key)}>
-                      Revoke …
-                    </Button>
+                    <span className={styles.actions}>
+                      {!hasEnded(key) && <Button onClick={() => setRotating(key)}>Rotate …</Button>}
+                      <Button look="danger" onClick={() => setRevoking(key)}>
+                        Revoke …
+                      </Button>
+                    </span>
                   ) : (
                     <>
                       revoked <Time at={key.revoked_at} />
@@ -80,12 +85,21 @@ export function Keys() {
       >
         Immediately and permanently. It was last used <Time at={revoking?.last_used_at} none="never" />.
       </Confirm>
+      <Dialog
+        open={rotating !== undefined}
+        onClose={() => setRotating(undefined)}
+        title={`Rotate the key ${rotating?.name ?? ''}`}
+      >
+        {rotating && <RotateKey keyId={rotating.id} onClose={() => setRotating(undefined)} />}
+      </Dialog>
       <Dialog open={isMaking} onClose={() => setMaking(false)} title="Create a key">
         <NewKey onClose={() => setMaking(false)} />
       </Dialog>
     </Panel>
   )
 }
+
+const hasEnded = ({ expires_at }: Key): boolean => expires_at !== null && Date.parse(expires_at) <= Date.now()
 
 function NewKey({ onClose }: { onClose: () => void }) {
   const may = useMay()

@@ -7,6 +7,7 @@ import { queryClient } from './query-client.ts'
 
 export type Session = sessions.Session
 
+export const getSignIn = call<typeof sessions.getSignIn>('GET', '/v1/session/methods')
 export const signIn = call<typeof sessions.signIn>('POST', '/v1/session')
 const getSession = call<typeof sessions.getSession>('GET', '/v1/session')
 const endOwnSession = call<typeof sessions.signOut>('DELETE', '/v1/session')

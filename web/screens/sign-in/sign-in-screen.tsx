@@ -1,9 +1,10 @@
-// Sign in: by a one-time link, which the address carries behind its #, by password, or with an API key.
-import { useMutation } from '@tanstack/react-query'
+// Sign in: by a one-time link, which the address carries behind its #, by password, with an API key, or with the identity
+// provider of the installation.
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { queryClient } from '../../api/query-client.ts'
-import { sessionQuery, signIn } from '../../api/session.ts'
+import { getSignIn, sessionQuery, signIn } from '../../api/session.ts'
 import { Button } from '../../parts/button.tsx'
 import { sentenceOf } from '../../parts/notes.tsx'
 import styles from './sign-in.module.css'
@@ -37,6 +38,7 @@ export function SignInScreen() {
     <main className={styles.screen}>
       <form className={styles.card} onSubmit={submit}>
         <h1>Sign in to Runyard</h1>
+        <Provider next={next} />
         <fieldset className={styles.ways}>
           <legend className={styles.legend}>With</legend>
           {(['key', 'password'] as const).map((one) => (
@@ -62,6 +64,45 @@ export function SignInScreen() {
       </form>
     </main>
   )
+}
+
+/** What the server appends to the address when the identity provider did not let somebody in. */
+const PROBLEMS = new Map([
+  ['provider_failed', 'The identity provider did not confirm who you are. Try again.'],
+  ['not_admitted', 'Nobody has given you a role here yet. Ask an admin to invite you.'],
+  ['email_taken', 'Somebody else here has your e-mail address. Ask an admin.'],
+])
+
+function Provider({ next }: { next: string | undefined }) {
+  const { data } = useQuery({
+    queryKey: ['sign-in methods'],
+    queryFn: ({ signal }) => getSignIn({}, { signal }),
+    retry: false,
+  })
+  const [code] = useState(() => /(?:^#|&)error=([\w]+)/.exec(location.hash)?.[1])
+  if (!data?.oidc) return null
+  const { issuer, url } = data.oidc
+  return (
+    <>
+      {code !== undefined && (
+        <p role="alert" className={styles.error}>
+          {PROBLEMS.get(code) ?? `Signing in with the identity provider failed: ${code}.`}
+        </p>
+      )}
+      <a className={styles.provider} href={`${url}?return_to=${encodeURIComponent(safeNext(next))}`}>
+        Sign in with {hostOf(issuer)}
+      </a>
+      <p className={styles.or}>or</p>
+    </>
+  )
+}
+
+function hostOf(issuer: string): string {
+  try {
+    return new URL(issuer).host
+  } catch {
+    return issuer
+  }
 }
 
 const PasswordFields = () => (

@@ -67,14 +67,7 @@ export function NewChannel({ onClose }: { onClose: () => void }) {
       ) : (
         <label className={styles.field}>
           URL
-          <input
-            type="url"
-            value={url}
-            required
-            maxLength={2048}
-            placeholder="https://"
-            onChange={({ target }) => setUrl(target.value)}
-          />
+          <input type="url" value={url} required maxLength={2048} onChange={({ target }) => setUrl(target.value)} />
         </label>
       )}
       {may('inputs:answer') && (

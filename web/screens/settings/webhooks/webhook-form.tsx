@@ -56,7 +56,6 @@ export function WebhookForm({ draft: first = EMPTY, verb, onSubmit, onClose }: W
           type="url"
           required
           maxLength={2048}
-          placeholder="https://"
           onChange={({ target }) => set({ url: target.value })}
         />
       </label>

@@ -6,7 +6,7 @@ import * as tools from '#contract/tools.ts'
 import { shownMicrousd } from '#core/cost.ts'
 import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { refuseField } from '#core/error.ts'
-import { implement } from '../implement.ts'
+import { implement } from '../../implement.ts'
 
 const DAYS = 30
 const DAYS_MAX = 366

@@ -1,6 +1,7 @@
 // Which index each read of the log goes by, on a log large enough for the planner to care. What a wrong plan costs
 // shows only with millions of events; which plan it is shows here.
 import { expect, test } from 'vitest'
+import { countDeadLetters, countEnded } from '#alerts/measures.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { suiteDatabase } from '#test/support/db.ts'
 import { askedThrough, PROJECT, prepareLog } from '#test/support/log.ts'
@@ -53,6 +54,14 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
   'what an agent did and had done to it': {
     read: (own) => listEvents(own, { ...list, resource: { types: ['agent'], id: 'agent-3' } }),
     indexes: [/project_id_resource_type_resource_id_/, /project_id_agent_id_occurred_at/],
+  },
+  'the failure rate of an alert': {
+    read: (own) => countEnded(own, { projectId: PROJECT, windowSecs: 86_400, job: null }),
+    indexes: [/project_id_occurred_at_position_idx/],
+  },
+  'the dead letters of an alert': {
+    read: (own) => countDeadLetters(own, { projectId: PROJECT, windowSecs: 86_400, job: null }),
+    indexes: [/project_id_type_occurred_at_position_idx/],
   },
   'the recent feed': {
     read: (own) => readFeed(own, PROJECT),

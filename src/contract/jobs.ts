@@ -71,7 +71,9 @@ export const updateJob = route({
   tag,
   name: 'updateJob',
   summary: 'Update a job; each update is a new version.',
-  description: 'Existing runs keep the version they were triggered with.',
+  description:
+    'Existing runs keep the version they were triggered with. An update that changes nothing makes no new version; masked ' +
+    'header values that are sent back count as unchanged.',
   params: JobPath,
   body: JobPatch,
   replies: { 200: Job },

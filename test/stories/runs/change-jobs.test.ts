@@ -136,3 +136,30 @@ test('a preset that is sent back as shown keeps its secrets', async () => {
   expect(fieldsOf(await call('PUT', '/v1/presets/fresh', unknown))).toEqual(['environment'])
   expect((await call('GET', '/v1/presets/fresh')).status).toBe(404)
 })
+
+test('an update that changes nothing makes no version and no event, with secrets as they are or masked', async () => {
+  const { call } = await httpYard()
+  const headers = { Authorization: 'Bearer secret', 'X-Plain': 'p' }
+  const job = {
+    slug: 'same',
+    execution: 'http',
+    endpoint_url: 'http://127.0.0.1:9000/',
+    endpoint_headers: headers,
+    cron_payload: { n: 1 },
+  }
+  expect((await call('POST', '/v1/jobs', job)).status).toBe(201)
+  for (const endpoint_headers of [headers, { ...headers, Authorization: MASK }]) {
+    const { slug: _, ...rest } = job
+    const same = await call('PATCH', '/v1/jobs/same', { ...rest, slug: 'same', endpoint_headers })
+    expect(same).toMatchObject({ status: 200, body: { version: 1 } })
+  }
+  expect((await call('GET', '/v1/events?type=job.updated')).body.data).toEqual([])
+  const other = await call('PATCH', '/v1/jobs/same', {
+    endpoint_headers: { ...headers, Authorization: 'Bearer other' },
+  })
+  expect(other.body).toMatchObject({ version: 2 })
+  expect((await call('PATCH', '/v1/jobs/same', { slug: 'renamed' })).body).toMatchObject({
+    slug: 'renamed',
+    version: 3,
+  })
+})

@@ -41,6 +41,27 @@ test('job apply creates what is missing, changes what differs, and shows both fi
   expect((await call('GET', '/v1/jobs/c')).status).toBe(404)
 })
 
+test('job apply does not print the values of headers, and tells when they are as they were', async () => {
+  const { run, call, write } = await yard()
+  const job = (Authorization: string) => ({
+    slug: 'a',
+    execution: 'http',
+    endpoint_url: 'http://127.0.0.1:9000/',
+    endpoint_headers: { Authorization },
+  })
+  write('job.json', job('Bearer one'))
+  const apply = () => run(['job', 'apply', '-f', 'job.json'])
+  const made = await apply()
+  expect(made.stderr).toContain('+ endpoint_headers: Authorization\n')
+  expect(made.stderr + made.stdout).not.toContain('Bearer')
+  expect((await apply()).stderr).toBe('Job a is up to date.\n')
+  write('job.json', job('Bearer two'))
+  expect((await apply()).stderr).toBe(
+    'Job a changed:\n- endpoint_headers: Authorization\n+ endpoint_headers: Authorization\n',
+  )
+  expect((await call('GET', '/v1/jobs/a')).body.version).toBe(2)
+})
+
 test('a job is listed, paused, resumed, scheduled and deleted', async () => {
   const { run, call } = await yard()
   await call('POST', '/v1/jobs', { slug: 'nightly', execution: 'worker', cron: '0 3 * * *' })
@@ -92,6 +113,11 @@ test('an agent is switched off and on, and its policy set, tried and read', asyn
   expect(unsure.stderr).toContain('+ blocked_tools: ["refund"]')
   expect((await run(['policy', 'set', 'support', '-f', 'policy.json', '--yes'])).code).toBe(0)
   expect(JSON.parse((await run(['policy', 'get', 'support'])).stdout)).toMatchObject({ blocked_tools: ['refund'] })
+  write('other.json', { approval_tools: ['pay'] })
+  const replaced = await run(['policy', 'set', 'support', '-f', 'other.json', '--dry-run'])
+  expect(replaced.stderr).toBe(
+    '- blocked_tools: ["refund"]\n+ blocked_tools: []\n- approval_tools: []\n+ approval_tools: ["pay"]\n',
+  )
   expect((await run(['policy', 'try', 'support', '-f', 'policy.json', '--days', '1'])).stdout).toMatch(/Calls +0/)
 })
 

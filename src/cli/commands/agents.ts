@@ -1,6 +1,6 @@
 // Agents: the kill switch, and policies.
 import type { Command } from 'commander'
-import { disableAgent, enableAgent, getAgent, listAgents, setPolicy, tryPolicy } from '#contract/agents.ts'
+import { disableAgent, enableAgent, getAgent, listAgents, Policy, setPolicy, tryPolicy } from '#contract/agents.ts'
 import type { Input } from '#contract/route.ts'
 import type { Cli } from '../cli.ts'
 import { type Commands, declare, onlyArg, textOf, type Values } from '../command.ts'
@@ -9,6 +9,7 @@ import { confirm, readFileText, readJsonText } from '../input-text.ts'
 import { agoWords, clockWords, countWords } from '../moments.ts'
 import { limitOf, limitOption, showList } from '../pages.ts'
 import { oneLine } from '../safe-text.ts'
+import { schemaFields } from '../schema-options.ts'
 import { changedFields, showChanges } from '../show/changes.ts'
 
 export const agentCommands: Commands = (program, open) => {
@@ -130,16 +131,21 @@ async function readPolicy(given: Values): Promise<Record<string, unknown>> {
   throw invalidInput(`${path} must hold a policy, which is a JSON object.`)
 }
 
+/** A policy replaces the one before it as a whole: what the file leaves out gets its default. */
+const POLICY_DEFAULTS = Object.fromEntries(
+  Object.entries(schemaFields(Policy)).map(([name, field]) => [name, (field as { default?: unknown }).default]),
+)
+
 async function setThePolicy(cli: Cli, given: Values, args: readonly string[]): Promise<void> {
   const { terminal } = cli
   const agent_id = onlyArg(args)
   const policy = await readPolicy(given)
   const mode = given.observe === true ? 'observe' : 'enforce'
-  const before = await cli.ask(getAgent, { agent_id }).then(
-    ({ value }) => ({ mode: value.policy_mode, ...value.policy }),
-    (error: { code?: string }) => (error.code === 'agent_not_found' ? {} : Promise.reject(error)),
+  const has = await cli.ask(getAgent, { agent_id }).then(
+    ({ value }) => (value.policy === null ? undefined : { mode: value.policy_mode, ...value.policy }),
+    (error: { code?: string }) => (error.code === 'agent_not_found' ? undefined : Promise.reject(error)),
   )
-  const changes = changedFields(before, { mode, ...policy })
+  const changes = changedFields(has ?? {}, { mode, ...(has && POLICY_DEFAULTS), ...policy })
   showChanges(cli, changes)
   if (given.dryRun === true) return
   const agreed = given.yes === true || (await confirm(cli, `Set this policy of agent ${oneLine(agent_id)}?`))

@@ -150,21 +150,32 @@ async function applyJob(cli: Cli, definition: Definition, dryRun: boolean): Prom
   const changes = changedFields(before, definition).filter(
     ({ field }) => !existing || Object.hasOwn(schemaFields(JobPatch), field),
   )
-  if (existing && changes.length === 0) {
-    if (terminal.json) terminal.record(existing.text)
-    return terminal.say(`Job ${oneLine(slug)} is up to date.`)
+  if (existing && changes.length === 0) return showUpToDate(cli, slug, existing.text)
+  // Secrets in headers are masked when they are read: only the server knows whether they differ, once it has them.
+  const onlyHeaders = changes.every(({ field }) => field === 'endpoint_headers')
+  if (!existing || !onlyHeaders || dryRun) {
+    terminal.say(existing ? `Job ${oneLine(slug)} changes:` : `Job ${oneLine(slug)} is new:`)
+    showChanges(cli, changes)
   }
-  terminal.say(existing ? `Job ${oneLine(slug)} changes:` : `Job ${oneLine(slug)} is new:`)
-  showChanges(cli, changes)
   if (dryRun) return
   const patch = Object.fromEntries(changes.map(({ field, to }) => [field, to]))
   const { value, text } = existing
     ? await cli.ask(updateJob, { job: slug, ...patch } as Input<typeof updateJob>)
     : await cli.ask(createJob, definition as unknown as Input<typeof createJob>)
+  if (value.version === existing?.value.version) return showUpToDate(cli, slug, text)
+  if (existing && onlyHeaders) {
+    terminal.say(`Job ${oneLine(slug)} changed:`)
+    showChanges(cli, changes)
+  }
   if (terminal.json) return terminal.record(text)
   terminal.line(`${oneLine(value.slug)}  version ${value.version}`)
   if (value.signing_secret) {
     terminal.line(`signing secret  ${oneLine(value.signing_secret)}`)
     terminal.say('The secret is shown this once: keep it now.')
   }
+}
+
+function showUpToDate({ terminal }: Cli, slug: string, text: string): void {
+  if (terminal.json) terminal.record(text)
+  terminal.say(`Job ${oneLine(slug)} is up to date.`)
 }

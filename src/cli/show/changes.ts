@@ -16,7 +16,11 @@ export const changedFields = (before: Readonly<Record<string, unknown>>, after: 
 export function showChanges({ terminal }: Cli, changes: readonly Change[]): void {
   if (changes.length === 0) terminal.say('Nothing changes.')
   for (const { field, from, to } of changes) {
-    if (from !== undefined) terminal.say(terminal.styleWords('red', oneLine(`- ${field}: ${JSON.stringify(from)}`)))
-    terminal.say(terminal.styleWords('green', oneLine(`+ ${field}: ${JSON.stringify(to)}`)))
+    if (from !== undefined) terminal.say(terminal.styleWords('red', oneLine(`- ${field}: ${shown(field, from)}`)))
+    terminal.say(terminal.styleWords('green', oneLine(`+ ${field}: ${shown(field, to)}`)))
   }
 }
+
+/** Values of headers may be secrets, which must not reach the log of whoever runs this: their names are shown alone. */
+const shown = (field: string, value: unknown): string =>
+  field === 'endpoint_headers' ? Object.keys(value ?? {}).join(', ') || 'none' : JSON.stringify(value)

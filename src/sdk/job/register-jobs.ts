@@ -36,9 +36,10 @@ async function registerJob(client: Client, wire: Wire, options: Registering): Pr
     log.info(`Job ${wire.slug} was created, with queue ${created.queue}`)
     return created.signing_secret
   } catch (error) {
-    if (isRefusedSchema(error, wire)) {
-      log.warn(`The server does not take a schema of job ${wire.slug}, so only workers check it: ${error.message}`)
-      return registerJob(client, { ...wire, payload_schema: null, result_schema: null }, options)
+    const refused = refusedSchemas(error, wire)
+    if (refused) {
+      log.warn(schemaWarning(wire, error))
+      return registerJob(client, { ...wire, ...refused }, options)
     }
     if (!(error instanceof RunyardError) || error.code !== 'job_exists') throw error
     if (registration === true) await updateJob(client, wire, options)
@@ -53,28 +54,43 @@ async function updateJob(client: Client, wire: Wire, { log }: Registering): Prom
   if (changed.length === 0) return
   try {
     const { version } = await client.updateJob({ job: wire.slug, ...(Object.fromEntries(changed) as JobPatch) })
+    // Secrets in headers are masked when they are read: only the server knows whether they differ.
+    if (version === job.version) return
     for (const [field, value] of changed) {
       log.info(
-        `Job ${wire.slug}: ${field} was ${shown(has.get(field))}, and is now ${shown(value)} (version ${version})`,
+        `Job ${wire.slug}: ${field} was ${shown(field, has.get(field))}, and is now ${shown(field, value)} (version ${version})`,
       )
     }
   } catch (error) {
-    if (!isRefusedSchema(error, wire)) throw error
-    log.warn(`The server does not take a schema of job ${wire.slug}, so only workers check it: ${error.message}`)
-    await updateJob(client, { ...wire, payload_schema: null, result_schema: null }, { registration: true, log })
+    const refused = refusedSchemas(error, wire)
+    if (!refused) throw error
+    log.warn(schemaWarning(wire, error))
+    await updateJob(client, { ...wire, ...refused }, { registration: true, log })
   }
 }
 
-/** Patterns with look-ahead, for example, which some schema libraries write, and the server does not run. */
-const isRefusedSchema = (error: unknown, { payload_schema, result_schema }: Wire): error is RunyardError =>
-  error instanceof RunyardError &&
-  error.code === 'invalid' &&
-  (payload_schema != null || result_schema != null) &&
-  /payload_schema|result_schema/.test(error.message)
+const SCHEMAS = ['payload_schema', 'result_schema'] as const
+
+/**
+ * The schemas that the server does not take, as null; undefined when the error is about something else. It refuses
+ * patterns with look-ahead, for example, which some schema libraries write.
+ */
+function refusedSchemas(error: unknown, wire: Wire): Partial<Wire> | undefined {
+  if (!(error instanceof RunyardError) || error.code !== 'invalid') return undefined
+  const { fields } = error.details as { fields?: readonly { field: string }[] }
+  const named = new Set(fields?.map(({ field }) => field))
+  const refused = SCHEMAS.filter((schema) => named.has(schema) && wire[schema] != null)
+  return refused.length === 0 ? undefined : Object.fromEntries(refused.map((schema) => [schema, null]))
+}
+
+const schemaWarning = ({ slug }: Wire, error: unknown): string =>
+  `The server does not take a schema of job ${slug}, so only workers check it: ${(error as Error).message}`
 
 const SHOWN_MAX = 80
 
-const shown = (value: unknown): string => {
+function shown(field: string, value: unknown): string {
+  // Values of headers may be secrets, which logs must not hold.
+  if (field === 'endpoint_headers') return Object.keys(value ?? {}).join(', ') || 'none'
   const text = JSON.stringify(value) ?? 'not set'
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX - 1)}…` : text
 }

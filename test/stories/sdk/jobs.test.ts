@@ -13,6 +13,7 @@ import {
   type Middleware,
   RunFailed,
 } from '../../../src/sdk/entry/runyard.ts'
+import { registerJobs } from '../../../src/sdk/job/register-jobs.ts'
 import { jobYard } from './job-yard.ts'
 
 const greet = (schema: 'zod' | 'valibot' | 'arktype' | 'typebox') => {
@@ -152,11 +153,43 @@ test('a definition that differs changes the job, and the difference is logged', 
   ])
 })
 
+test('secrets in headers are not logged, and make no new version while they stay the same', async () => {
+  const { client, lines } = await jobYard()
+  const registered = async (Authorization: string) => {
+    const endpoint = { endpointUrl: 'http://127.0.0.1:9000/', endpointHeaders: { Authorization, 'X-Plain': 'p' } }
+    const log = { info: (line: string) => void lines.push(line), warn: (line: string) => void lines.push(line) }
+    await registerJobs(client, [defineJob('signed', { ...endpoint, run: () => 1 })], { registration: true, log })
+    return (await client.getJob({ job: 'signed' })).version
+  }
+  expect(await registered('Bearer one')).toBe(1)
+  expect(await registered('Bearer one')).toBe(1)
+  expect(await registered('Bearer two')).toBe(2)
+  expect(lines).toEqual([
+    'Job signed was created, with queue default',
+    'Job signed: endpoint_headers was Authorization, X-Plain, and is now Authorization, X-Plain (version 2)',
+  ])
+})
+
+test('only the schema that the server refuses is left out of the job', async () => {
+  const { client, lines, work } = await jobYard()
+  const job = defineJob('halves', {
+    payload: z.object({ to: z.email() }),
+    result: z.object({ sent: z.boolean() }),
+    run: () => ({ sent: true }),
+  })
+  await work([job]).ready
+  expect(lines.join('\n')).toContain('does not take a schema of job halves')
+  expect(await client.getJob({ job: 'halves' })).toMatchObject({
+    payload_schema: null,
+    result_schema: { type: 'object', properties: { sent: { type: 'boolean' } } },
+  })
+})
+
 test('a schema that the server does not run is left to the workers', async () => {
   const { client, work, lines } = await jobYard()
   const job = defineJob('mail', { payload: z.object({ to: z.email() }), run: ({ payload }) => payload.to })
   await work([job]).ready
-  expect(lines.join('\n')).toMatch(/schema of job mail|Job mail was created/)
+  expect(lines.join('\n')).toMatch(/does not take a schema of job mail/)
   await expect(job.trigger(client, { to: 'nobody' })).rejects.toThrow(InvalidValue)
   expect((await job.triggerAndWait(client, { to: 'a@example.com' })).unwrap()).toBe('a@example.com')
 })

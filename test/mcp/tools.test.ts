@@ -102,6 +102,27 @@ test('a job with the tag mcp:tool is a tool with its own schema, and returns the
   expect((await calling).value).toMatchObject({ status: 'completed', result: { said: 'Hello, Ada' } })
 })
 
+test('a key that cannot read runs still gets the handle of what it triggers', async () => {
+  const { connect } = await yard()
+  const { tool } = await connect('runs:trigger', 'jobs:read')
+  expect(await tool('job_greet', { name: 'Ada' })).toMatchObject({
+    isError: false,
+    value: { run_id: expect.any(String), status: 'queued', over: false, next: expect.stringContaining('runs:read') },
+  })
+})
+
+test('the same key for a run that has ended returns its result', async () => {
+  const { connect, call } = await yard()
+  const { tool } = await connect('runs:trigger', 'jobs:read', 'runs:read')
+  const args = { job: 'greet', payload: { name: 'Ada' }, idempotency_key: 'k' }
+  const { run_id } = (await tool('trigger_run', args)).value
+  const { runs } = (await call('POST', '/v1/workers/claim', { worker_id: 'w', wait_secs: 20 })).body
+  const ended = { run_id, lease_token: runs[0].lease_token, outcome: 'completed', result: { said: 'Hello' } }
+  await call('POST', '/v1/workers/settle', { settlements: [ended] })
+  const again = { run_id, status: 'completed', over: true, result: { said: 'Hello' } }
+  expect((await tool('trigger_run', args)).value).toEqual(again)
+})
+
 test('an operation needs two calls with the same arguments', async () => {
   const { connect, call } = await yard()
   for (let n = 0; n < 3; n++) await trigger(call, 'greet', { payload: { name: 'a' } })

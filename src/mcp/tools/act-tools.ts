@@ -1,10 +1,12 @@
 // Tools that change something: they trigger and control runs, answer questions, and stop an agent.
 import { disableAgent } from '#contract/agents.ts'
 import { answerInput, getInput } from '#contract/inputs.ts'
-import type { Input } from '#contract/route.ts'
+import type { Input, Output } from '#contract/route.ts'
 import { startOperation } from '#contract/runs/bulk.ts'
 import { cancelRun, pauseRun, redriveRun, replayRun, resumeRun } from '#contract/runs/run-controls.ts'
 import { getRun, triggerRun } from '#contract/runs/runs.ts'
+import { canonicalJson } from '#core/json/canonical.ts'
+import { RunyardError } from '#sdk/error.ts'
 import { sleep } from '#sdk/sleep.ts'
 import {
   type Args,
@@ -21,7 +23,9 @@ import {
 } from '../tool.ts'
 
 const WAIT_SECS_MAX = 30
+/** The pause between looks grows. */
 const LOOK_EVERY_MS = 500
+const LOOK_EVERY_MS_MAX = 2_000
 const TRIGGER_FIELDS = ['payload', 'delay_secs', 'priority', 'tags', 'metadata', 'agent_id', 'idempotency_key']
 const ACTIONS = {
   cancel: cancelRun,
@@ -125,16 +129,12 @@ export const ACT_TOOLS: readonly Tool[] = [
 
 /** The handle of the run, and how it ended if that is soon. */
 export async function triggerAndWait(
-  { ask, signal }: Context,
+  context: Context,
   input: Input<typeof triggerRun>,
   waitSecs: number,
 ): Promise<unknown> {
-  let run = await ask(triggerRun, input)
-  const untilMs = performance.now() + waitSecs * 1000
-  while (run.finished_at === null && performance.now() < untilMs) {
-    await sleep(LOOK_EVERY_MS, signal)
-    run = await ask(getRun, { run_id: run.id, include: ['result'] })
-  }
+  const triggered = await context.ask(triggerRun, input)
+  const { run, refusal } = await watchRun(context, triggered, performance.now() + waitSecs * 1000)
   const { id, status, error } = run
   const over = run.finished_at !== null
   return {
@@ -143,9 +143,34 @@ export async function triggerAndWait(
     over,
     ...(over && run.result !== undefined && { result: capped(run.result) }),
     ...(error !== null && { error }),
-    ...(!over && { next: 'Look again with get_run.' }),
+    ...((!over || refusal) && { next: nextWords(refusal) }),
   }
 }
+
+type Watched = { run: Output<typeof getRun>; refusal?: RunyardError }
+
+/** The run when it has ended or time is up. One that cannot be read is triggered all the same, and keeps its handle. */
+async function watchRun({ ask, signal }: Context, triggered: Watched['run'], untilMs: number): Promise<Watched> {
+  const read = () => ask(getRun, { run_id: triggered.id, include: ['result'] })
+  let run = triggered
+  try {
+    // A repeated key may find a run that has ended; what a trigger answers has no result.
+    if (run.finished_at !== null) return { run: await read() }
+    for (let pauseMs = LOOK_EVERY_MS; run.finished_at === null && performance.now() < untilMs; pauseMs *= 1.5) {
+      await sleep(Math.min(pauseMs, LOOK_EVERY_MS_MAX, untilMs - performance.now()), signal)
+      run = await read()
+    }
+    return { run }
+  } catch (error) {
+    if (!(error instanceof RunyardError)) throw error
+    return { run, refusal: error }
+  }
+}
+
+const nextWords = (refusal: RunyardError | undefined): string =>
+  refusal?.status === 403
+    ? 'This key cannot read runs (runs:read is missing): a person can look the run up by its id.'
+    : 'Look again with get_run.'
 
 async function operate({ ask, me }: Context, args: Args): Promise<unknown> {
   const body = pick(args, ['kind', 'filter', 'reason', 'max_runs'])
@@ -165,17 +190,10 @@ async function operate({ ask, me }: Context, args: Args): Promise<unknown> {
 
 /** Ties the second call to what the first has counted. */
 async function tokenOf(keyId: string, body: Args): Promise<string> {
-  const text = JSON.stringify([keyId, sorted(body)])
+  const text = canonicalJson([keyId, body])
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return Buffer.from(hash).toString('base64url').slice(0, 22)
 }
-
-const sorted = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.entries(value)
-        .map(([key, one]) => [key, sorted(one)] as const)
-        .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    : value
 
 /** An agent that answered its own question would need nobody's approval. */
 async function answer({ ask, me }: Context, args: Args): Promise<unknown> {

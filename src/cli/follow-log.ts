@@ -2,7 +2,7 @@
 import type { Event } from '#contract/event.ts'
 import { streamEvents } from '#contract/events.ts'
 import { send, unanswered } from '#sdk/call.ts'
-import { answeredError, RunyardError } from '#sdk/error.ts'
+import { answeredError, isHopeless, RunyardError } from '#sdk/error.ts'
 import { requestOf } from '#sdk/request.ts'
 import { backOffMs, sleep } from '#sdk/sleep.ts'
 import { readSse } from '#sdk/sse.ts'
@@ -58,7 +58,3 @@ async function* readOnce(cli: Cli, input: Values, lastId: string | undefined) {
     clearTimeout(timer)
   }
 }
-
-const isHopeless = (error: unknown): boolean =>
-  !(error instanceof RunyardError) ||
-  (error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429)

@@ -32,6 +32,11 @@ export class RunyardError extends Error {
   }
 }
 
+/** A retry would give the same answer: a refused key stays refused, and so does an invalid request. */
+export const isHopeless = (error: unknown): boolean =>
+  !(error instanceof RunyardError) ||
+  (error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429)
+
 /** The error for a reply. A proxy in between may have answered in its own format. */
 export async function answeredError(response: Response): Promise<RunyardError> {
   const text = await response.text().catch(() => '')

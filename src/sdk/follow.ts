@@ -5,7 +5,7 @@ import { streamRun } from '#contract/events.ts'
 import type { Output } from '#contract/route.ts'
 import { getRun } from '#contract/runs/runs.ts'
 import { type Connection, callRoute, send, unanswered } from './call.ts'
-import { answeredError, RunyardError } from './error.ts'
+import { answeredError, isHopeless, RunyardError } from './error.ts'
 import { requestOf } from './request.ts'
 import { backOffMs, sleep } from './sleep.ts'
 import { readSse } from './sse.ts'
@@ -105,7 +105,3 @@ const readRun = (connection: Connection, runId: string, signal: AbortSignal | un
     input: { run_id: runId, include: [] },
     options: signal ? { signal } : {},
   }) as Promise<Output<typeof getRun>>
-
-/** A retry would give the same answer. */
-const isHopeless = ({ status }: RunyardError): boolean =>
-  status >= 400 && status < 500 && status !== 408 && status !== 429

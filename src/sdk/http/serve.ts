@@ -1,12 +1,12 @@
 // Executes runs of jobs behind a URL: takes what Runyard dispatches, answers at once, and reports back how it went.
 import type { Client } from '../client.ts'
-import { RunyardError } from '../error.ts'
+import { isHopeless, RunyardError } from '../error.ts'
 import type { AnyJob, RunnableJob } from '../job/job.ts'
 import { runJob } from '../job/run-job.ts'
 import { sleep } from '../sleep.ts'
 import { type Claimed, makeAttempt } from '../worker/attempt.ts'
 import { endingOf } from '../worker/execute.ts'
-import { type Lease, makeLease } from '../worker/lease.ts'
+import { AttemptFailed, type Lease, makeLease } from '../worker/lease.ts'
 import { signatureProblem } from './signature.ts'
 
 export type ServeOptions = {
@@ -38,8 +38,8 @@ export function serve(jobs: readonly AnyJob[], options: ServeOptions): (request:
     if (!job) return problem(404, `Job ${name} not found`)
     const own = secrets ? secrets.get(name) : (secret as string)
     if (own === undefined) throw new Error(`serve has no signing secret of job ${name}`)
-    const body = await request.text()
-    if (body.length > BODY_BYTES_MAX) return problem(413, `The payload exceeds ${BODY_BYTES_MAX} bytes`)
+    const body = await readBody(request)
+    if (body === undefined) return problem(413, `The payload exceeds ${BODY_BYTES_MAX} bytes`)
     const { headers } = request
     const bad = await signatureProblem({ headers, body, secret: own, nowMs: Date.now() })
     if (bad !== undefined) return problem(401, bad)
@@ -52,6 +52,25 @@ export function serve(jobs: readonly AnyJob[], options: ServeOptions): (request:
     waitUntil(work)
     return new Response(null, { status: 202 })
   }
+}
+
+/** Undefined when it is too long: who sends it is not known yet, so no more than that is held. */
+async function readBody(request: Request): Promise<string | undefined> {
+  if (Number(request.headers.get('content-length')) > BODY_BYTES_MAX) return undefined
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for (const reader = request.body?.getReader(); reader; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.byteLength
+    if (bytes > BODY_BYTES_MAX) {
+      await reader.cancel().catch(() => {})
+      return undefined
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+  return text + decoder.decode()
 }
 
 /** The last part of a path, as text; one that is not valid percent-encoding names no job. */
@@ -98,7 +117,7 @@ async function execute({ job, body, client, ...dispatched }: Execution): Promise
   }
   try {
     const result = await runJob(job, handling)
-    await own.completeRun({ run_id: runId, ...(result !== undefined && { result }) }, { repeatable: true })
+    await complete(own, runId, result)
   } catch (error) {
     if (lease.told !== 'stop' && !isOver(error)) await settle(own, runId, endingOf(lease, error))
   } finally {
@@ -106,16 +125,26 @@ async function execute({ job, body, client, ...dispatched }: Execution): Promise
   }
 }
 
+/** Repeated until a restarting node is back: otherwise all of the work would be done again. */
+const SETTLING = { repeatable: true, retriesMax: 8 }
+
+/** A result that is too large, or not valid for the job's schema, would be the same after another attempt. */
+async function complete(own: Client, runId: string, result: unknown): Promise<void> {
+  try {
+    await own.completeRun({ run_id: runId, ...(result !== undefined && { result }) }, SETTLING)
+  } catch (error) {
+    if (!(error instanceof RunyardError) || isOver(error) || !isHopeless(error)) throw error
+    throw new AttemptFailed(error.message, { code: error.code, retryable: false })
+  }
+}
+
 async function settle(own: Client, runId: string, ending: ReturnType<typeof endingOf>): Promise<void> {
   const { outcome, error = 'the handler gave no reason', error_code, retryable = true } = ending
   if (outcome !== 'failed') {
-    await own.yieldRun({ run_id: runId }, { repeatable: true })
+    await own.yieldRun({ run_id: runId }, SETTLING)
     return
   }
-  await own.failRun(
-    { run_id: runId, error, retryable, ...(error_code !== undefined && { error_code }) },
-    { repeatable: true },
-  )
+  await own.failRun({ run_id: runId, error, retryable, ...(error_code !== undefined && { error_code }) }, SETTLING)
 }
 
 /** Learns whether to pause or to stop. The lease itself lasts as long as the attempt may. */

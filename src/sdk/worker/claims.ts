@@ -1,6 +1,6 @@
 // Claims runs, as many as there is room for, until stopped.
 
-import { RunyardError } from '../error.ts'
+import { isHopeless } from '../error.ts'
 import { backOffMs, sleep } from '../sleep.ts'
 import type { Claimed } from './attempt.ts'
 
@@ -59,7 +59,3 @@ export async function claimUntilStopped({ claim, room, changed, take, signal, on
     }
   }
 }
-
-/** A refused key stays refused, and so does an invalid request. */
-const isHopeless = (error: unknown): boolean =>
-  !(error instanceof RunyardError) || (error.status >= 400 && error.status < 500 && error.status !== 429)

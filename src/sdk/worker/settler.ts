@@ -2,7 +2,7 @@
 import type { Input } from '#contract/route.ts'
 import type { settleRuns } from '#contract/runs/workers.ts'
 import type { Client } from '../client.ts'
-import { RunyardError } from '../error.ts'
+import { isHopeless, RunyardError } from '../error.ts'
 import { backOffMs, sleep } from '../sleep.ts'
 import type { Lease } from './lease.ts'
 
@@ -95,7 +95,3 @@ const settlementOf = ({ lease: { claimed }, ending }: Waiting): Settlement => ({
 })
 
 const isTooLarge = (error: unknown): boolean => error instanceof RunyardError && error.status === 413
-
-/** A retry would give the same answer. */
-const isHopeless = (error: unknown): boolean =>
-  !(error instanceof RunyardError) || (error.status >= 400 && error.status < 500 && error.status !== 429)

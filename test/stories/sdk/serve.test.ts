@@ -12,8 +12,11 @@ import { jobYard } from './job-yard.ts'
 
 const SILENT = { info: () => {}, warn: () => {} }
 
+/** Where the handler finds the node. */
+type Between = (address: string) => Promise<string>
+
 /** A node, and a server that hands what it gets to `serve`. */
-async function handlerYard(jobsAt: (url: string) => AnyJob[]) {
+async function handlerYard(jobsAt: (url: string) => AnyJob[], between: Between = async (address) => address) {
   const { client, address, work } = await jobYard()
   let handle: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
   const errors: unknown[] = []
@@ -30,7 +33,7 @@ async function handlerYard(jobsAt: (url: string) => AnyJob[]) {
   const secrets = await registerJobs(client, jobs, { registration: true, log: SILENT })
   handle = serve(jobs, {
     // It has no credential: each dispatch brings one.
-    client: createClient({ baseUrl: address }),
+    client: createClient({ baseUrl: await between(address) }),
     secret: Object.fromEntries(secrets),
     onError: (error) => errors.push(error),
   })
@@ -143,4 +146,75 @@ test('a canceled run stops its handler', async () => {
   await started.promise
   await client.cancelRun({ run_id: id })
   expect(await told.promise).toMatchObject({ told: 'stop' })
+})
+
+test('a result that its schema refuses fails the run at once, as another attempt would give the same', async () => {
+  let attempts = 0
+  const { jobs, client, errors } = await handlerYard((url) => [
+    defineJob('job', {
+      endpointUrl: `${url}job`,
+      run() {
+        attempts++
+        return { n: 'no number' }
+      },
+    }),
+  ])
+  await client.updateJob({ job: 'job', result_schema: { type: 'object', properties: { n: { type: 'number' } } } })
+  const { id } = await jobs[0]!.trigger(client, {})
+  expect((await jobs[0]!.wait(client, id)).run).toMatchObject({
+    status: 'failed',
+    attempt: 1,
+    error_code: 'invalid',
+    error: expect.stringContaining('result'),
+  })
+  expect({ attempts, errors }).toEqual({ attempts: 1, errors: [] })
+})
+
+test('a node that is away for some seconds loses no result', async () => {
+  let refusals = 0
+  const between: Between = async (address) => {
+    const { url } = await httpServer(async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      if (request.url?.endsWith('/complete') && ++refusals <= 5) return void response.writeHead(503).end()
+      const { authorization = '', 'content-type': type } = request.headers
+      const answer = await fetch(address + request.url, {
+        method: request.method ?? 'GET',
+        headers: { authorization, ...(type !== undefined && { 'content-type': type }) },
+        ...(chunks.length > 0 && { body: Buffer.concat(chunks) }),
+      })
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+    })
+    return url
+  }
+  const { jobs, client, errors } = await handlerYard(
+    (url) => [defineJob('job', { endpointUrl: `${url}job`, run: () => 'done' })],
+    between,
+  )
+  const { id } = await jobs[0]!.trigger(client, {})
+  const outcome = await jobs[0]!.wait(client, id)
+  expect(outcome.run).toMatchObject({ status: 'completed', attempt: 1, result: 'done' })
+  expect(errors).toEqual([])
+})
+
+test('a body that is too long is refused before it is read to its end', async () => {
+  const { handle, url } = await handlerYard((at) => [defineJob('job', { endpointUrl: `${at}job`, run: () => 1 })])
+  const sent = (headers: Record<string, string>) => {
+    let chunks = 0
+    const body = new ReadableStream({
+      pull(stream) {
+        // One character of a string is three bytes on the wire.
+        if (++chunks <= 100) stream.enqueue(new TextEncoder().encode('\u20ac'.repeat(32 * 1024)))
+        else stream.close()
+      },
+    })
+    const request = new Request(`${url}job`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit)
+    return handle(request).then(({ status }) => ({ status, chunks }))
+  }
+  const undeclared = await sent({})
+  expect(undeclared.status).toBe(413)
+  expect(undeclared.chunks).toBeLessThan(30)
+  const declared = await sent({ 'content-length': String(100 * 1024 * 1024) })
+  expect(declared.status).toBe(413)
+  expect(declared.chunks).toBeLessThan(3)
 })

@@ -2,7 +2,7 @@
 import type { Route } from '#contract/route.ts'
 import { getRun, listRuns } from '#contract/runs/runs.ts'
 import { RunyardError } from '#sdk/error.ts'
-import type { Cli } from './cli.ts'
+import type { Answer, Cli } from './cli.ts'
 import type { Values } from './command.ts'
 import { CommandError, EXIT, exitCodeOf } from './exit-codes.ts'
 import { confirm } from './input-text.ts'
@@ -26,8 +26,12 @@ const SAMPLE = 5
 export async function actOnEach(cli: Cli, acting: Acting): Promise<void> {
   const { terminal } = cli
   const { verb, dryRun } = acting
-  const ids = 'ids' in acting ? acting.ids : await matchingIds(cli, acting.matching)
-  if (dryRun) return showDryRun(cli, ids, verb)
+  const matching = 'matching' in acting ? await matchingRuns(cli, acting.matching) : undefined
+  const ids = 'ids' in acting ? acting.ids : matching!.map(({ value }) => value.id)
+  if (dryRun) {
+    terminal.say(`${plural(ids.length, 'run')} would be ${verb.done}; nothing was changed.`)
+    return showRuns(cli, matching ?? readEach(cli, ids))
+  }
   if ('matching' in acting) {
     if (ids.length === 0) return terminal.say('No run matches.')
     terminal.say(sampleWords(ids, verb))
@@ -75,17 +79,21 @@ function showDone({ terminal }: Cli, asked: string, { done }: Verb, { id, status
 /** Without an answer, or without access, the next call would fare no better. */
 const isFatal = ({ status }: RunyardError): boolean => status === 0 || status === 401 || status === 403
 
-async function matchingIds(cli: Cli, matching: Values): Promise<string[]> {
-  const ids: string[] = []
-  for await (const { value } of listItems(cli, listRuns, { input: matching, limit: RUNS_MAX })) ids.push(value.id)
-  if (ids.length >= RUNS_MAX) cli.terminal.say(`Only the newest ${RUNS_MAX} matching runs are taken.`)
-  return ids
+type Shown = Answer<{ id: string; status: string; job_slug: string | null }>
+
+async function matchingRuns(cli: Cli, matching: Values): Promise<Shown[]> {
+  const runs: Shown[] = []
+  for await (const run of listItems(cli, listRuns, { input: matching, limit: RUNS_MAX })) runs.push(run)
+  if (runs.length >= RUNS_MAX) cli.terminal.say(`Only the newest ${RUNS_MAX} matching runs are taken.`)
+  return runs
 }
 
-async function showDryRun(cli: Cli, ids: readonly string[], verb: Verb): Promise<void> {
-  cli.terminal.say(`${plural(ids.length, 'run')} would be ${verb.done}; nothing was changed.`)
-  for (const run_id of ids) {
-    const { value, text } = await cli.ask(getRun, { run_id, include: [] })
+async function* readEach(cli: Cli, ids: readonly string[]): AsyncGenerator<Shown> {
+  for (const run_id of ids) yield await cli.ask(getRun, { run_id, include: [] })
+}
+
+async function showRuns(cli: Cli, runs: Iterable<Shown> | AsyncIterable<Shown>): Promise<void> {
+  for await (const { value, text } of runs) {
     if (cli.terminal.json) cli.terminal.record(text)
     else cli.terminal.line(`${oneLine(value.id)}  ${value.status}  ${oneLine(value.job_slug ?? '-')}`)
   }

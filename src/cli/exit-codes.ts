@@ -67,7 +67,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 const FILE_HINTS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'does not exist'],
-  ['EACCES', 'must not be accessed by you'],
+  ['EACCES', 'cannot be accessed (permission denied)'],
   ['EISDIR', 'is a folder'],
   ['ENOTDIR', 'is inside something that is not a folder'],
   ['ENOSPC', 'does not fit: the disk is full'],

@@ -16,25 +16,34 @@ const AWAY_MS_MAX = 5 * 60_000
 export async function* followLog(cli: Cli, input: Values): AsyncGenerator<Answer<Event>> {
   let lastId: string | undefined
   let failures = 0
-  let heardAtMs = performance.now()
+  let awaySinceMs: number | undefined
+  const heard = () => {
+    failures = 0
+    awaySinceMs = undefined
+  }
   for (;;) {
     try {
-      for await (const message of readOnce(cli, input, lastId)) {
-        failures = 0
-        heardAtMs = performance.now()
+      for await (const message of readOnce(cli, input, { lastId, heard })) {
         lastId = message.id ?? lastId
         yield { value: JSON.parse(message.data) as Event, text: message.data }
       }
     } catch (error) {
       cli.signal.throwIfAborted()
-      if (isHopeless(error) || performance.now() - heardAtMs > AWAY_MS_MAX) throw error
+      awaySinceMs ??= performance.now()
+      if (isHopeless(error) || performance.now() - awaySinceMs > AWAY_MS_MAX) throw error
       if (failures++ === 0) cli.terminal.say('The connection was lost; trying again …')
     }
     await sleep(backOffMs(failures), cli.signal)
   }
 }
 
-async function* readOnce(cli: Cli, input: Values, lastId: string | undefined) {
+type Place = {
+  lastId: string | undefined
+  /** Called whenever the server says something: a quiet project is no server that is away. */
+  heard: () => void
+}
+
+async function* readOnce(cli: Cli, input: Values, { lastId, heard }: Place) {
   const hangUp = new AbortController()
   let timer = setTimeout(() => hangUp.abort(), SILENT_MS_MAX)
   const alive = () => {
@@ -49,6 +58,7 @@ async function* readOnce(cli: Cli, input: Values, lastId: string | undefined) {
       headers: { accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) },
     })
     if (!response.ok || !response.body) throw await answeredError(response)
+    heard()
     if (lastId === undefined) cli.terminal.say('Following events, until Ctrl-C.')
     yield* readSse(response.body, alive)
   } catch (error) {

@@ -63,18 +63,39 @@ export async function confirm(cli: Cli, question: string): Promise<boolean> {
       exit: EXIT.usage,
       hint: 'Add --yes to confirm, or --dry-run to see what would happen',
     })
-  const answer = await askLine(`${question} [y/N] `, cli.signal)
+  const answer = await askLine(cli, {
+    question: `${question} [y/N] `,
+    output: process.stderr,
+    none: 'Nothing was done.',
+  })
   return /^y(es)?$/i.test(answer.trim())
 }
 
-async function askLine(question: string, signal: AbortSignal): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
+type Asking = {
+  question: string
+  output: Writable
+  /** What to say when there is no answer: Ctrl-D. */
+  none: string
+}
+
+async function askLine({ signal }: Cli, { question, output, none }: Asking): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output, terminal: true })
+  // A terminal that reads single characters gives Ctrl-C to us, and sends no signal by itself.
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const closed = new Promise<never>((_, reject) => {
+    lines.once('close', () => reject(new CommandError('not_confirmed', none, { exit: EXIT.no })))
+  })
   try {
-    return await lines.question(question, { signal })
+    return await Promise.race([lines.question(question, { signal }), closed])
+  } catch (error) {
+    signal.throwIfAborted()
+    throw isAbort(error) ? new CommandError('not_confirmed', none, { exit: EXIT.no }) : error
   } finally {
     lines.close()
   }
 }
+
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
 /** A secret, typed without being shown; or the first line of stdin when that is not a terminal. */
 export async function readSecret(cli: Cli, question: string): Promise<string> {
@@ -82,11 +103,9 @@ export async function readSecret(cli: Cli, question: string): Promise<string> {
   if (!cli.mayAsk) throw usageError('The key must come from stdin when questions are off.')
   process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
   try {
-    return (await lines.question('', { signal: cli.signal })).trim()
+    return (await askLine(cli, { question: '', output: silent, none: 'No key was given.' })).trim()
   } finally {
-    lines.close()
     process.stderr.write('\n')
   }
 }

@@ -28,18 +28,12 @@ for (const stream of [process.stdout, process.stderr])
 stopAt('SIGINT', EXIT.interrupted)
 stopAt('SIGTERM', EXIT.terminated)
 
-/** Of the package that this file is in: one folder up in the package, two in the repository. */
-function versionHere(): string {
-  for (const path of ['../package.json', '../../package.json'])
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version
-    } catch {}
-  return 'unknown'
-}
+/** Two folders up, in the package as in the repository. */
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 process.exitCode = await runProgram({
   argv: process.argv.slice(2),
   env: process.env,
   signal: stopping.signal,
-  version: versionHere(),
+  version: manifest.version,
 })

@@ -63,8 +63,15 @@ export async function showList<R extends Route>(cli: Cli, route: R, { input, lim
     if (cli.terminal.json) cli.terminal.record(step.value.text)
     else rows.push(step.value.value)
   }
-  if (cli.terminal.json) return
-  if (rows.length === 0) return cli.terminal.say(none)
-  show(rows)
-  if (step.value.more) cli.terminal.say(`There are more; show them with --limit ${limit * 10}.`)
+  if (!cli.terminal.json) {
+    if (rows.length === 0) return cli.terminal.say(none)
+    show(rows)
+  }
+  // On stderr: whoever reads the list in a pipe must know as well that it is not all of it.
+  if (step.value.more) cli.terminal.say(moreWords(limit))
 }
+
+const moreWords = (limit: number): string =>
+  limit < LIMIT_MAX
+    ? `There are more; show them with --limit ${Math.min(limit * 10, LIMIT_MAX)}.`
+    : `There are more than ${LIMIT_MAX}; narrow the list with a filter.`

@@ -18,14 +18,15 @@ export async function saveReply(cli: Cli, route: Route, { input, path, replace, 
   const request = requestOf(route, input)
   const late = AbortSignal.timeout(timeoutMs)
   const signal = AbortSignal.any([cli.signal, late])
-  const response = await send(cli.connection, { request, signal, headers: { accept: '*/*' } }).catch(
-    (error: unknown) => {
-      cli.signal.throwIfAborted()
-      throw unanswered(error, late.aborted, `${request.method} ${request.target}`)
-    },
-  )
+  const failed = (error: unknown) => {
+    cli.signal.throwIfAborted()
+    return unanswered(error, late.aborted, `${request.method} ${request.target}`)
+  }
+  const response = await send(cli.connection, { request, signal, headers: { accept: '*/*' } }).catch((error) => {
+    throw failed(error)
+  })
   if (!response.ok || !response.body) throw await answeredError(response)
-  const chunks = counted(cli, response.body)
+  const chunks = counted(cli, response.body, failed)
   if (path === '-') {
     for await (const chunk of chunks) await cli.terminal.bytes(chunk)
     return
@@ -44,14 +45,23 @@ export async function saveReply(cli: Cli, route: Route, { input, path, replace, 
   cli.terminal.line(oneLine(path))
 }
 
-async function* counted(cli: Cli, body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* counted(
+  cli: Cli,
+  body: ReadableStream<Uint8Array>,
+  failed: (error: unknown) => Error,
+): AsyncGenerator<Uint8Array> {
   let bytes = 0
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length
-    cli.terminal.bar(0, null, `${Math.round(bytes / 1024)} KiB`)
-    yield chunk
+  try {
+    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length
+      cli.terminal.bar(0, null, `${Math.round(bytes / 1024)} KiB`)
+      yield chunk
+    }
+  } catch (error) {
+    throw failed(error)
+  } finally {
+    cli.terminal.endBar()
   }
-  cli.terminal.endBar()
 }
 
 const exists = (path: string): CommandError =>

@@ -63,6 +63,11 @@ export class SchemaOptions {
     return this
   }
 
+  /** The options of these fields, as they are typed. */
+  typed(names: readonly string[]): string[] {
+    return this.#fields.filter(({ name }) => names.includes(name)).map(({ option }) => `--${option}`)
+  }
+
   /** The fields that were given, as the route takes them. */
   async read(given: Values): Promise<Values> {
     const read: [string, unknown][] = []

@@ -7,6 +7,8 @@ import { type Column, tableLines } from './table.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 export type Style = Parameters<typeof styleText>[0]
 
+type Fact = readonly [name: string, value: string | null | undefined, style?: Style | undefined]
+
 type Shown = { json?: boolean; plain?: boolean; quiet?: boolean; color?: boolean; utc?: boolean }
 
 const WIDTH_UNKNOWN = 80
@@ -70,15 +72,17 @@ export class Terminal {
   }
 
   /** Names and values of one thing, one to a line; what is null or undefined is left out. */
-  facts(facts: readonly (readonly [string, string | null | undefined])[]): void {
+  facts(facts: readonly Fact[]): void {
     const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== '')
     const width = Math.max(0, ...shown.map(([name]) => name.length))
-    for (const [name, value] of shown) {
-      if (this.plain) this.line(`${name}\t${oneLine(value!)}`)
-      else
-        this.line(
-          `${this.style('dim', name.padEnd(width))}  ${lines(value!).replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`,
-        )
+    for (const [name, value, how] of shown) {
+      if (this.plain) {
+        this.line(`${name}\t${oneLine(value!)}`)
+        continue
+      }
+      // Styled once it is safe: what makes it safe would show the codes of the style.
+      const safe = lines(value!).replaceAll('\n', `\n${' '.repeat(width + 2)}`)
+      this.line(`${this.style('dim', name.padEnd(width))}  ${how ? this.style(how, safe) : safe}`)
     }
   }
 

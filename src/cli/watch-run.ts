@@ -15,15 +15,16 @@ type Following = {
   waitMs?: number | undefined
   afterSequence?: number | undefined
   deltas?: boolean | undefined
+  types?: readonly string[] | undefined
 }
 
 /** Prints events until the run has ended; throws WaitTooLong when that takes longer than allowed. */
 export async function followRunLines(cli: Cli, runId: string, following: Following): Promise<void> {
-  const { waitMs, afterSequence, deltas = false } = following
-  const late = waitMs === undefined ? undefined : AbortSignal.timeout(waitMs)
+  const { waitMs, afterSequence, deltas = false, types } = following
+  const late = waitMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(waitMs))
   const signal = late ? AbortSignal.any([cli.signal, late]) : cli.signal
   try {
-    const options = { signal, deltas, ...(afterSequence !== undefined && { afterSequence }) }
+    const options = { signal, deltas, ...(afterSequence !== undefined && { afterSequence }), ...(types && { types }) }
     for await (const event of followRun(cli.connection, runId, options)) showEvent(cli, event, following)
   } catch (error) {
     if (late?.aborted && !cli.signal.aborted) throw new WaitTooLong()

@@ -15,6 +15,8 @@ export type FollowOptions = {
   afterSequence?: number
   /** Whether to include stream chunks and debug lines; defaults to true. */
   deltas?: boolean
+  /** Events of these types only. */
+  types?: readonly string[]
   signal?: AbortSignal
 }
 
@@ -72,8 +74,12 @@ async function* readOnce(connection: Connection, runId: string, place: Place): A
     clearTimeout(timer)
     timer = setTimeout(() => hangUp.abort(), SILENT_MS_MAX)
   }
-  const { signal = hangUp.signal, deltas } = place.options
-  const request = requestOf(streamRun, { run_id: runId, ...(deltas !== undefined && { deltas }) })
+  const { signal = hangUp.signal, deltas, types } = place.options
+  const request = requestOf(streamRun, {
+    run_id: runId,
+    ...(deltas !== undefined && { deltas }),
+    ...(types !== undefined && { type: [...types] }),
+  })
   try {
     const response = await send(connection, {
       request,

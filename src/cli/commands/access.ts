@@ -36,7 +36,7 @@ export const accessCommands: Commands = (program, open) => {
         ...profiles,
         current: profiles.current === name ? undefined : profiles.current,
       })
-      cli.terminal.say(`Forgot profile ${oneLine(name)}. Its key still works; revoke it with: runyard keys revoke`)
+      cli.terminal.say(`Removed profile ${oneLine(name)}. Its key still works; revoke it with: runyard keys revoke`)
     },
   })
   declare(program, open, 'use [name]', {
@@ -201,7 +201,7 @@ async function newKey(cli: Cli, given: Values, args: readonly string[]): Promise
     throw usageError(`--preset must be one of ${[...KEY_PRESETS.keys()].join(', ')}, not "${preset}".`)
   const fields = await keyFields.read(given)
   if (scopes && fields.scopes) throw usageError('Give either --preset or --scope.')
-  if (!scopes && !fields.scopes) throw usageError('What may the key do? Give --preset or --scope.')
+  if (!scopes && !fields.scopes) throw usageError('A key needs scopes: give --preset or --scope.')
   const body = { name: onlyArg(args), ...(scopes && { scopes: [...scopes] }), ...fields }
   const { value, text } = await cli.ask(createKey, body as Parameters<typeof cli.ask<typeof createKey>>[1])
   showNewKey(cli, value, text)

@@ -73,7 +73,7 @@ export const actCommands: Commands = (program, open) => {
       examples: [
         `${name} $ID`,
         `${name} --job invoice --since 2h --dry-run`,
-        `runs --json … | jq -r .id | runyard ${name} -`,
+        `runs --limit 10000 --json … | jq -r .id | runyard ${name} -`,
       ],
       options: (command) => addOptions(command, act, own),
       action: async (cli, given, args) => {

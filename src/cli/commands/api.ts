@@ -2,8 +2,8 @@
 import type { Command } from 'commander'
 import type { Route } from '#contract/route.ts'
 import { ROUTES } from '#contract/routes.ts'
-import { send } from '#sdk/call.ts'
-import { answeredError } from '#sdk/error.ts'
+import { send, unanswered } from '#sdk/call.ts'
+import { answeredError, RunyardError } from '#sdk/error.ts'
 import { requestOf } from '#sdk/request.ts'
 import { readSse } from '#sdk/sse.ts'
 import type { Cli } from '../cli.ts'
@@ -91,11 +91,17 @@ async function callAnyRoute(cli: Cli, route: Route, { input, fields, whole }: Ca
 }
 
 async function printStream(cli: Cli, route: Route, input: Values): Promise<void> {
-  const response = await send(cli.connection, {
-    request: requestOf(route, input),
-    signal: cli.signal,
-    headers: { accept: 'text/event-stream' },
-  })
-  if (!response.ok || !response.body) throw await answeredError(response)
-  for await (const { data } of readSse(response.body)) cli.terminal.record(data)
+  const request = requestOf(route, input)
+  try {
+    const response = await send(cli.connection, {
+      request,
+      signal: cli.signal,
+      headers: { accept: 'text/event-stream' },
+    })
+    if (!response.ok || !response.body) throw await answeredError(response)
+    for await (const { data } of readSse(response.body)) cli.terminal.record(data)
+  } catch (error) {
+    cli.signal.throwIfAborted()
+    throw error instanceof RunyardError ? error : unanswered(error, false, `${request.method} ${request.target}`)
+  }
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { readChainTree } from '#contract/chains.ts'
 import { listEvents, streamEvents } from '#contract/events.ts'
+import type { Output } from '#contract/route.ts'
 import { getRun } from '#contract/runs/runs.ts'
 import { exportEvents, getSealHead, verifyEvents } from '#contract/seals.ts'
 import { RunyardError } from '#sdk/error.ts'
@@ -76,8 +77,9 @@ async function showEvents(cli: Cli, given: Values): Promise<void> {
       },
     })
   const taken = schemaFields(streamEvents.query)
-  const refused = Object.keys(input).filter((name) => !Object.hasOwn(taken, name))
-  if (refused.length > 0) throw usageError(`--follow cannot be combined with a filter by ${refused.join(', ')}.`)
+  const refused = filters.typed(Object.keys(input).filter((name) => !Object.hasOwn(taken, name)))
+  if (given.limit !== undefined) refused.push('--limit')
+  if (refused.length > 0) throw usageError(`${refused.join(', ')} cannot be combined with --follow.`)
   const { resource_type: type } = input
   for await (const { value, text } of followLog(cli, {
     ...input,
@@ -142,10 +144,16 @@ async function verifyAll(cli: Cli, given: Values): Promise<void> {
   let input = await verifying.read(given)
   let windows = 0
   let events = 0
+  let gone: Output<typeof verifyEvents>['gone'] = { windows: 0, events: 0, recorded_until: null }
   for (;;) {
     const { value, text } = await cli.ask(verifyEvents, input, { timeoutMs: 60_000 })
     windows += value.windows
     events += value.events
+    gone = {
+      windows: gone.windows + value.gone.windows,
+      events: gone.events + value.gone.events,
+      recorded_until: value.gone.recorded_until ?? gone.recorded_until,
+    }
     terminal.bar(0, null, `${plural(events, 'event')} verified`)
     if (value.next) {
       const { from: _, ...rest } = input
@@ -155,14 +163,15 @@ async function verifyAll(cli: Cli, given: Values): Promise<void> {
     terminal.endBar()
     if (!value.ok) cli.exit = EXIT.no
     if (terminal.json) {
-      const total = { ...(JSON.parse(text) as object), windows, events }
+      const total = { ...(JSON.parse(text) as object), windows, events, gone }
       return terminal.document(JSON.stringify(total))
     }
     const problem = value.first_problem
     if (problem) terminal.line(`${terminal.style('red', 'broken')}  ${oneLine(problem.message)} (${problem.reason})`)
     else
       terminal.line(`${terminal.style('green', 'intact')}  ${plural(events, 'event')} in ${plural(windows, 'window')}`)
-    if (value.gone.windows > 0) terminal.say(`${plural(value.gone.windows, 'window')} were deleted by retention.`)
+    if (gone.windows > 0)
+      terminal.say(`${plural(gone.windows, 'window')} ${gone.windows === 1 ? 'was' : 'were'} deleted by retention.`)
     if (value.last_seal) terminal.say(`Last verified seal: ${value.last_seal.number} ${value.last_seal.hash}`)
     return
   }

@@ -63,7 +63,7 @@ async function showStatus(cli: Cli): Promise<void> {
   const counts = Object.entries(runs).filter(([, count]) => count > 0)
   terminal.facts([
     ['Server', cli.target.url],
-    ['Status', ready.value.status === 'ready' ? terminal.style('green', 'ready') : 'not ready'],
+    ready.value.status === 'ready' ? ['Status', 'ready', 'green'] : ['Status', 'not ready', 'red'],
     ['Runs', counts.map(([state, count]) => `${countWords(count)} ${state}`).join(', ') || 'none yet'],
     ['Questions', `${countWords(pending_input_requests)} waiting for an answer`],
     [

@@ -1,5 +1,6 @@
 // MCP over stdio: the same tools as at /mcp of a node, for clients that start programs.
-import { send } from '#sdk/call.ts'
+import type { Sent } from '#mcp/ask.ts'
+import { send, unanswered } from '#sdk/call.ts'
 import type { Cli } from '../cli.ts'
 import { type Commands, declare, onlyArg } from '../command.ts'
 import { usageError } from '../exit-codes.ts'
@@ -42,14 +43,7 @@ async function serve(cli: Cli): Promise<void> {
   const { serveStdio } = await import('@modelcontextprotocol/server/stdio')
   const { askThrough } = await import('#mcp/ask.ts')
   const { mcpServer } = await import('#mcp/server.ts')
-  const { connection } = cli
-  const ask = askThrough(({ method, target, body, headers }) =>
-    send(connection, {
-      request: { method, target, body },
-      signal: AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      headers,
-    }),
-  )
+  const ask = askThrough((request) => sendWhole(cli, request))
   cli.terminal.say(`Serving MCP over stdio for ${cli.target.url}.`)
   const ended = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve)
@@ -61,4 +55,18 @@ async function serve(cli: Cli): Promise<void> {
   })
   await ended
   await server.close()
+}
+
+/** The reply, read to its end: whatever breaks off is the network's, and is told to the model as that. */
+async function sendWhole(cli: Cli, { method, target, body, headers }: Sent): Promise<Response> {
+  const late = AbortSignal.timeout(TIMEOUT_MS)
+  const signal = AbortSignal.any([cli.signal, late])
+  try {
+    const response = await send(cli.connection, { request: { method, target, body }, signal, headers })
+    const text = await response.text()
+    return new Response(text === '' ? null : text, response)
+  } catch (error) {
+    cli.signal.throwIfAborted()
+    throw unanswered(error, late.aborted, `${method} ${target}`)
+  }
 }

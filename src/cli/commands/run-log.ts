@@ -4,7 +4,7 @@ import { getDebugBundle } from '#contract/runs/debug.ts'
 import { getRun } from '#contract/runs/runs.ts'
 import type { Cli } from '../cli.ts'
 import { type Commands, declare, onlyArg, textOf, type Values } from '../command.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT, usageError } from '../exit-codes.ts'
 import { limitOf, limitOption, showList } from '../pages.ts'
 import { oneLine } from '../safe-text.ts'
 import { saveReply } from '../save-reply.ts'
@@ -57,12 +57,19 @@ export const runLogCommands: Commands = (program, open) => {
   })
 }
 
+/** What a stream can be asked for; the other filters are of the list alone. */
+type FollowFilter = { after_sequence?: number; type?: string[] }
+
 async function showLog(cli: Cli, given: Values, args: readonly string[]): Promise<void> {
   const run_id = onlyArg(args)
   const input = await filters.read(given)
   if (given.follow) {
-    const afterSequence = input.after_sequence as number | undefined
-    return followRunLines(cli, run_id, { lines: 'all', on: 'stdout', afterSequence, deltas: given.deltas === true })
+    const { after_sequence: afterSequence, type: types, ...others } = input as FollowFilter
+    const refused = filters.typed(Object.keys(others))
+    if (given.limit !== undefined) refused.push('--limit')
+    if (refused.length > 0) throw usageError(`${refused.join(', ')} cannot be combined with --follow.`)
+    const deltas = given.deltas === true
+    return followRunLines(cli, run_id, { lines: 'all', on: 'stdout', afterSequence, types, deltas })
   }
   await showList(cli, listRunEvents, {
     input: { run_id, ...input },

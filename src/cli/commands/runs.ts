@@ -6,7 +6,7 @@ import { sleep } from '#sdk/sleep.ts'
 import type { Cli } from '../cli.ts'
 import { type Commands, declare, onlyArg, type Values } from '../command.ts'
 import { usageError } from '../exit-codes.ts'
-import { agoWords, clockWords, spanWords } from '../moments.ts'
+import { clockWords, spanWords } from '../moments.ts'
 import { limitOf, limitOption, listItems, showList } from '../pages.ts'
 import { oneLine } from '../safe-text.ts'
 import { queryOptions, RUN_NAMES } from '../schema-options.ts'
@@ -49,7 +49,7 @@ export const runCommands: Commands = (program, open) => {
       terminal.text(value.sentence)
       terminal.say(
         [
-          `${value.status} for ${agoWords(value.since).replace(' ago', '')}`,
+          `${value.status} for ${spanWords(Date.now() - Date.parse(value.since))}`,
           value.owner && `held by ${oneLine(value.owner)}`,
           value.until && `until ${clockWords(value.until, terminal.utc)}`,
           value.position_hint !== undefined && `about ${value.position_hint} ahead`,

@@ -95,9 +95,12 @@ async function waitFor(cli: Cli, run: Run, { lines, waitMs }: Waiting): Promise<
   )
 }
 
+/** Timers of Node hold 2^31 - 1 milliseconds, which is somewhat more; beyond that they would end at once. */
+const WAIT_MS_MAX = 24 * 86_400_000
+
 function waitMsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const ms = durationMs(text)
-  if (ms !== undefined) return ms
-  throw usageError(`--wait-timeout must be a duration such as 30s or 10m, not "${text}".`)
+  if (ms !== undefined && ms <= WAIT_MS_MAX) return ms
+  throw usageError(`--wait-timeout must be a duration such as 30s or 10m, at most 24d, not "${text}".`)
 }

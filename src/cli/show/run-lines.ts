@@ -54,10 +54,9 @@ export function showRun({ terminal }: Cli, run: Run, text: string): void {
       .map(([key, value]) => `${key}=${value}`)
       .join(' ')
   const { name, id } = run.created_by
-  const style = stateStyle(run.status)
   terminal.facts([
     ['Run', run.id],
-    ['Status', run.status],
+    ['Status', run.status, stateStyle(run.status)],
     ['Job', run.job_slug && `${run.job_slug} (version ${run.job_version})`],
     ['Agent', run.agent_id],
     ['Queue', run.queue],
@@ -75,7 +74,7 @@ export function showRun({ terminal }: Cli, run: Run, text: string): void {
     ['Metadata', labels(run.metadata)],
     ['Error', run.error && `${run.error}${run.error_code ? ` (${run.error_code})` : ''}`],
   ])
-  if (style && terminal.plain) return
+  if (terminal.plain) return
   for (const [title, key] of [
     ['Payload', 'payload'],
     ['Result', 'result'],

@@ -42,6 +42,12 @@ const isObjectSchema = (
 ): schema is Schema & { properties: Record<string, Schema>; required?: string[] } =>
   schema?.type === 'object' && typeof schema.properties === 'object' && !Object.hasOwn(schema.properties ?? {}, KEY)
 
+/** References in a schema are from its root, which is that of the tool now. */
+const definitionsOf = (schema: Schema | null): Schema =>
+  Object.fromEntries(
+    ['$defs', 'definitions'].flatMap((name) => (schema?.[name] === undefined ? [] : [[name, schema[name]]])),
+  )
+
 function toolOf({ slug, name, description, payload_schema: schema }: Offered): Tool {
   const whole = !isObjectSchema(schema)
   const payload = whole ? { payload: schema ?? { description: 'Payload of the run: any JSON.' } } : schema.properties
@@ -53,6 +59,7 @@ function toolOf({ slug, name, description, payload_schema: schema }: Offered): T
     needs: 'runs:trigger',
     kind: 'adds',
     input: { ...payload, [KEY]: textField('The same key returns the same run again; give it when repeating a call.') },
+    definitions: definitionsOf(schema),
     required,
     run: async (context, args) => {
       const { [KEY]: key, ...rest } = args as Args & { [KEY]?: unknown }

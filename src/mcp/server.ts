@@ -52,19 +52,25 @@ function serveTools(server: Server, ask: Ask, whoAmI: WhoAmI): void {
     return { tools: [...tools, ...jobs].map(described) }
   })
   server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
-    const me = await whoAmI()
     const { name, arguments: args = {} } = params
-    const tool =
-      TOOLS.find((one) => one.name === name) ?? (offersJobs(me) ? await findJobTool({ ask }, name) : undefined)
-    if (!tool || !mayUse(me, tool)) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${name} not found.`)
-    return callTool(tool, { ask, me, signal: mcpReq.signal }, args)
+    try {
+      const me = await whoAmI()
+      const tool =
+        TOOLS.find((one) => one.name === name) ?? (offersJobs(me) ? await findJobTool({ ask }, name) : undefined)
+      if (!tool || !mayUse(me, tool))
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${name} not found.`)
+      return await callTool(tool, { ask, me, signal: mcpReq.signal }, args)
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      return { content: [text(refusalWords(error))], isError: true }
+    }
   })
 }
 
 /** JSON Schemas of the contract and of jobs, which the protocol's own type describes down to the last bracket. */
 type InputSchema = { type: 'object' }
 
-function described({ name, title, description, kind, input, required }: Tool) {
+function described({ name, title, description, kind, input, definitions, required }: Tool) {
   return {
     name,
     title,
@@ -72,6 +78,7 @@ function described({ name, title, description, kind, input, required }: Tool) {
     inputSchema: {
       type: 'object',
       properties: input,
+      ...definitions,
       ...(required?.length && { required: [...required] }),
     } as InputSchema,
     annotations: {
@@ -86,14 +93,10 @@ function described({ name, title, description, kind, input, required }: Tool) {
 async function callTool(tool: Tool, context: Context, args: Args) {
   const missing = (tool.required ?? []).filter((name) => own(args, name) === undefined)
   const unknown = Object.keys(args).filter((name) => !Object.hasOwn(tool.input, name))
-  try {
-    if (missing.length > 0) throw new BadArguments(`Missing: ${missing.join(', ')}.`)
-    if (unknown.length > 0)
-      throw new BadArguments(`Unknown: ${unknown.join(', ')}. Known: ${Object.keys(tool.input).join(', ')}.`)
-    return { content: [text(JSON.stringify(await tool.run(context, args)))] }
-  } catch (error) {
-    return { content: [text(refusalWords(error))], isError: true }
-  }
+  if (missing.length > 0) throw new BadArguments(`Missing: ${missing.join(', ')}.`)
+  if (unknown.length > 0)
+    throw new BadArguments(`Unknown: ${unknown.join(', ')}. Known: ${Object.keys(tool.input).join(', ')}.`)
+  return { content: [text(JSON.stringify(await tool.run(context, args)))] }
 }
 
 const text = (words: string) => ({ type: 'text' as const, text: words })

@@ -20,6 +20,8 @@ export type Tool = {
   explicit?: true
   kind: 'reads' | 'adds' | 'destroys'
   input: Record<string, Schema>
+  /** What `input` refers to, at the root: `$defs`, or `definitions` in older schemas. */
+  definitions?: Schema
   required?: readonly string[]
   run: (context: Context, args: Args) => Promise<unknown>
 }

@@ -102,6 +102,20 @@ test('a job with the tag mcp:tool is a tool with its own schema, and returns the
   expect((await calling).value).toMatchObject({ status: 'completed', result: { said: 'Hello, Ada' } })
 })
 
+test('what the schema of a job refers to is found at the root of its tool', async () => {
+  const { connect, call } = await yard()
+  const $defs = { place: { type: 'object', properties: { city: { type: 'string' } } } }
+  const object = { type: 'object', properties: { to: { $ref: '#/$defs/place' } }, $defs }
+  const tagged = { execution: 'worker', tags: { mcp: 'tool' } }
+  await call('POST', '/v1/jobs', { ...tagged, slug: 'send', payload_schema: object })
+  await call('POST', '/v1/jobs', { ...tagged, slug: 'either', payload_schema: { $ref: '#/$defs/place', $defs } })
+  const { ask } = await connect('runs:trigger', 'jobs:read')
+  const { tools } = await ask('tools/list')
+  const schemaOf = (name: string) => tools.find((tool: { name: string }) => tool.name === name).inputSchema
+  expect(schemaOf('job_send')).toMatchObject({ properties: { to: { $ref: '#/$defs/place' } }, $defs })
+  expect(schemaOf('job_either')).toMatchObject({ properties: { payload: { $ref: '#/$defs/place' } }, $defs })
+})
+
 test('a key that cannot read runs still gets the handle of what it triggers', async () => {
   const { connect } = await yard()
   const { tool } = await connect('runs:trigger', 'jobs:read')

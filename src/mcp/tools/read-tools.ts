@@ -32,8 +32,7 @@ const EVENTS_MAX = 100
 const RUN_ID = { run_id: textField('Id of the run.') }
 const FILTERS = Object.keys(fieldsOf(listRuns.query)).filter((name) => name !== 'limit')
 
-type Listed = Awaited<ReturnType<Context['ask']>> extends never ? never : { id: string } & Record<string, unknown>
-const row = (run: Listed) =>
+const row = (run: { id: string } & Record<string, unknown>) =>
   compact({
     ...pick(run, [
       'id',

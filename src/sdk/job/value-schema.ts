@@ -54,6 +54,27 @@ export async function checkedValue(schema: ValueSchema | undefined, value: unkno
   return checked.value
 }
 
+/** A JSON Schema as one that is checked here, for values that the server does not check. */
+export function checkedHere(schema: ValueSchema | undefined): ValueSchema | undefined {
+  if (schema === undefined || isStandard(schema)) return schema
+  const validate = async (value: unknown): Promise<StandardSchemaV1.Result<unknown>> => {
+    // Loaded where it is needed: most programs that import the client check nothing by it.
+    const { Errors } = await import('typebox/schema')
+    const [valid, errors] = Errors(schema, value)
+    if (valid) return { value }
+    return { issues: errors.map(({ message, instancePath }) => ({ message, path: segmentsOf(instancePath) })) }
+  }
+  return { '~standard': { version: 1, vendor: 'json-schema', validate } }
+}
+
+/** Of a JSON Pointer. */
+const segmentsOf = (pointer: string): (string | number)[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+
 /** Undefined when the schema cannot be said as JSON Schema, for example because it transforms the value. */
 export function jsonSchemaOf(
   schema: ValueSchema | undefined,

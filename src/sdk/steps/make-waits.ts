@@ -1,9 +1,10 @@
 // How the waits of a run begin, rest and end.
 import { wireFields } from '../job/camel-case.ts'
 import type { Job } from '../job/job.ts'
-import { checkedValue } from '../job/value-schema.ts'
+import { checkedHere, checkedValue } from '../job/value-schema.ts'
 import type { Attempt } from '../worker/attempt.ts'
-import type { Names } from './names.ts'
+import { AttemptFailed } from '../worker/lease.ts'
+import { madeName, type Names } from './names.ts'
 import {
   type Child,
   ChildFailed,
@@ -36,15 +37,16 @@ export function makeWaits(waiting: Waiting): Waits {
       await begin(waiting, { key: name, ...sleepOf(howLong) })
     },
 
-    waitFor(eventKey, { name = eventKey, timeoutSecs, payload } = {}) {
+    waitFor(eventKey, { name = madeName(eventKey), timeoutSecs, payload } = {}) {
       names.take(name)
       const waitable: Waitable<unknown> = {
         name,
         isEvent: true,
+        timeoutSecs,
         begin: async () => ({ event_key: eventKey }),
-        valueOf: async (done) => checkedValue(payload, done.payload ?? null, 'event'),
+        valueOf: async (done) => checkedValue(checkedHere(payload), done.payload ?? null, 'event'),
       }
-      return waitOf(waiting, waitable, timeoutSecs) as never
+      return waitOf(waiting, waitable) as never
     },
 
     child(name: string, job: Job | string, payload: unknown, options: ChildOptions = {}): Child<never> {
@@ -54,6 +56,7 @@ export function makeWaits(waiting: Waiting): Waits {
       const waitable: Waitable<never> = {
         name,
         isEvent: false,
+        timeoutSecs: undefined,
         begin: async () => ({ run_id: await start() }),
         valueOf: (done) => resultOf(done, attempt) as Promise<never>,
       }
@@ -72,6 +75,7 @@ export function makeWaits(waiting: Waiting): Waits {
 
     async any(list, options = {}) {
       if (list.length === 0 || list.length > ITEMS_MAX) throw new RangeError(`any takes 1 to ${ITEMS_MAX} waits`)
+      requireOneTimeout(list)
       const key = options.name ?? keyOf(list)
       names.take(key)
       const { winner, items } = await together(waiting, list, { ...options, key, mode: 'any' })
@@ -98,7 +102,8 @@ async function together(waiting: Waiting, waits: readonly Wait<unknown>[], { key
     items.push(...(await Promise.all(parts.slice(from, from + SPAWNS_AT_ONCE).map((part) => part.begin()))))
   }
   // Children end by themselves; an event may never come, and has the server's own bound unless told otherwise.
-  const secs = timeoutSecs ?? (parts.some((part) => part.isEvent) ? undefined : SECS_MAX)
+  const own = parts.length === 1 ? parts[0]!.timeoutSecs : undefined
+  const secs = timeoutSecs ?? own ?? (parts.some((part) => part.isEvent) ? undefined : SECS_MAX)
   return begin(waiting, {
     key,
     mode,
@@ -108,14 +113,21 @@ async function together(waiting: Waiting, waits: readonly Wait<unknown>[], { key
   })
 }
 
-function waitOf<T>(waiting: Waiting, waitable: Waitable<T>, timeoutSecs?: number): Wait<T> {
+/** A wait for several ends once: the limit of one of them could only be ignored. */
+function requireOneTimeout(list: readonly Wait<unknown>[]): void {
+  if (list.length < 2) return
+  const limited = list.find((wait) => wait[WAITABLE].timeoutSecs !== undefined)
+  if (!limited) return
+  throw new AttemptFailed(
+    `Give timeoutSecs to all, allSettled or any, and not to waitFor of ${limited[WAITABLE].name} inside of it`,
+    { code: 'invalid_wait', retryable: false },
+  )
+}
+
+function waitOf<T>(waiting: Waiting, waitable: Waitable<T>): Wait<T> {
   const { name: key } = waitable
   const alone = async (): Promise<T> => {
-    const { items } = await together(waiting, [wait], {
-      key,
-      mode: 'all',
-      ...(timeoutSecs !== undefined && { timeoutSecs }),
-    })
+    const { items } = await together(waiting, [wait], { key, mode: 'all' })
     return valueOfItem(waitable, items[0], key)
   }
   let value: Promise<T> | undefined
@@ -137,12 +149,13 @@ async function settle(
   { name, ...options }: TogetherOptions = {},
 ): Promise<PromiseSettledResult<unknown>[]> {
   if (list.length === 0) return []
+  requireOneTimeout(list)
   const key = name ?? keyOf(list)
   waiting.names.take(key)
   const settled: PromiseSettledResult<unknown>[] = []
   for (let from = 0; from < list.length; from += ITEMS_MAX) {
     const some = list.slice(from, from + ITEMS_MAX)
-    const partKey = from === 0 ? key : `${key} from ${from}`
+    const partKey = from === 0 ? key : madeName(`${key} from ${from}`)
     const { items } = await together(waiting, some, { ...options, key: partKey, mode: 'all' })
     settled.push(
       ...(await Promise.allSettled(some.map((wait, index) => valueOfItem(wait[WAITABLE], items[index], key)))),
@@ -152,7 +165,7 @@ async function settle(
 }
 
 const keyOf = (list: readonly Wait<unknown>[]): string =>
-  `${list[0]?.[WAITABLE].name}${list.length > 1 ? ` and ${list.length - 1} more` : ' alone'}`
+  madeName(`${list[0]?.[WAITABLE].name}${list.length > 1 ? ` and ${list.length - 1} more` : ' alone'}`)
 
 async function valueOfItem<T>(waitable: Waitable<T>, item: ItemOutcome | undefined, key: string): Promise<T> {
   if (!item?.done) throw new WaitTimedOut(key)

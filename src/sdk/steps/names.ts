@@ -25,3 +25,18 @@ export function makeNames(): Names {
     },
   }
 }
+
+/** A name made of others, or of a key, which may be too long together: what is cut off leaves a hash. */
+export function madeName(name: string): string {
+  if (name.length <= NAME_LENGTH_MAX) return name
+  const mark = `~${fnv1a(name)}`
+  // Half of a surrogate pair would be no text.
+  return name.slice(0, NAME_LENGTH_MAX - mark.length).replace(/[\ud800-\udbff]$/, '') + mark
+}
+
+/** FNV-1a with 64 bits: the names of one run have to differ, and nobody gains by making them collide. */
+function fnv1a(text: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of new TextEncoder().encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
+  return hash.toString(16).padStart(16, '0')
+}

@@ -15,6 +15,8 @@ export type ItemOutcome = Output<typeof beginWait>['items'][number]
 export type Waitable<T> = {
   name: string
   isEvent: boolean
+  /** Its own limit, where it is awaited by itself. */
+  timeoutSecs: number | undefined
   begin: () => Promise<Item>
   valueOf: (done: ItemOutcome) => Promise<T>
 }
@@ -34,7 +36,7 @@ export type ChildOptions = CamelFields<
 type EventOptions<Schema> = {
   /** Name of the wait; the key of the event unless set. */
   name?: string
-  /** Seconds after which WaitTimedOut is thrown; a day unless set. */
+  /** Seconds after which WaitTimedOut is thrown; a day unless set. Several waits together have one limit of their own. */
   timeoutSecs?: number
   /** What the payload of the event must be. */
   payload?: Schema

@@ -30,7 +30,7 @@ export function fakeAttempt(fake: FakeRun, { onRest, crashAfter, onCrash }: Opti
     if (dead) throw new Crash()
     if (fake.restsFor) throw new AttemptStopped('stop')
     const answer = known.get(name)
-    if (!answer) throw new Error(`testJob cannot play attempt.${name}; use startTestServer`)
+    if (!answer) throw new Error(`testJob does not support attempt.${name}; use startTestServer`)
     const result = await answer(structuredClone(input ?? {}) as never)
     if (crashAfter !== undefined && name === 'setState' && (input as { key: string }).key === `step:${crashAfter}`) {
       dead = true

@@ -50,7 +50,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const stop = async () => {
-    if (server.exitCode === null && server.signalCode === null) {
+    // Without a pid it was never started.
+    if (server.pid !== undefined && server.exitCode === null && server.signalCode === null) {
       const exited = once(server, 'exit')
       server.kill('SIGINT')
       await atMost(STOP_MS_MAX, exited)
@@ -95,7 +96,10 @@ function installed(): [string, string] {
 function readyAt(server: ChildProcess, startMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let printed = ''
-    const fail = (why: string) => reject(new Error(`The test server ${why}. It printed:\n${printed}`))
+    const fail = (why: string) => {
+      clearTimeout(timer)
+      reject(new Error(`The test server ${why}. It printed:\n${printed}`))
+    }
     const timer = setTimeout(() => fail(`is not ready after ${startMs} ms`), startMs)
     const read = (chunk: Buffer) => {
       printed = (printed + chunk).slice(-OUTPUT_LENGTH_MAX)
@@ -107,9 +111,6 @@ function readyAt(server: ChildProcess, startMs: number): Promise<string> {
     server.stdout?.on('data', read)
     server.stderr?.on('data', read)
     server.once('error', (error) => fail(`could not be started: ${error.message}`))
-    server.once('exit', (code) => {
-      clearTimeout(timer)
-      fail(`ended with ${code}`)
-    })
+    server.once('exit', (code) => fail(`ended with ${code}`))
   })
 }

@@ -1,3 +1,4 @@
+import { Type } from 'typebox'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../job/define-job.ts'
@@ -119,5 +120,61 @@ describe('what a job in memory waits for', () => {
       code: 'child_failed',
       error: expect.stringMatching('no left'),
     })
+  })
+})
+
+describe('waits for several at once', () => {
+  test('refuse the limit of one of them, which could only be ignored', async () => {
+    const both = defineJob('both', {
+      run: ({ all, waitFor }) => all([waitFor('paid', { timeoutSecs: 5 }), waitFor('sent')], { timeoutSecs: 9 }),
+    })
+    const outcome = await testJob(both).run()
+    expect(outcome).toMatchObject({ status: 'failed', code: 'invalid_wait', retryable: false })
+    expect(outcome).toMatchObject({ error: expect.stringContaining('not to waitFor of paid') })
+  })
+
+  test('keep the limit of a wait that is alone in a list', async () => {
+    const single = defineJob('single', { run: ({ all, waitFor }) => all([waitFor('paid', { timeoutSecs: 5 })]) })
+    const tested = testJob(single)
+    expect(await tested.run()).toEqual({ status: 'waiting', for: 'paid alone' })
+    expect(await tested.advance(5).resume()).toMatchObject({ status: 'failed', code: 'wait_timeout' })
+  })
+
+  test('take any names that their parts may have', async () => {
+    const long = 'n'.repeat(128)
+    const many = defineJob('many', {
+      run: ({ all, child }) => all(['a', 'b'].map((letter) => child(letter + long.slice(1), 'part', letter))),
+    })
+    const children = { [`a${long.slice(1)}`]: 1, [`b${long.slice(1)}`]: 2 }
+    expect(await testJob(many, { children }).run()).toEqual({ status: 'completed', result: [1, 2] })
+  })
+
+  test('take any key of an event, and tell keys apart that differ only at their ends', async () => {
+    const keys = ['1', '2'].map((end) => `${'k'.repeat(500)}${end}`)
+    const events = defineJob('events', { run: ({ all, waitFor }) => all(keys.map((key) => waitFor(key))) })
+    const said = Object.fromEntries(keys.map((key, index) => [key, index]))
+    expect(await testJob(events, { events: said }).run()).toEqual({ status: 'completed', result: [0, 1] })
+  })
+})
+
+describe('a JSON Schema in memory', () => {
+  const job = defineJob('typed', {
+    payload: Type.Object({ items: Type.Array(Type.Object({ n: Type.Number() })) }),
+    result: Type.Object({ paid: Type.Number() }),
+    run: async ({ waitFor, payload }) => {
+      const { amount } = await waitFor('paid', { payload: Type.Object({ amount: Type.Number() }) })
+      return { paid: payload.items.length === 0 ? (String(amount) as never) : amount }
+    },
+  })
+
+  test('checks the payload, events and the result', async () => {
+    const paid = { events: { paid: { amount: 3 } } }
+    expect(await testJob(job, paid).run({ items: [{ n: 1 }] })).toMatchObject({ result: { paid: 3 } })
+    const payload = await testJob(job, paid).run({ items: [{ n: 1 }, { n: 'x' }] })
+    expect(payload).toMatchObject({ status: 'failed', code: 'invalid_payload', retryable: false })
+    expect(payload).toMatchObject({ error: expect.stringContaining('items[1].n: ') })
+    const event = await testJob(job, { events: { paid: { amount: '3' } } }).run({ items: [{ n: 1 }] })
+    expect(event).toMatchObject({ status: 'failed', code: 'invalid_event', retryable: false })
+    expect(await testJob(job, paid).run({ items: [] })).toMatchObject({ status: 'failed', code: 'invalid_result' })
   })
 })

@@ -2,6 +2,7 @@
 // keeps, so a crash, a wait and a retry are what they are in production.
 import type { AnyJob } from '../job/job.ts'
 import { runJob } from '../job/run-job.ts'
+import { checkedHere } from '../job/value-schema.ts'
 import { endingOf } from '../worker/execute.ts'
 import { makeLease } from '../worker/lease.ts'
 import { Crash, fakeAttempt } from './fake-attempt.ts'
@@ -112,7 +113,10 @@ async function turn(job: AnyJob, fake: FakeRun, crashAfter: string | undefined):
   const attempt = fakeAttempt(fake, { onRest: () => lease.tell('stop'), crashAfter, onCrash })
   const { run, payload, checkpoint, previous_error: previousError, traceparent } = lease.claimed
   const handling = { run, payload, checkpoint, previousError, traceparent, attempt, signal: lease.signal }
-  const worked = runJob(job.definition, handling).then(
+  // There is no server that would check JSON Schemas.
+  const { payload: payloadSchema, result: resultSchema } = job.definition
+  const checked = { ...job.definition, payload: checkedHere(payloadSchema), result: checkedHere(resultSchema) }
+  const worked = runJob(checked, handling).then(
     (result): TestOutcome => ({ status: 'completed', result: result ?? null }),
     (error: unknown): TestOutcome => {
       if (error instanceof Crash) return { status: 'crashed' }

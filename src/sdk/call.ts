@@ -20,6 +20,8 @@ export type Connection = { baseUrl: string; credential: string | undefined }
 
 const TIMEOUT_MS = 30_000
 const RETRIES_MAX = 3
+/** What a timer of JavaScript holds, 24 days; a longer one would end at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 /** A longer Retry-After is reported to the caller instead of being waited for. */
 const RETRY_AFTER_MS_MAX = 60_000
 
@@ -58,7 +60,7 @@ export async function callForReply(
 type Try = { request: WireRequest; options: CallOptions }
 
 async function tryOnce(connection: Connection, route: Route, { request, options }: Try): Promise<Reply> {
-  const timeout = AbortSignal.timeout(Math.ceil(options.timeoutMs ?? TIMEOUT_MS))
+  const timeout = AbortSignal.timeout(Math.min(Math.ceil(options.timeoutMs ?? TIMEOUT_MS), TIMER_MS_MAX))
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
   try {
     const response = await send(connection, { request, signal, idempotencyKey: options.idempotencyKey })

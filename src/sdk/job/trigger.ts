@@ -34,9 +34,13 @@ export type Triggers<Payload, Result> = {
   trigger: (client: Client, payload: Payload, options?: TriggerOptions) => Promise<Run>
   /** Triggers a run and waits until it has ended; `unwrap()` of the outcome is its result, or throws RunFailed. */
   triggerAndWait: (client: Client, payload: Payload, options?: WaitOptions) => Promise<Outcome<Result>>
-  /** Triggers any number of runs, 500 to a call. The answers come in order; a refused item does not affect the others. */
+  /**
+   * Triggers any number of runs, 500 to a call. The answers come in order; a refused item does not affect the others.
+   * When a later call fails, `details.triggered` of its error holds the answers until then. A call whose reply is lost is
+   * repeated if each of its items has an idempotency key.
+   */
   triggerMany: (client: Client, items: readonly Item<Payload>[]) => Promise<Triggered[]>
-  /** Every event of a run of this job, until it ends; `wait` afterwards reads its outcome. */
+  /** Waits until a run of this job, triggered earlier, has ended. */
   wait: (
     client: Client,
     runId: string,
@@ -45,7 +49,7 @@ export type Triggers<Payload, Result> = {
 }
 export type Item<Payload> = RunFields & { payload: Payload }
 
-type Triggered1 = Output<typeof triggerRuns>['results'][number]
+type BatchItem = Output<typeof triggerRuns>['results'][number]
 
 type TriggerDefinition<Payload> = {
   name: string
@@ -77,6 +81,7 @@ export function triggersOf<Payload, Result>(job: TriggerDefinition<Payload>): Tr
   return {
     trigger,
     async triggerAndWait(client, payload, { waitSecs, ...options } = {}) {
+      checkWait(waitSecs)
       const { id } = await trigger(client, payload, options)
       return outcomeOf<Result>(client, id, { waitSecs, signal: options.signal })
     },
@@ -90,7 +95,10 @@ export function triggersOf<Payload, Result>(job: TriggerDefinition<Payload>): Tr
       const wire = items.map(({ payload, ...options }) => itemOf(payload, options as RunFields))
       const triggered: Triggered[] = []
       for (const some of slicesOf(wire)) {
-        const { results } = await client.triggerRuns({ job: job.name, items: some })
+        const repeatable = some.every((item) => 'idempotency_key' in item)
+        const { results } = await client.triggerRuns({ job: job.name, items: some }, { repeatable }).catch((error) => {
+          throw withTriggered(error, triggered)
+        })
         triggered.push(...results.map(triggeredOf))
       }
       return triggered
@@ -124,7 +132,22 @@ function* slicesOf<T>(items: readonly T[]): Generator<T[]> {
   if (slice.length > 0) yield slice
 }
 
-function triggeredOf({ status, run, error }: Triggered1): Triggered {
+/** What was triggered before is not lost with the call that failed. */
+function withTriggered(error: unknown, triggered: readonly Triggered[]): unknown {
+  if (!(error instanceof RunyardError) || triggered.length === 0) return error
+  const { status, code, message, details, requestId, retryAfterMs } = error
+  return new RunyardError({
+    status,
+    code,
+    message,
+    details: { ...details, triggered },
+    ...(requestId !== undefined && { requestId }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    cause: error,
+  })
+}
+
+function triggeredOf({ status, run, error }: BatchItem): Triggered {
   if (run) return { ok: true, run, replayed: status === 'replayed' }
   const { code = 'refused', message = 'The item was refused', details } = error ?? {}
   return { ok: false, error: { code, message, ...(details && { details }) } }
@@ -150,7 +173,18 @@ async function outcomeOf<Result>(client: Client, runId: string, options: Waiting
   }
 }
 
+/** What a timer of JavaScript holds; a longer one would end at once. */
+const WAIT_SECS_MAX = 2_147_483
+
+function checkWait(waitSecs: number | undefined): void {
+  if (waitSecs === undefined || (waitSecs >= 0 && waitSecs <= WAIT_SECS_MAX)) return
+  throw new RangeError(
+    `waitSecs must be a number from 0 to ${WAIT_SECS_MAX}, not ${waitSecs}; leave it out to wait for ever`,
+  )
+}
+
 async function untilEnded(client: Client, runId: string, { waitSecs, signal }: Waiting): Promise<void> {
+  checkWait(waitSecs)
   const late = waitSecs === undefined ? undefined : AbortSignal.timeout(Math.ceil(waitSecs * 1000))
   const signals = [signal, late].filter((it) => it !== undefined)
   try {

@@ -38,6 +38,7 @@ test('a refund waits for a person, and what that person has left of the draft is
   expect(await tested.crashAfter('send').resume()).toEqual({ status: 'crashed' })
   expect(await tested.resume()).toMatchObject({ status: 'completed', result: { sent: true } })
   expect(await sent()).toMatchObject([{ text: 'Sorry! You get your money back.' }])
+  expect(tested.text('draft').match(/Thank you/g)).toHaveLength(1)
 })
 
 test('a refused refund sends nothing', async () => {

@@ -31,7 +31,7 @@ export const support = ({ orders, outbox }: SupportOptions) =>
         throw new AttemptFailed(`order ${order.id} does not belong to ${from}`, { code: 'not_yours', retryable: false })
       }
       await progress(50, `a ${kind} about ${order ? `order ${order.id}` : 'no order'}`)
-      const draft = await stream('draft').pipe(draftOf(kind, order))
+      const draft = await step('draft', () => stream('draft').pipe(draftOf(kind, order)))
       const reply = kind === 'refund' ? await approved(draft, order) : draft
       if (reply === undefined) return { sent: false, kind }
       await step('send', ({ idempotencyKey }) =>

@@ -1,5 +1,5 @@
 // The package `runyard`: client, worker and everything else that is installed beside the code of its users.
-import { cpSync, existsSync, writeFileSync } from 'node:fs'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile, copyInto, declare, dependenciesOf, fresh, MANIFEST, packFolder, reachedFrom } from './compiled.ts'
 
@@ -11,12 +11,10 @@ export function packClient(): string {
   declare()
   const folder = fresh('runyard')
   const entries = Object.values(MANIFEST.exports).map((entry) => entry.replace(/^\.\//, ''))
-  const command = existsSync(COMMAND) ? [COMMAND] : []
-  const { files, packages } = reachedFrom([...entries, ...command])
+  const command = COMMAND.replace(/\.ts$/, '.js')
+  const { files, packages } = reachedFrom([...entries, COMMAND])
   copyInto(folder, files)
-  if (command.length > 0) {
-    writeFileSync(join(folder, 'runyard.js'), `#!/usr/bin/env node\nimport './${COMMAND.replace(/\.ts$/, '.js')}'\n`)
-  }
+  writeFileSync(join(folder, 'runyard.js'), `#!/usr/bin/env node\nimport './${command}'\n`)
   cpSync('scripts/pack/runyard.md', join(folder, 'README.md'))
   return packFolder(folder, {
     name: 'runyard',
@@ -31,8 +29,8 @@ export function packClient(): string {
       ),
       './package.json': './package.json',
     },
-    ...(command.length > 0 && { bin: { runyard: 'runyard.js' } }),
-    sideEffects: command.length > 0 ? ['./runyard.js', `./${COMMAND.replace(/\.ts$/, '.js')}`] : false,
+    bin: { runyard: 'runyard.js' },
+    sideEffects: ['./runyard.js', `./${command}`],
     dependencies: dependenciesOf(packages),
   })
 }

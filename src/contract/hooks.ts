@@ -29,7 +29,8 @@ const PASS = oneOf(
   'Payload of the event or run. request: headers, query and the body as it came. json: the JSON of the body alone.',
 )
 const SIGNING_SECRET = text(512, 'The secret that the sender signs with; it is never shown.', { minLength: 1 })
-const GRACE_SECS_MAX = 30 * 86_400
+const DAY_SECS = 86_400
+const GRACE_SECS_MAX = 30 * DAY_SECS
 
 const hook = {
   id: uuid('Id of the hook.'),
@@ -123,7 +124,7 @@ export const rotateHook = route({
   body: body({
     grace_secs: withDefault(
       whole(0, GRACE_SECS_MAX, 'Seconds that the old address stays good: defaults to a day, at most 30 days.'),
-      86_400,
+      DAY_SECS,
     ),
     signing_secret: optional(SIGNING_SECRET),
   }),

@@ -13,7 +13,7 @@ export async function signatureProblem({ headers, body, secret, nowMs }: Signed)
   const signatures = headers.get('webhook-signature')
   if (!id || !timestamp || !signatures) return 'The request is not signed'
   if (!/^\d{1,12}$/.test(timestamp)) return 'webhook-timestamp is not a time'
-  if (Math.abs(nowMs / 1000 - Number(timestamp)) > TOLERANCE_SECS) return 'The signature is too old'
+  if (Math.abs(nowMs / 1000 - Number(timestamp)) > TOLERANCE_SECS) return 'webhook-timestamp is more than 5 minutes off'
   const key = await keyOf(secret)
   const signed = new TextEncoder().encode(`${id}.${timestamp}.${body}`)
   for (const signature of signatures.split(' ').slice(0, SIGNATURES_MAX)) {
@@ -30,7 +30,8 @@ const SIGNATURES_MAX = 10
 
 async function keyOf(secret: string) {
   const bytes = bytesOf(secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret)
-  if (!bytes || bytes.length === 0) throw new TypeError('The signing secret is not one: whsec_ and base64 are expected')
+  if (!bytes || bytes.length === 0)
+    throw new TypeError('The signing secret must be base64, with or without the prefix whsec_')
   return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify'])
 }
 

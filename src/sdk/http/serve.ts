@@ -98,9 +98,9 @@ type Execution = Dispatched & { job: RunnableJob; body: string; client: Client }
 async function execute({ job, body, client, ...dispatched }: Execution): Promise<void> {
   const { runId, token, traceparent, previousError } = dispatched
   const own = client.as(token)
-  const run = await own.getRun({ run_id: runId, include: [] })
-  const { data: saved } = await own.listCheckpoints({ run_id: runId, limit: 1 })
-  const latest = saved[0] && (await own.getCheckpoint({ run_id: runId, number: saved[0].number }))
+  const run = await own.getRun({ run_id: runId, include: [] }, PATIENT)
+  const { data: saved } = await own.listCheckpoints({ run_id: runId, limit: 1 }, PATIENT)
+  const latest = saved[0] && (await own.getCheckpoint({ run_id: runId, number: saved[0].number }, PATIENT))
   const payload = JSON.parse(body) as unknown
   const claimed = { run: { ...run, id: runId }, run_token: token } as unknown as Claimed
   const lease = makeLease(claimed, Number.POSITIVE_INFINITY)
@@ -125,8 +125,9 @@ async function execute({ job, body, client, ...dispatched }: Execution): Promise
   }
 }
 
-/** Repeated until a restarting node is back: otherwise all of the work would be done again. */
-const SETTLING = { repeatable: true, retriesMax: 8 }
+/** Until a restarting node is back: otherwise the run would wait for its timeout, and all of its work be done again. */
+const PATIENT = { retriesMax: 8 }
+const SETTLING = { ...PATIENT, repeatable: true }
 
 /** A result that is too large, or not valid for the job's schema, would be the same after another attempt. */
 async function complete(own: Client, runId: string, result: unknown): Promise<void> {

@@ -88,6 +88,8 @@ async function askLine({ signal }: Cli, { question, output, none }: Asking): Pro
   try {
     return await Promise.race([lines.question(question, { signal }), closed])
   } catch (error) {
+    // The line of the question is left where it was.
+    output.write('\n')
     signal.throwIfAborted()
     throw isAbort(error) ? new CommandError('not_confirmed', none, { exit: EXIT.no }) : error
   } finally {

@@ -44,9 +44,7 @@ const isObjectSchema = (
 
 /** References in a schema are from its root, which is that of the tool now. */
 const definitionsOf = (schema: Schema | null): Schema =>
-  Object.fromEntries(
-    ['$defs', 'definitions'].flatMap((name) => (schema?.[name] === undefined ? [] : [[name, schema[name]]])),
-  )
+  Object.fromEntries(Object.entries(schema ?? {}).filter(([name]) => name === '$defs' || name === 'definitions'))
 
 function toolOf({ slug, name, description, payload_schema: schema }: Offered): Tool {
   const whole = !isObjectSchema(schema)

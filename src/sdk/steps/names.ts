@@ -1,4 +1,5 @@
 // The names of what a run does once. A name is the identity of its result, so it may be used once in an attempt.
+import { slicesOf } from '../text-slices.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 
 export type Names = { take: (name: string) => void }
@@ -30,8 +31,8 @@ export function makeNames(): Names {
 export function madeName(name: string): string {
   if (name.length <= NAME_LENGTH_MAX) return name
   const mark = `~${fnv1a(name)}`
-  // Half of a surrogate pair would be no text.
-  return name.slice(0, NAME_LENGTH_MAX - mark.length).replace(/[\ud800-\udbff]$/, '') + mark
+  const [begin = ''] = slicesOf(name, NAME_LENGTH_MAX - mark.length)
+  return begin + mark
 }
 
 /** FNV-1a with 64 bits: the names of one run have to differ, and nobody gains by making them collide. */

@@ -21,6 +21,7 @@ const STAIRS = [
   'bulk',
   'files',
   'insight',
+  'otlp',
   'webhooks',
   'alerts',
   'upkeep',

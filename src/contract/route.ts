@@ -45,6 +45,8 @@ export type Route = {
   bodyBytesMax?: number
   /** Content types that the route reads besides JSON. */
   consumes?: readonly string[]
+  /** The route reads bodies compressed with gzip, too. */
+  gzip?: true
   /** The content type of replies that are not JSON. */
   produces?: string
   /** The content type of the file or page that a caller may ask for instead of JSON. */

@@ -13,6 +13,7 @@ import * as hooks from './hooks.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
 import * as operations from './operations.ts'
+import * as otlp from './otlp.ts'
 import * as sessions from './people/sessions.ts'
 import * as users from './people/users.ts'
 import * as presets from './presets.ts'
@@ -64,6 +65,7 @@ export const CONTRACT = {
   ...authorizations,
   ...tools,
   ...events,
+  ...otlp,
   ...chains,
   ...seals,
   ...webhooks,

@@ -110,6 +110,31 @@ describe('the spans of a run', () => {
     ])
   })
 
+  test('put calls below the step that their cause leads to, though it is told of later', () => {
+    const spans = spansOf([
+      event(30, 'usage.recorded', { id: 'm', causationId: 't', durationMs: 10, data: { model: 'gpt' } }),
+      event(40, 'agent.tool_call.failed', { id: 't', causationId: 's', tool: 'ask', message: 'no', durationMs: 30 }),
+      event(50, 'agent.step.completed', { id: 's', step: 'plan', durationMs: 45 }),
+    ])
+    expect(brief(spans.slice(2))).toEqual([
+      'model gpt completed 20–30',
+      'tool ask failed 10–40',
+      'step plan completed 5–50',
+    ])
+    const [model, tool, step] = spans.slice(2)
+    expect([model!.parent, tool!.parent, step!.parent]).toEqual([step!.sequence, step!.sequence, spans[0]!.sequence])
+  })
+
+  test('stay where they are when their causes lead in a circle', () => {
+    const spans = spansOf([
+      event(1, 'agent.step.completed', { id: 'a', causationId: 'b', step: 'a' }),
+      event(2, 'agent.step.completed', { id: 'b', causationId: 'a', step: 'b' }),
+      event(3, 'usage.recorded', { id: 'c', causationId: 'b' }),
+    ])
+    const parents = spans.slice(2).map(({ parent }) => parent)
+    expect(parents).toEqual([spans[0]!.sequence, spans[0]!.sequence, spans[0]!.sequence])
+  })
+
   test('of no events are none', () => {
     expect(spansOf([])).toEqual([])
   })

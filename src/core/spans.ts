@@ -1,6 +1,7 @@
 // The events of a run as spans of time: attempts and their phases, and below them steps, calls of tools and models,
 // questions to people and children. Durations come from events, never from "now minus created".
 import { isOver, RUN_MOVES, type RunState, transitionOf } from './run.ts'
+import { putIntoSteps, type Told } from './spans/told-steps.ts'
 
 export const SPAN_KINDS = [
   'attempt',
@@ -29,6 +30,9 @@ export type SpanEvent = {
   durationMs: number | null
   /** What the event is about, where that is not its run. */
   resourceId: string | null
+  /** Of events that others may name as their cause, and the cause that it names. */
+  id?: string | null
+  causationId?: string | null
   data: SpanData | null
 }
 /** Of an event's data. */
@@ -83,9 +87,14 @@ export const FRAME_TYPES: readonly string[] = [
 export const CALL_TYPES: readonly string[] = [
   'agent.tool_call.completed',
   'agent.tool_call.failed',
+  'agent.model_call.failed',
+  'agent.step.completed',
+  'agent.step.failed',
   'tool_result',
   'usage.recorded',
 ]
+/** Types of steps that are told of when they have ended, after what happened in them. */
+const STEP_TYPES: readonly string[] = ['agent.step.completed', 'agent.step.failed']
 
 const PHASES: Partial<Record<RunState, SpanKind>> = {
   delayed: 'queue',
@@ -104,18 +113,33 @@ type Walk = {
   phase: RunSpan | undefined
   step: RunSpan | undefined
   questions: Map<string, RunSpan>
+  /** By the id of the event that told of it. */
+  told: Map<string, Told<RunSpan>>
 }
 
 /** In the order in which they began; `events` must be in the order of their sequence. */
 export function spansOf(events: readonly SpanEvent[]): RunSpan[] {
-  const walk: Walk = { spans: [], attempt: undefined, phase: undefined, step: undefined, questions: new Map() }
+  const walk: Walk = {
+    spans: [],
+    attempt: undefined,
+    phase: undefined,
+    step: undefined,
+    questions: new Map(),
+    told: new Map(),
+  }
   for (const event of events) {
     const transition = event.type.startsWith('run.') ? transitionOf(event.type, event.data) : undefined
-    if (!walk.attempt && (!transition || isOver(transition.to))) goOn(walk, event, 'executing')
+    if (!walk.attempt && (!transition || isOver(transition.to))) beginReported(walk, event)
     if (transition) move(walk, event, transition.to)
     else take(walk, event)
   }
+  putIntoSteps(walk.told)
   return walk.spans
+}
+
+/** A run that somebody else executes began when what is reported first began. */
+function beginReported(walk: Walk, event: SpanEvent): void {
+  goOn(walk, { ...event, atMs: event.atMs - (event.durationMs ?? 0) }, 'executing')
 }
 
 function take(walk: Walk, event: SpanEvent): void {
@@ -124,6 +148,8 @@ function take(walk: Walk, event: SpanEvent): void {
   else if (event.type === 'input.requested') ask(walk, event)
   else if (event.type.startsWith('input.')) endQuestion(walk, event)
   else if (event.type === 'run.child_spawned') addChild(walk, event)
+  else if (STEP_TYPES.includes(event.type)) addEndedStep(walk, event)
+  else if (event.type === 'agent.model_call.failed') addFailedModel(walk, event)
   else if (CALL_TYPES.includes(event.type)) addTool(walk, event)
 }
 
@@ -218,18 +244,29 @@ function endStep(walk: Walk, event: SpanEvent): void {
 function addCall(walk: Walk, event: SpanEvent, call: Begun): void {
   const below = walk.step && (event.step === null || event.step === walk.step.name) ? walk.step : walk.attempt
   const fromMs = event.atMs - (event.durationMs ?? 0)
-  add(walk, event, { status: 'completed', ...call, parent: below?.sequence ?? null, fromMs, toMs: event.atMs })
+  const span = add(walk, event, {
+    status: 'completed',
+    ...call,
+    parent: below?.sequence ?? null,
+    fromMs,
+    toMs: event.atMs,
+  })
+  if (event.id) walk.told.set(event.id, { span, causationId: event.causationId ?? null })
 }
 
-function addTool(walk: Walk, event: SpanEvent): void {
-  const isError = event.type.endsWith('.failed') || event.status === 'failed' || event.status === 'error'
-  addCall(walk, event, {
-    kind: 'tool',
-    name: event.tool ?? 'tool',
-    status: isError ? 'failed' : 'completed',
-    note: isError ? event.message : null,
-  })
+function endOf({ type, status, message }: SpanEvent): Pick<RunSpan, 'status' | 'note'> {
+  const isError = type.endsWith('.failed') || status === 'failed' || status === 'error'
+  return isError ? { status: 'failed', note: message } : { status: 'completed', note: null }
 }
+
+const addTool = (walk: Walk, event: SpanEvent): void =>
+  addCall(walk, event, { kind: 'tool', name: event.tool ?? 'tool', ...endOf(event) })
+
+const addEndedStep = (walk: Walk, event: SpanEvent): void =>
+  addCall(walk, event, { kind: 'step', name: event.step ?? 'step', ...endOf(event) })
+
+const addFailedModel = (walk: Walk, event: SpanEvent): void =>
+  addCall(walk, event, { kind: 'model', name: event.data?.model ?? 'model', ...endOf(event) })
 
 function addModel(walk: Walk, event: SpanEvent): void {
   const { model = 'model', total_tokens = null, cost_microusd = null } = event.data ?? {}

@@ -12,6 +12,7 @@ import { mcpRoutes } from './mcp/mcp-routes.ts'
 import { recordMcpCalls } from './mcp/record-calls.ts'
 import { type Metrics, watchRequests } from './metrics/metrics.ts'
 import { docsRoutes } from './openapi/docs.ts'
+import { otlpRoutes } from './otlp/otlp-routes.ts'
 import { accessRoutes } from './routes/access.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { alertChannelRoutes } from './routes/alerts/channels.ts'
@@ -101,6 +102,7 @@ export const nativeRoutes =
     toolRoutes(app, ctx)
     eventRoutes(app, ctx)
     eventCountRoutes(app, ctx)
+    otlpRoutes(app, ctx)
     chainRoutes(app, ctx)
     sealRoutes(app, ctx)
     webhookRoutes(app, ctx)

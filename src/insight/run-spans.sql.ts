@@ -24,6 +24,8 @@ type Cells = [
   durationMs: number | null,
   resourceId: string | null,
   data: SpanData | null,
+  id?: string | null,
+  causationId?: string | null,
 ]
 export type SpanEvents = { events: SpanEvent[]; lastSequence: number; hasMore: boolean }
 
@@ -53,8 +55,10 @@ export async function readSpanEvents(
         sequence, type, (extract(epoch from occurred_at) * 1000)::bigint as at, attempt, step, tool, status,
         left(message, ${TEXT_LENGTH_MAX}::int) as message, duration_ms,
         case when resource_type is not null then resource_id end as resource_id,
+        case when causation_id is not null or type like 'agent.step.%' then id end as id,
+        causation_id,
         case
-          when type = 'usage.recorded' then json_build_object(
+          when type in ('usage.recorded', 'agent.model_call.failed') then json_build_object(
             'model', left(said->>'model', ${TEXT_LENGTH_MAX}::int), 'total_tokens', said->'total_tokens',
             'cost_microusd', said->'cost_microusd')
           when type not like 'agent.%' and type <> 'progress' then json_build_object(
@@ -69,7 +73,7 @@ export async function readSpanEvents(
     select
       (
         select json_agg(json_build_array(
-          sequence, type, at, attempt, step, tool, status, message, duration_ms, resource_id, data))
+          sequence, type, at, attempt, step, tool, status, message, duration_ms, resource_id, data, id, causation_id))
         from narrow
       ) as cells,
       (select count(*) from later)::int as n,
@@ -96,6 +100,8 @@ const eventOf = (cells: Cells): SpanEvent => ({
   durationMs: cells[8],
   resourceId: cells[9],
   data: cells[10],
+  id: cells[11] ?? null,
+  causationId: cells[12] ?? null,
 })
 
 export type ChildState = {

@@ -11,6 +11,7 @@ import { HOUR_MS } from '#core/durations.ts'
 import { deleteOldHookDeliveries } from '#hooks/hooks.sql.ts'
 import { deleteOldEnds } from '#log/counts/end-counts.sql.ts'
 import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
+import { deleteOldHeldSpans } from '#otlp/held-spans.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
 import { deleteExpiredEvents } from '#runs/waits/kept-events.sql.ts'
@@ -103,6 +104,7 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     spent: await deleteOldSpent(sql, BATCH_MAX),
     hookDeliveries: await deleteOldHookDeliveries(sql, BATCH_MAX),
     keptEvents: await deleteExpiredEvents(sql, BATCH_MAX),
+    heldSpans: await deleteOldHeldSpans(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
     deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),
     messages: await deleteOldMessages(sql, MESSAGES_DAYS, BATCH_MAX),

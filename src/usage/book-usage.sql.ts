@@ -10,6 +10,7 @@ import type { Db, Sql } from '#postgres/sql.ts'
 import {
   chargeSpent,
   lockSpent,
+  type Moment,
   type PolicyOfAgent,
   payersOf,
   readMoment,
@@ -35,44 +36,51 @@ type Standing = { day: string; spent: Spent; budgets: Map<string, number>; polic
 
 /** Books up to 500 calls in one transaction; answers in their order. */
 export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<BookedCall[]> {
-  const booked = await sql.begin(async (tx) => {
-    const usages = calls.map(({ usage }) => usage)
-    const { hour, day } = await readMoment(tx)
-    // Budgets before runs, as everybody who locks both.
-    await lockSpent(
-      tx,
-      usages.flatMap((it) => payersOf(it, day)),
-    )
-    // Before the sums, since it locks the runs: whoever adds to the sums of a run holds its lock.
-    const appended = await appendEvents(
-      tx,
-      calls.map(({ event }) => event),
-    )
-    const numbered = usages.map((usage, index) => {
-      const it = appended[index]!
-      return it.outcome === 'appended' ? { ...usage, id: newId(), sequence: it.sequence! } : undefined
-    })
-    const made = numbered.filter((it) => it !== undefined)
-    const charges = made.flatMap((it) => payersOf(it, day).map((payer) => ({ ...payer, models: it.cost })))
-    const [rows, spent, budgets, policies] = await Promise.all([
-      insertUsage(tx, made, hour),
-      chargeSpent(tx, charges),
-      readProjectBudgets(
-        tx,
-        usages.map((it) => it.projectId),
-      ),
-      readPolicies(tx, usages),
-    ])
-    return numbered.map((it, index) => ({
-      appended: appended[index]!,
-      row: it && rows.get(it.id),
-      day,
-      spent,
-      budgets,
-      policies,
-    }))
+  return (await sql.begin((tx) => bookUsageIn(tx, calls))) as BookedCall[]
+}
+
+/** Locks the budgets that these calls are charged to: before runs, as everybody does who locks both. */
+export async function lockBudgets(tx: Db, calls: readonly UsageCall[]): Promise<Moment> {
+  const moment = await readMoment(tx)
+  await lockSpent(
+    tx,
+    calls.flatMap(({ usage }) => payersOf(usage, moment.day)),
+  )
+  return moment
+}
+
+/** The same in a transaction that has locked no run, or these budgets before. */
+export async function bookUsageIn(tx: Db, calls: readonly UsageCall[]): Promise<BookedCall[]> {
+  const usages = calls.map(({ usage }) => usage)
+  const { hour, day } = await lockBudgets(tx, calls)
+  // Before the sums, since it locks the runs: whoever adds to the sums of a run holds its lock.
+  const appended = await appendEvents(
+    tx,
+    calls.map(({ event }) => event),
+  )
+  const numbered = usages.map((usage, index) => {
+    const it = appended[index]!
+    return it.outcome === 'appended' ? { ...usage, id: newId(), sequence: it.sequence! } : undefined
   })
-  return booked as BookedCall[]
+  const made = numbered.filter((it) => it !== undefined)
+  const charges = made.flatMap((it) => payersOf(it, day).map((payer) => ({ ...payer, models: it.cost })))
+  const [rows, spent, budgets, policies] = await Promise.all([
+    insertUsage(tx, made, hour),
+    chargeSpent(tx, charges),
+    readProjectBudgets(
+      tx,
+      usages.map((it) => it.projectId),
+    ),
+    readPolicies(tx, usages),
+  ])
+  return numbered.map((it, index) => ({
+    appended: appended[index]!,
+    row: it && rows.get(it.id),
+    day,
+    spent,
+    budgets,
+    policies,
+  }))
 }
 
 type NumberedUsage = NewUsage & { id: string; sequence: number }

@@ -40,11 +40,12 @@ export function readBodies(app: FastifyInstance): void {
   })
 }
 
-/** Compressed bodies are not taken: read as they are, they would be told to be no JSON. */
+/** Compressed bodies are taken by few routes: read as they are, they would be told to be no JSON. */
 function encodingProblem({ headers, routeOptions }: FastifyRequest): Refusal | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? ''
   if (encoding === '' || encoding === 'identity') return undefined
-  const { consumes = [] } = routeOptions.config?.route ?? {}
+  const { consumes = [], gzip = false } = routeOptions.config?.route ?? {}
+  if (encoding === 'gzip' && gzip) return undefined
   const contentType = `${headers['content-type'] ?? 'a body'} encoded as ${cutText(encoding, ENCODING_LENGTH_MAX)}`
   return refuse('unsupported_media_type', { contentType, takes: ['application/json', ...consumes] })
 }

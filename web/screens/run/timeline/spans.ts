@@ -40,6 +40,7 @@ function push<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): voi
 
 function rowOf(span: KnownSpan, parent: string | undefined, segments: Segment[]): Span {
   const { kind, sequence, fromMs, toMs } = span
+  const isError = span.status === 'failed'
   const row = {
     id: `${kind}-${sequence}`,
     name: span.name,
@@ -53,15 +54,13 @@ function rowOf(span: KnownSpan, parent: string | undefined, segments: Segment[])
     case 'attempt':
       return { ...row, kind, ...standing(span), segments }
     case 'step':
-      return { ...row, kind, note: span.note ?? '', tone: toMs === null ? 'run' : 'ok' }
+      return { ...row, kind, note: span.note ?? '', tone: toMs === null ? 'run' : isError ? 'bad' : 'ok', isError }
     case 'model':
-      return { ...row, kind, note: modelNote(span), tone: 'model' }
+      return { ...row, kind, note: modelNote(span), tone: isError ? 'bad' : 'model', isError }
     case 'question':
       return { ...row, kind, ...questionWords(span), segments: [{ kind: 'wait', fromMs, toMs }] }
-    default: {
-      const isError = span.status === 'failed'
+    default:
       return { ...row, kind: 'tool', note: span.note ?? '', tone: isError ? 'bad' : 'ok', isError }
-    }
   }
 }
 
@@ -73,8 +72,12 @@ function standing({ status, note }: KnownSpan): Pick<Span, 'tone' | 'note' | 'is
   return { tone: tones[state] ?? 'rest', note: state === 'executing' ? '' : words, isError: false }
 }
 
-const modelNote = ({ tokens, costMicrousd }: KnownSpan): string =>
-  [tokens !== null && tokens > 0 && `${tokens} tok`, costMicrousd !== null && costMicrousd > 0 && money(costMicrousd)]
+const modelNote = ({ note, tokens, costMicrousd }: KnownSpan): string =>
+  [
+    note,
+    tokens !== null && tokens > 0 && `${tokens} tok`,
+    costMicrousd !== null && costMicrousd > 0 && money(costMicrousd),
+  ]
     .filter(Boolean)
     .join(' · ')
 

@@ -8,6 +8,7 @@ import {
   listOf,
   nullable,
   ORDER,
+  oneOf,
   optional,
   paging,
   query,
@@ -227,6 +228,7 @@ export const listRunEvents = route({
   refusals: ['run_not_found', 'invalid_cursor'],
 })
 
+const STREAM_FORMATS = ['native', 'ag-ui'] as const
 const STREAM_WORDS =
   'Server-sent events: `id` is the cursor to resume from with Last-Event-ID, `event` the type, `data` the event as ' +
   'JSON. A comment is sent every 15 seconds.'
@@ -239,9 +241,12 @@ export const streamRun = route({
   tag,
   name: 'streamRun',
   summary: 'Stream the events of a run, from the beginning or after a sequence, until the run ends.',
-  description: `${STREAM_WORDS} The id is the sequence. The stream ends after the event that ended the run.`,
+  description:
+    `${STREAM_WORDS} The id is the sequence. The stream ends after the event that ended the run. With \`format=ag-ui\` ` +
+    'the data are events of the AG-UI protocol instead, without `event`; chunks are always included.',
   params: RunPath,
   query: query({
+    format: withDefault(oneOf(STREAM_FORMATS, 'Whose events: ours, or those of the AG-UI protocol.'), 'native'),
     after_sequence: optional(whole(0, COUNT_MAX, 'Events after this sequence; Last-Event-ID takes precedence.')),
     deltas: withDefault(flag('Whether to include stream chunks and debug logs.'), true),
     type: optional(TYPES),

@@ -3,6 +3,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/events.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { printJson } from '#core/json/json.ts'
+import { agUiWire } from '#live/ag-ui/wire.ts'
 import type { Live } from '#live/live.ts'
 import { frame, HEARTBEAT, runWire as runFrames, tailCursorOf, tailWire, type Wire } from '#live/wire.ts'
 import type { Said } from '#log/lists/list-events.sql.ts'
@@ -42,8 +43,14 @@ export function streamRoutes(app: FastifyInstance, { ctx, live }: StreamParts): 
   implement(
     app,
     contract.streamRun,
-    async ({ run_id, after_sequence, deltas, type }, { projectId }, request, reply) => {
+    async ({ run_id, after_sequence, deltas, type, format }, { projectId }, request, reply) => {
       const run = await requireRun(ctx, projectId, run_id)
+      if (format === 'ag-ui') {
+        if (type) throw refuseField('type', 'cannot be combined with format=ag-ui')
+        const wire = agUiWire(run.publicId, Math.min(afterOf(request, after_sequence), run.lastSequence))
+        open(request, reply, run, { deltas: true, afterSequence: 0, wire })
+        return undefined
+      }
       open(request, reply, run, {
         deltas,
         afterSequence: afterOf(request, after_sequence),

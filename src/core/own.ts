@@ -4,3 +4,14 @@
  */
 export const own = <T>(of: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(of, name) ? of[name] : undefined
+
+/** Whether an object of ours has no values but those of these names. */
+export function saysOnly<T extends object>(of: T, names: ReadonlySet<string>): boolean {
+  for (const name in of) if (!names.has(name) && of[name] !== undefined) return false
+  return true
+}
+
+export function isEmpty(of: object): boolean {
+  for (const _ in of) return false
+  return true
+}

@@ -91,8 +91,10 @@ export const statesIn = (...places: readonly RunPlace[]): RunState[] =>
  */
 export const LISTED_STATES: readonly RunState[] = statesIn('wait', 'rest').filter((state) => state !== 'completed')
 
+const LEFT: ReadonlySet<RunState> = new Set(Object.values(RUN_MOVES).flatMap((move) => move.from))
+
 /** Final: no move ever leaves these states. */
-export const isFinal = (state: RunState): boolean => !Object.values(RUN_MOVES).some((move) => move.from.includes(state))
+export const isFinal = (state: RunState): boolean => !LEFT.has(state)
 
 /**
  * Ended: nothing more happens to the run by itself. A dead letter counts as ended (streams close, a cancel is

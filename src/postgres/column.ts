@@ -3,18 +3,24 @@
 const PLAIN = /^[A-Za-z0-9_.:+-]+$/
 const NEEDS_ESCAPE = /[\\"]/g
 
+type Cell = string | number | null | undefined
+
 /** The literal of an array. A column of nothing but nulls is sent empty, and unnest pads it. */
-export function column(values: readonly (string | number | null | undefined)[]): string {
-  let text = '{'
+export const column = (values: readonly Cell[]): string => columnOf(values, (value) => value)
+
+/** The same of what each item has there. */
+export function columnOf<Item>(items: readonly Item[], of: (item: Item) => Cell): string {
+  let text = ''
   let allNull = true
-  values.forEach((value, index) => {
-    if (index > 0) text += ','
+  for (const item of items) {
+    const value = of(item)
+    text += text === '' ? '{' : ','
     if (value === null || value === undefined) text += 'NULL'
     else {
       allNull = false
       text += typeof value === 'number' ? value : element(value)
     }
-  })
+  }
   return allNull ? '{}' : `${text}}`
 }
 

@@ -1,7 +1,7 @@
 // Statements whose text is put together once. What stands in the text of a hot statement does not depend on its input:
 // to write it anew for each call, with all its fragments, took half of this process's time for a batch of one.
 import { own } from '#core/own.ts'
-import { column } from './column.ts'
+import { columnOf } from './column.ts'
 import { type Db, type Fragment, pen } from './sql.ts'
 
 type Value = string | number | boolean | null
@@ -83,5 +83,5 @@ export function inputRows<Item>(sql: Db, input: Input<Item>): Fragment {
 
 /** The values of these rows. */
 export function inputValues<Item>(input: Input<Item>, items: readonly Item[]): Values {
-  return Object.fromEntries(Object.entries(input).map(([name, { of }]) => [name, column(items.map(of))]))
+  return Object.fromEntries(Object.entries(input).map(([name, { of }]) => [name, columnOf(items, of)]))
 }

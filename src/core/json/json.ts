@@ -86,7 +86,7 @@ const memberOf = (text: string): unknown => (/^["tfn]/.test(text) ? JSON.parse(t
 
 /** What is printed holds no such string: half a character is refused, or replaced, wherever text comes in. */
 const MARK = '\ud800json:'
-const PRINTED_MARK = /"\\ud800json:(\d+)"/g
+const PRINTED_MARK = '"\\ud800json:'
 
 /** The texts of what is being printed; undefined while nothing is. */
 let taken: string[] | undefined
@@ -98,10 +98,22 @@ export function printJson(value: unknown, print: (value: unknown) => string = JS
   taken = texts
   try {
     const printed = print(value)
-    return texts.length === 0 ? printed : printed.replace(PRINTED_MARK, (_, index: string) => texts[Number(index)]!)
+    return texts.length === 0 ? printed : spliced(printed, texts)
   } finally {
     taken = undefined
   }
+}
+
+/** By hand: a regular expression with a callback took a tenth of the time of a reply with many bodies. */
+function spliced(printed: string, texts: readonly string[]): string {
+  let whole = ''
+  let from = 0
+  for (let at = printed.indexOf(PRINTED_MARK); at >= 0; at = printed.indexOf(PRINTED_MARK, from)) {
+    const end = printed.indexOf('"', at + PRINTED_MARK.length)
+    whole += printed.slice(from, at) + texts[Number(printed.slice(at + PRINTED_MARK.length, end))]!
+    from = end + 1
+  }
+  return whole + printed.slice(from)
 }
 
 /** What may be JSON as it was written, for those who look into it. */

@@ -1,5 +1,6 @@
 // New runs: the run, its state, its body, its place in the queue, its idempotency key and its first event, for up
 // to 500 runs in one statement. Single and batch triggers, cron, spawns and replays all come through here.
+import { isEmpty, saysOnly } from '#core/own.ts'
 import type { Db } from '#postgres/sql.ts'
 import { inputValues } from '#postgres/statement.ts'
 import {
@@ -14,10 +15,7 @@ import type { InsertedRun, NewRun } from './new-run.sql.ts'
 export type { InsertedRun, NewRun } from './new-run.sql.ts'
 
 /** Such a run needs no more than its job, its payload and its turn: most are so, and their statement is shorter. */
-const isPlain = (run: NewRun): boolean =>
-  Object.keys(run.tags).length === 0 &&
-  Object.keys(run.metadata).length === 0 &&
-  Object.entries(run).every(([name, value]) => value === undefined || PLAIN.has(name))
+const isPlain = (run: NewRun): boolean => isEmpty(run.tags) && isEmpty(run.metadata) && saysOnly(run, PLAIN)
 
 const PLAIN: ReadonlySet<string> = new Set([
   'id',

@@ -12,6 +12,7 @@ type Told = { ended: { state: RunState; attempt: number }; run?: RunRow | undefi
 
 /** Successes are logged at level debug: there may be thousands per second. */
 export function logEnding(log: Logger, { runId, kind, error, errorCode }: How, { ended, run }: Told): void {
+  if (error === undefined && !log.isLevelEnabled('debug')) return
   const { state } = ended
   const ofRun = run && { projectId: run.projectId, job: run.jobSlug, maxAttempts: run.maxAttempts }
   const about = { runId, ...ofRun, attempt: run?.attempt ?? ended.attempt, state }

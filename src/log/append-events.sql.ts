@@ -71,7 +71,7 @@ const appendWith = (sql: Db, needs: Needs): Fragment => {
     ${onlyIf('given', sql`, known as materialized (${eventsOfSameId(sql)})`)}
     ${onlyIf('runs', sql`, found as materialized (${lockedRuns(sql)})`)}
     , admitted as materialized (${admittedEvents(sql, needs)})
-    ${onlyIf('runs', sql`, numbered as (${numberedRuns(sql)})`)}
+    ${onlyIf('runs', sql`, numbers as materialized (${numbersOfRuns(sql)}), numbered as (${numberedRuns(sql)})`)}
     , placed as materialized (${placedEvents(sql, needs)})
     , logged as (${loggedEvents(sql, needs)})
     ${onlyIf('given', sql`, remembered as (${rememberedIds(sql)})`)}
@@ -96,7 +96,7 @@ const eventsOfSameId = (sql: Db): Fragment => sql`
 const lockedRuns = (sql: Db): Fragment => sql`
   select s.run_id, s.project_id, s.state, s.lease_token, s.last_sequence, s.attempt
   from run_states s
-  where s.run_id in (select run_id from input where run_id is not null)
+  where s.run_id = any(array(select distinct run_id from input where run_id is not null))
   order by s.run_id
   for update of s`
 
@@ -116,10 +116,16 @@ const admittedEvents = (sql: Db, needs: Needs): Fragment => {
       ${needs.given ? sql`and ${isNew}` : sql``}`
 }
 
+/** One row: which runs have events in the batch, and how many each. */
+const numbersOfRuns = (sql: Db): Fragment => sql`
+  select array_agg(run_id) as run_ids, jsonb_object_agg(run_id, n) as of_run
+  from (select run_id, count(*) as n from admitted where run_id is not null group by run_id) counted`
+
+/** By an array and an object: a join with the runs of the batch may be planned as a walk through all states. */
 const numberedRuns = (sql: Db): Fragment => sql`
-  update run_states s set last_sequence = s.last_sequence + a.n
-  from (select run_id, count(*) as n from admitted where run_id is not null group by run_id) a
-  where s.run_id = a.run_id`
+  update run_states s set last_sequence = s.last_sequence + (numbers.of_run ->> s.run_id::text)::bigint
+  from numbers
+  where s.run_id = any((select run_ids from numbers)::uuid[])`
 
 /** Positions are given out in the order of the batch. */
 const placedEvents = (sql: Db, needs: Needs): Fragment => {
@@ -135,7 +141,9 @@ const placedEvents = (sql: Db, needs: Needs): Fragment => {
       -- A run that others report does what its events say, and each of them says who did it.
       case when r.execution <> 'external' then r.agent_id end as run_agent
     from admitted a
-      left join runs r on r.id = a.run_id
+      left join lateral (
+        select correlation_id, client_id, execution, agent_id from runs where id = a.run_id offset 0
+      ) r on true
     order by a.ord`
 }
 

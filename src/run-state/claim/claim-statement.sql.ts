@@ -129,8 +129,8 @@ const simpleClaim = (sql: Db, { ofProject, into }: Pick<Shape, 'ofProject' | 'in
 /** From the runs that are `chosen` to their leases and events. */
 const effects = (sql: Db, into: Into): Fragment => sql`
     free as materialized (${freeRuns(sql)}),
-    taken as (delete from run_queue where run_id = any(array(select free.run_id from free))),
     moved as materialized (${movedRuns(sql, into)}),
+    taken as (delete from run_queue where run_id = any(array(select moved.run_id from moved))),
     joined as materialized (${joinedRuns(sql, into)}),
     leased as (${leases(sql, into)}),
     tallied as materialized (${tally(sql, 'joined')}),
@@ -152,9 +152,9 @@ const effects = (sql: Db, into: Into): Fragment => sql`
  * say: a join may be planned as a walk through all queued runs.
  */
 const freeRuns = (sql: Db): Fragment => sql`
-  select s.run_id, c.ord, c.due_at
+  select s.run_id, s.place, c.ord, c.due_at
   from (select * from chosen order by run_id) c cross join lateral (
-    select s.run_id from run_states s
+    select s.run_id, s.ctid as place from run_states s
     where s.run_id = c.run_id and s.state = 'queued'
       -- A run of an agent that was switched off this moment is held in the next one.
       and (c.agent_id is null or not exists (
@@ -170,16 +170,10 @@ const movedRuns = (sql: Db, into: Into): Fragment => sql`
     lease_token = gen_random_uuid(),
     started_at = ${into === 'executing' ? sql`clock_timestamp()` : sql`null`},
     queue_wait_ms = greatest(0, extract(epoch from clock_timestamp() - f.due_at) * 1000)
-  from (
-    -- Through arrays, of which the planner expects ten elements: each run is looked up, in every plan. A join with free
-    -- is planned as a walk through all states or, where it expects one row, as a loop over all pairs.
-    select * from unnest(
-      (select array_agg(run_id order by ord) from free),
-      (select array_agg(due_at order by ord) from free),
-      (select array_agg(ord order by ord) from free)
-    ) as t (run_id, due_at, ord)
-  ) f
-  where s.run_id = f.run_id
+  from free f
+  -- From where it was locked, not looked up again: by its id the planner may walk through all states for it. A row
+  -- that was written since this statement began is not visible there: its run is left in the queue for the next claim.
+  where s.ctid = f.place
   returning
     s.run_id, f.ord, s.attempt, s.last_sequence, s.lease_token, s.queue_wait_ms, s.error, s.state,
     case when s.last_checkpoint > s.checkpoint_floor then s.last_checkpoint else 0 end as last_checkpoint`
@@ -249,4 +243,5 @@ const answer = (sql: Db): Fragment => sql`
     left join lateral (
       select number, state, created_at from run_checkpoints k
       where j.last_checkpoint > 0 and k.run_id = j.run_id and k.number = j.last_checkpoint offset 0
-    ) c on true`
+    ) c on true
+    order by j.ord`

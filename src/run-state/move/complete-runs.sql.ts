@@ -1,6 +1,7 @@
 // Completions of attempts by their executors, which is how most runs end: `moveRuns` for a batch of nothing else, by a
 // short statement, since most of the whole one is about what such runs have nothing to do with (the queue, waits,
 // questions, jobs that others depend on). A run that has to do with any of it is left alone and moves by the whole one.
+import { saysOnly } from '#core/own.ts'
 import { RUN_MOVES, type RunState } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { countEnds } from '#log/counts/end-counts.sql.ts'
@@ -9,7 +10,7 @@ import { jsonText } from '#postgres/json.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
 import { expiringKeys } from './key-parts.sql.ts'
-import { bodies, foundRuns, loggedMoves, seenRuns } from './move-statement.sql.ts'
+import { bodies, loggedMoves } from './move-statement.sql.ts'
 import type { RunChange, RunChanged } from './run-change.sql.ts'
 
 const { to: COMPLETED, event: TYPE } = RUN_MOVES.complete
@@ -33,7 +34,7 @@ export const isPlainCompletion = (change: RunChange): boolean =>
   change.token !== undefined &&
   change.from?.length === 1 &&
   change.from[0] === EXECUTING &&
-  Object.entries(change).every(([name, value]) => value === undefined || SAID.has(name))
+  saysOnly(change, SAID)
 
 const INPUT = {
   run_id: { type: 'uuid', of: (it) => it.runId },
@@ -69,41 +70,51 @@ const completionWithBodies = statement<Row>((sql) => written(sql, INPUT_WITH_BOD
 
 const written = (sql: Db, input: Input<RunChange>, hasBodies: boolean): Fragment => sql`
     with input as materialized (select * from ${inputRows(sql, input)}),
-    seen as materialized (${seenRuns(sql)}),
-    found as materialized (${foundRuns(sql)}),
     plain as materialized (${plainRuns(sql)}),
     moved as materialized (${completedRuns(sql, hasBodies)}),
-    joined as materialized (${joinedRuns(sql, hasBodies)}),
     released as (delete from leases where run_id = any(array(select moved.run_id from moved))),
-    expiring_keys as (${expiringKeys(sql, 'joined')}),
-    ${hasBodies ? sql`bodies as (${bodies(sql)}),` : sql``}
-    tallied as materialized (${tally(sql, 'joined')}),
+    expiring_keys as (${expiringKeys(sql, 'moved')}),
+    ${hasBodies ? sql`bodies as (${bodies(sql, 'moved')}),` : sql``}
+    tallied as materialized (${tally(sql, 'moved')}),
     counted as (${countMoves(sql, 'tallied')}),
     counted_ends as (${countEnds(sql, 'tallied')}),
     counted_events as (${countRunEvents(sql, 'tallied')}),
-    logged as (${loggedMoves(sql)})
+    logged as (${loggedMoves(sql, 'moved')})
     select ord::int, attempt, last_sequence as sequence from moved`
 
-/** Those that complete, and with which nobody else has to do; with what is written about them. Of `found`. */
+/**
+ * Those that complete, and with which nobody else has to do, in the order of their ids, so that two batches never
+ * deadlock. Each is looked up by itself: a join of two CTEs may be planned as a loop over all pairs.
+ */
 const plainRuns = (sql: Db): Fragment => sql`
   select
-    f.*,
+    i.*, s.ctid as place, s.last_sequence,
+    r.project_id, r.client_id, r.job_id, r.queue, r.correlation_id, r.agent_id, r.idempotency_key,
     -- A worker need not say who it is: its lease does.
-    case when f.actor_type = 'worker' then coalesce(f.actor_id, l.owner) else f.actor_id end as actor,
-    r.project_id, r.client_id, r.job_id, r.queue, r.correlation_id, r.agent_id, r.idempotency_key
-  from found f
-  join runs r on r.id = f.run_id
-  cross join lateral (select owner from leases where run_id = f.run_id offset 0) l
-  where not f.moved_meanwhile
-    and f.state_before = ${literals(sql, [EXECUTING])}
-    and f.token = f.lease_token
-    -- One look-up each, in tables that hold only what is open or under way.
-    and not exists (select from input_requests i where i.run_id = f.run_id and i.state = 'pending')
-    and not exists (select from waits w where w.child_run_id = f.run_id)
-    and not exists (select from wait_items w where w.child_run_id = f.run_id)
-    and not exists (select from job_dependencies d where d.depends_on_job_id = r.job_id)`
+    case when i.actor_type = 'worker' then coalesce(i.actor_id, l.owner) else i.actor_id end as actor
+  from input i
+  cross join lateral (
+    select ctid, state, lease_token, last_sequence from run_states where run_id = i.run_id offset 0
+  ) s
+  cross join lateral (select * from runs where id = i.run_id offset 0) r
+  cross join lateral (select owner from leases where run_id = i.run_id offset 0) l
+  where s.state = ${literals(sql, [EXECUTING])}
+    and s.lease_token = i.token
+    -- Tables that hold only what is open or under way; each is asked once for the whole batch.
+    and i.run_id not in (select run_id from input_requests where state = 'pending' and run_id = ${ofBatch(sql)})
+    and i.run_id not in (select child_run_id from waits where child_run_id = ${ofBatch(sql)})
+    and i.run_id not in (select child_run_id from wait_items where child_run_id = ${ofBatch(sql)})
+    and not exists (select from job_dependencies d where d.depends_on_job_id = r.job_id)
+  order by i.run_id`
 
-/** Of `plain`. What a completion does not mention stays: no index of the table holds a column that it changes. */
+const ofBatch = (sql: Db): Fragment => sql`any(array(select run_id from input))`
+
+/**
+ * Of `plain`, and what was done in the words of the log. Whatever a completion does not mention stays: no index of the
+ * table holds a column that it changes. A row is taken from where it was seen (ctid) rather than looked up again. If
+ * somebody else has moved the run since, its lease and its waits are no longer what was seen: its sequence tells, and
+ * it is left alone.
+ */
 const completedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
   update run_states s set
     state = ${literals(sql, [COMPLETED])},
@@ -114,18 +125,12 @@ const completedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
     finished_at = clock_timestamp(),
     error = null,
     error_code = null
-  from plain p where s.run_id = p.run_id
+  from plain p
+  where s.ctid = p.place and s.last_sequence = p.last_sequence
   returning
-    p.ord, s.run_id, s.state, s.attempt, s.last_sequence, p.state_before, p.attempt_before, p.event_id, p.actor_type,
-    p.actor, p.causation_id, p.project_id, p.client_id, p.job_id, p.queue, p.correlation_id, p.agent_id,
-    p.idempotency_key ${hasBodies ? sql`, p.result, p.trace` : sql``}`
-
-/** What was done, in the words of the log. Of `moved`: a join of two CTEs may be planned as a loop over all pairs. */
-const joinedRuns = (sql: Db, hasBodies: boolean): Fragment => sql`
-  select
-    state, attempt, last_sequence, run_id, state_before, attempt_before, event_id,
-    ${sql.unsafe(`'${TYPE}'::text`)} as type, actor_type, actor as actor_id, causation_id,
-    null::text as message, null::json as data, project_id, client_id, job_id, queue, correlation_id,
-    agent_id, idempotency_key, ${hasBodies ? sql`null::text as payload, result, trace,` : sql``}
-    date_trunc('milliseconds', clock_timestamp()) as occurred_at
-  from moved`
+    p.ord, s.run_id, s.state, s.attempt, s.attempt as attempt_before, s.last_sequence,
+    ${literals(sql, [EXECUTING])} as state_before, ${sql.unsafe(`'${TYPE}'::text`)} as type,
+    p.event_id, p.actor_type, p.actor as actor_id, p.causation_id, null::text as message, null::json as data,
+    p.project_id, p.client_id, p.job_id, p.queue, p.correlation_id, p.agent_id, p.idempotency_key,
+    ${hasBodies ? sql`null::text as payload, p.result, p.trace,` : sql``}
+    date_trunc('milliseconds', clock_timestamp()) as occurred_at`

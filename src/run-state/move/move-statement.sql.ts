@@ -77,7 +77,6 @@ export type MovedRow = {
 export const moveStatement = statement<MovedRow>(
   (sql) => sql`
     with input as materialized (select * from ${inputRows(sql, MOVE_INPUT)}),
-    seen as materialized (${seenRuns(sql)}),
     found as materialized (${foundRuns(sql)}),
     moved as materialized (${movedRuns(sql)}),
     joined as materialized (${joinedRuns(sql)}),
@@ -102,45 +101,63 @@ export const moveStatement = statement<MovedRow>(
     reclaimed_keys as (${reclaimedKeys(sql, 'joined')}),
     expiring_keys as (${expiringKeys(sql, 'joined')}),
 
-    bodies as (${bodies(sql)}),
+    bodies as (${bodies(sql, 'joined')}),
     tallied as materialized (${tally(sql, 'joined')}),
     counted as (${countMoves(sql, 'tallied')}),
     counted_ends as (${countEnds(sql, 'tallied')}),
     counted_failures as (${countFailures(sql, 'joined')}),
     counted_events as (${countRunEvents(sql, 'tallied')}),
-    logged as (${loggedMoves(sql)})
-    select
-      f.ord::int,
-      f.moved_meanwhile,
-      f.state_before,
-      f.attempt_before,
-      f.to_state,
-      f.attempt as attempt_expected,
-      f.token is not null and f.token is distinct from f.lease_token as stale,
-      m.state,
-      m.attempt,
-      m.last_sequence,
-      ((select count(*) from due_waits) + (select count(*) from called_jobs))::int as told
-    from found f left join moved m using (ord)`,
+    logged as (${loggedMoves(sql, 'joined')})
+    ${outcomes(sql)}`,
 )
 
-/** The runs as this statement sees them, before the lock: of `input`. */
-export const seenRuns = (sql: Db): Fragment => sql`
-  select s.run_id, s.last_sequence from run_states s where s.run_id in (select run_id from input)`
+/**
+ * A row for each change, whether its run moved or not. By grouping: a join of `found` and `moved` may be planned as a
+ * loop over all pairs.
+ */
+const outcomes = (sql: Db): Fragment => sql`
+    select
+      ord::int,
+      bool_or(moved_meanwhile) as moved_meanwhile,
+      min(state_before) as state_before,
+      min(attempt_before) as attempt_before,
+      min(to_state) as to_state,
+      min(attempt_expected) as attempt_expected,
+      bool_or(stale) as stale,
+      min(state) as state,
+      min(attempt) as attempt,
+      min(last_sequence) as last_sequence,
+      ((select count(*) from due_waits) + (select count(*) from called_jobs))::int as told
+    from (
+      select
+        ord, moved_meanwhile, state_before, attempt_before, to_state, attempt as attempt_expected,
+        token is not null and token is distinct from lease_token as stale,
+        null as state, null::int as attempt, null::bigint as last_sequence
+      from found
+      union all
+      select ord, null, null, null, null, null, null, state, attempt, last_sequence from moved
+    ) told
+    group by ord`
 
-/** Locked in the order of their ids, so that two batches never deadlock. Of `input` and `seen`. */
-export const foundRuns = (sql: Db): Fragment => sql`
+/**
+ * Locked in the order of their ids, so that two batches never deadlock. Of `input`. Each run is looked up by itself: a
+ * join may be planned as a walk through all states, or as a loop over all pairs.
+ */
+const foundRuns = (sql: Db): Fragment => sql`
   select
     i.*,
     s.state as state_before,
     s.attempt as attempt_before,
     s.lease_token,
+    s.place,
     -- The lock gives the row as it is now, but the rest of this statement sees the queue and the leases as they
-    -- were when it began. If the run has moved in between, its place there would be missed: it is tried again.
-    s.last_sequence <> seen.last_sequence as moved_meanwhile
-  from input i join seen on seen.run_id = i.run_id join run_states s on s.run_id = i.run_id
-  order by s.run_id
-  for update of s`
+    -- were when it began. If the row was written in between, its place there would be missed: it is tried again.
+    s.place <> seen.place as moved_meanwhile
+  from (select * from input order by run_id) i
+  cross join lateral (select ctid as place from run_states where run_id = i.run_id offset 0) seen
+  cross join lateral (
+    select ctid as place, state, attempt, lease_token from run_states where run_id = i.run_id for update
+  ) s`
 
 const movedRuns = (sql: Db): Fragment => {
   const isOver = sql`f.to_state in (${literals(sql, OVER_STATES)})`
@@ -177,7 +194,8 @@ const movedRuns = (sql: Db): Fragment => {
           then failure_group_of((select r.job_id from runs r where r.id = f.run_id), ${errorCode}, f.masked)
         when ${isOver} and ${isListed} then s.failed_group end
     from found f
-    where s.run_id = f.run_id
+    -- From where it was found, not looked up again: by its id the planner may walk through all states for it.
+    where s.ctid = f.place
       and not f.moved_meanwhile
       and f.state_before = any(string_to_array(f.from_states, ','))
       and (f.attempt is null or f.attempt = f.attempt_before)
@@ -205,24 +223,31 @@ const joinedRuns = (sql: Db): Fragment => sql`
         case when m.data <> '{}' then left(m.data, -1) || ',' else '{' end, '"from":"', m.state_before, '"}'
       ) end::json as data,
     r.created_at as run_created_at, r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key,
-    r.rank, r.correlation_id, r.agent_id, r.idempotency_key, r.timeout_secs,
+    r.rank, r.correlation_id, r.agent_id, r.idempotency_key,
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
-  from moved m join runs r on r.id = m.run_id
+  from moved m
+  cross join lateral (select * from runs where id = m.run_id offset 0) r
   left join lateral (select owner from leases where leases.run_id = m.run_id offset 0) l on true`
 
-export const bodies = (sql: Db): Fragment => sql`
+/** Only moves of a run write its body, and they hold the lock of its row: it is where it was seen (ctid). */
+export const bodies = (sql: Db, moves: string): Fragment => sql`
   update run_bodies b set
     payload = coalesce(j.payload::json, b.payload),
     result = coalesce(j.result::json, b.result),
     trace = coalesce(j.trace::jsonb, b.trace)
-  from joined j
-  where b.run_id = j.run_id and (j.payload is not null or j.result is not null or j.trace is not null)`
+  from (
+    select m.payload, m.result, m.trace, kept.place
+    from ${sql(moves)} m
+    cross join lateral (select ctid as place from run_bodies where run_id = m.run_id offset 0) kept
+    where m.payload is not null or m.result is not null or m.trace is not null
+  ) j
+  where b.ctid = j.place`
 
-export const loggedMoves = (sql: Db): Fragment => sql`
+export const loggedMoves = (sql: Db, moves: string): Fragment => sql`
   insert into events (
     id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id,
     run_id, run_ref, sequence, attempt, agent_id, message, data)
   select
     event_id, project_id, type, occurred_at, actor_type, actor_id, correlation_id, causation_id,
     run_id, client_id, last_sequence, attempt_before, agent_id, message, data
-  from joined`
+  from ${sql(moves)}`

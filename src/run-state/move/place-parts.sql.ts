@@ -31,7 +31,9 @@ export const queued = (sql: Db): Fragment => sql`
 
 /** An attempt that begins has until then. */
 export const deadlines = (sql: Db): Fragment => sql`
-  update leases l set
-    deadline_at = clock_timestamp() + j.timeout_secs * interval '1 s',
-    expires_at = least(l.expires_at, clock_timestamp() + j.timeout_secs * interval '1 s')
-  from joined j where l.run_id = j.run_id and j.state = 'executing'`
+  update leases l set (deadline_at, expires_at) = (
+    select
+      clock_timestamp() + timeout_secs * interval '1 s',
+      least(l.expires_at, clock_timestamp() + timeout_secs * interval '1 s')
+    from runs where id = l.run_id)
+  where run_id = any(array(select joined.run_id from joined where state = 'executing'))`

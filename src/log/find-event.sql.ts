@@ -5,6 +5,7 @@ import { normalizeId } from '#postgres/id.ts'
 import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { eventColumns, type LogEvent } from './event-columns.sql.ts'
+import { runsOfChain } from './lists/runs-of-chain.sql.ts'
 
 /** Clocks of servers and database are closer than this, and so are the making of an id and its append. */
 const APART_MS_MAX = 86_400_000
@@ -45,7 +46,7 @@ export async function findChain(sql: Db, projectId: string, word: string): Promi
 /** Whether anything of the project belongs to this chain. */
 export async function hasChain(sql: Db, projectId: string, word: string): Promise<boolean> {
   const [row] = await sql<{ known: boolean }[]>`
-    select exists (select from runs where project_id = ${projectId} and correlation_id = ${word})
+    select exists (${runsOfChain(sql, projectId, word)})
       or exists (
         select from events
         where project_id = ${projectId}

@@ -3,6 +3,7 @@ import { instant } from '#core/time-units.ts'
 import { isUuid, normalizeId } from '#postgres/id.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 import { CALL_TYPES, CALLS_ARE_ABOUT, EVERYDAY_TYPES, hasRareType, isCall, isNoCall } from './everyday.sql.ts'
+import { runsOfChain } from './runs-of-chain.sql.ts'
 
 export type Thing = { type: string; id: string } | { runId: string }
 
@@ -49,7 +50,7 @@ export function waysTo(sql: Db, filter: EventFilter): Way[] {
   if (correlationId !== undefined) {
     const common = [...ofType, ...ofResource, sql`correlation_id = ${correlationId}`]
     // Events of runs are not in the index by correlation, which halves it: the runs are, and lead to their events.
-    const runs = sql`select id from runs where project_id = ${filter.projectId} and correlation_id = ${correlationId}`
+    const runs = runsOfChain(sql, filter.projectId, correlationId)
     return [along(...common, sql`run_id is null`), along(...common, sql`run_id in (${runs})`)]
   }
   if (things) return things.flatMap((thing) => aboutThing(sql, thing)).map((way) => along(...ofType, way))

@@ -1,5 +1,6 @@
 // Lists of runs: any filters together, by creation time, ties by id. See decision 0010.
 import { HTTP_QUEUE } from '#core/queue.ts'
+import { ofChain } from '#log/lists/runs-of-chain.sql.ts'
 import { instantText } from '#postgres/instant.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 import { labelled } from '../labels.sql.ts'
@@ -120,7 +121,10 @@ function waysTo(sql: Db, it: RunFilter): Fragment[] {
   if (it.jobId !== undefined) ways.push(runsWhere(sql`and job_id = ${it.jobId}`))
   if (it.batchId !== undefined) ways.push(runsWhere(sql`and batch_id = ${it.batchId}`))
   if (it.parentRunId !== undefined) ways.push(runsWhere(sql`and parent_run_id = ${it.parentRunId}`))
-  if (it.correlationId !== undefined) ways.push(runsWhere(sql`and correlation_id = ${it.correlationId}`))
+  if (it.correlationId !== undefined) {
+    const ranges = ofChain(sql, it.correlationId).map((condition) => runsWhere(sql`and ${condition}`))
+    ways.push(merged(sql, it, ranges))
+  }
   if (it.agentId !== undefined) ways.push(runsWhere(sql`and agent_id = ${it.agentId}`))
   // Two indexes leave out what most runs are, and are used only where the statement itself says that it does, too.
   const triggers = it.triggeredBy === undefined ? it.triggers : [it.triggeredBy]

@@ -2,6 +2,7 @@
 import type { Execution } from '#core/job.ts'
 import type { Json } from '#core/json/json.ts'
 import { type RunState, statesIn, type Trigger } from '#core/run.ts'
+import { column } from '#postgres/column.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
 import { type Db, literals } from '#postgres/sql.ts'
 
@@ -144,8 +145,17 @@ export const readRuns = async (sql: Db, ids: readonly string[]): Promise<RunRow[
 export const readOwnRuns = async (sql: Db, projectId: string, ids: readonly string[]): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
-      select id from runs where id = any(${ids.filter(isUuid)}::uuid[]) and project_id = ${projectId}`
+      select id from runs where id = any(${column(ids.filter(isUuid))}::uuid[]) and project_id = ${projectId}`
   ).map((row) => row.id)
+
+export type RunJob = { id: string; projectId: string; jobId: string; jobVersion: number }
+
+/** What these runs execute; those that others execute are absent. */
+export const readRunJobs = async (sql: Db, ids: readonly string[]): Promise<RunJob[]> => [
+  ...(await sql<RunJob[]>`
+    select id, project_id as "projectId", job_id as "jobId", job_version as "jobVersion"
+    from runs where id = any(${column(ids)}::uuid[]) and job_id is not null`),
+]
 
 /** Undefined when it is gone: a run that had nothing has a body of nulls. */
 export async function findRunBody(sql: Db, runId: string): Promise<RunBody | undefined> {

@@ -14,7 +14,7 @@ import { isUnstorable } from '#postgres/group-commit.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
-import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { type RunJob, type RunRow, readRunJobs, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 import { logEnding } from './log-ending.ts'
 import { tellLosses } from './lost-lease.ts'
@@ -55,16 +55,12 @@ export type Ended = { state: RunState; attempt: number } | Error
 
 /** Ends attempts, in batches as they come. A stale one gets its refusal and harms no other. */
 export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise<Ended[]> {
-  const looked = new Map<string, RunRow>()
-  // A plain completion, the common case, needs no look at the run.
-  const toLook = endings.filter((it) => it.kind !== 'paused' && !(it.kind === 'completed' && it.result === undefined))
-  if (toLook.length > 0)
-    for (const run of await readRuns(
-      ctx.sql,
-      toLook.map((it) => it.runId),
-    ))
-      looked.set(run.id, run)
-  const ended = await Promise.all(endings.map((ending) => endOne(ctx, ending, looked.get(ending.runId)).catch(asError)))
+  const [looked, jobs] = await Promise.all([lookAt(ctx, endings), jobsOfResults(ctx, endings)])
+  const ended = await Promise.all(
+    endings.map((ending) =>
+      endOne(ctx, ending, { run: looked.get(ending.runId), job: jobs.get(ending.runId) }).catch(asError),
+    ),
+  )
   const topics = new Set<Topic>(['tail'])
   endings.forEach((ending, index) => {
     const end = ended[index]!
@@ -81,11 +77,25 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
   return tellLosses(ctx.sql, ended)
 }
 
+type Looked = { run: RunRow | undefined; job: RunJob | undefined }
+
+/** A completion, the common case, needs no look at the run; at most at its job. */
+async function lookAt(ctx: Ctx, endings: readonly Ending[]): Promise<Map<string, RunRow>> {
+  const ids = endings.flatMap((it) => (it.kind === 'paused' || it.kind === 'completed' ? [] : [it.runId]))
+  return new Map(ids.length === 0 ? [] : (await readRuns(ctx.sql, ids)).map((run) => [run.id, run]))
+}
+
+/** A job may say what its results look like. */
+async function jobsOfResults(ctx: Ctx, endings: readonly Ending[]): Promise<Map<string, RunJob>> {
+  const ids = endings.flatMap((it) => (it.kind === 'completed' && it.result !== undefined ? [it.runId] : []))
+  return new Map(ids.length === 0 ? [] : (await readRunJobs(ctx.sql, ids)).map((run) => [run.id, run]))
+}
+
 /** What goes wrong with one is told beside the ends of the others. */
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<Ended> {
-  const change = await changeFor(ctx, ending, run)
+async function endOne(ctx: Ctx, ending: Ending, looked: Looked): Promise<Ended> {
+  const change = await changeFor(ctx, ending, looked)
   if (change instanceof Error) return change
   const changed = await moveRun(ctx, change).catch((error: unknown) => {
     // It will not be storable the next time either, so it has to be an answer, and not a failure that is tried again.
@@ -103,7 +113,7 @@ async function endOne(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promis
   return { state: changed.state, attempt: changed.attempt }
 }
 
-async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Promise<RunChange | Refusal> {
+async function changeFor(ctx: Ctx, ending: Ending, { run, job }: Looked): Promise<RunChange | Refusal> {
   const { runId, token, actor, trace, onlyExpired } = ending
   const base = {
     runId,
@@ -115,7 +125,7 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
   }
   switch (ending.kind) {
     case 'completed':
-      return completion(ctx, { ...base, result: ending.result }, run)
+      return completion(ctx, { ...base, result: ending.result }, job)
     case 'paused':
       return { ...base, move: 'pause' }
     case 'returned':
@@ -132,10 +142,10 @@ async function changeFor(ctx: Ctx, ending: Ending, run: RunRow | undefined): Pro
 
 type Base = Pick<RunChange, 'runId' | 'token' | 'actor' | 'trace' | 'result' | 'onlyExpired' | 'from'>
 
-async function completion(ctx: Ctx, base: Base, run: RunRow | undefined): Promise<RunChange | Refusal> {
-  if (run?.jobId && base.result !== undefined) {
-    const { definition } = await jobsOf(ctx).version(run.jobId, run.jobVersion!)
-    const { projectId } = run
+async function completion(ctx: Ctx, base: Base, job: RunJob | undefined): Promise<RunChange | Refusal> {
+  if (job) {
+    const { definition } = await jobsOf(ctx).version(job.jobId, job.jobVersion)
+    const { projectId } = job
     const { resultSchema: schema } = definition
     const fields = schema ? await problemsUnder({ projectId, schema, value: base.result, name: 'result' }) : []
     if (fields.length > 0) return refuse('invalid', { fields })

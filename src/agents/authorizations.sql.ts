@@ -1,7 +1,6 @@
 // Decisions about calls of agents. Whoever decides holds the lock of the agent.
 import type { Cost } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
-import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
 import type { AgentName } from './agents.sql.ts'
@@ -137,41 +136,40 @@ export type Reserved = Pick<AuthorizationRow, 'id' | 'projectId' | 'agentId' | '
   day: string
 }
 
+const NAMED: Input<Settlement> = {
+  id: { type: 'uuid', of: (it) => it.authorizationId },
+  project_id: { type: 'text', of: (it) => it.projectId },
+}
+
+const lockNamed = statement<Omit<Reserved, 'cost'> & Cost>(
+  (sql) => sql`
+    select
+      a.id, a.project_id as "projectId", a.agent_id as "agentId", a.tool, a.run_id as "runId",
+      a.cost_microusd as microusd, a.cost_picousd as picousd,
+      (a.hour at time zone 'UTC')::date::text as day
+    from authorizations a
+    where (a.id, a.project_id) in (select t.id, t.project_id from ${inputRows(sql, NAMED)})
+      and a.state = 'reserved'
+    order by a.id for update`,
+)
+
 /** Those of these calls that are reserved, locked in one order, with the day (UTC) that they are charged to. */
 export async function lockReserved(tx: Db, calls: readonly Settlement[]): Promise<Reserved[]> {
-  const rows = await tx<(Omit<Reserved, 'cost'> & Cost)[]>`
-    select
-      id,
-      project_id as "projectId",
-      agent_id as "agentId",
-      tool,
-      run_id as "runId",
-      cost_microusd as microusd,
-      cost_picousd as picousd,
-      (hour at time zone 'UTC')::date::text as day
-    from authorizations
-    where (id, project_id) in (
-      select * from unnest(
-        ${column(calls.map((it) => it.authorizationId))}::uuid[],
-        ${column(calls.map((it) => it.projectId))}::text[]
-      )
-    )
-      and state = 'reserved'
-    order by id for update`
+  const rows = await lockNamed(tx, inputValues(NAMED, calls))
   return rows.map(({ microusd, picousd, ...row }) => ({ ...row, cost: { microusd, picousd } }))
 }
 
-/** Books what reserved calls really cost; those that are not reserved (any more) are absent. The sums follow. */
-export async function settleAuthorizations(tx: Db, calls: readonly Settlement[]): Promise<AuthorizationRow[]> {
-  const rows = await tx<Kept[]>`
+const SETTLED: Input<Settlement> = {
+  ...NAMED,
+  microusd: { type: 'bigint', of: (it) => it.cost?.microusd },
+  picousd: { type: 'bigint', of: (it) => it.cost?.picousd },
+  outcome: { type: 'text', of: (it) => it.outcome },
+}
+
+const settleNamed = statement<Kept>(
+  (sql) => sql`
     with input as materialized (
-      select * from unnest(
-        ${column(calls.map((it) => it.authorizationId))}::uuid[],
-        ${column(calls.map((it) => it.projectId))}::text[],
-        ${column(calls.map((it) => it.cost?.microusd))}::bigint[],
-        ${column(calls.map((it) => it.cost?.picousd))}::bigint[],
-        ${column(calls.map((it) => it.outcome))}::text[]
-      ) as t (id, project_id, microusd, picousd, outcome)
+      select * from ${inputRows(sql, SETTLED)}
     ), held as materialized (
       select
         a.id,
@@ -217,9 +215,12 @@ export async function settleAuthorizations(tx: Db, calls: readonly Settlement[])
       cost_picousd = held.picousd
     from held
     where a.id = held.id
-    returning ${authorizationColumns(tx)}`
-  return rows.map(rowOf)
-}
+    returning ${authorizationColumns(sql)}`,
+)
+
+/** Books what reserved calls really cost; those that are not reserved (any more) are absent. The sums follow. */
+export const settleAuthorizations = async (tx: Db, calls: readonly Settlement[]): Promise<AuthorizationRow[]> =>
+  (await settleNamed(tx, inputValues(SETTLED, calls))).map(rowOf)
 
 /** Decides about a call that a person was asked about: it counts from now on, or was never made. */
 export const decideAsked = (

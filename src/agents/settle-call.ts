@@ -1,12 +1,12 @@
 // Settles calls: replaces the reserved amount by the actual cost.
 import type { Ctx } from '#bell/ctx.ts'
-import { batched } from '#bell/part.ts'
+import { batched, part } from '#bell/part.ts'
 import type { Cost } from '#core/cost.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
-import type { Sql } from '#postgres/sql.ts'
+import type { KnownRows } from '#usage/known-rows.sql.ts'
 import { type Charge, chargeSpent, lockSpent, payersOf } from '#usage/ledger.sql.ts'
 import { type AuthorizationRow, lockReserved, type Reserved, settleAuthorizations } from './authorizations.sql.ts'
 import { costWords, placeOf } from './decision-words.ts'
@@ -27,7 +27,7 @@ export type CallSettlement = {
 
 const settle = batched<CallSettlement, AuthorizationRow>(
   'The queue of settlements',
-  (ctx, calls) => settleCalls(ctx.sql, calls),
+  (ctx, calls) => settleCalls(ctx, calls),
   { parallel: 1, keyOf: (call) => call.authorizationId },
 )
 
@@ -38,29 +38,37 @@ export async function settleCall(ctx: Ctx, it: CallSettlement): Promise<Authoriz
   return settled
 }
 
+/** Budgets that have a row. */
+const knownBudgets = part((): KnownRows => new Set())
+
 /** Settles up to 500 calls in one transaction, none twice; returns which are refused. */
-async function settleCalls(sql: Sql, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
-  const settled = await sql.begin(async (tx) => {
+async function settleCalls(ctx: Ctx, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
+  const settled = await ctx.sql.begin(async (tx) => {
     const reserved = new Map((await lockReserved(tx, all)).map((it) => [it.id, it]))
     // Budgets before runs, and before the sums of agents: the lock order of everyone.
     await lockSpent(
       tx,
       [...reserved.values()].flatMap((it) => payersOf(it, it.day)),
+      knownBudgets(ctx),
     )
     const problems = await lockCallers(
       tx,
       all.map((it) => ({ ...it, runId: reserved.get(it.authorizationId)?.runId ?? undefined })),
     )
     const calls = all.filter((it, index) => reserved.has(it.authorizationId) && !problems[index])
-    await chargeSpent(
-      tx,
-      calls.flatMap((it) => differencesOf(reserved.get(it.authorizationId)!, it.cost)),
-    )
-    const rows = new Map((await settleAuthorizations(tx, calls)).map((row) => [row.id, row]))
-    await appendEvents(
-      tx,
-      calls.map((it) => eventOf(it, rows.get(it.authorizationId)!)),
-    )
+    // Sent together: the locks are held for as long as this takes.
+    const [settled] = await Promise.all([
+      settleAuthorizations(tx, calls),
+      chargeSpent(
+        tx,
+        calls.flatMap((it) => differencesOf(reserved.get(it.authorizationId)!, it.cost)),
+      ),
+      appendEvents(
+        tx,
+        calls.map((it) => eventOf(it, reserved.get(it.authorizationId)!)),
+      ),
+    ])
+    const rows = new Map(settled.map((row) => [row.id, row]))
     return all.map(
       ({ authorizationId }, index) =>
         problems[index] ?? rows.get(authorizationId) ?? refuse('authorization_not_reserved', { authorizationId }),
@@ -81,7 +89,7 @@ const minus = (one: Cost, other: Cost): Cost => ({
   picousd: one.picousd - other.picousd,
 })
 
-const eventOf = (it: CallSettlement, row: AuthorizationRow): NewEvent => ({
+const eventOf = (it: CallSettlement, row: Reserved): NewEvent => ({
   projectId: it.projectId,
   type: it.outcome === 'succeeded' ? 'agent.action.completed' : 'agent.action.failed',
   actor: it.actor,
@@ -90,5 +98,5 @@ const eventOf = (it: CallSettlement, row: AuthorizationRow): NewEvent => ({
   agentId: row.agentId,
   tool: row.tool,
   ...placeOf({ runId: row.runId, chain: it.chain }),
-  data: { authorization_id: row.id, ...costWords(row.cost) },
+  data: { authorization_id: row.id, ...costWords(it.cost ?? row.cost) },
 })

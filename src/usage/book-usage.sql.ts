@@ -101,6 +101,8 @@ async function insertUsage(db: Db, calls: readonly NumberedUsage[], hour: Date):
         'prompt_tokens bigint': (it) => it.promptTokens,
         'completion_tokens bigint': (it) => it.completionTokens,
         'total_tokens bigint': (it) => it.totalTokens,
+        'cached_tokens bigint': (it) => it.cachedTokens,
+        'reasoning_tokens bigint': (it) => it.reasoningTokens,
         'cost_microusd bigint': (it) => it.cost.microusd,
         'cost_picousd bigint': (it) => it.cost.picousd,
       })}
@@ -177,6 +179,8 @@ async function insertUsage(db: Db, calls: readonly NumberedUsage[], hour: Date):
       prompt_tokens,
       completion_tokens,
       total_tokens,
+      cached_tokens,
+      reasoning_tokens,
       cost_microusd,
       cost_picousd
     )
@@ -189,6 +193,8 @@ async function insertUsage(db: Db, calls: readonly NumberedUsage[], hour: Date):
       prompt_tokens,
       completion_tokens,
       total_tokens,
+      cached_tokens,
+      reasoning_tokens,
       cost_microusd,
       cost_picousd
     from input

@@ -12,6 +12,10 @@ export type UsageRow = {
   promptTokens: number
   completionTokens: number
   totalTokens: number
+  /** The part of the prompt that came from a cache; null when the call did not say. */
+  cachedTokens: number | null
+  /** The part of the completion that was reasoning; null when the call did not say. */
+  reasoningTokens: number | null
   costMicrousd: number
   createdAt: Date
 }
@@ -27,6 +31,8 @@ export const usageColumns = (db: Db) => db`
   prompt_tokens as "promptTokens",
   completion_tokens as "completionTokens",
   total_tokens as "totalTokens",
+  cached_tokens as "cachedTokens",
+  reasoning_tokens as "reasoningTokens",
   ${db.unsafe(shown('cost_microusd', 'cost_picousd'))},
   created_at as "createdAt"`
 

@@ -158,6 +158,10 @@ export const recordUsage = route({
     prompt_tokens: tokens('Prompt tokens.'),
     completion_tokens: tokens('Completion tokens.'),
     total_tokens: optional(whole(0, INT_MAX, 'Total tokens; defaults to the sum of the two.')),
+    cached_tokens: optional(
+      whole(0, INT_MAX, 'The part of prompt_tokens that came from a cache; does not change the cost.'),
+    ),
+    reasoning_tokens: optional(whole(0, INT_MAX, 'The part of completion_tokens that was spent on reasoning.')),
     cost_microusd: optional(
       whole(
         0,

@@ -32,6 +32,11 @@ export const Usage = Type.Object(
     prompt_tokens: whole(0, COUNT_MAX, 'Prompt tokens.'),
     completion_tokens: whole(0, COUNT_MAX, 'Completion tokens.'),
     total_tokens: whole(0, COUNT_MAX, 'Total tokens.'),
+    cached_tokens: nullable(whole(0, COUNT_MAX, ''), 'Prompt tokens that came from a cache; null when not recorded.'),
+    reasoning_tokens: nullable(
+      whole(0, COUNT_MAX, ''),
+      'Completion tokens that were spent on reasoning; null when not recorded.',
+    ),
     cost_microusd: whole(0, COUNT_MAX, 'Cost in millionths of a US dollar, to the nearest one.'),
     created_at: written,
   },

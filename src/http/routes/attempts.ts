@@ -54,24 +54,7 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { state: _, ...row } = await writeCheckpoint(ctx, attemptOf(caller), { source, state: kept })
     return { run_id: caller.runId, ...toWire(row) }
   })
-  implement(
-    app,
-    contract.recordUsage,
-    async ({ provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd }, caller) => {
-      const run = await requireRun(ctx, caller.projectId, caller.runId)
-      const { row, over } = await recordUsage(ctx, attemptOf(caller), {
-        provider,
-        model,
-        promptTokens: prompt_tokens,
-        completionTokens: completion_tokens,
-        totalTokens: total_tokens,
-        costMicrousd: cost_microusd,
-        jobId: run.jobId,
-        agentId: agentOfRun(run),
-      })
-      return { run_id: caller.runId, ...toWire(row), ...overWire(over) }
-    },
-  )
+  usageRoute(app, ctx)
   implement(app, contract.recordToolCall, async ({ tool_name, input, output, duration_ms, status, step }, caller) => {
     const row = await recordToolCall(ctx, attemptOf(caller), {
       toolName: tool_name,
@@ -115,6 +98,31 @@ export function attemptRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { sequence } = await writeChunk(ctx, attemptOf(caller), { chunk, streamId: stream_id, done })
     return { status: 'ok' as const, sequence }
   })
+}
+
+function usageRoute(app: FastifyInstance, ctx: Ctx): void {
+  implement(
+    app,
+    contract.recordUsage,
+    async ({ provider, model, prompt_tokens, completion_tokens, total_tokens, cost_microusd, ...parts }, caller) => {
+      checkPart('cached_tokens', parts.cached_tokens, prompt_tokens)
+      checkPart('reasoning_tokens', parts.reasoning_tokens, completion_tokens)
+      const run = await requireRun(ctx, caller.projectId, caller.runId)
+      const { row, over } = await recordUsage(ctx, attemptOf(caller), {
+        provider,
+        model,
+        promptTokens: prompt_tokens,
+        completionTokens: completion_tokens,
+        totalTokens: total_tokens,
+        cachedTokens: parts.cached_tokens,
+        reasoningTokens: parts.reasoning_tokens,
+        costMicrousd: cost_microusd,
+        jobId: run.jobId,
+        agentId: agentOfRun(run),
+      })
+      return { run_id: caller.runId, ...toWire(row), ...overWire(over) }
+    },
+  )
 }
 
 /** State values, for later attempts of the run. */
@@ -194,6 +202,10 @@ export const errorText = (error: unknown): string => {
   if (typeof error === 'string') return error
   const { message } = (error ?? {}) as { message?: unknown }
   return typeof message === 'string' ? message : JSON.stringify(error ?? null)
+}
+
+function checkPart(field: string, part: number | undefined, whole: number): void {
+  if (part !== undefined && part > whole) throw refuseField(field, `exceed the ${whole} tokens that they are a part of`)
 }
 
 function checkSize(what: string, value: unknown, bytesMax: number): void {

@@ -17,6 +17,8 @@ type Usage = {
   promptTokens: number
   completionTokens: number
   totalTokens?: number | undefined
+  cachedTokens?: number | undefined
+  reasoningTokens?: number | undefined
   /** Calculated from the price of the model when omitted. */
   costMicrousd?: number | undefined
 }
@@ -32,7 +34,7 @@ const bookCall = batched<UsageCall, BookedCall>(
 )
 
 export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<Booked> {
-  const { provider, model, promptTokens, completionTokens } = usage
+  const { provider, model, promptTokens, completionTokens, cachedTokens = null, reasoningTokens = null } = usage
   const totalTokens = usage.totalTokens ?? promptTokens + completionTokens
   const { cost, costSource } = await costOfCall(ctx, it.projectId, usage)
   const data = {
@@ -41,13 +43,15 @@ export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender)
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: totalTokens,
+    ...(cachedTokens !== null && { cached_tokens: cachedTokens }),
+    ...(reasoningTokens !== null && { reasoning_tokens: reasoningTokens }),
     cost_microusd: shownMicrousd(cost),
     ...(cost.picousd > 0 && { cost_usd: exactUsd(cost) }),
     cost_source: costSource,
   }
   const call: UsageCall = {
     event: eventOf(it, { type: 'usage.recorded', data }),
-    usage: { ...usage, totalTokens, cost, runId: it.runId, projectId: it.projectId },
+    usage: { ...usage, totalTokens, cachedTokens, reasoningTokens, cost, runId: it.runId, projectId: it.projectId },
   }
   const booked = await bookCall(ctx, call)
   written(it, booked.appended)

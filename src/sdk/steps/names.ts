@@ -2,7 +2,11 @@
 import { slicesOf } from '../text-slices.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 
-export type Names = { take: (name: string) => void }
+export type Names = {
+  take: (name: string) => void
+  /** What the name stands for has failed, and may be tried again. */
+  release: (name: string) => void
+}
 
 const NAME_LENGTH_MAX = 128
 
@@ -24,6 +28,7 @@ export function makeNames(): Names {
       }
       taken.add(name)
     },
+    release: (name) => void taken.delete(name),
   }
 }
 

@@ -18,6 +18,8 @@ export type StepOptions<Result> = {
   input?: unknown
   /** What is recorded of the result; nothing unless set, because the result itself is kept. */
   output?: (result: Jsonified<Result>) => unknown
+  /** How the record says that it ended; `completed` unless set. */
+  status?: (result: Jsonified<Result>) => string
 }
 
 export type Step = <Result>(
@@ -29,7 +31,7 @@ export type Step = <Result>(
 type Stepping = { attempt: Attempt; run: Claimed['run']; signal: AbortSignal; memory: Memory; names: Names }
 
 export function makeStep({ attempt, run, signal, memory, names }: Stepping): Step {
-  return async (name, work, { tool = name, input, output } = {}) => {
+  return async (name, work, { tool = name, input, output, status } = {}) => {
     names.take(name)
     const kept = await memory.read(name)
     if (kept) return kept.result as never
@@ -47,6 +49,7 @@ export function makeStep({ attempt, run, signal, memory, names }: Stepping): Ste
     try {
       result = await work({ idempotencyKey: `${run.id}:${name}`, signal })
     } catch (error) {
+      names.release(name)
       // Being told to stop, or having nothing to do for now, is no failure of the step.
       if (!signal.aborted && !(error instanceof ReturnRun) && !(error instanceof AttemptStopped)) {
         const message = error instanceof Error ? error.message : String(error)
@@ -57,7 +60,7 @@ export function makeStep({ attempt, run, signal, memory, names }: Stepping): Ste
     }
     const stored = (await memory.keep(name, result)) as never
     const told = output?.(stored)
-    await record({ status: 'completed', ...(told !== undefined && { output: told }) })
+    await record({ status: status?.(stored) ?? 'completed', ...(told !== undefined && { output: told }) })
     return stored
   }
 }

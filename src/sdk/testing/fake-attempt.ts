@@ -48,7 +48,10 @@ function records(fake: FakeRun) {
     log: ({ level = 'info', message, data = null }) => void seen.logs.push({ level, message, data }),
     progress: ({ percent, message }) => void seen.progress.push({ percent, message }),
     toolCall: (call) => void seen.toolCalls.push(call),
-    usage: (usage) => void seen.usage.push(usage),
+    usage: (usage) => {
+      seen.usage.push(usage)
+      return usage
+    },
     output: ({ output_key, key, value }) => void seen.outputs.set(output_key ?? key ?? '', value),
     annotate: () => undefined,
     checkpoint: ({ state }) => {
@@ -114,7 +117,7 @@ function waits(fake: FakeRun, rest: (kind: NonNullable<FakeRun['restsFor']>['kin
       }
       return { status: 'answered', answer: { ...asked.answer, params: { ...params, ...asked.answer.params } } }
     },
-    authorize: ({ key, tool, args }) => {
+    authorize: ({ key, tool, args, wait = false }) => {
       const name = key ?? `${tool}-${fake.governed.size + 1}`
       const decided = fake.governed.get(name) ?? { tool, args, decision: fake.decide({ tool, args }), outcome: null }
       fake.governed.set(name, decided)
@@ -122,6 +125,7 @@ function waits(fake: FakeRun, rest: (kind: NonNullable<FakeRun['restsFor']>['kin
       const question = fake.questions.get(name) ?? { answer: undefined, params: {} }
       fake.questions.set(name, question)
       if (!question.answer) {
+        if (!wait) return decisionOf(name, decided)
         rest('approval', name)
         return { ...decisionOf(name, decided), resting: true }
       }
@@ -134,6 +138,7 @@ function waits(fake: FakeRun, rest: (kind: NonNullable<FakeRun['restsFor']>['kin
       if (call) call.outcome = outcome
       return call
     },
+    authorization: ({ authorization_id }) => decisionOf(authorization_id, fake.governed.get(authorization_id)!),
   } satisfies Playing
 }
 

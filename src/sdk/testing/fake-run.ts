@@ -120,7 +120,8 @@ export function wake(fake: FakeRun): boolean {
     return true
   }
   if (kind === 'wait') return outcomeOf(fake, fake.waits.get(name)!) !== undefined
-  const answer = fake.answers.get(name)
+  // The name of a governed call is made of its args; its tool stands for it.
+  const answer = fake.answers.get(name) ?? fake.answers.get(fake.governed.get(name)?.tool ?? name)
   if (answer === undefined) return false
   fake.questions.get(name)!.answer = answer
   return true

@@ -27,6 +27,7 @@ const ATTEMPT_CALLS = {
   inputs: inputs.listRunInputs,
   authorize: authorizations.authorizeOwnCall,
   settle: authorizations.settleOwnCall,
+  authorization: authorizations.getOwnAuthorization,
   stream: executor.writeChunk,
   annotate: executor.annotateRun,
   children: runs.listChildren,

@@ -6,6 +6,9 @@ import { compile, copyInto, declare, dependenciesOf, fresh, MANIFEST, packFolder
 /** The command line, as a file that npm can link. */
 const COMMAND = 'src/cli/main.ts'
 
+/** What those who use an entry have installed already, in a version of their own. */
+const PEERS: Readonly<Record<string, string>> = { react: '>=18' }
+
 export function packClient(): string {
   compile()
   declare()
@@ -31,6 +34,8 @@ export function packClient(): string {
     },
     bin: { runyard: 'runyard.js' },
     sideEffects: ['./runyard.js', `./${command}`],
-    dependencies: dependenciesOf(packages),
+    dependencies: dependenciesOf(packages.difference(new Set(Object.keys(PEERS)))),
+    peerDependencies: PEERS,
+    peerDependenciesMeta: Object.fromEntries(Object.keys(PEERS).map((name) => [name, { optional: true }])),
   })
 }

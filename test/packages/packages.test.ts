@@ -60,8 +60,19 @@ test('what browsers load needs nothing of Node', () => {
     expect(text.match(/['"]node:\w+|\bprocess\.\w+|\bBuffer\b/g) ?? [], path).toEqual([])
     for (const [, name] of text.matchAll(/from\s*'(\.[^']+)'/g)) read(join(path, '..', name!))
   }
-  read(join(folder, 'src/sdk/entry/runyard.js'))
+  for (const entry of ['runyard', 'react']) read(join(folder, `src/sdk/entry/${entry}.js`))
   expect(seen.size).toBeGreaterThan(10)
+})
+
+test('AI libraries and React are brought by those who use them', () => {
+  const folder = unpack(emptyProject({}), tarballs.client, 'runyard')
+  const { dependencies, peerDependencies, peerDependenciesMeta, exports } = readManifest(folder)
+  expect(Object.keys(exports)).toEqual(expect.arrayContaining(['./ai', './react']))
+  for (const library of ['ai', 'react', 'openai']) expect(dependencies).not.toHaveProperty(library)
+  expect(peerDependencies).toEqual({ react: '>=18' })
+  expect(peerDependenciesMeta).toEqual({ react: { optional: true } })
+  // Without any of them, the helpers for agents load all the same.
+  run(process.execPath, ['--input-type=module', '-e', `await import('${join(folder, 'src/sdk/entry/ai.js')}')`])
 })
 
 test('publint and attw find nothing wrong with the client package', () => {

@@ -24,17 +24,19 @@ export function declare(parent: Command, open: OpenCli, usage: string, declared:
   const command = parent
     .command(usage)
     .summary(declared.summary)
-    .description(declared.description ?? declared.summary)
+    .description([declared.description ?? declared.summary, ...exampleParts(declared.examples)].join('\n\n'))
   declared.options?.(command)
-  if (declared.examples) command.addHelpText('after', examplesText(declared.examples))
   command.action(async () => {
     await declared.action(open(command.optsWithGlobals()), command.opts(), command.args)
   })
   return command
 }
 
+/** Before the list of options: most people look for an example first. */
+const exampleParts = (examples: readonly string[] | undefined): string[] => (examples ? [examplesText(examples)] : [])
+
 export const examplesText = (examples: readonly string[]): string =>
-  `\nExamples:\n${examples.map((line) => `  runyard ${line}`).join('\n')}`
+  `Examples:\n${examples.map((line) => `  runyard ${line}`).join('\n')}`
 
 /** An option that was declared as text. */
 export const textOf = (given: Values, name: string): string | undefined => {

@@ -29,12 +29,12 @@ export function limitOf(given: Values): number {
 export async function* listItems<R extends Route>(
   cli: Cli,
   route: R,
-  { input = {}, limit }: { input?: Values; limit: number },
+  { input = {}, limit, pageMax = PAGE_MAX }: { input?: Values; limit: number; pageMax?: number | undefined },
 ): AsyncGenerator<Answer<ItemOf<R>>, { more: boolean }> {
   let left = limit
   let cursor: string | undefined
   for (;;) {
-    const asked = { ...input, limit: Math.min(left, PAGE_MAX), ...(cursor !== undefined && { cursor }) }
+    const asked = { ...input, limit: Math.min(left, pageMax), ...(cursor !== undefined && { cursor }) }
     const { value, text } = await cli.ask<Route>(route, asked)
     const page = value as unknown as Page
     const texts = itemTexts(memberText(text, 'data') ?? '[]')
@@ -49,15 +49,17 @@ export async function* listItems<R extends Route>(
 type Listing<R extends Route> = {
   input?: Values
   limit: number
+  /** What the route allows on a page, if that is less than most do. */
+  pageMax?: number
   /** What to print when there is nothing. */
   none: string
   show: (rows: ItemOf<R>[]) => void
 }
 
 /** Prints a list: with --json one item a line as it comes, else as a table. */
-export async function showList<R extends Route>(cli: Cli, route: R, { input, limit, none, show }: Listing<R>) {
+export async function showList<R extends Route>(cli: Cli, route: R, { input, limit, pageMax, none, show }: Listing<R>) {
   const rows: ItemOf<R>[] = []
-  const items = listItems(cli, route, { input: input ?? {}, limit })
+  const items = listItems(cli, route, { input: input ?? {}, limit, pageMax })
   let step = await items.next()
   for (; !step.done; step = await items.next()) {
     if (cli.terminal.json) cli.terminal.record(step.value.text)

@@ -8,6 +8,7 @@ import { agentCommands } from './commands/agents.ts'
 import { apiCommands } from './commands/api.ts'
 import { completionCommands } from './commands/completion.ts'
 import { eventCommands } from './commands/events.ts'
+import { failureCommands } from './commands/failures.ts'
 import { healthCommands } from './commands/health.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { mcpCommands } from './commands/mcp.ts'
@@ -17,6 +18,7 @@ import { runCommands } from './commands/runs.ts'
 import { startCommands } from './commands/start.ts'
 import { triggerCommands } from './commands/trigger.ts'
 import { usageCommands } from './commands/usage.ts'
+import { workerCommands } from './commands/worker.ts'
 import { EXIT, EXIT_WORDS, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { showError } from './show-error.ts'
 import { type Environment, Terminal } from './terminal.ts'
@@ -24,8 +26,8 @@ import { type Environment, Terminal } from './terminal.ts'
 const LAST_GROUP = 'Everything else:'
 const GROUPS: readonly (readonly [string, readonly Commands[]])[] = [
   ['Begin:', [startCommands, accessCommands, healthCommands]],
-  ['Runs:', [triggerCommands, runCommands, runLogCommands, actCommands]],
-  ['Jobs, people and agents:', [jobCommands, peopleCommands, agentCommands]],
+  ['Runs:', [triggerCommands, runCommands, runLogCommands, failureCommands, actCommands]],
+  ['Jobs, people and agents:', [jobCommands, workerCommands, peopleCommands, agentCommands]],
   ['Log and cost:', [eventCommands, usageCommands]],
   [LAST_GROUP, [apiCommands, mcpCommands, completionCommands]],
 ]
@@ -64,7 +66,7 @@ export async function runProgram({ argv, env, signal, version }: Running): Promi
 function buildProgram(open: (flags: GlobalFlags) => Cli, version: string): Command {
   const program = new Command('runyard')
   program
-    .description('Start, watch and govern runs of jobs and agents.')
+    .description(`Start, watch and govern runs of jobs and agents.\n\n${examplesText(EXAMPLES)}`)
     .version(version, '-V, --version', 'Show the version')
     .option('--json', 'Print JSON: one document, or one to a line for lists and logs')
     .option('--plain', 'Print tables as lines of tab-separated values, without cutting them')
@@ -78,10 +80,7 @@ function buildProgram(open: (flags: GlobalFlags) => Cli, version: string): Comma
     .helpOption('-h, --help', 'Show help')
     .addHelpCommand(helpCommand())
     .configureHelp({ showGlobalOptions: true })
-    .addHelpText(
-      'after',
-      `${examplesText(EXAMPLES)}\n\n${EXIT_WORDS}\n\nThe key comes from a profile (runyard login) or from RUNYARD_API_KEY.`,
-    )
+    .addHelpText('after', `\n${EXIT_WORDS}\n\nThe key comes from a profile (runyard login) or from RUNYARD_API_KEY.`)
     .showSuggestionAfterError()
     .exitOverride()
   for (const [heading, groups] of GROUPS) {

@@ -1,8 +1,7 @@
 // Follows one run in lines: everything, or only what moves it.
 import type { Event } from '#contract/event.ts'
-import { followRun } from '#sdk/follow.ts'
+import { type FollowedEvent, followRunTexts } from '#sdk/follow.ts'
 import type { Cli } from './cli.ts'
-import { safeJson } from './safe-text.ts'
 import { eventLine } from './show/event-lines.ts'
 
 export class WaitTooLong extends Error {
@@ -25,18 +24,18 @@ export async function followRunLines(cli: Cli, runId: string, following: Followi
   const signal = late ? AbortSignal.any([cli.signal, late]) : cli.signal
   try {
     const options = { signal, deltas, ...(afterSequence !== undefined && { afterSequence }), ...(types && { types }) }
-    for await (const event of followRun(cli.connection, runId, options)) showEvent(cli, event, following)
+    for await (const it of followRunTexts(cli.connection, runId, options)) showEvent(cli, it, following)
   } catch (error) {
     if (late?.aborted && !cli.signal.aborted) throw new WaitTooLong()
     throw error
   }
 }
 
-function showEvent(cli: Cli, event: Event, { lines, on }: Following): void {
+function showEvent(cli: Cli, { event, text }: FollowedEvent, { lines, on }: Following): void {
   const { terminal } = cli
   if (lines === 'moves' && !isMove(event)) return
   if (on === 'stderr') terminal.say(eventLine(cli, event, 'of a run'))
-  else if (terminal.json) terminal.line(safeJson(JSON.stringify(event)))
+  else if (terminal.json) terminal.record(text)
   else terminal.line(eventLine(cli, event, 'of a run'))
 }
 

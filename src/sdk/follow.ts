@@ -38,6 +38,17 @@ export async function* followRun(
   runId: string,
   options: FollowOptions = {},
 ): AsyncGenerator<Event, void, undefined> {
+  for await (const { event } of followRunTexts(connection, runId, options)) yield event
+}
+
+/** An event, and the text that it came as, whose numbers have all their digits. */
+export type FollowedEvent = { event: Event; text: string }
+
+export async function* followRunTexts(
+  connection: Connection,
+  runId: string,
+  options: FollowOptions = {},
+): AsyncGenerator<FollowedEvent, void, undefined> {
   const place: Place = { sequence: options.afterSequence ?? 0, options, failures: 0, awaySinceMs: undefined }
   let over = false
   for (;;) {
@@ -67,7 +78,7 @@ async function waitOut(error: unknown, place: Place): Promise<void> {
 }
 
 /** Delivers the events of one connection. `place` advances before an event is delivered. */
-async function* readOnce(connection: Connection, runId: string, place: Place): AsyncGenerator<Event> {
+async function* readOnce(connection: Connection, runId: string, place: Place): AsyncGenerator<FollowedEvent> {
   const hangUp = new AbortController()
   let timer = setTimeout(() => hangUp.abort(), SILENT_MS_MAX)
   const alive = () => {
@@ -95,7 +106,7 @@ async function* readOnce(connection: Connection, runId: string, place: Place): A
       place.sequence = event.sequence
       // The consumer may take as long as it likes; only the server's silence counts.
       clearTimeout(timer)
-      yield event
+      yield { event, text: message.data }
       alive()
     }
   } catch (error) {

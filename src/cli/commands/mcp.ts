@@ -41,16 +41,17 @@ const CONFIGS: ReadonlyMap<string, string> = new Map([
 async function serve(cli: Cli): Promise<void> {
   // Loaded here alone: no other command should pay for it.
   const { serveStdio } = await import('@modelcontextprotocol/server/stdio')
-  const { askThrough } = await import('#mcp/ask.ts')
+  const { askThrough, pagesThrough } = await import('#mcp/ask.ts')
   const { mcpServer } = await import('#mcp/server.ts')
-  const ask = askThrough((request) => sendWhole(cli, request))
+  const transport = (request: Sent) => sendWhole(cli, request)
+  const [ask, readPage] = [askThrough(transport), pagesThrough(transport)]
   cli.terminal.say(`Serving MCP over stdio for ${cli.target.url}.`)
   const ended = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve)
     process.stdin.once('close', resolve)
     cli.signal.addEventListener('abort', () => resolve())
   })
-  const server = serveStdio(() => mcpServer({ ask, version: cli.version }), {
+  const server = serveStdio(() => mcpServer({ ask, readPage, version: cli.version }), {
     onerror: (error) => cli.terminal.warn(error.message),
   })
   await ended

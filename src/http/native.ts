@@ -7,6 +7,7 @@ import type { Live } from '#live/live.ts'
 import type { Claimer } from '#runs/attempts/claimer.ts'
 import { answerRoutes } from './console/answer-routes.ts'
 import { consoleRoutes } from './console/console-routes.ts'
+import { docsPageRoutes } from './docs-pages.ts'
 import { keepReplies } from './kept-replies.ts'
 import { mcpRoutes } from './mcp/mcp-routes.ts'
 import { recordMcpCalls } from './mcp/record-calls.ts'
@@ -115,5 +116,6 @@ export const nativeRoutes =
     if (oidc) oidcRoutes(app, ctx, { address, oidc })
     userRoutes(app, ctx, address)
     docsRoutes(app)
+    docsPageRoutes(app)
     consoleRoutes(app)
   }

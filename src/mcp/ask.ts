@@ -11,6 +11,17 @@ export type Transport = (request: Sent) => Promise<Response>
 export const VIA_HEADER = 'x-runyard-via'
 export const VIA_MCP = 'mcp'
 
+/** Reads a page of text that the node serves, by its path. */
+export type ReadPage = (path: string) => Promise<string>
+
+export function pagesThrough(transport: Transport): ReadPage {
+  return async (path) => {
+    const response = await transport({ method: 'GET', target: path, body: undefined, headers: { accept: 'text/*' } })
+    if (!response.ok) throw await answeredError(response)
+    return response.text()
+  }
+}
+
 export type Ask = <R extends Route>(route: R, input: Input<R>) => Promise<Output<R>>
 
 export function askThrough(transport: Transport): Ask {

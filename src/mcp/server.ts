@@ -4,21 +4,25 @@ import { getMe } from '#contract/access.ts'
 import { own } from '#core/own.ts'
 import { holdsScope } from '#core/scopes.ts'
 import { RunyardError } from '#sdk/error.ts'
-import type { Ask } from './ask.ts'
+import type { Ask, ReadPage } from './ask.ts'
+import { docsContents, docsPath, listDocs } from './docs.ts'
 import { findJobTool, jobTools } from './job-tools.ts'
 import { PROMPTS } from './prompts.ts'
 import { findTemplate, TEMPLATES } from './resources.ts'
 import { type Args, BadArguments, type Context, type Me, type Tool } from './tool.ts'
 import { ACT_TOOLS } from './tools/act-tools.ts'
+import { FAILURE_TOOLS } from './tools/failure-tools.ts'
 import { PROJECT_TOOLS, READ_TOOLS } from './tools/read-tools.ts'
 
-const TOOLS: readonly Tool[] = [...READ_TOOLS, ...PROJECT_TOOLS, ...ACT_TOOLS]
+const TOOLS: readonly Tool[] = [...READ_TOOLS, ...FAILURE_TOOLS, ...PROJECT_TOOLS, ...ACT_TOOLS]
 
 const INSTRUCTIONS =
   'Runyard runs jobs and agents, and keeps one log of what happened. Begin with overview or find_runs; get_run and why_run ' +
   'explain one run. Tools that change something are recorded under this key. Ask a person before anything destructive.'
 
-export function mcpServer({ ask, version }: { ask: Ask; version: string }): Server {
+type Parts = { ask: Ask; readPage: ReadPage; version: string }
+
+export function mcpServer({ ask, readPage, version }: Parts): Server {
   const server = new Server(
     { name: 'runyard', title: 'Runyard', version },
     { capabilities: { tools: {}, resources: {}, prompts: {} }, instructions: INSTRUCTIONS },
@@ -31,7 +35,7 @@ export function mcpServer({ ask, version }: { ask: Ask; version: string }): Serv
       throw error
     }))
   serveTools(server, ask, me)
-  serveResources(server, ask, me)
+  serveResources(server, { ask, readPage }, me)
   servePrompts(server)
   return server
 }
@@ -109,9 +113,11 @@ function refusalWords(error: unknown): string {
   return `${code}: ${message}${requestId === undefined ? '' : ` (request ${requestId})`}`
 }
 
-function serveResources(server: Server, ask: Ask, whoAmI: WhoAmI): void {
+type Reading = Pick<Parts, 'ask' | 'readPage'>
+
+function serveResources(server: Server, { ask, readPage }: Reading, whoAmI: WhoAmI): void {
   // Things are found by tools; a list of every run would help nobody.
-  server.setRequestHandler('resources/list', () => ({ resources: [] }))
+  server.setRequestHandler('resources/list', async () => ({ resources: await listDocs(readPage) }))
   server.setRequestHandler('resources/templates/list', async () => {
     const me = await whoAmI()
     const shown = TEMPLATES.filter((template) => mayUse(me, template))
@@ -125,9 +131,11 @@ function serveResources(server: Server, ask: Ask, whoAmI: WhoAmI): void {
     }
   })
   server.setRequestHandler('resources/read', async ({ params: { uri } }) => {
+    const page = docsPath(uri)
     const found = findTemplate(uri)
-    if (!found) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Resource ${uri} not found.`)
+    if (!found && !page) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Resource ${uri} not found.`)
     try {
+      if (!found) return { contents: await docsContents(readPage, uri, page!) }
       const value = await found.template.read(ask, found.id)
       return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value) }] }
     } catch (error) {

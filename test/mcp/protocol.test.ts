@@ -86,6 +86,21 @@ test('a run, its timeline, a job and a policy are resources; usual questions are
   await expect(ask('prompts/get', { name: 'diagnose_run' })).rejects.toThrow('run_id')
 })
 
+test('the documentation is a list of resources, which models read as Markdown', async () => {
+  const { address } = await httpYard()
+  const { ask } = connectMcp(address)
+  const { resources } = await ask('resources/list')
+  const guide = resources.find(({ uri }: { uri: string }) => uri === 'runyard://docs/guides/worker.md')
+  expect(guide).toMatchObject({ name: 'Write a worker', mimeType: 'text/markdown', description: expect.any(String) })
+  const read = async (uri: string) => (await ask('resources/read', { uri })).contents[0]
+  expect(await read(guide.uri)).toMatchObject({
+    mimeType: 'text/markdown',
+    text: expect.stringMatching(/^# Write a worker/),
+  })
+  for (const uri of ['runyard://docs/nope.md', 'runyard://docs/../package.json', 'runyard://docs/style.md'])
+    await expect(read(uri), uri).rejects.toThrow(/not.found|No route/)
+})
+
 test('`runyard mcp` serves the same tools over stdio', { timeout: 120_000 }, async () => {
   const { address } = await httpYard()
   const messages = [

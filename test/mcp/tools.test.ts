@@ -1,5 +1,6 @@
 // What a model can see and do at /mcp, with a key of its own.
 import { expect, test, vi } from 'vitest'
+import { claimOne, settleOne } from '#test/support/builders/attempts.ts'
 import { callerOf, httpYard, trigger, untilState } from '#test/support/http-yard.ts'
 import { connectMcp } from './connect-mcp.ts'
 
@@ -38,6 +39,18 @@ test('a tool that the key does not see cannot be called', async () => {
   const { tool } = await connect('runs:read')
   await expect(tool('trigger_run', { job: 'greet', idempotency_key: 'k' })).rejects.toThrow('not found')
   await expect(tool('nope')).rejects.toThrow('not found')
+})
+
+test('failures are found in groups, whose runs are found by the group', async () => {
+  const { connect, call } = await yard()
+  const { tool } = await connect('runs:read')
+  const { id } = await trigger(call, 'greet', { payload: { name: 'Ada' } })
+  await settleOne(call, await claimOne(call), { outcome: 'failed', error: 'Order 7 is broken', retryable: false })
+  const { groups } = (await tool('find_failures', { job: 'greet' })).value
+  expect(groups).toMatchObject([{ job_slug: 'greet', count: 1, sample: { run_id: id } }])
+  const { runs } = (await tool('find_runs', { error_group: groups[0].error_group })).value
+  expect(runs).toMatchObject([{ id }])
+  expect((await tool('find_failures', { job: 'nope' })).text).toContain('job_not_found')
 })
 
 test('a run is triggered once for each idempotency key, found, explained and read', async () => {

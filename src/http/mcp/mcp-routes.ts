@@ -4,7 +4,7 @@ import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/ser
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { getMe } from '#contract/access.ts'
 import { refuse } from '#core/error.ts'
-import { askThrough, type Sent } from '#mcp/ask.ts'
+import { askThrough, pagesThrough, type Sent } from '#mcp/ask.ts'
 import { mcpServer } from '#mcp/server.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 import { checkOriginIfSent, type PublicAddress } from '../session/origin.ts'
@@ -23,7 +23,8 @@ export function mcpRoutes(app: FastifyInstance, { address }: Parts): void {
     ({ requestInfo }) => {
       const request = requestInfo && handlers.get(requestInfo)
       if (!request) throw new Error('a server was asked for without its request')
-      return mcpServer({ ask: askThrough((sent) => askItself(app, request, sent)), version: manifest.version })
+      const transport = (sent: Sent) => askItself(app, request, sent)
+      return mcpServer({ ask: askThrough(transport), readPage: pagesThrough(transport), version: manifest.version })
     },
     {
       maxSubscriptions: SUBSCRIPTIONS_MAX,

@@ -47,7 +47,7 @@ test('a worker registers the jobs of a file, executes their runs, and returns wh
   expect(await worker.ended).toMatchObject({ code: 143, stdout: '' })
 })
 
-test('with --dev a worker starts again when a file changes that its jobs import', async () => {
+test('with --dev a worker starts again when a file changes that its jobs import', { timeout: 400_000 }, async () => {
   const { start, call, cwd } = await yard()
   writeFileSync(join(cwd, 'suffix.mjs'), "export const suffix = '!'")
   writeFileSync(join(cwd, 'jobs.mjs'), jobsThatSay('Hello'))
@@ -60,7 +60,7 @@ test('with --dev a worker starts again when a file changes that its jobs import'
   expect(await said()).toBe('Hello Ada!')
   writeFileSync(join(cwd, 'suffix.mjs'), "export const suffix = '?'")
   // A run may still be taken by the process that is ending.
-  await vi.waitFor(async () => expect(await said()).toBe('Hello Ada?'), { timeout: 90_000, interval: 100 })
+  await vi.waitFor(async () => expect(await said()).toBe('Hello Ada?'), { timeout: 200_000, interval: 100 })
   worker.signal('SIGTERM')
   expect((await worker.ended).code).toBe(143)
 })

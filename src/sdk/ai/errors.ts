@@ -5,7 +5,7 @@ import { AttemptFailed } from '../worker/lease.ts'
 export class ToolBlocked extends AttemptFailed {
   override readonly name = 'ToolBlocked'
   readonly tool: string
-  /** The rule that decided, such as `tool_blocked`, or `approval_denied` for a refusal by a person. */
+  /** The rule that decided, such as `tool_explicitly_blocked`, or `approval_denied` for a refusal by a person. */
   readonly reason: string
   constructor(tool: string, reason: string) {
     super(
@@ -32,7 +32,7 @@ export class ToolFailed extends AttemptFailed {
 /** A budget that model calls are charged to is spent. */
 export class BudgetSpent extends AttemptFailed {
   override readonly name = 'BudgetSpent'
-  /** The budget, such as `run_budget_exhausted`. */
+  /** The budget, such as `max_spend_usd_per_run_exceeded`. */
   readonly reason: string
   constructor({ reason, limit, spent }: { reason: string; limit: number; spent: number }) {
     super(`The model is not called again: ${spent} of ${limit} micro-USD are spent (${reason})`, {

@@ -74,7 +74,7 @@ test('functions of chat completions and responses are described, checked, govern
   })
   expect(chat.map(({ tool_call_id, content }) => [tool_call_id, JSON.parse(content)])).toEqual([
     ['a', { order: 7, amount: 300 }],
-    ['b', { error: 'The policy does not allow the call of refund (tool_blocked). Do not make it again.' }],
+    ['b', { error: 'The policy does not allow the call of refund (tool_explicitly_blocked). Do not make it again.' }],
     ['c', { error: expect.stringContaining('Invalid arguments: order: ') }],
     ['d', { error: 'The arguments are not JSON' }],
     ['e', { error: 'Function toString not found' }],

@@ -94,7 +94,7 @@ test('a call that the policy blocks is an error for the model, which goes on wit
   const { run, unwrap } = await job.triggerAndWait(client, null)
   expect(unwrap()).toBe('I may not refund it')
   expect(made).toEqual([{ look_up: 7 }])
-  expect(lastPrompt(model)).toContain('The policy does not allow the call of refund (tool_blocked)')
+  expect(lastPrompt(model)).toContain('The policy does not allow the call of refund (tool_explicitly_blocked)')
   const { data: calls } = await client.listAgentLog({ agent_id: 'support' })
   expect(calls.map(({ tool, state, outcome }) => ({ tool, state, outcome }))).toEqual(
     expect.arrayContaining([

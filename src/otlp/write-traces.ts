@@ -72,6 +72,8 @@ function callsIn({ projectId, actor }: Sender, parts: readonly WrittenPart[], pr
       const event = eventOfSpan(fact, { projectId, actor, runId, agentId })
       const usage = {
         ...fact.model!,
+        cachedTokens: null,
+        reasoningTokens: null,
         cost: price.cost,
         runId,
         projectId,

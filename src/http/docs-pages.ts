@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { refuse } from '#core/error.ts'
+import { cutText } from '#core/storable.ts'
 
 /** Beside the sources, in a clone as in the package. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url))
@@ -41,7 +42,7 @@ function pageOf(path: string, text: string): Page {
   const begin = /^# .+\n+((?:[A-Z`*[].*\n)+)/m.exec(text)?.[1] ?? ''
   const plain = begin.replaceAll('\n', ' ').replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
   const sentence = /^.+?[.:](?= |$)/.exec(plain)?.[0] ?? plain
-  return { path, title, about: sentence.slice(0, SENTENCE_CHARS_MAX).replace(/[:\s]+$/, '.'), text }
+  return { path, title, about: cutText(sentence, SENTENCE_CHARS_MAX).replace(/[:\s]+$/, '.'), text }
 }
 
 function indexOf(pages: readonly Page[]): string {

@@ -7,3 +7,6 @@ export function* slicesOf(text: string, lengthMax: number): Generator<string> {
     from = to
   }
 }
+
+/** The beginning of a text, never half of a character. */
+export const beginOf = (text: string, lengthMax: number): string => slicesOf(text, lengthMax).next().value ?? ''

@@ -2,6 +2,7 @@
 // kept. When the code comes by again, the call is answered as it was.
 import { RunyardError } from '../error.ts'
 import type { JobContext } from '../steps/context.ts'
+import { beginOf } from '../text-slices.ts'
 import { ToolBlocked, ToolFailed } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { plainJson, sortedJson } from './plain-json.ts'
@@ -111,7 +112,7 @@ export function mayGoOn({ signal, broken }: Governing): void {
 async function nameOf({ counts }: Governing, tool: string, args: unknown): Promise<string> {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${tool}\n${sortedJson(args)}`))
   const hash = [...new Uint8Array(bytes, 0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-  const name = `${tool.slice(0, TOOL_CHARS_MAX)} ${hash}`
+  const name = `${beginOf(tool, TOOL_CHARS_MAX)} ${hash}`
   const count = (counts.get(name) ?? 0) + 1
   counts.set(name, count)
   return count === 1 ? name : `${name} ${count}`

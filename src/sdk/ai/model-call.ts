@@ -1,5 +1,6 @@
 // A call of a model: made once in the life of a run, and booked. Its answer is kept, so when the code comes by again, after a
 // rest or a crash, the conversation goes the way it went before.
+import { beginOf } from '../text-slices.ts'
 import { AttemptFailed } from '../worker/lease.ts'
 import { BudgetSpent } from './errors.ts'
 import { type Governing, mayGoOn, type ToolCall } from './governed-call.ts'
@@ -42,7 +43,7 @@ const NAME_CHARS_MAX = 100
 /** The answer as JSON gives it back. */
 export async function modelCall<Answer>(metering: Metering, { name, ask, bill }: Asking<Answer>): Promise<unknown> {
   const { step, answered, underWay } = metering
-  const short = name.slice(0, NAME_CHARS_MAX)
+  const short = beginOf(name, NAME_CHARS_MAX)
   if (underWay.has(short)) {
     // Their order could be another one when the code comes by again.
     throw new AttemptFailed(

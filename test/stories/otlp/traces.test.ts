@@ -130,7 +130,7 @@ describe('runyard.run_id', () => {
     const { span, flush } = instrument(address)
     span('invoke_agent', { ...AGENT, 'runyard.run_id': run.id }, () => span('chat', CHAT))
     await flush()
-    expect(await typesOf(call, run.id)).toEqual(['run.created', 'agent.step.completed', 'usage.recorded'])
+    expect(await typesOf(call, run.id)).toEqual(['run.created', 'usage.recorded', 'agent.step.completed'])
     expect((await call('GET', `/v1/runs/${run.id}`)).body.status).toBe('queued')
     const { body } = await call('GET', '/v1/usage?group_by=job,agent')
     expect(body.data).toMatchObject([{ job_slug: 'ask', agent_id: 'researcher', cost_microusd: 3_500 }])

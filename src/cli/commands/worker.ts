@@ -66,7 +66,7 @@ async function work(cli: Cli, { files, concurrency, register }: Working): Promis
   })
   signal.addEventListener('abort', () => void worker.close(), { once: true })
   await worker.ready
-  terminal.say(`Working on ${jobs.map(({ name }) => oneLine(name)).join(', ')}, until Ctrl-C.`)
+  if (!signal.aborted) terminal.say(`Working on ${jobs.map(({ name }) => oneLine(name)).join(', ')}, until Ctrl-C.`)
   await worker.closed
   signal.throwIfAborted()
 }

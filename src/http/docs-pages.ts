@@ -42,8 +42,8 @@ function pageOf(path: string, text: string): Page {
   // The first paragraph, which some pages have below a heading or a table.
   const begin = /^(?:[A-Z`*[].*\n)+/m.exec(text)?.[0] ?? ''
   const plain = begin.replaceAll('\n', ' ').replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
-  const sentence = /^.+?[.:](?= |$)/.exec(plain)?.[0] ?? plain
-  return { path, title, about: cutText(sentence, SENTENCE_CHARS_MAX).replace(/[:\s]+$/, '.'), text }
+  const sentence = /^.+?\.(?= |$)/.exec(plain)?.[0] ?? plain
+  return { path, title, about: cutText(sentence, SENTENCE_CHARS_MAX).replace(/:?\s*$/, ''), text }
 }
 
 function indexOf(pages: readonly Page[]): string {

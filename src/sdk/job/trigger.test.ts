@@ -51,3 +51,13 @@ test('a wait that no timer can hold is refused before anything is triggered', as
   await expect(job.wait(client, 'run-1', { waitSecs: -1 })).rejects.toThrow('waitSecs must be')
   expect(calls()).toBe(0)
 })
+
+test('a run that is triggered and cannot be waited for is named by the error', async () => {
+  const { url } = await httpServer((request, response) => {
+    response.writeHead(request.method === 'POST' ? 201 : 403, { 'content-type': 'application/json' })
+    const refusal = { error: { code: 'forbidden', message: 'No.', details: { needs: 'runs:read' } } }
+    response.end(JSON.stringify(request.method === 'POST' ? { id: 'run-1' } : refusal))
+  })
+  const outcome = job.triggerAndWait(createClient({ baseUrl: url, credential: 'k' }), null)
+  await expect(outcome).rejects.toMatchObject({ status: 403, details: { run_id: 'run-1', needs: 'runs:read' } })
+})

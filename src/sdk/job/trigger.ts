@@ -32,7 +32,10 @@ export type Triggered =
 export type Triggers<Payload, Result> = {
   /** Triggers a run. An invalid payload is refused (InvalidValue) before anything is sent. */
   trigger: (client: Client, payload: Payload, options?: TriggerOptions) => Promise<Run>
-  /** Triggers a run and waits until it has ended; `unwrap()` of the outcome is its result, or throws RunFailed. */
+  /**
+   * Triggers a run and waits until it has ended; `unwrap()` of the outcome is its result, or throws RunFailed. When it
+   * cannot be waited for, `details.run_id` of the error says which run goes on.
+   */
   triggerAndWait: (client: Client, payload: Payload, options?: WaitOptions) => Promise<Outcome<Result>>
   /**
    * Triggers any number of runs, 500 to a call. The answers come in order; a refused item does not affect the others.
@@ -83,7 +86,9 @@ export function triggersOf<Payload, Result>(job: TriggerDefinition<Payload>): Tr
     async triggerAndWait(client, payload, { waitSecs, ...options } = {}) {
       checkWait(waitSecs)
       const { id } = await trigger(client, payload, options)
-      return outcomeOf<Result>(client, id, { waitSecs, signal: options.signal })
+      return outcomeOf<Result>(client, id, { waitSecs, signal: options.signal }).catch((error) => {
+        throw withDetails(error, { run_id: id })
+      })
     },
     async triggerMany(client, items) {
       const problems = await Promise.all(
@@ -97,7 +102,7 @@ export function triggersOf<Payload, Result>(job: TriggerDefinition<Payload>): Tr
       for (const some of slicesOf(wire)) {
         const repeatable = some.every((item) => 'idempotency_key' in item)
         const { results } = await client.triggerRuns({ job: job.name, items: some }, { repeatable }).catch((error) => {
-          throw withTriggered(error, triggered)
+          throw triggered.length === 0 ? error : withDetails(error, { triggered })
         })
         triggered.push(...results.map(triggeredOf))
       }
@@ -133,14 +138,14 @@ function* slicesOf<T>(items: readonly T[]): Generator<T[]> {
 }
 
 /** What was triggered before is not lost with the call that failed. */
-function withTriggered(error: unknown, triggered: readonly Triggered[]): unknown {
-  if (!(error instanceof RunyardError) || triggered.length === 0) return error
+function withDetails(error: unknown, more: Record<string, unknown>): unknown {
+  if (!(error instanceof RunyardError)) return error
   const { status, code, message, details, requestId, retryAfterMs } = error
   return new RunyardError({
     status,
     code,
     message,
-    details: { ...details, triggered },
+    details: { ...details, ...more },
     ...(requestId !== undefined && { requestId }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     cause: error,

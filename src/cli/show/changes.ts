@@ -23,4 +23,8 @@ export function showChanges({ terminal }: Cli, changes: readonly Change[]): void
 
 /** Values of headers may be secrets, which must not reach the log of whoever runs this: their names are shown alone. */
 const shown = (field: string, value: unknown): string =>
-  field === 'endpoint_headers' ? Object.keys(value ?? {}).join(', ') || 'none' : JSON.stringify(value)
+  field === 'endpoint_headers'
+    ? Object.keys(value ?? {})
+        .sort()
+        .join(', ') || 'none'
+    : JSON.stringify(value)

@@ -90,7 +90,12 @@ const SHOWN_MAX = 80
 
 function shown(field: string, value: unknown): string {
   // Values of headers may be secrets, which logs must not hold.
-  if (field === 'endpoint_headers') return Object.keys(value ?? {}).join(', ') || 'none'
+  if (field === 'endpoint_headers')
+    return (
+      Object.keys(value ?? {})
+        .sort()
+        .join(', ') || 'none'
+    )
   const text = JSON.stringify(value) ?? 'not set'
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX - 1)}…` : text
 }

@@ -6,6 +6,7 @@ import type { Sql } from '#postgres/sql.ts'
 import { suiteDatabase } from '#test/support/db.ts'
 import { askedThrough, PROJECT, prepareLog } from '#test/support/log.ts'
 import { countByActor, countEvents } from './counts/count-events.sql.ts'
+import { foldEnds } from './counts/end-counts.sql.ts'
 import { findEvent } from './find-event.sql.ts'
 import { listEvents } from './lists/list-events.ts'
 import { makePartitions } from './partitions.sql.ts'
@@ -74,6 +75,10 @@ const READS: Record<string, { read: (sql: Sql) => Promise<unknown>; indexes: Reg
   'events about a kind of thing': {
     read: (own) => listEvents(own, { ...list, resource: { types: ['agent'] } }),
     indexes: [/project_id_resource_type_occurred_at/],
+  },
+  'counters that are to be folded': {
+    read: (own) => foldEnds(own, 1_000),
+    indexes: [/end_counts_unfolded/, /failure_counts_unfolded/],
   },
   'events about a run': {
     read: (own) => listEvents(own, { ...list, resource: { types: ['run'], id: run!.id } }),
@@ -163,6 +168,10 @@ async function loadLog(): Promise<void> {
     insert into event_counts
       select project_id, date_trunc('hour', occurred_at, 'UTC'), type, coalesce(resource_type, 'run'), actor_type, actor_id, 0, count(*)
       from events group by 1, 2, 3, 4, 5, 6;
+    insert into end_counts (project_id, hour, job_id, state, shard, n)
+      select '${PROJECT}', date_bin('1 hour', at, '2000-01-01Z'), id, 'completed', -1, 1 from made;
+    insert into failure_counts (project_id, hour, failed_group, job_version, shard, n, job_id, first_at, last_at, run_id)
+      select '${PROJECT}', date_bin('1 hour', at, '2000-01-01Z'), i, 1, -1, 1, id, at, at, id from made;
   `)
   await sql.unsafe('vacuum analyze')
 }

@@ -53,7 +53,8 @@ export async function foldEnds(sql: Db, rowsMax: number): Promise<number> {
   const over = (table: string) => sql`
     delete from ${sql(table)} where ctid = any(array(
       select ctid from ${sql(table)}
-      where hour < now() - interval '65 minutes' and shard <> ${FOLDED}
+      -- A literal, as in the condition of the indexes of what is not folded.
+      where hour < now() - interval '65 minutes' and shard >= 0
       limit ${rowsMax}::int
       for update skip locked
     ))`
@@ -89,7 +90,9 @@ export async function foldEnds(sql: Db, rowsMax: number): Promise<number> {
       on conflict (project_id, hour, failed_group, job_version, shard) do update set
         n = c.n + excluded.n,
         first_at = least(c.first_at, excluded.first_at),
-        last_at = greatest(c.last_at, excluded.last_at)
+        last_at = greatest(c.last_at, excluded.last_at),
+        run_id = case when excluded.last_at > c.last_at then excluded.run_id else c.run_id end,
+        error = case when excluded.last_at > c.last_at then excluded.error else c.error end
     )
     select count(*)::int as taken from taken`
   return Math.max(ends!.taken, failures!.taken)

@@ -142,6 +142,22 @@ describe('failures', () => {
     await sql.end()
   })
 
+  test('that are folded late show the error and the run of the latest one', async () => {
+    const { call, url } = await httpYard()
+    await addFailingJob(call, 'a')
+    const sql = connect(url)
+    const age = () => sql`update failure_counts set hour = hour - interval '2 hours' where shard >= 0`
+    await failRuns(call, 'a', [{ error: 'order 1 is gone' }])
+    await age()
+    await foldEnds(sql, 1_000)
+    const [later] = await failRuns(call, 'a', [{ error: 'order 2 is gone' }])
+    await age()
+    await foldEnds(sql, 1_000)
+    const rows = await sql`select n, run_id, error from failure_counts`
+    expect(rows).toMatchObject([{ n: 2, run_id: later, error: 'order 2 is gone' }])
+    await sql.end()
+  })
+
   test('of another project are not shown', async () => {
     const { call } = await httpYard()
     await addFailingJob(call, 'a')

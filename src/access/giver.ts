@@ -44,6 +44,16 @@ export function checkRoleGift(giver: Rights, scopes: readonly string[]): void {
     throw refuse('exceeds_own_rights', { what: 'a role, since it has an expiry or a rate limit of its own' })
 }
 
+/** An address triggers runs, or sends events, until it is deleted, and at a rate of its own. */
+export function checkAddressGift(giver: Rights, rateLimitPerMinute: number): void {
+  if (giver.expiresAt)
+    throw refuse('exceeds_own_rights', { what: 'an address that outlives it: this key has an expiry' })
+  if (giver.rateLimitPerMinute !== null && rateLimitPerMinute > giver.rateLimitPerMinute)
+    throw refuse('exceeds_own_rights', {
+      what: `an address with more than its own ${giver.rateLimitPerMinute} requests a minute`,
+    })
+}
+
 /** For what gives somebody a lasting view of things: whoever sets it up may see them. */
 export async function requireOwnScope(tx: Db, asked: Cause & { projectId: string }, scope: Scope): Promise<void> {
   checkScopes(await findGiver(tx, asked, asked.projectId), [scope])

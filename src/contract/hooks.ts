@@ -85,7 +85,7 @@ export const createHook = route({
     rate_limit_per_minute: withDefault(whole(1, 60_000, 'Maximum calls per minute; defaults to 600.'), 600),
   }),
   replies: { 201: NewHook },
-  refusals: ['job_not_found'],
+  refusals: ['job_not_found', 'exceeds_own_rights'],
 })
 
 export const listHooks = route({
@@ -130,7 +130,7 @@ export const rotateHook = route({
   }),
   bodyOptional: true,
   replies: { 201: NewHook },
-  refusals: ['hook_not_found'],
+  refusals: ['hook_not_found', 'exceeds_own_rights'],
 })
 
 export const deleteHook = route({

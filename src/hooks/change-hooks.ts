@@ -2,6 +2,8 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { shownPrefix } from '#access/api-keys.ts'
+import { checkAddressGift, findGiver } from '#access/giver.ts'
+import { secretProblem } from '#access/signatures/sender-signatures.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
@@ -39,13 +41,15 @@ export async function createHook(
   if (asked.sender !== 'none' && asked.signingSecret === null)
     throw refuseField('signing_secret', 'is required, unless sender is none')
   if (asked.sender === 'none' && asked.signingSecret !== null)
-    throw refuseField('signing_secret', 'goes with a sender only')
+    throw refuseField('signing_secret', 'is allowed only with a sender')
+  checkSecret(asked.sender, asked.signingSecret)
   const job = asked.job === null ? undefined : await requireJob(ctx, projectId, asked.job)
   const secret = newSecret()
   const id = newId()
   return record(ctx, async (tx) => {
+    checkAddressGift(await findGiver(tx, { actor }, projectId), asked.rateLimitPerMinute)
     if ((await countHooks(tx, projectId)) >= HOOKS_MAX)
-      throw refuseField('name', `would be that of one more than the ${HOOKS_MAX} hooks of a project`)
+      throw refuseField('name', `would exceed the limit of ${HOOKS_MAX} hooks per project`)
     await insertHook(tx, {
       ...asked,
       id,
@@ -71,8 +75,10 @@ export async function rotateHook(
   return record(ctx, async (tx) => {
     const old = await findHook(tx, projectId, hookId)
     if (!old) throw refuse('hook_not_found', { hookId })
+    checkAddressGift(await findGiver(tx, { actor }, projectId), old.rateLimitPerMinute)
     if (signingSecret !== undefined && old.sender === 'none')
-      throw refuseField('signing_secret', 'goes with a sender only')
+      throw refuseField('signing_secret', 'is allowed only with a sender')
+    checkSecret(old.sender, signingSecret)
     const made = { secretHash: hashSecret(secret), shownPrefix: shownPrefix(secret) }
     await rotateSecret(tx, { id: old.id, ...made, graceSecs, signingSecret })
     const row = (await findHook(tx, projectId, hookId))!
@@ -80,6 +86,11 @@ export async function rotateHook(
     const event = hookEvent({ projectId, actor }, { type: 'hook.rotated', id: row.id, data })
     return { result: { row, secret }, events: [event] }
   })
+}
+
+function checkSecret(sender: Sender, secret: string | null | undefined): void {
+  const problem = secret == null ? undefined : secretProblem(sender, secret)
+  if (problem) throw refuseField('signing_secret', problem)
 }
 
 type Rotation = { graceSecs: number; signingSecret?: string | undefined }

@@ -115,6 +115,12 @@ export async function insertDelivery(tx: Db, hookId: string, deliveryId: string)
   return row !== undefined
 }
 
+export async function isDelivered(sql: Db, hookId: string, deliveryId: string): Promise<boolean> {
+  const [row] = await sql`
+    select 1 from hook_deliveries where hook_id = ${hookId} and delivery_id = ${deliveryId}`
+  return row !== undefined
+}
+
 /** Senders repeat what was not accepted for three days at most. */
 export async function deleteOldHookDeliveries(sql: Db, limit: number): Promise<number> {
   const rows = await sql`

@@ -2,18 +2,19 @@
 
 import { signatureProblem } from '#access/signatures/sender-signatures.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { refuse } from '#core/error.ts'
+import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import { Json } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import type { Sender } from '#core/senders.ts'
-import { storableJson, storableText } from '#core/storable.ts'
+import { answerProblem, storableAnswer, storableText } from '#core/storable.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
 import { sendIn } from '#runs/waits/send-event.ts'
 import { eventKeyOf } from './event-key.ts'
-import { type HookRow, insertDelivery } from './hooks.sql.ts'
+import { type HookRow, insertDelivery, isDelivered } from './hooks.sql.ts'
 
 /** A call as it came. */
 export type HookCall = {
@@ -38,7 +39,7 @@ export async function receiveHook(ctx: Ctx, hook: HookRow, call: HookCall): Prom
   if (challenge !== undefined) return { challenge }
   const actor: Actor = { type: 'hook', id: hook.id }
   const deliveryId = deliveryIdOf(sender, call, json)
-  const payload = hook.pass === 'json' && json !== undefined ? json : requestOf(call)
+  const payload = hook.pass === 'json' && json ? storedJson(json) : requestOf(call)
   return hook.jobId === null
     ? sendIt(ctx, hook, { actor, deliveryId, payload, eventKey: eventKeyOf(hook.eventKey!, json) })
     : triggerIt(ctx, hook, { actor, deliveryId, payload })
@@ -48,10 +49,13 @@ type Delivery = { actor: Actor; deliveryId: string | undefined; payload: unknown
 
 async function triggerIt(ctx: Ctx, hook: HookRow, { actor, deliveryId, payload }: Delivery): Promise<Received> {
   const { projectId } = hook
+  if (deliveryId !== undefined && (await isDelivered(ctx.sql, hook.id, deliveryId))) return { status: 'duplicate' }
+  // The key is for deliveries that come at the same time: it is free again as soon as the run fails.
   const key = deliveryId === undefined ? {} : { idempotencyKey: `hook:${hook.id}:${deliveryId}` }
   // What a repeat of a delivery says is not compared: it is dropped in any case.
   const asked = { payload, ...key, comparedBy: null }
   const { replayed } = await triggerRun(ctx, hook.jobId!, asked, { projectId, actor, triggeredBy: 'event' })
+  if (deliveryId !== undefined) await insertDelivery(ctx.sql, hook.id, deliveryId)
   return { status: replayed ? 'duplicate' : 'accepted' }
 }
 
@@ -85,18 +89,26 @@ const isJson = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType)
 
 /** Undefined when it is none. */
-function jsonOf({ headers, body }: HookCall): unknown {
+function jsonOf({ headers, body }: HookCall): Json | undefined {
   if (!isJson(own(headers, 'content-type'))) return undefined
+  const text = body.toString('utf8')
   try {
-    return storableJson(JSON.parse(body.toString('utf8')))
+    return Json.written(text, JSON.parse(text))
   } catch {
     return undefined
   }
 }
 
+/** As it was written, where that can be kept. */
+function storedJson({ text, value }: Json): Json {
+  const problem = answerProblem(text, value)
+  if (problem) throw refuseField('body', problem)
+  return storableAnswer(text, value)
+}
+
 /** Slack asks an address once whether it is the right one. */
-function challengeOf(json: unknown): string | undefined {
-  const { type, challenge } = (json ?? {}) as { type?: unknown; challenge?: unknown }
+function challengeOf(json: Json | undefined): string | undefined {
+  const { type, challenge } = json?.members() ?? {}
   return type === 'url_verification' && typeof challenge === 'string' ? challenge : undefined
 }
 
@@ -107,10 +119,10 @@ const DELIVERY_HEADERS: Partial<Record<Sender, string>> = {
 }
 
 /** The name by which its sender would repeat it; undefined when it gives none. */
-function deliveryIdOf(sender: Sender, { headers }: HookCall, json: unknown): string | undefined {
+function deliveryIdOf(sender: Sender, { headers }: HookCall, json: Json | undefined): string | undefined {
   const header = own(DELIVERY_HEADERS, sender)
   const member = sender === 'stripe' ? 'id' : sender === 'slack' ? 'event_id' : undefined
-  const found = header ? own(headers, header) : member && ((json ?? {}) as Record<string, unknown>)[member]
+  const found = header ? own(headers, header) : member && json?.members()[member]
   return typeof found === 'string' && found !== '' && found.length <= DELIVERY_ID_LENGTH_MAX
     ? storableText(found)
     : undefined

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
-import { asAttempt, claimOne, workerJob } from '../support/builders/attempts.ts'
+import { asAttempt, claimOne, settleOne, workerJob } from '../support/builders/attempts.ts'
 import { type Call, codeOf, httpYard, type Reply, trigger } from '../support/http-yard.ts'
 
 /** As a third party calls: no key, and a body that is sent as it is. */
@@ -64,18 +64,35 @@ test('a hook triggers its job once for each delivery, however often its sender r
   expect([refused.status, codeOf(refused)]).toEqual([422, 'invalid'])
 })
 
+const STANDARD_KEY = Buffer.from('0123456789abcdef0123456789abcdef')
+const STANDARD_SECRET = `whsec_${STANDARD_KEY.toString('base64')}`
+
+/** Signed as the Standard Webhooks say, at a time in seconds. */
+const standardHeaders = (body: string, at: number) => ({
+  'webhook-id': 'msg_1',
+  'webhook-timestamp': String(at),
+  'webhook-signature': `v1,other v1,${createHmac('sha256', STANDARD_KEY).update(`msg_1.${at}.${body}`).digest('base64')}`,
+})
+
+test('a delivery that is signed anew is a repeat, also after its run has failed', async () => {
+  const { call } = await httpYard()
+  await call('POST', '/v1/jobs', workerJob('j', { max_attempts: 1 }))
+  const hook = await made(call, { job: 'j', sender: 'standard_webhooks', signing_secret: STANDARD_SECRET })
+  const now = Math.floor(Date.now() / 1000)
+  const deliver = (at: number) => callHook(call, hook.url, '{}', standardHeaders('{}', at))
+  expect((await deliver(now - 3)).body).toEqual({ status: 'accepted' })
+  expect(await deliver(now - 2)).toMatchObject({ status: 202, body: { status: 'duplicate' } })
+  await settleOne(call, await claimOne(call), { outcome: 'failed', error: 'no luck' })
+  expect((await deliver(now - 1)).body).toEqual({ status: 'duplicate' })
+  expect((await call('GET', '/v1/runs')).body.data).toMatchObject([{ status: 'dead_letter' }])
+})
+
 test('a wrong, missing or old signature of each sender is refused, and a right one is taken', async () => {
   const { call } = await httpYard()
   const body = '{"id":"evt_1","event_id":"Ev1"}'
   const now = Math.floor(Date.now() / 1000)
-  const secret = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`
-  const standard = (at: number) => ({
-    'webhook-id': 'msg_1',
-    'webhook-timestamp': String(at),
-    'webhook-signature': `v1,other v1,${createHmac('sha256', Buffer.from(secret.slice(6), 'base64'))
-      .update(`msg_1.${at}.${body}`)
-      .digest('base64')}`,
-  })
+  const secret = STANDARD_SECRET
+  const standard = (at: number) => standardHeaders(body, at)
   const stripe = (at: number) => ({ 'stripe-signature': `t=${at},v1=00,v1=${hmac(secret, `${at}.${body}`)}` })
   const slack = (at: number) => ({
     'x-slack-request-timestamp': String(at),
@@ -125,6 +142,8 @@ test('a hook that is asked for in a wrong way is refused by field', async () => 
     ['job', { event_key: 'e', job: 'j' }],
     ['signing_secret', { event_key: 'e', sender: 'stripe' }],
     ['signing_secret', { event_key: 'e', signing_secret: 's' }],
+    ['signing_secret', { event_key: 'e', sender: 'standard_webhooks', signing_secret: 'not Base64!' }],
+    ['signing_secret', { event_key: 'e', sender: 'standard_webhooks', signing_secret: 'whsec_' }],
     ['sender', { event_key: 'e', sender: 'nobody' }],
     ['name', { event_key: 'e', name: '' }],
   ] as const) {
@@ -132,4 +151,52 @@ test('a hook that is asked for in a wrong way is refused by field', async () => 
     expect([refused.status, refused.body.error?.details.fields?.[0].field], JSON.stringify(body)).toEqual([422, field])
   }
   expect(codeOf(await call('POST', '/v1/hooks', { name: 'n', job: 'nothing' }))).toBe('job_not_found')
+  const hook = await made(call, { event_key: 'e', sender: 'standard_webhooks', signing_secret: STANDARD_SECRET })
+  const refused = await call('POST', `/v1/hooks/${hook.id}/rotate`, { signing_secret: 'not Base64!' })
+  expect([refused.status, refused.body.error?.details.fields?.[0].field]).toEqual([422, 'signing_secret'])
+})
+
+test('JSON is passed on as it was written, and refused when it cannot be kept', async () => {
+  const { call, address } = await httpYard()
+  const hook = await made(call, { event_key: 'paid/{/list/0}', pass: 'json' })
+  await call('POST', '/v1/jobs', workerJob('j'))
+  await trigger(call, 'j')
+  const it = await claimOne(call)
+  const asked = { key: 'k', for: [{ event_key: 'paid/12345678901234567890' }] }
+  await asAttempt(call, it, 'waits', asked)
+  const body = '{"z":1,"9":1.50,"list":[12345678901234567890],"huge":1e400}'
+  expect((await callHook(call, hook.url, body)).body).toEqual({ status: 'accepted' })
+  const again = await claimOne(call)
+  const kept = await fetch(`${address}/v1/runs/${it.run.id}/state/wait:k`, {
+    headers: { authorization: `Bearer ${again.run_token}` },
+  })
+  expect(await kept.text()).toContain(`"payload":${body}`)
+  for (const refused of [
+    `{"list":[1],"deep":${'['.repeat(200)}${']'.repeat(200)}}`,
+    '{"list":[1],"n":1e200000}',
+    '{"list":[""]}',
+    '{"list":[{}]}',
+    '{"list":{"length":1}}',
+    '{}',
+  ]) {
+    const reply = await callHook(call, hook.url, refused)
+    expect([reply.status, reply.body.error?.details.fields?.[0].field], refused).toEqual([422, 'body'])
+  }
+})
+
+test('a key with an expiry or a rate limit makes no address that exceeds it', async () => {
+  const { call } = await httpYard()
+  const keyOf = async (more: object) => ({
+    key: (await call('POST', '/v1/keys', { name: 'k', scopes: ['runs:write'], ...more })).body.key as string,
+  })
+  const hook = await made(call, { event_key: 'e' })
+  const inADay = new Date(Date.now() + 86_400_000).toISOString()
+  for (const weak of [await keyOf({ expires_at: inADay }), await keyOf({ rate_limit_per_minute: 100 })]) {
+    const body = { name: 'n', event_key: 'e', rate_limit_per_minute: 101 }
+    expect(codeOf(await call('POST', '/v1/hooks', body, weak))).toBe('exceeds_own_rights')
+    expect(codeOf(await call('POST', `/v1/hooks/${hook.id}/rotate`, {}, weak))).toBe('exceeds_own_rights')
+  }
+  const limited = await keyOf({ rate_limit_per_minute: 100 })
+  const within = { name: 'n', event_key: 'e', rate_limit_per_minute: 100 }
+  expect((await call('POST', '/v1/hooks', within, limited)).status).toBe(201)
 })

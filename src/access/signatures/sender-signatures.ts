@@ -29,7 +29,9 @@ const CHECKS: Record<Sender, Check> = {
     if (problem) return problem
     const text = textOf(body)
     if (text === undefined) return 'The body is not UTF-8.'
-    const wanted = new Webhook(secret).sign(id, new Date(Number(time) * 1000), text)
+    const key = standardKey(secret)
+    if (!key) return 'The signing secret of this hook is not Base64.'
+    const wanted = key.sign(id, new Date(Number(time) * 1000), text)
     return anyEqual(signature.split(' '), wanted)
   },
 
@@ -56,6 +58,19 @@ const CHECKS: Record<Sender, Check> = {
   },
 }
 
+/** Why a sender cannot sign with this secret; undefined when it can. */
+export const secretProblem = (sender: Sender, secret: string): string | undefined =>
+  sender === 'standard_webhooks' && !standardKey(secret) ? 'must be Base64, with or without whsec_' : undefined
+
+/** Undefined when the secret is not Base64, or holds no bytes. */
+function standardKey(secret: string): Webhook | undefined {
+  try {
+    return new Webhook(secret)
+  } catch {
+    return undefined
+  }
+}
+
 function hmac(secret: string, ...parts: (string | Buffer)[]): string {
   const made = createHmac('sha256', secret)
   for (const part of parts) made.update(part)
@@ -65,7 +80,9 @@ function hmac(secret: string, ...parts: (string | Buffer)[]): string {
 function timeProblem(secs: string, nowMs: number): string | undefined {
   const ageSecs = nowMs / 1000 - Number(secs)
   if (!/^\d{1,12}$/.test(secs)) return 'The time of the signature is not a number of seconds.'
-  return Math.abs(ageSecs) > AGE_SECS_MAX ? `The signature is more than ${AGE_SECS_MAX} s old, or ahead.` : undefined
+  return Math.abs(ageSecs) > AGE_SECS_MAX
+    ? `The signature is more than ${AGE_SECS_MAX} s old, or dated in the future.`
+    : undefined
 }
 
 /** Senders send several while they change their secret. Compared in constant time. */

@@ -141,7 +141,7 @@ function overridesOf(request: RunRequest): object | undefined {
 }
 
 /** What a repeated idempotency key is compared by, whatever the order of the keys in the payload. */
-const fingerprintOf = (request: RunRequest): string =>
+const fingerprintOf = ({ comparedBy, payload = null }: RunRequest): string =>
   createHash('sha256')
-    .update(canonicalJson(request.comparedBy ?? request.payload ?? null))
+    .update(canonicalJson(comparedBy === undefined ? payload : comparedBy))
     .digest('hex')

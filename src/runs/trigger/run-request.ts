@@ -12,7 +12,7 @@ export type RunRequest = Partial<RetryPolicy> & {
   metadata?: Record<string, string> | undefined
   concurrencyKey?: string | undefined
   idempotencyKey?: string | undefined
-  /** What a repeated key is compared by, where the payload differs each time. Defaults to the payload. */
+  /** What a repeated key is compared by, where the payload differs each time. Defaults to the payload; null: by nothing. */
   comparedBy?: unknown
   ttlSecs?: number | undefined
   timeoutSecs?: number | undefined

@@ -131,13 +131,19 @@ export const namesItsEnd = (move: RunMove): boolean => {
   return first.to !== RUN_MOVES[move].to
 }
 
-/** The transition that an event reports; undefined if it reports none. A new run has no previous state. */
+/**
+ * The transition that an event reports; undefined if it reports none. A new run has no previous state. Executors of
+ * external runs write the data of their endings: what it says is believed only where a move may end so.
+ */
 export function transitionOf(type: string, data: unknown): { from: RunState | null; to: RunState } | undefined {
-  const { from, state } = (parsedJson(data) ?? {}) as { from?: RunState; state?: RunState }
-  if (type === 'run.created') return { from: null, to: state ?? 'queued' }
-  const move = Object.values(RUN_MOVES).find((one) => one.event === type)
-  return move && { from: from ?? move.from[0]!, to: state ?? move.to }
+  const { from, state } = (parsedJson(data) ?? {}) as { from?: unknown; state?: unknown }
+  if (type === 'run.created') return { from: null, to: isState(state) ? state : 'queued' }
+  const moves = Object.values(RUN_MOVES).filter((one) => one.event === type)
+  const move = moves.find((one) => one.to === state) ?? moves[0]
+  return move && { from: isState(from) ? from : move.from[0]!, to: move.to }
 }
+
+const isState = (word: unknown): word is RunState => (RUN_STATES as readonly unknown[]).includes(word)
 
 /** Types that only the engine writes: a client may not append facts about a run's state. */
 const ENGINE_TYPES: ReadonlySet<string> = new Set([

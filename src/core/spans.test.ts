@@ -200,3 +200,13 @@ test('every engine event is a frame', () => {
     expect(transitionOf(type, null)).toBeDefined()
   }
 })
+
+test('an event says where its run went only as far as a move of that name may lead there', () => {
+  for (const state of ['queued', 'toString', '__proto__', 7])
+    expect(transitionOf('run.failed', { state, from: state === 'queued' ? 'waiting' : state })).toEqual({
+      from: state === 'queued' ? 'waiting' : 'executing',
+      to: 'failed',
+    })
+  expect(transitionOf('run.retry_scheduled', { state: 'delayed' })?.to).toBe('delayed')
+  expect(transitionOf('run.retry_scheduled', { state: 'completed' })?.to).toBe('queued')
+})

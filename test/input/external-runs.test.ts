@@ -81,3 +81,14 @@ test('an external run cannot be paused, restarted or replayed here, and the resp
     expect((await call('POST', `/strait/v1/runs/under-way/${control}`, {})).status, control).toBe(400)
   expect((await call('GET', '/v1/runs/under-way')).body.status).toBe('executing')
 })
+
+test('what an external run says of its end does not change what its end is', async () => {
+  const { call } = await httpYard()
+  for (const state of ['queued', 'toString']) {
+    await call('POST', '/v1/events', { run_id: state, type: 'step' })
+    await call('POST', '/v1/events', { run_id: state, type: 'run.failed', data: { state, error: 'no luck' } })
+    const { status, body } = await call('GET', `/v1/runs/${state}/spans`)
+    expect(status).toBe(200)
+    expect(body.data.map((span: { status: string }) => span.status)).toEqual(['failed', 'failed'])
+  }
+})

@@ -74,7 +74,8 @@ function admitView({ viewedRunId }: ViewCaller, route: Route, params: Record<str
   if (route.method !== 'GET' || route.needs !== 'runs:read' || !ofRun)
     throw refuse('wrong_credential', { needs: 'an API key' })
   const runId = params.run_id ?? ''
-  if (normalizeId(runId) !== viewedRunId) throw refuse('run_not_found', { runId })
+  // The id of an external run is its client's own, and may look like one of ours in another case.
+  if (runId !== viewedRunId && normalizeId(runId) !== viewedRunId) throw refuse('run_not_found', { runId })
 }
 
 function showStanding(reply: FastifyReply, standing: RateLimitStanding | undefined): void {

@@ -104,6 +104,15 @@ describe('the request id', () => {
     await app.inject({ url: '/nope', headers: { 'x-request-id': 'find-me' } })
     expect(logged.find((line) => line.request_id === 'find-me')).toMatchObject({ level: 30, code: 'route_not_found' })
   })
+
+  test('addresses that are secrets are not logged when they are called in a wrong way', async () => {
+    for (const path of ['/hooks/hk_top-secret', '/hooks/hk_top-secret/', '/answer/rya_top_secret/?from=mail'])
+      await app.inject({ method: 'PUT', url: path, headers: { 'x-request-id': 'secret-address' } })
+    const lines = logged.filter((line) => line.request_id === 'secret-address').map((line) => line.msg)
+    expect(lines).toHaveLength(3)
+    expect(lines.join()).toContain('/hooks/hk_…')
+    expect(lines.join()).not.toMatch(/top.secret/)
+  })
 })
 
 describe('error responses', () => {

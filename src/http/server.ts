@@ -185,9 +185,13 @@ const guarded = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
 const answerUnknown =
   (paths: ReturnType<typeof pathBook>) =>
   (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const path = request.url.split('?', 1)[0]!
-    const allowed = paths.methodsOf(path)
+    const asked = request.url.split('?', 1)[0]!
+    const allowed = paths.methodsOf(asked)
+    const path = withoutSecret(asked)
     if (allowed.length === 0) throw refuse('route_not_found', { method: request.method, path })
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allowed.join(', ')).send()
     throw refuse('method_not_allowed', { method: request.method, path, allowed })
   }
+
+/** Refusals are logged, and some addresses are secrets: those of hooks, and of links that answer a question. */
+const withoutSecret = (path: string): string => path.replace(/\b(hk_|rya_)[\w-]+/g, '$1…')

@@ -94,7 +94,6 @@ test('of two events for one wait, one is taken and the other one is kept', async
 test('an event that comes at the moment of the time-out is taken or kept, never both and never neither', async () => {
   const yard = await testYard()
   const { ctx, sql } = yard
-  const seen = new Set<string>()
   for (let round = 0; round < 10; round++) {
     const { id, it } = await executing(yard)
     await beginWait(ctx, it, items({ eventKey: 'e' }))
@@ -103,14 +102,12 @@ test('an event that comes at the moment of the time-out is taken or kept, never 
     expect((await stateOf(sql, id)).state).toBe('queued')
     const [value] = await sql`select value from run_values where run_id = ${id} and key = 'wait:k'`
     const kept = await sql`delete from kept_events returning payload`
-    seen.add(outcomeOf(value!.value).status)
     expect([outcomeOf(value!.value).status, kept.length]).toEqual(
       outcomeOf(value!.value).status === 'done' ? ['done', 0] : ['timed_out', 1],
     )
     expect((await sql`select * from waits`).length).toBe(0)
     await cancel(sql, id)
   }
-  expect(seen.size).toBeGreaterThan(0)
 })
 
 test('a run that ends while another one begins to wait for it wakes it', async () => {

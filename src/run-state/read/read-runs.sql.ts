@@ -136,6 +136,20 @@ export async function findRun(sql: Db, projectId: string, publicId: string): Pro
   return row
 }
 
+/** Those of these runs that the project has, by the public ids that they were asked for by. */
+export async function findRuns(sql: Db, projectId: string, publicIds: readonly string[]): Promise<Map<string, RunRow>> {
+  const ids = publicIds.flatMap((publicId) => idsOf(projectId, publicId))
+  const rows = await sql<RunRow[]>`
+    select ${runColumns(sql)} ${sources(sql)} where r.id = any(${ids}::uuid[]) and r.project_id = ${projectId}`
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return new Map(
+    publicIds.flatMap((publicId) => {
+      const row = idsOf(projectId, publicId).flatMap((id) => byId.get(id) ?? [])[0]
+      return row ? [[publicId, row] as const] : []
+    }),
+  )
+}
+
 /** Runs of any project by their internal ids, in no order: for the engine. */
 export const readRuns = async (sql: Db, ids: readonly string[]): Promise<RunRow[]> => [
   ...(await sql<RunRow[]>`select ${runColumns(sql)} ${sources(sql)} where r.id = any(${ids as string[]}::uuid[])`),
@@ -162,6 +176,19 @@ export async function findRunBody(sql: Db, runId: string): Promise<RunBody | und
   const [row] = await sql<RunBody[]>`select payload, result, trace from run_bodies where run_id = ${runId}`
   return row
 }
+
+export type RunResult = { runId: string; result: Json | null; tooLarge: boolean }
+
+/** Of results that are larger than `bytesMax` only that. */
+export const readResults = async (sql: Db, runIds: readonly string[], bytesMax: number): Promise<RunResult[]> => [
+  ...(await sql<RunResult[]>`
+    select
+      run_id as "runId",
+      case when octet_length(result::text) <= ${bytesMax}::int then result end as result,
+      coalesce(octet_length(result::text), 0) > ${bytesMax}::int as "tooLarge"
+    from run_bodies
+    where run_id = any(${runIds as string[]}::uuid[])`),
+]
 
 /** The chain of continuations that a run belongs to: root first. */
 export const readLineage = async (sql: Db, runId: string, depthMax: number): Promise<RunRow[]> => [

@@ -9,15 +9,26 @@ import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { type NewWait, newWait, type OnTimeout, type WaitMode } from '#run-state/move/wait-parts.sql.ts'
-import { findRun, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { findRuns, idsOf, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
 import { findValue } from '../attempts/attempt-writes.sql.ts'
 import { lockStandings } from '../attempts/fence.sql.ts'
 import { fenceProblem } from '../attempts/fence.ts'
 import { writeOutcome } from './end-keyed-wait.ts'
 import { receivedBy, senderOf } from './event-facts.ts'
-import { type KeptEvent, takeKeptEvent } from './kept-events.sql.ts'
-import { decided, isSameWait, itemOutcomes, type Known, type WaitOutcome, waitKey } from './keyed-outcome.ts'
+import { type KeptHead, readKeptEvents, takeKeptPayloads } from './kept-events.sql.ts'
+import {
+  decided,
+  type ItemName,
+  isDone,
+  isSameWait,
+  itemOutcomes,
+  type Known,
+  keptOutcome,
+  knownItems,
+  type WaitOutcome,
+  waitKey,
+} from './keyed-outcome.ts'
 import { insertItems, lockEventKeys, lockWaitGraph, reachesRun, readItems } from './wait-items.sql.ts'
 import { findWait } from './waits.sql.ts'
 import { refuseWhilePausing } from './waits.ts'
@@ -36,27 +47,17 @@ export async function beginWait(
   it: Attempt,
   asked: WaitAsked,
 ): Promise<{ run: RunRow; outcome: WaitOutcome }> {
-  const runs = asked.kind === 'items' ? await runsOf(ctx, it, asked.items) : new Map<string, RunRow>()
+  const named = asked.kind === 'items' ? asked.items.flatMap((item) => ('runId' in item ? item.runId : [])) : []
+  const runs = named.length > 0 ? await findRuns(ctx.sql, it.projectId, named) : new Map<string, RunRow>()
   const done = (await ctx.sql.begin(async (tx) => {
     if (asked.kind === 'items') await lockWhatIsAwaited(tx, it.projectId, asked.items)
-    return (await findOutcome(tx, it, asked)) ?? begin(tx, it, { ...asked, runs, nowMs: ctx.nowMs() })
+    // Only then: what is known of the key outlives the runs that it was for.
+    return (await findOutcome(tx, it, { ...asked, runs })) ?? begin(tx, it, { ...asked, runs, nowMs: ctx.nowMs() })
   })) as { outcome: WaitOutcome; begun?: boolean; told?: boolean }
   if (done.begun) ctx.ring([runTopic(it.runId), 'waits', 'slots', 'tail'])
   else if (done.told) ctx.ring([runTopic(it.runId), 'tail'])
   const [run] = await readRuns(ctx.sql, [it.runId])
   return { run: run!, outcome: done.outcome }
-}
-
-async function runsOf(ctx: Ctx, it: Attempt, items: readonly ItemAsked[]): Promise<Map<string, RunRow>> {
-  const found = new Map<string, RunRow>()
-  for (const [at, item] of items.entries()) {
-    if (!('runId' in item) || found.has(item.runId)) continue
-    const run = await findRun(ctx.sql, it.projectId, item.runId)
-    if (!run) throw refuseField(`for.${at}.run_id`, 'is not a run of this project')
-    if (run.id === it.runId) throw refuseField(`for.${at}.run_id`, 'is the run that would wait')
-    found.set(item.runId, run)
-  }
-  return found
 }
 
 async function lockWhatIsAwaited(tx: Db, projectId: string, items: readonly ItemAsked[]): Promise<void> {
@@ -65,51 +66,45 @@ async function lockWhatIsAwaited(tx: Db, projectId: string, items: readonly Item
   if (keys.length < items.length) await lockWaitGraph(tx, projectId)
 }
 
+/** With those of the awaited runs that there are. */
+type Asked = WaitAsked & { runs: ReadonlyMap<string, RunRow> }
+
 /** What is known of this key already. Locks the run, and checks that its attempt holds it. */
-async function findOutcome(tx: Db, it: Attempt, asked: WaitAsked): Promise<{ outcome: WaitOutcome } | undefined> {
+async function findOutcome(tx: Db, it: Attempt, asked: Asked): Promise<{ outcome: WaitOutcome } | undefined> {
   const [now] = await lockStandings(tx, [it.runId])
   const problem = fenceProblem({ projectId: it.projectId, runId: it.runId, leaseToken: it.token }, now)
   if (problem) throw problem
   const kept = await findValue(tx, it.runId, waitKey(asked.key))
-  if (kept) return { outcome: sameOnly(kept.value!.value as WaitOutcome, asked) }
+  if (kept) return { outcome: sameOnly(keptOutcome(kept.value!), it, asked) }
   if (now!.state === 'executing') return undefined
   const wait = await findWait(tx, it.runId)
   if (!wait || wait.key !== asked.key)
     throw refuse('wrong_state', { runId: it.runId, state: now!.state, needs: ['executing'] })
   // Its reply was lost: the run rests already.
-  const items = await knownAs(tx, it, asked)
   const until = wait.kind === 'sleep' ? wait.checkAt : wait.expiresAt
   const outcome = {
     key: asked.key,
     status: 'waiting' as const,
     until: until?.toISOString() ?? null,
     winner: null,
-    items,
+    items: await itemOutcomes(tx, await knownItems(tx, await readItems(tx, it.runId))),
   }
-  return { outcome: sameOnly(outcome, asked) }
+  return { outcome: sameOnly(outcome, it, asked) }
 }
 
-async function knownAs(tx: Db, it: Attempt, asked: WaitAsked) {
-  const items = await readItems(tx, it.runId)
-  const ids = items.flatMap(({ childRunId }) => childRunId ?? [])
-  const runs = new Map((await readRuns(tx, ids)).map((run) => [run.id, run]))
-  const names = asked.kind === 'items' ? asked.items : []
-  return itemOutcomes(
-    tx,
-    items.map((item, at) => {
-      if (item.childRunId === null) return item
-      const name = names[at]
-      return { ...item, run: runs.get(item.childRunId) ?? null, ...(name && 'runId' in name && { runId: name.runId }) }
-    }),
-  )
-}
-
-function sameOnly(outcome: WaitOutcome, asked: WaitAsked): WaitOutcome {
-  if (!isSameWait(outcome, asked.kind === 'items' ? asked.items : [])) throw refuse('wait_mismatch', { key: asked.key })
+function sameOnly(outcome: WaitOutcome, { projectId }: Attempt, asked: Asked): WaitOutcome {
+  const names = asked.kind === 'sleep' ? [] : asked.items.map((item) => nameOf(projectId, item, asked.runs))
+  if (!isSameWait(outcome, names)) throw refuse('wait_mismatch', { key: asked.key })
   return outcome
 }
 
-type Beginning = WaitAsked & { runs: ReadonlyMap<string, RunRow>; nowMs: number }
+function nameOf(projectId: string, item: ItemAsked, runs: ReadonlyMap<string, RunRow>): ItemName {
+  if ('eventKey' in item) return item
+  const { runId } = item
+  return { runIds: [runId, ...idsOf(projectId, runId), runs.get(runId)?.publicId ?? runId] }
+}
+
+type Beginning = Asked & { nowMs: number }
 type Sleep = Extract<Beginning, { kind: 'sleep' }>
 type Items = Extract<Beginning, { kind: 'items' }>
 type Begun = { outcome: WaitOutcome; begun?: boolean; told?: boolean }
@@ -128,6 +123,7 @@ async function beginSleep(tx: Db, it: Attempt, { key, until, nowMs }: Sleep): Pr
 
 async function beginItems(tx: Db, it: Attempt, asked: Items): Promise<Begun> {
   const { key, mode, items: names, runs, timeoutSecs, onTimeout } = asked
+  checkRuns(it, names, runs)
   await refuseCycle(tx, it.runId, [...runs.values()])
   const { items, told } = await whatIsThere(tx, it, asked)
   const shown = await itemOutcomes(tx, items)
@@ -154,6 +150,15 @@ async function beginItems(tx: Db, it: Attempt, asked: Items): Promise<Begun> {
   return { outcome: { key, status: 'waiting', until, winner: null, items: shown }, begun: true, told }
 }
 
+function checkRuns({ runId }: Attempt, items: readonly ItemAsked[], runs: ReadonlyMap<string, RunRow>): void {
+  for (const [at, item] of items.entries()) {
+    if (!('runId' in item)) continue
+    const run = runs.get(item.runId)
+    if (!run) throw refuseField(`for.${at}.run_id`, 'is not a run of this project')
+    if (run.id === runId) throw refuseField(`for.${at}.run_id`, 'is the run that would wait')
+  }
+}
+
 async function refuseCycle(tx: Db, runId: string, runs: readonly RunRow[]): Promise<void> {
   const ids = runs.map(({ id }) => id)
   if (ids.length > 0 && (await reachesRun(tx, ids, runId))) throw refuse('wait_cycle', { runId })
@@ -163,32 +168,65 @@ async function refuseCycle(tx: Db, runId: string, runs: readonly RunRow[]): Prom
 async function whatIsThere(
   tx: Db,
   it: Attempt,
-  { items: names, mode, runs }: Items,
+  { items, mode, runs }: Items,
 ): Promise<{ items: Known[]; told: boolean }> {
   const ids = [...runs.values()].map(({ id }) => id)
-  const now = new Map((await readRuns(tx, ids)).map((run) => [run.id, run]))
-  const items: Known[] = []
-  let told = false
-  for (const name of names) {
-    const nothing = { eventKey: null, childRunId: null, receivedAt: null, eventId: null, payload: null }
-    if ('runId' in name) {
-      const { id } = runs.get(name.runId)!
-      items.push({ ...nothing, childRunId: id, run: now.get(id) ?? null, runId: name.runId })
-      continue
-    }
-    const isEnough = mode === 'any' && decided('any', items) !== undefined
-    const kept = isEnough ? undefined : await takeKeptEvent(tx, it.projectId, name.eventKey)
-    told ||= kept !== undefined
-    items.push({ ...nothing, eventKey: name.eventKey, ...(kept && (await receive(tx, it, kept))) })
-  }
-  return { items, told }
+  const now = new Map((ids.length > 0 ? await readRuns(tx, ids) : []).map((run) => [run.id, run]))
+  const known = items.map((item): Known => {
+    if ('eventKey' in item) return { ...NOTHING, eventKey: item.eventKey }
+    const { id } = runs.get(item.runId)!
+    return { ...NOTHING, childRunId: id, run: now.get(id) ?? null }
+  })
+  const kept = await keptFor(tx, it.projectId, { known, mode })
+  if (kept.size === 0) return { items: known, told: false }
+  const received = await receive(tx, it, kept)
+  return { items: known.map((item, at) => ({ ...item, ...received.get(at) })), told: true }
 }
 
-async function receive(tx: Db, { projectId, runId, token }: Attempt, kept: KeptEvent) {
-  const cause = { eventKey: kept.eventKey, causationId: kept.id, actor: senderOf(kept) }
-  const [received] = await appendEvents(tx, [receivedBy({ projectId, runId, token }, cause)])
-  if (received!.outcome !== 'appended') throw refuse('stale_lease', { runId })
-  return { eventId: received!.id, payload: kept.payload, receivedAt: kept.createdAt }
+const NOTHING = { eventKey: null, childRunId: null, receivedAt: null, eventId: null, payload: null }
+
+type Waiting = { known: readonly Known[]; mode: WaitMode }
+
+/** The kept events that these items are given, by their places. */
+async function keptFor(tx: Db, projectId: string, { known, mode }: Waiting): Promise<Map<number, KeptHead>> {
+  const keys = known.flatMap(({ eventKey }) => eventKey ?? [])
+  const heads = keys.length > 0 ? await readKeptEvents(tx, projectId, keys) : []
+  const given = new Map<number, KeptHead>()
+  for (const [at, item] of known.entries()) {
+    const head = item.eventKey === null ? undefined : takeFrom(heads, item.eventKey)
+    if (head) given.set(at, head)
+    if (mode === 'any' && (head || isDone(item))) break
+  }
+  return given
+}
+
+/** The earliest with this key. One for everybody stays there for the next item. */
+function takeFrom(heads: KeptHead[], eventKey: string): KeptHead | undefined {
+  const at = heads.findIndex((head) => head.eventKey === eventKey)
+  if (at < 0) return undefined
+  return heads[at]!.recipients === 'all' ? heads[at] : heads.splice(at, 1)[0]
+}
+
+type Received = Pick<Known, 'eventId' | 'payload' | 'receivedAt'>
+
+/** Tells the run of each of these events, and takes them. */
+async function receive(tx: Db, it: Attempt, kept: ReadonlyMap<number, KeptHead>): Promise<Map<number, Received>> {
+  const { projectId, runId, token } = it
+  const heads = [...kept.values()]
+  const ids = heads.map(({ id }) => id)
+  const payloads = await takeKeptPayloads(tx, ids)
+  const facts = heads.map((head) => {
+    const cause = { eventKey: head.eventKey, causationId: head.id, actor: senderOf(head) }
+    return receivedBy({ projectId, runId, token }, cause)
+  })
+  const told = await appendEvents(tx, facts)
+  return new Map(
+    [...kept].map(([at, head], index) => {
+      const event = told[index]!
+      if (event.outcome !== 'appended') throw refuse('stale_lease', { runId })
+      return [at, { eventId: event.id, payload: payloads.get(head.id), receivedAt: head.createdAt }]
+    }),
+  )
 }
 
 /** Nothing has to be waited for: the attempt goes on. */

@@ -10,7 +10,7 @@ import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
 import { lockStandings } from '../attempts/fence.sql.ts'
 import { receivedBy, senderOf } from './event-facts.ts'
-import { findEventForAll } from './kept-events.sql.ts'
+import { readEventsForAll } from './kept-events.sql.ts'
 import { decided, itemOutcomes, knownItems, type WaitOutcome, waitKey } from './keyed-outcome.ts'
 import { readItems, receiveItems } from './wait-items.sql.ts'
 import { findWait, type WaitRow } from './waits.sql.ts'
@@ -49,19 +49,26 @@ async function endUnderLock(ctx: Ctx, wait: WaitRow, judge: (now: WaitOutcome) =
 
 /** Whether there were any. */
 async function takeEventsForAll(tx: Db, { runId, projectId, mode }: WaitRow): Promise<boolean> {
-  let told = false
-  for (const item of await readItems(tx, runId)) {
-    if (item.eventKey === null || item.eventId !== null) continue
-    const kept = await findEventForAll(tx, projectId, { eventKey: item.eventKey, since: item.createdAt })
-    if (!kept) continue
-    const cause = { eventKey: item.eventKey, causationId: kept.id, actor: senderOf(kept) }
-    const [received] = await appendEvents(tx, [receivedBy({ projectId, runId }, cause)])
-    if (received!.outcome !== 'appended') throw new Error(`run ${runId} waits, and could not be told of its event`)
-    await receiveItems(tx, runId, [{ ord: item.ord, eventId: received!.id, payload: kept.payload }])
-    told = true
-    if (mode === 'any') break
-  }
-  return told
+  const open = (await readItems(tx, runId)).flatMap(({ ord, eventKey, eventId, createdAt }) =>
+    eventKey === null || eventId !== null ? [] : { ord, eventKey, createdAt },
+  )
+  if (open.length === 0) return false
+  const itemsMax = mode === 'any' ? 1 : open.length
+  const found = await readEventsForAll(tx, projectId, { items: open, itemsMax })
+  if (found.length === 0) return false
+  const events = await appendEvents(
+    tx,
+    found.map((kept) =>
+      receivedBy({ projectId, runId }, { eventKey: kept.eventKey, causationId: kept.id, actor: senderOf(kept) }),
+    ),
+  )
+  const received = found.map(({ ord, payload }, index) => {
+    const told = events[index]!
+    if (told.outcome !== 'appended') throw new Error(`run ${runId} waits, and could not be told of its event`)
+    return { ord, eventId: told.id, payload }
+  })
+  await receiveItems(tx, runId, received)
+  return true
 }
 
 async function outcomeNow(tx: Db, wait: WaitRow): Promise<WaitOutcome> {

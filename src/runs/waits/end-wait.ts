@@ -11,7 +11,7 @@ import { readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
 import { awaitKey } from '../control/spawn-run.ts'
 import { endKeyedWait } from './end-keyed-wait.ts'
-import { runEnd } from './keyed-outcome.ts'
+import { GONE, readEnds } from './keyed-outcome.ts'
 import { findWait, type WaitRow } from './waits.sql.ts'
 import { requeued, wake } from './waits.ts'
 
@@ -55,8 +55,8 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   const [child] = await readRuns(ctx.sql, [wait.childRunId!])
   if (child && !isOver(child.state)) return false
   const value = child
-    ? await runEnd(ctx.sql, child)
-    : { run_id: wait.childRunId, status: null, error: 'it is no longer kept' }
+    ? (await readEnds(ctx.sql, [child])).get(child.id)!
+    : { run_id: wait.childRunId, status: null, error: GONE }
   const key = awaitKey(wait.childRunId!)
   const event = { projectId: wait.projectId, runId: wait.runId, type: 'state.set', actor: SYSTEM, data: { key } }
   return recordOfRun<boolean>(ctx, event, async (tx, appended, rollBack) => {

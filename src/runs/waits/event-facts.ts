@@ -1,7 +1,7 @@
 // What the log says of events that runs wait for.
 import type { Cause } from '#core/event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
-import type { KeptEvent } from './kept-events.sql.ts'
+import type { KeptHead } from './kept-events.sql.ts'
 
 /** The event that a run is told of an event that it waited for. */
 export const receivedBy = (
@@ -17,4 +17,4 @@ export const receivedBy = (
   data: { event_key: eventKey },
 })
 
-export const senderOf = ({ actorType, actorId }: KeptEvent) => ({ type: actorType, id: actorId }) as Cause['actor']
+export const senderOf = ({ actorType, actorId }: KeptHead) => ({ type: actorType, id: actorId }) as Cause['actor']

@@ -1,6 +1,6 @@
 // Events that were sent before anybody waited for them, and events for everybody who waits until they expire.
 import { jsonText } from '#postgres/json.ts'
-import { valuesOf } from '#postgres/rows.ts'
+import { rowsOf, valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type Recipients = 'first' | 'all'
@@ -16,11 +16,15 @@ export type KeptEvent = {
   expiresAt: Date
 }
 
-const columns = (sql: Db) => sql`
+/** A kept event before its payload is read. */
+export type KeptHead = Omit<KeptEvent, 'payload'>
+
+const columns = (sql: Db) => sql`payload, ${headColumns(sql)}`
+
+const headColumns = (sql: Db) => sql`
   id,
   event_key as "eventKey",
   recipients,
-  payload,
   actor_type as "actorType",
   actor_id as "actorId",
   created_at as "createdAt",
@@ -76,22 +80,68 @@ export async function takeKeptEvent(tx: Db, projectId: string, eventKey: string)
   return row
 }
 
-/** Of events for everybody, the earliest that an item which has waited since `since` may have. */
-export async function findEventForAll(
+/** The earliest events that are kept under these keys: of each key as many as it occurs. */
+export const readKeptEvents = async (tx: Db, projectId: string, eventKeys: readonly string[]): Promise<KeptHead[]> => [
+  ...(await tx<KeptHead[]>`
+    with asked as (
+      select key, count(*) as n from unnest(${eventKeys as string[]}::text[]) as t (key) group by key
+    )
+    select kept.* from asked cross join lateral (
+      select ${headColumns(tx)} from kept_events
+      where project_id = ${projectId}
+        and event_key = asked.key
+        and expires_at > clock_timestamp()
+      order by created_at, id
+      limit asked.n
+    ) kept
+    order by kept."createdAt", kept.id`),
+]
+
+/** Their payloads, by id. What is for the first recipient is taken with it. */
+export async function takeKeptPayloads(tx: Db, ids: readonly string[]): Promise<Map<string, unknown>> {
+  const rows = await tx<{ id: string; payload: unknown }[]>`
+    with taken as (
+      delete from kept_events where id = any(${ids as string[]}::uuid[]) and recipients = 'first' returning id, payload
+    )
+    select id, payload from taken
+    union all
+    select id, payload from kept_events where id = any(${ids as string[]}::uuid[]) and recipients = 'all'`
+  return new Map(rows.map(({ id, payload }) => [id, payload]))
+}
+
+/** An item of a wait that has not had its event. */
+export type OpenItem = { ord: number; eventKey: string; createdAt: Date }
+
+/** Of events for everybody, the earliest that each of these items may have; of so many items, in their order. */
+export const readEventsForAll = async (
   tx: Db,
   projectId: string,
-  { eventKey, since }: { eventKey: string; since: Date },
-): Promise<KeptEvent | undefined> {
-  const [row] = await tx<KeptEvent[]>`
-    select ${columns(tx)} from kept_events
-    where project_id = ${projectId}
-      and event_key = ${eventKey}
-      and recipients = 'all'
-      and expires_at >= ${since.toISOString()}
-    order by created_at, id
-    limit 1`
-  return row
-}
+  { items, itemsMax }: { items: readonly OpenItem[]; itemsMax: number },
+): Promise<(KeptEvent & { ord: number })[]> => [
+  ...(await tx<(KeptEvent & { ord: number })[]>`
+    select open.ord, kept.*
+    from ${rowsOf(
+      tx,
+      items,
+      {
+        'ord int': (it) => it.ord,
+        'key text': (it) => it.eventKey,
+        'since timestamptz': (it) => it.createdAt.toISOString(),
+      },
+      'open',
+    )}
+    cross join lateral (
+      select ${columns(tx)} from kept_events
+      where project_id = ${projectId}
+        and event_key = open.key
+        and recipients = 'all'
+        and expires_at >= open.since
+      order by created_at, id
+      limit 1
+    ) kept
+    order by open.ord
+    limit ${itemsMax}`),
+]
 
 /** An event for everybody stays until each run that waited for it in time has been given it. */
 export async function deleteExpiredEvents(sql: Db, limit: number): Promise<number> {

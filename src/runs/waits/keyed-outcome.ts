@@ -1,10 +1,10 @@
 // What became of a wait with a key: kept as a value of the run, so that the same key is answered again, whichever
 // attempt asks.
 
-import { canonicalJson } from '#core/json/canonical.ts'
-import { isOver } from '#core/run.ts'
+import type { Json } from '#core/json/json.ts'
+import { isOver, type RunState } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
-import { findRunBody, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { type RunRow, readResults, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { ItemRow } from './wait-items.sql.ts'
 
 /** The state key under which a run finds the outcome of a wait. */
@@ -37,8 +37,6 @@ export type WaitOutcome = {
 export type Known = Pick<ItemRow, 'eventKey' | 'childRunId' | 'receivedAt' | 'eventId' | 'payload'> & {
   /** Undefined for an event, null for a run that is no longer kept. */
   run?: RunRow | null
-  /** The id by which it was asked for. */
-  runId?: string
 }
 
 export const isDone = ({ eventId, run }: Known): boolean =>
@@ -57,43 +55,60 @@ export async function knownItems(sql: Db, items: readonly ItemRow[]): Promise<Kn
   return items.map((item) => (item.childRunId === null ? item : { ...item, run: runs.get(item.childRunId) ?? null }))
 }
 
-export const itemOutcomes = (sql: Db, items: readonly Known[]): Promise<ItemOutcome[]> =>
-  inTurn(items, async (item) => {
+export async function itemOutcomes(sql: Db, items: readonly Known[]): Promise<ItemOutcome[]> {
+  const over = items.flatMap((item) => (item.run && isDone(item) ? item.run : []))
+  const ends = await readEnds(sql, over)
+  return items.map((item) => {
     if (item.run === undefined) return eventOutcome(item)
-    const runId = item.runId ?? item.run?.publicId ?? item.childRunId!
-    if (item.run === null) return { run_id: runId, done: true, status: null, error: 'it is no longer kept' }
-    return isDone(item) ? { ...(await runEnd(sql, item.run)), done: true } : { run_id: runId, done: false }
+    if (item.run === null) return { run_id: item.childRunId!, done: true, status: null, error: GONE }
+    const end = ends.get(item.run.id)
+    return end ? { ...end, done: true } : { run_id: item.run.publicId, done: false }
   })
-
-/** One after the other: a transaction has one connection, and results need not all be in memory twice. */
-async function inTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
-  const done: R[] = []
-  for (const item of items) done.push(await act(item))
-  return done
 }
+
+/** What is said of a run that was deleted before the wait for it ended. */
+export const GONE = 'it is no longer kept'
 
 const eventOutcome = ({ eventKey, eventId, payload, receivedAt }: Known): ItemOutcome =>
   eventId === null
     ? { event_key: eventKey!, done: false }
     : { event_key: eventKey!, done: true, event_id: eventId, payload, received_at: receivedAt!.toISOString() }
 
-/** How a run ended, as it is told to the one that waits for it. */
-export async function runEnd(sql: Db, run: RunRow) {
-  const { result = null } = (await findRunBody(sql, run.id)) ?? {}
-  const tooLarge = Buffer.byteLength(JSON.stringify(result) ?? 'null') > RESULT_BYTES_MAX
-  return {
-    run_id: run.publicId,
-    status: run.state,
-    ...(run.error !== null && run.state !== 'completed' && { error: run.error }),
-    ...(tooLarge ? { result_omitted: true as const } : { result }),
-  }
+type RunEnd = { run_id: string; status: RunState; error?: string; result?: Json | null; result_omitted?: true }
+
+/** How runs ended, as it is told to those that wait for them: by internal id. */
+export async function readEnds(sql: Db, runs: readonly RunRow[]): Promise<Map<string, RunEnd>> {
+  const ids = runs.map(({ id }) => id)
+  const results = ids.length === 0 ? [] : await readResults(sql, ids, RESULT_BYTES_MAX)
+  const byId = new Map(results.map((it) => [it.runId, it]))
+  return new Map(
+    runs.map((run) => {
+      const { result = null, tooLarge = false } = byId.get(run.id) ?? {}
+      const end: RunEnd = {
+        run_id: run.publicId,
+        status: run.state,
+        ...(run.error !== null && run.state !== 'completed' && { error: run.error }),
+        ...(tooLarge ? { result_omitted: true as const } : { result }),
+      }
+      return [run.id, end]
+    }),
+  )
 }
 
+/** An item as it is asked for now, with every id that its run may be named by. */
+export type ItemName = { eventKey: string } | { runIds: readonly string[] }
+
 /** Whether an outcome is that of the wait that is asked for now: a key means one thing in a run. */
-export function isSameWait(
-  kept: Pick<WaitOutcome, 'items'>,
-  asked: readonly { eventKey?: string; runId?: string }[],
-): boolean {
-  const names = kept.items.map((it) => ('event_key' in it ? { eventKey: it.event_key } : { runId: it.run_id }))
-  return canonicalJson(names) === canonicalJson(asked)
-}
+export const isSameWait = (kept: Pick<WaitOutcome, 'items'>, asked: readonly ItemName[]): boolean =>
+  kept.items.length === asked.length &&
+  kept.items.every((it, at) => {
+    const name = asked[at]!
+    if ('event_key' in it) return 'eventKey' in name && name.eventKey === it.event_key
+    return 'runIds' in name && name.runIds.includes(it.run_id)
+  })
+
+/** An outcome as it was kept: its payloads and results as they were written. */
+export const keptOutcome = (json: Json): WaitOutcome => ({
+  ...(json.value as WaitOutcome),
+  items: (json.members().items as Json).items().map((item) => item.members() as ItemOutcome),
+})

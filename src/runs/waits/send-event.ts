@@ -34,17 +34,20 @@ export type Sending = Cause & {
 /** One run that was given the event, or the event that is kept and how many runs it reaches already. */
 export type Sent = { run: RunRow; wait: WaitRow } | { kept: KeptEvent; delivered: number }
 
+/** Not woken: the run waits for more. */
+type Given = { run: RunRow; wait: WaitRow; woken: boolean }
+
 /** In a transaction; `rings` are to be rung once it is committed. */
-type SentIn = { given?: { run: RunRow; wait: WaitRow }; kept?: KeptEvent; delivered: number; rings: Topic[] }
+type SentIn = { given?: Given; kept?: KeptEvent; delivered: number; rings: Topic[] }
 
 /** Sends an event. Refused with `wait_not_found` when no run waits for it and it is not to be kept. */
 export async function sendEvent(ctx: Ctx, it: Sending): Promise<Sent> {
   const sent = (await ctx.sql.begin((tx) => sendIn(tx, it))) as SentIn
   ctx.ring(new Set([...sent.rings, 'tail']))
   if (sent.kept) return { kept: sent.kept, delivered: sent.delivered }
-  const { run, wait } = sent.given!
+  const { run, wait, woken } = sent.given!
   const [now] = await readRuns(ctx.sql, [run.id])
-  return { run: asMoved(now!, { state: 'queued' }), wait }
+  return { run: woken ? asMoved(now!, { state: 'queued' }) : now!, wait }
 }
 
 /** Gives an event to the run that has waited longest for it; refused when none does. */
@@ -68,7 +71,10 @@ async function sendToFirst(tx: Db, it: Sending): Promise<SentIn> {
   for (let tries = 1; given === 'again' && tries < TRIES_MAX; tries++) given = await giveToOldest(tx, it)
   if (given === 'again')
     throw refuse('unavailable', { what: `A run that waits for ${it.eventKey}`, retryAfterMs: 1000 })
-  if (given) return { given, delivered: 1, rings: [runTopic(given.run.id), queueTopic(given.run.queue)] }
+  if (given) {
+    const { run, woken } = given
+    return { given, delivered: 1, rings: [runTopic(run.id), ...(woken ? [queueTopic(run.queue)] : [])] }
+  }
   if (it.keepSecs === 0) throw refuse('wait_not_found', { eventKey: it.eventKey })
   return { kept: await keep(tx, it), delivered: 0, rings: [] }
 }
@@ -76,7 +82,7 @@ async function sendToFirst(tx: Db, it: Sending): Promise<SentIn> {
 const TRIES_MAX = 20
 
 /** Undefined when no run waits; 'again' when the one that did has just stopped waiting. */
-async function giveToOldest(tx: Db, it: Sending): Promise<{ run: RunRow; wait: WaitRow } | 'again' | undefined> {
+async function giveToOldest(tx: Db, it: Sending): Promise<Given | 'again' | undefined> {
   const { projectId, eventKey, payload } = it
   const cause = causeOf(it)
   const [wait, item] = [await findWaitForEvent(tx, projectId, eventKey), await findOldestItem(tx, projectId, eventKey)]
@@ -84,7 +90,8 @@ async function giveToOldest(tx: Db, it: Sending): Promise<{ run: RunRow; wait: W
     // It is looked at again once its run is locked.
     await lockStandings(tx, [wait.runId])
     if ((await findWait(tx, wait.runId))?.id !== wait.id) return 'again'
-    return { run: await giveEvent(tx, wait as WaitRow & { eventKey: string }, { ...cause, payload }), wait }
+    const run = await giveEvent(tx, wait as WaitRow & { eventKey: string }, { ...cause, payload })
+    return { run, wait, woken: true }
   }
   if (!item) return undefined
   await lockStandings(tx, [item.runId])
@@ -95,7 +102,7 @@ async function giveToOldest(tx: Db, it: Sending): Promise<{ run: RunRow; wait: W
   await receiveItems(tx, item.runId, [{ ord: item.ord, eventId: received!.id, payload }])
   const ended = await endIfDone(tx, waiting, { actor: it.actor, causationId: received!.id })
   const [run] = ended ? [ended] : await readRuns(tx, [item.runId])
-  return { run: run!, wait: waiting }
+  return { run: run!, wait: waiting, woken: ended !== undefined }
 }
 
 /** Runs whose wait is for several things are looked at by the duty: they may be many. */

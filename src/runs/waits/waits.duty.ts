@@ -72,7 +72,7 @@ const FOR = {
   dependencies: () => 'the jobs that it depends on',
   input: () => 'an answer',
   sleep: () => 'its sleep to end',
-  items: (wait: WaitRow) => `what its wait "${wait.key}" is for`,
+  items: (wait: WaitRow) => `the items of wait "${wait.key}"`,
 }
 
 async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {

@@ -100,12 +100,14 @@ test('a wait for all goes on with all payloads, a wait for any with the first, a
   const events = [{ event_key: 'a' }, { event_key: 'b' }]
   await asAttempt(call, it, 'waits', { key: 'both', for: events })
   expect((await call('GET', `/v1/runs/${run.id}/why`)).body.sentence).toBe('It is waiting for all of a, b.')
-  expect((await call('POST', '/v1/events/b/send', { payload: 2 })).body).toMatchObject({ id: run.id })
+  const sent = await call('POST', '/v1/events/b/send', { payload: 2 })
+  expect(sent.body).toMatchObject({ id: run.id, status: 'waiting' })
   expect((await call('GET', `/v1/runs/${run.id}/why`)).body).toMatchObject({
     sentence: 'It is waiting for a; 1 of 2 are done.',
     details: { event_keys: ['a'], done: 1, items: 2 },
   })
-  await call('POST', '/v1/events/a/send', { payload: 1 })
+  const last = await call('POST', '/v1/events/a/send', { payload: 1 })
+  expect(last.body).toMatchObject({ id: run.id, status: 'queued' })
   const second = await claimOne(call)
   expect((await asAttempt(call, second, 'waits', { key: 'both', for: events })).body).toMatchObject({
     status: 'done',

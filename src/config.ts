@@ -137,9 +137,12 @@ export const SETTINGS = {
   RUNYARD_KEEP_DELTAS_DAYS: ['3', 'retention of stream chunks and debug logs in days; 0 keeps them forever'],
   RUNYARD_KEEP_PAYLOADS_DAYS: [
     '30',
-    'retention of payloads and results of ended runs in days (dead letters keep theirs); 0 keeps them forever',
+    'retention of payloads and results of ended runs in days (dead letters keep theirs, children of unfinished runs too); 0 keeps them forever',
   ],
-  RUNYARD_KEEP_RUNS_DAYS: ['90', 'retention of ended runs and dead letters in days; 0 keeps them forever'],
+  RUNYARD_KEEP_RUNS_DAYS: [
+    '90',
+    'retention of ended runs and dead letters in days (children stay until their parent has finished); 0 keeps them forever',
+  ],
   RUNYARD_EXTERNAL_SILENCE_SECS: [
     '604800',
     'seconds without an event after which an external run ends as timed out; 0 means never',

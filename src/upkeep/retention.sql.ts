@@ -47,7 +47,7 @@ async function takePage(sql: Db, { projectId, days, after }: Place, take: (runs:
   const beyond = after ? sql`and (created_at, id) > (${after.createdAt}::timestamptz, ${after.id}::uuid)` : sql``
   const [page] = await sql<Page[]>`
     with looked as materialized (
-      select id, created_at from runs
+      select id, created_at, parent_run_id from runs
       where project_id = ${projectId} and created_at < now() - ${days}::float8 * interval '1 day' ${beyond}
       order by created_at, id limit ${LOOKED_MAX}
     ), ${take(sql`looked`)}, last as (
@@ -60,8 +60,17 @@ async function takePage(sql: Db, { projectId, days, after }: Place, take: (runs:
 }
 
 /**
+ * A run that is not over for good may still ask for the runs that it has spawned, and go on only with what became of
+ * them: so they stay as long as it may. `parentId` is a column.
+ */
+const isNeeded = (sql: Db, parentId: Fragment): Fragment => sql`
+  exists (
+    select from run_states parent
+    where parent.run_id = ${parentId} and parent.state <> all(${FINAL_STATES as string[]}::text[]))`
+
+/**
  * Deletes the bodies of runs that ended more than `days` ago, and returns how many. Dead letters keep theirs, or a
- * redrive would run them without a payload.
+ * redrive would run them without a payload; so do children whose results their parent may still ask for.
  */
 export const dropOldPayloads = (sql: Db, days: number, limit: number, walk: Walk = new Map()): Promise<number> =>
   walkOldRuns(
@@ -76,12 +85,16 @@ export const dropOldPayloads = (sql: Db, days: number, limit: number, walk: Walk
             select state = any(${FINAL_STATES as string[]}::text[])
               and finished_at < now() - ${days}::float8 * interval '1 day'
             from run_states where run_id = looked.id)
+            and not ${isNeeded(sql, sql`looked.parent_run_id`)}
           limit ${most})
         returning 1
       )`,
   )
 
-/** Deletes runs that were over more than `days` ago, with all that they left; their events stay for their own time. */
+/**
+ * Deletes runs that were over more than `days` ago, with all that they left; their events stay for their own time, and
+ * children as long as their parents need them.
+ */
 export const deleteOldRuns = (sql: Db, days: number, limit: number, walk: Walk = new Map()): Promise<number> =>
   walkOldRuns(
     sql,
@@ -94,6 +107,7 @@ export const deleteOldRuns = (sql: Db, days: number, limit: number, walk: Walk =
         from ${looked} join run_states s on s.run_id = looked.id join runs r on r.id = looked.id
         where s.state = any(${OVER_STATES as string[]}::text[])
           and s.finished_at < now() - ${days}::float8 * interval '1 day'
+          and not ${isNeeded(sql, sql`r.parent_run_id`)}
         limit ${most} for update of s skip locked
       ), labels as (${deleteLabels(sql, 'old')}
       ), bodies as (delete from run_bodies where run_id in (select run_id from old)

@@ -228,8 +228,19 @@ export async function writeOutput(
   )
 }
 
-export const setValue = (ctx: Ctx, it: Attempt, { key, value }: { key: string; value: unknown }): Promise<ValueRow> =>
-  appendWith(ctx, it, { type: 'state.set', data: { key } }, (tx) => putValue(tx, { runId: it.runId, key, value }))
+/** The engine reads back what it keeps under these keys: outcomes of waits, and the children that have a key. */
+const ENGINE_KEY = /^(?:wait|child):/
+
+export async function setValue(
+  ctx: Ctx,
+  it: Attempt,
+  { key, value }: { key: string; value: unknown },
+): Promise<ValueRow> {
+  if (ENGINE_KEY.test(key)) throw refuseField('key', 'must not begin with wait: or child:')
+  return appendWith(ctx, it, { type: 'state.set', data: { key } }, (tx) =>
+    putValue(tx, { runId: it.runId, key, value }),
+  )
+}
 
 export const forgetValue = (ctx: Ctx, it: Attempt, key: string): Promise<void> =>
   appendWith(ctx, it, { type: 'state.deleted', data: { key } }, async (tx) => {

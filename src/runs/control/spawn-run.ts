@@ -3,12 +3,15 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
+import { jobsOf } from '#jobs/job-cache.ts'
 import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { countAncestors, findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findValue, putValue } from '../attempts/attempt-writes.sql.ts'
+import { lockStandings } from '../attempts/fence.sql.ts'
+import { fenceProblem } from '../attempts/fence.ts'
 import type { RunRequest } from '../trigger/run-request.ts'
 import type { Triggered } from '../trigger/trigger-runs.ts'
 import { refuseWhilePausing } from '../waits/waits.ts'
@@ -46,12 +49,8 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   if ((await countAncestors(ctx.sql, above.id, DEPTH_MAX)) >= DEPTH_MAX)
     throw refuse('depth_exceeded', { depthMax: DEPTH_MAX })
   const triggered =
-    (await findKeyedChild(ctx.sql, above, parent.key)) ??
-    (await createChild(ctx, above, { jobName, request, parent }).catch(async (error: unknown) => {
-      const child = error instanceof SpawnedAlready ? await findKeyedChild(ctx.sql, above, parent.key) : undefined
-      if (!child) throw error
-      return child
-    }))
+    (await findKeyedChild(ctx, above, { key: parent.key, jobName })) ??
+    (await createOrKeepChild(ctx, above, { jobName, request, parent }))
   // The child existed already, and may have ended: the wait is checked immediately.
   if (awaitCompletion && triggered.replayed) {
     if (triggered.run.id === above.id) throw refuseField('idempotency_key', 'is the key of the run that would wait')
@@ -64,13 +63,58 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
 /** Somebody else has spawned the child of that key since it was looked for. */
 class SpawnedAlready extends Error {}
 
-async function findKeyedChild(sql: Db, above: RunRow, key: string | undefined): Promise<Triggered | undefined> {
-  const value = key === undefined ? undefined : await findValue(sql, above.id, childKey(key))
+async function findKeyedChild(
+  ctx: Ctx,
+  above: RunRow,
+  { key, jobName }: { key: string | undefined; jobName: string },
+): Promise<Triggered | undefined> {
+  const value = key === undefined ? undefined : await findValue(ctx.sql, above.id, childKey(key))
   if (!value) return undefined
   const { run_id: childRunId } = value.value!.value as { run_id: string }
-  const run = await findRun(sql, above.projectId, childRunId)
+  const run = await findRun(ctx.sql, above.projectId, childRunId)
   if (!run) throw refuse('run_not_found', { runId: childRunId })
+  const job = await jobsOf(ctx).find(above.projectId, jobName)
+  if (job && job.id !== run.jobId) throw refuseField('key', `is that of a child of job ${run.jobSlug ?? run.jobId}`)
   return { run, replayed: true }
+}
+
+async function createOrKeepChild(ctx: Ctx, above: RunRow, child: Child): Promise<Triggered> {
+  const { jobName, parent } = child
+  const { key } = parent
+  try {
+    const triggered = await createChild(ctx, above, child)
+    // Its idempotency key found a run that was there: from now on the key means that one.
+    if (key !== undefined && triggered.replayed) await keepChild(ctx, above, { ...parent, key, child: triggered.run })
+    return triggered
+  } catch (error) {
+    const known = error instanceof SpawnedAlready ? await findKeyedChild(ctx, above, { key, jobName }) : undefined
+    if (!known) throw error
+    return known
+  }
+}
+
+async function keepChild(
+  ctx: Ctx,
+  above: RunRow,
+  { projectId, token, key, child }: Parent & { key: string; child: RunRow },
+): Promise<void> {
+  await ctx.sql.begin(async (tx) => {
+    const [now] = await lockStandings(tx, [above.id])
+    const problem =
+      token === undefined ? undefined : fenceProblem({ projectId, runId: above.id, leaseToken: token }, now)
+    if (problem) throw problem
+    await insertKeyedChild(tx, above, { key, childId: child.id })
+  })
+}
+
+/** In a transaction that holds the lock of the parent. */
+async function insertKeyedChild(
+  tx: Db,
+  above: RunRow,
+  { key, childId }: { key: string; childId: string },
+): Promise<void> {
+  if (await findValue(tx, above.id, childKey(key))) throw new SpawnedAlready()
+  await putValue(tx, { runId: above.id, key: childKey(key), value: { run_id: childId } })
 }
 
 type Child = { jobName: string; request: RunRequest; parent: Parent }
@@ -90,10 +134,7 @@ function createChild(ctx: Ctx, above: RunRow, { jobName, request, parent }: Chil
       data: (child, job) => ({ child_run_id: child.id, job: job.slug, ...(key !== undefined && { key }) }),
     },
     also: async (tx, child) => {
-      if (key !== undefined) {
-        if (await findValue(tx, above.id, childKey(key))) throw new SpawnedAlready()
-        await putValue(tx, { runId: above.id, key: childKey(key), value: { run_id: child.id } })
-      }
+      if (key !== undefined) await insertKeyedChild(tx, above, { key, childId: child.id })
       if (awaitCompletion) await waitForChild(tx, above, { ...parent, ...awaitCompletion, childRunId: child.id })
     },
   })

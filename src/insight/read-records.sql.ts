@@ -1,11 +1,13 @@
 // All that one run left behind, for those who look into it: each kind within a count and a number of bytes, since a
-// run may have left gigabytes. Where there is more, the oldest are left out, and it is said.
+// run may have left gigabytes. Where there is more, it is said.
 import { cutByBytes, deltaColumns, eventColumns, type LogDelta, type LogEvent } from '#log/event-columns.sql.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
 
 export type Bounds = { limit: number; bytesMax: number }
+/** From the first on, or only what comes after a place: the key or the number of the row that was read last. */
+export type Page<Place> = Bounds & { after?: Place | undefined }
 export type Records<Row> = { rows: Row[]; cut: boolean }
 
 type Read = {
@@ -56,7 +58,11 @@ export async function readLatestDeltas(sql: Db, run: Run, bounds: Bounds): Promi
 }
 
 /** The latest first. */
-export const readLatestCheckpoints = (sql: Db, runId: string, bounds: Bounds): Promise<Records<CheckpointRow>> =>
+export const readLatestCheckpoints = (
+  sql: Db,
+  runId: string,
+  { after, ...bounds }: Page<number>,
+): Promise<Records<CheckpointRow>> =>
   readWithin(
     sql,
     {
@@ -69,7 +75,7 @@ export const readLatestCheckpoints = (sql: Db, runId: string, bounds: Bounds): P
           state,
           created_at as "createdAt"
         from run_checkpoints
-        where run_id = ${runId}
+        where run_id = ${runId} ${after === undefined ? sql`` : sql`and number < ${after}`}
         order by number desc limit ${bounds.limit + 1}::int`,
       order: 'number desc',
       sized: ['state'],
@@ -79,15 +85,18 @@ export const readLatestCheckpoints = (sql: Db, runId: string, bounds: Bounds): P
 
 /** The latest ones, in the order of their sequence. */
 export const readLatestToolCalls = async (sql: Db, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
-  oldestFirst(await readToolCalls(sql, runId, { order: 'sequence desc', bounds }))
+  oldestFirst(await readToolCalls(sql, runId, { order: 'sequence desc', after: 0, bounds }))
 
 /** The first ones, in the order of their sequence. */
-export const readFirstToolCalls = (sql: Db, runId: string, bounds: Bounds): Promise<Records<ToolCallRow>> =>
-  readToolCalls(sql, runId, { order: 'sequence', bounds })
+export const readFirstToolCalls = (
+  sql: Db,
+  runId: string,
+  { after = 0, ...bounds }: Page<number>,
+): Promise<Records<ToolCallRow>> => readToolCalls(sql, runId, { order: 'sequence', after, bounds })
 
-type OfToolCalls = { order: 'sequence' | 'sequence desc'; bounds: Bounds }
+type OfToolCalls = { order: 'sequence' | 'sequence desc'; after: number; bounds: Bounds }
 
-function readToolCalls(sql: Db, runId: string, { order, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
+function readToolCalls(sql: Db, runId: string, { order, after, bounds }: OfToolCalls): Promise<Records<ToolCallRow>> {
   const found = sql`
     select
       id,
@@ -101,19 +110,23 @@ function readToolCalls(sql: Db, runId: string, { order, bounds }: OfToolCalls): 
       status,
       created_at as "createdAt"
     from run_tool_calls
-    where run_id = ${runId}
+    where run_id = ${runId} and sequence > ${after}
     order by ${sql.unsafe(order)} limit ${bounds.limit + 1}::int`
   return readWithin(sql, { found, order, sized: ['input', 'output'] }, bounds)
 }
 
 /** By key. */
-export const readOutputs = (sql: Db, runId: string, bounds: Bounds): Promise<Records<OutputRow>> =>
+export const readOutputs = (
+  sql: Db,
+  runId: string,
+  { after = '', ...bounds }: Page<string>,
+): Promise<Records<OutputRow>> =>
   readWithin(
     sql,
     {
       found: sql`
         select id, output_key as "outputKey", schema, value, created_at as "createdAt" from run_outputs
-        where run_id = ${runId} order by output_key limit ${bounds.limit + 1}::int`,
+        where run_id = ${runId} and output_key > ${after} order by output_key limit ${bounds.limit + 1}::int`,
       order: '"outputKey"',
       sized: ['schema', 'value'],
     },
@@ -121,13 +134,17 @@ export const readOutputs = (sql: Db, runId: string, bounds: Bounds): Promise<Rec
   )
 
 /** By key. */
-export const readValues = (sql: Db, runId: string, bounds: Bounds): Promise<Records<ValueRow>> =>
+export const readValues = (
+  sql: Db,
+  runId: string,
+  { after = '', ...bounds }: Page<string>,
+): Promise<Records<ValueRow>> =>
   readWithin(
     sql,
     {
       found: sql`
         select key, value, updated_at as "updatedAt" from run_values
-        where run_id = ${runId} order by key limit ${bounds.limit + 1}::int`,
+        where run_id = ${runId} and key > ${after} order by key limit ${bounds.limit + 1}::int`,
       order: 'key',
       sized: ['value'],
     },

@@ -4,6 +4,7 @@ import type { Ctx } from '#bell/ctx.ts'
 import { implement } from '#http/implement.ts'
 import { BUNDLE_BOUNDS } from '#insight/debug-bundle.ts'
 import {
+  type Bounds,
   type Records,
   readFirstToolCalls,
   readLatestCheckpoints,
@@ -14,7 +15,6 @@ import { readRunLog } from '#log/read-log.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { checkpointFrom, logUpTo, toolCallsUpTo, usageFrom } from '#run-state/read/run-places.sql.ts'
-import { listCheckpoints, listOutputs, listToolCalls, listValues } from '#runs/attempts/attempt-writes.sql.ts'
 import { listLatestUsage } from '#usage/usage.sql.ts'
 import { isWhole, namePlace, numberPlace, pageOf, shown } from './paging.ts'
 import * as contract from './runs-contract.ts'
@@ -62,9 +62,9 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-checkpoints'
     const before = await numberPlace(list, asked.cursor, (moment) => checkpointFrom(ctx.reads, run.id, moment))
-    const found = isWhole(asked)
-      ? whole(await readLatestCheckpoints(ctx.reads, run.id, BUNDLE_BOUNDS.checkpoints))
-      : await paged(asked, (limit) => listCheckpoints(ctx.reads, run.id, { before, limit }))
+    const found = within(
+      await readLatestCheckpoints(ctx.reads, run.id, { ...boundsOf(asked, BUNDLE_BOUNDS.checkpoints), after: before }),
+    )
     const page = pageOf(request, reply, { ...found, list, place: (row) => [row.number] })
     return page.map((row) => checkpointWire(run.publicId, row))
   })
@@ -81,9 +81,9 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-tool-calls'
     const after = (await numberPlace(list, asked.cursor, (moment) => toolCallsUpTo(ctx.reads, run.id, moment))) ?? 0
-    const found = isWhole(asked)
-      ? whole(await readFirstToolCalls(ctx.reads, run.id, BUNDLE_BOUNDS.toolCalls))
-      : await paged(asked, (limit) => listToolCalls(ctx.reads, run.id, { after, limit }))
+    const found = within(
+      await readFirstToolCalls(ctx.reads, run.id, { ...boundsOf(asked, BUNDLE_BOUNDS.toolCalls), after }),
+    )
     const page = pageOf(request, reply, { ...found, list, place: (row) => [row.sequence] })
     return page.map((row) => toolCallWire(run.publicId, row))
   })
@@ -91,9 +91,7 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
     const run = await requireRun(ctx, projectId, run_id)
     const list = 'strait-outputs'
     const after = namePlace(list, asked.cursor) ?? ''
-    const found = isWhole(asked)
-      ? whole(await readOutputs(ctx.reads, run.id, BUNDLE_BOUNDS.outputs))
-      : await paged(asked, (limit) => listOutputs(ctx.reads, run.id, { after, limit }))
+    const found = within(await readOutputs(ctx.reads, run.id, { ...boundsOf(asked, BUNDLE_BOUNDS.outputs), after }))
     const page = pageOf(request, reply, { ...found, list, place: (row) => [row.outputKey] })
     return page.map((row) => outputWire(run.publicId, row))
   })
@@ -106,17 +104,13 @@ export function straitRecordRoutes(app: FastifyInstance, ctx: Ctx): void {
 export async function pageOfState(ctx: Ctx, { request, reply, ...asked }: Asked, run: RunRow) {
   const list = 'strait-state'
   const after = namePlace(list, asked.cursor) ?? ''
-  const found = isWhole(asked)
-    ? whole(await readValues(ctx.reads, run.id, BUNDLE_BOUNDS.values))
-    : await paged(asked, (limit) => listValues(ctx.reads, run.id, { after, limit }))
+  const found = within(await readValues(ctx.reads, run.id, { ...boundsOf(asked, BUNDLE_BOUNDS.values), after }))
   const page = pageOf(request, reply, { ...found, list, place: (row) => [row.key] })
   return page.map((row) => stateWire(run.publicId, row))
 }
 
-/** The whole list, or as much as is shown at once. */
-const whole = <Row>({ rows, cut }: Records<Row>) => ({ rows, limit: rows.length, more: cut })
+/** Of the whole list as much as is shown at once; a page of it within the same bytes. */
+const boundsOf = (asked: Pick<Asked, 'limit' | 'cursor'>, bounds: Bounds): Bounds =>
+  isWhole(asked) ? bounds : { ...bounds, limit: shown(asked.limit) }
 
-async function paged<Row>(asked: Pick<Asked, 'limit'>, read: (limit: number) => Promise<Row[]>) {
-  const limit = shown(asked.limit)
-  return { rows: await read(limit + 1), limit }
-}
+const within = <Row>({ rows, cut }: Records<Row>) => ({ rows, limit: rows.length, more: cut })

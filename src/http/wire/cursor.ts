@@ -61,9 +61,12 @@ export function createdCursor(list: string, cursor: string | undefined): { creat
 export function pageOf<Row, Wire>(
   rows: readonly Row[],
   limit: number,
-  { wire, cursor }: { wire: (row: Row) => Wire; cursor: (last: Row) => string },
+  {
+    wire,
+    cursor,
+    more = rows.length > limit,
+  }: { wire: (row: Row) => Wire; cursor: (last: Row) => string; more?: boolean },
 ) {
   const page = rows.slice(0, limit)
-  const more = rows.length > limit
   return { data: page.map(wire), next_cursor: more ? cursor(page.at(-1)!) : null, has_more: more }
 }

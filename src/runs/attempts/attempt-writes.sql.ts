@@ -52,19 +52,20 @@ export async function insertCheckpoint(
 
 type CheckpointPage = { before?: number | undefined; limit: number }
 
-/** Latest first. */
+export type CheckpointHead = Omit<CheckpointRow, 'state'>
+
+/** Latest first, without what they hold. */
 export const listCheckpoints = async (
   db: Db,
   runId: string,
   { before, limit }: CheckpointPage,
-): Promise<CheckpointRow[]> => [
-  ...(await db<CheckpointRow[]>`
+): Promise<CheckpointHead[]> => [
+  ...(await db<CheckpointHead[]>`
     select
       id,
       number,
       attempt,
       source,
-      state,
       created_at as "createdAt"
     from run_checkpoints
     where run_id = ${runId} ${before === undefined ? db`` : db`and number < ${before}`}
@@ -133,16 +134,6 @@ export async function insertToolCall(db: Db, it: NewToolCall): Promise<ToolCallR
   return row!
 }
 
-/** Bounds of a list that is read in the order of sequences. */
-import type { SequencePage } from '#postgres/page.ts'
-
-export const listToolCalls = async (db: Db, runId: string, { after, limit }: SequencePage): Promise<ToolCallRow[]> => [
-  ...(await db<ToolCallRow[]>`
-    select ${toolCallColumns(db)} from run_tool_calls
-    where run_id = ${runId} and sequence > ${after}
-    order by sequence limit ${limit}`),
-]
-
 export type OutputRow = {
   id: string
   outputKey: string
@@ -173,15 +164,6 @@ export async function putOutput(
   return row!
 }
 
-/** Bounds of a list that is read in the order of keys. */
-export type KeyPage = { after: string; limit: number }
-
-export const listOutputs = async (db: Db, runId: string, { after, limit }: KeyPage): Promise<OutputRow[]> => [
-  ...(await db<OutputRow[]>`
-    select id, output_key as "outputKey", schema, value, created_at as "createdAt" from run_outputs
-    where run_id = ${runId} and output_key > ${after} order by output_key limit ${limit}`),
-]
-
 export type ValueRow = { key: string; value: Json | null; updatedAt: Date }
 
 export async function putValue(db: Db, it: { runId: string; key: string; value: unknown }): Promise<ValueRow> {
@@ -199,13 +181,6 @@ export async function findValue(db: Db, runId: string, key: string): Promise<Val
   >`select key, value, updated_at as "updatedAt" from run_values where run_id = ${runId} and key = ${key}`
   return row
 }
-
-export const listValues = async (db: Db, runId: string, { after, limit }: KeyPage): Promise<ValueRow[]> => [
-  ...(await db<ValueRow[]>`
-    select key, value, updated_at as "updatedAt" from run_values
-    where run_id = ${runId} and key > ${after}
-    order by key limit ${limit}`),
-]
 
 export async function deleteValue(db: Db, runId: string, key: string): Promise<boolean> {
   const [row] = await db`delete from run_values where run_id = ${runId} and key = ${key} returning key`

@@ -41,7 +41,7 @@ export type Said = {
 export type FoundEvents = { rows: LogEvent[]; next: EventCursor | undefined }
 
 /** A page looks at so many events at most, or a filter that few pass would hold a connection for long. */
-const LOOKED_MAX = 5_000
+export const LOOKED_MAX = 5_000
 
 /** May hold fewer events than `limit`, or none, although there is more: see LOOKED_MAX. */
 export async function searchEvents(

@@ -9,6 +9,7 @@ import {
   type BoundedWay,
   type FoundEvents,
   type ListEvents,
+  LOOKED_MAX,
   readEvents,
   type Said,
   searchEvents,
@@ -16,8 +17,6 @@ import {
 
 /** Up to so many events are passed over for each that is meant. */
 const PASSED_MAX = 30
-/** So many events of a way that has to be cut into hours are looked at, whatever they say. */
-const FOUND_MIN = 5_000
 
 export async function listEvents(sql: Db, list: ListEvents): Promise<LogEvent[]> {
   const ways = await Promise.all(waysTo(sql, list).map((way) => boundWay(sql, list, way)))
@@ -26,7 +25,8 @@ export async function listEvents(sql: Db, list: ListEvents): Promise<LogEvent[]>
 
 /** A page of the events that also say this. It may be short, or empty, although there is more. */
 export async function findEvents(sql: Db, list: Omit<ListEvents, 'offset'> & { said: Said }): Promise<FoundEvents> {
-  const ways = await Promise.all(waysTo(sql, list).map((way) => boundWay(sql, { ...list, limit: FOUND_MIN }, way)))
+  // The hours must hold as many events as a page looks at, or it would end before them.
+  const ways = await Promise.all(waysTo(sql, list).map((way) => boundWay(sql, { ...list, limit: LOOKED_MAX }, way)))
   return searchEvents(sql, list, ways.flat())
 }
 

@@ -1,5 +1,5 @@
 // What a person is asked who has to approve a call of an agent.
-import { parsedJson, printJson } from '#core/json/json.ts'
+import { Json } from '#core/json/json.ts'
 import type { NewAuthorization } from './authorizations.sql.ts'
 import type { NewInputRequest } from './input-requests.sql.ts'
 
@@ -40,10 +40,10 @@ export const approvalOf = (
 /** What an approver is shown of a call's arguments, at most: pages of requests have to stay ones that can be read. */
 export const SHOWN_ARGS_BYTES_MAX = 64 * 1024
 
-function shownArgs(args: unknown): Record<string, unknown> {
-  const shown = parsedJson(args)
-  if (shown == null) return {}
-  const bytes = Buffer.byteLength(printJson(args))
-  if (bytes > SHOWN_ARGS_BYTES_MAX) return { left_out: `${bytes} bytes` }
-  return typeof shown === 'object' && !Array.isArray(shown) ? (shown as Record<string, unknown>) : { args: shown }
+function shownArgs(args: unknown): Json {
+  const shown = Json.of(args)
+  if (shown.text === 'null') return Json.of({})
+  const bytes = Buffer.byteLength(shown.text)
+  if (bytes > SHOWN_ARGS_BYTES_MAX) return Json.of({ left_out: `${bytes} bytes` })
+  return shown.isObject ? shown : Json.of({ args: shown })
 }

@@ -1,5 +1,6 @@
 // Decisions about calls, with what people were asked about them.
 import type { Cost } from '#core/cost.ts'
+import type { Json } from '#core/json/json.ts'
 import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type AuthorizationRow, authorizationColumns } from './authorizations.sql.ts'
@@ -9,7 +10,7 @@ export type AskedCall = AuthorizationRow & {
   inputRequestId: string | null
   inputState: string | null
   /** The arguments as their approver left them; null where they could not be changed. */
-  params: Record<string, unknown> | null
+  params: Json | null
 }
 
 const askedCalls = (sql: Db) => sql`

@@ -7,6 +7,7 @@ import { runTopic } from '#bell/topics.ts'
 import type { Cost } from '#core/cost.ts'
 import { type Refusal, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
+import type { Json } from '#core/json/json.ts'
 import {
   costOf,
   isObserved,
@@ -70,7 +71,7 @@ export type Decision = {
   inputRequestId: string | null
   state: AuthorizationState
   /** The arguments as their approver left them; null where they could not be changed. */
-  params: Record<string, unknown> | null
+  params: Json | null
 }
 
 /** Decides about one call, and reserves what it costs. */

@@ -3,6 +3,7 @@
 
 import type { Actor } from '#core/event.ts'
 import { canonicalJson } from '#core/json/canonical.ts'
+import type { Json } from '#core/json/json.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import type { Db } from '#postgres/sql.ts'
@@ -30,7 +31,7 @@ export async function lockForApproval(tx: Db, row: InputRow): Promise<Approving 
 type Answered = {
   approved: boolean
   /** The arguments as their approver left them, where they could be changed. */
-  params: Record<string, unknown> | undefined
+  params: Json | undefined
   actor: Actor
   causationId: string | undefined
 }
@@ -76,7 +77,7 @@ export async function decideApproval(
 }
 
 /** What was approved, when it is not what was asked for: the log has its hash. */
-function editedArgs(row: InputRow, params: Record<string, unknown> | undefined) {
+function editedArgs(row: InputRow, params: Json | undefined) {
   if (!params || row.editableParams.length === 0 || canonicalJson(params) === canonicalJson(row.params)) return {}
   return { edited: true, args_hash: hashOfArgs(params) }
 }

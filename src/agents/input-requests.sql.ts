@@ -1,4 +1,5 @@
 // What people are asked: approvals and feedback, pending until somebody answers or their time is over.
+import type { Json } from '#core/json/json.ts'
 import { actorName } from '#log/actor-name.sql.ts'
 import { jsonText } from '#postgres/json.ts'
 import { rowsOf } from '#postgres/rows.ts'
@@ -7,7 +8,7 @@ import type { Db } from '#postgres/sql.ts'
 export type InputKind = 'approval' | 'feedback'
 export type InputState = 'pending' | 'answered' | 'expired' | 'canceled'
 /** The answer, or the default in its place: `approved` of an approval, `feedback` of feedback, and the params then. */
-export type InputAnswer = { approved?: boolean; feedback?: unknown; params?: Record<string, unknown> }
+export type InputAnswer = { approved?: boolean; feedback?: unknown; params?: Json }
 
 export type InputRow = {
   id: string
@@ -25,13 +26,14 @@ export type InputRow = {
   eventId: string | null
   kind: InputKind
   prompt: string
-  params: Record<string, unknown>
+  params: Json
   editableParams: string[]
   schema: Record<string, unknown> | null
   onExpiry: 'default' | 'fail'
-  defaultAnswer: InputAnswer | null
+  /** An InputAnswer, as it was written. */
+  defaultAnswer: Json | null
   state: InputState
-  answer: InputAnswer | null
+  answer: Json | null
   answeredByType: string | null
   answeredById: string | null
   answeredByName: string | null
@@ -82,8 +84,8 @@ export type NewInputRequest = Pick<
   | 'editableParams'
   | 'schema'
   | 'onExpiry'
-  | 'defaultAnswer'
 > & {
+  defaultAnswer: InputAnswer | null
   /** Internal id. */
   runId: string | null
   expiresInSecs: number | null
@@ -120,11 +122,11 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     event_id,
     kind,
     prompt,
-    params::jsonb,
+    params::json,
     array(select jsonb_array_elements_text(editable::jsonb)),
     schema::jsonb,
     on_expiry,
-    default_answer::jsonb,
+    default_answer::json,
     'pending',
     clock_timestamp() + secs * interval '1 s'
   from ${rowsOf(tx, rows, {
@@ -179,7 +181,7 @@ export const endInputRequest = (tx: Db, id: string, end: InputEnd) => tx`
   update input_requests
   set
     state = ${end.state},
-    answer = ${jsonText(end.answer ?? undefined)}::text::jsonb,
+    answer = ${jsonText(end.answer ?? undefined)}::text::json,
     answered_by_type = ${end.by.type},
     answered_by_id = ${end.by.id},
     answered_at = date_trunc('milliseconds', clock_timestamp())

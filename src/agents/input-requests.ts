@@ -7,6 +7,7 @@ import { queueTopic, runTopic } from '#bell/topics.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
 import { canonicalJson } from '#core/json/canonical.ts'
+import { Json } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
@@ -47,7 +48,7 @@ export const inputKey = (requestId: string): string => `input:${requestId}`
 export type Question = {
   kind: InputKind
   prompt: string
-  params: Record<string, unknown>
+  params: Json
   editableParams: string[]
   schema: Record<string, unknown> | null
   expiresInSecs: number | null
@@ -160,7 +161,8 @@ async function checkQuestion(projectId: string, question: Question): Promise<voi
     const problem = await schemaProblem(schema, projectId)
     if (problem) throw refuseField('schema', problem)
   }
-  const unknown = editableParams.find((name) => !Object.hasOwn(params, name))
+  const named = params.members()
+  const unknown = editableParams.find((name) => !Object.hasOwn(named, name))
   if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
   if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
     throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
@@ -174,10 +176,11 @@ export async function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''
   if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
   if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
   // A form sends back everything it was shown: only values that differ were edited.
-  const fixed = Object.entries(answer.params ?? {}).find(
+  const params = asked.params.members()
+  const fixed = Object.entries(answer.params?.members() ?? {}).find(
     ([name, value]) =>
       !asked.editableParams.includes(name) &&
-      !(Object.hasOwn(asked.params, name) && canonicalJson(value) === canonicalJson(own(asked.params, name))),
+      !(Object.hasOwn(params, name) && canonicalJson(value) === canonicalJson(own(params, name))),
   )?.[0]
   if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
   const { projectId, schema } = asked
@@ -194,14 +197,17 @@ export async function answerInput(
   const row = await requireInput(ctx, asked.projectId, asked.requestId)
   await checkAnswer(row, asked.answer)
   // Unedited params are part of the answer too, so that its reader need not look at the question.
-  const answer = { ...asked.answer, params: { ...row.params, ...asked.answer.params } }
+  const edited = asked.answer.params?.members() ?? {}
+  const params = Object.keys(edited).length === 0 ? row.params : Json.of({ ...row.params.members(), ...edited })
+  const answer = { ...asked.answer, params }
   await endInput(ctx, row, { state: 'answered', answer, by: asked.actor }, asked.actor)
   return (await findInputRequest(ctx.sql, asked.projectId, row.id))!
 }
 
 /** A request that expired: its default becomes the answer, or its run fails. */
 export async function expireInput(ctx: Ctx, row: InputRow): Promise<void> {
-  const answer = row.onExpiry === 'default' && row.defaultAnswer ? { params: row.params, ...row.defaultAnswer } : null
+  const given = row.onExpiry === 'default' ? (row.defaultAnswer?.members() as InputAnswer | undefined) : undefined
+  const answer = given ? { params: row.params, ...given } : null
   await endInput(ctx, row, { state: 'expired', answer, by: SYSTEM }, SYSTEM).catch((error: unknown) => {
     // Answered at the last moment.
     if (!(error instanceof Error && 'code' in error && error.code === 'input_over')) throw error

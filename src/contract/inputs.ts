@@ -11,6 +11,7 @@ import {
   jsonObject,
   listOf,
   nullable,
+  objectAsWritten,
   oneOf,
   optional,
   paging,
@@ -31,7 +32,9 @@ import { FENCED } from './runs/executor.ts'
 const tag = 'Human input'
 const KIND = oneOf(['approval', 'feedback'], 'approval: yes or no. feedback: an answer in JSON.')
 const STATE = oneOf(['pending', 'answered', 'expired', 'canceled'], 'canceled: the run ended before anybody answered.')
-const PARAMS = jsonObject('Parameters of the question, by name; at most 64 KiB.', 64 * 1024)
+const params = (description: string) =>
+  Type.Unsafe<Record<string, unknown>>(objectAsWritten(`${description} At most 64 KiB.`, 64 * 1024))
+const PARAMS = params('Parameters of the question, by name.')
 
 /** As the inbox and `why` show it. */
 export const ASSIGNEE = text(256, 'Whom it is for, such as an e-mail address.', { minLength: 1 })
@@ -40,7 +43,7 @@ const Answer = body(
   {
     approved: optional(flag('For an approval: yes or no.')),
     feedback: optional(anyJson('For feedback: the answer. For an approval: a remark.')),
-    params: optional(jsonObject('New values of params; only those in editable_params.', 64 * 1024)),
+    params: optional(params('New values of params; only those in editable_params.')),
   },
   { title: 'InputAnswer' },
 )

@@ -82,6 +82,30 @@ describe('a run', () => {
     expect((await claim()).text).toContain(`"state":${WRITTEN}`)
   })
 
+  test('is given what it waited for as it was written, at once or after it has rested', async () => {
+    const { ask, call, trigger, claim } = await yardWithJob()
+    await trigger('null')
+    await trigger('null')
+    const [waiting, awaited] = [await claim(), await claim()]
+    const items = `[{"event_key":"early"},{"event_key":"late"},{"run_id":"${awaited.id}"}]`
+    const wait = (token: string) => ask('POST', `/v1/runs/${waiting.id}/waits`, `{"key":"k","for":${items}}`, token)
+    await ask('POST', '/v1/events/early/send', `{"payload":${SPACED}}`)
+    const begun = await wait(waiting.token)
+    expect(begun.text).toContain('"status":"waiting"')
+    expect(begun.text).toContain(`"payload":${WRITTEN}`)
+    await ask('POST', '/v1/events/late/send', `{"payload":${SPACED}}`)
+    await ask(
+      'POST',
+      '/v1/workers/settle',
+      `{"settlements":[{"run_id":"${awaited.id}","lease_token":"${awaited.lease}","outcome":"completed","result":${SPACED}}]}`,
+    )
+    await untilState(call, waiting.id, ['queued'])
+    const { text } = await wait((await claim()).token)
+    expect(text).toContain('"status":"done"')
+    expect(text.split(`"payload":${WRITTEN}`)).toHaveLength(3)
+    expect(text).toContain(`"result":${WRITTEN}`)
+  })
+
   test('is called with its payload as it was written, and keeps the answer so', async () => {
     const { ask, call } = await yardWithJob()
     const bodies: string[] = []
@@ -99,6 +123,49 @@ describe('a run', () => {
     await untilState(call, id, ['completed'])
     expect(bodies).toEqual([WRITTEN])
     expect((await ask('GET', `/v1/runs/${id}`)).text).toContain(`"result":${WRITTEN}`)
+  })
+})
+
+describe('a person', () => {
+  test('is shown what an agent asks for as it was written, and the call is made with that', async () => {
+    const { ask, trigger, claim } = await yardWithJob()
+    await ask('PUT', '/v1/agents/j/policy', '{"policy":{"approval_tools":["pay"]}}')
+    const id = await trigger('null')
+    const { token } = await claim()
+    const call = (editable: string) =>
+      ask(
+        'POST',
+        `/v1/runs/${id}/authorize`,
+        `{"tool":"pay","args":${SPACED},"key":"${editable}","editable_params":["${editable}"]}`,
+        token,
+      )
+    expect((await call('a')).text).toContain('"asked"')
+    const pending = await ask('GET', '/v1/input-requests?status=pending')
+    expect(pending.text).toContain(`"params":${WRITTEN}`)
+    const [{ id: question }] = json(pending.text).data
+    expect((await ask('POST', `/v1/input-requests/${question}/answer`, '{"approved":true}')).status).toBe(200)
+    const allowed = await call('a')
+    expect(allowed.text).toContain('"allowed"')
+    expect(allowed.text).toContain(`"params":${WRITTEN}`)
+  })
+
+  test('is asked by a run, and answers, as it was written', async () => {
+    const { ask, trigger, claim } = await yardWithJob()
+    const id = await trigger('null')
+    const { token } = await claim()
+    const asked = await ask(
+      'POST',
+      `/v1/runs/${id}/input-requests`,
+      `{"kind":"feedback","prompt":"Well?","params":${SPACED},"editable_params":["2"]}`,
+      token,
+    )
+    expect(asked.text).toContain(`"params":${WRITTEN}`)
+    const answer = '{"feedback":1.50,"params":{"2":98765432109876543210.10}}'
+    const path = `/v1/input-requests/${json(asked.text).id}/answer`
+    const { status, text } = await ask('POST', path, answer)
+    expect([status, text]).toEqual([200, expect.stringContaining('"feedback":1.50')])
+    expect(text).toContain('"2":98765432109876543210.10')
+    expect(text).toContain('"a":[9007199254740993,1e400,-0.0,1E5]')
   })
 })
 

@@ -5,7 +5,7 @@ import { findInputRequest, type InputAnswer, type InputRow } from '#agents/input
 import { answerInput, checkAnswer } from '#agents/input-requests.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
-import { parsedJson } from '#core/json/json.ts'
+import { Json, parsedJson } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import { isOver } from '#core/run.ts'
 import { implement } from '#http/implement.ts'
@@ -78,7 +78,7 @@ function answerOf({ kind }: InputRow, { is_approved, approved, feedback, params 
   return {
     ...(kind === 'approval' && typeof answer === 'boolean' && { approved: answer }),
     ...(feedback !== undefined && parsedJson(feedback) !== null && { feedback }),
-    ...(params && { params }),
+    ...(params && { params: Json.of(params) }),
   }
 }
 

@@ -110,7 +110,7 @@ export const inputRequest = (row: InputRow): Static<typeof InputRequest> => ({
   id: row.id,
   type: typeOf(row),
   prompt: row.prompt,
-  params: row.params,
+  params: row.params as object as Record<string, unknown>,
   editable_params: row.editableParams,
 })
 

@@ -6,10 +6,13 @@ import type { InputAnswer } from '#agents/input-requests.sql.ts'
 import { answerByLink, findLinkedQuestion, type LinkedQuestion } from '#alerts/answer-links.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal } from '#core/error.ts'
+import { Json } from '#core/json/json.ts'
+import { prettyJson } from '#core/json/json-text.ts'
 import { storableText } from '#core/storable.ts'
+import { BODY_BYTES_MAX } from '../input/body.ts'
+import { findFlaws, parseJsonText } from '../input/json.ts'
 import { pageHeaders } from '../page-headers.ts'
 
-const FORM_BYTES_MAX = 64 * 1024
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 const STYLE = `
@@ -29,7 +32,7 @@ type Params = { Params: { token: string } }
 export function answerRoutes(app: FastifyInstance, ctx: Ctx): void {
   // A scope of its own: no other route takes a form.
   app.register(async (pages) => {
-    pages.addContentTypeParser(FORM_TYPE, { parseAs: 'string', bodyLimit: FORM_BYTES_MAX }, (_, text, done) =>
+    pages.addContentTypeParser(FORM_TYPE, { parseAs: 'string', bodyLimit: BODY_BYTES_MAX }, (_, text, done) =>
       done(null, new URLSearchParams(String(text))),
     )
     pages.get<Params>('/answer/:token', async ({ params }, reply) => {
@@ -75,7 +78,7 @@ function answerFrom(
     if (!value) return { problem: `${name} must be JSON, such as "text" in quotes or a number` }
     edited.set(name, value.json)
   }
-  const params = Object.fromEntries(edited)
+  const params = Json.of(Object.fromEntries(edited))
   const said = storableText(form.get('feedback') ?? '')
   if (question.kind === 'approval') {
     const decision = form.get('decision')
@@ -87,9 +90,11 @@ function answerFrom(
   return feedback ? { answer: { feedback: feedback.json, params } } : { problem: 'the answer must be JSON' }
 }
 
-function jsonOf(text: string): { json: unknown } | undefined {
+/** Read as strictly as a body; undefined when it could not be kept. */
+function jsonOf(text: string): { json: Json } | undefined {
   try {
-    return { json: JSON.parse(text) as unknown }
+    const { value, suspect } = parseJsonText(text, 'The answer', { here: 'any' })
+    return suspect && findFlaws(value).length > 0 ? undefined : { json: value as Json }
   } catch {
     return undefined
   }
@@ -97,8 +102,8 @@ function jsonOf(text: string): { json: unknown } | undefined {
 
 function questionPage({ sentTo, question }: LinkedQuestion, problem?: string): string {
   const { kind, agentId, prompt, params, editableParams, schema, expiresAt } = question
-  const fixed = Object.fromEntries(Object.entries(params).filter(([name]) => !editableParams.includes(name)))
-  const edited = new Map(Object.entries(params))
+  const fixed = editableParams.reduce((rest, name) => rest.without(name), params)
+  const edited = new Map(Object.entries(params.members()))
   const fields = editableParams.map(
     (name) =>
       `<p><label>${escaped(name)}, as JSON<textarea name="param.${escaped(name)}">${shown(edited.get(name))}</textarea></label></p>`,
@@ -111,7 +116,7 @@ function questionPage({ sentTo, question }: LinkedQuestion, problem?: string): s
     kind === 'approval' ? 'Approval needed' : 'Question',
     `${problem === undefined ? '' : `<p class="problem">${escaped(problem)}</p>`}
     <p>${escaped(prompt)}</p>
-    ${Object.keys(fixed).length > 0 ? `<pre>${shown(fixed)}</pre>` : ''}
+    ${fixed.text !== '{}' ? `<pre>${shown(fixed)}</pre>` : ''}
     ${schema ? `<p>The answer must be JSON of this form:</p><pre>${shown(schema)}</pre>` : ''}
     <form method="post">
       ${fields.join('')}
@@ -131,7 +136,14 @@ const endedPage = ({ question }: LinkedQuestion): string =>
     `<p>This question is ${escaped(question.state === 'pending' ? 'answered' : question.state)} already.</p>`,
   )
 
-const shown = (value: unknown): string => escaped(JSON.stringify(value ?? null, null, 2))
+/** A form that is sent back must stay within its bound: what would become long by indenting it is shown in one line. */
+const INDENTED_LENGTH_MAX = 96 * 1024
+
+function shown(value: unknown): string {
+  const { text } = Json.of(value)
+  const indented = prettyJson(text)
+  return escaped(indented.length <= INDENTED_LENGTH_MAX ? indented : text)
+}
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
 
@@ -140,4 +152,4 @@ const page = (title: string, body: string): string => `<!doctype html>
 <style>${STYLE}</style></head><body><h1>${title}</h1>${body}</body></html>
 `
 
-const OVER = page('This link is over', '<p>It has expired, or it was never valid. Answer in the console instead.</p>')
+const OVER = page('This link has expired', '<p>It may also never have been valid. Answer in the console instead.</p>')

@@ -31,7 +31,8 @@ const costWire = <Row extends { cost: Cost }>({ cost, ...row }: Row) => ({
 })
 const authorizationWire = ({ projectId: _, hour: __, ...row }: AuthorizationRow) => costWire(row)
 
-const decisionWire = (decision: Decision) => costWire(decision)
+const decisionWire = ({ params, ...decision }: Decision) =>
+  costWire({ ...decision, params: params as object as Record<string, unknown> | null })
 
 type CallInput = { tool: string; args?: unknown; cost_microusd?: number }
 const callOf = ({

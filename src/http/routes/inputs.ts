@@ -3,6 +3,7 @@ import { type InputAnswer, type InputFilter, type InputRow, listInputRequests } 
 import { answerInput, askForInput, requireInput } from '#agents/input-requests.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/inputs.ts'
+import { Json } from '#core/json/json.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { answer, implement } from '../implement.ts'
 import { createdCursor, createdKey, encodeCursor, pageOf } from '../wire/cursor.ts'
@@ -18,13 +19,13 @@ export const inputWire = (row: InputRow) => ({
   assignee: row.assignee,
   kind: row.kind,
   prompt: row.prompt,
-  params: row.params,
+  params: row.params as object as Record<string, unknown>,
   editable_params: row.editableParams,
   schema: row.schema,
   on_expiry: row.onExpiry,
-  default: row.defaultAnswer as Record<string, unknown> | null,
+  default: row.defaultAnswer as object as Record<string, unknown> | null,
   status: row.state,
-  answer: row.answer as Record<string, unknown> | null,
+  answer: row.answer as object as Record<string, unknown> | null,
   answered_by:
     row.answeredByType === null ? null : { type: row.answeredByType, id: row.answeredById, name: row.answeredByName },
   created_at: row.createdAt.toISOString(),
@@ -38,12 +39,12 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
     const question = {
       kind: input.kind,
       prompt: input.prompt,
-      params: input.params,
+      params: Json.of(input.params),
       editableParams: input.editable_params,
       schema: input.schema ?? null,
       expiresInSecs: input.expires_in_secs ?? null,
       onExpiry: input.on_expiry,
-      defaultAnswer: (input.default as InputAnswer | undefined) ?? null,
+      defaultAnswer: (input.default as object as InputAnswer | undefined) ?? null,
       agentId,
       key: input.key ?? null,
       assignee: input.assignee ?? null,
@@ -63,7 +64,14 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
     inputWire(await requireInput(ctx, projectId, input_request_id)),
   )
   implement(app, contract.answerInput, async ({ input_request_id, ...answer }, { projectId, actor }) =>
-    inputWire(await answerInput(ctx, { projectId, actor, requestId: input_request_id, answer: answer as InputAnswer })),
+    inputWire(
+      await answerInput(ctx, {
+        projectId,
+        actor,
+        requestId: input_request_id,
+        answer: answer as object as InputAnswer,
+      }),
+    ),
   )
 
   async function page(list: string, cursor: string | undefined, filter: InputFilter) {

@@ -91,6 +91,29 @@ test('an answer that does not meet the schema of its question is refused on the 
   expect((await call('GET', `/v1/input-requests/${id}`)).body.answer.feedback).toEqual({ size: 3 })
 })
 
+test('large params can be approved, and are given back as they were written', { timeout: 60_000 }, async () => {
+  const params = { amount: 1, list: Array.from({ length: 12_000 }, () => [1]), note: '<&>'.repeat(100) }
+  const { call, id, chat, visit } = await asking({
+    kind: 'approval',
+    prompt: 'Send it?',
+    params,
+    editable_params: Object.keys(params),
+  })
+  const path = pathOf(chat)
+  const html = await (await visit(path)).text()
+  const fieldOf = (name: string) =>
+    new RegExp(`name="param.${name}">([^<]*)<`)
+      .exec(html)![1]!
+      .replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(code))
+  const form = Object.fromEntries(Object.keys(params).map((name) => [`param.${name}`, fieldOf(name)]))
+  for (const bad of ['"\\u0000"', '1e200000', `${'['.repeat(200)}${']'.repeat(200)}`])
+    expect((await visit(path, { ...form, decision: 'approve', 'param.amount': bad })).status, bad).toBe(422)
+  const sent = await visit(path, { ...form, decision: 'approve', 'param.amount': '12345678901234567890' })
+  expect(sent.status).toBe(200)
+  const { answer } = (await call('GET', `/v1/input-requests/${id}`)).body
+  expect(answer.params).toEqual({ ...params, amount: Number('12345678901234567890') })
+})
+
 test('only who may answer questions has them sent to a channel', async () => {
   const { call, address } = await httpYard()
   const key = (await call('POST', '/v1/keys', { name: 'k', scopes: ['alerts:write'] })).body.key

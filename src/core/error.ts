@@ -75,11 +75,11 @@ const REFUSALS = {
   idempotency_in_progress: (it: { key: string }) => `A request with idempotency key ${it.key} is still in progress.`,
   wait_not_found: (it: { eventKey: string }) => `No run is waiting for event ${it.eventKey}.`,
   wait_mismatch: (it: { key: string }) =>
-    `The wait "${it.key}" of this run is for something else; give each wait of a run a key of its own.`,
+    `Wait key "${it.key}" was already used in this run for something else; give each wait its own key.`,
   wait_cycle: (it: { runId: string }) =>
-    `The runs to wait for wait for run ${it.runId} themselves, directly or through others.`,
+    `One of the awaited runs is already waiting for run ${it.runId}, directly or through others.`,
   too_many_kept_events: (it: { eventsMax: number; bytesMax: number }) =>
-    `The project keeps as many events that no run waited for as it may: ${it.eventsMax}, or ${it.bytesMax} bytes.`,
+    `The project already keeps the maximum of ${it.eventsMax} events or ${it.bytesMax} bytes.`,
   wait_key_taken: (it: { eventKey: string }) => `Another run is already waiting for event ${it.eventKey}.`,
   dependency_not_found: (it: { dependency: string }) => `Dependency ${it.dependency} not found.`,
   dependency_exists: (it: { job: string; dependsOn: string }) => `Job ${it.job} already depends on ${it.dependsOn}.`,

@@ -16,8 +16,8 @@ export const STATES_FOR: Readonly<Record<OperationKind, readonly RunState[]>> = 
 }
 
 /**
- * The states that its filter may name. A replay repeats what succeeded only if asked to. A cancel dismisses dead letters only if asked to: "everything" means what is
- * in progress, and a dismissed dead letter can no longer be redriven.
+ * The states that its filter may name. A replay repeats what succeeded only if asked to. A cancel dismisses dead letters
+ * only if asked to: "everything" means what is in progress, and a dismissed dead letter can no longer be redriven.
  */
 export const NAMEABLE_FOR: Readonly<Record<OperationKind, readonly RunState[]>> = {
   ...STATES_FOR,

@@ -198,7 +198,7 @@ export const createViewToken = route({
   tag,
   name: 'createViewToken',
   keepsReply: false,
-  summary: 'Make a short-lived token that reads this run only, for a browser.',
+  summary: 'Create a short-lived token that can only read this run, for use in a browser.',
   description:
     'Send it as `Authorization: Bearer <token>`: it reads the run, its events, streams, children, records and state values. ' +
     'It cannot be revoked, and streams opened with it end when it expires. Pages of another origin need `RUNYARD_CORS_ORIGINS`.',

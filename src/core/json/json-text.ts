@@ -144,7 +144,7 @@ export function canonicalNumber(number: string): string {
 /** What `numeric` of PostgreSQL holds, by which numbers are compared in searches. */
 const WHOLE_DIGITS_MAX = 131_072
 const PLACES_MAX = 16_383
-export const TOO_MANY_DIGITS = `with more than ${WHOLE_DIGITS_MAX} digits before or ${PLACES_MAX} behind its point`
+export const TOO_MANY_DIGITS = `with more than ${WHOLE_DIGITS_MAX} digits before or ${PLACES_MAX} after its decimal point`
 
 /** A number with more digits before or behind its point than PostgreSQL could compare it by. */
 export function hasHugeNumber(text: string): boolean {

@@ -1,14 +1,11 @@
 // Questions to people, and their answers. A run that asks may be suspended until nothing is pending; the answers are
 // then in its state, and it continues from its latest checkpoint.
 
-import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
-import { canonicalJson } from '#core/json/canonical.ts'
 import { Json } from '#core/json/json.ts'
-import { own } from '#core/own.ts'
 import { isOver } from '#core/run.ts'
 import { appendEvents } from '#log/append-events.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
@@ -25,6 +22,7 @@ import { fenceProblem } from '#runs/attempts/fence.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 import { findWait } from '#runs/waits/waits.sql.ts'
 import { refuseWhilePausing, wake } from '#runs/waits/waits.ts'
+import { checkAnswer, checkQuestion, type Question } from './check-question.ts'
 import { decideApproval, lockForApproval, placeOfAsked } from './decide-approval.ts'
 import {
   countPending,
@@ -44,20 +42,6 @@ export const PENDING_MAX = 100
 
 /** The state key under which a run finds an answer. */
 export const inputKey = (requestId: string): string => `input:${requestId}`
-
-export type Question = {
-  kind: InputKind
-  prompt: string
-  params: Json
-  editableParams: string[]
-  schema: Record<string, unknown> | null
-  expiresInSecs: number | null
-  onExpiry: 'default' | 'fail'
-  defaultAnswer: InputAnswer | null
-  agentId: string | null
-  key: string | null
-  assignee: string | null
-}
 
 /**
  * Asks on behalf of a running attempt; with `wait` the run is suspended until all its questions are answered. A key that
@@ -152,41 +136,6 @@ export async function restForInput(tx: Db, it: Attempt): Promise<void> {
       ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
       : moveProblem(it.runId, 'wait', changed!)
   if (problem) throw problem
-}
-
-async function checkQuestion(projectId: string, question: Question): Promise<void> {
-  const { kind, schema, params, editableParams, onExpiry, defaultAnswer, expiresInSecs } = question
-  if (schema) {
-    if (kind === 'approval') throw refuseField('schema', 'goes with feedback only')
-    const problem = await schemaProblem(schema, projectId)
-    if (problem) throw refuseField('schema', problem)
-  }
-  const named = params.members()
-  const unknown = editableParams.find((name) => !Object.hasOwn(named, name))
-  if (unknown !== undefined) throw refuseField('editable_params', `names ${unknown}, which is not in params`)
-  if (onExpiry === 'default' && expiresInSecs !== null && !defaultAnswer)
-    throw refuseField('default', 'is required, unless the request does not expire or fails its run when it does')
-  if (defaultAnswer) await checkAnswer({ projectId, kind, schema, params, editableParams }, defaultAnswer, 'default.')
-}
-
-type Asked = Pick<InputRow, 'projectId' | 'kind' | 'schema' | 'params' | 'editableParams'>
-
-/** Throws what is wrong with an answer to this question. */
-export async function checkAnswer(asked: Asked, answer: InputAnswer, prefix = ''): Promise<void> {
-  if (asked.kind === 'approval' && answer.approved === undefined) throw refuseField(`${prefix}approved`, 'is required')
-  if (asked.kind === 'feedback' && answer.feedback === undefined) throw refuseField(`${prefix}feedback`, 'is required')
-  // A form sends back everything it was shown: only values that differ were edited.
-  const params = asked.params.members()
-  const fixed = Object.entries(answer.params?.members() ?? {}).find(
-    ([name, value]) =>
-      !asked.editableParams.includes(name) &&
-      !(Object.hasOwn(params, name) && canonicalJson(value) === canonicalJson(own(params, name))),
-  )?.[0]
-  if (fixed !== undefined) throw refuseField(`${prefix}params.${fixed}`, 'may not be edited')
-  const { projectId, schema } = asked
-  const about = { projectId, value: answer.feedback, name: `${prefix}feedback` }
-  const fields = schema ? await problemsUnder({ ...about, schema }) : []
-  if (fields.length > 0) throw refuse('invalid', { fields })
 }
 
 /** Answers a pending request, once. */

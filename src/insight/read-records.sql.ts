@@ -7,7 +7,7 @@ import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/atte
 
 export type Bounds = { limit: number; bytesMax: number }
 /** From the first on, or only what comes after a place: the key or the number of the row that was read last. */
-export type Page<Place> = Bounds & { after?: Place | undefined }
+type Page<Place> = Bounds & { after?: Place | undefined }
 export type Records<Row> = { rows: Row[]; cut: boolean }
 
 type Read = {

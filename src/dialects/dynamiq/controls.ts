@@ -1,8 +1,9 @@
 // Canceling a run, and answering its questions.
 
 import type { FastifyInstance } from 'fastify'
+import { checkAnswer } from '#agents/check-question.ts'
 import { findInputRequest, type InputAnswer, type InputRow } from '#agents/input-requests.sql.ts'
-import { answerInput, checkAnswer } from '#agents/input-requests.ts'
+import { answerInput } from '#agents/input-requests.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { Refusal, refuse, refuseField } from '#core/error.ts'
 import { Json, parsedJson } from '#core/json/json.ts'

@@ -177,7 +177,7 @@ export async function findRunBody(sql: Db, runId: string): Promise<RunBody | und
   return row
 }
 
-export type RunResult = { runId: string; result: Json | null; tooLarge: boolean }
+type RunResult = { runId: string; result: Json | null; tooLarge: boolean }
 
 /** Of results that are larger than `bytesMax` only that. */
 export const readResults = async (sql: Db, runIds: readonly string[], bytesMax: number): Promise<RunResult[]> => [

@@ -52,7 +52,7 @@ export async function insertCheckpoint(
 
 type CheckpointPage = { before?: number | undefined; limit: number }
 
-export type CheckpointHead = Omit<CheckpointRow, 'state'>
+type CheckpointHead = Omit<CheckpointRow, 'state'>
 
 /** Latest first, without what they hold. */
 export const listCheckpoints = async (

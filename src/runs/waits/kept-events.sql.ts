@@ -110,7 +110,7 @@ export async function takeKeptPayloads(tx: Db, ids: readonly string[]): Promise<
 }
 
 /** An item of a wait that has not had its event. */
-export type OpenItem = { ord: number; eventKey: string; createdAt: Date }
+type OpenItem = { ord: number; eventKey: string; createdAt: Date }
 
 /** Of events for everybody, the earliest that each of these items may have; of so many items, in their order. */
 export const readEventsForAll = async (

@@ -87,8 +87,9 @@ test('what an external run says of its end does not change what its end is', asy
   for (const state of ['queued', 'toString']) {
     await call('POST', '/v1/events', { run_id: state, type: 'step' })
     await call('POST', '/v1/events', { run_id: state, type: 'run.failed', data: { state, error: 'no luck' } })
-    const { status, body } = await call('GET', `/v1/runs/${state}/spans`)
+    const { status, body } = await call('GET', `/v1/runs/${state}/timeline`)
     expect(status).toBe(200)
-    expect(body.data.map((span: { status: string }) => span.status)).toEqual(['failed', 'failed'])
+    const told = body.spans.kind.map((kind: string, at: number) => `${kind} ${body.texts[body.spans.status[at]]}`)
+    expect(told).toEqual(['attempt failed', 'execute completed'])
   }
 })

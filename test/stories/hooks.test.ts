@@ -190,8 +190,7 @@ test('a key with an expiry or a rate limit makes no address that exceeds it', as
     key: (await call('POST', '/v1/keys', { name: 'k', scopes: ['runs:write'], ...more })).body.key as string,
   })
   const hook = await made(call, { event_key: 'e' })
-  const inADay = new Date(Date.now() + 86_400_000).toISOString()
-  for (const weak of [await keyOf({ expires_at: inADay }), await keyOf({ rate_limit_per_minute: 100 })]) {
+  for (const weak of [await keyOf({ expires_in_days: 1 }), await keyOf({ rate_limit_per_minute: 100 })]) {
     const body = { name: 'n', event_key: 'e', rate_limit_per_minute: 101 }
     expect(codeOf(await call('POST', '/v1/hooks', body, weak))).toBe('exceeds_own_rights')
     expect(codeOf(await call('POST', `/v1/hooks/${hook.id}/rotate`, {}, weak))).toBe('exceeds_own_rights')

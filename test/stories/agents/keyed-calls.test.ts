@@ -7,9 +7,9 @@ import { expectTrueStories } from '../../support/story.ts'
 const POLICY = { approval_tools: ['refund'], prices_microusd: { refund: 5 } }
 
 /** A run of an agent that may refund only what a person approves. */
-async function claimedAgent(call: Call): Promise<Claimed> {
+async function claimedAgent(call: Call, more: object = {}): Promise<Claimed> {
   await call('PUT', '/v1/agents/support/policy', { policy: POLICY })
-  await call('POST', '/v1/jobs', workerJob('support', { max_attempts: 3, retry_initial_delay_secs: 0 }))
+  await call('POST', '/v1/jobs', workerJob('support', { max_attempts: 3, retry_initial_delay_secs: 0, ...more }))
   await trigger(call, 'support')
   return claimOne(call)
 }
@@ -167,16 +167,16 @@ test('an answer that comes while its run goes to rest is not missed', async () =
 
 test('a dead letter that is redriven asks again what nobody had answered, and keeps what was answered', async () => {
   const { call } = await httpYard()
-  const it = await claimedAgent(call)
+  const it = await claimedAgent(call, { max_attempts: 1 })
   const question = (key: string) => ({ kind: 'feedback', prompt: 'Which one?', key, wait: false })
   await asAttempt(call, it, 'input-requests', question('answered'))
   await answered(call, { feedback: 'the red one' })
   await asAttempt(call, it, 'authorize', { ...REFUND, wait: false })
   await asAttempt(call, it, 'input-requests', question('open'))
-  await settleOne(call, it, { outcome: 'failed', error: 'crash', retryable: false })
+  await settleOne(call, it, { outcome: 'failed', error: 'crash' })
   await untilState(call, it.run.id, ['dead_letter'])
   expect(await pendingOf(call)).toEqual([])
-  expect((await call('POST', `/v1/runs/${it.run.id}/redrive`, {})).status).toBe(200)
+  expect((await call('POST', `/v1/runs/${it.run.id}/dlq-replay`, {})).status).toBe(200)
   const again = await claimOne(call)
   const refund = await asAttempt(call, again, 'authorize', { ...REFUND, wait: false })
   expect(refund.body).toMatchObject({ decision: 'asked', state: 'asked' })

@@ -1,13 +1,14 @@
 // What a run keeps of the runs that it spawned, or waited for, under keys of its own.
 import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
+import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns, dropOldPayloads } from '#upkeep/retention.sql.ts'
 import { asAttempt, type Claimed, claimOne, settleOne, workerJob } from '../../support/builders/attempts.ts'
 import { type Call, codeOf, httpYard, trigger, untilState } from '../../support/http-yard.ts'
 
 async function parentOf(call: Call): Promise<Claimed> {
   await call('POST', '/v1/jobs', workerJob('p', { queue: 'p' }))
-  await call('POST', '/v1/jobs', workerJob('c', { queue: 'c' }))
+  await call('POST', '/v1/jobs', workerJob('c', { queue: 'c', max_attempts: 1 }))
   await trigger(call, 'p')
   return claimOne(call, 'p')
 }
@@ -20,8 +21,8 @@ test('children stay with their results as long as their parent may ask for them'
   const { id } = (await spawn(call, it, { key: 'one' })).body
   await settleOne(call, await claimOne(call, 'c'), { outcome: 'completed', result: { n: 1 } })
   const sql = connect(url, { max: 1 })
-  await sql`update runs set created_at = created_at - interval '40 days'`
-  await sql`update run_states set finished_at = finished_at - interval '40 days'`
+  await ageRuns(sql, 40)
+  await sql`update run_states set started_at = started_at - interval '40 days'`
   expect([await dropOldPayloads(sql, 30, 10), await deleteOldRuns(sql, 30, 10)]).toEqual([0, 0])
   expect((await spawn(call, it, { key: 'one' })).body).toMatchObject({ id, replayed: true })
   const waited = await asAttempt(call, it, 'waits', { key: 'k', for: [{ run_id: id }] })
@@ -84,7 +85,7 @@ test('a child that its idempotency key found is kept under its key as well, and 
   const found = await spawn(call, it, { key: 'one', idempotency_key: 'i' })
   expect(found).toMatchObject({ status: 200, body: { id, replayed: true } })
   // The idempotency key is free as soon as that run has failed.
-  await settleOne(call, await claimOne(call, 'c'), { outcome: 'failed', error: 'no luck', retryable: false })
+  await settleOne(call, await claimOne(call, 'c'), { outcome: 'failed', error: 'no luck' })
   await untilState(call, id, ['dead_letter'])
   expect((await spawn(call, it, { key: 'one', idempotency_key: 'i' })).body).toMatchObject({ id, replayed: true })
   const refused = await spawn(call, it, { key: 'one', job: 'p' })

@@ -5,8 +5,8 @@ import { type Db, type Fragment, literals } from '#postgres/sql.ts'
 
 /**
  * Nobody need answer for a run that is over. One that begins again asks anew, but the next attempt goes on with a call
- * that waits for approval, and with a question that has a key. What is canceled gives its key free: a dead letter that is
- * redriven asks again under the same one.
+ * that waits for approval, and with a question that has a key. What is canceled gives its key free: a dead letter that
+ * is redriven asks again under the same one.
  */
 export const canceledQuestions = (sql: Db): Fragment => {
   const isOver = sql`state in (${literals(sql, OVER_STATES)})`

@@ -177,19 +177,6 @@ export async function findRunBody(sql: Db, runId: string): Promise<RunBody | und
   return row
 }
 
-type RunResult = { runId: string; result: Json | null; tooLarge: boolean }
-
-/** Of results that are larger than `bytesMax` only that. */
-export const readResults = async (sql: Db, runIds: readonly string[], bytesMax: number): Promise<RunResult[]> => [
-  ...(await sql<RunResult[]>`
-    select
-      run_id as "runId",
-      case when octet_length(result::text) <= ${bytesMax}::int then result end as result,
-      coalesce(octet_length(result::text), 0) > ${bytesMax}::int as "tooLarge"
-    from run_bodies
-    where run_id = any(${runIds as string[]}::uuid[])`),
-]
-
 /** The chain of continuations that a run belongs to: root first. */
 export const readLineage = async (sql: Db, runId: string, depthMax: number): Promise<RunRow[]> => [
   ...(await sql<RunRow[]>`

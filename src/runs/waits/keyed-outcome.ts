@@ -4,7 +4,8 @@
 import type { Json } from '#core/json/json.ts'
 import { isOver, type RunState } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type RunRow, readResults, readRuns } from '#run-state/read/read-runs.sql.ts'
+import { readResults } from '#run-state/read/read-results.sql.ts'
+import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { ItemRow } from './wait-items.sql.ts'
 
 /** The state key under which a run finds the outcome of a wait. */

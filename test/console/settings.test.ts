@@ -97,7 +97,7 @@ describe.skipIf(browserMissing)('in the settings of the console', { timeout: 300
     await page.getByLabel('on call (slack)').check()
     await page.getByRole('button', { name: 'Create', exact: true }).click()
     await page.getByRole('group', { name: 'Alerts' }).getByText('Firing').waitFor()
-    await page.getByText(/1 agents are switched off/).waitFor()
+    await page.getByText(/1 agents? (is|are) switched off/).waitFor()
 
     await page.getByRole('button', { name: 'Silence …' }).click()
     await page.getByRole('button', { name: 'A day' }).click()

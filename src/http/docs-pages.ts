@@ -40,7 +40,7 @@ async function readPages(): Promise<ReadonlyMap<string, Page>> {
 function pageOf(path: string, text: string): Page {
   const title = /^# (.+)$/m.exec(text)?.[1] ?? path
   // The first paragraph, which some pages have below a heading or a table.
-  const begin = /^(?:[A-Z`*[].*\n)+/m.exec(text)?.[0] ?? ''
+  const begin = /^[A-Z`*[].*(?:\n.+)*/m.exec(text)?.[0] ?? ''
   const plain = begin.replaceAll('\n', ' ').replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
   const sentence = /^.+?\.(?= |$)/.exec(plain)?.[0] ?? plain
   return { path, title, about: cutText(sentence, SENTENCE_CHARS_MAX).replace(/:?\s*$/, ''), text }

@@ -1,7 +1,7 @@
 // The package `runyard`: client, worker and everything else that is installed beside the code of its users.
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compile, copyInto, declare, dependenciesOf, fresh, MANIFEST, packFolder, reachedFrom } from './compiled.ts'
+import { copyInto, dependenciesOf, fresh, MANIFEST, packFolder, reachedFrom } from './compiled.ts'
 
 /** The command line, as a file that npm can link. */
 const COMMAND = 'src/cli/main.ts'
@@ -9,9 +9,8 @@ const COMMAND = 'src/cli/main.ts'
 /** What those who use an entry have installed already, in a version of their own. */
 const PEERS: Readonly<Record<string, string>> = { react: '>=18' }
 
+/** From what is compiled and declared. */
 export function packClient(): string {
-  compile()
-  declare()
   const folder = fresh('runyard')
   const entries = Object.values(MANIFEST.exports).map((entry) => entry.replace(/^\.\//, ''))
   const command = COMMAND.replace(/\.ts$/, '.js')

@@ -1,7 +1,7 @@
 // The package `runyard-server`: a node with its console and an embedded database, for `npx runyard-server`.
 import { cpSync, existsSync, globSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compile, copyInto, dependenciesOf, fresh, packFolder, reachedFrom } from './compiled.ts'
+import { copyInto, dependenciesOf, fresh, packFolder, reachedFrom } from './compiled.ts'
 
 /** What is started rather than imported. */
 const ENTRIES = ['src/main.ts', 'src/access/schema/schema-thread.ts', 'examples/folder-audit/agent.ts']
@@ -32,9 +32,9 @@ server.on('exit', (code, signal) => {
 })
 `
 
+/** From what is compiled. */
 export function packServer(): string {
   if (!existsSync('web/dist/index.html')) throw new Error('The console is not built: run `npx vite build web`')
-  compile()
   const folder = fresh('runyard-server')
   const { files, packages } = reachedFrom(ENTRIES)
   copyInto(folder, files)

@@ -62,7 +62,7 @@ async function start({ config, log, opened, giveUp }: Start): Promise<Node> {
     config,
     databaseUrl: config.databaseUrl ?? embedded!.url,
     keepKey: embedded !== undefined,
-    ...(embedded && { isDatabaseRunning: embedded.isRunning }),
+    ...(embedded && { isDatabaseRunning: embedded.isRunning, databaseFolder: config.dataDir }),
     log,
     restored: process.argv.includes('--restored') ? 'restored' : undefined,
   })

@@ -73,6 +73,8 @@ export type NodeOptions = {
   log?: Logger
   /** For a database that belongs to this process: false while it is being restarted. */
   isDatabaseRunning?: () => boolean
+  /** Where such a database keeps its data. */
+  databaseFolder?: string
   /** The operator restored a copy of the database: see docs/backup.md. */
   restored?: 'restored' | undefined
 }
@@ -245,7 +247,7 @@ function makeApp(config: Config, { ctx, bell, redis, tokens, log }: Services, se
   const surface = {
     ...parts,
     ctx,
-    claimer: makeClaimer(ctx, serving.metrics.queueWaited),
+    claimer: makeClaimer(ctx, serving.metrics.runClaimed),
     tokens,
     address: config.address,
     oidc: config.oidc && oidcClient(config.oidc),

@@ -1,14 +1,14 @@
 // Looks at the rules whose time has come, and writes what follows: the alert, its event and its messages are one
 // transaction under the lock of the rule's row.
 import type { Ctx } from '#bell/ctx.ts'
-import { type AlertKind, afterLook, alertSentence, type Measured } from '#core/alert.ts'
+import { ALERT_KINDS, type AlertKind, afterLook, alertSentence, type Measured } from '#core/alert.ts'
 import { SYSTEM } from '#core/event.ts'
 import { cutText } from '#core/storable.ts'
 import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { insertMessages, type MessageContent } from './channels.sql.ts'
-import { measure } from './measure.ts'
+import { measure, NotMeasurable } from './measure.ts'
 import {
   type AlertRow,
   endAlert,
@@ -25,7 +25,7 @@ const RULES_MAX = 20
 /** A dead letter is reported within seconds; what counts much or changes slowly is looked at less often. */
 const EVERY_SECS = 2
 const SLOWLY: { kinds: AlertKind[]; everySecs: number } = {
-  kinds: ['failure_rate', 'queue_age', 'no_worker', 'budget', 'seals', 'webhook_disabled', 'question_unanswered'],
+  kinds: ALERT_KINDS.filter((kind) => kind !== 'dead_letters' && kind !== 'agent_disabled'),
   everySecs: 15,
 }
 const ERROR_LENGTH_MAX = 500
@@ -38,8 +38,9 @@ export async function checkDueRules(ctx: Ctx): Promise<boolean> {
       await checkRule(ctx, rule)
     } catch (error) {
       // The other rules are looked at all the same.
-      ctx.log.error({ err: error, rule: rule.id }, 'a rule of alerts could not be checked')
-      await noteLook(ctx.sql, rule.id, { value: null, error: cutText(String(error), ERROR_LENGTH_MAX) })
+      const known = error instanceof NotMeasurable ? error.message : undefined
+      if (known === undefined) ctx.log.error({ err: error, rule: rule.id }, 'a rule of alerts could not be checked')
+      await noteLook(ctx.sql, rule.id, { value: null, error: known ?? cutText(String(error), ERROR_LENGTH_MAX) })
     }
   }
   return rules.length === RULES_MAX

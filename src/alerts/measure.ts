@@ -6,13 +6,17 @@ import { type Cost, NO_COST } from '#core/cost.ts'
 import { wholePolicy } from '#core/policy.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import { cutText } from '#core/storable.ts'
+import { readDatabaseBytes } from '#insight/installation.sql.ts'
+import { readDisks, readLateDuties } from '#insight/node-reports.sql.ts'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
 import { type Backlog, readOldestDueOf } from '#run-state/claim/queue-place.sql.ts'
 import { type Payer, payerKey, readMoment, readProjectBudgets, readSpent } from '#usage/ledger.sql.ts'
+import { checkSeals } from './check-seals.ts'
 import {
   countDeadLetters,
   countEnded,
+  countEndedBefore,
   readDisabledAgents,
   readDisabledWebhooks,
   readOldestQuestion,
@@ -25,7 +29,12 @@ const THINGS_MAX = 1_000
 const NAMES_MAX = 5
 const NAME_LENGTH_MAX = 80
 
+const GIB = 1024 ** 3
+
 type Asked = { projectId: string; settings: AlertSettings }
+
+/** What is counted cannot be known in this installation; not a fault. */
+export class NotMeasurable extends Error {}
 
 const MEASURES: Readonly<Record<AlertKind, (ctx: Ctx, asked: Asked) => Promise<Measured>>> = {
   async dead_letters({ reads }, { projectId, settings }) {
@@ -35,6 +44,7 @@ const MEASURES: Readonly<Record<AlertKind, (ctx: Ctx, asked: Asked) => Promise<M
     const { ended, failed } = await countEnded(reads, { projectId, ...settings })
     return ended < Math.max(1, settings.minRuns) ? null : { value: (failed / ended) * 100 }
   },
+  failure_rate_rise: measureRise,
   async queue_age(ctx, asked) {
     return oldestOf((await backlogs(ctx, asked)).map(({ queue, oldestAgeMs }) => [queue, (oldestAgeMs ?? 0) / 1_000]))
   },
@@ -63,9 +73,41 @@ const MEASURES: Readonly<Record<AlertKind, (ctx: Ctx, asked: Asked) => Promise<M
   async seals({ reads }) {
     return { value: (await readLogLag(reads)).sealsMs / 1_000 }
   },
+  async seals_broken(ctx, { projectId }) {
+    const problem = await checkSeals(ctx, projectId)
+    return problem === null ? { value: 0 } : { value: 1, names: [problem.message.replace(/\.$/, '')] }
+  },
+  async duty_late({ reads }) {
+    const late = await readLateDuties(reads, NAMES_MAX)
+    return { value: late[0]?.lateSecs ?? 0, names: late.map(({ node, duty }) => `${duty} of ${node}`) }
+  },
+  async database_size({ reads }) {
+    return { value: (await readDatabaseBytes(reads)) / GIB }
+  },
+  async disk_used({ reads }) {
+    const [fullest] = await readDisks(reads)
+    if (!fullest)
+      throw new NotMeasurable('The database is not the embedded one, so no node knows its disk. Use database_size.')
+    const { node, usedBytes, freeBytes } = fullest
+    const value = (usedBytes / (usedBytes + freeBytes)) * 100
+    return { value, names: [`${Math.round((freeBytes / GIB) * 10) / 10} GiB free at ${node}`] }
+  },
 }
 
 export const measure = (ctx: Ctx, kind: AlertKind, asked: Asked): Promise<Measured> => MEASURES[kind](ctx, asked)
+
+/** A job that has always failed a little is not news; one that fails more than it did is. */
+async function measureRise({ reads }: Ctx, { projectId, settings }: Asked): Promise<Measured> {
+  const [now, past] = await Promise.all([
+    countEnded(reads, { projectId, ...settings }),
+    countEndedBefore(reads, { projectId, ...settings }),
+  ])
+  const runsMin = Math.max(1, settings.minRuns)
+  if (now.ended < runsMin || past.ended < runsMin) return null
+  const [rate, rateBefore] = [now, past].map(({ failed, ended }) => (failed / ended) * 100) as [number, number]
+  const names = [`${Math.round(rate * 10) / 10}% now, ${Math.round(rateBefore * 10) / 10}% before`]
+  return { value: Math.max(0, rate - rateBefore), names }
+}
 
 async function backlogs({ reads }: Ctx, { projectId, settings }: Asked): Promise<Backlog[]> {
   const all = await readOldestDueOf(reads, { projectId, lanesMax: LANES_MAX })

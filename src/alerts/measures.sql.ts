@@ -1,5 +1,5 @@
 // What rules count that no other statement counts yet. Each is bounded, whatever the size of the log.
-import { FAILURE_EVENTS, RUN_MOVES } from '#core/run.ts'
+import { FAILURE_EVENTS, FAILURE_STATES, RUN_MOVES } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** Beyond it a number is large enough, and counting on would cost more than it tells. */
@@ -52,6 +52,33 @@ export async function countEnded(
       ) e
       where e.type = any(${[...FAILURE_EVENTS, RUN_MOVES.complete.event]}::text[]) ${ofJob(sql, projectId, job)}
     ) found`
+  return row!
+}
+
+/** In the whole hours of `pastDays` that were over when the window began, from counters. */
+export async function countEndedBefore(
+  sql: Db,
+  { projectId, windowSecs, pastDays, job }: Ended & { pastDays: number },
+): Promise<{ ended: number; failed: number }> {
+  const states = [...FAILURE_STATES, RUN_MOVES.complete.to]
+  const [row] = await sql<{ ended: number; failed: number }[]>`
+    select
+      coalesce(sum(n), 0)::float8 as ended,
+      coalesce(sum(n) filter (where state <> ${RUN_MOVES.complete.to}), 0)::float8 as failed
+    from end_counts
+    cross join (select clock_timestamp() - ${windowSecs}::float8 * interval '1 s' as until) span
+    where project_id = ${projectId}
+      and hour >= span.until - ${pastDays}::int * interval '1 day'
+      and hour <= span.until - interval '1 hour'
+      and state = any(${states}::text[])
+      ${
+        job === null
+          ? sql``
+          : sql`and job_id in (
+              select j.id from jobs j
+              where j.project_id = ${projectId} and (j.slug = ${job} or j.id::text = lower(${job}))
+            )`
+      }`
   return row!
 }
 

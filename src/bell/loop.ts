@@ -14,8 +14,20 @@ export type Duty = {
   topics?: readonly Topic[]
 }
 
-/** `sinceMs`: when the loop started. */
-export type DutyHealth = { name: string; sinceMs: number; lastSuccessMs: number | undefined; everyMs: number }
+/** `sinceMs`: when the loop started. `failingSinceMs`: when the first tick since the last success failed. */
+export type DutyHealth = {
+  name: string
+  sinceMs: number
+  lastSuccessMs: number | undefined
+  failingSinceMs: number | undefined
+  everyMs: number
+}
+
+/** How long a duty has failed, or has been overdue since a tick does not end; 0 for one that is well. */
+export function lateMs({ sinceMs, lastSuccessMs, failingSinceMs, everyMs }: DutyHealth, nowMs: number): number {
+  const overdueMs = nowMs - (lastSuccessMs ?? sinceMs) - everyMs
+  return Math.max(0, overdueMs, failingSinceMs === undefined ? 0 : nowMs - failingSinceMs)
+}
 
 type LoopOptions = {
   signal: AbortSignal

@@ -5,6 +5,7 @@ import { DAY_MS } from './durations.ts'
 export const ALERT_UNITS = {
   dead_letters: 'runs',
   failure_rate: 'percent',
+  failure_rate_rise: 'percentage points',
   queue_age: 'seconds',
   no_worker: 'seconds',
   question_unanswered: 'seconds',
@@ -12,6 +13,10 @@ export const ALERT_UNITS = {
   agent_disabled: 'agents',
   webhook_disabled: 'webhooks',
   seals: 'seconds',
+  seals_broken: 'problems',
+  duty_late: 'seconds',
+  database_size: 'GiB',
+  disk_used: 'percent',
 } as const
 export type AlertKind = keyof typeof ALERT_UNITS
 export const ALERT_KINDS = Object.keys(ALERT_UNITS) as [AlertKind, ...AlertKind[]]
@@ -23,6 +28,8 @@ export type AlertSettings = {
   windowSecs: number
   /** Fewer ended runs than this say nothing about a rate. */
   minRuns: number
+  /** The time before the window that a rate is compared with. */
+  pastDays: number
   job: string | null
   queue: string | null
   agent: string | null
@@ -32,6 +39,7 @@ type Defaults = Pick<AlertSettings, 'threshold'> & Partial<AlertSettings>
 const DEFAULTS: Readonly<Record<AlertKind, Defaults>> = {
   dead_letters: { threshold: 1 },
   failure_rate: { threshold: 20, windowSecs: 900 },
+  failure_rate_rise: { threshold: 10, windowSecs: 900 },
   queue_age: { threshold: 300 },
   no_worker: { threshold: 120 },
   question_unanswered: { threshold: 3_600 },
@@ -39,14 +47,26 @@ const DEFAULTS: Readonly<Record<AlertKind, Defaults>> = {
   agent_disabled: { threshold: 1 },
   webhook_disabled: { threshold: 1 },
   seals: { threshold: 300 },
+  seals_broken: { threshold: 1 },
+  duty_late: { threshold: 120 },
+  database_size: { threshold: 100 },
+  disk_used: { threshold: 90 },
 }
 
-const PLAIN: Omit<AlertSettings, 'threshold'> = { windowSecs: 300, minRuns: 20, job: null, queue: null, agent: null }
+const PLAIN: Omit<AlertSettings, 'threshold'> = {
+  windowSecs: 300,
+  minRuns: 20,
+  pastDays: 1,
+  job: null,
+  queue: null,
+  agent: null,
+}
 
 /** Settings that each kind knows; another one would be ignored, and is refused. */
 const KNOWN: Readonly<Record<AlertKind, readonly (keyof AlertSettings)[]>> = {
   dead_letters: ['threshold', 'windowSecs', 'job'],
   failure_rate: ['threshold', 'windowSecs', 'minRuns', 'job'],
+  failure_rate_rise: ['threshold', 'windowSecs', 'minRuns', 'pastDays', 'job'],
   queue_age: ['threshold', 'queue'],
   no_worker: ['threshold', 'queue'],
   question_unanswered: ['threshold'],
@@ -54,6 +74,11 @@ const KNOWN: Readonly<Record<AlertKind, readonly (keyof AlertSettings)[]>> = {
   agent_disabled: ['threshold', 'agent'],
   webhook_disabled: ['threshold'],
   seals: ['threshold'],
+  // One problem is as bad as many.
+  seals_broken: [],
+  duty_late: ['threshold'],
+  database_size: ['threshold'],
+  disk_used: ['threshold'],
 }
 
 export const settingsOf = (kind: AlertKind): readonly (keyof AlertSettings)[] => KNOWN[kind]
@@ -73,6 +98,9 @@ export type Measured = { value: number; names?: readonly string[] } | null
 const WHAT: Readonly<Record<AlertKind, (value: string, settings: AlertSettings) => string>> = {
   dead_letters: (value, { windowSecs }) => `${counted(value, 'dead letter')} within ${spanOf(windowSecs)}`,
   failure_rate: (value, { windowSecs }) => `${value}% of the runs that ended within ${spanOf(windowSecs)} failed`,
+  failure_rate_rise: (value, { windowSecs, pastDays }) =>
+    `the failure rate of the last ${spanOf(windowSecs)} is ${counted(value, 'percentage point')} above ` +
+    `that of the ${pastDays === 1 ? 'day' : `${pastDays} days`} before`,
   queue_age: (value) => `the oldest queued run has waited for ${value} s`,
   no_worker: (value) => `nobody has claimed due runs for ${value} s`,
   question_unanswered: (value) => `the oldest unanswered question has waited for ${value} s`,
@@ -80,6 +108,10 @@ const WHAT: Readonly<Record<AlertKind, (value: string, settings: AlertSettings) 
   agent_disabled: (value) => `${counted(value, 'agent')} ${areOf(value)} switched off`,
   webhook_disabled: (value) => `${counted(value, 'webhook')} ${areOf(value)} disabled`,
   seals: (value) => `the log has not been sealed for ${value} s`,
+  seals_broken: () => 'the log does not match its seals',
+  duty_late: (value) => `a background duty has not succeeded for ${value} s`,
+  database_size: (value) => `the database has grown to ${value} GiB`,
+  disk_used: (value) => `the disk of the embedded database is ${value}% full`,
 }
 
 const counted = (value: string, noun: string): string => `${value} ${noun}${value === '1' ? '' : 's'}`

@@ -23,6 +23,7 @@ import { cron } from '#runs/trigger/cron.duty.ts'
 import { timers } from '#runs/waits/timers.duty.ts'
 import { waits } from '#runs/waits/waits.duty.ts'
 import { makeWebhookCarrier } from '#webhooks/webhooks.duty.ts'
+import { makeNodeReporter } from './node-report.duty.ts'
 import { type Retention, retention } from './retention.duty.ts'
 
 export type EngineOptions = {
@@ -32,6 +33,8 @@ export type EngineOptions = {
   callsMax: number
   retention: Retention
   externalSilenceSecs: number | null
+  /** Where the database of this process keeps its data; undefined when it is somewhere else. */
+  databaseFolder: string | undefined
   onTick: (duty: string, outcome: 'ok' | 'failed') => void
 }
 
@@ -47,6 +50,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
   const agendas = makeAgendas(ctx)
   const webhooks = makeWebhookCarrier(ctx, options.node)
   const health = new Map<string, DutyHealth>()
+  const reporter = makeNodeReporter(ctx, { ...options, health: () => [...health.values()] })
   const stopping = new AbortController()
 
   const run = (duty: Duty, signal: AbortSignal): Promise<void> => {
@@ -55,15 +59,17 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
       everyMs: duty.everyMs,
       sinceMs: performance.now(),
       lastSuccessMs: undefined,
+      failingSinceMs: undefined,
     })
     return loop(duty, {
       signal,
       listen: ctx.listen,
       onSuccess(name) {
-        health.get(name)!.lastSuccessMs = performance.now()
+        Object.assign(health.get(name)!, { lastSuccessMs: performance.now(), failingSinceMs: undefined })
         options.onTick(name, 'ok')
       },
       onError(name, error) {
+        health.get(name)!.failingSinceMs ??= performance.now()
         ctx.log.error({ err: error, duty: name }, 'a duty failed; it will be retried')
         options.onTick(name, 'failed')
       },
@@ -90,6 +96,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     webhooks.duty,
     alerts(ctx),
     alertMessages(ctx),
+    reporter.duty,
   ].map((duty) => run(duty, stopping.signal))
   // Leases are renewed until the last call has ended.
   const stoppingBeats = new AbortController()
@@ -101,7 +108,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     async stop(graceMs) {
       stopping.abort()
       await Promise.all(duties)
-      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs), webhooks.stop()])
+      await Promise.all([dispatcher.drain(graceMs), agendas.drain(graceMs), webhooks.stop(), reporter.stop()])
       stoppingBeats.abort()
       await beats
       await caller.close()

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { readConfig } from '#config.ts'
-import { type Node, startNode } from '#node.ts'
+import { type Node, type NodeOptions, startNode } from '#node.ts'
 import { testDatabase } from './db.ts'
 
 export const KEY = 'test-key-of-the-operator'
@@ -52,7 +52,11 @@ export async function httpYard(env: Record<string, string> = {}): Promise<HttpYa
 }
 
 /** Another node on the same database. */
-export async function openNode(url: string, env: Record<string, string> = {}): Promise<Node> {
+export async function openNode(
+  url: string,
+  env: Record<string, string> = {},
+  more: Pick<NodeOptions, 'databaseFolder'> = {},
+): Promise<Node> {
   const config = readConfig({
     PORT: '0',
     RUNYARD_EGRESS: 'any',
@@ -67,6 +71,7 @@ export async function openNode(url: string, env: Record<string, string> = {}): P
     databaseUrl: url,
     keepKey: false,
     log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
+    ...more,
   })
   onTestFinished(() => node.close())
   return node

@@ -36,8 +36,17 @@ const THRESHOLD = Type.Number({
 })
 const settings = {
   threshold: THRESHOLD,
-  window_secs: whole(60, DAY_SECS, 'Seconds to look back over; for dead_letters (300) and failure_rate (900).'),
-  min_runs: whole(1, 100_000, 'Fewer ended runs say nothing about a rate; for failure_rate (20).'),
+  window_secs: whole(
+    60,
+    DAY_SECS,
+    'Seconds to look back over; for dead_letters (300), failure_rate and failure_rate_rise (900).',
+  ),
+  min_runs: whole(
+    1,
+    100_000,
+    'Fewer ended runs say nothing about a rate; for failure_rate and failure_rate_rise (20).',
+  ),
+  past_days: whole(1, 30, 'Days before the window that its rate is compared with; for failure_rate_rise (1).'),
   job: JOB,
   queue: QUEUE,
   agent: AGENT,
@@ -45,10 +54,15 @@ const settings = {
 const KIND = oneOf(
   ALERT_KINDS,
   'What is counted. dead_letters: runs that became dead letters within the window (1). failure_rate: percent of ended runs that failed (20). ' +
+    'failure_rate_rise: percentage points by which the failure rate of the window exceeds that of the past_days before it (10). ' +
     'queue_age: seconds that the oldest due run has waited (300). no_worker: seconds that nobody has claimed from a queue with due runs (120). ' +
     'question_unanswered: seconds that the oldest question has waited (3600). budget: highest percent of a daily budget that is spent (80). ' +
     'agent_disabled: agents that are switched off (1). webhook_disabled: webhooks that Runyard disabled (1). ' +
-    'seals: age in seconds of the oldest event that is not sealed (300).',
+    'seals: age in seconds of the oldest event that is not sealed (300). ' +
+    'seals_broken: 1 while the log of the project does not match its seals; takes no threshold. ' +
+    'duty_late: seconds that a background duty of any node has failed or been overdue (120). ' +
+    'database_size: size of the database of the installation in GiB (100). ' +
+    'disk_used: percent of the disk of the embedded database that is in use (90).',
 )
 const CHANNEL_IDS = Type.Array(uuid('Id of a channel.'), {
   maxItems: 10,
@@ -68,6 +82,7 @@ export const AlertRule = Type.Object(
     threshold: THRESHOLD,
     window_secs: settings.window_secs,
     min_runs: settings.min_runs,
+    past_days: settings.past_days,
     job: nullable(settings.job, 'Only runs of this job; null: all.'),
     queue: nullable(settings.queue, 'Only this queue; null: all.'),
     agent: nullable(settings.agent, 'Only this agent; null: all.'),
@@ -111,6 +126,7 @@ export const createAlertRule = route({
       threshold: optional(settings.threshold),
       window_secs: optional(settings.window_secs),
       min_runs: optional(settings.min_runs),
+      past_days: optional(settings.past_days),
       job: optional(settings.job),
       queue: optional(settings.queue),
       agent: optional(settings.agent),
@@ -148,6 +164,7 @@ export const updateAlertRule = route({
     threshold: optional(settings.threshold),
     window_secs: optional(settings.window_secs),
     min_runs: optional(settings.min_runs),
+    past_days: optional(settings.past_days),
     job: optional(nullable(settings.job, 'Only runs of this job; null: all.')),
     queue: optional(nullable(settings.queue, 'Only this queue; null: all.')),
     agent: optional(nullable(settings.agent, 'Only this agent; null: all.')),

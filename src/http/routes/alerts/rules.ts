@@ -3,7 +3,7 @@ import { listAlerts, listRules, type RuleRow } from '#alerts/rules.sql.ts'
 import { createRule, deleteRule, type RuleChange, requireRule, updateRule } from '#alerts/rules.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as contract from '#contract/alerts/rules.ts'
-import type { AlertSettings } from '#core/alert.ts'
+import { type AlertSettings, wholeSettings } from '#core/alert.ts'
 import { instantText } from '#postgres/instant.ts'
 import { askedBy } from '../../caller.ts'
 import { implement } from '../../implement.ts'
@@ -12,12 +12,13 @@ import { fromWire, toWire } from '../../wire/words.ts'
 
 const ruleWire = ({ projectId: _, settings, alertId, ...row }: RuleRow) => ({
   ...toWire(row),
-  ...toWire(settings),
+  // A rule keeps the settings that there were when it was written.
+  ...toWire(wholeSettings(row.kind, settings)),
   firing: alertId !== null,
 })
 
 /** The settings among the fields of a body. */
-const SETTINGS = ['threshold', 'window_secs', 'min_runs', 'job', 'queue', 'agent'] as const
+const SETTINGS = ['threshold', 'window_secs', 'min_runs', 'past_days', 'job', 'queue', 'agent'] as const
 type SettingFields = Partial<Record<(typeof SETTINGS)[number], unknown>>
 
 const settingsFrom = (fields: SettingFields): Partial<AlertSettings> => {

@@ -15,6 +15,7 @@ export type RuleDraft = Pick<
   | 'threshold'
   | 'window_secs'
   | 'min_runs'
+  | 'past_days'
   | 'job'
   | 'queue'
   | 'agent'
@@ -27,6 +28,7 @@ const SETTINGS = [
   ['threshold', 'threshold'],
   ['window_secs', 'windowSecs'],
   ['min_runs', 'minRuns'],
+  ['past_days', 'pastDays'],
   ['job', 'job'],
   ['queue', 'queue'],
   ['agent', 'agent'],
@@ -36,8 +38,9 @@ const COMMON = ['name', 'channel_ids', 'repeat_mins', 'enabled'] as const
 export const draftOf = ({ id: _, ...rule }: Rule): RuleDraft => rule
 
 const freshDraft = (kind: AlertKind): Omit<RuleDraft, 'name' | 'channel_ids' | 'repeat_mins' | 'enabled'> => {
-  const { threshold, windowSecs, minRuns } = wholeSettings(kind, {})
-  return { kind, threshold, window_secs: windowSecs, min_runs: minRuns, job: null, queue: null, agent: null }
+  const { threshold, windowSecs, minRuns, pastDays } = wholeSettings(kind, {})
+  const numbers = { threshold, window_secs: windowSecs, min_runs: minRuns, past_days: pastDays }
+  return { kind, ...numbers, job: null, queue: null, agent: null }
 }
 
 const takenBy = (kind: AlertKind) => [
@@ -148,17 +151,19 @@ function Settings({ draft, set }: PartProps) {
   const known = settingsOf(draft.kind)
   return (
     <>
-      <label className={styles.field}>
-        It is too much from, in {ALERT_UNITS[draft.kind]}
-        <input
-          type="number"
-          min={0}
-          step="any"
-          required
-          value={draft.threshold}
-          onChange={({ target }) => set({ threshold: Number(target.value) })}
-        />
-      </label>
+      {known.includes('threshold') && (
+        <label className={styles.field}>
+          It is too much from, in {ALERT_UNITS[draft.kind]}
+          <input
+            type="number"
+            min={0}
+            step="any"
+            required
+            value={draft.threshold}
+            onChange={({ target }) => set({ threshold: Number(target.value) })}
+          />
+        </label>
+      )}
       {known.includes('windowSecs') && (
         <label className={styles.field}>
           Counted over the last seconds
@@ -182,6 +187,19 @@ function Settings({ draft, set }: PartProps) {
             required
             value={draft.min_runs}
             onChange={({ target }) => set({ min_runs: Number(target.value) })}
+          />
+        </label>
+      )}
+      {known.includes('pastDays') && (
+        <label className={styles.field}>
+          Compared with the days before
+          <input
+            type="number"
+            min={1}
+            max={30}
+            required
+            value={draft.past_days}
+            onChange={({ target }) => set({ past_days: Number(target.value) })}
           />
         </label>
       )}

@@ -21,7 +21,7 @@ import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
 import { postOf } from '#dispatch/post.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
-import type { Caller } from '#http/caller.ts'
+import { rateLimitNameOf } from '#http/caller.ts'
 import { isLocal } from '#http/local-caller.ts'
 import { makeMetrics } from '#http/metrics/metrics.ts'
 import { serveMetrics } from '#http/metrics/metrics-server.ts'
@@ -40,6 +40,7 @@ import { databaseClock } from '#postgres/clock.ts'
 import { newId } from '#postgres/id.ts'
 import { migrate } from '#postgres/migrate.ts'
 import { connect } from '#postgres/sql.ts'
+import { attemptTimesOf, makeAttemptTimes } from '#runs/attempts/attempt-times.ts'
 import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { requireHeld } from '#runs/attempts/fence.ts'
 import { type Engine, startEngine } from '#upkeep/engine.ts'
@@ -163,6 +164,7 @@ async function openServices(
       eventJsonOf.given(eventWire),
       mailerOf.given(mailer),
       publicAddressOf.given(config.address.origin && `${config.address.origin}${config.address.basePath}`),
+      attemptTimesOf.given(makeAttemptTimes()),
       outcomesOf.given(outcomePatterns(config.eventOutcomes)),
       ...(feedCache ? [feedCacheOf.given(feedCache)] : []),
     ],
@@ -181,7 +183,14 @@ async function openSurfaces(options: NodeOptions, services: Services, opened: Cl
   const { ctx, bell, redis, tokens, log } = services
   const live = startLive({ sql: ctx.sql, bell, log: (line) => log.info(line) })
   let engine: Engine | undefined
-  const metrics = makeMetrics({ sql: ctx.sql, inFlight: () => engine?.inFlight() ?? 0, streams: live.count })
+  const metrics = makeMetrics({
+    sql: ctx.sql,
+    pools: { api: ctx.sql, reads: ctx.reads, engine: services.engineCtx.sql },
+    times: attemptTimesOf(ctx),
+    databaseFolder: options.databaseFolder,
+    inFlight: () => engine?.inFlight() ?? 0,
+    streams: live.count,
+  })
   const stopping = new AbortController()
   let draining = false
   const writes = watchWrites(ctx.sql, { warn: (line) => log.warn(line) })
@@ -208,12 +217,13 @@ async function openSurfaces(options: NodeOptions, services: Services, opened: Cl
   if (config.roles.has('engine')) {
     const { engineCtx } = services
     const started = startEngine(engineCtx, {
-      claimer: makeClaimer(engineCtx, metrics.queueWaited),
+      claimer: makeClaimer(engineCtx, metrics.runClaimed),
       tokens,
       node: config.node,
       callsMax: config.dispatchCallsMax,
       retention: config.retention,
       externalSilenceSecs: config.externalSilenceSecs,
+      databaseFolder: options.databaseFolder,
       onTick: metrics.dutyEnded,
     })
     engine = started
@@ -263,7 +273,7 @@ function makeApp(config: Config, { ctx, bell, redis, tokens, log }: Services, se
     follow: authenticator.follow,
     fence: (caller) => requireHeld(ctx, caller),
     ...(config.metricsAddress ? {} : { isLocal }),
-    rateLimit: (caller) => limiter.take(nameOf(caller), perMinuteOf(caller, config)),
+    rateLimit: (caller) => limiter.take(rateLimitNameOf(caller), perMinuteOf(caller, config)),
     routes: [
       ...(config.tracing ? [traceRequests] : []),
       nativeRoutes(surface),
@@ -276,20 +286,6 @@ function makeApp(config: Config, { ctx, bell, redis, tokens, log }: Services, se
 const LAST_CALLS_MS_MIN = 1_000
 
 const failing = (name: string) => ({ name, ok: false, age_ms: null })
-
-/** Whose calls are counted together. */
-function nameOf(caller: Caller): string {
-  switch (caller.kind) {
-    case 'key':
-      return caller.keyId
-    case 'user':
-      return caller.userId
-    case 'run':
-      return caller.runId
-    case 'view':
-      return `view:${caller.projectId}/${caller.viewedRunId}`
-  }
-}
 
 const perMinuteOf = (caller: object, config: Config): number =>
   (caller as { rateLimitPerMinute?: number | null }).rateLimitPerMinute ?? config.rateLimitPerMinute

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { SETTINGS } from '../src/config.ts'
-import { httpYard } from './support/http-yard.ts'
+import { testDatabase } from './support/db.ts'
+import { callerOf, httpYard, openNode, until } from './support/http-yard.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const DEPLOY = globSync('deploy/**/*', { withFileTypes: true })
@@ -28,7 +29,8 @@ const metricsIn = (expression: string): string[] =>
   [...expression.matchAll(/\b(?:runyard|process|nodejs)_[a-z0-9_]+\b|\bup\b(?=\{)/g)].map((found) => found[0])
 
 test('every metric that the rules and the dashboard name is exported by a node, with its labels', async () => {
-  const { call } = await httpYard()
+  const { url } = await testDatabase()
+  const call = callerOf((await openNode(url, {}, { databaseFolder: import.meta.dirname })).address)
   await call('POST', '/v1/jobs', { slug: 'j', execution: 'worker' })
   await call('POST', '/v1/jobs/j/runs', {})
   await call('POST', '/v1/workers/claim', { worker_id: 'w', queues: ['default'] })
@@ -38,6 +40,7 @@ test('every metric that the rules and the dashboard name is exported by a node, 
   expect(all.length).toBeGreaterThan(25)
   const named = new Set(all.flatMap(metricsIn))
   expect([...named].filter((name) => !exported.has(name) && !OF_PROMETHEUS.has(name))).toEqual([])
+  expect([...exported].filter((name) => name.startsWith('runyard_database_disk'))).toHaveLength(2)
   const labelled = all.flatMap((expr) => [...expr.matchAll(/(runyard_[a-z0-9_]+)\{(\w+)/g)])
   const missing = labelled.filter(([, name, label]) => !new RegExp(`^${name}\\{[^}]*\\b${label}="`, 'm').test(text))
   expect(missing.map(([found]) => found)).toEqual([])
@@ -60,6 +63,55 @@ test('the whole installation is counted, by job for the largest ones, and each h
   expect(Number(/^runyard_database_bytes (\S+)$/m.exec(text)?.[1])).toBeGreaterThan(1_000_000)
   const helps = [...text.matchAll(/^# HELP runyard_\w+ (.*)$/gm)].map((found) => found[1]!)
   expect(helps.filter((help) => !/\b(this node|this process|whole installation)\b/.test(help))).toEqual([])
+})
+
+test('attempts are counted by job: how long they waited and took, and how many are followed by another', async () => {
+  const { call } = await httpYard()
+  const job = {
+    slug: 'flaky',
+    execution: 'worker',
+    retry_strategy: 'fixed',
+    retry_initial_delay_secs: 0,
+    max_attempts: 3,
+  }
+  await call('POST', '/v1/jobs', job)
+  await call('POST', '/v1/jobs/flaky/runs', {})
+  for (const outcome of ['failed', 'completed']) {
+    const claimed = await until(
+      () => call('POST', '/v1/workers/claim', { worker_id: 'w', queues: ['default'] }),
+      (reply) => reply.body.runs.length === 1,
+    )
+    const [{ run, lease_token }] = claimed.body.runs
+    const settlement = { run_id: run.id, lease_token, outcome, ...(outcome === 'failed' && { error: 'not yet' }) }
+    await call('POST', '/v1/workers/settle', { settlements: [settlement] })
+  }
+  const text = (await call('GET', '/metrics')).body as string
+  expect(text).toContain('runyard_job_wait_seconds_count{project="default",job="flaky"} 2')
+  expect(text).toContain('runyard_job_attempt_seconds_bucket{project="default",job="flaky",le="+Inf"} 2')
+  expect(text).toContain('runyard_job_retries_total{project="default",job="flaky"} 1')
+})
+
+test('connections, waits for them and statements are counted by pool', async () => {
+  const { call } = await httpYard({ RUNYARD_API_CONNECTIONS: '2' })
+  const claims = Array.from({ length: 20 }, () =>
+    call('POST', '/v1/projects', { id: `p${Math.random()}`.replace('.', '') }),
+  )
+  expect((await Promise.all(claims)).map(({ status }) => status)).toEqual(claims.map(() => 201))
+  const text = (await call('GET', '/metrics')).body as string
+  const value = (series: string) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.split(' ')[1],
+    )
+  expect(value('runyard_database_connections_max{pool="api"}')).toBe(2)
+  const open = ['busy', 'idle'].map((state) => value(`runyard_database_connections{pool="api",state="${state}"}`))
+  expect(open[0]! + open[1]!).toBe(2)
+  expect(value('runyard_database_wait_seconds_count{pool="api"}')).toBeGreaterThanOrEqual(20)
+  expect(value('runyard_database_statement_seconds_count{pool="api"}')).toBeGreaterThan(40)
+  expect(value('runyard_database_statement_seconds_count{pool="engine"}')).toBeGreaterThan(0)
+  expect(value('runyard_database_waiting{pool="engine"}')).toBeGreaterThanOrEqual(0)
 })
 
 describe('files of deploy/', () => {

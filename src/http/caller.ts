@@ -63,6 +63,20 @@ export type CallerOf<R extends Route> = R['needs'] extends 'nothing'
           ? Caller
           : ScopedCaller
 
+/** Whose calls are counted together. */
+export function rateLimitNameOf(caller: Caller): string {
+  switch (caller.kind) {
+    case 'key':
+      return caller.keyId
+    case 'user':
+      return caller.userId
+    case 'run':
+      return caller.runId
+    case 'view':
+      return `view:${caller.projectId}/${caller.viewedRunId}`
+  }
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | null

@@ -2,7 +2,7 @@
 import type { Db } from '#postgres/sql.ts'
 
 /** Stands for all jobs beyond those that are told by name; no slug begins so. */
-const OTHER_JOBS = '@other'
+export const OTHER_JOBS = '@other'
 
 export type JobSize = { project: string; job: string; state: string; n: number }
 
@@ -29,6 +29,17 @@ export const readJobSizes = async (sql: Db, jobsMax: number): Promise<JobSize[]>
     left join jobs j on j.id = l.job_id
     group by 1, 2, 3`),
 ]
+
+/** By id; a job that is deleted keeps its name. */
+export async function readJobNames(
+  sql: Db,
+  jobIds: readonly string[],
+): Promise<Map<string, { project: string; job: string }>> {
+  if (jobIds.length === 0) return new Map()
+  const rows = await sql<{ id: string; project: string; job: string }[]>`
+    select id, project_id as project, slug as job from jobs where id = any(${jobIds as string[]}::uuid[])`
+  return new Map(rows.map(({ id, ...names }) => [id, names]))
+}
 
 export type InstallationCounts = {
   questions: number

@@ -24,6 +24,8 @@ export type LineOptions = {
   /** Which host of several is tried first. */
   firstHost?: number
   onNotify?: (payload: string) => void
+  /** Told of every statement how long it took, when it was answered or failed. */
+  onAnswer?: (ms: number) => void
 }
 
 export type Line = {
@@ -135,6 +137,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
       statement.reject = (error) => reject(toldError(error))
       const settled = () => {
         underway.delete(statement)
+        options.onAnswer?.(performance.now() - beganMs)
         line.onSettled?.()
       }
       statement.then(settled, settled)

@@ -2,11 +2,12 @@
 // answers (pipelining); a transaction has a line to itself. A line that is lost is replaced, never repaired.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { refuse } from '#core/error.ts'
+import { type HistogramReading, makeHistogram } from '#core/histogram.ts'
 import { keepDeadlines } from './deadlines.ts'
 import { type Line, type LineOptions, lineError, openLine, type Statement } from './line.ts'
 import { takePulse } from './pulse.ts'
 
-export type PoolOptions = Omit<LineOptions, 'openMs' | 'firstHost' | 'onNotify'> & {
+export type PoolOptions = Omit<LineOptions, 'openMs' | 'firstHost' | 'onNotify' | 'onAnswer'> & {
   linesMax: number
   /** Told when the database hangs, and when it is back. */
   log?: ((line: string) => void) | undefined
@@ -19,6 +20,18 @@ export type Pool = {
   release(line: Line): void
   /** Takes nothing more; what is under way may end until then, for ever when that is undefined. */
   end(withinMs: number | undefined): Promise<void>
+  /** How it is used, for those who watch. */
+  read(): PoolReading
+}
+
+/** Times in seconds: that somebody waited for a line, and from asking a statement to its answer. */
+export type PoolReading = {
+  busy: number
+  idle: number
+  max: number
+  waiting: number
+  waits: HistogramReading
+  statements: HistogramReading
 }
 
 /** Statements on one line at most; the driver itself would send no more. */
@@ -29,6 +42,7 @@ const BACK_OFF_MS_MAX = 1_000
 /** So long an opening takes where nothing is wrong. */
 const OPENING_MS = 50
 const POLL_MS = 5
+const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 30]
 
 type Waiting = { beganMs: number; take: (line: Line) => void; fail: (error: unknown) => void }
 
@@ -38,13 +52,15 @@ const isEnded = () => lineError('CONNECTION_ENDED', 'the pool of connections is 
 export const makePool = (options: PoolOptions): Pool => new LinePool(options)
 
 class LinePool implements Pool {
-  readonly #to: Omit<PoolOptions, 'linesMax' | 'log'>
+  readonly #to: LineOptions
   readonly #linesMax: number
   readonly #log: (line: string) => void
   readonly #lines = new Set<Line>()
   readonly #reserved = new Set<Line>()
   readonly #waiting: ReturnType<typeof keepDeadlines<Waiting>>
   readonly #pulse: ReturnType<typeof takePulse>
+  readonly #waits = makeHistogram(SECONDS)
+  readonly #statements = makeHistogram(SECONDS)
   #opening = 0
   /** Openings that failed one after the other. */
   #failures = 0
@@ -53,7 +69,7 @@ class LinePool implements Pool {
   #ended = false
 
   constructor({ linesMax, log = () => {}, ...to }: PoolOptions) {
-    this.#to = to
+    this.#to = { ...to, onAnswer: (ms: number) => this.#statements.observe(ms / 1_000) }
     this.#linesMax = linesMax
     this.#log = log
     this.#waiting = keepDeadlines<Waiting>(to.limitMs, (one) =>
@@ -106,6 +122,18 @@ class LinePool implements Pool {
     await Promise.all(left.map((line) => (this.#isInUse(line) ? line.cut(isEnded()) : line.end())))
   }
 
+  read(): PoolReading {
+    const busy = [...this.#lines].filter((line) => this.#isInUse(line)).length
+    return {
+      busy,
+      idle: this.#lines.size - busy,
+      max: this.#linesMax,
+      waiting: this.#waiting.size(),
+      waits: this.#waits.read(),
+      statements: this.#statements.read(),
+    }
+  }
+
   #isBusy(): boolean {
     if (this.#opening > 0 || (this.#waiting.size() > 0 && this.#lines.size > 0)) return true
     return [...this.#lines].some((line) => this.#isInUse(line))
@@ -156,6 +184,7 @@ class LinePool implements Pool {
   #serve(): void {
     for (let one = this.#waiting.first(), line = this.#bestLine(); one && line; ) {
       this.#waiting.delete(one)
+      this.#waits.observe((performance.now() - one.beganMs) / 1_000)
       one.take(line)
       one = this.#waiting.first()
       line = this.#bestLine()

@@ -2,7 +2,7 @@
 // driver's templates are; what executes them is ours (pool.ts, line.ts).
 import postgres from 'postgres'
 import { DRIVER, isLineLoss, type Line, type LineOptions, lineError, openLine, type Statement } from './line.ts'
-import { makePool, type Pool } from './pool.ts'
+import { makePool, type Pool, type PoolReading } from './pool.ts'
 import { sessionSettings } from './session-settings.ts'
 
 export type Sql = postgres.Sql
@@ -46,8 +46,15 @@ export function connect(
   ) as unknown as Sql
   const patient = { statement_timeout: '0', lock_timeout: '0', idle_in_transaction_session_timeout: '0' }
   unhurried.set(sql, () => openSession({ url, settings: { ...to.settings, ...patient } }))
+  pools.set(sql, pool)
   return sql
 }
+
+const pools = new WeakMap<Sql, Pool>()
+
+export type { PoolReading } from './pool.ts'
+/** How the connections of this pool are used. */
+export const readPool = (sql: Sql): PoolReading => pools.get(sql)!.read()
 
 const unhurried = new WeakMap<Sql, () => Promise<Session>>()
 

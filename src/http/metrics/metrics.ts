@@ -3,10 +3,15 @@
 import type { FastifyInstance } from 'fastify'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import type { Sql } from '#postgres/sql.ts'
+import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import { readOldestDue } from '#run-state/claim/queue-place.sql.ts'
 import { OTHER_QUEUES, readQueueSizes } from '#run-state/read/queue-sizes.sql.ts'
+import type { AttemptTimes } from '#runs/attempts/attempt-times.ts'
+import { addDiskSeries } from './disk-metrics.ts'
 import { makeInstallationReader } from './installation-metrics.ts'
+import { addJobSeries } from './job-metrics.ts'
 import { type Counts, type MetricSeries, makeSeries } from './metric-series.ts'
+import { addPoolSeries, type NamedPools } from './pool-metrics.ts'
 
 const LANES_MAX = 1_000
 /** Queues with their own series: clients name queues, and a scraper keeps every name. The others are summed. */
@@ -17,19 +22,24 @@ const FRESH_MS = 1_000
 export type Metrics = {
   text: () => Promise<string>
   requestTook: (labels: { method: string; route: string; status: number }, seconds: number) => void
-  queueWaited: (queue: string, seconds: number) => void
+  runClaimed: (run: ClaimedRun) => void
   dutyEnded: (duty: string, outcome: 'ok' | 'failed') => void
 }
 
-export function makeMetrics({ sql, ...counts }: Counts & { sql: Sql }): Metrics {
+type Sources = Counts & { sql: Sql; pools: NamedPools; times: AttemptTimes; databaseFolder: string | undefined }
+
+export function makeMetrics({ sql, pools, times, databaseFolder, ...counts }: Sources): Metrics {
   const series = makeSeries(counts)
+  addPoolSeries(series.registry, pools)
+  const readJobs = addJobSeries(series.registry, sql, times)
   const readInstallation = makeInstallationReader(sql, series)
+  const readDisks = databaseFolder === undefined ? undefined : addDiskSeries(series.registry, databaseFolder)
   /** Queues that have a series of waits. */
   const waited = new Set<string>()
   let readAtMs = 0
   let reading: Promise<void> | undefined
   async function read(): Promise<void> {
-    const [queues] = await Promise.all([readBacklog(sql, series), readInstallation()])
+    const [queues] = await Promise.all([readBacklog(sql, series), readInstallation(), readJobs(), readDisks?.()])
     // A queue without runs is gone, and so are its series.
     for (const queue of waited) {
       if (queues.has(queue) || queue === OTHER_QUEUES) continue
@@ -51,10 +61,12 @@ export function makeMetrics({ sql, ...counts }: Counts & { sql: Sql }): Metrics 
     },
     requestTook: ({ method, route, status }, seconds) =>
       series.requests.observe({ method, route, status: String(status) }, seconds),
-    queueWaited(queue, seconds) {
+    runClaimed(run) {
+      const { queue, queueWaitMs } = run
       const label = waited.has(queue) || waited.size < QUEUES_MAX ? queue : OTHER_QUEUES
       waited.add(label)
-      series.waits.observe({ queue: label }, seconds)
+      series.waits.observe({ queue: label }, queueWaitMs / 1000)
+      times.claimed(run)
     },
     dutyEnded: (duty, outcome) => series.duties.inc({ duty, outcome }),
   }

@@ -40,10 +40,10 @@ type Looked = { runs: ClaimedRun[]; contended: boolean; withheld: boolean }
 /** At most this many rounds per claim before yielding to other callers. */
 const LOOKS_MAX = 8
 
-/** `waited` is called for each claimed run with how long it had been due. */
+/** `claimed` is called for each claimed run. */
 export function makeClaimer(
   ctx: Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log'>,
-  waited: (queue: string, seconds: number) => void = () => {},
+  claimed: (run: ClaimedRun) => void = () => {},
 ): Claimer {
   let turn = 0
   const tellAsking = makeAskingTeller(ctx)
@@ -58,7 +58,7 @@ export function makeClaimer(
     tellAsking({ projectId: request.projectId, queues: request.queues })
     for (let looks = 1; ; looks++) {
       const { runs, contended } = await look(request, place)
-      for (const run of runs) waited(run.queue, run.queueWaitMs / 1000)
+      for (const run of runs) claimed(run)
       if (runs.length > 0) ctx.ring([...runs.map((run) => runTopic(run.runId)), 'tail'])
       const unseen = contended || after.get(place) !== undefined
       if (runs.length === 0 && unseen && looks < LOOKS_MAX) continue

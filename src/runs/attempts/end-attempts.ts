@@ -7,7 +7,7 @@ import type { Topic } from '#bell/topics.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { afterFailure, type RetryPolicy } from '#core/retry.ts'
-import { isOver, type RunMove, type RunState } from '#core/run.ts'
+import { isOver, placeOf, type RunMove, type RunState } from '#core/run.ts'
 import { cutText } from '#core/storable.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
@@ -16,6 +16,7 @@ import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { type RunJob, type RunRow, readRunJobs, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
+import { attemptTimesOf } from './attempt-times.ts'
 import { logEnding } from './log-ending.ts'
 import { tellLosses } from './lost-lease.ts'
 
@@ -62,20 +63,27 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
     ),
   )
   const topics = new Set<Topic>(['tail'])
+  const times = attemptTimesOf(ctx)
   endings.forEach((ending, index) => {
     const end = ended[index]!
     // A refusal ended nothing, and whoever asked is told.
     if (end instanceof Error) return
-    logEnding(ctx.log, ending, { ended: end, run: looked.get(ending.runId) })
+    const run = looked.get(ending.runId)
+    logEnding(ctx.log, ending, { ended: end, run })
+    times.ended({ token: ending.token, jobId: run?.jobId ?? undefined, isRetried: isRetry(ending, end.state) })
     topics.add(`run:${ending.runId}`)
     if (end.state === 'delayed') topics.add('timers')
     // A slot of concurrency may be free now, and a run that came back may be claimed.
-    const queue = looked.get(ending.runId)?.queue
+    const queue = run?.queue
     topics.add(queue && end.state === 'queued' ? `queue:${queue}` : 'slots')
   })
   ctx.ring(topics)
   return tellLosses(ctx.sql, ended)
 }
+
+/** It failed, and another attempt follows. */
+const isRetry = ({ kind }: Ending, state: RunState): boolean =>
+  (kind === 'failed' || kind === 'timed_out' || kind === 'crashed') && placeOf(state) === 'queue'
 
 type Looked = { run: RunRow | undefined; job: RunJob | undefined }
 

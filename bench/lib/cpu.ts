@@ -16,6 +16,12 @@ export async function postgresCpuUs(backendPid: number): Promise<number> {
   return ticks * US_PER_TICK
 }
 
+/** Of these sessions alone. */
+export async function sessionsCpuUs(backendPids: readonly number[]): Promise<number> {
+  const stats = await Promise.all(backendPids.map(statOf))
+  return stats.reduce((sum, stat) => sum + (stat?.own ?? 0), 0) * US_PER_TICK
+}
+
 const pids = async (): Promise<number[]> => (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
 
 type Stat = { pid: number; parent: number; own: number; ended: number }

@@ -26,7 +26,7 @@ export type OwnProcess = {
   claim: (limit: number) => Promise<Held[]>
   settle: (held: readonly Held[]) => Promise<void>
   /** Appends events of external runs, one of each. */
-  append: (runs: readonly string[]) => Promise<void>
+  append: (runs: readonly string[], type?: string) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -68,8 +68,8 @@ export async function openOwnProcess(url: string): Promise<OwnProcess> {
       const endings = held.map(({ runId, token }) => ({ runId, token, actor: worker, kind: 'completed' as const }))
       refuseErrors(await endAttempts(ctx, endings))
     },
-    async append(runs) {
-      const reports = runs.map((runId) => ({ type: 'step.finished', runId, message: 'a step', data: { took: 12 } }))
+    async append(runs, type = 'step.finished') {
+      const reports = runs.map((runId) => ({ type, runId, message: 'a step', data: { took: 12 } }))
       refuseErrors(await appendReports(ctx, { projectId: PROJECT, actor }, reports))
     },
     async close() {

@@ -9,6 +9,7 @@ import {
   Sparkles,
   Wrench,
 } from 'lucide-react'
+import type { CSSProperties } from 'react'
 import { duration } from '../../../look/words.ts'
 import type { Scale } from './scale.ts'
 import type { Segment, Span, SpanKind } from './span.ts'
@@ -41,8 +42,6 @@ export function SpanRow({ span, scale, lastMs, top, isChosen, isFolded, onFold, 
   const Icon = ICONS[span.kind]
   const took = tookWords(span)
   const end = Math.max(...span.segments.map(({ toMs }) => scale.at(toMs ?? lastMs)))
-  // What would run out of the picture stands before the bar.
-  const isLate = end > 0.8
   const start = scale.at(startOf(span))
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the tree has the focus, and its keys.
@@ -73,15 +72,21 @@ export function SpanRow({ span, scale, lastMs, top, isChosen, isFolded, onFold, 
         {span.segments.map((segment) => (
           <Bar key={`${segment.kind}${segment.fromMs}`} {...{ segment, span, scale, lastMs }} />
         ))}
-        <span
-          className={styles.took}
-          style={isLate ? { right: `${(1 - start) * 100}%`, marginRight: 6 } : { left: `${end * 100}%`, marginLeft: 6 }}
-        >
-          {took}
-        </span>
+        {took !== '' && (
+          <span className={styles.took} style={placeOfTook(start, end)}>
+            {took}
+          </span>
+        )}
       </span>
     </div>
   )
+}
+
+/** What would run out of the picture stands before the bar or, where there is no room either, at its end. */
+function placeOfTook(start: number, end: number): CSSProperties {
+  if (end <= 0.8) return { left: `${end * 100}%`, marginLeft: 6 }
+  if (start >= 0.15) return { right: `${(1 - start) * 100}%`, marginRight: 6 }
+  return { right: `${Math.max(0, 1 - end) * 100}%`, marginRight: 4 }
 }
 
 type BarProps = { segment: Segment; span: Span; scale: Scale; lastMs: number }

@@ -206,7 +206,7 @@ describe('the scale of the timeline', () => {
   )
 
   test('an hour of waiting does not squeeze the work before and after it', () => {
-    const scale = scaleOf(waited, BEGIN, true)
+    const scale = scaleOf(waited, { nowMs: BEGIN, collapsesIdle: true })
     expect(scale.gaps).toHaveLength(1)
     expect(scale.at(BEGIN + 10_000)).toBeCloseTo(0.48)
     expect(scale.at(BEGIN + 3_600_000)).toBeCloseTo(0.52)
@@ -214,16 +214,40 @@ describe('the scale of the timeline', () => {
   })
 
   test('without collapsing, places are to scale', () => {
-    const scale = scaleOf(waited, BEGIN, false)
+    const scale = scaleOf(waited, { nowMs: BEGIN, collapsesIdle: false })
     expect(scale.gaps).toEqual([])
     expect(scale.at(BEGIN + 10_000)).toBeCloseTo(10 / 3610)
   })
 
   test('later times never stand before earlier ones', () => {
-    const scale = scaleOf(waited, BEGIN, true)
+    const scale = scaleOf(waited, { nowMs: BEGIN, collapsesIdle: true })
     const places = Array.from({ length: 400 }, (_, index) => scale.at(BEGIN + index * 10_000))
     expect(places).toEqual([...places].sort((a, b) => a - b))
     expect(Math.min(...places)).toBe(0)
     expect(Math.max(...places)).toBe(1)
+  })
+
+  test('zoomed to a span it has that span with a margin, and what lies elsewhere is beyond its ends', () => {
+    const first = waited.find(({ kind }) => kind === 'attempt')!
+    const span = { ...first, segments: [{ kind: 'run' as const, fromMs: BEGIN + 2_000, toMs: BEGIN + 6_000 }] }
+    const { at: placeOf, ticks, gaps } = scaleOf(waited, { nowMs: BEGIN, collapsesIdle: true, zoomed: span })
+    expect(placeOf(BEGIN + 2_000)).toBeCloseTo(0.037)
+    expect(placeOf(BEGIN + 4_000)).toBeCloseTo(0.5)
+    expect(placeOf(BEGIN + 6_000)).toBeCloseTo(0.963)
+    expect([placeOf(BEGIN), placeOf(BEGIN + 3_610_000)]).toEqual([-0.25, 1.25])
+    expect(gaps).toEqual([])
+    expect(ticks.map(({ ms }) => ms).every((ms) => ms > BEGIN + 1_000 && ms < BEGIN + 7_000)).toBe(true)
+  })
+
+  test('zoomed to the whole attempt, its waiting is still drawn short', () => {
+    const scale = scaleOf(waited, { nowMs: BEGIN, collapsesIdle: true, zoomed: waited[0] })
+    expect(scale.gaps).toHaveLength(1)
+    expect(scale.at(BEGIN + 3_600_000) - scale.at(BEGIN + 10_000)).toBeCloseTo(0.04)
+  })
+
+  test('a run that has only waited so far is drawn to scale', () => {
+    const queued = rowsOf([event(0, 'run.created', { data: { state: 'queued' } })])
+    const scale = scaleOf(queued, { nowMs: BEGIN + 10_000, collapsesIdle: true })
+    expect([0, 5_000, 10_000].map((ms) => scale.at(BEGIN + ms))).toEqual([0, 0.5, 1])
   })
 })

@@ -1,10 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ChevronLeft, ChevronRight } from 'lucide-react'
-import { useMemo, useRef, useState } from 'react'
+import { useMemo, useRef } from 'react'
 import type { Run } from '#contract/runs/run.ts'
-import { isOver } from '#core/run.ts'
-import { useKeys } from '../../../frame/keys.ts'
-import { useNow } from '../../../live/ticking.ts'
 import { usePreferences } from '../../../look/preferences.ts'
 import { timeOfDay } from '../../../look/times.ts'
 import { counted, duration } from '../../../look/words.ts'
@@ -13,84 +10,78 @@ import { Empty } from '../../../parts/notes.tsx'
 import { SpanDetail } from './detail.tsx'
 import type { RunTimeline } from './read-timeline.ts'
 import { SpanRow } from './row.tsx'
-import { type Scale, scaleOf } from './scale.ts'
+import type { Reach, Scale } from './scale.ts'
 import type { Span } from './span.ts'
-import { foldedFrom, foldedOf, spansOf, unfolded } from './spans.ts'
 import styles from './timeline.module.css'
+import { useView, type View } from './view.ts'
 
 const ROW = 28
-const LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 type TimelineProps = { run: Run; timeline: RunTimeline }
 
 export function Timeline({ run, timeline }: TimelineProps) {
-  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
-  const [chosen, setChosen] = useState<string | undefined>()
-  const [collapsesIdle, setCollapsesIdle] = useState(true)
-  const nowMs = useNow()
-  const spans = useMemo(() => spansOf(timeline), [timeline])
-  const single = useMemo(() => spans.filter(({ isGroup }) => !isGroup), [spans])
-  // The clock of a run that is over stands still.
-  const lastMs = isOver(run.status) ? Date.parse(run.finished_at ?? run.created_at) : nowMs
-  const scale = useMemo(() => scaleOf(single, lastMs, collapsesIdle), [single, lastMs, collapsesIdle])
-  const folded = useMemo(() => foldedOf(spans, toggled), [spans, toggled])
-  const rows = useMemo(() => unfolded(spans, folded), [spans, folded])
-  const errors = rows.filter(({ isError }) => isError)
-  const seek = (by: number) => {
-    const at = errors.findIndex(({ id }) => id === chosen)
-    setChosen(errors.at((at < 0 && by < 0 ? 0 : at) + by >= errors.length ? 0 : (at < 0 && by < 0 ? 0 : at) + by)?.id)
-  }
-  const foldFrom = (level: number) => setToggled(foldedFrom(spans, level))
-  useKeys({
-    i: () => setCollapsesIdle(!collapsesIdle),
-    '[': () => seek(-1),
-    ']': () => seek(1),
-    e: () => foldFrom(Number.POSITIVE_INFINITY),
-    w: () => foldFrom(0),
-    ...Object.fromEntries(LEVELS.map((level) => [String(level), () => foldFrom(level)])),
-  })
+  const view = useView(run, timeline)
+  const { spans, rows, scale, lastMs, folded, chosen } = view
   if (spans.length === 0) return <Empty title="Nothing has happened yet" />
-  const fold = (id: string) => setToggled(toggled.has(id) ? without(toggled, id) : new Set([...toggled, id]))
-  const detail = spans.find(({ id }) => id === chosen)
   return (
     <div className={styles.split}>
       <section className={styles.panel} aria-label="Timeline">
-        <div className={styles.bar}>
-          <span>
-            {counted(single.length, 'span')} · <code>#1–#{timeline.lastSequence}</code>
-            {timeline.hasMore && ' and more, which the log has'}
-          </span>
-          <span className={styles.tools}>
-            {errors.length > 0 && (
-              <>
-                <Button
-                  onClick={() => seek(-1)}
-                  aria-label="Previous error"
-                  icon={<ChevronLeft size={13} aria-hidden="true" />}
-                />
-                <span className={styles.bad}>{counted(single.filter(({ isError }) => isError).length, 'error')}</span>
-                <Button
-                  onClick={() => seek(1)}
-                  aria-label="Next error"
-                  icon={<ChevronRight size={13} aria-hidden="true" />}
-                />
-              </>
-            )}
-            <Button hint="i" aria-pressed={collapsesIdle} onClick={() => setCollapsesIdle(!collapsesIdle)}>
-              {collapsesIdle ? 'Idle collapsed' : 'Idle to scale'}
-            </Button>
-          </span>
-        </div>
+        <Bar view={view} timeline={timeline} />
         <Axis scale={scale} />
-        <Rows {...{ rows, spans, scale, lastMs, folded, chosen, onFold: fold, onChoose: setChosen }} />
+        <Rows
+          {...{ rows, spans, scale, lastMs, folded }}
+          chosen={chosen?.id}
+          onFold={view.fold}
+          onChoose={view.choose}
+        />
         <Legend />
       </section>
-      <SpanDetail runId={run.id} span={detail} />
+      <SpanDetail runId={run.id} span={chosen} />
     </div>
   )
 }
 
-const without = (set: ReadonlySet<string>, id: string) => new Set([...set].filter((it) => it !== id))
+function Bar({ view, timeline }: { view: View; timeline: RunTimeline }) {
+  const { singleCount, errorCount, seek, collapsesIdle, toggleIdle, chosen, zoomed } = view
+  return (
+    <div className={styles.bar}>
+      <span>
+        {counted(singleCount, 'span')} · <code>#1–#{timeline.lastSequence}</code>
+        {timeline.hasMore && ' and more, which the log has'}
+      </span>
+      <span className={styles.tools}>
+        {errorCount > 0 && (
+          <>
+            <Button
+              onClick={() => seek(-1)}
+              aria-label="Previous error"
+              icon={<ChevronLeft size={13} aria-hidden="true" />}
+            />
+            <span className={styles.bad}>{counted(errorCount, 'error')}</span>
+            <Button
+              onClick={() => seek(1)}
+              aria-label="Next error"
+              icon={<ChevronRight size={13} aria-hidden="true" />}
+            />
+          </>
+        )}
+        {chosen && chosen.id !== zoomed?.id && (
+          <Button hint="z" onClick={view.zoomIn}>
+            Zoom
+          </Button>
+        )}
+        {zoomed && (
+          <Button hint="Z" onClick={view.zoomOut}>
+            Whole run
+          </Button>
+        )}
+        <Button hint="i" aria-pressed={collapsesIdle} onClick={toggleIdle}>
+          {collapsesIdle ? 'Idle collapsed' : 'Idle to scale'}
+        </Button>
+      </span>
+    </div>
+  )
+}
 
 function Axis({ scale }: { scale: Scale }) {
   const { clock } = usePreferences()
@@ -104,7 +95,7 @@ function Axis({ scale }: { scale: Scale }) {
           </i>
         ))}
         {scale.gaps.map((gap) => (
-          <b key={gap.fromMs} style={{ left: `${scale.at((gap.fromMs + gap.toMs) / 2) * 100}%` }}>
+          <b key={gap.fromMs} style={{ left: `clamp(36px, ${middleOf(gap, scale) * 100}%, calc(100% - 36px))` }}>
             {duration(gap.toMs - gap.fromMs)} idle
           </b>
         ))}
@@ -112,6 +103,8 @@ function Axis({ scale }: { scale: Scale }) {
     </div>
   )
 }
+
+const middleOf = ({ fromMs, toMs }: Reach, { at }: Scale): number => (at(fromMs) + at(toMs)) / 2
 
 type RowsProps = {
   rows: readonly Span[]

@@ -1,4 +1,4 @@
-// The cost bench: CPU and bytes of a run and of an event, by the size of the batch. CPU time is summed over processes,
+// The cost bench: CPU and bytes of a run, an event and a decision, by the size of the batch. CPU time is summed over processes,
 // so its figures hold while the machine is busy with other work; rates do not.
 import { fileURLToPath } from 'node:url'
 import { runScript } from '../lib/child.ts'
@@ -14,7 +14,7 @@ const SIZES = [
   { batch: 32, runs: 6_400 },
   { batch: 500, runs: 20_000 },
 ]
-const STEPS = ['trigger', 'claim', 'settle', 'append'] as const
+const STEPS = ['trigger', 'claim', 'settle', 'append', 'decide'] as const
 type Step = (typeof STEPS)[number]
 type Target = { postgresUs: number; nodeUs: number }
 

@@ -1,5 +1,5 @@
-// What a run costs by the size of its batch: CPU of PostgreSQL and of this process for trigger, claim, settle and
-// append, and the bytes that a run and an event leave in the WAL and on disk.
+// What a run costs by the size of its batch: CPU of PostgreSQL and of this process for trigger, claim, settle, append
+// and decide, and the bytes that a run and an event leave in the WAL and on disk.
 import { scriptInput, scriptOutput } from '../lib/child.ts'
 import { postgresCpuUs } from '../lib/cpu.ts'
 import { type Held, type OwnProcess, openOwnProcess } from '../lib/own-process.ts'
@@ -14,6 +14,7 @@ export type Costs = {
   claim: Cost
   settle: Cost
   append: Cost
+  decide: Cost
   walBytesPerRun: number
   diskBytesPerRun: number
   walBytesPerEvent: number
@@ -29,7 +30,7 @@ for (const { batch, runs } of entry.sizes) costs.push(await measure(ours, batch,
 await ours.close()
 scriptOutput(costs)
 
-async function measure({ sql, trigger, claim, settle, append }: OwnProcess, batch: number, runs: number) {
+async function measure({ sql, trigger, claim, settle, append, decide }: OwnProcess, batch: number, runs: number) {
   const [{ pid }] = (await sql`select pg_backend_pid() as pid`) as unknown as [{ pid: number }]
   const calls = runs / batch
   let held: Held[][] = []
@@ -43,16 +44,19 @@ async function measure({ sql, trigger, claim, settle, append }: OwnProcess, batc
   }
   await cycle(WARM_UP_CALLS)
   for (let nth = 0; nth < WARM_UP_CALLS; nth++) await append(external)
+  for (let nth = 0; nth < WARM_UP_CALLS; nth++) await decide(batch)
   const began = await bytes(sql)
   const cycled = await cycle(calls)
   const between = await bytes(sql)
   const appended = await costOf(pid, calls, () => append(external))
   const ended = await bytes(sql)
+  const decided = await costOf(pid, calls, () => decide(batch))
   return {
     batch,
     runs,
     ...cycled,
     append: appended,
+    decide: decided,
     walBytesPerRun: (between.wal - began.wal) / runs,
     diskBytesPerRun: (between.disk - began.disk) / runs,
     walBytesPerEvent: (ended.wal - between.wal) / runs,

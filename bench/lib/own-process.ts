@@ -1,6 +1,7 @@
 // Runyard in the bench's own process, as the peers are used: the actions as a library.
 import { pino } from 'pino'
 import { egressOf } from '../../src/access/egress/egress.ts'
+import { authorizeCall } from '../../src/agents/authorize.ts'
 import { createBell } from '../../src/bell/bell.ts'
 import { type Ctx, makeCtx } from '../../src/bell/ctx.ts'
 import { listenTo } from '../../src/bell/listening.ts'
@@ -27,6 +28,8 @@ export type OwnProcess = {
   settle: (held: readonly Held[]) => Promise<void>
   /** Appends events of external runs, one of each. */
   append: (runs: readonly string[], type?: string) => Promise<void>
+  /** Decides about that many calls of one agent at once. */
+  decide: (count: number) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -71,6 +74,17 @@ export async function openOwnProcess(url: string): Promise<OwnProcess> {
     async append(runs, type = 'step.finished') {
       const reports = runs.map((runId) => ({ type, runId, message: 'a step', data: { took: 12 } }))
       refuseErrors(await appendReports(ctx, { projectId: PROJECT, actor }, reports))
+    },
+    async decide(count) {
+      const calls = Array.from({ length: count }, (_, nth) => ({
+        projectId: PROJECT,
+        agentId: 'bot',
+        tool: `tool-${nth % 20}`,
+        cost: { microusd: 10, picousd: 0 },
+        args: { nth },
+        actor,
+      }))
+      await Promise.all(calls.map((call) => authorizeCall(ctx, call)))
     },
     async close() {
       await bell.close()

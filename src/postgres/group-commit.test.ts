@@ -63,3 +63,16 @@ test('after a lost connection, a group commit writes nothing again', async () =>
   expect(lost).toBe(1)
   expect(await kept()).toEqual([])
 })
+
+test('items that count for more fill a batch sooner, one that is too heavy goes alone, and none is overtaken', async () => {
+  const batches: number[][] = []
+  const commit = groupCommit<number, number>(
+    async (items) => {
+      batches.push(items)
+      return items
+    },
+    { ...BOUNDS, itemsMax: 5, weightOf: (weight) => weight },
+  )
+  expect(await Promise.all([2, 2, 3, 1, 9, 1, 4, 1].map(commit))).toEqual([2, 2, 3, 1, 9, 1, 4, 1])
+  expect(batches).toEqual([[2, 2], [3, 1], [9], [1, 4], [1]])
+})

@@ -13,6 +13,8 @@ type Options<Item> = {
   waitingMax: number
   /** What to throw when `waitingMax` is reached. */
   full: () => Error
+  /** What an item counts for in `itemsMax`; 1 unless said otherwise. */
+  weightOf?: (item: Item) => number
   /** Two items with the same key never share a batch: the second must see what the first did. */
   keyOf?: (item: Item) => string | undefined
 }
@@ -49,26 +51,33 @@ type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; re
  */
 export function groupCommit<Item, Result>(
   write: (items: Item[]) => Promise<(Result | Error)[]>,
-  { itemsMax, parallel, waitingMax, full, keyOf }: Options<Item>,
+  { itemsMax, parallel, waitingMax, full, keyOf, weightOf = () => 1 }: Options<Item>,
 ): GroupCommit<Item, Result> {
   let waiting: Waiting<Item, Result>[] = []
   let underway = 0
   let scheduled = false
 
   function take(): Waiting<Item, Result>[] {
-    if (!keyOf) return waiting.splice(0, itemsMax)
     const keys = new Set<string>()
     const batch: Waiting<Item, Result>[] = []
     const later: Waiting<Item, Result>[] = []
-    for (const one of waiting) {
-      const key = keyOf(one.item)
-      if (batch.length === itemsMax || (key !== undefined && keys.has(key))) later.push(one)
-      else {
-        if (key !== undefined) keys.add(key)
-        batch.push(one)
+    let left = itemsMax
+    let at = 0
+    for (; at < waiting.length && left > 0; at++) {
+      const one = waiting[at]!
+      const key = keyOf?.(one.item)
+      const weight = weightOf(one.item)
+      // The first goes, however heavy it is; behind one that finds no room all others wait, or it might wait for ever.
+      if (weight > left && batch.length > 0) break
+      if (key !== undefined && keys.has(key)) {
+        later.push(one)
+        continue
       }
+      if (key !== undefined) keys.add(key)
+      left -= weight
+      batch.push(one)
     }
-    waiting = later
+    waiting = later.concat(waiting.slice(at))
     return batch
   }
 

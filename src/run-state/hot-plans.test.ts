@@ -8,7 +8,7 @@ import { newId } from '#postgres/id.ts'
 import { connect, type Db, type Session, type Sql } from '#postgres/sql.ts'
 import { suiteDatabase } from '#test/support/db.ts'
 import { ACTOR, PROJECT, prepareLog, recordedThrough, type Statement } from '#test/support/log.ts'
-import { claimRuns } from './claim/claim-runs.sql.ts'
+import { claimRuns, seatsFor } from './claim/claim-runs.sql.ts'
 import { insertRuns, type NewRun } from './insert/insert-runs.sql.ts'
 import { moveRuns, type RunChange } from './move/move-runs.sql.ts'
 
@@ -50,10 +50,7 @@ const claimFrom = (db: Db, queue: string, isSimple: boolean) =>
   claimRuns(db as Sql, {
     queues: [queue],
     projectId: PROJECT,
-    owner: 'w',
-    actor: ACTOR,
-    leaseSecs: 300,
-    limit: BATCH,
+    seats: seatsFor({ owner: 'w', actor: ACTOR, leaseSecs: 300 }, BATCH),
     into: 'executing',
     turn: 1,
     order: 'loose',

@@ -9,7 +9,7 @@ import { makePartitions, readPartitions } from '#log/partitions.sql.ts'
 import { readRunHead } from '#log/read-log.sql.ts'
 import { newId } from '#postgres/id.ts'
 import type { Sql } from '#postgres/sql.ts'
-import { claimRuns } from '#run-state/claim/claim-runs.sql.ts'
+import { claimRuns, seatsFor } from '#run-state/claim/claim-runs.sql.ts'
 import { insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 
@@ -75,10 +75,7 @@ export async function addRun(sql: Sql, jobId: string, over: Partial<NewRun> = {}
 export async function startRun(sql: Sql, jobId: string): Promise<void> {
   const claim = {
     queues: [jobId],
-    owner: 'w1',
-    actor: ACTOR,
-    leaseSecs: 60,
-    limit: 1,
+    seats: seatsFor({ owner: 'w1', actor: ACTOR, leaseSecs: 60 }, 1),
     into: 'executing',
     turn: 1,
     order: 'strict',

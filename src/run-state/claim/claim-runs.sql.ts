@@ -27,6 +27,9 @@
 // Where one lane of a job without a limit is all there is, which is the common case, nothing has to be shared; a
 // shorter statement claims its head, and leaves the rest to the whole one as soon as there is a second lane.
 //
+// One claim may serve many claimers at once (group commit): each run that is wanted is a seat, and the seat says who
+// wants it. Claimers of a busy queue share a statement in this way instead of competing for the same heads.
+//
 // Not to be changed without `npm run bench -- queue cost`: the materialized CTEs, each of which keeps the planner from
 // folding a decision about lanes into a walk over runs; the look-ups by lateral and by array in place of joins; the
 // index run_queue_lanes; and that everything is one statement.
@@ -34,8 +37,9 @@ import type { Actor } from '#core/event.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
-import type { Values } from '#postgres/statement.ts'
+import { inputValues, type Values } from '#postgres/statement.ts'
 import {
+  CLAIMERS,
   type ClaimedRun,
   type ClaimRow,
   claimStatement,
@@ -46,14 +50,18 @@ import { BEFORE_ALL, type Lane } from './lanes.sql.ts'
 
 export type { ClaimedRun } from './claim-statement.sql.ts'
 
+/** Who gets a run. The same object for all seats of a claimer. */
+export type Seat = { owner: string; actor: Actor; leaseSecs: number }
+
+/** As many seats for one claimer. */
+export const seatsFor = <T extends Seat>(claimer: T, limit: number): T[] => new Array<T>(limit).fill(claimer)
+
 export type Claim = {
   /** Only runs of this project: workers serve the project of their key, Runyard's own dispatch serves all. */
   projectId?: string | undefined
   queues: readonly string[]
-  owner: string
-  actor: Actor
-  leaseSecs: number
-  limit: number
+  /** One for each run that is wanted, in the order in which they are filled. */
+  seats: readonly Seat[]
   into: Into
   /** Counts up with every claim of a claimer: whose turn it is among projects and jobs. */
   turn: number
@@ -122,9 +130,13 @@ async function claimFrom(sql: Db, claim: Claim, limitedJobs: readonly string[]):
   return claimed(await ask(sql, valuesFor(claim, limitedJobs)))
 }
 
-function valuesFor(claim: Claim, limitedJobs: readonly string[]): Values {
+function valuesFor({ seats, ...claim }: Claim, limitedJobs: readonly string[]): Values {
   const from = claim.after ?? BEFORE_ALL
+  const claimers = [...new Set(seats)]
+  const numbers = new Map(claimers.map((claimer, index) => [claimer, index + 1]))
   return {
+    ...inputValues(CLAIMERS, claimers),
+    seats: column(seats.map((seat) => numbers.get(seat)!)),
     queues: column(claim.queues),
     project: claim.projectId ?? null,
     from_project: from.projectId,
@@ -133,12 +145,8 @@ function valuesFor(claim: Claim, limitedJobs: readonly string[]): Values {
     from_key: from.concurrencyKey,
     limited_jobs: column(limitedJobs),
     turn: claim.turn,
-    limit: claim.limit,
-    owner: claim.owner,
-    actor_type: claim.actor.type,
-    actor_id: claim.actor.id ?? null,
-    lease_secs: claim.leaseSecs,
-    event_ids: column(Array.from({ length: claim.limit }, newId)),
+    limit: seats.length,
+    event_ids: column(seats.map(newId)),
   }
 }
 

@@ -1,14 +1,25 @@
 // The statements of a claim, told in this order: walk the lanes, weigh and share them, lock the heads whose turn it is,
 // move their runs, give out leases, count, write the log, and answer.
+import type { Actor } from '#core/event.ts'
 import type { Json } from '#core/json/json.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
-import { slot, statement } from '#postgres/statement.ts'
+import { type Input, inputRows, slot, statement } from '#postgres/statement.ts'
 import { LANES_MAX, type Lane, lanesOf, laneWalk, type View } from './lanes.sql.ts'
 import { jobOf, type Kind, turnsOf } from './turns.sql.ts'
 
+/** Those who claim together; see `Seat`. */
+export const CLAIMERS: Input<{ owner: string; actor: Actor; leaseSecs: number }> = {
+  owner: { type: 'text', of: (it) => it.owner },
+  actor_type: { type: 'text', of: (it) => it.actor.type },
+  actor_id: { type: 'text', of: (it) => it.actor.id },
+  lease_secs: { type: 'int', of: (it) => it.leaseSecs },
+}
+
 export type ClaimedRun = {
+  /** The seat that it fills, from 1. */
+  seat: number
   runId: string
   projectId: string
   clientId: string | null
@@ -186,25 +197,25 @@ const joinedRuns = (sql: Db, into: Into): Fragment => {
     r.project_id, r.client_id, r.job_id, r.job_version, r.queue, r.concurrency_key, r.rank, r.correlation_id,
     r.agent_id, r.tags, r.metadata, r.debug_mode, r.traceparent, r.timeout_secs, r.created_at, r.preset,
     r.environment,
+    claimer.owner, claimer.lease_secs, claimer.actor_type, claimer.actor_id,
     ${sql.unsafe(`'${type}'::text`)} as type,
-    ${slot(sql, 'actor_type')}::text as actor_type,
-    ${slot(sql, 'actor_id')}::text as actor_id,
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
-  from moved m cross join lateral (select * from runs where id = m.run_id offset 0) r`
+  from moved m
+  cross join lateral (select * from runs where id = m.run_id offset 0) r
+  join (select t.* from ${inputRows(sql, CLAIMERS)}) claimer on claimer.ord = (${slot(sql, 'seats')}::int[])[m.ord]`
 }
 
 /** An attempt that begins has a deadline, and no lease that outlives it. */
 const leases = (sql: Db, into: Into): Fragment => {
-  const secs = sql`${slot(sql, 'lease_secs')}::int`
   const begins = into === 'executing'
   return sql`
   insert into leases (
     run_id, project_id, job_id, concurrency_key, token, owner, lease_secs, claimed_at, heartbeat_at, created_at,
     expires_at, deadline_at)
   select
-    run_id, project_id, job_id, concurrency_key, lease_token, ${slot(sql, 'owner')}::text, ${secs},
+    run_id, project_id, job_id, concurrency_key, lease_token, owner, lease_secs,
     clock_timestamp(), clock_timestamp(), created_at,
-    clock_timestamp() + ${begins ? sql`least(${secs}, timeout_secs)` : secs} * interval '1 s',
+    clock_timestamp() + ${begins ? sql`least(lease_secs, timeout_secs)` : sql`lease_secs`} * interval '1 s',
     ${begins ? sql`clock_timestamp() + timeout_secs * interval '1 s'` : sql`null`}
   from joined`
 }
@@ -212,6 +223,7 @@ const leases = (sql: Db, into: Into): Fragment => {
 const answer = (sql: Db): Fragment => sql`
     select
       summary.*,
+      j.ord as seat,
       j.run_id as "runId",
       j.project_id as "projectId",
       j.client_id as "clientId",

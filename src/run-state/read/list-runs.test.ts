@@ -11,7 +11,7 @@ import { emptyDatabase, suiteDatabase, testDatabase } from '#test/support/db.ts'
 import { ACTOR, addRun, PROJECT, prepareLog } from '#test/support/log.ts'
 import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns } from '#upkeep/retention.sql.ts'
-import { claimRuns } from '../claim/claim-runs.sql.ts'
+import { claimRuns, seatsFor } from '../claim/claim-runs.sql.ts'
 import { insertRuns, type NewRun } from '../insert/insert-runs.sql.ts'
 import { moveRuns } from '../move/move-runs.sql.ts'
 import { mergeMetadata } from '../run-marks.sql.ts'
@@ -188,7 +188,7 @@ test('runs of an earlier version have their labels after the migration', async (
 
 /** Claims some of the runs, and moves about half of all to where chance has it. */
 async function livesOf(runs: readonly NewRun[]): Promise<void> {
-  const base = { owner: 'w1', actor: ACTOR, leaseSecs: 60, limit: 100, order: 'strict' } as const
+  const base = { seats: seatsFor({ owner: 'w1', actor: ACTOR, leaseSecs: 60 }, 100), order: 'strict' } as const
   for (const [turn, into] of (['executing', 'dequeued'] as const).entries())
     await claimRuns(sql, { ...base, projectId: PROJECT, queues: ['default', 'often', 'rare'], turn, into })
   const moves: RunMove[] = ['reschedule', 'complete', 'fail', 'pause', 'cancel']

@@ -2,9 +2,11 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { queueTopic, runTopic } from '#bell/topics.ts'
+import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { type Claim, type ClaimedRun, claimLimitedRuns, claimRuns } from '#run-state/claim/claim-runs.sql.ts'
-import type { Lane } from '#run-state/claim/lanes.sql.ts'
+import { type GroupCommit, groupCommit } from '#postgres/group-commit.ts'
+import { type ClaimedRun, seatsFor } from '#run-state/claim/claim-runs.sql.ts'
+import { makeLooker } from './look-for-runs.ts'
 import { makeAskingTeller } from './tell-asking.ts'
 
 /** Fallback for a lost ring: look anyway after this long. */
@@ -16,6 +18,7 @@ export type ClaimRequest = {
   owner: string
   actor: Actor
   leaseSecs: number
+  /** Maximum number of runs, at most 500. */
   limit: number
   into: 'executing' | 'dequeued'
 }
@@ -30,72 +33,73 @@ export type ClaimAnswer = {
 
 /** Keeps the turn for one process: projects and jobs take turns at the head of each queue (round robin). */
 export type Claimer = {
-  claim: (request: ClaimRequest) => Promise<ClaimAnswer>
+  /** Nothing is claimed for one who has hung up by the time it is their turn. */
+  claim: (request: ClaimRequest, signal?: AbortSignal) => Promise<ClaimAnswer>
   /** Long poll: waits up to `waitMs` for a first run. */
   claimOrWait: (request: ClaimRequest, waitMs: number, signal: AbortSignal) => Promise<ClaimedRun[]>
 }
 
-type Looked = { runs: ClaimedRun[]; contended: boolean; withheld: boolean }
-
 /** At most this many rounds per claim before yielding to other callers. */
 const LOOKS_MAX = 8
+
+/** Runs of one statement at most. */
+const RUNS_MAX = 500
+const PARALLEL = 2
+const WAITING_MAX = 20_000
+
+type Waiting = { request: ClaimRequest; signal: AbortSignal | undefined }
+type Group = { claim: GroupCommit<Waiting, ClaimAnswer>; users: number }
 
 /** `claimed` is called for each claimed run. */
 export function makeClaimer(
   ctx: Pick<Ctx, 'sql' | 'ring' | 'listen' | 'log'>,
   claimed: (run: ClaimedRun) => void = () => {},
 ): Claimer {
-  let turn = 0
   const tellAsking = makeAskingTeller(ctx)
-  const after = new Map<string, Lane | undefined>()
-  /** Jobs with a concurrency limit whose runs were seen waiting. */
-  const limited = new Map<string, readonly string[]>()
-  /** Places in which the latest claim found one lane at most, without a limit. */
-  const simple = new Map<string, boolean>()
+  const lookAt = makeLooker(ctx)
+  const groups = new Map<string, Group>()
 
-  async function claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    const place = `${request.projectId} ${request.queues.join()}`
+  /**
+   * Group commit by place: those who ask for runs of the same queues while a claim of these is under way share the next
+   * one. By themselves they would compete for the same heads, each with a statement and a commit of its own.
+   */
+  async function claim(request: ClaimRequest, signal?: AbortSignal): Promise<ClaimAnswer> {
     tellAsking({ projectId: request.projectId, queues: request.queues })
-    for (let looks = 1; ; looks++) {
-      const { runs, contended } = await look(request, place)
-      for (const run of runs) claimed(run)
-      if (runs.length > 0) ctx.ring([...runs.map((run) => runTopic(run.runId)), 'tail'])
-      const unseen = contended || after.get(place) !== undefined
-      if (runs.length === 0 && unseen && looks < LOOKS_MAX) continue
-      return { runs, limitedLeft: (limited.get(place) ?? []).length > 0, lookAgain: runs.length === 0 && unseen }
+    const name = `${request.projectId} ${request.into} ${request.queues.join()}`
+    const group = groups.get(name) ?? { claim: groupOf(), users: 0 }
+    groups.set(name, group)
+    group.users++
+    try {
+      return await group.claim({ request, signal })
+    } finally {
+      if (--group.users === 0) groups.delete(name)
     }
   }
 
-  async function look(request: ClaimRequest, place: string): Promise<Looked> {
-    turn++
-    const asked: Claim = { ...request, turn, after: after.get(place), order: 'strict' }
-    const found = await lookByPriority(asked, place)
-    if (found.runs.length > 0 || !found.withheld) return found
-    // Others are just claiming the more urgent runs of a job with a limit, or have taken its last slot. Do not
-    // idle because of that.
-    const { runs, contended } = await claimRuns(ctx.sql, { ...asked, order: 'loose' })
-    return { runs, contended: contended || found.contended, withheld: false }
-  }
+  const groupOf = () =>
+    groupCommit<Waiting, ClaimAnswer>(claimTogether, {
+      itemsMax: RUNS_MAX,
+      weightOf: ({ request }) => request.limit,
+      parallel: PARALLEL,
+      waitingMax: WAITING_MAX,
+      full: () => refuse('overloaded', { what: 'The queue of claims', retryAfterMs: 1000 }),
+    })
 
-  /**
-   * Jobs with and without a limit alternate in going first: an endless backlog of one kind does not starve the other.
-   */
-  async function lookByPriority(asked: Claim, place: string): Promise<Looked> {
-    const known = limited.get(place) ?? []
-    const first = known.length > 0 && turn % 2 === 0 ? await claimLimitedRuns(ctx.sql, asked, known) : undefined
-    const left = asked.limit - (first?.runs.length ?? 0)
-    if (left === 0) return { runs: first!.runs, contended: false, withheld: false }
-    const free = await claimRuns(ctx.sql, { ...asked, limit: left, isSimple: simple.get(place) ?? true })
-    simple.set(place, free.isSimple)
-    after.set(place, free.after)
-    limited.set(place, free.limitedJobs)
-    const runs = (first?.runs ?? []).concat(free.runs)
-    if (first || free.limitedJobs.length === 0 || runs.length === asked.limit) return { ...free, runs }
-    const second = await claimLimitedRuns(ctx.sql, { ...asked, limit: asked.limit - runs.length }, free.limitedJobs)
-    return {
-      runs: runs.concat(second.runs),
-      contended: free.contended || second.contended,
-      withheld: free.withheld,
+  /** All ask for the same: the same project and queues, and the same move. */
+  async function claimTogether(all: readonly Waiting[]): Promise<ClaimAnswer[]> {
+    const seats = all.flatMap(({ request, signal }) => (signal?.aborted ? [] : seatsFor(request, request.limit)))
+    if (seats.length === 0) return all.map(() => ({ runs: [], limitedLeft: false, lookAgain: false }))
+    const { projectId, queues, into } = all[0]!.request
+    for (let looks = 1; ; looks++) {
+      const { taken, unseen, limitedLeft } = await lookAt({ projectId, queues, into, seats })
+      if (taken.size === 0 && unseen && looks < LOOKS_MAX) continue
+      const runs = [...taken.values()].flat()
+      for (const run of runs) claimed(run)
+      if (runs.length > 0) ctx.ring([...runs.map((run) => runTopic(run.runId)), 'tail'])
+      return all.map(({ request }) => {
+        const own = taken.get(request) ?? []
+        return { runs: own, limitedLeft, lookAgain: own.length === 0 && unseen }
+      })
     }
   }
 
@@ -111,7 +115,7 @@ export function makeClaimer(
         try {
           // The caller has hung up: runs claimed for it now would be stuck until their leases expire.
           if (signal.aborted) return []
-          const { runs, limitedLeft, lookAgain } = await claim(request)
+          const { runs, limitedLeft, lookAgain } = await claim(request, signal)
           const leftMs = untilMs - performance.now()
           if (runs.length > 0 || leftMs <= 0) return runs
           if (lookAgain) continue

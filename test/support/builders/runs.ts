@@ -4,11 +4,15 @@ import { Refusal } from '#core/error.ts'
 import { findRun } from '#run-state/read/read-runs.sql.ts'
 import { type ClaimRequest, makeClaimer } from '#runs/attempts/claimer.ts'
 import type { RunRequest } from '#runs/trigger/run-request.ts'
-import { triggerRun } from '#runs/trigger/trigger-runs.ts'
+import { triggerRun, triggerRuns } from '#runs/trigger/trigger-runs.ts'
 import { ORIGIN } from '../yard.ts'
 
 export const trigger = async (ctx: Ctx, job: string, request: RunRequest = {}) =>
   (await triggerRun(ctx, job, request, ORIGIN)).run
+
+/** As many runs of a job. */
+export const times = (ctx: Ctx, job: string, count: number) =>
+  triggerRuns(ctx, job, new Array<RunRequest>(count).fill({}), ORIGIN)
 
 export const claim = async (ctx: Ctx, limit: number, more: Partial<ClaimRequest> = {}, claimer = makeClaimer(ctx)) =>
   (

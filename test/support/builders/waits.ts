@@ -1,6 +1,6 @@
 // Runs that wait, and the moments at which a race has to be made.
 import { connect, type Sql } from '#postgres/sql.ts'
-import { claimRuns } from '#run-state/claim/claim-runs.sql.ts'
+import { claimRuns, seatsFor } from '#run-state/claim/claim-runs.sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { spawnRun } from '#runs/control/spawn-run.ts'
@@ -14,10 +14,7 @@ export const claim = async (sql: Sql, queue = 'default', limit = 1) =>
     await claimRuns(sql, {
       projectId: 'default',
       queues: [queue],
-      owner: 'w',
-      actor: TESTER,
-      leaseSecs: 300,
-      limit,
+      seats: seatsFor({ owner: 'w', actor: TESTER, leaseSecs: 300 }, limit),
       into: 'executing',
       turn: 0,
       order: 'strict',

@@ -149,3 +149,21 @@ test('a server older than PostgreSQL 15 is refused with its version', () => {
   expect(() => refuseOldVersion(150_000)).not.toThrow()
   expect(() => refuseOldVersion(180_004)).not.toThrow()
 })
+
+const ASCII = "encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
+
+test('a new database in another encoding than UTF8 is refused with what to do, and nothing is created in it', async () => {
+  const { sql } = await emptyDatabase(ASCII)
+  await expect(migrate(sql, { dir: await migrationsDir() })).rejects.toThrow(
+    /needs a database with the encoding UTF8, and runyard_test_\w+ has SQL_ASCII\. Create another one/,
+  )
+  expect(await sql`select tablename from pg_tables where schemaname = 'public'`).toEqual([])
+})
+
+test('an installation in another encoding than UTF8 is told so at every start, and comes up', async () => {
+  const { sql } = await emptyDatabase(ASCII)
+  await sql`create table run_states ()`
+  const lines: string[] = []
+  await migrate(sql, { dir: await migrationsDir(), log: (line) => void lines.push(line) })
+  expect(lines[0]).toMatch(/has SQL_ASCII\. Requests with characters beyond ASCII may fail/)
+})

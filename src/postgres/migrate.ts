@@ -30,6 +30,7 @@ export async function migrate(
   try {
     await refuseOldServer(session)
     await refuseOtherSchema(session)
+    await refuseOtherEncoding(session, log)
     await session`select pg_advisory_lock(${MIGRATE_LOCK_KEY})`
     await applyPending(session, migrations, log)
   } finally {
@@ -119,6 +120,27 @@ async function refuseOtherSchema(session: postgres.ISql): Promise<void> {
     `The tables of Runyard are in the schema ${other.schema}, which this session does not look at. Add ` +
       `?search_path=${encodeURIComponent(other.schema)} to DATABASE_URL (or ?search_path=public, to begin anew beside them).`,
   )
+}
+
+/**
+ * In another encoding, characters that JSON escapes cannot be read from `jsonb`, and the lengths that the schema bounds
+ * are those of bytes. An installation that has come to live with that is not locked out of its data.
+ */
+async function refuseOtherEncoding(session: postgres.ISql, log: (line: string) => void): Promise<void> {
+  const [row] = await session<{ encoding: string; database: string; settled: boolean }[]>`
+    select
+      current_setting('server_encoding') as encoding,
+      current_database() as database,
+      to_regclass('run_states') is not null as settled`
+  const { encoding, database, settled } = row!
+  if (encoding === 'UTF8') return
+  const problem = `Runyard needs a database with the encoding UTF8, and ${database} has ${encoding}.`
+  if (!settled)
+    throw new Error(
+      `${problem} Create another one (createdb --encoding UTF8 --locale C.UTF-8 --template template0 NAME), and ` +
+        'name it in DATABASE_URL.',
+    )
+  log(`${problem} Requests with characters beyond ASCII may fail; dump it, and restore it into one that has UTF8.`)
 }
 
 async function apply(session: postgres.ISql, { name, text, checksum }: Migration): Promise<void> {

@@ -25,9 +25,9 @@ export async function suiteDatabase(): Promise<TestDatabase> {
   return database
 }
 
-/** For one test, with no schema in it. */
-export async function emptyDatabase(): Promise<TestDatabase> {
-  const { drop, ...database } = await makeDatabase('template0')
+/** For one test, with no schema in it. `options` are those of CREATE DATABASE. */
+export async function emptyDatabase(options = ''): Promise<TestDatabase> {
+  const { drop, ...database } = await makeDatabase('template0', options)
   onTestFinished(drop)
   return database
 }
@@ -47,10 +47,10 @@ export async function awaitTail(sql: postgres.Sql): Promise<void> {
   await expect.poll(async () => (await held()).length, { timeout: 10_000, interval: 20 }).toBe(0)
 }
 
-async function makeDatabase(template: string): Promise<TestDatabase & { drop: () => Promise<void> }> {
+async function makeDatabase(template: string, options = ''): Promise<TestDatabase & { drop: () => Promise<void> }> {
   const name = `runyard_test_${randomUUID().replaceAll('-', '')}`
   // Copying files is ten times as fast as writing the copy to the log, which is what PostgreSQL does by default.
-  await asAdmin((admin) => admin.unsafe(`create database ${name} template ${template} strategy file_copy`))
+  await asAdmin((admin) => admin.unsafe(`create database ${name} template ${template} strategy file_copy ${options}`))
   const url = urlOf(name)
   const sql = connect(url, { name: 'runyard-test' })
   return {

@@ -88,6 +88,7 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     expect(await answerTo(call, first)).toMatchObject({ approved: true })
     await page.goto(`${address}/inbox?input_request_id=${second}`)
     await page.getByRole('button', { name: /Refuse/ }).click()
+    await page.getByRole('button', { name: 'Send it now' }).click()
     expect(await answerTo(call, second)).toMatchObject({ approved: false })
   })
 
@@ -111,8 +112,10 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     // The second does not follow what happens, so that the question still stands open in front of them.
     await bob.keyboard.press('l')
     await ada.getByRole('button', { name: /Approve/ }).click()
+    await ada.getByRole('button', { name: 'Send it now' }).click()
     expect(await answerTo(callerOf(address), question)).toMatchObject({ approved: true })
     await bob.getByRole('button', { name: /Refuse/ }).click()
+    await bob.getByRole('button', { name: 'Send it now' }).click()
     const { answered_by } = (await owner.call('GET', `/v1/input-requests/${question}`)).body
     expect(answered_by.name).toMatch(/ada/i)
     await bob.getByText(`${answered_by.name} approved it`).waitFor()

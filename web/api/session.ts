@@ -53,8 +53,17 @@ export function useMay(): (scope: Scope) => boolean {
   return (scope) => session?.scopes.includes(scope) ?? false
 }
 
+/** What is still to be sent in the name of whoever leaves. */
+export const beforeSignOut = new Set<() => Promise<void>>()
+
 export async function signOut(): Promise<void> {
+  await Promise.all([...beforeSignOut].map((act) => act()))
   await endOwnSession({})
+  forgetSession()
+}
+
+/** After the session has ended, however it did. */
+export function forgetSession(): void {
   chooseProject(undefined)
   queryClient.clear()
 }

@@ -2,19 +2,17 @@
 // rest shown, or feedback by a form from its schema.
 import { useState } from 'react'
 import type { listInputs } from '../api/calls.ts'
-import { answerInput } from '../api/calls.ts'
 import { useMay } from '../api/session.ts'
 import { useKeys } from '../frame/keys.ts'
-import { useAct } from './act.ts'
 import styles from './answer-form.module.css'
 import { Button } from './button.tsx'
+import { HeldNote } from './held-answer.tsx'
+import { holdAnswer, takeBackAnswer, useHeldAnswers } from './held-answers.ts'
 import { JsonTree } from './json-tree.tsx'
 import { sentenceOf } from './notes.tsx'
 import { JsonField, SchemaForm } from './schema-form.tsx'
 
 export type InputRequest = Awaited<ReturnType<typeof listInputs>>['data'][number]
-
-type Answer = { approved?: boolean; feedback?: unknown; params?: Record<string, unknown> }
 
 export function AnswerForm({ input, hasKeys = false }: { input: InputRequest; hasKeys?: boolean }) {
   const may = useMay()
@@ -23,72 +21,66 @@ export function AnswerForm({ input, hasKeys = false }: { input: InputRequest; ha
   const [feedback, setFeedback] = useState<unknown>(input.default?.feedback)
   const [params, setParams] = useState<Record<string, unknown>>({})
   const [problem, setProblem] = useState<string | undefined>()
-  const send = useAct(
-    (answer: Answer) => answerInput({ input_request_id: input.id, ...answer }),
-    ['inputs', 'run', 'runs', 'stats'],
-  )
+  const held = useHeldAnswers().get(input.id)
+  const isHeld = held !== undefined && held.state !== 'failed'
   const isApproval = input.kind === 'approval'
   const decide = (approved: boolean) => {
     if (problem !== undefined) return
     const edited = Object.keys(params).length > 0
-    send.mutate({
+    holdAnswer(input.id, {
       approved,
       ...(edited && approved && { params }),
       ...(remark.trim() !== '' && { feedback: remark.trim() }),
     })
   }
   const answer = () => {
-    if (problem === undefined) send.mutate({ feedback: feedback ?? null })
+    if (problem === undefined) holdAnswer(input.id, { feedback: feedback ?? null })
   }
   const canEdit = input.editable_params.length > 0
   const mayAnswer = may('inputs:answer')
-  useKeys(
-    hasKeys && isApproval && mayAnswer && !send.isPending
-      ? { a: () => decide(true), x: () => decide(false), e: () => canEdit && setEditing(true) }
-      : {},
-  )
+  useAnswerKeys(hasKeys && mayAnswer, {
+    undo: isHeld ? () => takeBackAnswer(input.id) : undefined,
+    decide: isApproval && !isHeld ? decide : undefined,
+    edit: canEdit && !isHeld ? () => setEditing(true) : undefined,
+    answer: isApproval || isHeld ? undefined : answer,
+  })
   return (
     <div className={styles.form}>
-      <Params input={input} isEditing={isEditing} onChange={setParams} onProblem={setProblem} edited={params} />
-      {isApproval ? (
-        <label className={styles.remark}>
-          Remark (optional; the run is given it)
-          <input value={remark} onChange={({ target }) => setRemark(target.value)} />
-        </label>
-      ) : (
-        <SchemaForm
-          label="Answer"
-          schema={input.schema}
-          value={feedback}
-          onChange={(value, wrong) => {
-            setFeedback(value)
-            setProblem(wrong)
-          }}
-        />
-      )}
-      {send.error && (
+      {/* What was answered is what is sent. */}
+      <div className={styles.form} inert={isHeld}>
+        <Params input={input} isEditing={isEditing} onChange={setParams} onProblem={setProblem} edited={params} />
+        {isApproval ? (
+          <label className={styles.remark}>
+            Remark (optional; the run is given it)
+            <input value={remark} onChange={({ target }) => setRemark(target.value)} />
+          </label>
+        ) : (
+          <SchemaForm
+            label="Answer"
+            schema={input.schema}
+            value={feedback}
+            onChange={(value, wrong) => {
+              setFeedback(value)
+              setProblem(wrong)
+            }}
+          />
+        )}
+      </div>
+      {held?.state === 'failed' && (
         <p role="alert" className={styles.error}>
-          {sentenceOf(send.error)}
+          {sentenceOf(held.error)}
         </p>
       )}
       {mayAnswer ? (
         <div className={styles.actions}>
-          {isApproval ? (
+          {isHeld ? (
+            <HeldNote inputId={input.id} held={held} hasKeys={hasKeys} />
+          ) : isApproval ? (
             <>
-              <Button
-                look="main"
-                hint={hasKeys ? 'a' : undefined}
-                disabled={send.isPending}
-                onClick={() => decide(true)}
-              >
+              <Button look="main" hint={hasKeys ? 'a' : undefined} onClick={() => decide(true)}>
                 Approve
               </Button>
-              <Button
-                look="danger"
-                hint={hasKeys ? 'x' : undefined}
-                disabled={send.isPending}
-                onClick={() => decide(false)}
-              >
+              <Button look="danger" hint={hasKeys ? 'x' : undefined} onClick={() => decide(false)}>
                 Refuse
               </Button>
               {canEdit && !isEditing && (
@@ -98,7 +90,7 @@ export function AnswerForm({ input, hasKeys = false }: { input: InputRequest; ha
               )}
             </>
           ) : (
-            <Button look="main" disabled={send.isPending} onClick={answer}>
+            <Button look="main" onClick={answer}>
               Answer
             </Button>
           )}
@@ -109,6 +101,26 @@ export function AnswerForm({ input, hasKeys = false }: { input: InputRequest; ha
         </p>
       )}
     </div>
+  )
+}
+
+type Acts = {
+  undo: (() => void) | undefined
+  decide: ((approved: boolean) => void) | undefined
+  edit: (() => void) | undefined
+  answer: (() => void) | undefined
+}
+
+function useAnswerKeys(isOn: boolean, { undo, decide, edit, answer }: Acts): void {
+  useKeys(
+    isOn
+      ? {
+          ...(undo && { u: undo }),
+          ...(decide && { a: () => decide(true), x: () => decide(false) }),
+          ...(edit && { e: edit }),
+          ...(answer && { 'Mod+Enter': answer }),
+        }
+      : {},
   )
 }
 

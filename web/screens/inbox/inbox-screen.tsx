@@ -7,6 +7,8 @@ import { useKeys } from '../../frame/keys.ts'
 import { sentenceCase } from '../../look/words.ts'
 import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
 import { Answered } from '../../parts/answered.tsx'
+import { HeldWords } from '../../parts/held-answer.tsx'
+import { useHeldAnswers } from '../../parts/held-answers.ts'
 import { ActorName, RunLink } from '../../parts/id.tsx'
 import { JsonTree } from '../../parts/json-tree.tsx'
 import { Empty, Loading } from '../../parts/notes.tsx'
@@ -92,6 +94,7 @@ export function InboxScreen() {
 type ListProps = { inputs: readonly InputRequest[]; opened: string; onOpen: (id: string) => void }
 
 function List({ inputs, opened, onOpen }: ListProps) {
+  const held = useHeldAnswers()
   return (
     <Panel label="Questions">
       <ul className={styles.list}>
@@ -99,6 +102,11 @@ function List({ inputs, opened, onOpen }: ListProps) {
           <li key={input.id}>
             <button type="button" aria-current={input.id === opened} onClick={() => onOpen(input.id)}>
               <strong>{input.prompt}</strong>
+              {held.get(input.id) && (
+                <em>
+                  <HeldWords held={held.get(input.id)!} />
+                </em>
+              )}
               <span>
                 {sentenceCase(input.kind)} · {input.agent_id ?? 'run'} · <Time at={input.created_at} />
                 {input.status === 'pending' && input.expires_at !== null && (

@@ -3,6 +3,9 @@ import type * as sessions from '#contract/people/sessions.ts'
 import type * as users from '#contract/people/users.ts'
 import { call } from './call.ts'
 
+export const listSessions = call<typeof sessions.listSessions>('GET', '/v1/sessions')
+export const endSession = call<typeof sessions.endSession>('DELETE', '/v1/sessions/:session_id')
+export const endSessions = call<typeof sessions.endSessions>('DELETE', '/v1/sessions')
 export const changePassword = call<typeof sessions.changePassword>('PUT', '/v1/session/password')
 
 export const listUsers = call<typeof users.listUsers>('GET', '/v1/users')

@@ -4,6 +4,7 @@ import { zoneName } from '../../look/times.ts'
 import { Facts, Panel } from '../../parts/panel.tsx'
 import { Time } from '../../parts/time.tsx'
 import { Password } from './password.tsx'
+import { Sessions } from './sessions.tsx'
 import styles from './settings.module.css'
 
 const THEMES = ['system', 'light', 'dark'] as const
@@ -27,6 +28,7 @@ export function Account() {
           ]}
         />
       </Panel>
+      <Sessions />
       {session.user && <Password hasOne={session.user.has_password} />}
       <Panel title="Appearance" pad>
         <div className={styles.row}>

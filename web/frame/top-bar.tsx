@@ -1,5 +1,4 @@
 // The line on top: find, whether the page is live, how times are told, theme, project, and who is signed in.
-import { Menu } from '@base-ui/react/menu'
 import { useNavigate } from '@tanstack/react-router'
 import { ChevronDown, Clock, Moon, Search, Sun, SunMoon } from 'lucide-react'
 import { queryClient } from '../api/query-client.ts'
@@ -10,6 +9,7 @@ import { nextClock, nextTheme, setPreferences, usePreferences } from '../look/pr
 import { zoneAt, zoneName } from '../look/times.ts'
 import { duration } from '../look/words.ts'
 import { KeyHint } from '../parts/key-hint.tsx'
+import { MenuButton } from './menu-button.tsx'
 import styles from './top-bar.module.css'
 
 export function TopBar({ onFind }: { onFind: () => void }) {
@@ -109,23 +109,19 @@ function ProjectMenu({ session: { project_id, projects } }: { session: Session }
     // Nothing of the one project is shown in the other: the page begins anew.
     void navigate({ to: '/' }).then(() => location.reload())
   }
+  const items = projects.map(({ id, name }) => ({
+    id,
+    name: (
+      <>
+        {name} <code>{id}</code>
+      </>
+    ),
+    act: () => choose(id),
+  }))
   return (
-    <Menu.Root>
-      <Menu.Trigger className={styles.plain}>
-        {project_id} <ChevronDown size={12} aria-hidden="true" />
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner sideOffset={4} align="end">
-          <Menu.Popup className={styles.menu}>
-            {projects.map(({ id, name }) => (
-              <Menu.Item key={id} className={styles.item} onClick={() => choose(id)}>
-                {name} <code>{id}</code>
-              </Menu.Item>
-            ))}
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+    <MenuButton items={items}>
+      {project_id} <ChevronDown size={12} aria-hidden="true" />
+    </MenuButton>
   )
 }
 
@@ -136,23 +132,13 @@ function PersonMenu({ session: { actor } }: { session: Session }) {
       () => navigate({ to: '/sign-in' }),
       () => queryClient.invalidateQueries({ queryKey: ['session'] }),
     )
+  const items = [
+    { id: 'settings', name: 'Settings', act: () => void navigate({ to: '/settings' }) },
+    { id: 'sign-out', name: 'Sign out', act: () => void leave() },
+  ]
   return (
-    <Menu.Root>
-      <Menu.Trigger className={styles.plain} aria-label={`Account: ${actor.name}`}>
-        <span className={styles.name}>{actor.name}</span> <ChevronDown size={12} aria-hidden="true" />
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner sideOffset={4} align="end">
-          <Menu.Popup className={styles.menu}>
-            <Menu.Item className={styles.item} onClick={() => void navigate({ to: '/settings' })}>
-              Settings
-            </Menu.Item>
-            <Menu.Item className={styles.item} onClick={leave}>
-              Sign out
-            </Menu.Item>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+    <MenuButton label={`Account: ${actor.name}`} items={items}>
+      <span className={styles.name}>{actor.name}</span> <ChevronDown size={12} aria-hidden="true" />
+    </MenuButton>
   )
 }

@@ -1,7 +1,7 @@
 import { type ComponentType, lazy, Suspense, useEffect, useState } from 'react'
 
 /** Long enough for the first screen to have been loaded and shown. */
-const LOAD_AFTER_MS = 1_000
+export const LOAD_AFTER_MS = 1_000
 
 /**
  * A dialog whose code the first screen does not wait for: it comes a moment later, or when the dialog is opened. Once

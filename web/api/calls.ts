@@ -5,6 +5,7 @@ import type * as authorizations from '#contract/authorizations.ts'
 import type * as chains from '#contract/chains.ts'
 import type * as dependencies from '#contract/dependencies.ts'
 import type * as events from '#contract/events.ts'
+import type * as find from '#contract/find.ts'
 import type * as inputs from '#contract/inputs.ts'
 import type * as jobs from '#contract/jobs.ts'
 import type * as operations from '#contract/operations.ts'
@@ -21,6 +22,8 @@ import type * as seals from '#contract/seals.ts'
 import type * as tools from '#contract/tools.ts'
 import type * as usage from '#contract/usage.ts'
 import { call } from './call.ts'
+
+export const findThings = call<typeof find.findThings>('GET', '/v1/find')
 
 export const getStats = call<typeof operations.getStats>('GET', '/v1/stats')
 

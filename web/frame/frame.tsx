@@ -7,7 +7,7 @@ import { startRefreshing } from '../live/refresh.ts'
 import { nextTheme, setPreferences, usePreferences } from '../look/preferences.ts'
 import { onDemand } from '../parts/on-demand.tsx'
 import styles from './frame.module.css'
-import { type Keys, useKeys } from './keys.ts'
+import { useKeys } from './keys.ts'
 import { usePendingInputs } from './pending-inputs.ts'
 import { SCREENS, type Screen } from './screens.ts'
 import { TopBar } from './top-bar.tsx'
@@ -23,7 +23,7 @@ export function Frame() {
     startLive()
     return startRefreshing()
   }, [])
-  const go: Keys = Object.fromEntries(SCREENS.map(({ key, path }) => [`g ${key}`, () => void navigate({ to: path })]))
+  const go = Object.fromEntries(SCREENS.map(({ key, path }) => [`g ${key}`, () => void navigate({ to: path })]))
   useKeys({
     ...go,
     '?': () => setOpen('shortcuts'),

@@ -1,20 +1,10 @@
-// Find and go: screens, the jobs and agents of the project, and a run by its id.
-import { useQuery } from '@tanstack/react-query'
-import { type NavigateOptions, useNavigate } from '@tanstack/react-router'
+// Find and do: screens, whatever has an id or a name, and what the keys of the page do.
 import { useState } from 'react'
-import { listAgents, listJobs } from '../api/calls.ts'
-import { useMay } from '../api/session.ts'
-import { toggleLive } from '../live/live.ts'
-import { nextTheme, setPreferences, usePreferences } from '../look/preferences.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import styles from './palette.module.css'
-import { SCREENS } from './screens.ts'
+import { useEntries } from './palette-entries.ts'
 
-type Entry = { id: string; group: string; name: string; hint?: string; act: () => void }
 type PaletteProps = { open: boolean; onClose: () => void; onShortcuts: () => void }
-
-const SHOWN_MAX = 12
-const NAMES_MAX = 200
 
 export function Palette(props: PaletteProps) {
   return (
@@ -44,9 +34,9 @@ function Choices({ onClose, onShortcuts }: PaletteProps) {
         role="combobox"
         aria-expanded="true"
         aria-controls="palette-entries"
-        aria-activedescendant={entries[chosen]?.id}
-        aria-label="Find a run by its id, a job, an agent, a screen"
-        placeholder="An id, a job, an agent, a screen …"
+        aria-activedescendant={optionId(chosen)}
+        aria-label="Find by id or name, or do something"
+        placeholder="An id, a job, an agent, a screen, an action …"
         value={text}
         onChange={({ target }) => {
           setText(target.value)
@@ -59,7 +49,7 @@ function Choices({ onClose, onShortcuts }: PaletteProps) {
           // biome-ignore lint/a11y/useKeyWithClickEvents: the field above has the focus, and Enter.
           <div
             key={id}
-            id={id}
+            id={optionId(index)}
             role="option"
             tabIndex={-1}
             aria-selected={index === chosen}
@@ -72,65 +62,12 @@ function Choices({ onClose, onShortcuts }: PaletteProps) {
           </div>
         ))}
       </div>
-      {entries.length === 0 && <p className={styles.none}>Nothing of that name. The whole id of a run opens it.</p>}
+      {entries.length === 0 && (
+        <p className={styles.none}>Nothing of that name. Eight digits of an id are enough to find what it names.</p>
+      )}
     </div>
   )
 }
 
-function useEntries(text: string, { onClose, onShortcuts }: Omit<PaletteProps, 'open'>): Entry[] {
-  const navigate = useNavigate()
-  const may = useMay()
-  const { theme } = usePreferences()
-  const jobs = useQuery({
-    queryKey: ['jobs', 'names'],
-    queryFn: ({ signal }) => listJobs({ limit: NAMES_MAX }, { signal }),
-    enabled: may('jobs:read'),
-  })
-  const agents = useQuery({
-    queryKey: ['agents', 'names'],
-    queryFn: ({ signal }) => listAgents({ limit: NAMES_MAX }, { signal }),
-    enabled: may('agents:read'),
-  })
-  const go = (to: NavigateOptions) => () => {
-    onClose()
-    void navigate(to)
-  }
-  const does = (act: () => void) => () => {
-    onClose()
-    act()
-  }
-  const named: Entry[] = [
-    ...SCREENS.map(({ path, name, key }) => ({
-      id: `screen-${key}`,
-      group: 'Go to',
-      name,
-      hint: `g ${key}`,
-      act: go({ to: path }),
-    })),
-    ...(jobs.data?.data ?? []).map(({ slug }) => ({
-      id: `job-${slug}`,
-      group: 'Job',
-      name: slug,
-      act: go({ to: '/jobs/$job', params: { job: slug } }),
-    })),
-    ...(agents.data?.data ?? []).map(({ id }, index) => ({
-      id: `agent-${index}`,
-      group: 'Agent',
-      name: id,
-      act: go({ to: '/agents/$agent_id', params: { agent_id: id } }),
-    })),
-    {
-      id: 'theme',
-      group: 'Do',
-      name: 'Change the theme',
-      hint: 't',
-      act: does(() => setPreferences({ theme: nextTheme(theme) })),
-    },
-    { id: 'live', group: 'Do', name: 'Live on or off', hint: 'l', act: does(toggleLive) },
-    { id: 'shortcuts', group: 'Do', name: 'Show the shortcuts', hint: '?', act: does(onShortcuts) },
-  ]
-  const wanted = text.toLowerCase()
-  const found = named.filter(({ name }) => name.toLowerCase().includes(wanted)).slice(0, SHOWN_MAX)
-  if (text.length < 8) return found
-  return [{ id: 'run', group: 'Run', name: text, act: go({ to: '/runs/$run_id', params: { run_id: text } }) }, ...found]
-}
+/** Ids and names may hold anything; the id of an element may not. */
+const optionId = (at: number): string => `palette-option-${at}`

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Link, useCanGoBack, useNavigate, useParams, useRouter, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { isOver } from '#core/run.ts'
@@ -106,6 +106,8 @@ function Opened({ run }: { run: Run }) {
 /** The run beside it in the list that somebody came from, and copies of what names it. */
 function useRunKeys({ id }: Run): void {
   const navigate = useNavigate()
+  const router = useRouter()
+  const canGoBack = useCanGoBack()
   const go = (by: number) => {
     const beside = runBeside(id, by)
     if (beside !== undefined) void navigate({ to: '/runs/$run_id', params: { run_id: beside } })
@@ -113,6 +115,7 @@ function useRunKeys({ id }: Run): void {
   useKeys({
     j: () => go(1),
     k: () => go(-1),
+    Escape: () => (canGoBack ? router.history.back() : void navigate({ to: '/runs' })),
     'y i': () => void copyText(id),
     'y l': () => void copyText(location.href),
     'y c': () => void copyText(`curl -H "Authorization: Bearer $KEY" '${BASE}/v1/runs/${encodeURIComponent(id)}'`),

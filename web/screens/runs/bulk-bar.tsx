@@ -1,5 +1,5 @@
 // The bar below the runs: what can be done to those that are selected, or to all that match the filters.
-import { useState } from 'react'
+import { type RefObject, useState } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { useMay } from '../../api/session.ts'
 import { counted, sentenceCase } from '../../look/words.ts'
@@ -13,9 +13,14 @@ const BulkDialog = onDemand<BulkDialogProps>(async () => (await import('./bulk-d
 
 const KINDS: readonly BulkKind[] = ['cancel', 'replay', 'redrive']
 
-type BulkBarProps = { search: RunSearch; chosen: readonly Run[]; onDone: () => void }
+type BulkBarProps = {
+  bar: RefObject<HTMLDivElement | null>
+  search: RunSearch
+  chosen: readonly Run[]
+  onDone: () => void
+}
 
-export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
+export function BulkBar({ bar, search, chosen, onDone }: BulkBarProps) {
   const may = useMay()
   // As it was when it was asked for: the list changes under the dialog, above all by what is done.
   const [asked, setAsked] = useState<{ kind: BulkKind; chosen: readonly Run[] } | undefined>()
@@ -23,7 +28,7 @@ export function BulkBar({ search, chosen, onDone }: BulkBarProps) {
   if (kinds.length === 0) return null
   const isAll = chosen.length === 0
   return (
-    <div className={styles.bulk}>
+    <div ref={bar} className={styles.bulk}>
       <span>{isAll ? 'All that match:' : `${counted(chosen.length, 'run')} selected:`}</span>
       {kinds.map((one) => (
         <Button key={one} look={one === 'cancel' ? 'danger' : 'plain'} onClick={() => setAsked({ kind: one, chosen })}>

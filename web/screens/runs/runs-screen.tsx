@@ -16,6 +16,7 @@ import { BulkBar } from './bulk-bar.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { type RunSearch, statesOf, withoutLast } from './filters.ts'
 import { NoRuns } from './no-runs.tsx'
+import type { PeekProps } from './peek.tsx'
 import styles from './runs.module.css'
 import { useRuns } from './runs-query.ts'
 import { RunsTable } from './runs-table.tsx'
@@ -29,8 +30,14 @@ export function RunsScreen() {
   const found = useRuns(search)
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const filterField = useRef<HTMLInputElement>(null)
+  const bulkBar = useRef<HTMLDivElement>(null)
   const [isViewing, setViewing] = useState(false)
+  const [peeked, setPeeked] = useState<string | undefined>()
   useKeys({
+    '*': () => {
+      setSelected(new Set())
+      bulkBar.current?.querySelector('button')?.focus()
+    },
     f: () => filterField.current?.focus(),
     Backspace: () => show(withoutLast(search)),
     v: () => setViewing(true),
@@ -53,9 +60,16 @@ export function RunsScreen() {
         </span>
       </div>
       <ViewsDialog open={isViewing} onClose={() => setViewing(false)} search={search} show={show} />
+      <Peek
+        open={peeked !== undefined}
+        runId={peeked}
+        rows={found.rows}
+        onPeek={setPeeked}
+        onClose={() => setPeeked(undefined)}
+      />
       <StateChips search={search} show={show} />
       <FilterBar search={search} show={show} field={filterField} />
-      <BulkBar search={search} chosen={chosen} onDone={() => setSelected(new Set())} />
+      <BulkBar bar={bulkBar} search={search} chosen={chosen} onDone={() => setSelected(new Set())} />
       <Panel label="Runs">
         <div className={found.isLoading && !found.isFirstLoad ? styles.fetching : styles.fetched} />
         {found.error ? (
@@ -65,7 +79,7 @@ export function RunsScreen() {
         ) : found.rows.length === 0 && !found.hasMore ? (
           <NoRuns search={search} show={show} />
         ) : (
-          <RunsTable rows={found.rows} selected={selected} onSelect={setSelected} />
+          <RunsTable rows={found.rows} chosen={selected} onSelect={setSelected} onPeek={setPeeked} />
         )}
         {found.hasMore && (
           <div className={styles.foot}>
@@ -80,6 +94,7 @@ export function RunsScreen() {
   )
 }
 
+const Peek = onDemand<PeekProps>(async () => (await import('./peek.tsx')).Peek)
 const ViewsDialog = onDemand<ViewsDialogProps>(async () => (await import('./views-dialog.tsx')).ViewsDialog)
 
 type StateChipsProps = { search: RunSearch; show: (next: RunSearch) => void }

@@ -2,51 +2,28 @@ import { Link } from '@tanstack/react-router'
 import { type ReactNode, useRef } from 'react'
 import type { Run } from '#contract/runs/run.ts'
 import { isOver } from '#core/run.ts'
-import { useKeys } from '../../frame/keys.ts'
 import { shortId } from '../../look/words.ts'
 import { ActorName } from '../../parts/id.tsx'
 import { StateChip } from '../../parts/state-chip.tsx'
 import table from '../../parts/table.module.css'
 import { Elapsed, Time } from '../../parts/time.tsx'
 import { type ColumnName, useKept } from './kept.ts'
+import { useRowKeys } from './row-keys.ts'
 import styles from './runs.module.css'
+import { type Selection, useSelection } from './selection.ts'
 
 type RunsTableProps = {
   rows: readonly Run[]
-  selected: ReadonlySet<string>
+  chosen: ReadonlySet<string>
   onSelect: (next: ReadonlySet<string>) => void
+  onPeek: (id: string) => void
 }
 
-export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
+export function RunsTable({ rows, chosen, onSelect, onPeek }: RunsTableProps) {
   const body = useRef<HTMLTableSectionElement>(null)
-  const links = () => [...(body.current?.querySelectorAll<HTMLAnchorElement>('a[data-row]') ?? [])]
-  const focused = () => links().findIndex((link) => link.matches(':focus'))
-  const step = (by: number) => {
-    const all = links()
-    const at = focused()
-    all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by))]?.focus()
-  }
-  const toggle = (ids: readonly string[], isOn: boolean) => {
-    const next = new Set(selected)
-    for (const id of ids)
-      if (isOn) next.add(id)
-      else next.delete(id)
-    onSelect(next)
-  }
-  const toggleFocused = () => {
-    const row = rows[focused()]
-    if (row) toggle([row.id], !selected.has(row.id))
-  }
+  const selection = useSelection(rows, chosen, onSelect)
+  useRowKeys({ body, rows, selection, onPeek })
   const { columns } = useKept()
-  const all = rows.map(({ id }) => id)
-  const isAll = all.length > 0 && all.every((id) => selected.has(id))
-  useKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    x: toggleFocused,
-    'Shift+x': () => toggle(all, !isAll),
-    Escape: () => onSelect(new Set()),
-  })
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls can be reached by key.
     // biome-ignore lint/a11y/useSemanticElements: it groups no fields.
@@ -58,8 +35,8 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
               <input
                 type="checkbox"
                 aria-label="Select all shown"
-                checked={isAll}
-                onChange={() => toggle(all, !isAll)}
+                checked={selection.hasAll}
+                onChange={selection.toggleAll}
               />
             </th>
             <th scope="col">State</th>
@@ -74,13 +51,7 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
         </thead>
         <tbody ref={body}>
           {rows.map((run) => (
-            <Row
-              key={run.id}
-              run={run}
-              columns={columns}
-              isSelected={selected.has(run.id)}
-              onToggle={(isOn) => toggle([run.id], isOn)}
-            />
+            <Row key={run.id} run={run} columns={columns} selection={selection} />
           ))}
         </tbody>
       </table>
@@ -91,12 +62,12 @@ export function RunsTable({ rows, selected, onSelect }: RunsTableProps) {
 type RowProps = {
   run: Run
   columns: readonly ColumnName[]
-  isSelected: boolean
-  onToggle: (isOn: boolean) => void
+  selection: Selection
 }
 
-function Row({ run, columns, isSelected, onToggle }: RowProps) {
+function Row({ run, columns, selection }: RowProps) {
   const { id, status, job_slug, job_version, created_at } = run
+  const isSelected = selection.has(id)
   return (
     <tr className={isSelected ? styles.selected : ''}>
       <td>
@@ -104,7 +75,7 @@ function Row({ run, columns, isSelected, onToggle }: RowProps) {
           type="checkbox"
           aria-label={`Select run ${shortId(id)}`}
           checked={isSelected}
-          onChange={({ target }) => onToggle(target.checked)}
+          onChange={({ nativeEvent }) => (isWithShift(nativeEvent) ? selection.extendTo(id) : selection.toggle(id))}
         />
       </td>
       <td>
@@ -127,6 +98,8 @@ function Row({ run, columns, isSelected, onToggle }: RowProps) {
     </tr>
   )
 }
+
+const isWithShift = (event: Event): boolean => event instanceof MouseEvent && event.shiftKey
 
 function Tags({ tags }: { tags: Readonly<Record<string, string>> }) {
   return Object.entries(tags).map(([key, value]) => (

@@ -10,7 +10,7 @@ export type IdentityProvider = { issuer: string; people: Map<string, Person> }
 export const CLIENT = { client_id: 'runyard', client_secret: 'a-secret-of-the-test' }
 
 /** `people` by the name that they type in; they may be changed between two sign-ins. */
-export async function identityProvider(redirectUri: string): Promise<IdentityProvider> {
+export async function identityProvider(redirectUri: string, host = '127.0.0.1'): Promise<IdentityProvider> {
   const people = new Map<string, Person>()
   let answer: (...args: Parameters<ReturnType<Provider['callback']>>) => unknown = () => {}
   const server = createServer((request, response) => void answer(request, response))
@@ -19,7 +19,7 @@ export async function identityProvider(redirectUri: string): Promise<IdentityPro
     server.closeAllConnections()
     server.close()
   })
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`
   const provider = new Provider(issuer, {
     clients: [
       { ...CLIENT, redirect_uris: [redirectUri], response_types: ['code'], grant_types: ['authorization_code'] },

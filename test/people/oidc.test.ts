@@ -1,34 +1,9 @@
-import { createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '#config.ts'
 import { httpYard } from '../support/http-yard.ts'
 import { browserOf, join, joinWithPassword, openFirst } from '../support/people.ts'
-import { browse, CLIENT, type IdentityProvider, identityProvider, type Jar, type Person } from './identity-provider.ts'
-
-/** The redirect must be registered before the node listens, so that it is told its port. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-async function yardWithProvider(env: Record<string, string> = {}) {
-  const port = await freePort()
-  const address = `http://127.0.0.1:${port}`
-  const provider = await identityProvider(`${address}/v1/session/oidc/callback`)
-  const yard = await httpYard({
-    PORT: String(port),
-    RUNYARD_PUBLIC_URL: address,
-    RUNYARD_OIDC_ISSUER: provider.issuer,
-    RUNYARD_OIDC_CLIENT_ID: CLIENT.client_id,
-    RUNYARD_OIDC_CLIENT_SECRET: CLIENT.client_secret,
-    RUNYARD_OIDC_SCOPES: 'openid email profile groups',
-    ...env,
-  })
-  return { ...yard, provider }
-}
+import { browse, type IdentityProvider, type Jar, type Person } from './identity-provider.ts'
+import { freePort, yardWithProvider } from './oidc-yard.ts'
 
 type At = { address: string; provider: IdentityProvider }
 

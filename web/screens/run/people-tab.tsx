@@ -1,5 +1,5 @@
 // What people were asked by this run, and who answered what.
-import { AnswerForm, type InputRequest } from '../../parts/answer-form.tsx'
+import { AnswerForm, type InputRequest } from '../../parts/answer/answer-form.tsx'
 import { ActorName } from '../../parts/id.tsx'
 import { JsonTree } from '../../parts/json-tree.tsx'
 import { Empty } from '../../parts/notes.tsx'

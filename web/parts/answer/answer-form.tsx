@@ -1,16 +1,16 @@
 // The answer to a question that a run or a policy asks: approve or refuse, with the params that may be edited open and the
 // rest shown, or feedback by a form from its schema.
 import { useState } from 'react'
-import type { listInputs } from '../api/calls.ts'
-import { useMay } from '../api/session.ts'
-import { useKeys } from '../frame/keys.ts'
+import type { listInputs } from '../../api/calls.ts'
+import { useMay } from '../../api/session.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Button } from '../button.tsx'
+import { JsonTree } from '../json-tree.tsx'
+import { sentenceOf } from '../notes.tsx'
+import { JsonField, SchemaForm } from '../schema-form.tsx'
 import styles from './answer-form.module.css'
-import { Button } from './button.tsx'
 import { HeldNote } from './held-answer.tsx'
 import { holdAnswer, takeBackAnswer, useHeldAnswers } from './held-answers.ts'
-import { JsonTree } from './json-tree.tsx'
-import { sentenceOf } from './notes.tsx'
-import { JsonField, SchemaForm } from './schema-form.tsx'
 
 export type InputRequest = Awaited<ReturnType<typeof listInputs>>['data'][number]
 

@@ -1,6 +1,6 @@
 // What stands in place of the buttons while an answer can still be taken back.
-import { useNow } from '../live/ticking.ts'
-import { Button } from './button.tsx'
+import { useNow } from '../../live/ticking.ts'
+import { Button } from '../button.tsx'
 import { type Answer, type HeldAnswer, sendAnswer, takeBackAnswer } from './held-answers.ts'
 
 type HeldNoteProps = { inputId: string; held: HeldAnswer; hasKeys: boolean }

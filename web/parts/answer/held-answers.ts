@@ -1,9 +1,9 @@
 // Answers of a person that are about to be sent: for a few seconds each can be taken back. They are kept here and not in
 // the form, so that one is sent even when somebody goes on to the next question, or to another screen.
 import { useSyncExternalStore } from 'react'
-import { answerInput } from '../api/calls.ts'
-import { queryClient } from '../api/query-client.ts'
-import { beforeSignOut } from '../api/session.ts'
+import { answerInput } from '../../api/calls.ts'
+import { queryClient } from '../../api/query-client.ts'
+import { beforeSignOut } from '../../api/session.ts'
 
 export const UNDO_SECS = 5
 const TOUCHED: readonly unknown[] = ['inputs', 'run', 'runs', 'stats']

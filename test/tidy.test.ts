@@ -1,8 +1,9 @@
 // The walls of the house, read from the source text. The reasons are in docs/architecture.md. Every list of exceptions
 // here only shrinks.
-import { globSync, readFileSync } from 'node:fs'
-import { basename, dirname, join, normalize } from 'node:path'
+import { globSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
+import { code, cyclesOf, filesOf, roomOf } from './source-files.ts'
 
 /** The staircase: a room imports itself and the rooms before it. */
 const STAIRS = [
@@ -46,19 +47,9 @@ const FILES_MAX = 25
 /** Folders with more files: `core` is one file for each rule, with its test. */
 const FILES_MAX_IN: Record<string, number> = { 'src/core': 48 }
 
-type File = { path: string; room: string; text: string; imports: string[] }
-const files = globSync('src/**/*.ts').map(read)
-const tests = globSync('{test,examples}/**/*.ts').map(read)
+const files = filesOf('src/**/*.ts')
+const tests = filesOf('{test,examples}/**/*.ts')
 const product = files.filter(({ path }) => !/\.(test|fixture)\.ts$/.test(path))
-
-function read(path: string): File {
-  const text = readFileSync(path, 'utf8')
-  const room = path.split('/').length > 2 ? path.split('/')[1]! : ''
-  const named = [...text.matchAll(/(?:from|import\() ?'((?:#|\.\.?\/)[^']+)'/g)].map((found) => found[1]!)
-  const imports = named.map((name) => (name.startsWith('#') ? `src/${name.slice(1)}` : join(dirname(path), name)))
-  return { path, room, text, imports: imports.map(normalize).filter((other) => other.startsWith('src/')) }
-}
-const roomOf = (path: string): string => (path.split('/').length > 2 ? path.split('/')[1]! : '')
 
 test('a room imports only itself and the rooms before it', () => {
   const broken = product
@@ -140,6 +131,41 @@ test('only the kernel changes the state of a run', () => {
   expect(found.map(({ path }) => path)).toEqual([])
 })
 
+/** What calls the statements that write events and the states of runs: it rings once they are committed. */
+const DOORS = [
+  'src/log/append-event.ts',
+  'src/run-state/insert/insert-run.ts',
+  'src/run-state/move/move-run.ts',
+  'src/runs/attempts/claimer.ts',
+  'src/runs/attempts/look-for-runs.ts',
+  'src/usage/book-call.ts',
+]
+/** Written before anybody listens. */
+const BEFORE_RINGS = ['src/log/server/recognize-server.ts']
+
+test('events and moves are written through the doors that ring for them', () => {
+  const statements = /\b(appendEvents|insertRuns|moveRuns|claimRuns|claimLimitedRuns|bookUsage)\(/
+  const found = product.filter(
+    ({ path, room, text }) =>
+      STAIRS.includes(room) &&
+      !path.endsWith('.sql.ts') &&
+      ![...DOORS, ...BEFORE_RINGS].includes(path) &&
+      statements.test(code(text)),
+  )
+  expect(found.map(({ path }) => path)).toEqual([])
+})
+
+test('nobody rings by hand for what a door has written', () => {
+  // Deltas are no events: only their runs are rung.
+  const doors = [...DOORS, 'src/runs/attempts/attempt-calls.ts', 'src/bell/transact.ts', 'src/bell/bell.ts']
+  const byHand =
+    /\b(?:ctx\.|[^.\w])ring\([^;]*?(?:runTopic|queueTopic|`run:|`queue:|'(?:tail|slots|leases|timers|waits)')/
+  const found = product.filter(
+    ({ path, room, text }) => STAIRS.includes(room) && !doors.includes(path) && byHand.test(code(text)),
+  )
+  expect(found.map(({ path }) => path)).toEqual([])
+})
+
 test("events are compared with transactions only by the log's own numbers", () => {
   // A server's own ids begin anew on the next one: docs/decisions/0018-log-servers.md. The lag asks whose id it is.
   const raw = /(?<!log_xid\()pg_(?:snapshot_xm(?:in|ax)|current_xact_id)\(/
@@ -216,7 +242,7 @@ test('no two migrations have the same number', () => {
 })
 
 test('every export is used', () => {
-  const all = [...files, ...tests, ...globSync('{bench,scripts}/**/*.ts').map(read)]
+  const all = [...files, ...tests, ...filesOf('{bench,scripts}/**/*.ts')]
   const readers = new Map<string, number>()
   for (const { text } of all)
     for (const word of new Set(text.match(/[A-Za-z_]\w*/g))) readers.set(word, (readers.get(word) ?? 0) + 1)
@@ -253,32 +279,3 @@ test('a cursor has the full precision of a time, not that of a Date', () => {
   const cut = product.filter(({ text }) => /encodeCursor\([^)]*toISOString/.test(text))
   expect(cut.map((file) => file.path)).toEqual([])
 })
-
-/** The text without its comments: prose quotes names in backticks. */
-function code(text: string): string {
-  return text.replace(/^\s*(\/\/|\*|\/\*\*).*$/gm, '').replace(/\s\/\/ .*$/gm, '')
-}
-
-/** The strongly connected parts of more than one file (Tarjan). */
-function cyclesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
-  const index = new Map<string, number>()
-  const low = new Map<string, number>()
-  const stack: string[] = []
-  const found: string[][] = []
-  function visit(path: string): void {
-    index.set(path, index.size)
-    low.set(path, index.get(path)!)
-    stack.push(path)
-    for (const next of imports.get(path) ?? []) {
-      if (!index.has(next)) {
-        visit(next)
-        low.set(path, Math.min(low.get(path)!, low.get(next)!))
-      } else if (stack.includes(next)) low.set(path, Math.min(low.get(path)!, index.get(next)!))
-    }
-    if (low.get(path) !== index.get(path)) return
-    const cycle = stack.splice(stack.indexOf(path))
-    if (cycle.length > 1) found.push(cycle)
-  }
-  for (const path of imports.keys()) if (!index.has(path)) visit(path)
-  return found
-}

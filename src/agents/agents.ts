@@ -2,7 +2,7 @@
 // its calls are blocked, its queued runs are held, its executing runs are paused.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
+import { queueTopic, type Topic } from '#bell/topics.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
@@ -103,7 +103,8 @@ export async function enforceSwitches(ctx: Ctx): Promise<void> {
         }),
       ),
     )
-    if (runs.length > 0) ctx.ring(['leases', 'slots', 'switches', 'tail', ...runs.map(({ runId }) => runTopic(runId))])
+    // Those that went back to the queue are held there.
+    if (runs.length > 0) ctx.ring(['switches'])
     if (runs.length < STEP_MAX || changed.every((it) => it.outcome !== 'moved')) break
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { batched, part } from '#bell/part.ts'
-import { runTopic } from '#bell/topics.ts'
+import { transact } from '#bell/transact.ts'
 import type { Cost } from '#core/cost.ts'
 import { type Refusal, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
@@ -18,7 +18,7 @@ import {
   riskOf,
   wholePolicy,
 } from '#core/policy.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
@@ -75,17 +75,7 @@ export type Decision = {
 }
 
 /** Decides about one call, and reserves what it costs. */
-export async function authorizeCall(ctx: Ctx, call: CallRequest): Promise<Decision> {
-  const decision = await decideCall(ctx, call)
-  ctx.ring([
-    'tail',
-    ...(call.runId ? [runTopic(call.runId)] : []),
-    ...(decision.inputRequestId ? (['inputs'] as const) : []),
-  ])
-  return decision
-}
-
-const decideCall = batched<CallRequest, Decision>(
+export const authorizeCall = batched<CallRequest, Decision>(
   'The queue of authorizations',
   async (ctx, calls) => {
     const decided = await decideCalls(ctx, calls)
@@ -103,7 +93,7 @@ const knownOf = part(() => ({ agents: new Set<string>(), budgets: new Set<string
 /** Decides about up to 500 calls in one transaction, in their order; a call of an attempt that lost its run is refused. */
 async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Decision | Refusal)[]> {
   const rows = knownOf(ctx)
-  return (await ctx.sql.begin(async (tx) => {
+  return transact<(Decision | Refusal)[]>(ctx, async (tx) => {
     const deciding = await lockDeciders(tx, all, rows.agents)
     const { agents, moment } = deciding
     // Only now: what others decided is committed, and is seen by a statement that begins after the lock.
@@ -113,7 +103,8 @@ async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Deci
     const book = makeBook(agents, moment, standings)
     const answers = all.map((call, index) => problems[index] ?? known.of(call) ?? known.add(call, book.decide(call)))
     const made = answers.filter((it): it is Made => 'row' in it)
-    if (made.length === 0) return answers
+    const decided = answers.map((it) => ('row' in it ? it.decision : it))
+    if (made.length === 0) return decided
     const asked = made.flatMap((it) => it.asked ?? [])
     // Sent together: the lock of the agents is held for as long as this takes.
     await Promise.all([
@@ -123,13 +114,14 @@ async function decideCalls(ctx: Ctx, all: readonly CallRequest[]): Promise<(Deci
       ),
       chargeSpent(tx, standings.charges()),
       asked.length > 0 && insertInputRequests(tx, asked),
-      appendEvents(
+      appendIn(
         tx,
         made.flatMap((it) => it.events),
       ),
     ])
-    return answers.map((it) => ('row' in it ? it.decision : it))
-  })) as (Decision | Refusal)[]
+    if (asked.length > 0) tx.rings.add('inputs')
+    return decided
+  })
 }
 
 type Made = { decision: Decision; row: NewAuthorization; events: NewEvent[]; asked?: NewInputRequest }

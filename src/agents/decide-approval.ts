@@ -1,11 +1,12 @@
 // What happens to a call once a person has approved or refused it. It was not counted while it was pending, so
 // it is checked against the limits now.
 
+import type { Tx } from '#bell/transact.ts'
 import type { Actor } from '#core/event.ts'
 import { canonicalJson } from '#core/json/canonical.ts'
 import type { Json } from '#core/json/json.ts'
 import { isObserved, judge, type PolicyReason, riskOf, wholePolicy } from '#core/policy.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { Db } from '#postgres/sql.ts'
 import { chargeSpent, type Moment, readMoment } from '#usage/ledger.sql.ts'
 import { type AgentRow, lockAgents } from './agents.sql.ts'
@@ -37,7 +38,7 @@ type Answered = {
 }
 
 export async function decideApproval(
-  tx: Db,
+  tx: Tx,
   row: InputRow,
   { agent, standings, moment, approved, params, actor, causationId }: Approving & Answered,
 ): Promise<void> {
@@ -52,7 +53,7 @@ export async function decideApproval(
   const observed = approved && observing ? judged : null
   await decideAsked(tx, { id: call.id, state, reason, riskLevel, observed, policyVersion, hour: moment.hour })
   if (state === 'reserved') await chargeSpent(tx, chargesOf(call, moment.day))
-  await appendEvents(tx, [
+  await appendIn(tx, [
     {
       projectId: call.projectId,
       type: observed ? 'policy.observed' : state === 'reserved' ? 'policy.allowed' : 'policy.blocked',

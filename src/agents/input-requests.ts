@@ -2,17 +2,17 @@
 // then in its state, and it continues from its latest checkpoint.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import { type Actor, type Cause, SYSTEM } from '#core/event.ts'
 import { Json } from '#core/json/json.ts'
 import { isOver } from '#core/run.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { feedOf } from '#log/recent-feed.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '#runs/attempts/attempt-calls.ts'
@@ -50,19 +50,17 @@ export const inputKey = (requestId: string): string => `input:${requestId}`
 export async function askForInput(
   ctx: Ctx,
   it: Attempt,
-  question: Question,
-  wait: boolean,
+  { wait, ...question }: Question & { wait: boolean },
 ): Promise<{ row: InputRow; replayed: boolean }> {
   await checkQuestion(it.projectId, question)
   const { key } = question
-  const asked = (await ctx.sql.begin(async (tx) => {
+  const asked = await transact(ctx, async (tx) => {
     const known = key === null ? undefined : await findAsked(tx, it, { key, kind: question.kind })
     const id = known?.id ?? (await ask(tx, it, question))
     const isOpen = !known || known.state === 'pending'
     if (wait && isOpen) await restForInput(tx, it)
     return { id, replayed: known !== undefined }
-  })) as { id: string; replayed: boolean }
-  ctx.ring([`run:${it.runId}`, 'inputs', 'slots', 'tail'])
+  })
   return { row: (await findInputRequest(ctx.sql, it.projectId, asked.id))!, replayed: asked.replayed }
 }
 
@@ -80,9 +78,9 @@ async function findAsked(
   return row
 }
 
-async function ask(tx: Db, it: Attempt, question: Question): Promise<string> {
+async function ask(tx: Tx, it: Attempt, question: Question): Promise<string> {
   const id = newId()
-  const [asked] = await appendEvents(tx, [
+  const [asked] = await appendIn(tx, [
     {
       projectId: it.projectId,
       runId: it.runId,
@@ -112,13 +110,14 @@ async function ask(tx: Db, it: Attempt, question: Question): Promise<string> {
   await insertInputRequests(tx, [
     { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
   ])
+  tx.rings.add('inputs')
   return id
 }
 
 /** Suspends the run until nothing is pending. */
-export async function restForInput(tx: Db, it: Attempt): Promise<void> {
+export async function restForInput(tx: Tx, it: Attempt): Promise<void> {
   await refuseWhilePausing(tx, it.runId)
-  const [changed] = await moveRuns(tx, [
+  const [changed] = await moveRunsIn(tx, [
     {
       runId: it.runId,
       move: 'wait',
@@ -170,10 +169,10 @@ export async function requireInput(ctx: Pick<Ctx, 'sql'>, projectId: string, req
 }
 
 async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): Promise<void> {
-  const next = (await ctx.sql.begin(async (tx) => {
+  const isFailed = await transact(ctx, async (tx) => {
     // The agent, then the run, then the request: the lock order of everyone (the run's event locks the run).
     const approving = await lockForApproval(tx, row)
-    const [told] = await appendEvents(tx, [
+    const [told] = await appendIn(tx, [
       {
         projectId: row.projectId,
         ...placeOfAsked(row),
@@ -198,16 +197,11 @@ async function endInput(ctx: Ctx, row: InputRow, end: InputEnd, actor: Actor): P
         actor,
         causationId,
       })
-    return row.runUuid ? resumeAfterAnswer(tx, row, { end, causationId }) : undefined
-  })) as Next
+    tx.rings.add('inputs')
+    return row.runUuid !== null && resumeAfterAnswer(tx, row, { end, causationId })
+  })
   feedOf(ctx).changed([row.projectId])
-  if (next?.failed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
-  ctx.ring([
-    'inputs',
-    'tail',
-    ...(row.runUuid ? [runTopic(row.runUuid)] : []),
-    ...(next ? ([queueTopic(next.queue), 'leases', 'slots'] as const) : []),
-  ])
+  if (isFailed) await cancelDescendants(ctx, [row.runUuid!], { actor: SYSTEM })
 }
 
 /** The arguments of a call are shown only to its approver: the log has their hash. */
@@ -219,11 +213,8 @@ function shownAnswer(row: InputRow, { answer }: InputEnd): InputAnswer | null {
 
 type Ended = { end: InputEnd; causationId: string | undefined }
 
-/** The queue of a run that was moved. */
-type Next = { queue: string; failed: boolean } | undefined
-
-/** Stores the answer with the run, and resumes it when nothing else is pending. */
-async function resumeAfterAnswer(tx: Db, row: InputRow, { end, causationId }: Ended): Promise<Next> {
+/** Stores the answer with the run, and resumes it when nothing else is pending. Whether it failed for want of an answer. */
+async function resumeAfterAnswer(tx: Tx, row: InputRow, { end, causationId }: Ended): Promise<boolean> {
   const runId = row.runUuid!
   const value = { request_id: row.id, kind: row.kind, status: end.state, ...end.answer }
   await putValue(tx, { runId, key: inputKey(row.id), value })
@@ -232,7 +223,7 @@ async function resumeAfterAnswer(tx: Db, row: InputRow, { end, causationId }: En
   if (end.state === 'expired' && !end.answer) {
     const error = 'nobody answered in time'
     // A paused run, or one that waits for its next attempt, stays so.
-    const [changed] = await moveRuns(tx, [
+    const [changed] = await moveRunsIn(tx, [
       {
         runId,
         move: 'fail',
@@ -242,10 +233,10 @@ async function resumeAfterAnswer(tx: Db, row: InputRow, { end, causationId }: En
         data: { error, error_code: 'input_expired' },
       },
     ])
-    return changed!.outcome === 'moved' ? { queue: run!.queue, failed: true } : undefined
+    return changed!.outcome === 'moved'
   }
-  if ((await findWait(tx, runId))?.kind !== 'input') return undefined
-  if ((await countPending(tx, runId)) > 0) return undefined
+  if ((await findWait(tx, runId))?.kind !== 'input') return false
+  if ((await countPending(tx, runId)) > 0) return false
   await wake(tx, run!, { ...about, data: { for: 'input', input_request_id: row.id } })
-  return { queue: run!.queue, failed: false }
+  return false
 }

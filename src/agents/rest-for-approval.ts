@@ -1,7 +1,7 @@
 // A running attempt makes a governed call, and its run rests while a person decides about it.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
+import { transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Attempt } from '#runs/attempts/attempt-calls.ts'
 import { lockStandings } from '#runs/attempts/fence.sql.ts'
@@ -16,7 +16,7 @@ export type RestingDecision = Decision & { resting: boolean }
 export async function authorizeAndRest(ctx: Ctx, it: Attempt, call: CallRequest): Promise<RestingDecision> {
   const decision = await authorizeCall(ctx, call)
   if (decision.decision !== 'asked') return { ...decision, resting: false }
-  const now = (await ctx.sql.begin(async (tx) => {
+  return transact<RestingDecision>(ctx, async (tx) => {
     // Whoever answers locks the run first: the question is answered before this, or finds the run at rest.
     const [standing] = await lockStandings(tx, [it.runId])
     const problem = fenceProblem({ ...it, leaseToken: it.token }, standing)
@@ -26,7 +26,5 @@ export async function authorizeAndRest(ctx: Ctx, it: Attempt, call: CallRequest)
     const resting = row.inputState === 'pending'
     if (resting) await restForInput(tx, it)
     return { ...decisionOf(row), resting }
-  })) as RestingDecision
-  if (now.resting) ctx.ring([runTopic(it.runId), 'slots', 'tail'])
-  return now
+  })
 }

@@ -1,10 +1,11 @@
 // Settles calls: replaces the reserved amount by the actual cost.
 import type { Ctx } from '#bell/ctx.ts'
 import { batched, part } from '#bell/part.ts'
+import { transact } from '#bell/transact.ts'
 import type { Cost } from '#core/cost.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import type { KnownRows } from '#usage/known-rows.sql.ts'
 import { type Charge, chargeSpent, lockSpent, payersOf } from '#usage/ledger.sql.ts'
@@ -25,25 +26,19 @@ export type CallSettlement = {
   leaseToken?: string | undefined
 }
 
-const settle = batched<CallSettlement, AuthorizationRow>(
+/** Settles a call: its actual cost and outcome. */
+export const settleCall = batched<CallSettlement, AuthorizationRow>(
   'The queue of settlements',
   (ctx, calls) => settleCalls(ctx, calls),
   { parallel: 1, keyOf: (call) => call.authorizationId },
 )
 
-/** Settles a call: its actual cost and outcome. */
-export async function settleCall(ctx: Ctx, it: CallSettlement): Promise<AuthorizationRow> {
-  const settled = await settle(ctx, it)
-  ctx.ring(['tail'])
-  return settled
-}
-
 /** Budgets that have a row. */
 const knownBudgets = part((): KnownRows => new Set())
 
 /** Settles up to 500 calls in one transaction, none twice; returns which are refused. */
-async function settleCalls(ctx: Ctx, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
-  const settled = await ctx.sql.begin(async (tx) => {
+function settleCalls(ctx: Ctx, all: readonly CallSettlement[]): Promise<(AuthorizationRow | Refusal)[]> {
+  return transact<(AuthorizationRow | Refusal)[]>(ctx, async (tx) => {
     const reserved = new Map((await lockReserved(tx, all)).map((it) => [it.id, it]))
     // Budgets before runs, and before the sums of agents: the lock order of everyone.
     await lockSpent(
@@ -63,7 +58,7 @@ async function settleCalls(ctx: Ctx, all: readonly CallSettlement[]): Promise<(A
         tx,
         calls.flatMap((it) => differencesOf(reserved.get(it.authorizationId)!, it.cost)),
       ),
-      appendEvents(
+      appendIn(
         tx,
         calls.map((it) => eventOf(it, reserved.get(it.authorizationId)!)),
       ),
@@ -74,7 +69,6 @@ async function settleCalls(ctx: Ctx, all: readonly CallSettlement[]): Promise<(A
         problems[index] ?? rows.get(authorizationId) ?? refuse('authorization_not_reserved', { authorizationId }),
     )
   })
-  return settled as (AuthorizationRow | Refusal)[]
 }
 
 /** The reserved amount is returned, and the cost is charged to the day on which it was reserved. */

@@ -2,20 +2,20 @@
 // one transaction under the lock of the operation's row, so a crash repeats nothing and two nodes never share a page.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import type { Refusal } from '#core/error.ts'
 import { type Cause, SYSTEM } from '#core/event.ts'
 import { type OperationKind, type OperationProblem, ORDER_OF } from '#core/operation.ts'
 import { cutText } from '#core/storable.ts'
 import { instantText, microsOf } from '#postgres/instant.ts'
-import type { Db } from '#postgres/sql.ts'
 import { listRunsPage, type RunFilter, type RunPlace } from '#run-state/read/list-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { PAGE_MAX } from '#runs/control/cancel-matching.ts'
 import { afterCancel } from '#runs/control/cancel-runs.ts'
 import { dismissing, endingByHand } from '#runs/control/end-by-hand.ts'
 import { moveEach, type Writer, within } from '#runs/control/move-each.ts'
-import { redrivingOf, ringsOfRedriven } from '#runs/control/redrive-runs.ts'
-import { type Replayed, replayPage, ringsOfReplays } from '#runs/control/replay-runs.ts'
+import { redrivingOf } from '#runs/control/redrive-runs.ts'
+import { replayPage } from '#runs/control/replay-runs.ts'
 import { countFailure, type OperationRow, saveProgress, takeOperation } from './operations.sql.ts'
 import { endWithEvent } from './operations.ts'
 
@@ -28,8 +28,8 @@ type Asked = Cause & { reason?: string | undefined }
 type Act = {
   /** Results for the first of the runs, in order: for all of them, or for as many as fit into a page. */
   write: (writer: Writer, runs: readonly RunRow[], asked: Asked) => Promise<Done[]>
-  /** Runs after the commit: rings, and anything that need not be in the transaction. */
-  follow: (ctx: Ctx, runs: readonly RunRow[], done: readonly Done[], asked: Asked) => Promise<void>
+  /** What is done after the commit. */
+  follow?: (ctx: Ctx, runs: readonly RunRow[], done: readonly Done[], asked: Asked) => Promise<void>
 }
 
 const ACTS: Record<OperationKind, Act> = {
@@ -40,16 +40,12 @@ const ACTS: Record<OperationKind, Act> = {
   },
   redrive: {
     write: (writer, runs, asked) => moveEach(writer, runs, redrivingOf(asked)),
-    follow: async (ctx, runs, done) => ctx.ring(ringsOfRedriven(withoutProblem(runs, done))),
   },
   dismiss: {
     write: (writer, runs, asked) => moveEach(writer, runs, dismissing(asked)),
     follow: (ctx, runs, done, asked) => afterCancel(ctx, withoutProblem(runs, done), asked),
   },
-  replay: {
-    write: replayPage,
-    follow: async (ctx, _, done) => ctx.ring(ringsOfReplays(done as Replayed[])),
-  },
+  replay: { write: replayPage },
 }
 
 const withoutProblem = (runs: readonly RunRow[], done: readonly Done[]) =>
@@ -58,27 +54,23 @@ const withoutProblem = (runs: readonly RunRow[], done: readonly Done[]) =>
 /** Processes one page of the operation whose turn it is; returns whether there was one. */
 export async function moveNextPage(ctx: Ctx): Promise<'moved' | 'failed' | 'idle'> {
   let operation: OperationRow | undefined
-  const moved = await ctx.sql
-    .begin(async (tx) => {
-      operation = await takeOperation(tx)
-      return operation && movePage(ctx, tx, operation)
-    })
-    .catch((error: unknown) => {
-      if (!operation) throw error
-      return { error }
-    })
+  const moved = await transact(ctx, async (tx) => {
+    operation = await takeOperation(tx)
+    return operation && movePage(ctx, tx, operation)
+  }).catch((error: unknown) => {
+    if (!operation) throw error
+    return { error }
+  })
   if (!operation || !moved) return 'idle'
   if ('error' in moved) {
     await noteFailure(ctx, operation, moved.error)
     return 'failed'
   }
-  // Other runs may be waiting for the runs that were moved.
-  ctx.ring(['waits'])
-  await ACTS[operation.kind].follow(ctx, moved.runs, moved.done, causeOf(operation))
+  await ACTS[operation.kind].follow?.(ctx, moved.runs, moved.done, causeOf(operation))
   return 'moved'
 }
 
-async function movePage(ctx: Ctx, tx: Db, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
+async function movePage(ctx: Ctx, tx: Tx, operation: OperationRow): Promise<{ runs: RunRow[]; done: Done[] }> {
   const left = operation.maxRuns === null ? Number.POSITIVE_INFINITY : operation.maxRuns - operation.matched
   const { rows, next } = await listRunsPage(ctx.reads, { ...filterOf(operation), limit: Math.min(PAGE_MAX, left) })
   const done = rows.length === 0 ? [] : await ACTS[operation.kind].write(within(tx), rows, causeOf(operation))
@@ -131,10 +123,9 @@ function filterOf({
 async function noteFailure(ctx: Ctx, operation: OperationRow, error: unknown): Promise<void> {
   ctx.log.error({ err: error, operation: operation.id }, 'a page of a bulk operation failed; it will be retried')
   const message = error instanceof Error ? error.message : String(error)
-  await ctx.sql.begin(async (tx) => {
+  await transact(ctx, async (tx) => {
     if ((await countFailure(tx, operation.id)) < FAILURES_MAX) return
     const end = { state: 'failed' as const, error: cutText(message, ERROR_LENGTH_MAX) }
     await endWithEvent(tx, operation.id, end, { actor: SYSTEM })
   })
-  ctx.ring(['tail'])
 }

@@ -2,14 +2,14 @@
 // engine processes their runs, in operation-pages.ts.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { NAMEABLE_FOR, type OperationKind, ORDER_OF, STATES_FOR } from '#core/operation.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { record } from '#log/record.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { type Counted, countRuns, type RunConditions } from '#run-state/read/count-runs.sql.ts'
 import { listRunsPage } from '#run-state/read/list-runs.sql.ts'
 import { endOperation, findOperation, insertOperation, type OperationRow } from './operations.sql.ts'
@@ -65,16 +65,15 @@ export async function cancelOperation(
   asked: Cause & { projectId: string; operationId: string },
 ): Promise<OperationRow> {
   const { id, state } = await requireOperation(ctx, asked.projectId, asked.operationId)
-  const ended = await ctx.sql.begin((tx) => endWithEvent(tx, id, { state: 'canceled' }, asked))
-  ctx.ring(['tail'])
-  if (ended) return ended as OperationRow
+  const ended = await transact(ctx, (tx) => endWithEvent(tx, id, { state: 'canceled' }, asked))
+  if (ended) return ended
   const now = await findOperation(ctx.sql, asked.projectId, id)
   throw refuse('operation_over', { operationId: id, state: now?.state ?? state })
 }
 
 /** Ends a running operation, and logs it; undefined when it had already ended. */
 export async function endWithEvent(
-  tx: Db,
+  tx: Tx,
   id: string,
   end: { state: 'completed' | 'canceled' | 'failed'; error?: string },
   { actor }: Cause,
@@ -83,7 +82,7 @@ export async function endWithEvent(
   if (!row) return undefined
   const { matched, done, skipped } = row
   const data = { kind: row.kind, matched, done, skipped }
-  await appendEvents(tx, [{ ...eventOf(row, end.state, { actor }), causationId: id, message: end.error, data }])
+  await appendIn(tx, [{ ...eventOf(row, end.state, { actor }), causationId: id, message: end.error, data }])
   return row
 }
 

@@ -2,15 +2,15 @@
 
 import { signatureProblem } from '#access/signatures/sender-signatures.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { Json } from '#core/json/json.ts'
 import { own } from '#core/own.ts'
 import type { Sender } from '#core/senders.ts'
 import { answerProblem, storableAnswer, storableText } from '#core/storable.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
 import { sendIn } from '#runs/waits/send-event.ts'
 import { eventKeyOf } from './event-key.ts'
@@ -64,24 +64,20 @@ async function sendIt(
   { id: hookId, projectId }: HookRow,
   { actor, deliveryId, payload, eventKey }: Delivery & { eventKey: string },
 ): Promise<Received> {
-  const sent = (await ctx.sql.begin(async (tx) => {
-    if (deliveryId !== undefined && !(await insertDelivery(tx, hookId, deliveryId))) return undefined
+  return transact<Received>(ctx, async (tx) => {
+    if (deliveryId !== undefined && !(await insertDelivery(tx, hookId, deliveryId))) return { status: 'duplicate' }
     const causationId = await tellReceived(tx, { projectId, hookId, actor, eventKey })
-    return sendIn(tx, { projectId, actor, causationId, eventKey, payload, to: 'first', keepSecs: KEEP_SECS })
-  })) as Awaited<ReturnType<typeof sendIn>> | undefined
-  if (!sent) return { status: 'duplicate' }
-  ctx.ring(new Set([...sent.rings, 'tail']))
-  return { status: 'accepted' }
+    await sendIn(tx, { projectId, actor, causationId, eventKey, payload, to: 'first', keepSecs: KEEP_SECS })
+    return { status: 'accepted' }
+  })
 }
 
 type Told = { projectId: string; hookId: string; actor: Actor; eventKey: string }
 
-async function tellReceived(tx: Db, { projectId, hookId, actor, eventKey }: Told): Promise<string> {
+async function tellReceived(tx: Tx, { projectId, hookId, actor, eventKey }: Told): Promise<string> {
   const id = newId()
   const data = { event_key: eventKey }
-  await appendEvents(tx, [
-    { id, projectId, type: 'hook.received', actor, resourceType: 'hook', resourceId: hookId, data },
-  ])
+  await appendIn(tx, [{ id, projectId, type: 'hook.received', actor, resourceType: 'hook', resourceId: hookId, data }])
   return id
 }
 

@@ -1,10 +1,10 @@
 // The recent feed of a project: what it was told no about, and what its agents did lately. It is a view of the log,
 // with a bound of its own; Redis, where there is one, keeps the last answer for those who ask again and again.
 
+import type { Ctx } from '#bell/ctx.ts'
 import { part } from '#bell/part.ts'
 import { DAY_MS } from '#core/durations.ts'
-import type { Sql } from '#postgres/sql.ts'
-import { appendEvents } from './append-events.sql.ts'
+import { appendTogether } from './append-event.ts'
 import type { NewEvent } from './new-event.sql.ts'
 import { aboutOf, EVENT_OF, FEED_MAX, type FeedItem, type FeedType, KEPT_DAYS, readFeed } from './read-feed.sql.ts'
 import { noCache, type RecentCache } from './recent-feed-cache.ts'
@@ -38,9 +38,8 @@ export const feedCacheOf = part<RecentCache>(() => noCache)
 
 /** What a project was told no about lately, and what its agents did. */
 export const feedOf = part<RecentFeed>((ctx) =>
-  recentFeed(ctx.sql, {
+  recentFeed(ctx, {
     cache: feedCacheOf(ctx),
-    nowMs: ctx.nowMs,
     onFailure: (error) => ctx.log.warn({ err: error }, 'items of the recent feed were lost'),
   }),
 )
@@ -56,7 +55,7 @@ export const feedEvent = (projectId: string, { type, key, leaseId, meta, at }: N
   data: { ...(key !== undefined && { key }), ...(meta && { meta }) },
 })
 
-function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions): RecentFeed {
+function recentFeed(ctx: Ctx, { cache, onFailure }: FeedOptions): RecentFeed {
   let waiting = new Map<string, NewFeedItem[]>()
   let writing: Promise<void> | undefined
   let resting = false
@@ -66,7 +65,7 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
       const items = [...waiting].flatMap(([projectId, all]) => all.map((item) => feedEvent(projectId, item)))
       const projects = [...waiting.keys()]
       waiting = new Map()
-      for (let at = 0; at < items.length; at += EVENTS_MAX) await appendEvents(sql, items.slice(at, at + EVENTS_MAX))
+      for (let at = 0; at < items.length; at += EVENTS_MAX) await appendTogether(ctx, items.slice(at, at + EVENTS_MAX))
       cache.changed(projects)
     }
   }
@@ -74,7 +73,7 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
     if (resting || writing || waiting.size === 0) return
     // Nobody waits for an item of the feed, so a failure is only told.
     writing = flush()
-      .catch((error: unknown) => onFailure?.(error))
+      .catch((error: unknown) => onFailure(error))
       .finally(() => {
         writing = undefined
         resting = true
@@ -86,7 +85,7 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
   }
   const settle = async () => {
     await writing
-    if (waiting.size > 0) await flush().catch((error: unknown) => onFailure?.(error))
+    if (waiting.size > 0) await flush().catch((error: unknown) => onFailure(error))
   }
 
   return {
@@ -94,8 +93,8 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
       // Whoever was just told no, and asks here, finds it.
       await settle()
       const known = await cache.read(projectId)
-      if ('items' in known) return freshOf(known.items, nowMs())
-      const items = await readFeed(sql, projectId)
+      if ('items' in known) return freshOf(known.items, ctx.nowMs())
+      const items = await readFeed(ctx.sql, projectId)
       cache.keep(projectId, { items, version: known.version })
       return items
     },
@@ -106,7 +105,7 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
         items = []
         waiting.set(projectId, items)
       }
-      items.push({ ...item, at: new Date(nowMs()) })
+      items.push({ ...item, at: new Date(ctx.nowMs()) })
       // What would not be shown any more need not be written either.
       if (items.length > FEED_MAX) items.shift()
       // Else whoever is writing comes back for it.
@@ -120,7 +119,7 @@ function recentFeed(sql: Sql, { cache = noCache, nowMs, onFailure }: FeedOptions
   }
 }
 
-type FeedOptions = { nowMs: () => number; cache?: RecentCache | undefined; onFailure?: (error: unknown) => void }
+type FeedOptions = { cache: RecentCache; onFailure: (error: unknown) => void }
 
 /** What was kept a moment ago may have come of age since. */
 const freshOf = (items: readonly FeedItem[], nowMs: number): FeedItem[] =>

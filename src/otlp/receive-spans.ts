@@ -1,6 +1,5 @@
 // Spans that were exported become runs with steps, calls, usage and cost, or are attached to runs that exist.
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { Decoded } from './decode.ts'
 import { placeSpans, type TracePart } from './place-spans.ts'
@@ -30,8 +29,6 @@ async function receiveParts(ctx: Ctx, sender: Sender, given: readonly TracePart[
   const parts = given.map((part) => ({ ...part, facts: part.facts.filter((fact) => !reasons.has(fact)) }))
   const written = await writeTraces(ctx, sender, { parts, prices })
   for (const part of written) await endRun(ctx, sender, part)
-  const rung = written.filter(({ kept }) => kept.length > 0).map(({ runId }) => runTopic(runId))
-  if (rung.length > 0) ctx.ring([...new Set(rung), 'tail'])
   return reasons.values()
 }
 

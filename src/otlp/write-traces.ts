@@ -1,12 +1,15 @@
 // Writes parts of traces: what is kept of them as events, what is not as something to remember, in one transaction. A
 // request that is sent again after a crash finds both or neither.
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import type { Actor } from '#core/event.ts'
-import { type Appended, appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
+import type { Appended } from '#log/append-events.sql.ts'
 import type { Db } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { lockStandings } from '#runs/attempts/fence.sql.ts'
-import { bookUsageIn, lockBudgets, type UsageCall } from '#usage/book-usage.sql.ts'
+import { bookCallsIn } from '#usage/book-call.ts'
+import { lockBudgets, type UsageCall } from '#usage/book-usage.sql.ts'
 import { agentOfRun } from '#usage/spend.ts'
 import { type HeldSpan, holdSpans, lockTraces, readHeldSpans } from './held-spans.sql.ts'
 import { type KnownSpans, keepSpans } from './keep-spans.ts'
@@ -32,7 +35,7 @@ export async function writeTraces(
   sender: Sender,
   { parts, prices }: { parts: readonly TracePart[]; prices: Prices },
 ): Promise<WrittenPart[]> {
-  return (await ctx.sql.begin(async (tx) => {
+  return transact(ctx, async (tx) => {
     await lockTraces(tx, parts)
     const known = knownIn(await readHeldSpans(tx, parts))
     const written: WrittenPart[] = []
@@ -57,10 +60,10 @@ export async function writeTraces(
       written.map(({ runId }) => runId),
     )
     // First, since most calls of models end before the steps that make them.
-    for (let at = 0; at < calls.length; at += CALLS_MAX) await bookUsageIn(tx, calls.slice(at, at + CALLS_MAX))
+    for (let at = 0; at < calls.length; at += CALLS_MAX) await bookCallsIn(tx, calls.slice(at, at + CALLS_MAX))
     await writeOthers(tx, sender, written)
     return written
-  })) as WrittenPart[]
+  })
 }
 
 function callsIn({ projectId, actor }: Sender, parts: readonly WrittenPart[], prices: Prices): UsageCall[] {
@@ -85,7 +88,7 @@ function callsIn({ projectId, actor }: Sender, parts: readonly WrittenPart[], pr
   )
 }
 
-async function writeOthers(tx: Db, { projectId, actor }: Sender, parts: readonly WrittenPart[]): Promise<void> {
+async function writeOthers(tx: Tx, { projectId, actor }: Sender, parts: readonly WrittenPart[]): Promise<void> {
   const all = parts.flatMap((part) =>
     part.kept
       .filter((fact) => !isBooked(fact))
@@ -96,7 +99,7 @@ async function writeOthers(tx: Db, { projectId, actor }: Sender, parts: readonly
   )
   for (let at = 0; at < all.length; at += EVENTS_MAX) {
     const page = all.slice(at, at + EVENTS_MAX)
-    const appended = await appendEvents(
+    const appended = await appendIn(
       tx,
       page.map(({ event }) => event),
     )

@@ -6,7 +6,7 @@ import { type Appended, appendEvents } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { rowsOf } from '#postgres/rows.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Db } from '#postgres/sql.ts'
 import {
   chargeSpent,
   lockSpent,
@@ -34,11 +34,6 @@ export type UsageCall = { event: NewEvent; usage: NewUsage }
 export type BookedCall = { appended: Appended; row: UsageRow | undefined } & Standing
 type Standing = { day: string; spent: Spent; budgets: Map<string, number>; policies: PolicyOfAgent[] }
 
-/** Books up to 500 calls in one transaction; answers in their order. */
-export async function bookUsage(sql: Sql, calls: readonly UsageCall[]): Promise<BookedCall[]> {
-  return (await sql.begin((tx) => bookUsageIn(tx, calls))) as BookedCall[]
-}
-
 /** Locks the budgets that these calls are charged to: before runs, as everybody does who locks both. */
 export async function lockBudgets(tx: Db, calls: readonly UsageCall[]): Promise<Moment> {
   const moment = await readMoment(tx)
@@ -49,8 +44,8 @@ export async function lockBudgets(tx: Db, calls: readonly UsageCall[]): Promise<
   return moment
 }
 
-/** The same in a transaction that has locked no run, or these budgets before. */
-export async function bookUsageIn(tx: Db, calls: readonly UsageCall[]): Promise<BookedCall[]> {
+/** Books up to 500 calls in a transaction; answers in their order. */
+export async function bookUsage(tx: Db, calls: readonly UsageCall[]): Promise<BookedCall[]> {
   const usages = calls.map(({ usage }) => usage)
   const { hour, day } = await lockBudgets(tx, calls)
   // Before the sums, since it locks the runs: whoever adds to the sums of a run holds its lock.

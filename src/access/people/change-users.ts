@@ -1,9 +1,10 @@
 // What becomes of users: their names, passwords, roles. Who loses a right loses it at once, on every node.
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { type Role, scopesOf } from '#core/roles.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { checkRoleGift, findGiver } from '../giver.ts'
 import { normalizeEmail } from './email.ts'
@@ -144,11 +145,8 @@ async function requireSelf(tx: Db, userId: string): Promise<UserRow> {
 
 type Told = { type: string; userId: string; data: object }
 
-const tell = (tx: Db, { actor, projectId }: Cause & { projectId: string }, { type, userId, data }: Told) =>
-  appendEvents(tx, [{ projectId, type, actor, resourceType: 'user', resourceId: userId, data }])
-
-async function transact<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((tx) => work(tx))
-  ctx.ring(['keys', 'tail'])
-  return done as T
+function tell(tx: Tx, { actor, projectId }: Cause & { projectId: string }, { type, userId, data }: Told) {
+  // Nodes that know this user forget what they know.
+  tx.rings.add('keys')
+  return appendIn(tx, [{ projectId, type, actor, resourceType: 'user', resourceId: userId, data }])
 }

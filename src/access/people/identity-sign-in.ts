@@ -1,6 +1,7 @@
 // Signing in with an identity that a provider vouches for. What the provider says decides: who may come in, and what the
 // groups that the operator listed give, at each sign-in anew.
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
@@ -8,7 +9,7 @@ import { projectExists } from '../keys.sql.ts'
 import { normalizeEmail } from './email.ts'
 import { type Given, type GroupRole, givenBy } from './group-roles.ts'
 import { findIdentity, lockIdentity, setIdentity } from './identities.sql.ts'
-import { begin, type Device, openFor } from './open-session.ts'
+import { type Device, openFor } from './open-session.ts'
 import { endWithin } from './sessions.ts'
 import { countSignIn } from './sign-in-limits.ts'
 import {
@@ -53,7 +54,9 @@ export async function signInWithIdentity(
   if (admission.domains.length > 0 && !admission.domains.some((it) => it === domain))
     throw refuse('not_admitted', { reason: 'Your e-mail address is not of a domain that may sign in here.' })
   const given = givenBy(admission.roles, identity.groups)
-  const token = await begin(ctx, async (tx) => {
+  const token = await transact(ctx, async (tx) => {
+    // Nodes that know this user forget what they know.
+    tx.rings.add('keys')
     await lockIdentity(tx, identity)
     const user = await userOf(tx, { ...identity, email }, given)
     await setIdentity(tx, identity, user.id)
@@ -61,12 +64,11 @@ export async function signInWithIdentity(
     const changed = await lockUser(tx, user.id)
     return openFor(ctx, tx, { user: changed!, device, by: 'oidc' })
   })
-  ctx.ring(['keys'])
   await forgive()
   return token
 }
 
-async function userOf(tx: Db, it: Omit<Identity, 'email'> & { email: string | null }, given: Given): Promise<UserRow> {
+async function userOf(tx: Tx, it: Omit<Identity, 'email'> & { email: string | null }, given: Given): Promise<UserRow> {
   const known = await findIdentity(tx, it)
   const user = known && (await lockUser(tx, known))
   if (user) return user

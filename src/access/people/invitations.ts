@@ -1,11 +1,12 @@
 // How people come in: an invitation to a project, or a link that signs in who is there already. Each opens once.
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { ROLES, type Role, scopesOf } from '#core/roles.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db, Sql } from '#postgres/sql.ts'
+import type { Sql } from '#postgres/sql.ts'
 import { checkRoleGift, findGiver } from '../giver.ts'
 import { normalizeEmail } from './email.ts'
 import { findInvitation, insertLink, type LinkRow, lockLink, revokeLink, useLink } from './links.sql.ts'
@@ -56,7 +57,9 @@ export async function acceptInvitation(
     if (!held || ROLES.indexOf(role) > ROLES.indexOf(held.role)) await setRole(tx, { projectId, userId, role })
     await useLink(tx, link.id, userId)
     const data = { name: user.name, role, invitation_id: link.id, invited_by: link.createdBy }
-    await appendEvents(tx, [{ projectId, type: 'user.joined', actor, resourceType: 'user', resourceId: userId, data }])
+    // Nodes that know this user forget what they know.
+    tx.rings.add('keys')
+    await appendIn(tx, [{ projectId, type: 'user.joined', actor, resourceType: 'user', resourceId: userId, data }])
     return projectId
   })
 }
@@ -87,7 +90,7 @@ export async function makeSignInLink(
     if (!user) throw refuse('user_not_found', { userId })
     const made = await insertLink(tx, { ...ofUser(userId, token), createdBy: actor.id })
     const data = { name: user.name }
-    await appendEvents(tx, [
+    await appendIn(tx, [
       { projectId, type: 'user.link_created', actor, resourceType: 'user', resourceId: userId, data },
     ])
     return made
@@ -120,11 +123,5 @@ const ofUser = (userId: string | null, token: string) => ({
 
 type Told = { type: string; id: string; data: object }
 
-const tell = (tx: Db, { actor, projectId }: Cause & { projectId: string }, { type, id, data }: Told) =>
-  appendEvents(tx, [{ projectId, type, actor, resourceType: 'invitation', resourceId: id, data }])
-
-async function transact<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((tx) => work(tx))
-  ctx.ring(['keys', 'tail'])
-  return done as T
-}
+const tell = (tx: Tx, { actor, projectId }: Cause & { projectId: string }, { type, id, data }: Told) =>
+  appendIn(tx, [{ projectId, type, actor, resourceType: 'invitation', resourceId: id, data }])

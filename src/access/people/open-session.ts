@@ -1,10 +1,10 @@
 // A new session, however somebody signed in: its secret, its row, its event.
 import type { Ctx } from '#bell/ctx.ts'
+import type { Tx } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { insertSession } from './sessions.sql.ts'
 import { peopleSettings } from './settings.ts'
 import { hashToken, newSessionToken } from './tokens.ts'
@@ -16,7 +16,7 @@ export type Device = { address: string; userAgent: string | null; isSecure: bool
 type By = 'password' | 'link' | 'invitation' | 'api_key' | 'oidc'
 
 /** A session of a user, in the project that they used last. */
-export async function openFor(ctx: Ctx, tx: Db, { user, device, by }: { user: UserRow; device: Device; by: By }) {
+export async function openFor(ctx: Ctx, tx: Tx, { user, device, by }: { user: UserRow; device: Device; by: By }) {
   const projectId = await findHome(tx, user)
   if (projectId === undefined) throw refuse('unauthorized', { reason: 'This account belongs to no project any more.' })
   return openSession(ctx, tx, {
@@ -39,7 +39,7 @@ type Opening = {
 }
 
 /** Answers the secret of the new session. */
-export async function openSession(ctx: Ctx, tx: Db, { actor, device, by, ...whose }: Opening): Promise<string> {
+export async function openSession(ctx: Ctx, tx: Tx, { actor, device, by, ...whose }: Opening): Promise<string> {
   const token = newSessionToken()
   const session = await insertSession(tx, {
     ...whose,
@@ -48,7 +48,7 @@ export async function openSession(ctx: Ctx, tx: Db, { actor, device, by, ...whos
     hash: hashToken(token),
     forSecs: peopleSettings(ctx).sessionSecs,
   })
-  await appendEvents(tx, [
+  await appendIn(tx, [
     {
       projectId: whose.projectId,
       type: 'session.opened',
@@ -59,10 +59,4 @@ export async function openSession(ctx: Ctx, tx: Db, { actor, device, by, ...whos
     },
   ])
   return token
-}
-
-export async function begin<T>(ctx: Ctx, work: (tx: Db) => Promise<T>): Promise<T> {
-  const done = await ctx.sql.begin((tx) => work(tx))
-  ctx.ring(['tail'])
-  return done as T
 }

@@ -1,9 +1,9 @@
 // Ending sessions: one's own, all of them, or those of somebody else.
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
-import type { Db } from '#postgres/sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { endSessions } from './sessions.sql.ts'
 
 export type Whose = { userId: string | null; keyId: string | null }
@@ -20,17 +20,14 @@ export const endAllSessions = (ctx: Ctx, asked: Cause & Whose & { except?: strin
 
 type Ending = Cause & Whose & { only?: string | undefined; except?: string | undefined }
 
-async function end(ctx: Ctx, ending: Ending): Promise<number> {
-  const n = (await ctx.sql.begin((tx) => endWithin(tx, ending))) as number
-  ctx.ring(['keys', 'tail'])
-  return n
-}
+const end = (ctx: Ctx, ending: Ending): Promise<number> => transact(ctx, (tx) => endWithin(tx, ending))
 
-/** Within a transaction of somebody who rings `keys` and `tail` afterwards. */
-export async function endWithin(tx: Db, { actor, ...which }: Ending): Promise<number> {
+/** As a part of a transaction. */
+export async function endWithin(tx: Tx, { actor, ...which }: Ending): Promise<number> {
   const ended = await endSessions(tx, which)
   if (ended.length === 0) return 0
-  await appendEvents(
+  tx.rings.add('keys')
+  await appendIn(
     tx,
     ended.map(({ id, projectId }) => ({
       projectId,

@@ -1,16 +1,17 @@
 // Signing in: by password, by a one-time link, or with an API key. Each makes a new session with a new secret: one that a
 // browser brought along is never taken over (session fixation).
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { hashKey } from '../api-keys.ts'
 import { findValidKey } from '../keys.sql.ts'
 import { normalizeEmail } from './email.ts'
 import { type LinkRow, lockLink, useLink } from './links.sql.ts'
-import { begin, type Device, openFor, openSession } from './open-session.ts'
+import { type Device, openFor, openSession } from './open-session.ts'
 import { isPassword } from './passwords.ts'
 import { countSignIn } from './sign-in-limits.ts'
 import { hashToken } from './tokens.ts'
@@ -38,7 +39,7 @@ export async function signInWithPassword(
   const token =
     !account || !isRight
       ? undefined
-      : await begin(ctx, async (tx) => {
+      : await transact(ctx, async (tx) => {
           const user = await lockUser(tx, account.id)
           // Changed while it was being checked: sessions of the old one have been ended already.
           if (!user || (await findPassword(tx, user.id)) !== account.password) return undefined
@@ -54,7 +55,7 @@ export async function signInWithPassword(
 
 export async function signInWithLink(ctx: Ctx, link: string, device: Device): Promise<string> {
   const forgive = await countSignIn(ctx, { address: device.address })
-  const token = await begin(ctx, async (tx) => {
+  const token = await transact(ctx, async (tx) => {
     const row = await lockLink(tx, hashToken(link))
     const user = row && (await userOf(tx, row))
     if (!user) throw refuse('link_over', {})
@@ -69,7 +70,7 @@ export async function signInWithKey(ctx: Ctx, key: string, device: Device): Prom
   const forgive = await countSignIn(ctx, { address: device.address })
   const row = await findValidKey(ctx.sql, hashKey(key))
   if (!row) throw refuse('unauthorized', { reason: 'The API key is unknown, expired or revoked.' })
-  const token = await begin(ctx, (tx) =>
+  const token = await transact(ctx, (tx) =>
     openSession(ctx, tx, {
       userId: null,
       keyId: row.id,
@@ -84,7 +85,7 @@ export async function signInWithKey(ctx: Ctx, key: string, device: Device): Prom
 }
 
 /** Whom a link signs in: a user who is there, or one that it makes. Undefined when it is out of date. */
-async function userOf(tx: Db, link: LinkRow): Promise<UserRow | undefined> {
+async function userOf(tx: Tx, link: LinkRow): Promise<UserRow | undefined> {
   if (link.userId) return lockUser(tx, link.userId)
   if (link.projectId === null) return makeOwner(tx)
   const name = link.name ?? link.email?.split('@', 1)[0] ?? 'New user'
@@ -99,7 +100,7 @@ async function userOf(tx: Db, link: LinkRow): Promise<UserRow | undefined> {
   if (!user) throw refuse('email_taken', {})
   await setRole(tx, { projectId: link.projectId, userId: user.id, role: link.role! })
   const actor: Actor = { type: 'user', id: user.id }
-  await appendEvents(tx, [
+  await appendIn(tx, [
     {
       projectId: link.projectId,
       type: 'user.joined',

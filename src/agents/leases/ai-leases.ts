@@ -2,15 +2,14 @@
 // run that others can follow: the lease's row and its events in the run's log change in one transaction.
 
 import type { Ctx } from '#bell/ctx.ts'
-import type { Topic } from '#bell/topics.ts'
-import { runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { standingOf } from '#core/ai-lease.ts'
 import { DAY_SECS } from '#core/durations.ts'
 import { refuse } from '#core/error.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { checkNewRunId } from '#core/external-id.ts'
 import type { RunMove } from '#core/run.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { TOLD_AS } from '#log/client-endings.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import type { FeedType } from '#log/read-feed.sql.ts'
@@ -18,7 +17,8 @@ import { feedEvent, feedOf } from '#log/recent-feed.ts'
 import { derivedId, newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
-import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
+import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { findRun, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { cancelDescendants } from '#runs/control/cancel-runs.ts'
 import type { NamedPlan } from '#usage/plan-of.ts'
@@ -59,16 +59,16 @@ export async function acquireLease(ctx: Ctx, asked: LeaseRequest): Promise<Lease
     // Most callers are too late, and need no lock to learn that.
     const seen = await storage.findLease(ctx.sql, asked)
     if (seen && !seen.over) return { acquired: false, lease: seen }
-    const leased = (await ctx.sql.begin((tx) => acquire(tx, asked))) as Leased | undefined
+    const leased = await transact(ctx, (tx) => acquire(tx, asked))
     if (!leased) continue
-    if (leased.acquired) tell(ctx, leased.lease, asked.agenda ? ['ai-agendas'] : [])
+    if (leased.acquired) feedOf(ctx).changed([asked.projectId])
     return leased
   }
   throw new Error(`the lease on ${asked.key} kept coming and going, ${TRIES_MAX} times`)
 }
 const TRIES_MAX = 10
 
-async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined> {
+async function acquire(tx: Tx, asked: LeaseRequest): Promise<Leased | undefined> {
   const { projectId, key, actor, agentId, agenda } = asked
   const { runId, ...run } = await placeOf(tx, asked)
   const wanted = {
@@ -96,11 +96,12 @@ async function acquire(tx: Db, asked: LeaseRequest): Promise<Leased | undefined>
     !run.known &&
       insertExternalRun(tx, { id: runId, projectId, clientId: asked.runRef, actor, correlationId: runId, agentId }),
     agenda && insertAgenda(tx, { projectId, key, leaseId: lease.leaseId, ...agenda }),
-    appendEvents(tx, [
+    appendIn(tx, [
       { ...about(lease, actor), type: 'run_started', status: 'in_progress', data: { key } },
       inFeed(lease, 'ai_acquired'),
     ]),
   ])
+  if (agenda) tx.rings.add('ai-agendas')
   return { acquired: true, lease }
 }
 
@@ -119,9 +120,9 @@ async function placeOf(tx: Db, { projectId, key, runRef }: LeaseRequest) {
 }
 
 /** It expired, and its holder did not report an outcome. */
-async function abandon(tx: Db, lease: LeaseRow, forGood: boolean): Promise<void> {
+async function abandon(tx: Tx, lease: LeaseRow, forGood: boolean): Promise<void> {
   const { key } = lease
-  await appendEvents(tx, [
+  await appendIn(tx, [
     { ...about(lease, SYSTEM), type: 'lease_expired', status: 'expired', level: 'warn', data: { key } },
   ])
   if (forGood) await endRun(tx, lease, { actor: SYSTEM, move: 'timeOut', status: 'timed_out', code: 'lease_expired' })
@@ -129,13 +130,13 @@ async function abandon(tx: Db, lease: LeaseRow, forGood: boolean): Promise<void>
 
 /** Extends the lease: its full duration starts again. */
 export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; ttlSecs: number }): Promise<LeaseRow> {
-  const lease = (await ctx.sql.begin(async (tx) => {
+  const lease = await transact(ctx, async (tx) => {
     const held = await lockHeld(tx, asked)
     if (held.state !== 'held') return held
     return (await withRunCanceled(tx, held)) ?? storage.extendLease(tx, asked, asked.ttlSecs)
-  })) as LeaseRow
+  })
   if (lease.state === 'held') return lease
-  tell(ctx, lease, [])
+  feedOf(ctx).changed([asked.projectId])
   throw refuse('lease_over', { key: asked.key, state: lease.state })
 }
 
@@ -143,16 +144,16 @@ export async function extendLease(ctx: Ctx, asked: Asked & { leaseId: string; tt
 export async function findLeaseNow(ctx: Ctx, name: LeaseName): Promise<LeaseRow | undefined> {
   const seen = await storage.findLease(ctx.sql, name)
   if (seen?.state !== 'held' || !(await isRunCanceled(ctx, seen))) return seen
-  const ended = (await ctx.sql.begin(async (tx) => {
+  const ended = await transact(ctx, async (tx) => {
     const lease = await storage.lockLease(tx, name)
     return lease?.state === 'held' ? withRunCanceled(tx, lease) : undefined
-  })) as LeaseRow | undefined
-  if (ended) tell(ctx, ended, ['ai-agendas'])
+  })
+  if (ended) feedOf(ctx).changed([name.projectId])
   return storage.findLease(ctx.sql, name)
 }
 
 /** Ends a lease whose run was canceled; undefined for any other. */
-async function withRunCanceled(tx: Db, lease: LeaseRow): Promise<LeaseRow | undefined> {
+async function withRunCanceled(tx: Tx, lease: LeaseRow): Promise<LeaseRow | undefined> {
   if (!(await isRunCanceled({ sql: tx }, lease))) return undefined
   return writeEnd(tx, lease, { actor: SYSTEM, end: { state: 'cancelled' } })
 }
@@ -175,12 +176,12 @@ export async function endLease(
   ctx: Ctx,
   asked: Asked & { leaseId: string; reason?: string; end: LeaseEnd },
 ): Promise<LeaseRow> {
-  const ended = (await ctx.sql.begin(async (tx) => {
+  const ended = await transact(ctx, async (tx) => {
     const lease = await lockHeld(tx, asked)
     if (lease.state === asked.end.state) return lease
     if (lease.state !== 'held') throw refuse('lease_over', { key: asked.key, state: lease.state })
     return writeEnd(tx, lease, asked)
-  })) as LeaseRow
+  })
   await followEnd(ctx, ended)
   return ended
 }
@@ -198,18 +199,19 @@ const MOVE_OF = { completed: 'complete', failed: 'fail', cancelled: 'cancel' } a
 type Ending = { actor: Actor; reason?: string | undefined; end: LeaseEnd }
 
 /** Ends a lease, and with it its run; the caller holds the lock of its row. */
-export async function writeEnd(tx: Db, lease: LeaseRow, { actor, reason, end }: Ending): Promise<LeaseRow> {
+export async function writeEnd(tx: Tx, lease: LeaseRow, { actor, reason, end }: Ending): Promise<LeaseRow> {
   const ended = await storage.endLease(tx, lease, end, ANSWER_DAYS)
   const code = standingOf(ended)!.errorCode ?? undefined
   await endRun(tx, ended, { actor, move: MOVE_OF[end.state], status: end.state, code, reason, result: end.result })
-  await appendEvents(tx, [inFeed(ended, end.state === 'completed' ? 'ai_completed' : 'ai_failed')])
+  await appendIn(tx, [inFeed(ended, end.state === 'completed' ? 'ai_completed' : 'ai_failed')])
+  tx.rings.add('ai-agendas')
   return ended
 }
 
 /** Call it after the commit. */
 export async function followEnd(ctx: Ctx, ended: LeaseRow): Promise<void> {
   if (ended.endsRun && ended.state !== 'completed') await cancelDescendants(ctx, [ended.runId], { actor: SYSTEM })
-  tell(ctx, ended, ['ai-agendas'])
+  feedOf(ctx).changed([ended.projectId])
 }
 
 type RunEnd = {
@@ -221,9 +223,9 @@ type RunEnd = {
   result?: unknown
 }
 
-async function endRun(tx: Db, lease: LeaseRow, { actor, move, status, code, reason, result }: RunEnd): Promise<void> {
+async function endRun(tx: Tx, lease: LeaseRow, { actor, move, status, code, reason, result }: RunEnd): Promise<void> {
   const said = reason ?? code
-  await appendEvents(tx, [
+  await appendIn(tx, [
     {
       ...about(lease, actor),
       type: 'run_finished',
@@ -242,7 +244,7 @@ async function endRun(tx: Db, lease: LeaseRow, { actor, move, status, code, reas
     ...(move !== 'complete' && { error: said ?? status, ...(code !== undefined && { errorCode: code }) }),
   }
   // The run has already ended; its state says how, and its log continues.
-  await moveRuns(tx, [change])
+  await moveRunsIn(tx, [change])
 }
 
 const about = (lease: LeaseRow, actor: Actor): Omit<NewEvent, 'type'> => ({
@@ -256,18 +258,13 @@ const about = (lease: LeaseRow, actor: Actor): Omit<NewEvent, 'type'> => ({
 const inFeed = ({ projectId, key, leaseId }: LeaseRow, type: FeedType): NewEvent =>
   feedEvent(projectId, { type, key, leaseId })
 
-function tell(ctx: Ctx, { projectId, runId }: LeaseRow, topics: readonly Topic[]): void {
-  feedOf(ctx).changed([projectId])
-  ctx.ring([runTopic(runId), 'tail', ...topics])
-}
-
 /** Deletes expired outcomes, and ends the runs of holders that never came back; returns the number of leases. */
 export async function sweepLeases(ctx: Ctx): Promise<number> {
-  const swept = (await ctx.sql.begin(async (tx) => {
+  const swept = await transact(ctx, async (tx) => {
     const leases = await storage.sweepLeases(tx, { heldAfterSecs: ABANDONED_SECS, limit: SWEEP_MAX })
     for (const lease of leases) if (lease.state === 'held') await abandon(tx, lease, true)
     return leases
-  })) as LeaseRow[]
+  })
   for (const lease of swept) if (lease.state === 'held') await followEnd(ctx, lease)
   return swept.length
 }

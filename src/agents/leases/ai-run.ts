@@ -2,6 +2,7 @@
 // stored before the next begins, so after a crash none that had ended is repeated.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { transact } from '#bell/transact.ts'
 import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { printJson } from '#core/json/json.ts'
@@ -73,7 +74,7 @@ async function act(ctx: Ctx, { agenda, action, call }: Acting): Promise<ActionDo
 
 /** False when the agenda belongs to someone else, or its lease has ended: do not continue. */
 const saveDone = (ctx: Ctx, agenda: Agenda, done: ActionDone): Promise<boolean> =>
-  ctx.sql.begin((tx) => saveActionDone(tx, agenda, done)) as Promise<boolean>
+  transact(ctx, (tx) => saveActionDone(tx, agenda, done))
 
 /** The results of fifty actions are one response, whose size must stay reasonable. */
 const SHOWN_BYTES_MAX = 64 * 1024
@@ -108,9 +109,9 @@ async function finish(ctx: Ctx, { agenda, actor, done, canceled }: Finished): Pr
     : bad
       ? { state: 'failed', result, errorCode: bad.policy_reason }
       : { state: 'completed', result }
-  const ended = (await ctx.sql.begin(async (tx) => {
+  const ended = await transact(ctx, async (tx) => {
     const lease = await lockLease(tx, agenda)
     return lease?.leaseId === agenda.leaseId && lease.state === 'held' ? writeEnd(tx, lease, { actor, end }) : undefined
-  })) as LeaseRow | undefined
+  })
   if (ended) await followEnd(ctx, ended)
 }

@@ -3,7 +3,6 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import { runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
@@ -29,10 +28,7 @@ export const orphans = (ctx: Ctx): Duty => ({
         }),
       ),
     )
-    if (ids.length > 0) {
-      await cancelDescendants(ctx, ids, { actor: SYSTEM })
-      ctx.ring([...ids.map((id) => runTopic(id)), 'leases', 'tail'])
-    }
+    if (ids.length > 0) await cancelDescendants(ctx, ids, { actor: SYSTEM })
     return ids.length === BATCH_MAX ? 'again' : { inMs: undefined }
   },
 })

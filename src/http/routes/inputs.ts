@@ -49,7 +49,7 @@ export function inputRoutes(app: FastifyInstance, ctx: Ctx): void {
       key: input.key ?? null,
       assignee: input.assignee ?? null,
     }
-    const { row, replayed } = await askForInput(ctx, attemptOf(caller), question, wait)
+    const { row, replayed } = await askForInput(ctx, attemptOf(caller), { ...question, wait })
     return replayed ? answer(200, inputWire(row)) : answer(201, inputWire(row))
   })
   implement(app, contract.listRunInputs, async ({ run_id, cursor, limit }, { projectId }) => {

@@ -46,7 +46,7 @@ export async function insertRuns(sql: Db, runs: readonly NewRun[]): Promise<Inse
   const holderOf = new Map(holders.map((holder) => [`${holder.job_id} ${holder.key}`, holder]))
   return rows.map((row) => {
     if (row.problem) return { outcome: row.problem }
-    if (row.state) return { outcome: 'created', state: row.state, createdAt: row.created_at! }
+    if (row.state) return { outcome: 'created', state: row.state, queue: row.queue, createdAt: row.created_at! }
     const holder = holderOf.get(`${row.job_id} ${row.key}`)
     // Freed between the two statements: the caller asks again, and gets the key.
     return holder

@@ -60,6 +60,7 @@ export type Inserted = {
   problem: 'job_changed' | 'job_missing' | 'job_disabled' | 'job_paused' | null
   state: RunState | null
   created_at: Date | null
+  queue: string
   job_id: string
   key: string | null
 }
@@ -90,7 +91,7 @@ export const plainInsertStatement = statement<Inserted>(
     queued as (${queuedRuns(sql, sql`null`)}),
     ${counted(sql)},
     logged as (${loggedRuns(sql, { causation: sql`null::uuid`, agent: sql`null` })})
-    select problem, created_at, job_id, null as key, case when problem is null then state end as state
+    select problem, created_at, queue, job_id, null as key, case when problem is null then state end as state
     from judged order by ord`,
 )
 
@@ -143,7 +144,7 @@ export const insertStatement = statement<Inserted>(
     labeled as (${insertLabels(sql, 'fresh')}),
     ${counted(sql)},
     logged as (${loggedRuns(sql, { causation: sql`causation_id`, agent: sql`agent_id` })})
-    select problem, created_at, job_id, key,
+    select problem, created_at, queue, job_id, key,
       case when problem is null and (key is null or exists (select from keyed where keyed.run_id = judged.id))
         then state end as state
     from judged order by ord`,

@@ -47,7 +47,7 @@ export type NewRun = {
 }
 
 export type InsertedRun =
-  | { outcome: 'created'; state: RunState; createdAt: Date }
+  | { outcome: 'created'; state: RunState; queue: string; createdAt: Date }
   /** The key was used: by which run, and for which request. */
   | { outcome: 'key_taken'; runId: string; fingerprint: string }
   | { outcome: 'job_changed' | 'job_missing' | 'job_disabled' | 'job_paused' }

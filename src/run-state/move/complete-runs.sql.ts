@@ -58,12 +58,20 @@ export async function completeRuns(sql: Db, changes: readonly RunChange[]): Prom
     ? await completionWithBodies(sql, inputValues<RunChange>(INPUT_WITH_BODIES, changes))
     : await completion(sql, inputValues<RunChange>(INPUT, changes))
   const results = changes.map((): RunChanged | 'again' => 'again')
-  for (const { ord, attempt, sequence } of rows)
-    results[ord - 1] = { outcome: 'moved', state: COMPLETED, attempt, sequence, told: false }
+  for (const { ord, attempt, sequence, queue } of rows)
+    results[ord - 1] = {
+      outcome: 'moved',
+      from: EXECUTING,
+      state: COMPLETED,
+      attempt,
+      sequence,
+      queue,
+      wokeWaits: false,
+    }
   return results
 }
 
-type Row = { ord: number; attempt: number; sequence: number }
+type Row = { ord: number; attempt: number; sequence: number; queue: string }
 
 const completion = statement<Row>((sql) => written(sql, INPUT, false))
 const completionWithBodies = statement<Row>((sql) => written(sql, INPUT_WITH_BODIES, true))
@@ -80,7 +88,7 @@ const written = (sql: Db, input: Input<RunChange>, hasBodies: boolean): Fragment
     counted_ends as (${countEnds(sql, 'tallied')}),
     counted_events as (${countRunEvents(sql, 'tallied')}),
     logged as (${loggedMoves(sql, 'moved')})
-    select ord::int, attempt, last_sequence as sequence from moved`
+    select ord::int, attempt, last_sequence as sequence, queue from moved`
 
 /**
  * Those that complete, and with which nobody else has to do, in the order of their ids, so that two batches never

@@ -46,10 +46,10 @@ const TRIES_MAX = 100
 function changed(row: MovedRow | undefined): RunChanged | 'again' {
   if (!row) return { outcome: 'missing' }
   if (row.moved_meanwhile) return 'again'
-  const { state, attempt, last_sequence } = row
-  if (state && attempt && last_sequence)
-    return { outcome: 'moved', state, attempt, sequence: last_sequence, told: row.told > 0 }
-  const at = { state: row.state_before, attempt: row.attempt_before }
+  const { state_before: from, state, attempt, last_sequence: sequence, queue } = row
+  if (state && attempt && sequence && queue)
+    return { outcome: 'moved', from, state, attempt, sequence, queue, wokeWaits: row.woken_waits > 0 }
+  const at = { state: from, attempt: row.attempt_before }
   if (row.stale) return { outcome: 'stale', ...at }
   if (row.state_before === row.to_state) return { outcome: 'already', ...at }
   if (row.attempt_expected !== null && row.attempt_expected !== row.attempt_before) return { outcome: 'stale', ...at }

@@ -71,7 +71,8 @@ export type MovedRow = {
   state: RunState | null
   attempt: number | null
   last_sequence: number | null
-  told: number
+  queue: string | null
+  woken_waits: number
 }
 
 export const moveStatement = statement<MovedRow>(
@@ -127,16 +128,17 @@ const outcomes = (sql: Db): Fragment => sql`
       min(state) as state,
       min(attempt) as attempt,
       min(last_sequence) as last_sequence,
-      ((select count(*) from due_waits) + (select count(*) from called_jobs))::int as told
+      min(queue) as queue,
+      ((select count(*) from due_waits) + (select count(*) from called_jobs))::int as woken_waits
     from (
       select
         ord, moved_meanwhile, state_before, attempt_before, to_state, attempt as attempt_expected,
         token is not null and token is distinct from lease_token as stale,
-        null as state, null::int as attempt, null::bigint as last_sequence
+        null as state, null::int as attempt, null::bigint as last_sequence, null as queue
       from found
       union all
-      select ord, null, null, null, null, null, null, state, attempt, last_sequence from moved
-    ) told
+      select ord, null, null, null, null, null, null, state, attempt, last_sequence, queue from joined
+    ) outcomes
     group by ord`
 
 /**

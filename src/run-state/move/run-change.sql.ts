@@ -37,8 +37,16 @@ export type RunChange = {
 }
 
 export type RunChanged =
-  /** `told`: runs that waited for one of the same batch are to be looked at now. */
-  | { outcome: 'moved'; state: RunState; attempt: number; sequence: number; told: boolean }
+  | {
+      outcome: 'moved'
+      from: RunState
+      state: RunState
+      attempt: number
+      sequence: number
+      queue: string
+      /** Waits for one of the same batch became due, and are to be looked at now. */
+      wokeWaits: boolean
+    }
   /** `already`: in the wanted state; `stale`: another attempt or lease; `refused`: no such move from here. */
   | { outcome: 'already' | 'stale' | 'refused'; state: RunState; attempt: number }
   | { outcome: 'missing' }

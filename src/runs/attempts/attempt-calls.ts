@@ -4,15 +4,17 @@
 import { problemsUnder, schemaProblem } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { batched } from '#bell/part.ts'
+import { runTopic } from '#bell/topics.ts'
+import type { Tx } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Actor, Level } from '#core/event.ts'
 import { own } from '#core/own.ts'
 import { isEngineType, isOver, type RunState } from '#core/run.ts'
 import { appendEvent } from '#log/append-event.ts'
-import { type Appended, appendEvents } from '#log/append-events.sql.ts'
+import type { Appended } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
+import { recordOfRun } from '#log/record.ts'
 import { derivedId, newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { isDebugged, mergeMetadata } from '#run-state/run-marks.sql.ts'
 import {
   appendDeltas,
@@ -33,16 +35,18 @@ export type Attempt = { projectId: string; runId: string; attempt: number; token
 
 export type Receipt = { id: string | null; position: number | null; sequence: number }
 
-const writeDelta = batched<NewDelta, number | undefined>('The queue of deltas', ({ sql }, deltas) =>
-  appendDeltas(sql, deltas),
-)
+const writeDelta = batched<NewDelta, number | undefined>('The queue of deltas', async ({ sql, ring }, deltas) => {
+  const sequences = await appendDeltas(sql, deltas)
+  ring(new Set(deltas.map(({ runId }) => runTopic(runId))))
+  return sequences
+})
 
 type Fact = Pick<
   NewEvent,
   'type' | 'level' | 'message' | 'data' | 'step' | 'tool' | 'durationMs' | 'status' | 'resourceType' | 'resourceId'
 >
 
-export const eventOf = (it: Attempt, fact: Fact): NewEvent => ({
+export const eventOf = (it: Attempt, fact: Fact): NewEvent & { runId: string } => ({
   projectId: it.projectId,
   runId: it.runId,
   token: it.token,
@@ -60,26 +64,16 @@ export function written(it: Attempt, appended: Appended): Receipt {
   return { id: appended.id, position: appended.position, sequence: appended.sequence! }
 }
 
-async function append(ctx: Ctx, it: Attempt, fact: Fact): Promise<Receipt> {
-  const receipt = written(it, await appendEvent(ctx, eventOf(it, fact)))
-  ctx.ring([`run:${it.runId}`, 'tail'])
-  return receipt
-}
+const append = async (ctx: Ctx, it: Attempt, fact: Fact): Promise<Receipt> =>
+  written(it, await appendEvent(ctx, eventOf(it, fact)))
 
 /** Writes a row together with its event, both or neither, under the lock of the run. */
-async function appendWith<Row>(
+const appendWith = <Row>(
   ctx: Ctx,
   it: Attempt,
   fact: Fact,
-  write: (tx: Db, receipt: Receipt) => Promise<Row>,
-): Promise<Row> {
-  const row = await ctx.sql.begin(async (tx) => {
-    const [appended] = await appendEvents(tx, [eventOf(it, fact)])
-    return write(tx, written(it, appended!))
-  })
-  ctx.ring([`run:${it.runId}`, 'tail'])
-  return row as Row
-}
+  write: (tx: Tx, receipt: Receipt) => Promise<Row>,
+): Promise<Row> => recordOfRun<Row>(ctx, eventOf(it, fact), (tx, appended) => write(tx, written(it, appended)))
 
 /** Debug lines are deltas, which are kept for days only, unless the run is in debug mode; all others are events. */
 export async function writeLog(
@@ -111,7 +105,6 @@ async function appendDelta(
 ): Promise<Receipt> {
   const sequence = await writeDelta(ctx, { runId: it.runId, token: it.token, ...delta })
   if (sequence === undefined) throw refuse('stale_lease', { runId: it.runId })
-  ctx.ring([`run:${it.runId}`])
   return { id: null, position: null, sequence }
 }
 

@@ -3,7 +3,6 @@
 
 import { problemsUnder } from '#access/schema/json-schema.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import type { Topic } from '#bell/topics.ts'
 import { type Refusal, refuse, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { afterFailure, type RetryPolicy } from '#core/retry.ts'
@@ -62,7 +61,6 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
       endOne(ctx, ending, { run: looked.get(ending.runId), job: jobs.get(ending.runId) }).catch(asError),
     ),
   )
-  const topics = new Set<Topic>(['tail'])
   const times = attemptTimesOf(ctx)
   endings.forEach((ending, index) => {
     const end = ended[index]!
@@ -71,13 +69,7 @@ export async function endAttempts(ctx: Ctx, endings: readonly Ending[]): Promise
     const run = looked.get(ending.runId)
     logEnding(ctx.log, ending, { ended: end, run })
     times.ended({ token: ending.token, jobId: run?.jobId ?? undefined, isRetried: isRetry(ending, end.state) })
-    topics.add(`run:${ending.runId}`)
-    if (end.state === 'delayed') topics.add('timers')
-    // A slot of concurrency may be free now, and a run that came back may be claimed.
-    const queue = run?.queue
-    topics.add(queue && end.state === 'queued' ? `queue:${queue}` : 'slots')
   })
-  ctx.ring(topics)
   return tellLosses(ctx.sql, ended)
 }
 

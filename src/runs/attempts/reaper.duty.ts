@@ -20,7 +20,6 @@ export const reaper = (ctx: Ctx): Duty => ({
       { leases: expired.length, ended: ended.filter((it) => !(it instanceof Error)).length },
       'leases expired',
     )
-    ctx.ring(['leases'])
     return expired.length === BATCH_MAX ? 'again' : { inMs: undefined }
   },
 })

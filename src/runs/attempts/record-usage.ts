@@ -1,10 +1,10 @@
 // A running attempt records the usage of a model call. The call has already been made, so its cost is always charged;
 // an overdrawn budget is reported.
 import type { Ctx } from '#bell/ctx.ts'
-import { batched } from '#bell/part.ts'
 import { exactUsd, shownMicrousd } from '#core/cost.ts'
 import type { OverBudget, OverBudgetAction } from '#core/policy.ts'
-import { type BookedCall, bookUsage, type UsageCall } from '#usage/book-usage.sql.ts'
+import { bookCall } from '#usage/book-call.ts'
+import type { UsageCall } from '#usage/book-usage.sql.ts'
 import { costOfCall } from '#usage/prices.ts'
 import { overAfter } from '#usage/spend.ts'
 import type { UsageRow } from '#usage/usage.sql.ts'
@@ -26,12 +26,6 @@ type Usage = {
 type Spender = { jobId: string | null; agentId: string }
 /** `over`: the budget that is now overdrawn, and whether the attempt was told to stop. */
 export type Booked = { row: UsageRow; over: (OverBudget & { action: OverBudgetAction; observed: boolean }) | undefined }
-
-const bookCall = batched<UsageCall, BookedCall>(
-  'The queue of usage',
-  (ctx, calls) => bookUsage(ctx.sql, calls),
-  { parallel: 1 }, // Two would wait for the budget of the same project.
-)
 
 export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender): Promise<Booked> {
   const { provider, model, promptTokens, completionTokens, cachedTokens = null, reasoningTokens = null } = usage
@@ -55,7 +49,6 @@ export async function recordUsage(ctx: Ctx, it: Attempt, usage: Usage & Spender)
   }
   const booked = await bookCall(ctx, call)
   written(it, booked.appended)
-  ctx.ring([`run:${it.runId}`, 'tail'])
   const found = overAfter(call, booked)
   if (!found) return { row: booked.row!, over: undefined }
   const { over, policy, observed } = found

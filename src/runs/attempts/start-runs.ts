@@ -1,6 +1,5 @@
 // Starts the attempts of runs that a worker claimed into its buffer.
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
@@ -14,12 +13,10 @@ type Asked = { projectId: string; leases: readonly LeaseRef[]; actor: Actor }
 export async function startRuns(ctx: Ctx, { projectId, leases, actor }: Asked): Promise<(Refusal | undefined)[]> {
   const ids = leases.map(({ runId }) => runId)
   const own = new Set(await readOwnRuns(ctx.sql, projectId, ids))
-  const problems = await Promise.all(
+  return Promise.all(
     leases.map(async ({ runId, token }) => {
       if (!own.has(runId)) return refuse('run_not_found', { runId })
       return moveProblem(runId, 'start', await moveRun(ctx, { runId, move: 'start', token, actor }))
     }),
   )
-  ctx.ring([...ids.map(runTopic), 'tail'])
-  return problems
 }

@@ -1,7 +1,6 @@
 // Cancel: works in every state before the end, and includes all that the run has spawned, at any depth.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
 import type { Cause } from '#core/event.ts'
 import { OVER_STATES } from '#core/run.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
@@ -60,10 +59,9 @@ export const canceling =
     ...(reason && { message: reason }),
   })
 
-/** Wakes those who follow or execute the canceled runs, and cancels their children. */
+/** Cancels the children of canceled runs. */
 export async function afterCancel(ctx: Ctx, canceled: readonly RunRow[], cause: Cause): Promise<void> {
   if (canceled.length === 0) return
-  ctx.ring([...canceled.map((run) => runTopic(run.id)), 'leases', 'slots', 'waits', 'tail'])
   const { actor, causationId } = cause
   await cancelDescendants(
     ctx,
@@ -87,7 +85,6 @@ export async function cancelDescendants(ctx: Ctx, runIds: readonly string[], cau
           moveRun(ctx, { runId, move: 'cancel', ...cause, error: 'parent run canceled', errorCode: 'parent_canceled' }),
         ),
       )
-      ctx.ring([...page.map((id) => runTopic(id)), 'leases', 'tail'])
     }
   }
   throw new Error(`runs below ${runIds.join()} kept appearing while they were being canceled`)

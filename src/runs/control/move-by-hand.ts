@@ -29,7 +29,7 @@ export function checkIsOurs({ execution, state, publicId: runId }: RunRow): void
   throw isOver(state) ? refuse('run_over', { runId, state }) : refuse('run_external', { runId })
 }
 
-/** Moves a run that was just read, wakes its followers, and returns it as moved. */
+/** Moves a run that was just read, and returns it as moved. */
 export async function moveFound(
   ctx: Ctx,
   run: RunRow,
@@ -40,7 +40,6 @@ export async function moveFound(
   const changed = await moveRun(ctx, { runId: run.id, move, ...change })
   const problem = moveProblem(run.publicId, move, changed)
   if (problem) throw problem
-  ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'timers', 'tail'])
   const [now] = await readRuns(ctx.sql, [run.id])
   return changed.outcome === 'moved' ? asMoved(now!, changed) : now!
 }

@@ -2,14 +2,15 @@
 // others, or in the caller's own transaction.
 
 import type { Ctx } from '#bell/ctx.ts'
+import type { Tx } from '#bell/transact.ts'
 import type { Refusal } from '#core/error.ts'
 import type { RunState } from '#core/run.ts'
 import type { Db } from '#postgres/sql.ts'
-import { insertRun } from '#run-state/insert/insert-run.ts'
-import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { insertRun, insertRunsIn } from '#run-state/insert/insert-run.ts'
+import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRun } from '#run-state/move/move-run.ts'
-import { moveRuns, type RunChange, type RunChanged } from '#run-state/move/move-runs.sql.ts'
+import { moveRun, moveRunsIn } from '#run-state/move/move-run.ts'
+import type { RunChange, RunChanged } from '#run-state/move/move-runs.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 
 export type Writer = {
@@ -26,10 +27,10 @@ export const grouped = (ctx: Ctx): Writer => ({
 })
 
 /** Up to 500 at a time. */
-export const within = (tx: Db): Writer => ({
+export const within = (tx: Tx): Writer => ({
   sql: tx,
-  move: (changes) => moveRuns(tx, changes),
-  insert: (runs) => insertRuns(tx, runs),
+  move: (changes) => moveRunsIn(tx, changes),
+  insert: (runs) => insertRunsIn(tx, runs),
 })
 
 /** The result for one run, and its current state. */

@@ -40,7 +40,9 @@ export async function pauseRun(ctx: Ctx, target: Pause): Promise<RunRow> {
   await recordOfRun<boolean>(ctx, event, async (tx, _, rollBack) => {
     const told = await tellPause(tx, run.id, definition.pauseGraceSecs)
     // Already requested, or no longer executing: then nothing was requested either.
-    return told ? { result: true, rings: ['leases'] } : rollBack(false)
+    if (!told) return rollBack(false)
+    tx.rings.add('leases')
+    return true
   })
   return untilLeft(ctx, run.id, target.waitMs ?? 0)
 }

@@ -1,7 +1,6 @@
 // Redrives many dead letters: those with the given ids, or the oldest of a job.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
 import type { Refusal } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { requireJob } from '#jobs/require-job.ts'
@@ -38,17 +37,9 @@ async function redriveFound(ctx: Ctx, runs: readonly RunRow[], cause: Cause): Pr
     await checkJobIsThere(ctx, run).catch((problem: Refusal) => gone.set(run, { state: run.state, problem }))
   const there = runs.filter((run) => !gone.has(run))
   const moved = await moveEach(grouped(ctx), there, redrivingOf(cause))
-  ctx.ring(ringsOfRedriven(there.filter((_, index) => !moved[index]!.problem)))
   return runs.map((run) => gone.get(run) ?? moved[there.indexOf(run)]!)
 }
 
 export const redrivingOf =
   (cause: Cause) =>
   (run: RunRow): RunChange => ({ runId: run.id, move: 'redrive', ...redriving(run, cause) })
-
-export const ringsOfRedriven = (runs: readonly RunRow[]): Topic[] => [
-  ...runs.map((run) => runTopic(run.id)),
-  ...new Set(runs.map((run) => queueTopic(run.queue))),
-  'timers',
-  'tail',
-]

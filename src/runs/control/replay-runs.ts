@@ -1,7 +1,6 @@
 // Replays many runs, in a few statements however many they are.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, type Topic } from '#bell/topics.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import type { RunState } from '#core/run.ts'
@@ -18,7 +17,7 @@ const TRIES_MAX = 5
 
 /** The new run, or why there is none. `state` is that of the original, which a replay does not change. */
 export type Replayed = { state: RunState } & (
-  | { replay: { id: string; state: RunState; queue: string }; problem?: never }
+  | { replay: { id: string; state: RunState }; problem?: never }
   | { problem: Refusal; replay?: never }
 )
 type Many = Cause & { projectId: string; runIds: readonly string[] }
@@ -29,17 +28,8 @@ export const replayRuns = (ctx: Ctx, many: Many): Promise<Answered<Replayed>[]> 
     const replayed: Replayed[] = []
     while (replayed.length < runs.length)
       replayed.push(...(await replayPage(grouped(ctx), runs.slice(replayed.length), many)))
-    ctx.ring(ringsOfReplays(replayed))
     return replayed
   })
-
-export const ringsOfReplays = (replayed: readonly Replayed[]): Set<Topic> =>
-  new Set<Topic>([
-    ...replayed.flatMap(({ replay }) =>
-      replay ? [replay.state === 'queued' ? queueTopic(replay.queue) : 'waits'] : [],
-    ),
-    'tail',
-  ])
 
 /** Replays the first of these runs: as many as have their payloads in one page, and at least one. */
 export async function replayPage(writer: Writer, runs: readonly RunRow[], cause: Cause): Promise<Replayed[]> {
@@ -100,7 +90,7 @@ function outcomeOf(old: RunRow, prepared: NewRun | Refusal, inserted: InsertedRu
   if (prepared instanceof Refusal) return { state, problem: prepared }
   switch (inserted!.outcome) {
     case 'created':
-      return { state, replay: { id: prepared.id, state: inserted!.state, queue: prepared.queue ?? old.queue } }
+      return { state, replay: { id: prepared.id, state: inserted!.state } }
     case 'job_disabled':
       return { state, problem: refuse('job_disabled', { job }) }
     case 'job_paused':

@@ -2,14 +2,14 @@
 // and optionally with a preset. The attempt number stays; late writes of the old executor are refused.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Preset } from '#core/preset.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import { requirePreset, timesOf } from '#jobs/presets.ts'
-
 import { asMoved, moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { requireRun } from '#run-state/read/require-run.ts'
 import { changeRunSettings, type RunSettings } from '#run-state/run-settings.sql.ts'
@@ -24,11 +24,9 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
   await checkJobIsThere(ctx, run)
   const preset = target.preset === undefined ? undefined : await requirePreset(ctx, projectId, target.preset)
   const settings = preset && (await settingsUnder(ctx, run, preset))
-  await ctx.sql.begin(async (tx) => {
-    if (preset) {
-      await changeRunSettings(tx, run.id, settings!)
-    }
-    const [changed] = await moveRuns(tx, [
+  await transact(ctx, async (tx) => {
+    if (settings) await changeRunSettings(tx, run.id, settings)
+    const [changed] = await moveRunsIn(tx, [
       {
         runId: run.id,
         move: 'restart',
@@ -45,7 +43,6 @@ export async function restartRun(ctx: Ctx, target: Target & { preset?: string | 
     if (problem) throw problem
   })
   const [now] = await readRuns(ctx.sql, [run.id])
-  ctx.ring([`run:${run.id}`, `queue:${now!.queue}`, 'leases', 'slots', 'tail'])
   return asMoved(now!, { state: 'queued' })
 }
 

@@ -2,15 +2,15 @@
 // creating run: a cancel of it either comes first, and the call is refused, or comes later, and finds the new run.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic } from '#bell/topics.ts'
+import type { Tx } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { recordOfRun } from '#log/record.ts'
-import type { Db } from '#postgres/sql.ts'
-import { type InsertedRun, insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { insertRunsIn } from '#run-state/insert/insert-run.ts'
+import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { prepareRun } from '../trigger/prepare-run.ts'
 import type { Origin, RunRequest } from '../trigger/run-request.ts'
@@ -31,7 +31,7 @@ export type RunFromRun = {
   /** The event of the creating run, which causes the new one. */
   event: { type: string; data: (created: NewRun, job: JobRow) => object }
   /** What else happens in the same transaction. */
-  also?: (tx: Db, created: NewRun) => Promise<void>
+  also?: (tx: Tx, created: NewRun) => Promise<void>
 }
 
 export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered> {
@@ -46,11 +46,7 @@ export async function createFromRun(ctx: Ctx, it: RunFromRun): Promise<Triggered
     // Only now: acquiring a second connection while the first one holds the lock above could exhaust the pool.
     const triggered = await outcomeOf(ctx, { job, jobName: it.job, run: prepared, inserted })
     if (triggered instanceof Error) throw triggered
-    if (triggered) {
-      const { state, queue } = triggered.run
-      ctx.ring([state === 'queued' ? queueTopic(queue) : 'timers', 'waits', 'slots'])
-      return triggered
-    }
+    if (triggered) return triggered
     jobsOf(ctx).forget(projectId, it.job)
   }
   throw new Error(`job ${it.job} kept changing while a run of it was being created from ${it.above.publicId}`)
@@ -69,10 +65,10 @@ function insertUnder(
     // We hold the lock now, so the run's state cannot change before the new one is committed.
     const now = await findRun(tx, projectId, publicId)
     if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
-    const [inserted] = await insertRuns(tx, [{ ...prepared, causationId: appended.id }])
+    const [inserted] = await insertRunsIn(tx, [{ ...prepared, causationId: appended.id }])
     // Nothing was created: the event must not say so.
     if (inserted!.outcome !== 'created') return rollBack(inserted!)
     await also?.(tx, prepared)
-    return { result: inserted! }
+    return inserted!
   })
 }

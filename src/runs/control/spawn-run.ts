@@ -1,12 +1,13 @@
 // A child of a run, which its parent may wait for.
 
 import type { Ctx } from '#bell/ctx.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { countAncestors, findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findValue, putValue } from '../attempts/attempt-writes.sql.ts'
@@ -54,8 +55,8 @@ export async function spawnRun(ctx: Ctx, jobName: string, request: RunRequest, p
   // The child existed already, and may have ended: the wait is checked immediately.
   if (awaitCompletion && triggered.replayed) {
     if (triggered.run.id === above.id) throw refuseField('idempotency_key', 'is the key of the run that would wait')
-    await waitForChild(ctx.sql, above, { ...parent, ...awaitCompletion, childRunId: triggered.run.id, checkInMs: 0 })
-    ctx.ring([`run:${above.id}`, 'waits', 'slots', 'tail'])
+    const wait = { ...parent, ...awaitCompletion, childRunId: triggered.run.id, checkInMs: 0 }
+    await transact(ctx, (tx) => waitForChild(tx, above, wait))
   }
   return triggered
 }
@@ -98,7 +99,7 @@ async function keepChild(
   above: RunRow,
   { projectId, token, key, child }: Parent & { key: string; child: RunRow },
 ): Promise<void> {
-  await ctx.sql.begin(async (tx) => {
+  await transact(ctx, async (tx) => {
     const [now] = await lockStandings(tx, [above.id])
     const problem =
       token === undefined ? undefined : fenceProblem({ projectId, runId: above.id, leaseToken: token }, now)
@@ -142,10 +143,10 @@ function createChild(ctx: Ctx, above: RunRow, { jobName, request, parent }: Chil
 
 type ChildWait = Parent & { childRunId: string; timeoutSecs: number; checkInMs?: number | undefined }
 
-async function waitForChild(tx: Db, above: RunRow, it: ChildWait): Promise<void> {
+async function waitForChild(tx: Tx, above: RunRow, it: ChildWait): Promise<void> {
   const { childRunId, timeoutSecs, checkInMs } = it
   await refuseWhilePausing(tx, above.id)
-  const [changed] = await moveRuns(tx, [
+  const [changed] = await moveRunsIn(tx, [
     {
       runId: above.id,
       move: 'wait',

@@ -2,19 +2,18 @@
 // ending also changes its state. Types that state facts of the engine are reserved.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import { checkNewRunId } from '#core/external-id.ts'
 import { own } from '#core/own.ts'
 import { EXTERNAL_ENDINGS, isEngineType, type RunMove, type RunState } from '#core/run.ts'
-import { appendEvent } from '#log/append-event.ts'
-import { type Appended, appendEvents } from '#log/append-events.sql.ts'
+import { appendEvent, appendIn, appendTogether } from '#log/append-event.ts'
+import type { Appended } from '#log/append-events.sql.ts'
 import { readCorrelations } from '#log/find-event.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { refusedByServer } from '#postgres/group-commit.ts'
 import { derivedId, isUuid } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { insertExternalRun } from '#run-state/insert/insert-external-run.sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
@@ -45,21 +44,15 @@ async function appendOne(ctx: Ctx, { projectId, actor }: Reporter, report: Repor
   const event: NewEvent = { ...rest, projectId, actor }
   if (publicId === undefined) {
     if (isEngineType(event.type)) return refuse('reserved_type', { type: event.type })
-    const reported = reportedAs(await appendEvent(ctx, event), null)
-    ctx.ring(['tail'])
-    return reported!
+    return reportedAs(await appendEvent(ctx, event), null)!
   }
   if (isEngineType(event.type)) return appendEnding(ctx, event, publicId)
   for (const runId of likelyIds(projectId, publicId)) {
     const reported = reportedAs(await appendEvent(ctx, { ...event, runId }), publicId)
-    if (!reported) continue
-    ctx.ring([`run:${runId}`, 'tail'])
-    return reported
+    if (reported) return reported
   }
   const runId = derivedId(projectId, publicId)
-  const appended = await begin(ctx, { event, publicId, runId })
-  ctx.ring([`run:${runId}`, 'tail'])
-  return reportedAs(appended, publicId)!
+  return reportedAs(await begin(ctx, { event, publicId, runId }), publicId)!
 }
 
 /**
@@ -80,7 +73,7 @@ async function appendAll(ctx: Ctx, reporter: Reporter, reports: readonly Report[
   while (at < reports.length) {
     // As many as can share a statement do; an event that cannot gets one of its own first.
     const together = shareable(reports, at)
-    if (together.length > 1) answers.push(...(await appendTogether(ctx, reporter, together)))
+    if (together.length > 1) answers.push(...(await appendShared(ctx, reporter, together)))
     else answers.push(await appendOne(ctx, reporter, reports[at]!).catch(asError))
     at += Math.max(1, together.length)
   }
@@ -117,14 +110,13 @@ function shareable(reports: readonly Report[], at: number): readonly Report[] {
   return reports.slice(at, end)
 }
 
-async function appendTogether(ctx: Ctx, reporter: Reporter, reports: readonly Report[]): Promise<(Reported | Error)[]> {
+async function appendShared(ctx: Ctx, reporter: Reporter, reports: readonly Report[]): Promise<(Reported | Error)[]> {
   const { projectId, actor } = reporter
   const events = reports.map(({ runId, ...rest }): NewEvent => {
     const stored = runId === undefined ? undefined : likelyIds(projectId, runId)[0]
     return { ...rest, projectId, actor, runId: stored }
   })
-  const appended = await appendEvents(ctx.sql, events).catch(asError)
-  ctx.ring([...new Set(events.flatMap((event) => (event.runId ? [runTopic(event.runId)] : []))), 'tail'])
+  const appended = await appendTogether(ctx, events).catch(asError)
   // The outcome is unknown, and a retry would not reveal it.
   if (appended instanceof Error && !refusedByServer(appended)) return reports.map(() => appended)
   const answers = reports.map((report, index) =>
@@ -152,15 +144,14 @@ const likelyIds = (projectId: string, publicId: string): string[] =>
 type Beginning = { event: NewEvent; publicId: string; runId: string }
 
 /** Run and first event in one transaction; if the run exists by now, that is fine too. */
-async function begin(ctx: Ctx, { event, publicId, runId }: Beginning): Promise<Appended> {
-  return ctx.sql.begin(async (tx) => {
+const begin = (ctx: Ctx, { event, publicId, runId }: Beginning): Promise<Appended> =>
+  transact(ctx, async (tx) => {
     await insertExternal(tx, { event, publicId, runId })
-    const [appended] = await appendEvents(tx, [{ ...event, runId }])
+    const [appended] = await appendIn(tx, [{ ...event, runId }])
     return appended!
-  }) as Promise<Appended>
-}
+  })
 
-function insertExternal(tx: Db, { event, publicId, runId }: Beginning): Promise<boolean> {
+function insertExternal(tx: Tx, { event, publicId, runId }: Beginning): Promise<boolean> {
   checkNewRunId(publicId, 'run_id')
   return insertExternalRun(tx, {
     id: runId,
@@ -178,7 +169,7 @@ async function appendEnding(ctx: Ctx, event: NewEvent, publicId: string): Promis
   if (!move || (run && run.execution !== 'external')) return refuse('reserved_type', { type: event.type })
   if (!run) {
     const runId = derivedId(event.projectId, publicId)
-    await ctx.sql.begin((tx) => insertExternal(tx, { event, publicId, runId }))
+    await transact(ctx, (tx) => insertExternal(tx, { event, publicId, runId }))
     run = await findRun(ctx.sql, event.projectId, publicId)
   }
   return endExternal(ctx, { run: run!, move, event })
@@ -205,7 +196,6 @@ async function endExternal(
       : moveProblem(run.publicId, move, changed)
   if (problem) return problem
   if (failed) await cancelDescendants(ctx, [run.id], { actor: event.actor })
-  ctx.ring([`run:${run.id}`, 'tail'])
   return {
     id: null,
     position: null,

@@ -3,10 +3,9 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import { runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { SYSTEM } from '#core/event.ts'
-import type { Db } from '#postgres/sql.ts'
-import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
 import { lockSilentRuns } from '#run-state/silent-runs.sql.ts'
 import { cancelDescendants } from '../control/cancel-runs.ts'
 
@@ -20,25 +19,22 @@ export const silence = (ctx: Ctx, silenceSecs: number | null): Duty => ({
   everyMs: Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, (silenceSecs ?? Number.POSITIVE_INFINITY) * 100)),
   async tick() {
     if (silenceSecs === null) return { inMs: undefined }
-    const { looked, ended } = (await ctx.sql.begin((tx) => endSilent(tx, silenceSecs))) as Looked
+    const { looked, ended } = await transact(ctx, (tx) => endSilent(tx, silenceSecs))
     if (ended.length > 0) {
       ctx.log.info({ runs: ended.length, silenceSecs }, 'external runs without new events have timed out')
       await cancelDescendants(ctx, ended, { actor: SYSTEM })
-      ctx.ring([...ended.map((id) => runTopic(id)), 'waits', 'tail'])
     }
     return looked === BATCH_MAX ? 'again' : { inMs: undefined }
   },
 })
 
-type Looked = { looked: number; ended: string[] }
-
-async function endSilent(tx: Db, silenceSecs: number): Promise<Looked> {
+async function endSilent(tx: Tx, silenceSecs: number): Promise<{ looked: number; ended: string[] }> {
   const { looked, silent } = await lockSilentRuns(tx, silenceSecs, BATCH_MAX)
   const error = `no event was reported for ${silenceSecs} s`
   const moved =
     silent.length === 0
       ? []
-      : await moveRuns(
+      : await moveRunsIn(
           tx,
           silent.map((runId) => ({
             runId,

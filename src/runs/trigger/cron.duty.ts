@@ -1,11 +1,9 @@
 // Cron schedules, in batches: the locks of the jobs, their runs, their events and their next ticks are one transaction,
 // so that neither two nodes nor a crash can trigger a tick twice or lose it.
 
-import type { TransactionSql } from 'postgres'
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import { queueTopic, type Topic } from '#bell/topics.ts'
-import { queueOf } from '#core/queue.ts'
+import { inSavepoint, type Tx, transact } from '#bell/transact.ts'
 import { lockDueCrons } from '#jobs/due-crons.sql.ts'
 import { type JobRow, readJobs } from '#jobs/jobs.sql.ts'
 import { cancelRuns } from '../control/cancel-runs.ts'
@@ -48,9 +46,8 @@ function makeLane(ctx: Ctx) {
   async function fireBatch(): Promise<number> {
     let isWholePass = after === ''
     for (;;) {
-      const batch = (await ctx.sql.begin((tx) => fireDue(ctx, tx, after))) as Batch
+      const batch = await transact(ctx, (tx) => fireDue(ctx, tx, after))
       after = batch.after
-      if (batch.jobs.length > 0) ctx.ring([...new Set(batch.jobs.map(queueOfJob)), 'tail'])
       await replaceRuns(ctx, batch)
       if (batch.locked > 0) return batch.locked
       // After the last project it wraps around to the first; nothing is due once all have been examined.
@@ -67,11 +64,9 @@ function makeLane(ctx: Ctx) {
   }
 }
 
-const queueOfJob = ({ definition }: JobRow): Topic => queueTopic(queueOf(definition))
-
 type Batch = { locked: number; jobs: JobRow[]; replacing: JobRow[]; now: Date; after: string }
 
-async function fireDue(ctx: Ctx, tx: TransactionSql, after: string): Promise<Batch> {
+async function fireDue(ctx: Ctx, tx: Tx, after: string): Promise<Batch> {
   const due = await lockDueCrons(tx, after, TICKS_MAX)
   const { now, jobIds } = due
   const place = { now, locked: jobIds.length, after: due.after ?? '' }
@@ -86,20 +81,20 @@ async function fireDue(ctx: Ctx, tx: TransactionSql, after: string): Promise<Bat
  * Triggers these jobs together. If that fails, they are halved (bisection) until the failing job is found: no other job
  * loses its tick, or waits long because of it.
  */
-async function fireAll(ctx: Ctx, transaction: TransactionSql, jobs: readonly JobRow[], now: Date): Promise<Fired> {
+async function fireAll(ctx: Ctx, tx: Tx, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   try {
     // What was written until the failure is rolled back to a savepoint, and the locks are kept: nobody else tries
     // meanwhile.
-    return (await transaction.savepoint((inner) => fireCrons(inner, jobs, now))) as Fired
+    return await inSavepoint(tx, (inner) => fireCrons(inner, jobs, now))
   } catch (error) {
     if (jobs.length === 1) {
       ctx.log.error({ err: error, job: jobs[0]!.id }, 'a cron schedule could not be triggered')
-      await putOff(transaction, jobs[0]!, now)
+      await putOff(tx, jobs[0]!, now)
       return { jobs: [...jobs], replacing: [] }
     }
     const half = Math.ceil(jobs.length / 2)
-    const first = await fireAll(ctx, transaction, jobs.slice(0, half), now)
-    const second = await fireAll(ctx, transaction, jobs.slice(half), now)
+    const first = await fireAll(ctx, tx, jobs.slice(0, half), now)
+    const second = await fireAll(ctx, tx, jobs.slice(half), now)
     return { jobs: [...first.jobs, ...second.jobs], replacing: [...first.replacing, ...second.replacing] }
   }
 }

@@ -1,15 +1,16 @@
 // Triggers cron schedules: from due jobs to their runs, their events and their next ticks, together in a few
 // statements. The caller holds the locks of the jobs.
+import type { Tx } from '#bell/transact.ts'
 import { HOUR_MS } from '#core/durations.ts'
 import type { Actor } from '#core/event.ts'
 import { type NextCron, setNextCrons } from '#jobs/due-crons.sql.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { nextTick, tickAfter, ticksBetween } from '#jobs/schedule.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
-import { insertRuns, type NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { insertRunsIn } from '#run-state/insert/insert-run.ts'
+import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { readBusyJobs } from './cron-overlap.ts'
 import { prepareRun } from './prepare-run.ts'
 
@@ -30,7 +31,7 @@ export type Fired = {
 }
 
 /** Triggers the first of these jobs, as many as fit in one call, at least one. */
-export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Promise<Fired> {
+export async function fireCrons(tx: Tx, jobs: readonly JobRow[], now: Date): Promise<Fired> {
   const due = firstThatFit(jobs, now)
   const busy = await readBusyJobs(
     tx,
@@ -53,7 +54,7 @@ export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Pro
   }
   await appendAll(tx, events)
   const runs = prepared.flatMap(({ run }) => (run instanceof Error ? [] : [run]))
-  const inserted = runs.length === 0 ? [] : await insertRuns(tx, runs)
+  const inserted = runs.length === 0 ? [] : await insertRunsIn(tx, runs)
   const outcomeOf = new Map(runs.map((run, index) => [run.id, inserted[index]!.outcome]))
   // A paused job that refuses runs, or a payload that does not match: the tick is logged, and the next one may work.
   const failed = prepared.flatMap(({ job, at, firedId, run }): NewEvent[] => {
@@ -76,9 +77,9 @@ export async function fireCrons(tx: Db, jobs: readonly JobRow[], now: Date): Pro
 }
 
 /** A job that cannot be triggered is due again at its next tick, and logs why. */
-export async function putOff(tx: Db, job: JobRow, now: Date): Promise<void> {
+export async function putOff(tx: Tx, job: JobRow, now: Date): Promise<void> {
   await setNextCrons(tx, [{ jobId: job.id, at: nextReadable(job, now) }])
-  await appendEvents(tx, [
+  await appendIn(tx, [
     { ...fact(job, job.nextCronAt!, { reason: 'internal' }), type: 'schedule.failed', level: 'error' },
   ])
 }
@@ -131,7 +132,7 @@ const fact = (job: JobRow, at: Date, more: { reason?: string } = {}) => ({
   data: { job: job.slug, tick: at.toISOString(), ...more },
 })
 
-const runOf = (tx: Db, job: JobRow, at: Date, firedId: string): Promise<NewRun | Error> =>
+const runOf = (tx: Tx, job: JobRow, at: Date, firedId: string): Promise<NewRun | Error> =>
   prepareRun(tx, {
     job,
     request: { payload: job.definition.cronPayload ?? undefined, metadata: { tick: at.toISOString() } },
@@ -145,8 +146,8 @@ const runOf = (tx: Db, job: JobRow, at: Date, firedId: string): Promise<NewRun |
     nowMs: at.getTime(),
   })
 
-async function appendAll(tx: Db, events: readonly NewEvent[]): Promise<void> {
+async function appendAll(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return
-  const appended = await appendEvents(tx, events)
+  const appended = await appendIn(tx, events)
   if (appended.some(({ outcome }) => outcome !== 'appended')) throw new Error('a tick was not logged')
 }

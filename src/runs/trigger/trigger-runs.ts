@@ -1,7 +1,6 @@
 // Triggering: one path for single runs, batches, cron, spawns and replays.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, type Topic } from '#bell/topics.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
@@ -36,7 +35,7 @@ export async function triggerRuns(
   const trigger = (request: RunRequest) => triggerOne(ctx, { job, jobName, request, origin }).catch(asError)
   // Of several with one key, the first is created.
   const latest = new Map<string, Promise<unknown>>()
-  const results = await Promise.all(
+  return Promise.all(
     requests.map((request) => {
       const { idempotencyKey: key } = request
       if (key === undefined) return trigger(request)
@@ -45,18 +44,6 @@ export async function triggerRuns(
       return one
     }),
   )
-  const queues = new Set<Topic>(
-    results.flatMap((it) =>
-      it instanceof Error || it.replayed || it.run.state !== 'queued' ? [] : [queueTopic(it.run.queue)],
-    ),
-  )
-  for (const [state, topic] of [
-    ['delayed', 'timers'],
-    ['waiting', 'waits'],
-  ] as const)
-    if (results.some((it) => !(it instanceof Error) && it.run.state === state)) queues.add(topic)
-  ctx.ring([...queues, 'tail'])
-  return results
 }
 
 /** An error of one item is returned beside the results of the others. */

@@ -2,12 +2,12 @@
 // attempt, is the same wait: once it is over it is answered, and until then the run rests.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse, refuseField } from '#core/error.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { Db } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRuns } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
 import { type NewWait, newWait, type OnTimeout, type WaitMode } from '#run-state/move/wait-parts.sql.ts'
 import { findRuns, idsOf, type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
@@ -49,15 +49,13 @@ export async function beginWait(
 ): Promise<{ run: RunRow; outcome: WaitOutcome }> {
   const named = asked.kind === 'items' ? asked.items.flatMap((item) => ('runId' in item ? item.runId : [])) : []
   const runs = named.length > 0 ? await findRuns(ctx.sql, it.projectId, named) : new Map<string, RunRow>()
-  const done = (await ctx.sql.begin(async (tx) => {
+  const outcome = await transact(ctx, async (tx) => {
     if (asked.kind === 'items') await lockWhatIsAwaited(tx, it.projectId, asked.items)
     // Only then: what is known of the key outlives the runs that it was for.
     return (await findOutcome(tx, it, { ...asked, runs })) ?? begin(tx, it, { ...asked, runs, nowMs: ctx.nowMs() })
-  })) as { outcome: WaitOutcome; begun?: boolean; told?: boolean }
-  if (done.begun) ctx.ring([runTopic(it.runId), 'waits', 'slots', 'tail'])
-  else if (done.told) ctx.ring([runTopic(it.runId), 'tail'])
+  })
   const [run] = await readRuns(ctx.sql, [it.runId])
-  return { run: run!, outcome: done.outcome }
+  return { run: run!, outcome }
 }
 
 async function lockWhatIsAwaited(tx: Db, projectId: string, items: readonly ItemAsked[]): Promise<void> {
@@ -70,12 +68,12 @@ async function lockWhatIsAwaited(tx: Db, projectId: string, items: readonly Item
 type Asked = WaitAsked & { runs: ReadonlyMap<string, RunRow> }
 
 /** What is known of this key already. Locks the run, and checks that its attempt holds it. */
-async function findOutcome(tx: Db, it: Attempt, asked: Asked): Promise<{ outcome: WaitOutcome } | undefined> {
+async function findOutcome(tx: Db, it: Attempt, asked: Asked): Promise<WaitOutcome | undefined> {
   const [now] = await lockStandings(tx, [it.runId])
   const problem = fenceProblem({ projectId: it.projectId, runId: it.runId, leaseToken: it.token }, now)
   if (problem) throw problem
   const kept = await findValue(tx, it.runId, waitKey(asked.key))
-  if (kept) return { outcome: sameOnly(keptOutcome(kept.value!), it, asked) }
+  if (kept) return sameOnly(keptOutcome(kept.value!), it, asked)
   if (now!.state === 'executing') return undefined
   const wait = await findWait(tx, it.runId)
   if (!wait || wait.key !== asked.key)
@@ -89,7 +87,7 @@ async function findOutcome(tx: Db, it: Attempt, asked: Asked): Promise<{ outcome
     winner: null,
     items: await itemOutcomes(tx, await knownItems(tx, await readItems(tx, it.runId))),
   }
-  return { outcome: sameOnly(outcome, it, asked) }
+  return sameOnly(outcome, it, asked)
 }
 
 function sameOnly(outcome: WaitOutcome, { projectId }: Attempt, asked: Asked): WaitOutcome {
@@ -107,25 +105,24 @@ function nameOf(projectId: string, item: ItemAsked, runs: ReadonlyMap<string, Ru
 type Beginning = Asked & { nowMs: number }
 type Sleep = Extract<Beginning, { kind: 'sleep' }>
 type Items = Extract<Beginning, { kind: 'items' }>
-type Begun = { outcome: WaitOutcome; begun?: boolean; told?: boolean }
 
-const begin = (tx: Db, it: Attempt, asked: Beginning): Promise<Begun> =>
+const begin = (tx: Tx, it: Attempt, asked: Beginning): Promise<WaitOutcome> =>
   asked.kind === 'sleep' ? beginSleep(tx, it, asked) : beginItems(tx, it, asked)
 
-async function beginSleep(tx: Db, it: Attempt, { key, until, nowMs }: Sleep): Promise<Begun> {
+async function beginSleep(tx: Tx, it: Attempt, { key, until, nowMs }: Sleep): Promise<WaitOutcome> {
   const isPast = until.getTime() <= nowMs
   const status = isPast ? 'done' : 'waiting'
   const outcome: WaitOutcome = { key, status, until: until.toISOString(), winner: null, items: [] }
   if (isPast) return over(tx, it, outcome)
   await rest(tx, it, { wait: newWait('sleep', { key, checkAt: until }), data: { key, until: outcome.until } })
-  return { outcome, begun: true }
+  return outcome
 }
 
-async function beginItems(tx: Db, it: Attempt, asked: Items): Promise<Begun> {
+async function beginItems(tx: Tx, it: Attempt, asked: Items): Promise<WaitOutcome> {
   const { key, mode, items: names, runs, timeoutSecs, onTimeout } = asked
   checkRuns(it, names, runs)
   await refuseCycle(tx, it.runId, [...runs.values()])
-  const { items, told } = await whatIsThere(tx, it, asked)
+  const items = await whatIsThere(tx, it, asked)
   const shown = await itemOutcomes(tx, items)
   const is = decided(mode, items)
   if (is) return over(tx, it, { key, status: 'done', until: null, winner: is.winner, items: shown })
@@ -147,7 +144,7 @@ async function beginItems(tx: Db, it: Attempt, asked: Items): Promise<Begun> {
   await insertItems(tx, it, rows)
   const { expiresAt } = (await findWait(tx, it.runId))!
   const until = expiresAt!.toISOString()
-  return { outcome: { key, status: 'waiting', until, winner: null, items: shown }, begun: true, told }
+  return { key, status: 'waiting', until, winner: null, items: shown }
 }
 
 function checkRuns({ runId }: Attempt, items: readonly ItemAsked[], runs: ReadonlyMap<string, RunRow>): void {
@@ -165,11 +162,7 @@ async function refuseCycle(tx: Db, runId: string, runs: readonly RunRow[]): Prom
 }
 
 /** The items with what has come already. Of events, no more are taken than the wait needs. */
-async function whatIsThere(
-  tx: Db,
-  it: Attempt,
-  { items, mode, runs }: Items,
-): Promise<{ items: Known[]; told: boolean }> {
+async function whatIsThere(tx: Tx, it: Attempt, { items, mode, runs }: Items): Promise<Known[]> {
   const ids = [...runs.values()].map(({ id }) => id)
   const now = new Map((ids.length > 0 ? await readRuns(tx, ids) : []).map((run) => [run.id, run]))
   const known = items.map((item): Known => {
@@ -178,9 +171,9 @@ async function whatIsThere(
     return { ...NOTHING, childRunId: id, run: now.get(id) ?? null }
   })
   const kept = await keptFor(tx, it.projectId, { known, mode })
-  if (kept.size === 0) return { items: known, told: false }
+  if (kept.size === 0) return known
   const received = await receive(tx, it, kept)
-  return { items: known.map((item, at) => ({ ...item, ...received.get(at) })), told: true }
+  return known.map((item, at) => ({ ...item, ...received.get(at) }))
 }
 
 const NOTHING = { eventKey: null, childRunId: null, receivedAt: null, eventId: null, payload: null }
@@ -210,7 +203,7 @@ function takeFrom(heads: KeptHead[], eventKey: string): KeptHead | undefined {
 type Received = Pick<Known, 'eventId' | 'payload' | 'receivedAt'>
 
 /** Tells the run of each of these events, and takes them. */
-async function receive(tx: Db, it: Attempt, kept: ReadonlyMap<number, KeptHead>): Promise<Map<number, Received>> {
+async function receive(tx: Tx, it: Attempt, kept: ReadonlyMap<number, KeptHead>): Promise<Map<number, Received>> {
   const { projectId, runId, token } = it
   const heads = [...kept.values()]
   const ids = heads.map(({ id }) => id)
@@ -219,7 +212,7 @@ async function receive(tx: Db, it: Attempt, kept: ReadonlyMap<number, KeptHead>)
     const cause = { eventKey: head.eventKey, causationId: head.id, actor: senderOf(head) }
     return receivedBy({ projectId, runId, token }, cause)
   })
-  const told = await appendEvents(tx, facts)
+  const told = await appendIn(tx, facts)
   return new Map(
     [...kept].map(([at, head], index) => {
       const event = told[index]!
@@ -230,15 +223,15 @@ async function receive(tx: Db, it: Attempt, kept: ReadonlyMap<number, KeptHead>)
 }
 
 /** Nothing has to be waited for: the attempt goes on. */
-async function over(tx: Db, it: Attempt, outcome: WaitOutcome): Promise<Begun> {
+async function over(tx: Tx, it: Attempt, outcome: WaitOutcome): Promise<WaitOutcome> {
   await writeOutcome(tx, it, { outcome, actor: it.actor })
-  return { outcome, told: true }
+  return outcome
 }
 
-async function rest(tx: Db, it: Attempt, { wait, data }: { wait: NewWait; data: object }): Promise<void> {
+async function rest(tx: Tx, it: Attempt, { wait, data }: { wait: NewWait; data: object }): Promise<void> {
   await refuseWhilePausing(tx, it.runId)
   const { runId, token, actor } = it
-  const [changed] = await moveRuns(tx, [
+  const [changed] = await moveRunsIn(tx, [
     { runId, move: 'wait', from: ['executing'], token, actor, wait, data: { for: wait.kind, ...data } },
   ])
   const problem = moveProblem(runId, 'wait', changed!)

@@ -2,9 +2,9 @@
 // outcome becomes a value of the run, in the transaction that queues it.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { type Cause, SYSTEM } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { putValue } from '../attempts/attempt-writes.sql.ts'
@@ -24,39 +24,35 @@ export const endOverdueWait = (ctx: Ctx, wait: WaitRow): Promise<boolean> =>
   endUnderLock(ctx, wait, (now) => (now.status === 'waiting' ? { ...now, status: 'timed_out' } : now))
 
 /** In a transaction that holds the lock of the run, after one of its events was received; undefined: it waits on. */
-export async function endIfDone(tx: Db, wait: WaitRow, cause: Cause): Promise<RunRow | undefined> {
+export async function endIfDone(tx: Tx, wait: WaitRow, cause: Cause): Promise<RunRow | undefined> {
   const outcome = await outcomeNow(tx, wait)
   if (outcome.status === 'waiting') return undefined
   const [run] = await readRuns(tx, [wait.runId])
   return end(tx, { run: run!, outcome, kind: wait.kind, ...cause })
 }
 
-async function endUnderLock(ctx: Ctx, wait: WaitRow, judge: (now: WaitOutcome) => WaitOutcome): Promise<boolean> {
-  const { run, ended, told } = (await ctx.sql.begin(async (tx) => {
+const endUnderLock = (ctx: Ctx, wait: WaitRow, judge: (now: WaitOutcome) => WaitOutcome): Promise<boolean> =>
+  transact(ctx, async (tx) => {
     await lockStandings(tx, [wait.runId])
     // If the run has gone on meanwhile, it gets nothing.
     const [run] = (await findWait(tx, wait.runId))?.id === wait.id ? await readRuns(tx, [wait.runId]) : []
-    if (!run) return { run, ended: false, told: false }
-    const told = wait.kind === 'items' && (await takeEventsForAll(tx, wait))
+    if (!run) return false
+    if (wait.kind === 'items') await takeEventsForAll(tx, wait)
     const outcome = judge(await outcomeNow(tx, wait))
-    if (outcome.status === 'waiting') return { run, ended: false, told }
+    if (outcome.status === 'waiting') return false
     await end(tx, { run, outcome, kind: wait.kind, actor: SYSTEM })
-    return { run, ended: true, told }
-  })) as { run: RunRow | undefined; ended: boolean; told: boolean }
-  if (ended || told) ctx.ring([runTopic(run!.id), ...(ended ? [queueTopic(run!.queue)] : []), 'tail'])
-  return ended
-}
+    return true
+  })
 
-/** Whether there were any. */
-async function takeEventsForAll(tx: Db, { runId, projectId, mode }: WaitRow): Promise<boolean> {
+async function takeEventsForAll(tx: Tx, { runId, projectId, mode }: WaitRow): Promise<void> {
   const open = (await readItems(tx, runId)).flatMap(({ ord, eventKey, eventId, createdAt }) =>
     eventKey === null || eventId !== null ? [] : { ord, eventKey, createdAt },
   )
-  if (open.length === 0) return false
+  if (open.length === 0) return
   const itemsMax = mode === 'any' ? 1 : open.length
   const found = await readEventsForAll(tx, projectId, { items: open, itemsMax })
-  if (found.length === 0) return false
-  const events = await appendEvents(
+  if (found.length === 0) return
+  const events = await appendIn(
     tx,
     found.map((kept) =>
       receivedBy({ projectId, runId }, { eventKey: kept.eventKey, causationId: kept.id, actor: senderOf(kept) }),
@@ -68,7 +64,6 @@ async function takeEventsForAll(tx: Db, { runId, projectId, mode }: WaitRow): Pr
     return { ord, eventId: told.id, payload }
   })
   await receiveItems(tx, runId, received)
-  return true
 }
 
 async function outcomeNow(tx: Db, wait: WaitRow): Promise<WaitOutcome> {
@@ -88,7 +83,7 @@ async function outcomeNow(tx: Db, wait: WaitRow): Promise<WaitOutcome> {
 
 type Ending = Cause & { run: RunRow; outcome: WaitOutcome; kind: WaitRow['kind'] }
 
-async function end(tx: Db, { run, outcome, kind, ...cause }: Ending): Promise<RunRow> {
+async function end(tx: Tx, { run, outcome, kind, ...cause }: Ending): Promise<RunRow> {
   await writeOutcome(tx, { projectId: run.projectId, runId: run.id }, { outcome, ...cause })
   const data = { for: kind, key: outcome.key, ...(outcome.status === 'timed_out' && { timed_out: true }) }
   await wake(tx, run, { actor: SYSTEM, ...(cause.causationId && { causationId: cause.causationId }), data })
@@ -98,11 +93,11 @@ async function end(tx: Db, { run, outcome, kind, ...cause }: Ending): Promise<Ru
 type Written = { outcome: WaitOutcome } & Cause
 
 export async function writeOutcome(
-  tx: Db,
+  tx: Tx,
   { projectId, runId }: { projectId: string; runId: string },
   { outcome, actor, causationId }: Written,
 ): Promise<void> {
   const key = waitKey(outcome.key)
-  await appendEvents(tx, [{ projectId, runId, type: 'state.set', actor, causationId, data: { key } }])
+  await appendIn(tx, [{ projectId, runId, type: 'state.set', actor, causationId, data: { key } }])
   await putValue(tx, { runId, key, value: outcome })
 }

@@ -1,7 +1,6 @@
 // Checks whether what a run waits for has happened; if so, the run continues.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { isOver } from '#core/run.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
@@ -46,7 +45,6 @@ async function endDependencyWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
     data,
     ...requeued(run),
   })
-  ctx.ring([`run:${run.id}`, `queue:${run.queue}`, 'tail'])
   return changed.outcome === 'moved'
 }
 
@@ -69,6 +67,6 @@ async function endChildWait(ctx: Ctx, wait: WaitRow): Promise<boolean> {
       causationId: appended.id,
       data: { for: 'child', child_run_id: value.run_id, child_status: value.status },
     })
-    return { result: true, rings: [queueTopic(run!.queue)] }
+    return true
   })
 }

@@ -2,12 +2,11 @@
 // will.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic, runTopic, type Topic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
-import type { Db } from '#postgres/sql.ts'
 import { asMoved } from '#run-state/move/move-outcome.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import { lockStandings } from '../attempts/fence.sql.ts'
@@ -37,13 +36,11 @@ export type Sent = { run: RunRow; wait: WaitRow } | { kept: KeptEvent; delivered
 /** Not woken: the run waits for more. */
 type Given = { run: RunRow; wait: WaitRow; woken: boolean }
 
-/** In a transaction; `rings` are to be rung once it is committed. */
-type SentIn = { given?: Given; kept?: KeptEvent; delivered: number; rings: Topic[] }
+type SentIn = { given?: Given; kept?: KeptEvent; delivered: number }
 
 /** Sends an event. Refused with `wait_not_found` when no run waits for it and it is not to be kept. */
 export async function sendEvent(ctx: Ctx, it: Sending): Promise<Sent> {
-  const sent = (await ctx.sql.begin((tx) => sendIn(tx, it))) as SentIn
-  ctx.ring(new Set([...sent.rings, 'tail']))
+  const sent = await transact(ctx, (tx) => sendIn(tx, it))
   if (sent.kept) return { kept: sent.kept, delivered: sent.delivered }
   const { run, wait, woken } = sent.given!
   const [now] = await readRuns(ctx.sql, [run.id])
@@ -60,29 +57,26 @@ export async function sendEventNow(
   return sent
 }
 
-/** The same in a transaction of the caller, who rings afterwards. */
-export async function sendIn(tx: Db, it: Sending): Promise<SentIn> {
+/** The same as a part of a transaction. */
+export async function sendIn(tx: Tx, it: Sending): Promise<SentIn> {
   await lockEventKeys(tx, it.projectId, [it.eventKey])
   return it.to === 'all' ? sendToAll(tx, it) : sendToFirst(tx, it)
 }
 
-async function sendToFirst(tx: Db, it: Sending): Promise<SentIn> {
+async function sendToFirst(tx: Tx, it: Sending): Promise<SentIn> {
   let given = await giveToOldest(tx, it)
   for (let tries = 1; given === 'again' && tries < TRIES_MAX; tries++) given = await giveToOldest(tx, it)
   if (given === 'again')
     throw refuse('unavailable', { what: `A run that waits for ${it.eventKey}`, retryAfterMs: 1000 })
-  if (given) {
-    const { run, woken } = given
-    return { given, delivered: 1, rings: [runTopic(run.id), ...(woken ? [queueTopic(run.queue)] : [])] }
-  }
+  if (given) return { given, delivered: 1 }
   if (it.keepSecs === 0) throw refuse('wait_not_found', { eventKey: it.eventKey })
-  return { kept: await keep(tx, it), delivered: 0, rings: [] }
+  return { kept: await keep(tx, it), delivered: 0 }
 }
 
 const TRIES_MAX = 20
 
 /** Undefined when no run waits; 'again' when the one that did has just stopped waiting. */
-async function giveToOldest(tx: Db, it: Sending): Promise<Given | 'again' | undefined> {
+async function giveToOldest(tx: Tx, it: Sending): Promise<Given | 'again' | undefined> {
   const { projectId, eventKey, payload } = it
   const cause = causeOf(it)
   const [wait, item] = [await findWaitForEvent(tx, projectId, eventKey), await findOldestItem(tx, projectId, eventKey)]
@@ -97,7 +91,7 @@ async function giveToOldest(tx: Db, it: Sending): Promise<Given | 'again' | unde
   await lockStandings(tx, [item.runId])
   const [waiting, still] = [await findWait(tx, item.runId), await findOldestItem(tx, projectId, eventKey)]
   if (!waiting || still?.runId !== item.runId || still.ord !== item.ord) return 'again'
-  const [received] = await appendEvents(tx, [receivedBy({ projectId, runId: item.runId }, { ...cause, eventKey })])
+  const [received] = await appendIn(tx, [receivedBy({ projectId, runId: item.runId }, { ...cause, eventKey })])
   if (received!.outcome !== 'appended') throw new Error(`run ${item.runId} waits, and could not be told of its event`)
   await receiveItems(tx, item.runId, [{ ord: item.ord, eventId: received!.id, payload }])
   const ended = await endIfDone(tx, waiting, { actor: it.actor, causationId: received!.id })
@@ -106,7 +100,7 @@ async function giveToOldest(tx: Db, it: Sending): Promise<Given | 'again' | unde
 }
 
 /** Runs whose wait is for several things are looked at by the duty: they may be many. */
-async function sendToAll(tx: Db, it: Sending): Promise<SentIn> {
+async function sendToAll(tx: Tx, it: Sending): Promise<SentIn> {
   const { projectId, eventKey, payload } = it
   const wait = await findWaitForEvent(tx, projectId, eventKey)
   const isWaiting = wait && (await lockStandings(tx, [wait.runId])) && (await findWait(tx, wait.runId))?.id === wait.id
@@ -115,20 +109,17 @@ async function sendToAll(tx: Db, it: Sending): Promise<SentIn> {
     : undefined
   const kept = await keep(tx, it)
   const called = await callItems(tx, projectId, eventKey)
-  return {
-    kept,
-    delivered: called + (run ? 1 : 0),
-    rings: ['waits', ...(run ? [runTopic(run.id), queueTopic(run.queue)] : [])],
-  }
+  if (called > 0) tx.rings.add('waits')
+  return { kept, delivered: called + (run ? 1 : 0) }
 }
 
-async function keep(tx: Db, it: Sending): Promise<KeptEvent> {
+async function keep(tx: Tx, it: Sending): Promise<KeptEvent> {
   const { projectId, eventKey, to, keepSecs, actor, causationId, payload } = it
   const { count, bytes } = await sumKeptEvents(tx, projectId)
   if (count >= KEPT_EVENTS_MAX || bytes >= KEPT_BYTES_MAX)
     throw refuse('too_many_kept_events', { eventsMax: KEPT_EVENTS_MAX, bytesMax: KEPT_BYTES_MAX })
   const id = newId()
-  await appendEvents(tx, [
+  await appendIn(tx, [
     {
       id,
       projectId,

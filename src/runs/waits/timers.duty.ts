@@ -2,7 +2,6 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
-import { queueTopic, runTopic } from '#bell/topics.ts'
 import { SYSTEM } from '#core/event.ts'
 import { moveRun } from '#run-state/move/move-run.ts'
 import type { RunChange } from '#run-state/move/move-runs.sql.ts'
@@ -36,15 +35,6 @@ export const timers = (ctx: Ctx): Duty => ({
       const runIds = expired.slice(0, RUNS_TOLD_MAX)
       ctx.log.warn({ runs: expired.length, runIds }, 'runs expired before they started')
       await cancelDescendants(ctx, expired, { actor: SYSTEM })
-    }
-    if (due.length + expired.length > 0) {
-      ctx.ring([
-        ...new Set(due.map(({ queue }) => queueTopic(queue))),
-        ...due.map(({ id }) => runTopic(id)),
-        ...expired.map((id) => runTopic(id)),
-        'waits',
-        'tail',
-      ])
     }
     return 'again'
   },

@@ -96,6 +96,5 @@ async function giveUp(ctx: Ctx, wait: WaitRow): Promise<boolean> {
   if (changed.outcome !== 'moved') return false
   logEnding(ctx.log, { runId, kind: 'timed_out', error, errorCode: 'wait_timeout' }, { ended: changed })
   await cancelDescendants(ctx, [runId], { actor: SYSTEM })
-  ctx.ring([`run:${runId}`, 'slots', 'tail'])
   return true
 }

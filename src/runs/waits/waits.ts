@@ -2,14 +2,15 @@
 // here; a run that continues is queued again with the same attempt.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { queueTopic } from '#bell/topics.ts'
+import { type Tx, transact } from '#bell/transact.ts'
 import { type Refusal, refuse } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { appendEvents } from '#log/append-events.sql.ts'
+import { appendIn } from '#log/append-event.ts'
 import { newId } from '#postgres/id.ts'
 import { type Db, isDuplicate } from '#postgres/sql.ts'
 import { moveProblem } from '#run-state/move/move-outcome.ts'
-import { moveRuns, type RunChange } from '#run-state/move/move-runs.sql.ts'
+import { moveRunsIn } from '#run-state/move/move-run.ts'
+import type { RunChange } from '#run-state/move/move-runs.sql.ts'
 import { newWait } from '#run-state/move/wait-parts.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
 import type { Attempt } from '../attempts/attempt-calls.ts'
@@ -40,28 +41,24 @@ export async function waitForEvent(
     wait,
     data: { for: 'event', event_key: eventKey, timeout_secs: timeoutSecs },
   }
-  const isThere = (await ctx.sql
-    .begin(async (tx) => {
-      await lockEventKeys(tx, it.projectId, [eventKey])
-      const [changed] = await moveRuns(tx, [change])
-      // A run that already waits for something else does not wait for this.
-      const problem =
-        changed!.outcome === 'already'
-          ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
-          : moveProblem(it.runId, 'wait', changed!)
-      if (problem) throw problem
-      const kept = await takeKeptEvent(tx, it.projectId, eventKey)
-      if (!kept) return false
-      const cause = { causationId: kept.id, actor: senderOf(kept) }
-      await giveEvent(tx, { runId: it.runId, projectId: it.projectId, eventKey }, { ...cause, payload: kept.payload })
-      return true
-    })
-    .catch((error: unknown) => {
-      if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
-      throw error
-    })) as boolean
+  await transact(ctx, async (tx) => {
+    await lockEventKeys(tx, it.projectId, [eventKey])
+    const [changed] = await moveRunsIn(tx, [change])
+    // A run that already waits for something else does not wait for this.
+    const problem =
+      changed!.outcome === 'already'
+        ? refuse('wrong_state', { runId: it.runId, state: 'waiting', needs: ['executing'] })
+        : moveProblem(it.runId, 'wait', changed!)
+    if (problem) throw problem
+    const kept = await takeKeptEvent(tx, it.projectId, eventKey)
+    if (!kept) return
+    const cause = { causationId: kept.id, actor: senderOf(kept) }
+    await giveEvent(tx, { runId: it.runId, projectId: it.projectId, eventKey }, { ...cause, payload: kept.payload })
+  }).catch((error: unknown) => {
+    if (isDuplicate(error)) throw refuse('wait_key_taken', { eventKey })
+    throw error
+  })
   const [run] = await readRuns(ctx.sql, [it.runId])
-  ctx.ring([`run:${it.runId}`, 'waits', 'slots', ...(isThere ? [queueTopic(run!.queue)] : []), 'tail'])
   return { run: run!, waitId: wait.id, expiresAt: new Date(ctx.nowMs() + timeoutSecs * 1000) }
 }
 
@@ -69,11 +66,11 @@ type Given = Cause & { payload: unknown }
 
 /** The payload becomes the checkpoint that the run goes on from. In a transaction; the caller holds the key's lock. */
 export async function giveEvent(
-  tx: Db,
+  tx: Tx,
   { runId, projectId, eventKey }: { runId: string; projectId: string; eventKey: string },
   { payload, ...cause }: Given,
 ): Promise<RunRow> {
-  const [received] = await appendEvents(tx, [receivedBy({ projectId, runId }, { ...cause, eventKey })])
+  const [received] = await appendIn(tx, [receivedBy({ projectId, runId }, { ...cause, eventKey })])
   // Of two simultaneous senders that found one wait, the second learns that it has ended.
   const still = await findWaitForEvent(tx, projectId, eventKey)
   if (still?.runId !== runId || received!.outcome !== 'appended') throw refuse('wait_not_found', { eventKey })
@@ -97,11 +94,11 @@ export async function refuseWhilePausing(sql: Db, runId: string): Promise<void> 
 
 /** Queues a waiting run, in a transaction that holds its lock. */
 export async function wake(
-  tx: Db,
+  tx: Tx,
   run: RunRow,
   about: Pick<RunChange, 'actor' | 'causationId' | 'data'>,
 ): Promise<void> {
-  const [changed] = await moveRuns(tx, [{ runId: run.id, move: 'wake', ...about, ...requeued(run) }])
+  const [changed] = await moveRunsIn(tx, [{ runId: run.id, move: 'wake', ...about, ...requeued(run) }])
   const problem: Refusal | undefined = moveProblem(run.publicId, 'wake', changed!)
   if (problem) throw problem
 }

@@ -177,13 +177,20 @@ const allowRefusal = (error: unknown): void => {
 test('whatever is done to runs one after the other, the log tells a legal life and all tables agree with it', {
   timeout: 120_000,
 }, async () => {
-  const { ctx, sql } = await testYard()
+  const { ctx, sql, rung } = await testYard()
   await addJob(ctx, 'yard')
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       await sweepYard(sql)
       const claims: ClaimedRun[] = []
-      for (const it of steps) await take(ctx, claims, it).catch(allowRefusal)
+      let before = await placesOf(ctx)
+      for (const it of steps) {
+        rung.length = 0
+        await take(ctx, claims, it).catch(allowRefusal)
+        const now = await placesOf(ctx)
+        expect(unrung(before, now, rung), JSON.stringify(it)).toEqual([])
+        before = now
+      }
       await expectTrueStories(sql)
     }),
     { numRuns: 40 },
@@ -237,6 +244,25 @@ const stateOf = async (ctx: Ctx, runId: string) => {
     { state: RunState; last_sequence: number }[]
   >`select state, last_sequence from run_states where run_id = ${runId}`
   return row!
+}
+
+type Place = { run_id: string; sequence: number; ready: boolean }
+
+const placesOf = async ({ sql }: Ctx): Promise<Map<string, Place>> => {
+  const rows = await sql<Place[]>`
+    select s.run_id, s.last_sequence as sequence, coalesce(q.ready, false) as ready
+    from run_states s left join run_queue q using (run_id)`
+  return new Map(rows.map((row) => [row.run_id, row]))
+}
+
+/** Topics at which there is something new, and which nobody rang. */
+function unrung(before: ReadonlyMap<string, Place>, now: ReadonlyMap<string, Place>, rung: readonly string[]) {
+  const wanted = [...now.values()].flatMap(({ run_id, sequence, ready }) => {
+    const was = before.get(run_id)
+    if (was?.sequence === sequence) return []
+    return ['tail', ...(was ? [`run:${run_id}`] : []), ...(ready && !was?.ready ? ['queue:default'] : [])]
+  })
+  return wanted.filter((topic) => !rung.includes(topic))
 }
 
 /** The shortest way through the table from `queued`. */

@@ -1,7 +1,8 @@
 // Agents: their switch, their policies, and the sums of what they did.
 import type { Policy, PolicyMode } from '#core/policy.ts'
+import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { type KnownRows, lockKnown } from '#usage/known-rows.sql.ts'
 import { type Moment, moment } from '#usage/ledger.sql.ts'
 
@@ -55,16 +56,16 @@ export const readPolicyHolders = async (sql: Db, projectId: string, limit: numbe
 
 export type AgentName = { projectId: string; agentId: string }
 
-const NAMED: Input<AgentName> = {
-  project_id: { type: 'text', of: (it) => it.projectId },
-  agent_id: { type: 'text', of: (it) => it.agentId },
+const NAMED: Columns<AgentName> = {
+  'project_id text': (it) => it.projectId,
+  'agent_id text': (it) => it.agentId,
 }
 
 const insertMissing = statement<object>(
   (sql) => sql`
     insert into agents (project_id, id)
     select project_id, agent_id
-    from ${inputRows(sql, NAMED)}
+    from ${slotRowsOf(sql, NAMED)}
     where not exists (select from agents a where a.project_id = t.project_id and a.id = t.agent_id)
     order by project_id collate "C", agent_id collate "C"
     on conflict do nothing`,
@@ -74,7 +75,7 @@ const lockNamed = statement<AgentRow>(
   (sql) => sql`
     select ${columns(sql)}
     from agents
-    where (project_id, id) in (select t.project_id, t.agent_id from ${inputRows(sql, NAMED)})
+    where (project_id, id) in (select t.project_id, t.agent_id from ${slotRowsOf(sql, NAMED)})
     order by project_id, id
     for update`,
 )
@@ -84,7 +85,7 @@ const lockDeciding = statement<AgentRow & Moment & { budget: number | null }>(
     select ${columns(sql)}, ${moment(sql)},
       (select max_spend_microusd_per_day from projects p where p.id = agents.project_id) as budget
     from agents
-    where (project_id, id) in (select t.project_id, t.agent_id from ${inputRows(sql, NAMED)})
+    where (project_id, id) in (select t.project_id, t.agent_id from ${slotRowsOf(sql, NAMED)})
     order by project_id, id
     for update`,
 )
@@ -94,7 +95,7 @@ const distinctOf = (names: readonly AgentName[]) => new Map(names.map((it) => [a
 
 /** Makes those that are not there, and locks all of them in one order; answers them as they are now. */
 export async function lockAgents(tx: Db, names: readonly AgentName[]): Promise<readonly AgentRow[]> {
-  const values = inputValues(NAMED, [...distinctOf(names).values()])
+  const values = slotValuesOf(NAMED, [...distinctOf(names).values()])
   // Missing rows are inserted before the first one is locked: whoever inserts holds nothing that another may wait for.
   const [, found] = await Promise.all([insertMissing(tx, values), lockNamed(tx, values)])
   return found
@@ -106,7 +107,7 @@ export type Deciding = { agents: readonly AgentRow[]; moment: Moment; budgets: R
 /** Like `lockAgents`, for many decisions a second: agents that are `known` to exist are not looked for first. */
 export async function lockDeciders(tx: Db, names: readonly AgentName[], known: KnownRows): Promise<Deciding> {
   const distinct = distinctOf(names)
-  const values = inputValues(NAMED, [...distinct.values()])
+  const values = slotValuesOf(NAMED, [...distinct.values()])
   const agents = await lockKnown(known, [...distinct.keys()], {
     insertMissing: () => insertMissing(tx, values),
     lock: () => lockDeciding(tx, values),

@@ -1,8 +1,9 @@
 // Decisions about calls of agents. Whoever decides holds the lock of the agent.
 import type { Cost } from '#core/cost.ts'
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
+import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import type { AgentName } from './agents.sql.ts'
 
 export type AuthorizationState = 'reserved' | 'settled' | 'blocked' | 'asked' | 'denied'
@@ -53,30 +54,30 @@ const rowOf = ({ microusd, picousd, ...row }: Kept): AuthorizationRow => ({ ...r
 
 export type NewAuthorization = Omit<AuthorizationRow, 'outcome' | 'settledAt' | 'createdAt'> & { createdAt: Date }
 
-const NEW: Input<NewAuthorization> = {
-  id: { type: 'uuid', of: (it) => it.id },
-  project_id: { type: 'text', of: (it) => it.projectId },
-  agent_id: { type: 'text', of: (it) => it.agentId },
-  tool: { type: 'text', of: (it) => it.tool },
-  run_id: { type: 'uuid', of: (it) => it.runId },
-  key: { type: 'text', of: (it) => it.key },
-  state: { type: 'text', of: (it) => it.state },
-  reason: { type: 'text', of: (it) => it.reason },
-  risk_level: { type: 'text', of: (it) => it.riskLevel },
-  observed: { type: 'text', of: (it) => it.observed },
-  policy_version: { type: 'int', of: (it) => it.policyVersion },
-  args_hash: { type: 'text', of: (it) => it.argsHash },
-  cost_microusd: { type: 'bigint', of: (it) => it.cost.microusd },
-  cost_picousd: { type: 'bigint', of: (it) => it.cost.picousd },
-  hour: { type: 'timestamptz', of: (it) => it.hour.toISOString() },
-  created_at: { type: 'timestamptz', of: (it) => it.createdAt.toISOString() },
+const NEW: Columns<NewAuthorization> = {
+  'id uuid': (it) => it.id,
+  'project_id text': (it) => it.projectId,
+  'agent_id text': (it) => it.agentId,
+  'tool text': (it) => it.tool,
+  'run_id uuid': (it) => it.runId,
+  'key text': (it) => it.key,
+  'state text': (it) => it.state,
+  'reason text': (it) => it.reason,
+  'risk_level text': (it) => it.riskLevel,
+  'observed text': (it) => it.observed,
+  'policy_version int': (it) => it.policyVersion,
+  'args_hash text': (it) => it.argsHash,
+  'cost_microusd bigint': (it) => it.cost.microusd,
+  'cost_picousd bigint': (it) => it.cost.picousd,
+  'hour timestamptz': (it) => it.hour.toISOString(),
+  'created_at timestamptz': (it) => it.createdAt.toISOString(),
 }
 
 const insertRows = statement<object>((sql) => {
   const columns = sql.unsafe(Object.keys(NEW).join(', '))
   return sql`
     with input as materialized (
-      select * from ${inputRows(sql, NEW)}
+      select * from ${slotRowsOf(sql, NEW)}
     ), calls as (
       select
         project_id,
@@ -123,7 +124,7 @@ const insertRows = statement<object>((sql) => {
 
 /** Writes decisions down, and adds them to the sums of their agents. */
 export const insertAuthorizations = (tx: Db, rows: readonly NewAuthorization[]) =>
-  insertRows(tx, inputValues(NEW, rows))
+  insertRows(tx, slotValuesOf(NEW, rows))
 
 export async function findAuthorization(sql: Db, projectId: string, id: string): Promise<AuthorizationRow | undefined> {
   const [row] = await sql<Kept[]>`
@@ -136,9 +137,9 @@ export type Reserved = Pick<AuthorizationRow, 'id' | 'projectId' | 'agentId' | '
   day: string
 }
 
-const NAMED: Input<Settlement> = {
-  id: { type: 'uuid', of: (it) => it.authorizationId },
-  project_id: { type: 'text', of: (it) => it.projectId },
+const NAMED: Columns<Settlement> = {
+  'id uuid': (it) => it.authorizationId,
+  'project_id text': (it) => it.projectId,
 }
 
 const lockNamed = statement<Omit<Reserved, 'cost'> & Cost>(
@@ -148,28 +149,28 @@ const lockNamed = statement<Omit<Reserved, 'cost'> & Cost>(
       a.cost_microusd as microusd, a.cost_picousd as picousd,
       (a.hour at time zone 'UTC')::date::text as day
     from authorizations a
-    where (a.id, a.project_id) in (select t.id, t.project_id from ${inputRows(sql, NAMED)})
+    where (a.id, a.project_id) in (select t.id, t.project_id from ${slotRowsOf(sql, NAMED)})
       and a.state = 'reserved'
     order by a.id for update`,
 )
 
 /** Those of these calls that are reserved, locked in one order, with the day (UTC) that they are charged to. */
 export async function lockReserved(tx: Db, calls: readonly Settlement[]): Promise<Reserved[]> {
-  const rows = await lockNamed(tx, inputValues(NAMED, calls))
+  const rows = await lockNamed(tx, slotValuesOf(NAMED, calls))
   return rows.map(({ microusd, picousd, ...row }) => ({ ...row, cost: { microusd, picousd } }))
 }
 
-const SETTLED: Input<Settlement> = {
+const SETTLED: Columns<Settlement> = {
   ...NAMED,
-  microusd: { type: 'bigint', of: (it) => it.cost?.microusd },
-  picousd: { type: 'bigint', of: (it) => it.cost?.picousd },
-  outcome: { type: 'text', of: (it) => it.outcome },
+  'microusd bigint': (it) => it.cost?.microusd,
+  'picousd bigint': (it) => it.cost?.picousd,
+  'outcome text': (it) => it.outcome,
 }
 
 const settleNamed = statement<Kept>(
   (sql) => sql`
     with input as materialized (
-      select * from ${inputRows(sql, SETTLED)}
+      select * from ${slotRowsOf(sql, SETTLED)}
     ), held as materialized (
       select
         a.id,
@@ -220,7 +221,7 @@ const settleNamed = statement<Kept>(
 
 /** Books what reserved calls really cost; those that are not reserved (any more) are absent. The sums follow. */
 export const settleAuthorizations = async (tx: Db, calls: readonly Settlement[]): Promise<AuthorizationRow[]> =>
-  (await settleNamed(tx, inputValues(SETTLED, calls))).map(rowOf)
+  (await settleNamed(tx, slotValuesOf(SETTLED, calls))).map(rowOf)
 
 /** Decides about a call that a person was asked about: it counts from now on, or was never made. */
 export const decideAsked = (

@@ -1,21 +1,22 @@
 // What agents did and spent: the sums that decisions are made from, and those that people ask for.
 import { type Cost, costFrom } from '#core/cost.ts'
+import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, slot, statement } from '#postgres/statement.ts'
+import { slot, statement } from '#postgres/statement.ts'
 import type { AgentName, AgentRow } from './agents.sql.ts'
 
 /** How many calls an agent made of a tool: on a day, and in the hour that is now. */
 export type CallCount = { projectId: string; agentId: string; tool: string; today: number; thisHour: number }
 
-const COUNTED: Input<AgentRow> = {
-  project_id: { type: 'text', of: (it) => it.projectId },
-  agent_id: { type: 'text', of: (it) => it.id },
+const COUNTED: Columns<AgentRow> = {
+  'project_id text': (it) => it.projectId,
+  'agent_id text': (it) => it.id,
 }
 
 const countCalls = statement<CallCount>(
   (sql) => sql`
     select h.project_id as "projectId", h.agent_id as "agentId", h.tool, h.today, h.this_hour as "thisHour"
-    from ${inputRows(sql, COUNTED)}
+    from ${slotRowsOf(sql, COUNTED)}
     cross join lateral (
       select
         project_id,
@@ -39,7 +40,7 @@ export async function readCalls(
   { day, hour }: { day: string; hour: Date },
 ): Promise<readonly CallCount[]> {
   if (agents.length === 0) return []
-  return countCalls(tx, { ...inputValues(COUNTED, agents), day, hour: hour.toISOString() })
+  return countCalls(tx, { ...slotValuesOf(COUNTED, agents), day, hour: hour.toISOString() })
 }
 
 export type AgentSum = { tool: string; allowed: number; blocked: number; cost: Cost }

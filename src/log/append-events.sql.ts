@@ -1,8 +1,9 @@
 // Appending to the log. An event of a run takes the run's next sequence number under the lock of the run's row, so
 // commit order is sequence order; an event of anything else takes only a position.
 import { newId } from '#postgres/id.ts'
+import { slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
-import { inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { countEvents } from './counts/counts.sql.ts'
 import {
   columnsOf,
@@ -24,7 +25,7 @@ export type Appended =
 export async function appendEvents(sql: Db, events: readonly NewEvent[]): Promise<Appended[]> {
   const identified: IdentifiedEvent[] = events.map((event) => ({ ...event, id: event.id ?? newId() }))
   const { columns, append } = appendOf(needsOf(identified))
-  const answers = await append(sql, inputValues(columns, identified))
+  const answers = await append(sql, slotValuesOf(columns, identified))
   return answers.map((answer, index) => appended(answer, identified[index]!.id))
 }
 
@@ -67,7 +68,7 @@ const makeAppend = (needs: Needs) => ({
 const appendWith = (sql: Db, needs: Needs): Fragment => {
   const onlyIf = (need: Need, part: Fragment): Fragment => (needs[need] ? part : sql``)
   return sql`
-    with input as materialized (select * from ${inputRows(sql, columnsOf(needs))})
+    with input as materialized (select * from ${slotRowsOf(sql, columnsOf(needs))})
     ${onlyIf('given', sql`, known as materialized (${eventsOfSameId(sql)})`)}
     ${onlyIf('runs', sql`, found as materialized (${lockedRuns(sql)})`)}
     , admitted as materialized (${admittedEvents(sql, needs)})

@@ -2,7 +2,7 @@
 // no client ids, or no runs, or nothing but type and data.
 import type { Actor } from '#core/event.ts'
 import { jsonText } from '#postgres/json.ts'
-import type { Input } from '#postgres/statement.ts'
+import type { Columns } from '#postgres/rows.ts'
 import { resourceUuid } from './resources.sql.ts'
 
 export type NewEvent = {
@@ -34,49 +34,49 @@ export type NewEvent = {
 }
 
 export type IdentifiedEvent = NewEvent & { id: string }
-type Columns = Input<IdentifiedEvent>
+type EventColumns = Columns<IdentifiedEvent>
 
-const ALWAYS: Columns = {
-  id: { type: 'uuid', of: (it) => it.id },
-  project_id: { type: 'text', of: (it) => it.projectId },
-  type: { type: 'text', of: (it) => it.type },
-  actor_type: { type: 'text', of: (it) => it.actor.type },
-  actor_id: { type: 'text', of: (it) => it.actor.id },
-  data: { type: 'text', of: (it) => jsonText(it.data) },
+const ALWAYS: EventColumns = {
+  'id uuid': (it) => it.id,
+  'project_id text': (it) => it.projectId,
+  'type text': (it) => it.type,
+  'actor_type text': (it) => it.actor.type,
+  'actor_id text': (it) => it.actor.id,
+  'data text': (it) => jsonText(it.data),
 }
 
 /** Columns that belong together: a batch in which an event has one of them sends them all. */
 const NEEDS = {
   given: {
-    given: { type: 'int', of: (it) => (it.idGiven ? 1 : 0) },
+    'given int': (it) => (it.idGiven ? 1 : 0),
   },
   runs: {
-    run_id: { type: 'uuid', of: (it) => it.runId },
-    token: { type: 'uuid', of: (it) => it.token },
-    attempt: { type: 'int', of: (it) => it.attempt },
+    'run_id uuid': (it) => it.runId,
+    'token uuid': (it) => it.token,
+    'attempt int': (it) => it.attempt,
   },
   things: {
-    resource_type: { type: 'text', of: (it) => it.resourceType },
-    resource_id: { type: 'text', of: (it) => it.resourceId },
-    resource_uuid: { type: 'uuid', of: uuidOf },
+    'resource_type text': (it) => it.resourceType,
+    'resource_id text': (it) => it.resourceId,
+    'resource_uuid uuid': uuidOf,
   },
   calls: {
-    agent_id: { type: 'text', of: (it) => it.agentId },
-    tool: { type: 'text', of: (it) => it.tool },
-    message: { type: 'text', of: (it) => it.message },
-    duration_ms: { type: 'float8', of: (it) => it.durationMs },
+    'agent_id text': (it) => it.agentId,
+    'tool text': (it) => it.tool,
+    'message text': (it) => it.message,
+    'duration_ms float8': (it) => it.durationMs,
   },
   words: {
-    occurred_at: { type: 'timestamptz', of: (it) => it.occurredAt?.toISOString() },
-    correlation_id: { type: 'text', of: (it) => it.correlationId },
-    causation_id: { type: 'uuid', of: (it) => it.causationId },
-    step: { type: 'text', of: (it) => it.step },
-    req_id: { type: 'text', of: (it) => it.reqId },
-    lease_id: { type: 'text', of: (it) => it.leaseId },
-    level: { type: 'text', of: (it) => it.level },
-    status: { type: 'text', of: (it) => it.status },
+    'occurred_at timestamptz': (it) => it.occurredAt?.toISOString(),
+    'correlation_id text': (it) => it.correlationId,
+    'causation_id uuid': (it) => it.causationId,
+    'step text': (it) => it.step,
+    'req_id text': (it) => it.reqId,
+    'lease_id text': (it) => it.leaseId,
+    'level text': (it) => it.level,
+    'status text': (it) => it.status,
   },
-} as const satisfies Record<string, Columns>
+} as const satisfies Record<string, EventColumns>
 
 export type Need = keyof typeof NEEDS
 export type Needs = Readonly<Record<Need, boolean>>
@@ -114,5 +114,5 @@ export const needsOf = (events: readonly IdentifiedEvent[]): Needs => ({
 export const nameNeeds = (needs: Needs): Need[] => (Object.keys(NEEDS) as Need[]).filter((need) => needs[need])
 
 /** The columns of such a batch. */
-export const columnsOf = (needs: Needs): Columns =>
-  Object.assign({}, ALWAYS, ...nameNeeds(needs).map((need): Columns => NEEDS[need]))
+export const columnsOf = (needs: Needs): EventColumns =>
+  Object.assign({}, ALWAYS, ...nameNeeds(needs).map((need): EventColumns => NEEDS[need]))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { suiteDatabase } from '#test/support/db.ts'
-import { orderedRowsOf, rowsOf, valuesOf } from './rows.ts'
+import { type Columns, orderedRowsOf, rowsOf, slotRowsOf, slotValuesOf, valuesOf } from './rows.ts'
+import { statement } from './statement.ts'
 
 const { sql } = await suiteDatabase()
 
@@ -38,6 +39,28 @@ describe('rows of a statement', () => {
       { ord: 1, key: 'b' },
       { ord: 2, key: 'a' },
     ])
+  })
+
+  test('are the same for a statement that is written once, however often it is executed', async () => {
+    const columns: Columns<{ id: number; text: string | null }> = {
+      'id int': (it) => it.id,
+      'text text': (it) => it.text,
+    }
+    const read = statement<object>((db) => db`select ord::int, id, text from ${slotRowsOf(db, columns)} order by ord`)
+    const given = async (items: { id: number; text: string | null }[]) => [
+      ...(await read(sql, slotValuesOf(columns, items))),
+    ]
+    expect(await given([{ id: 7, text: 'a,"b"' }])).toEqual([{ ord: 1, id: 7, text: 'a,"b"' }])
+    expect(
+      await given([
+        { id: 9, text: null },
+        { id: 8, text: null },
+      ]),
+    ).toEqual([
+      { ord: 1, id: 9, text: null },
+      { ord: 2, id: 8, text: null },
+    ])
+    expect(await given([])).toEqual([])
   })
 
   test('have one text for any number of items', async () => {

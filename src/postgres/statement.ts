@@ -1,7 +1,6 @@
 // Statements whose text is put together once. What stands in the text of a hot statement does not depend on its input:
 // to write it anew for each call, with all its fragments, took half of this process's time for a batch of one.
 import { own } from '#core/own.ts'
-import { columnOf } from './column.ts'
 import { type Db, type Fragment, pen } from './sql.ts'
 
 type Value = string | number | boolean | null
@@ -63,25 +62,4 @@ function rendered(whole: unknown): { text: string; names: string[] } {
     return arg.strings.reduce((text, more, at) => text + textOf(arg.args[at - 1]) + more)
   }
   return { text: textOf(whole), names }
-}
-
-type Cell = string | number | null | undefined
-
-/** A column of the input: its type, and where the value of each item comes from. */
-export type InputColumn<Item> = { type: string; of: (item: Item) => Cell }
-
-/** The items of a call as rows of its statement: a column is one line, with its name, its type and its value. */
-export type Input<Item> = Readonly<Record<string, InputColumn<Item>>>
-
-/** For `from`: the rows of the input under the name `t`, numbered from 1 by `ord`. */
-export function inputRows<Item>(sql: Db, input: Input<Item>): Fragment {
-  const names = Object.keys(input)
-  const arrays = Object.entries(input).map(([name, { type }]) => sql`${slot(sql, name)}::${sql.unsafe(type)}[]`)
-  const list = arrays.reduce((all, one) => sql`${all}, ${one}`)
-  return sql`unnest(${list}) with ordinality as t (${sql.unsafe(names.join(', '))}, ord)`
-}
-
-/** The values of these rows. */
-export function inputValues<Item>(input: Input<Item>, items: readonly Item[]): Values {
-  return Object.fromEntries(Object.entries(input).map(([name, { of }]) => [name, columnOf(items, of)]))
 }

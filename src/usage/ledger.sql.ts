@@ -3,8 +3,9 @@
 import { type Cost, costFrom } from '#core/cost.ts'
 import type { Policy, PolicyMode } from '#core/policy.ts'
 import { column } from '#postgres/column.ts'
+import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { type KnownRows, lockKnown } from './known-rows.sql.ts'
 
 /** Whose budget it is: of an agent or a project on a day, of a run for ever. */
@@ -42,11 +43,11 @@ type Row = Payer & Cost
 
 const unique = (payers: readonly Payer[]): Payer[] => [...new Map(payers.map((it) => [payerKey(it), it])).values()]
 
-const PAYERS: Input<Payer> = {
-  project_id: { type: 'text', of: (it) => it.projectId },
-  kind: { type: 'text', of: (it) => it.kind },
-  name: { type: 'text', of: (it) => it.name },
-  day: { type: 'date', of: (it) => it.day },
+const PAYERS: Columns<Payer> = {
+  'project_id text': (it) => it.projectId,
+  'kind text': (it) => it.kind,
+  'name text': (it) => it.name,
+  'day date': (it) => it.day,
 }
 
 const spent = (sql: Db): Fragment => sql`
@@ -59,18 +60,18 @@ const spentOf = (rows: readonly Row[]): Spent =>
 const readNamed = statement<Row>(
   (sql) => sql`
     select ${spent(sql)}
-    from ${inputRows(sql, PAYERS)} join spend_sums s using (project_id, kind, name, day)`,
+    from ${slotRowsOf(sql, PAYERS)} join spend_sums s using (project_id, kind, name, day)`,
 )
 
 /** As it is now, without a lock. */
 export const readSpent = async (sql: Db, payers: readonly Payer[]): Promise<Spent> =>
-  spentOf(await readNamed(sql, inputValues(PAYERS, unique(payers))))
+  spentOf(await readNamed(sql, slotValuesOf(PAYERS, unique(payers))))
 
 const insertMissing = statement<object>(
   (sql) => sql`
     insert into spend_sums (project_id, kind, name, day)
     select project_id, kind, name, day
-    from ${inputRows(sql, PAYERS)}
+    from ${slotRowsOf(sql, PAYERS)}
     where not exists (
       select from spend_sums s
       where (s.project_id, s.kind, s.name, s.day) = (t.project_id, t.kind, t.name, t.day))
@@ -83,7 +84,7 @@ const lockNamed = statement<Row>(
     select ${spent(sql)}
     from spend_sums s
     where (s.project_id, s.kind, s.name, s.day) in (
-      select t.project_id, t.kind, t.name, t.day from ${inputRows(sql, PAYERS)})
+      select t.project_id, t.kind, t.name, t.day from ${slotRowsOf(sql, PAYERS)})
     order by s.project_id, s.kind, s.name, s.day
     for update`,
 )
@@ -95,7 +96,7 @@ const lockNamed = statement<Row>(
 export async function lockSpent(tx: Db, payers: readonly Payer[], known: KnownRows = new Set()): Promise<Spent> {
   if (payers.length === 0) return new Map()
   const wanted = unique(payers)
-  const values = inputValues(PAYERS, wanted)
+  const values = slotValuesOf(PAYERS, wanted)
   const rows = await lockKnown(known, wanted.map(payerKey), {
     insertMissing: () => insertMissing(tx, values),
     lock: () => lockNamed(tx, values),
@@ -103,12 +104,12 @@ export async function lockSpent(tx: Db, payers: readonly Payer[], known: KnownRo
   return spentOf(rows)
 }
 
-const CHARGES: Input<Charge> = {
+const CHARGES: Columns<Charge> = {
   ...PAYERS,
-  tools: { type: 'bigint', of: (it) => it.tools?.microusd ?? 0 },
-  tools_rest: { type: 'bigint', of: (it) => it.tools?.picousd ?? 0 },
-  models: { type: 'bigint', of: (it) => it.models?.microusd ?? 0 },
-  models_rest: { type: 'bigint', of: (it) => it.models?.picousd ?? 0 },
+  'tools bigint': (it) => it.tools?.microusd ?? 0,
+  'tools_rest bigint': (it) => it.tools?.picousd ?? 0,
+  'models bigint': (it) => it.models?.microusd ?? 0,
+  'models_rest bigint': (it) => it.models?.picousd ?? 0,
 }
 
 const addCharges = statement<Row>(
@@ -116,7 +117,7 @@ const addCharges = statement<Row>(
     insert into spend_sums as s
       (project_id, kind, name, day, tools_microusd, tools_picousd, models_microusd, models_picousd)
     select project_id, kind, name, day, sum(tools), sum(tools_rest), sum(models), sum(models_rest)
-    from ${inputRows(sql, CHARGES)}
+    from ${slotRowsOf(sql, CHARGES)}
     group by 1, 2, 3, 4
     order by project_id collate "C", kind collate "C", name collate "C", day
     on conflict (project_id, kind, name, day) do update set
@@ -130,7 +131,7 @@ const addCharges = statement<Row>(
 /** Charges locked budgets, and returns what is spent then. A cost below zero gives back what was reserved in vain. */
 export async function chargeSpent(tx: Db, charges: readonly Charge[]): Promise<Spent> {
   if (charges.length === 0) return new Map()
-  return spentOf(await addCharges(tx, inputValues(CHARGES, charges)))
+  return spentOf(await addCharges(tx, slotValuesOf(CHARGES, charges)))
 }
 
 /** What projects may spend on a day; those without a limit are absent. */
@@ -143,16 +144,16 @@ export async function readProjectBudgets(sql: Db, projectIds: readonly string[])
 
 export type PolicyOfAgent = { projectId: string; agentId: string; policy: Policy; mode: PolicyMode | null }
 
-const PAYING: Input<{ projectId: string; agentId: string }> = {
-  project_id: { type: 'text', of: (it) => it.projectId },
-  agent_id: { type: 'text', of: (it) => it.agentId },
+const PAYING: Columns<{ projectId: string; agentId: string }> = {
+  'project_id text': (it) => it.projectId,
+  'agent_id text': (it) => it.agentId,
 }
 
 const readNamedPolicies = statement<PolicyOfAgent>(
   (sql) => sql`
     select project_id as "projectId", id as "agentId", policy, policy_mode as mode
     from agents
-    where (project_id, id) in (select distinct t.project_id, t.agent_id from ${inputRows(sql, PAYING)})
+    where (project_id, id) in (select distinct t.project_id, t.agent_id from ${slotRowsOf(sql, PAYING)})
       and policy is not null`,
 )
 
@@ -160,7 +161,7 @@ const readNamedPolicies = statement<PolicyOfAgent>(
 export const readPolicies = async (
   sql: Db,
   agents: readonly { projectId: string; agentId: string }[],
-): Promise<PolicyOfAgent[]> => [...(await readNamedPolicies(sql, inputValues(PAYING, agents)))]
+): Promise<PolicyOfAgent[]> => [...(await readNamedPolicies(sql, slotValuesOf(PAYING, agents)))]
 
 export type LedgerTotals = { tools: Cost; models: Cost }
 

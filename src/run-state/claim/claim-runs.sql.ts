@@ -36,8 +36,9 @@
 import type { Actor } from '#core/event.ts'
 import { column } from '#postgres/column.ts'
 import { newId } from '#postgres/id.ts'
+import { slotValuesOf } from '#postgres/rows.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
-import { inputValues, type Values } from '#postgres/statement.ts'
+import type { Values } from '#postgres/statement.ts'
 import {
   CLAIMERS,
   type ClaimedRun,
@@ -135,7 +136,7 @@ function valuesFor({ seats, ...claim }: Claim, limitedJobs: readonly string[]): 
   const claimers = [...new Set(seats)]
   const numbers = new Map(claimers.map((claimer, index) => [claimer, index + 1]))
   return {
-    ...inputValues(CLAIMERS, claimers),
+    ...slotValuesOf(CLAIMERS, claimers),
     seats: column(seats.map((seat) => numbers.get(seat)!)),
     queues: column(claim.queues),
     project: claim.projectId ?? null,

@@ -4,17 +4,18 @@ import type { Actor } from '#core/event.ts'
 import type { Json } from '#core/json/json.ts'
 import { RUN_MOVES } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
+import { type Columns, slotRowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
-import { type Input, inputRows, slot, statement } from '#postgres/statement.ts'
+import { slot, statement } from '#postgres/statement.ts'
 import { LANES_MAX, type Lane, lanesOf, laneWalk, type View } from './lanes.sql.ts'
 import { jobOf, type Kind, turnsOf } from './turns.sql.ts'
 
 /** Those who claim together; see `Seat`. */
-export const CLAIMERS: Input<{ owner: string; actor: Actor; leaseSecs: number }> = {
-  owner: { type: 'text', of: (it) => it.owner },
-  actor_type: { type: 'text', of: (it) => it.actor.type },
-  actor_id: { type: 'text', of: (it) => it.actor.id },
-  lease_secs: { type: 'int', of: (it) => it.leaseSecs },
+export const CLAIMERS: Columns<{ owner: string; actor: Actor; leaseSecs: number }> = {
+  'owner text': (it) => it.owner,
+  'actor_type text': (it) => it.actor.type,
+  'actor_id text': (it) => it.actor.id,
+  'lease_secs int': (it) => it.leaseSecs,
 }
 
 export type ClaimedRun = {
@@ -202,7 +203,7 @@ const joinedRuns = (sql: Db, into: Into): Fragment => {
     date_trunc('milliseconds', clock_timestamp()) as occurred_at
   from moved m
   cross join lateral (select * from runs where id = m.run_id offset 0) r
-  join (select t.* from ${inputRows(sql, CLAIMERS)}) claimer on claimer.ord = (${slot(sql, 'seats')}::int[])[m.ord]`
+  join (select t.* from ${slotRowsOf(sql, CLAIMERS)}) claimer on claimer.ord = (${slot(sql, 'seats')}::int[])[m.ord]`
 }
 
 /** An attempt that begins has a deadline, and no lease that outlives it. */

@@ -1,8 +1,8 @@
 // New runs: the run, its state, its body, its place in the queue, its idempotency key and its first event, for up
 // to 500 runs in one statement. Single and batch triggers, cron, spawns and replays all come through here.
 import { isEmpty, saysOnly } from '#core/own.ts'
+import { slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import { inputValues } from '#postgres/statement.ts'
 import {
   type Inserted,
   insertStatement,
@@ -39,8 +39,8 @@ const PLAIN: ReadonlySet<string> = new Set([
 /** Items of one call must not share an idempotency key. Answers in the order of `runs`. */
 export async function insertRuns(sql: Db, runs: readonly NewRun[]): Promise<InsertedRun[]> {
   const rows = runs.every(isPlain)
-    ? await plainInsertStatement(sql, inputValues<NewRun>(PLAIN_INPUT, runs))
-    : await insertStatement(sql, inputValues<NewRun>(WHOLE_INPUT, runs))
+    ? await plainInsertStatement(sql, slotValuesOf<NewRun>(PLAIN_INPUT, runs))
+    : await insertStatement(sql, slotValuesOf<NewRun>(WHOLE_INPUT, runs))
   const taken = rows.filter((row) => !row.problem && !row.state)
   const holders = taken.length === 0 ? [] : await findKeyHolders(sql, taken)
   const holderOf = new Map(holders.map((holder) => [`${holder.job_id} ${holder.key}`, holder]))

@@ -6,55 +6,56 @@ import type { RunState } from '#core/run.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
+import { type Columns, slotRowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
-import { type Input, inputRows, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { insertLabels } from '../labels.sql.ts'
 import { newWaits } from '../move/wait-parts.sql.ts'
 import type { NewRun } from './new-run.sql.ts'
 
 export const PLAIN_INPUT = {
-  id: { type: 'uuid', of: (it) => it.id },
-  event_id: { type: 'uuid', of: () => newId() },
-  project_id: { type: 'text', of: (it) => it.projectId },
-  job_id: { type: 'uuid', of: (it) => it.jobId },
-  job_version: { type: 'int', of: (it) => it.jobVersion },
-  actor_type: { type: 'text', of: (it) => it.actor.type },
-  actor_id: { type: 'text', of: (it) => it.actor.id },
-  correlation_id: { type: 'text', of: (it) => it.correlationId ?? it.id },
-  triggered_by: { type: 'text', of: (it) => it.triggeredBy },
-  payload: { type: 'text', of: (it) => jsonText(it.payload) },
-  rank: { type: 'int', of: (it) => it.rank },
-  timeout_secs: { type: 'int', of: (it) => it.timeoutSecs },
-  max_attempts: { type: 'int', of: (it) => it.maxAttempts },
-  ttl_secs: { type: 'int', of: (it) => it.ttlSecs },
-  concurrency_key: { type: 'text', of: (it) => it.concurrencyKey ?? '' },
-  batch_id: { type: 'uuid', of: (it) => it.batchId },
-} satisfies Input<NewRun>
+  'id uuid': (it) => it.id,
+  'event_id uuid': () => newId(),
+  'project_id text': (it) => it.projectId,
+  'job_id uuid': (it) => it.jobId,
+  'job_version int': (it) => it.jobVersion,
+  'actor_type text': (it) => it.actor.type,
+  'actor_id text': (it) => it.actor.id,
+  'correlation_id text': (it) => it.correlationId ?? it.id,
+  'triggered_by text': (it) => it.triggeredBy,
+  'payload text': (it) => jsonText(it.payload),
+  'rank int': (it) => it.rank,
+  'timeout_secs int': (it) => it.timeoutSecs,
+  'max_attempts int': (it) => it.maxAttempts,
+  'ttl_secs int': (it) => it.ttlSecs,
+  'concurrency_key text': (it) => it.concurrencyKey ?? '',
+  'batch_id uuid': (it) => it.batchId,
+} satisfies Columns<NewRun>
 
 export const WHOLE_INPUT = {
   ...PLAIN_INPUT,
-  scheduled_at: { type: 'timestamptz', of: (it) => it.scheduledAt?.toISOString() },
-  delay_ms: { type: 'float8', of: (it) => it.delayMs },
-  tags: { type: 'text', of: (it) => jsonText(it.tags) },
-  metadata: { type: 'text', of: (it) => jsonText(it.metadata) },
-  key: { type: 'text', of: (it) => it.idempotency?.key },
-  fingerprint: { type: 'text', of: (it) => it.idempotency?.fingerprint },
-  causation_id: { type: 'uuid', of: (it) => it.causationId },
-  parent_run_id: { type: 'uuid', of: (it) => it.parentRunId },
-  continuation_of: { type: 'uuid', of: (it) => it.continuationOf },
-  lineage_depth: { type: 'int', of: (it) => it.lineageDepth },
-  replayed_from: { type: 'uuid', of: (it) => it.replayedFrom },
-  overrides: { type: 'text', of: (it) => jsonText(it.overrides) },
-  agent_id: { type: 'text', of: (it) => it.agentId },
-  debug_mode: { type: 'int', of: (it) => (it.debugMode ? 1 : null) },
-  traceparent: { type: 'text', of: (it) => it.traceparent },
-  detached: { type: 'int', of: (it) => (it.detached ? 1 : null) },
-  preset: { type: 'text', of: (it) => it.preset },
-  environment: { type: 'text', of: (it) => jsonText(it.environment) },
-  own_queue: { type: 'text', of: (it) => it.queue },
-  dependencies: { type: 'int', of: (it) => it.dependencies },
-  wait: { type: 'text', of: (it) => jsonText(it.wait) },
-} satisfies Input<NewRun>
+  'scheduled_at timestamptz': (it) => it.scheduledAt?.toISOString(),
+  'delay_ms float8': (it) => it.delayMs,
+  'tags text': (it) => jsonText(it.tags),
+  'metadata text': (it) => jsonText(it.metadata),
+  'key text': (it) => it.idempotency?.key,
+  'fingerprint text': (it) => it.idempotency?.fingerprint,
+  'causation_id uuid': (it) => it.causationId,
+  'parent_run_id uuid': (it) => it.parentRunId,
+  'continuation_of uuid': (it) => it.continuationOf,
+  'lineage_depth int': (it) => it.lineageDepth,
+  'replayed_from uuid': (it) => it.replayedFrom,
+  'overrides text': (it) => jsonText(it.overrides),
+  'agent_id text': (it) => it.agentId,
+  'debug_mode int': (it) => (it.debugMode ? 1 : null),
+  'traceparent text': (it) => it.traceparent,
+  'detached int': (it) => (it.detached ? 1 : null),
+  'preset text': (it) => it.preset,
+  'environment text': (it) => jsonText(it.environment),
+  'own_queue text': (it) => it.queue,
+  'dependencies int': (it) => it.dependencies,
+  'wait text': (it) => jsonText(it.wait),
+} satisfies Columns<NewRun>
 
 export type Inserted = {
   problem: 'job_changed' | 'job_missing' | 'job_disabled' | 'job_paused' | null
@@ -67,7 +68,7 @@ export type Inserted = {
 
 export const plainInsertStatement = statement<Inserted>(
   (sql) => sql`
-    with input as not materialized (select * from ${inputRows<NewRun>(sql, PLAIN_INPUT)}),
+    with input as not materialized (select * from ${slotRowsOf<NewRun>(sql, PLAIN_INPUT)}),
     judged as materialized (
       select i.*, j.execution, ${queueOf(sql, sql`j.queue`)} as queue, i.created_at as due_at, 'queued' as state,
         ${problemOf(sql, sql`0`)} as problem
@@ -97,7 +98,7 @@ export const plainInsertStatement = statement<Inserted>(
 
 export const insertStatement = statement<Inserted>(
   (sql) => sql`
-    with input as not materialized (select * from ${inputRows<NewRun>(sql, WHOLE_INPUT)}),
+    with input as not materialized (select * from ${slotRowsOf<NewRun>(sql, WHOLE_INPUT)}),
     judged as materialized (
       select
         i.*,

@@ -7,8 +7,9 @@ import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { countEnds } from '#log/counts/end-counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
+import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
-import { type Input, inputRows, inputValues, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { expiringKeys } from './key-parts.sql.ts'
 import { bodies, loggedMoves } from './move-statement.sql.ts'
 import type { RunChange, RunChanged } from './run-change.sql.ts'
@@ -37,26 +38,26 @@ export const isPlainCompletion = (change: RunChange): boolean =>
   saysOnly(change, SAID)
 
 const INPUT = {
-  run_id: { type: 'uuid', of: (it) => it.runId },
-  event_id: { type: 'uuid', of: () => newId() },
-  token: { type: 'uuid', of: (it) => it.token },
-  actor_type: { type: 'text', of: (it) => it.actor.type },
-  actor_id: { type: 'text', of: (it) => it.actor.id },
-  causation_id: { type: 'uuid', of: (it) => it.causationId },
-} satisfies Input<RunChange>
+  'run_id uuid': (it) => it.runId,
+  'event_id uuid': () => newId(),
+  'token uuid': (it) => it.token,
+  'actor_type text': (it) => it.actor.type,
+  'actor_id text': (it) => it.actor.id,
+  'causation_id uuid': (it) => it.causationId,
+} satisfies Columns<RunChange>
 
 const INPUT_WITH_BODIES = {
   ...INPUT,
-  result: { type: 'text', of: (it) => jsonText(it.result) },
-  trace: { type: 'text', of: (it) => jsonText(it.trace) },
-} satisfies Input<RunChange>
+  'result text': (it) => jsonText(it.result),
+  'trace text': (it) => jsonText(it.trace),
+} satisfies Columns<RunChange>
 
 /** Answers in the order of `changes`. 'again': not completed, for whatever reason; the whole statement knows it. */
 export async function completeRuns(sql: Db, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
   const hasBodies = changes.some((it) => it.result !== undefined || it.trace !== undefined)
   const rows = hasBodies
-    ? await completionWithBodies(sql, inputValues<RunChange>(INPUT_WITH_BODIES, changes))
-    : await completion(sql, inputValues<RunChange>(INPUT, changes))
+    ? await completionWithBodies(sql, slotValuesOf<RunChange>(INPUT_WITH_BODIES, changes))
+    : await completion(sql, slotValuesOf<RunChange>(INPUT, changes))
   const results = changes.map((): RunChanged | 'again' => 'again')
   for (const { ord, attempt, sequence, queue } of rows)
     results[ord - 1] = {
@@ -76,8 +77,8 @@ type Row = { ord: number; attempt: number; sequence: number; queue: string }
 const completion = statement<Row>((sql) => written(sql, INPUT, false))
 const completionWithBodies = statement<Row>((sql) => written(sql, INPUT_WITH_BODIES, true))
 
-const written = (sql: Db, input: Input<RunChange>, hasBodies: boolean): Fragment => sql`
-    with input as materialized (select * from ${inputRows(sql, input)}),
+const written = (sql: Db, input: Columns<RunChange>, hasBodies: boolean): Fragment => sql`
+    with input as materialized (select * from ${slotRowsOf(sql, input)}),
     plain as materialized (${plainRuns(sql)}),
     moved as materialized (${completedRuns(sql, hasBodies)}),
     released as (delete from leases where run_id = any(array(select moved.run_id from moved))),

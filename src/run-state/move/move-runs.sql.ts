@@ -1,7 +1,8 @@
 // Every change of a run's state after its creation and its claim. One statement compares and sets the state,
 // puts the run where it now belongs (queue, lease or neither), keeps its counters and writes the event.
+
+import { slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
-import { inputValues } from '#postgres/statement.ts'
 import { completeRuns, isPlainCompletion } from './complete-runs.sql.ts'
 import { MOVE_INPUT, type MovedRow, moveStatement } from './move-statement.sql.ts'
 import type { RunChange, RunChanged } from './run-change.sql.ts'
@@ -36,7 +37,7 @@ async function tryFirst(sql: Db, changes: readonly RunChange[]): Promise<(RunCha
 }
 
 async function tryMoves(sql: Db, changes: readonly RunChange[]): Promise<(RunChanged | 'again')[]> {
-  const rows = await moveStatement(sql, inputValues<RunChange>(MOVE_INPUT, changes))
+  const rows = await moveStatement(sql, slotValuesOf<RunChange>(MOVE_INPUT, changes))
   const byOrder = new Map(rows.map((row) => [row.ord, row]))
   return changes.map((_, index) => changed(byOrder.get(index + 1)))
 }

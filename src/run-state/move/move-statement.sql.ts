@@ -15,8 +15,9 @@ import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { countEnds, countFailures } from '#log/counts/end-counts.sql.ts'
 import { newId } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
+import { type Columns, slotRowsOf } from '#postgres/rows.ts'
 import { type Db, type Fragment, literals } from '#postgres/sql.ts'
-import { type Input, inputRows, statement } from '#postgres/statement.ts'
+import { statement } from '#postgres/statement.ts'
 import { expiringKeys, reclaimedKeys, releasedKeys } from './key-parts.sql.ts'
 import { deadlines, queued, released, unqueued } from './place-parts.sql.ts'
 import { canceledQuestions, deniedCalls } from './question-parts.sql.ts'
@@ -24,33 +25,33 @@ import type { RunChange } from './run-change.sql.ts'
 import { calledJobs, endedWaits, lockedWaits, newWaits, rememberedEnds, targets, toldWaits } from './wait-parts.sql.ts'
 
 export const MOVE_INPUT = {
-  run_id: { type: 'uuid', of: (it) => it.runId },
-  event_id: { type: 'uuid', of: () => newId() },
-  from_states: { type: 'text', of: (it) => (it.from ?? RUN_MOVES[it.move].from).join() },
-  to_state: { type: 'text', of: (it) => RUN_MOVES[it.move].to },
-  type: { type: 'text', of: (it) => RUN_MOVES[it.move].event },
-  usual_state: { type: 'text', of: (it) => RUN_MOVES[it.move].from[0] },
-  attempt: { type: 'int', of: (it) => it.attempt },
-  token: { type: 'uuid', of: (it) => it.token },
-  actor_type: { type: 'text', of: (it) => it.actor.type },
-  actor_id: { type: 'text', of: (it) => it.actor.id },
-  causation_id: { type: 'uuid', of: (it) => it.causationId },
-  message: { type: 'text', of: (it) => it.message },
-  data: { type: 'text', of: (it) => jsonText(dataOf(it)) },
-  next_attempt: { type: 'int', of: (it) => it.nextAttempt },
-  due_in_ms: { type: 'float8', of: (it) => it.dueInMs },
-  scheduled_at: { type: 'timestamptz', of: (it) => it.scheduledAt?.toISOString() },
-  ttl_ms: { type: 'float8', of: (it) => it.ttlMs },
-  payload: { type: 'text', of: (it) => jsonText(it.payload) },
-  result: { type: 'text', of: (it) => jsonText(it.result) },
-  error: { type: 'text', of: (it) => it.error },
-  error_code: { type: 'text', of: (it) => it.errorCode },
-  masked: { type: 'text', of: (it) => (isFailure(it) ? maskMessage(it.error ?? '') : null) },
-  trace: { type: 'text', of: (it) => jsonText(it.trace) },
-  only_expired: { type: 'int', of: (it) => (it.onlyExpired ? 1 : null) },
-  wait: { type: 'text', of: (it) => jsonText(it.wait) },
-  wait_id: { type: 'uuid', of: (it) => it.waitId },
-} satisfies Input<RunChange>
+  'run_id uuid': (it) => it.runId,
+  'event_id uuid': () => newId(),
+  'from_states text': (it) => (it.from ?? RUN_MOVES[it.move].from).join(),
+  'to_state text': (it) => RUN_MOVES[it.move].to,
+  'type text': (it) => RUN_MOVES[it.move].event,
+  'usual_state text': (it) => RUN_MOVES[it.move].from[0],
+  'attempt int': (it) => it.attempt,
+  'token uuid': (it) => it.token,
+  'actor_type text': (it) => it.actor.type,
+  'actor_id text': (it) => it.actor.id,
+  'causation_id uuid': (it) => it.causationId,
+  'message text': (it) => it.message,
+  'data text': (it) => jsonText(dataOf(it)),
+  'next_attempt int': (it) => it.nextAttempt,
+  'due_in_ms float8': (it) => it.dueInMs,
+  'scheduled_at timestamptz': (it) => it.scheduledAt?.toISOString(),
+  'ttl_ms float8': (it) => it.ttlMs,
+  'payload text': (it) => jsonText(it.payload),
+  'result text': (it) => jsonText(it.result),
+  'error text': (it) => it.error,
+  'error_code text': (it) => it.errorCode,
+  'masked text': (it) => (isFailure(it) ? maskMessage(it.error ?? '') : null),
+  'trace text': (it) => jsonText(it.trace),
+  'only_expired int': (it) => (it.onlyExpired ? 1 : null),
+  'wait text': (it) => jsonText(it.wait),
+  'wait_id uuid': (it) => it.waitId,
+} satisfies Columns<RunChange>
 
 function dataOf({ move, data }: RunChange): unknown {
   if (!namesItsEnd(move)) return data
@@ -77,7 +78,7 @@ export type MovedRow = {
 
 export const moveStatement = statement<MovedRow>(
   (sql) => sql`
-    with input as materialized (select * from ${inputRows(sql, MOVE_INPUT)}),
+    with input as materialized (select * from ${slotRowsOf(sql, MOVE_INPUT)}),
     found as materialized (${foundRuns(sql)}),
     moved as materialized (${movedRuns(sql)}),
     joined as materialized (${joinedRuns(sql)}),

@@ -5,7 +5,7 @@ import { parseAllowList } from '#access/egress/allow-list.ts'
 import type { Egress } from '#access/egress/egress.ts'
 import type { PeopleSettings } from '#access/people/settings.ts'
 import type { MailSettings } from '#alerts/mailer.ts'
-import { ENDING, type Endings, OUTCOMES } from '#core/outcome.ts'
+import { ENDING, type Endings, OUTCOMES } from '#core/log/outcome.ts'
 import type { OidcSettings } from '#http/session/oidc.ts'
 import { mailOf, networksOf, oidcOf, originsOf, publicAddressOf } from './config-people.ts'
 

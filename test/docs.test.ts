@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { REFUSAL_CODES } from '#core/error.ts'
-import { runDiagram, runMovesTable } from '#core/run-diagram.ts'
+import { runDiagram, runMovesTable } from '#core/runs/run-diagram.ts'
 import { STATUS } from '#http/problems.ts'
 import { apiSurface } from '../scripts/api-surface.ts'
 import {

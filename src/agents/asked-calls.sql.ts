@@ -1,6 +1,7 @@
 // Decisions about calls, with what people were asked about them.
-import type { Cost } from '#core/cost.ts'
+
 import type { Json } from '#core/json/json.ts'
+import type { Cost } from '#core/usage/cost.ts'
 import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type AuthorizationRow, authorizationColumns } from './authorizations.sql.ts'

@@ -1,6 +1,7 @@
 // Decisions about calls of agents. Whoever decides holds the lock of the agent.
-import type { Cost } from '#core/cost.ts'
+
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
+import type { Cost } from '#core/usage/cost.ts'
 import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { statement } from '#postgres/statement.ts'

@@ -4,7 +4,6 @@
 import type { Ctx } from '#bell/ctx.ts'
 import { batched, part } from '#bell/part.ts'
 import { transact } from '#bell/transact.ts'
-import type { Cost } from '#core/cost.ts'
 import { type Refusal, refuseField } from '#core/error.ts'
 import type { Actor } from '#core/event.ts'
 import type { Json } from '#core/json/json.ts'
@@ -18,6 +17,7 @@ import {
   riskOf,
   wholePolicy,
 } from '#core/policy.ts'
+import type { Cost } from '#core/usage/cost.ts'
 import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { feedOf } from '#log/recent-feed.ts'

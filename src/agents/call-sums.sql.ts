@@ -1,5 +1,5 @@
 // What agents did and spent: the sums that decisions are made from, and those that people ask for.
-import { type Cost, costFrom } from '#core/cost.ts'
+import { type Cost, costFrom } from '#core/usage/cost.ts'
 import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { slot, statement } from '#postgres/statement.ts'

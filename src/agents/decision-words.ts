@@ -1,5 +1,5 @@
 // How decisions about calls, and their costs, appear in the log.
-import { type Cost, exactUsd, shownMicrousd } from '#core/cost.ts'
+import { type Cost, exactUsd, shownMicrousd } from '#core/usage/cost.ts'
 
 /** A cost in events: fractions of a micro-dollar are kept, so that sums over events are exact. */
 export const costWords = (cost: Cost) => ({

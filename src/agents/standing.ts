@@ -1,7 +1,8 @@
 // The standing of agents: what they have done that their policies count, and the spend of the budgets they are charged
 // to.
-import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
+
 import { type Standing, wholePolicy } from '#core/policy.ts'
+import { addCosts, type Cost, NO_COST } from '#core/usage/cost.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import type { KnownRows } from '#usage/known-rows.sql.ts'
 import {

@@ -2,9 +2,9 @@
 // have had if the policy had been in force.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { addCosts, type Cost, NO_COST } from '#core/cost.ts'
 import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { costOf, judge, NO_SPEND, type Policy, type PolicyReason } from '#core/policy.ts'
+import { addCosts, type Cost, NO_COST } from '#core/usage/cost.ts'
 import { readModelCosts, readModelHours } from '#usage/usage.sql.ts'
 import { type AuthorizationRow, listAuthorizations } from './authorizations.sql.ts'
 

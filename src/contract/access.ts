@@ -2,8 +2,8 @@
 
 import { Type } from 'typebox'
 import { DAY_SECS } from '#core/durations.ts'
-import { PLAN_NAMES } from '#core/plan.ts'
 import { SCOPES } from '#core/scopes.ts'
+import { PLAN_NAMES } from '#core/usage/plan.ts'
 import {
   body,
   listOf,

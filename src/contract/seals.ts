@@ -1,6 +1,6 @@
 // Tamper evidence: the seals of the log, verifying the log against them, and exporting events with their seals.
 import { type Static, Type } from 'typebox'
-import { SEAL_PROBLEMS } from '#core/seal.ts'
+import { SEAL_PROBLEMS } from '#core/log/seal.ts'
 import { flag, listOf, nullable, oneOf, optional, paging, query, time, timeOrNull, whole } from './common.ts'
 import { NDJSON } from './events.ts'
 import { route } from './route.ts'

@@ -1,6 +1,6 @@
 // Model usage and cost: of one run, summed over a period, and the prices used to fill in costs.
 import { Type } from 'typebox'
-import { PRICE_SOURCES, RATE_MAX } from '#core/prices.ts'
+import { PRICE_SOURCES, RATE_MAX } from '#core/usage/prices.ts'
 import {
   body,
   commaList,

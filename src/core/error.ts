@@ -1,7 +1,7 @@
 // Every way to refuse a caller. A code is public API: add freely, never rename. Core knows what went wrong, not which
 // HTTP status that is; each HTTP surface maps codes to its own statuses and format.
 
-import type { PlanKind, PlanName } from './plan.ts'
+import type { PlanKind, PlanName } from './usage/plan.ts'
 
 export type FieldProblem = { field: string; message: string }
 

@@ -1,5 +1,5 @@
 // What a job is, independent of storage. A run is bound to one version of its job.
-import type { RetryPolicy } from './retry.ts'
+import type { RetryPolicy } from './runs/retry.ts'
 
 export type Execution = 'http' | 'worker' | 'external'
 

@@ -1,7 +1,7 @@
 // What an agent may do: a pure decision about one tool call, from its policy and what it has done so far.
 
-import { addCosts, type Cost, costOfMicrousd, isAbove, NO_COST } from './cost.ts'
 import { own } from './own.ts'
+import { addCosts, type Cost, costOfMicrousd, isAbove, NO_COST } from './usage/cost.ts'
 
 export const POLICY_MODES = ['enforce', 'observe'] as const
 export type PolicyMode = (typeof POLICY_MODES)[number]

@@ -1,7 +1,7 @@
 // What an HTTP outcome means for the attempt.
 
-import { retryableStatus } from '#core/retry.ts'
-import { retryAfterMs } from '#core/retry-after.ts'
+import { retryableStatus } from '#core/runs/retry.ts'
+import { retryAfterMs } from '#core/runs/retry-after.ts'
 import { answerProblem, cutText, storableAnswer, storableText } from '#core/storable.ts'
 import type { Failure } from '#runs/attempts/end-attempts.ts'
 import type { CallOutcome } from './http-call.ts'

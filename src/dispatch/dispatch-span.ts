@@ -2,7 +2,7 @@
 // it. With an exporter set up (tracing.ts) each dispatch is a span of it; without one, only the header is made.
 import { randomBytes } from 'node:crypto'
 import { context, isSpanContextValid, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
-import { childSpan, formatTraceparent, parseTraceparent, traceOfRun } from '#core/trace-context.ts'
+import { childSpan, formatTraceparent, parseTraceparent, traceOfRun } from '#core/runs/trace-context.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import type { CallOutcome } from './http-call.ts'
 

@@ -1,7 +1,7 @@
 // The attempts of a run: from its log and, for a run in debug mode, with its dispatches.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { ATTEMPT_EVENTS, type Attempt, type AttemptEvent, attemptsOf } from '#core/attempts.ts'
+import { ATTEMPT_EVENTS, type Attempt, type AttemptEvent, attemptsOf } from '#core/runs/attempts.ts'
 import { type DispatchRow, listDispatches } from '#dispatch/dispatches.sql.ts'
 import { readRunLog } from '#log/read-log.sql.ts'
 import { findRunBody, type RunBody, type RunRow } from '#run-state/read/read-runs.sql.ts'

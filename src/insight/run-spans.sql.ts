@@ -1,8 +1,8 @@
 // What a timeline is made of: the events of a run that spans begin and end with, without their bodies, as one JSON
 // text. A row for each of fifty thousand events would cost the driver more than all else.
 import type { Json } from '#core/json/json.ts'
-import type { SpanData, SpanEvent } from '#core/spans.ts'
-import { CALL_TYPES, FRAME_TYPES } from '#core/spans.ts'
+import type { SpanData, SpanEvent } from '#core/spans/spans.ts'
+import { CALL_TYPES, FRAME_TYPES } from '#core/spans/spans.ts'
 import { eventData } from '#log/event-columns.sql.ts'
 import type { Db } from '#postgres/sql.ts'
 

@@ -1,6 +1,6 @@
 // The log of all runs and everything else, in an order that never changes afterwards: for the project feed, webhooks
 // and seals.
-import { LOG_BEGINNING, type Place } from '#core/seal.ts'
+import { LOG_BEGINNING, type Place } from '#core/log/seal.ts'
 import type { Db } from '#postgres/sql.ts'
 import { cutByBytes, eventColumns, type LogEvent, PAGE_BYTES_MAX } from './event-columns.sql.ts'
 

@@ -1,7 +1,7 @@
 // What the calls of models cost that spans tell of: as the sender says, or by the price of the model.
 import type { Ctx } from '#bell/ctx.ts'
-import { type Cost, exactUsd, shownMicrousd } from '#core/cost.ts'
 import { Refusal } from '#core/error.ts'
+import { type Cost, exactUsd, shownMicrousd } from '#core/usage/cost.ts'
 import { costOfCall } from '#usage/prices.ts'
 import type { SpanFact } from './read-span.ts'
 import { isBooked } from './span-event.ts'

@@ -1,6 +1,7 @@
 // What a span tells of: a call of a model or a tool, an agent's turn, a step, or nothing that concerns an agent.
-import { COST_MICROUSD_MAX, providerName } from '#core/prices.ts'
+
 import { cutText } from '#core/storable.ts'
+import { COST_MICROUSD_MAX, providerName } from '#core/usage/prices.ts'
 import { KIND_HINTS, KINDS, NAMES, PROVIDERS, type SpanKind } from './conventions.ts'
 import type { Attributes, TraceSpan } from './span.ts'
 

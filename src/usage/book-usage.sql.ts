@@ -1,7 +1,7 @@
 // Books calls of models: each with its event, charged to the budgets of its run, agent and project, and added to the
 // sums of its run and of the hour, so that no reader adds up history. Booked in batches (group commit): calls of one
 // job add to the same row, and one by one each would wait for the commit of the one before it.
-import type { Cost } from '#core/cost.ts'
+import type { Cost } from '#core/usage/cost.ts'
 import { type Appended, appendEvents } from '#log/append-events.sql.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { newId } from '#postgres/id.ts'

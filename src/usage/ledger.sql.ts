@@ -1,7 +1,8 @@
 // The ledger: what models and tools cost, summed for each budget that may be set. The row of a budget is also its lock:
 // a decision locks the rows that a call is charged to, in one order and before any run, or two could deadlock.
-import { type Cost, costFrom } from '#core/cost.ts'
+
 import type { Policy, PolicyMode } from '#core/policy.ts'
+import { type Cost, costFrom } from '#core/usage/cost.ts'
 import { column } from '#postgres/column.ts'
 import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Ctx } from '#bell/ctx.ts'
 import { part } from '#bell/part.ts'
 import { refuse } from '#core/error.ts'
-import { type Feature, PLAN_NAMES, PLANS, type Plan, type PlanName, USUAL_PLAN } from '#core/plan.ts'
+import { type Feature, PLAN_NAMES, PLANS, type Plan, type PlanName, USUAL_PLAN } from '#core/usage/plan.ts'
 import { findPlan } from './plans.sql.ts'
 
 export type NamedPlan = Plan & { name: PlanName }

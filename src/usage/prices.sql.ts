@@ -1,5 +1,5 @@
 // The prices that a project has set itself. Providers are kept in lower case.
-import type { Price } from '#core/prices.ts'
+import type { Price } from '#core/usage/prices.ts'
 import { column } from '#postgres/column.ts'
 import type { Db } from '#postgres/sql.ts'
 

@@ -1,10 +1,10 @@
 // Prices of models: the project's own, and the cost of a call.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { type Cost, costOfMicrousd, NO_COST } from '#core/cost.ts'
 import { refuse, refuseField } from '#core/error.ts'
 import type { Cause } from '#core/event.ts'
-import { PRICES_OF } from '#core/price-list.ts'
+import { type Cost, costOfMicrousd, NO_COST } from '#core/usage/cost.ts'
+import { PRICES_OF } from '#core/usage/price-list.ts'
 import {
   COST_MICROUSD_MAX,
   type CostSource,
@@ -16,7 +16,7 @@ import {
   type PriceSource,
   priceNames,
   providerName,
-} from '#core/prices.ts'
+} from '#core/usage/prices.ts'
 import { record } from '#log/record.ts'
 import type { Db } from '#postgres/sql.ts'
 import { deletePrice, findPrices, listPrices, type PriceRow, putPrice } from './prices.sql.ts'

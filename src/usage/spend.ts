@@ -1,6 +1,7 @@
 // Spend, as budgets see it.
-import { NO_COST } from '#core/cost.ts'
+
 import { type OverBudget, overBudget, type Policy, type Spend, wholePolicy } from '#core/policy.ts'
+import { NO_COST } from '#core/usage/cost.ts'
 import type { BookedCall, UsageCall } from './book-usage.sql.ts'
 import { payerKey, payersOf, type Spent } from './ledger.sql.ts'
 

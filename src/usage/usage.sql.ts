@@ -1,5 +1,5 @@
 // Reading what the models used that runs called: the calls, and the sums that are kept as calls are booked.
-import { type Cost, costFrom } from '#core/cost.ts'
+import { type Cost, costFrom } from '#core/usage/cost.ts'
 import { column } from '#postgres/column.ts'
 import type { SequencePage } from '#postgres/page.ts'
 import type { Db } from '#postgres/sql.ts'

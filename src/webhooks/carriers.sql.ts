@@ -1,5 +1,5 @@
 // Which node carries which webhook, and how far it has come. A lease says so; its token is a fencing token.
-import type { Place } from '#core/seal.ts'
+import type { Place } from '#core/log/seal.ts'
 import { rowsOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { type DisabledReason, type WebhookRow, webhookColumns } from './webhooks.sql.ts'

@@ -1,7 +1,7 @@
 // One attempt to deliver one message: signed, guarded, and bounded in time and in what is read of the answer.
 import { signatureHeaders } from '#access/signatures/signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { retryAfterMs } from '#core/retry-after.ts'
+import { retryAfterMs } from '#core/runs/retry-after.ts'
 import { cutText } from '#core/storable.ts'
 import { type PostOutcome, postOf } from '#dispatch/post.ts'
 import { newId } from '#postgres/id.ts'

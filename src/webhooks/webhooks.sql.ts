@@ -1,6 +1,7 @@
 // Webhooks as their owners see and change them. Each change counts the revision, by which the carrier notices it.
+
+import type { Place } from '#core/log/seal.ts'
 import type { RunState } from '#core/run.ts'
-import type { Place } from '#core/seal.ts'
 import { valuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 

@@ -3,9 +3,9 @@
 
 import type { Ctx } from '#bell/ctx.ts'
 import { transact } from '#bell/transact.ts'
-import { costOfMicrousd } from '#core/cost.ts'
 import { type Actor, SYSTEM } from '#core/event.ts'
 import { printJson } from '#core/json/json.ts'
+import { costOfMicrousd } from '#core/usage/cost.ts'
 import { isUnstorable } from '#postgres/group-commit.ts'
 import { callTool } from '../tools/call-tool.ts'
 import { asAnswer, previewCall } from '../tools/foresee-call.ts'

@@ -1,11 +1,11 @@
 // A governed tool call: looked up, decided, made once, settled, and recorded in the timeline of its run.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Topic } from '#bell/topics.ts'
-import { NO_COST } from '#core/cost.ts'
 import { DAY_SECS } from '#core/durations.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import { checkNewRunId } from '#core/external-id.ts'
 import { isForbidden, type PolicyReason, type RiskLevel } from '#core/policy.ts'
+import { NO_COST } from '#core/usage/cost.ts'
 import { newId } from '#postgres/id.ts'
 import { findRun } from '#run-state/read/read-runs.sql.ts'
 import { findAgent } from '../agents.sql.ts'

@@ -1,7 +1,8 @@
 // A governed tool call: its request and its outcome.
-import type { Cost } from '#core/cost.ts'
+
 import type { Actor } from '#core/event.ts'
 import { type PolicyReason, type RiskLevel, riskOf } from '#core/policy.ts'
+import type { Cost } from '#core/usage/cost.ts'
 
 export type ToolCall = {
   projectId: string

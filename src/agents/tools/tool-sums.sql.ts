@@ -1,5 +1,5 @@
 // Which tools were called, by which agents, from the sums that are kept per hour.
-import { type Cost, costFrom } from '#core/cost.ts'
+import { type Cost, costFrom } from '#core/usage/cost.ts'
 import type { Db } from '#postgres/sql.ts'
 
 export type ToolSum = { allowed: number; blocked: number; cost: Cost; lastHour: Date }

@@ -3,7 +3,7 @@
 
 import { Type } from 'typebox'
 import { DAY_SECS } from '#core/durations.ts'
-import { COST_MICROUSD_MAX } from '#core/prices.ts'
+import { COST_MICROUSD_MAX } from '#core/usage/prices.ts'
 import { OverBudget } from '../agents.ts'
 import {
   anyJson,

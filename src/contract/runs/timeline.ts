@@ -1,6 +1,6 @@
 // The timeline of a run: spans in columns, without bodies.
 import { Type } from 'typebox'
-import { SPAN_KINDS } from '#core/spans.ts'
+import { SPAN_KINDS } from '#core/spans/spans.ts'
 import { flag, nullable, oneOf, query, RUN_ID, RunPath, time, timeOrNull, whole, withDefault } from '../common.ts'
 import { route } from '../route.ts'
 import { RUN_STATUS } from './run.ts'

@@ -7,7 +7,7 @@ import { jsonObject, nullable, optional, text, time, whole } from '#contract/com
 import { route } from '#contract/route.ts'
 import { YEAR_SECS } from '#core/durations.ts'
 import { Refusal, refuse } from '#core/error.ts'
-import { ttlWithin } from '#core/plan.ts'
+import { ttlWithin } from '#core/usage/plan.ts'
 import { implement } from '#http/implement.ts'
 import { isOutage } from '#http/problems.ts'
 import { takeLockOnPlan } from '#usage/lock-on-plan.ts'

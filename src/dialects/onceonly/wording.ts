@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { anyJson } from '#contract/common.ts'
 import { Refusal, type RefusalCode, type RefusalDetails } from '#core/error.ts'
-import { PLAN_NAMES, PLANS } from '#core/plan.ts'
+import { PLAN_NAMES, PLANS } from '#core/usage/plan.ts'
 import type { Surface } from '#http/openapi/openapi.ts'
 import { DialectRefusal, STATUS, type Wording } from '#http/problems.ts'
 

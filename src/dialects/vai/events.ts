@@ -2,9 +2,9 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { Ctx } from '#bell/ctx.ts'
-import { withRunCauses } from '#core/causes.ts'
 import { refuse } from '#core/error.ts'
 import type { Json } from '#core/json/json.ts'
+import { withRunCauses } from '#core/log/causes.ts'
 import { implement } from '#http/implement.ts'
 import { countByActor, countEvents } from '#log/counts/count-events.sql.ts'
 import {

@@ -1,6 +1,6 @@
 // A claimed run as its worker gets it.
 import { priorityOf } from '#core/job.ts'
-import { formatTraceparent, traceOfRun } from '#core/trace-context.ts'
+import { formatTraceparent, traceOfRun } from '#core/runs/trace-context.ts'
 import type { ClaimedRun } from '#run-state/claim/claim-runs.sql.ts'
 import { toWire } from './words.ts'
 

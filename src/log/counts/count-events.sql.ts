@@ -1,6 +1,6 @@
 // Counts events by what they are and by who did them. Whole months, days and hours come from the sums, and what is not
 // folded into those yet from the counters; only where a span does not end on the hour is the log itself counted.
-import { type OutcomePatterns, outcomePatterns } from '#core/outcome.ts'
+import { type OutcomePatterns, outcomePatterns } from '#core/log/outcome.ts'
 import { cutSpan, instant, type Part, roundToHours, type Span, type Unit } from '#core/time-units.ts'
 import { type Db, type Fragment, joined } from '#postgres/sql.ts'
 

@@ -1,7 +1,7 @@
 // A part of a project's log with its seals, line by line: what docs/verify-export.mjs can check without asking anybody.
 
 import type { Ctx } from '#bell/ctx.ts'
-import { CHAIN_BEGINNING, type Link, type Place, type Seal, sealFields } from '#core/seal.ts'
+import { CHAIN_BEGINNING, type Link, type Place, type Seal, sealFields } from '#core/log/seal.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { readEventLines } from './sealed-events.sql.ts'
 import {

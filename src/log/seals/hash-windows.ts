@@ -1,6 +1,6 @@
 // What windows of the log hold now, hashed as a sealer would.
 import { createHash, type Hash } from 'node:crypto'
-import type { Place, Seal } from '#core/seal.ts'
+import type { Place, Seal } from '#core/log/seal.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { hashSpans } from './sealed-events.sql.ts'
 

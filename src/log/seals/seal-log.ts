@@ -12,7 +12,7 @@ import {
   type SealBody,
   sealText,
   WINDOW_AGE_MAX_MS,
-} from '#core/seal.ts'
+} from '#core/log/seal.ts'
 import { measureUnsealed, readUnsealed, type UnsealedWindow } from './sealed-events.sql.ts'
 import { insertSeals, lockSealedLog, readHeads } from './seals.sql.ts'
 

@@ -1,5 +1,5 @@
 // The log as seals see it: what waits to be sealed, what a window holds now, and the lines of its events.
-import { type Place, WINDOW_BYTES_MAX, WINDOW_EVENTS_MAX } from '#core/seal.ts'
+import { type Place, WINDOW_BYTES_MAX, WINDOW_EVENTS_MAX } from '#core/log/seal.ts'
 import { orderedRowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 import { PAGE_BYTES_MAX, storedSize } from '../event-columns.sql.ts'

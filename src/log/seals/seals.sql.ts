@@ -1,5 +1,5 @@
 // The chains of seals, and how far the log is sealed.
-import type { Place, Seal } from '#core/seal.ts'
+import type { Place, Seal } from '#core/log/seal.ts'
 import { rowsOf } from '#postgres/rows.ts'
 import type { Db, Fragment } from '#postgres/sql.ts'
 

@@ -10,7 +10,7 @@ import {
   type Place,
   type Seal,
   type SealProblem,
-} from '#core/seal.ts'
+} from '#core/log/seal.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { readPartitions } from '../partitions.sql.ts'
 import { batchesOf, hashWindows, type Window } from './hash-windows.ts'

@@ -1,7 +1,7 @@
 // The log recognizes the server that it is on. On another one it takes over: transactions that come are numbered behind
 // all that are in the log, whatever the new server calls them, and each project's log says so itself.
 import type { Logger } from 'pino'
-import type { Place } from '#core/seal.ts'
+import type { Place } from '#core/log/seal.ts'
 import type { Db, Sql } from '#postgres/sql.ts'
 import { appendEvents } from '../append-events.sql.ts'
 import {

@@ -1,5 +1,5 @@
 // The servers on which the log was, and what the one that it is on calls itself.
-import type { Place } from '#core/seal.ts'
+import type { Place } from '#core/log/seal.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** `system` is undefined where the server does not tell. `base`: by how much the database raises transaction ids. */

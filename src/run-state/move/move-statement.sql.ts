@@ -1,7 +1,6 @@
 // The statement of moveRuns, told in this order: find and lock the runs, move them, put them where they now belong, end
 // and begin waits, take back questions, settle idempotency keys, keep bodies, count, and write the log.
 import { Json } from '#core/json/json.ts'
-import { maskMessage } from '#core/mask-message.ts'
 import {
   FAILURE_STATES,
   LISTED_STATES,
@@ -11,6 +10,7 @@ import {
   type RunState,
   statesIn,
 } from '#core/run.ts'
+import { maskMessage } from '#core/runs/mask-message.ts'
 import { countMoves, countRunEvents, tally } from '#log/counts/counts.sql.ts'
 import { countEnds, countFailures } from '#log/counts/end-counts.sql.ts'
 import { newId } from '#postgres/id.ts'

@@ -1,8 +1,8 @@
 // A running attempt records the usage of a model call. The call has already been made, so its cost is always charged;
 // an overdrawn budget is reported.
 import type { Ctx } from '#bell/ctx.ts'
-import { exactUsd, shownMicrousd } from '#core/cost.ts'
 import type { OverBudget, OverBudgetAction } from '#core/policy.ts'
+import { exactUsd, shownMicrousd } from '#core/usage/cost.ts'
 import { bookCall } from '#usage/book-call.ts'
 import type { UsageCall } from '#usage/book-usage.sql.ts'
 import { costOfCall } from '#usage/prices.ts'

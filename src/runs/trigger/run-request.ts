@@ -1,7 +1,7 @@
 // A trigger request, and its origin.
 import type { Cause } from '#core/event.ts'
-import type { RetryPolicy } from '#core/retry.ts'
 import type { Trigger } from '#core/run.ts'
+import type { RetryPolicy } from '#core/runs/retry.ts'
 
 export type RunRequest = Partial<RetryPolicy> & {
   payload?: unknown

@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { listToolNames, sumTools, type ToolSum } from '#agents/tools/tool-sums.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import * as tools from '#contract/tools.ts'
-import { shownMicrousd } from '#core/cost.ts'
 import { DAY_MS, HOUR_MS } from '#core/durations.ts'
 import { refuseField } from '#core/error.ts'
+import { shownMicrousd } from '#core/usage/cost.ts'
 import { implement } from '../../implement.ts'
 
 const DAYS = 30

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { isFinal, RUN_STATES } from '#core/run.ts'
-import { type SpanEvent, spansOf } from '#core/spans.ts'
+import { type SpanEvent, spansOf } from '#core/spans/spans.ts'
 import { nextOf, pathOf, stepsOf } from './state-path.ts'
 
 const event = (sequence: number, type: string, attempt = 1, data: SpanEvent['data'] = null): SpanEvent => ({

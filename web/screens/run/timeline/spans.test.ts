@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type SpanEvent, spansOf as spansOfLog } from '#core/spans.ts'
+import { type SpanEvent, spansOf as spansOfLog } from '#core/spans/spans.ts'
 import type { ChildRun } from './read-timeline.ts'
 import { scaleOf } from './scale.ts'
 import { endOf, foldedFrom, foldedOf, spansOf, startOf, tookWords, unfolded } from './spans.ts'

@@ -1,5 +1,5 @@
 // Seals: their fields, what is hashed, and when a chain of them is broken. docs/seals.md explains them to users.
-import { canonicalJson } from './json/canonical.ts'
+import { canonicalJson } from '../json/canonical.ts'
 
 /** A position in the log. Positions are ordered by transaction, then by number: see log/tail.sql.ts. */
 export type Place = { xid: string; position: number }

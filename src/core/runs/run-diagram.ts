@@ -1,5 +1,5 @@
 // The life of a run as a diagram, generated from the table: docs/run-states.md is checked against it.
-import { isFinal, RUN_MOVES, RUN_STATES, type RunState } from './run.ts'
+import { isFinal, RUN_MOVES, RUN_STATES, type RunState } from '../run.ts'
 
 /** A Mermaid state diagram: one arrow per pair of states, labelled with its moves. */
 export function runDiagram(): string {

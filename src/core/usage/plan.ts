@@ -1,6 +1,6 @@
 // Plans (quotas): what a project may use, and how much of it. This table is the only place that depends on plans.
 
-import { DAY_SECS, HOUR_SECS } from './durations.ts'
+import { DAY_SECS, HOUR_SECS } from '../durations.ts'
 
 /**
  * `limits`: policy limits beyond the lists of tools; `prices`: call prices in policies; `observability`: logs and

@@ -1,7 +1,7 @@
 // The events of a run as spans of time: attempts and their phases, and below them steps, calls of tools and models,
 // questions to people and children. Durations come from events, never from "now minus created".
-import { isOver, RUN_MOVES, type RunState, transitionOf } from './run.ts'
-import { putIntoSteps, type Told } from './spans/told-steps.ts'
+import { isOver, RUN_MOVES, type RunState, transitionOf } from '../run.ts'
+import { putIntoSteps, type Told } from './told-steps.ts'
 
 export const SPAN_KINDS = [
   'attempt',

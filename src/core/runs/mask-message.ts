@@ -1,5 +1,5 @@
 // What two errors of one kind have in common: their message without numbers, ids and quoted text.
-import { cutText } from './storable.ts'
+import { cutText } from '../storable.ts'
 
 /** What is looked at of a message, and kept of a masked one. */
 const READ_MAX = 2_000

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { RUN_MOVES } from '../run.ts'
 import { OUTCOMES, type Outcome, outcomePatterns } from './outcome.ts'
-import { RUN_MOVES } from './run.ts'
 
 /** Undefined for a neutral type. */
 const outcomeOf = (type: string, patterns = outcomePatterns()): Outcome | undefined =>

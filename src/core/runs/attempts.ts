@@ -1,7 +1,7 @@
 // The attempts of a run, reconstructed from its log: each time one started, until the event that ended it. An attempt
 // that was returned, paused or has waited starts again under its old number, and is a new entry.
-import { parsedJson } from './json/json.ts'
-import { RUN_MOVES, type RunState, transitionOf } from './run.ts'
+import { parsedJson } from '../json/json.ts'
+import { RUN_MOVES, type RunState, transitionOf } from '../run.ts'
 
 export type AttemptEvent = {
   type: string

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { RUN_MOVES, type RunState, transitionOf } from './run.ts'
+import { RUN_MOVES, type RunState, transitionOf } from '../run.ts'
 import { CALL_TYPES, FRAME_TYPES, type RunSpan, type SpanEvent, spansOf } from './spans.ts'
 
 let sequence = 0

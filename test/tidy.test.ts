@@ -229,6 +229,13 @@ test('no line of a file of statements is wider than the limit', () => {
   expect(wide).toEqual([])
 })
 
+test('a list that a subquery selects names whose column it is', () => {
+  // Where the table has no such column, a bare name is the outer table's: `where run_id in (select run_id from moved)`
+  // is then true of every row.
+  const bare = /(?:\bin|\barray)\s*\(\s*select\s+(?:distinct\s+)?[a-z_]+\s+from\s+[a-z_]/
+  expect(product.filter(({ text }) => bare.test(code(text))).map(({ path }) => path)).toEqual([])
+})
+
 test('no folder has more files than the limit', () => {
   const counts = new Map<string, number>()
   for (const { path } of [...files, ...tests]) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)

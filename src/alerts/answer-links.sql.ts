@@ -75,7 +75,7 @@ export async function findAnswerLink(
 export async function deleteOldAnswerLinks(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
     delete from answer_links where hash in (
-      select hash from answer_links where expires_at < now() limit ${limit}::int)
+      select answer_links.hash from answer_links where expires_at < now() limit ${limit}::int)
     returning 1`
   return rows.length
 }

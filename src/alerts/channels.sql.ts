@@ -221,7 +221,7 @@ export const listMessages = async (sql: Db, channelId: string, limit: number): P
 export async function deleteOldMessages(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from alert_messages where id in (
-      select id from alert_messages
+      select alert_messages.id from alert_messages
       where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit}::int)
     returning 1`
   return rows.length

@@ -123,7 +123,7 @@ export const takeDueRules = async (
     set check_at = clock_timestamp() + interval '1 s' *
       case when kind = any(${slowly.kinds}::text[]) then ${slowly.everySecs}::float8 else ${everySecs}::float8 end
     where id in (
-      select id from alert_rules
+      select alert_rules.id from alert_rules
       where enabled and check_at <= clock_timestamp()
       order by check_at limit ${limit}::int
       for update skip locked
@@ -222,7 +222,7 @@ export const endAlert = (tx: Db, id: string) => tx`
 export async function deleteOldAlerts(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from alerts where id in (
-      select id from alerts where resolved_at < now() - ${days}::float8 * interval '1 day' limit ${limit}::int)
+      select alerts.id from alerts where resolved_at < now() - ${days}::float8 * interval '1 day' limit ${limit}::int)
     returning 1`
   return rows.length
 }

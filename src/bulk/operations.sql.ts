@@ -172,7 +172,8 @@ export async function countFailure(sql: Db, id: string): Promise<number> {
 export async function deleteOldOperations(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from operations where id in (
-      select id from operations where finished_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
+      select operations.id from operations
+      where finished_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
     returning 1`
   return rows.length
 }

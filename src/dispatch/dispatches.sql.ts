@@ -68,7 +68,7 @@ export async function insertDispatch(db: Db, it: NewDispatch, keepMax: number): 
     where run_id = ${it.runId}::uuid
       and id = any(
         array(
-          select id from run_dispatches
+          select run_dispatches.id from run_dispatches
           where run_id = ${it.runId}::uuid
           order by created_at desc, id desc offset ${keepMax - 1}::int
         )

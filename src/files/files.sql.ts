@@ -66,7 +66,7 @@ export async function deleteFile(sql: Db, projectId: string, id: string): Promis
     with gone as (
       delete from files where id = ${id} and project_id = ${projectId} returning id, project_id, size
     ), chunks as (
-      delete from file_chunks where file_id = any(array(select id from gone))
+      delete from file_chunks where file_id = any(array(select gone.id from gone))
     ), counted as (
       update file_sums s set n = s.n - 1, bytes = s.bytes - gone.size
       from gone where s.project_id = gone.project_id and gone.size is not null

@@ -53,12 +53,12 @@ export const countDependencies = (sql: Db, jobId: string) => sql`
 /** A job that is no more waits for nothing. */
 export const dropDependencies = (sql: Db, jobId: string) => sql`
   with dropped as (delete from job_dependencies where job_id = ${jobId} returning job_id)
-  update jobs set dependencies = 0 where id = any(array(select job_id from dropped))`
+  update jobs set dependencies = 0 where id = any(array(select dropped.job_id from dropped))`
 
 /** Runs of a job that wait for its dependencies are looked at now: it has others than they began to wait for. */
 export const wakeDependents = (sql: Db, jobId: string) => sql`
   with due as materialized (select run_id from waits where job_id = ${jobId} order by run_id for update)
-  update waits set check_at = clock_timestamp() where run_id = any(array(select run_id from due))`
+  update waits set check_at = clock_timestamp() where run_id = any(array(select due.run_id from due))`
 
 /** Whether `jobId` depends on `targetId`, directly or through others. */
 export async function dependsOn(sql: Db, jobId: string, targetId: string): Promise<boolean> {
@@ -160,7 +160,7 @@ export const readDependents = async (sql: Db, jobId: string): Promise<string[]> 
   (
     await sql<{ slug: string }[]>`
       select j.slug from jobs j
-      where j.id = any(array(select job_id from job_dependencies where depends_on_job_id = ${jobId}))
+      where j.id = any(array(select job_dependencies.job_id from job_dependencies where depends_on_job_id = ${jobId}))
         and j.deleted_at is null
       order by j.slug limit 100`
   ).map((row) => row.slug)

@@ -97,7 +97,7 @@ const eventsOfSameId = (sql: Db): Fragment => sql`
 const lockedRuns = (sql: Db): Fragment => sql`
   select s.run_id, s.project_id, s.state, s.lease_token, s.last_sequence, s.attempt
   from run_states s
-  where s.run_id = any(array(select distinct run_id from input where run_id is not null))
+  where s.run_id = any(array(select distinct input.run_id from input where run_id is not null))
   order by s.run_id
   for update of s`
 

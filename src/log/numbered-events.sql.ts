@@ -102,6 +102,6 @@ export const readCallsOfPage = async (
       case when fits then input end as input,
       case when fits then output end as output,
       fits
-    from (select *, id in (select id from fitting) as fits from stored) calls
+    from (select *, id in (select fitting.id from fitting) as fits from stored) calls
     order by sequence`),
 ]

@@ -110,34 +110,34 @@ export const deleteOldRuns = (sql: Db, days: number, limit: number, walk: Walk =
           and not ${isNeeded(sql, sql`r.parent_run_id`)}
         limit ${most} for update of s skip locked
       ), labels as (${deleteLabels(sql, 'old')}
-      ), bodies as (delete from run_bodies where run_id in (select run_id from old)
-      ), checkpoints as (delete from run_checkpoints where run_id in (select run_id from old)
-      ), calls as (delete from run_tool_calls where run_id in (select run_id from old)
-      ), used as (delete from run_usage where run_id in (select run_id from old)
-      ), summed as (delete from run_usage_sums where run_id in (select run_id from old)
+      ), bodies as (delete from run_bodies where run_id in (select old.run_id from old)
+      ), checkpoints as (delete from run_checkpoints where run_id in (select old.run_id from old)
+      ), calls as (delete from run_tool_calls where run_id in (select old.run_id from old)
+      ), used as (delete from run_usage where run_id in (select old.run_id from old)
+      ), summed as (delete from run_usage_sums where run_id in (select old.run_id from old)
       ), spent as (
         delete from spend_sums b using old
         where b.project_id = old.project_id and b.kind = 'run' and b.name = old.run_id::text and b.day = '-infinity'
-      ), outputs as (delete from run_outputs where run_id in (select run_id from old)
-      ), kept as (delete from run_values where run_id in (select run_id from old)
-      ), asked_for as (delete from input_requests where run_id in (select run_id from old)
-      ), dispatches as (delete from run_dispatches where run_id in (select run_id from old)
-      ), keys as (delete from idempotency_keys where run_id in (select run_id from old)
-      ), asked as (delete from runs where id in (select run_id from old)
+      ), outputs as (delete from run_outputs where run_id in (select old.run_id from old)
+      ), kept as (delete from run_values where run_id in (select old.run_id from old)
+      ), asked_for as (delete from input_requests where run_id in (select old.run_id from old)
+      ), dispatches as (delete from run_dispatches where run_id in (select old.run_id from old)
+      ), keys as (delete from idempotency_keys where run_id in (select old.run_id from old)
+      ), asked as (delete from runs where id in (select old.run_id from old)
       ), counted as (
         insert into run_counts as c (project_id, queue, job_id, state, shard, n)
         select project_id, queue, coalesce(job_id, '00000000-0000-0000-0000-000000000000'), state_before,
           pg_backend_pid() % 64, -count(*)
         from old group by 1, 2, 3, 4 order by 1, 2, 3, 4
         on conflict (project_id, queue, job_id, state, shard) do update set n = c.n + excluded.n
-      ), taken as (delete from run_states where run_id in (select run_id from old) returning 1)`,
+      ), taken as (delete from run_states where run_id in (select old.run_id from old) returning 1)`,
   )
 
 /** Batches that were triggered more than `days` ago, most of whose runs are gone. */
 export async function deleteOldBatches(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from batches where id in (
-      select id from batches where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
+      select batches.id from batches where created_at < now() - ${days}::float8 * interval '1 day' limit ${limit})
     returning 1`
   return rows.length
 }
@@ -147,7 +147,7 @@ export async function deleteOldDecisions(sql: Db, days: number, limit: number): 
   const decisions = await sql`
     delete from authorizations
     where id in (
-      select id from authorizations
+      select authorizations.id from authorizations
       where created_at < now() - ${days}::float8 * interval '1 day' and state <> 'asked'
       order by created_at limit ${limit}
     )
@@ -155,7 +155,7 @@ export async function deleteOldDecisions(sql: Db, days: number, limit: number): 
   const questions = await sql`
     delete from input_requests
     where id in (
-      select id from input_requests
+      select input_requests.id from input_requests
       where answered_at < now() - ${days}::float8 * interval '1 day' and run_id is null
       order by answered_at limit ${limit}
     )

@@ -71,7 +71,7 @@ export const claimWebhooks = async (
       lease_token = gen_random_uuid(),
       lease_until = clock_timestamp() + ${leaseSecs}::float8 * interval '1 s'
     where id in (
-      select id from webhooks
+      select webhooks.id from webhooks
       where ${isActive(sql)} and (lease_until is null or lease_until < clock_timestamp())
       order by lease_until nulls first, id limit ${countMax}::int
       for update skip locked

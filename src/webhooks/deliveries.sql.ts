@@ -51,7 +51,7 @@ export const trimDeliveries = (sql: Db, webhookId: string, kept: number) => sql`
 export async function deleteOldDeliveries(sql: Db, days: number, limit: number): Promise<number> {
   const rows = await sql`
     delete from webhook_deliveries where id in (
-      select id from webhook_deliveries
+      select webhook_deliveries.id from webhook_deliveries
       where id < (
         lpad(to_hex((extract(epoch from now() - ${days}::float8 * interval '1 day') * 1000)::bigint), 12, '0')
           || repeat('0', 20)

@@ -154,15 +154,15 @@ export const touchSessions = (sql: Db, used: readonly { id: string; projectId: s
 export async function deleteOldSessions(sql: Db, limit: number): Promise<number> {
   const sessions = await sql`
     delete from sessions where id in (
-      select id from sessions where expires_at < now() - interval '30 days' limit ${limit})
+      select sessions.id from sessions where expires_at < now() - interval '30 days' limit ${limit})
     returning 1`
   const links = await sql`
     delete from sign_in_links where id in (
-      select id from sign_in_links where expires_at < now() - interval '30 days' limit ${limit})
+      select sign_in_links.id from sign_in_links where expires_at < now() - interval '30 days' limit ${limit})
     returning 1`
   const attempts = await sql`
     delete from sign_in_attempts where subject in (
-      select subject from sign_in_attempts where begun_at < now() - interval '1 day' limit ${limit})
+      select sign_in_attempts.subject from sign_in_attempts where begun_at < now() - interval '1 day' limit ${limit})
     returning 1`
   return Math.max(sessions.length, links.length, attempts.length)
 }

@@ -12,7 +12,7 @@ export async function foldCounts(sql: Db, rowsMax = ROWS_MAX): Promise<number> {
       delete from event_counts
       where ctid = any(
         array(
-          select ctid from event_counts
+          select event_counts.ctid from event_counts
           -- Writers are a little apart from this clock, and a client may say any time, of the past or to come.
           where hour < now() - interval '65 minutes' or hour > now() + interval '5 minutes'
           limit ${rowsMax}::int

@@ -110,13 +110,14 @@ const plainRuns = (sql: Db): Fragment => sql`
   where s.state = ${literals(sql, [EXECUTING])}
     and s.lease_token = i.token
     -- Tables that hold only what is open or under way; each is asked once for the whole batch.
-    and i.run_id not in (select run_id from input_requests where state = 'pending' and run_id = ${ofBatch(sql)})
-    and i.run_id not in (select child_run_id from waits where child_run_id = ${ofBatch(sql)})
-    and i.run_id not in (select child_run_id from wait_items where child_run_id = ${ofBatch(sql)})
+    and i.run_id not in (
+      select asked.run_id from input_requests asked where asked.state = 'pending' and asked.run_id = ${ofBatch(sql)})
+    and i.run_id not in (select waits.child_run_id from waits where child_run_id = ${ofBatch(sql)})
+    and i.run_id not in (select wait_items.child_run_id from wait_items where child_run_id = ${ofBatch(sql)})
     and not exists (select from job_dependencies d where d.depends_on_job_id = r.job_id)
   order by i.run_id`
 
-const ofBatch = (sql: Db): Fragment => sql`any(array(select run_id from input))`
+const ofBatch = (sql: Db): Fragment => sql`any(array(select input.run_id from input))`
 
 /**
  * Of `plain`, and what was done in the words of the log. Whatever a completion does not mention stays: no index of the

@@ -14,9 +14,9 @@ export const canceledQuestions = (sql: Db): Fragment => {
     update input_requests i set state = 'canceled', answered_at = clock_timestamp(), key = null
     where i.state = 'pending'
       and i.run_id = any(array(
-        select run_id from moved where ${isOver} or type in ('run.restarted', 'run.retry_scheduled')))
+        select moved.run_id from moved where ${isOver} or type in ('run.restarted', 'run.retry_scheduled')))
       and (i.authorization_id is null and i.key is null
-        or i.run_id = any(array(select run_id from moved where ${isOver})))
+        or i.run_id = any(array(select moved.run_id from moved where ${isOver})))
     returning authorization_id`
 }
 
@@ -29,4 +29,5 @@ export const deniedCalls = (sql: Db): Fragment => sql`
     risk_level = ${literals(sql, [riskOf('approval_denied')])},
     key = null
   where state = 'asked'
-    and id = any(array(select authorization_id from canceled_questions where authorization_id is not null))`
+    and id = any(array(
+      select canceled_questions.authorization_id from canceled_questions where authorization_id is not null))`

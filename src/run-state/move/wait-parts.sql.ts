@@ -72,7 +72,7 @@ export const lockedWaits = (sql: Db): Fragment => sql`
   select run_id from waits where run_id = any(array(${wentOn(sql)})) order by run_id for update`
 
 export const endedWaits = (sql: Db): Fragment => sql`
-  delete from waits where run_id = any(array(select run_id from locked_waits))`
+  delete from waits where run_id = any(array(select locked_waits.run_id from locked_waits))`
 
 /**
  * In moveRuns: whoever waits for a child that is over now is looked at. What somebody else holds is left out and is
@@ -82,9 +82,9 @@ export const endedWaits = (sql: Db): Fragment => sql`
  */
 export const toldWaits = (sql: Db): Fragment => sql`
   update waits set check_at = clock_timestamp() where run_id = any(array(
-    select run_id from waits
+    select waits.run_id from waits
     where (child_run_id = any(array(${over(sql)}))
-        or run_id = any(array(select run_id from wait_items where child_run_id = any(array(${over(sql)})))))
+        or run_id = any(array(select wait_items.run_id from wait_items where child_run_id = any(array(${over(sql)})))))
       and run_id <> all(array(${wentOn(sql)}))
       and (select count(*) from locked_waits) >= 0
     for update skip locked))
@@ -94,8 +94,9 @@ export const toldWaits = (sql: Db): Fragment => sql`
 export const targets = (sql: Db): Fragment => sql`
   select run_id, job_id, state, run_created_at from joined
   where state in (${literals(sql, OVER_STATES)})
-    and job_id = any(array(select depends_on_job_id from job_dependencies
-      where depends_on_job_id = any(array(select job_id from joined where state in (${literals(sql, OVER_STATES)})))))`
+    and job_id = any(array(select job_dependencies.depends_on_job_id from job_dependencies
+      where depends_on_job_id = any(array(
+        select joined.job_id from joined where state in (${literals(sql, OVER_STATES)})))))`
 
 /** In moveRuns, of `targets`: the latest of each job is remembered; the earlier trigger never takes its place. */
 export const rememberedEnds = (sql: Db): Fragment => sql`

@@ -198,7 +198,7 @@ export const readLineage = async (sql: Db, runId: string, depthMax: number): Pro
       where forth.hops < ${depthMax * 2}
     )
     select ${runColumns(sql)} ${sources(sql)}
-    where r.id in (select id from forth)
+    where r.id in (select forth.id from forth)
     order by r.lineage_depth, r.created_at, r.id limit 1000`),
 ]
 

@@ -214,7 +214,7 @@ export async function appendDeltas(sql: Db, deltas: readonly NewDelta[]): Promis
     ), found as materialized (
       select s.run_id, s.project_id, s.lease_token, s.last_sequence, s.attempt
       from run_states s
-      where s.run_id in (select run_id from input)
+      where s.run_id in (select input.run_id from input)
       order by s.run_id for update of s
     ), admitted as materialized (
       select

@@ -148,7 +148,7 @@ export async function deleteExpiredEvents(sql: Db, limit: number): Promise<numbe
   const rows = await sql`
     delete from kept_events
     where id in (
-      select id from kept_events k
+      select k.id from kept_events k
       where expires_at <= clock_timestamp()
         and not exists (
           select from wait_items i

@@ -95,12 +95,12 @@ export async function callItems(tx: Db, projectId: string, eventKey: string): Pr
       -- In the order of their runs, as everything that locks several waits.
       select run_id from waits
       where run_id = any(array(
-        select run_id from wait_items
+        select wait_items.run_id from wait_items
         where project_id = ${projectId} and event_key = ${eventKey} and received_at is null))
       order by run_id for update
     )
     update waits set check_at = clock_timestamp()
-    where run_id = any(array(select run_id from waiting))
+    where run_id = any(array(select waiting.run_id from waiting))
     returning run_id`
   return rows.length
 }

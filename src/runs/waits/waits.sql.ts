@@ -73,7 +73,7 @@ export const postponeWaits = (sql: Db, waits: readonly WaitRow[]) => sql`
   ), free as materialized (
     -- What somebody else holds is being ended or called up.
     select w.run_id from waits w
-    where w.run_id = any(array(select run_id from seen))
+    where w.run_id = any(array(select seen.run_id from seen))
       and date_trunc('milliseconds', w.check_at) = (select check_at from seen where seen.run_id = w.run_id)
     order by w.run_id for update skip locked
   )
@@ -83,7 +83,7 @@ export const postponeWaits = (sql: Db, waits: readonly WaitRow[]) => sql`
       interval '1 s',
       least(interval '1 min', (clock_timestamp() - w.created_at) / 2)
     )
-  where w.run_id = any(array(select run_id from free))`
+  where w.run_id = any(array(select free.run_id from free))`
 
 /**
  * Calls up the runs that wait for jobs of which runs have ended. Each call is taken once, with what it calls up.
@@ -93,19 +93,21 @@ export async function takeJobCalls(sql: Db, limit: number): Promise<number> {
   const rows = await sql`
     with taken as materialized (
       delete from job_calls where run_id = any(array(
-        select run_id from job_calls order by run_id limit ${limit} for update skip locked)) returning run_id, job_id
+        select job_calls.run_id from job_calls order by run_id limit ${limit} for update skip locked))
+      returning run_id, job_id
     ), dependents as materialized (
-      select distinct d.job_id from job_dependencies d where d.depends_on_job_id = any(array(select job_id from taken))
+      select distinct d.job_id from job_dependencies d
+      where d.depends_on_job_id = any(array(select taken.job_id from taken))
     ), keys as materialized (
       select unnest(array['i:' || idempotency_key, 'd:' || (metadata->>'dependency_key')]) as key from runs
-      where id = any(array(select run_id from taken))
+      where id = any(array(select taken.run_id from taken))
     ), due as materialized (
       -- In the order of their runs, as everything that locks several waits.
-      select run_id from waits where job_id = any(array(select job_id from dependents))
-        and (match_key is null or match_key = any(array(select key from keys where key is not null)))
+      select run_id from waits where job_id = any(array(select dependents.job_id from dependents))
+        and (match_key is null or match_key = any(array(select keys.key from keys where key is not null)))
       order by run_id for update
     ), called as (
-      update waits set check_at = clock_timestamp() where run_id = any(array(select run_id from due))
+      update waits set check_at = clock_timestamp() where run_id = any(array(select due.run_id from due))
     )
     select run_id from taken`
   return rows.length

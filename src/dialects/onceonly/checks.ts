@@ -1,38 +1,21 @@
 // Validates requests against the contract in the words of FastAPI, which OnceOnly's clients show and branch on.
 // Unknown fields are accepted: newer clients may send more.
 
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import type { ErrorObject } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
-import { AS_WRITTEN } from '#contract/common.ts'
 import { own } from '#core/own.ts'
 import { type BodyValidator, bodyValidator } from '#http/input/body-validator.ts'
 import { textFlaw } from '#http/input/json.ts'
-import { OWN_ID } from '#http/input/own-ids.ts'
-import { jsonText } from '#postgres/json.ts'
+import { requestAjvs } from '#http/input/request-ajv.ts'
 import { numbersFromText } from './number-text.ts'
 import { type FieldError, onceRefusal } from './wording.ts'
 
 const ERRORS_MAX = 50
-const OPTIONS = { allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true, verbose: true } as const
-
-const bodies = {
-  first: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false, allErrors: false })),
-  every: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false })),
-}
-/** Query and path are text, so their values are converted. */
-const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: true }))
-
-function withWords(ajv: Ajv2020): Ajv2020 {
-  ajv.addFormat('date-time', true)
-  ajv.addFormat('uuid', true)
-  ajv.addKeyword(OWN_ID)
-  ajv.addKeyword({ keyword: AS_WRITTEN, schemaType: 'boolean' })
-  return ajv.addKeyword({
-    keyword: 'x-bytes-max',
-    schemaType: 'number',
-    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(jsonText(value) ?? '') <= bytesMax,
-  })
-}
+const { bodies, texts: converting } = requestAjvs({
+  formats: { 'date-time': true, uuid: true },
+  coerceTypes: true,
+  verbose: true,
+})
 
 const WHERE: Readonly<Record<string, string>> = { body: 'body', params: 'path' }
 

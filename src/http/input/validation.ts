@@ -1,49 +1,23 @@
 // Validates requests against the contract's schemas. Query and path are text, so their values are converted; a
 // body is JSON, and its values are not: "3" is not a number there.
 
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import { ONE_TOOL, TOOL_OR_PREFIX } from '#contract/agents.ts'
-import { AS_WRITTEN, PATH_TEXT } from '#contract/common.ts'
+import { PATH_TEXT } from '#contract/common.ts'
 import { type FieldProblem, type Refusal, refuse } from '#core/error.ts'
 import { own } from '#core/own.ts'
-import { jsonText } from '#postgres/json.ts'
 import { bodyValidator } from './body-validator.ts'
 import { pointerPath, WHOLE } from './field-path.ts'
 import { textFlaw } from './json.ts'
-import { OWN_ID } from './own-ids.ts'
+import { requestAjvs } from './request-ajv.ts'
 
 const PROBLEMS_MAX = 50
 
-const OPTIONS = {
-  allErrors: true,
-  useDefaults: true,
-  strict: true,
-  allowUnionTypes: true,
-  // Messages name the field themselves.
-  messages: true,
-} as const
-
-const bodies = {
-  first: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false, allErrors: false })),
-  every: withWords(new Ajv2020({ ...OPTIONS, coerceTypes: false })),
-}
-const converting = withWords(new Ajv2020({ ...OPTIONS, coerceTypes: 'array' }))
-
-function withWords(ajv: Ajv2020): Ajv2020 {
-  ajv.addFormat('date-time', isTime)
-  ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
-  ajv.addKeyword({ keyword: 'x-comma-list', schemaType: 'boolean' })
-  ajv.addKeyword(OWN_ID)
-  ajv.addKeyword({ keyword: AS_WRITTEN, schemaType: 'boolean' })
-  ajv.addKeyword({
-    keyword: 'x-bytes-max',
-    schemaType: 'number',
-    validate: (bytesMax: number, value: unknown) => Buffer.byteLength(jsonText(value) ?? '') <= bytesMax,
-    error: { message: ({ schema }) => `must not be larger than ${schema} bytes of JSON` },
-  })
-  return ajv
-}
+const { bodies, texts: converting } = requestAjvs({
+  formats: { 'date-time': isTime, uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i },
+  coerceTypes: 'array',
+})
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 

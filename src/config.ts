@@ -7,12 +7,14 @@ import type { PeopleSettings } from '#access/people/settings.ts'
 import type { MailSettings } from '#alerts/mailer.ts'
 import { ENDING, type Endings, OUTCOMES } from '#core/log/outcome.ts'
 import type { OidcSettings } from '#http/session/oidc.ts'
+import { databaseUrlOf, directUrlOf } from './config-database.ts'
 import { mailOf, networksOf, oidcOf, originsOf, publicAddressOf } from './config-people.ts'
 
 export type Config = Readonly<{
   port: number
   host: string
   databaseUrl: string | undefined
+  databaseDirectUrl: string | undefined
   redisUrl: string | undefined
   dataDir: string
   apiKey: string | undefined
@@ -65,7 +67,14 @@ export type Role = (typeof ROLES)[number]
 export const SETTINGS = {
   PORT: ['8080', 'port to listen on'],
   HOST: ['127.0.0.1', 'address to listen on; 0.0.0.0 for all'],
-  DATABASE_URL: ['', 'PostgreSQL 15 or later; empty: an embedded PostgreSQL 18 in RUNYARD_DATA_DIR'],
+  DATABASE_URL: [
+    '',
+    'PostgreSQL 15 or later; with several hosts (postgres://user:password@host1:5432,host2:5432/database) the one that takes writes; empty: an embedded PostgreSQL 18 in RUNYARD_DATA_DIR',
+  ],
+  DATABASE_DIRECT_URL: [
+    '',
+    'PostgreSQL itself, where DATABASE_URL leads to a pooler in transaction mode such as PgBouncer; for migrations, duties and rings',
+  ],
   REDIS_URL: [
     '',
     'Redis 7 or Valkey for rings, rate limits and the recent feed; empty: PostgreSQL and in-process memory instead',
@@ -184,6 +193,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     port: whole('PORT', 0, 65_535),
     host: hostOf('HOST', text('HOST')),
     databaseUrl: databaseUrlOf(text('DATABASE_URL')),
+    databaseDirectUrl: directUrlOf(text('DATABASE_DIRECT_URL'), text('DATABASE_URL')),
     redisUrl: text('REDIS_URL') || undefined,
     dataDir: text('RUNYARD_DATA_DIR'),
     apiKey: keyOf(text('RUNYARD_API_KEY')),
@@ -258,16 +268,6 @@ function hostOf(name: Setting, text: string): string {
   // Digits and dots alone are an address that is written wrongly.
   if (isIP(text) === 0 && (!HOST_NAME.test(text) || /^[\d.]+$/.test(text)))
     throw new Error(`${name} must be a host name or an IP address without a port, e.g. 0.0.0.0 or ::1, not "${text}"`)
-  return text
-}
-
-/** The value may hold a password, so it is not repeated. */
-function databaseUrlOf(text: string): string | undefined {
-  if (text === '') return undefined
-  // The driver takes several hosts, which no URL may have.
-  const url = URL.parse(text) ?? URL.parse(text.replace(/,[^/?]*/, ''))
-  if (url?.protocol !== 'postgres:' && url?.protocol !== 'postgresql:')
-    throw new Error('DATABASE_URL must be a URL such as postgres://user:password@host:5432/database')
   return text
 }
 

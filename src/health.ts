@@ -5,6 +5,8 @@ import type { RedisLink } from '#bell/redis.ts'
 import type { Check } from '#http/routes/operations.ts'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import { SEALS_LATE_MS, TAIL_LATE_MS } from '#log/server/log-watch.duty.ts'
+import type { Loss } from '#log/server/witness.ts'
+import type { Where } from '#postgres/hosts/hosts.ts'
 import type { Sql } from '#postgres/sql.ts'
 import { isReachable } from '#postgres/sql.ts'
 import type { WriteWatch } from './write-watch.ts'
@@ -14,13 +16,19 @@ const TICKS_MISSED_MAX = 5
 const LATE_MS_MIN = 15_000
 const DATABASE_MS_MAX = 2_000
 
-type Checked = { duties: readonly DutyHealth[]; redis: RedisLink | undefined; writes: WriteWatch }
+type Checked = {
+  duties: readonly DutyHealth[]
+  redis: RedisLink | undefined
+  writes: WriteWatch
+  where: () => Where
+  loss: () => Loss | undefined
+}
 
-export async function healthChecks(sql: Sql, { duties, redis, writes }: Checked): Promise<Check[]> {
+export async function healthChecks(sql: Sql, { duties, redis, writes, where, loss }: Checked): Promise<Check[]> {
   const beganMs = performance.now()
   const [reachable, redisChecks] = await Promise.all([isReachable(sql, DATABASE_MS_MAX), checkRedis(redis)])
   return [
-    { name: 'database', ok: reachable, age_ms: reachable ? Math.round(performance.now() - beganMs) : null },
+    databaseCheck(reachable ? Math.round(performance.now() - beganMs) : undefined, where()),
     ...(reachable ? [await checkWrites(writes)] : []),
     ...duties.map(({ name, everyMs, sinceMs, lastSuccessMs }) => {
       const ageMs = performance.now() - (lastSuccessMs ?? sinceMs)
@@ -28,14 +36,35 @@ export async function healthChecks(sql: Sql, { duties, redis, writes }: Checked)
       return { name, ok, age_ms: lastSuccessMs === undefined ? null : Math.round(ageMs) }
     }),
     ...redisChecks,
+    ...checkLoss(loss()),
     ...(reachable ? await logChecks(sql) : []),
   ]
+}
+
+/** Names of hosts are for the log and the metrics: anybody may ask whether a node is ready. */
+function databaseCheck(ms: number | undefined, { hosts, failure }: Where): Check {
+  if (ms !== undefined) return { name: 'database', ok: true, age_ms: ms }
+  const isNowhere = hosts > 1 && failure !== undefined
+  return {
+    name: 'database',
+    ok: false,
+    age_ms: null,
+    ...(isNowhere && { reason: `None of the ${hosts} hosts of DATABASE_URL takes writes.` }),
+  }
 }
 
 async function checkWrites(writes: WriteWatch): Promise<Check> {
   const { fault, lastSuccessMs } = await writes()
   const age_ms = lastSuccessMs === undefined ? null : Math.round(performance.now() - lastSuccessMs)
   return { name: 'database_writes', ok: fault === undefined, age_ms, ...(fault !== undefined && { reason: fault }) }
+}
+
+/** It cannot be mended here; it is told until the node is started again, so that somebody sees it. */
+function checkLoss(loss: Loss | undefined): Check[] {
+  if (!loss) return []
+  const reason = `A standby took over without the last ${loss.bytes} bytes of what was acknowledged.`
+  const ageMs = Math.round(performance.now() - loss.atMs)
+  return [{ name: 'failover_loss', ok: false, age_ms: ageMs, advisory: true, reason }]
 }
 
 /** Without Redis a node still works, with a little delay and on its own. */

@@ -39,7 +39,6 @@ import { recognizeServer } from '#log/server/recognize-server.ts'
 import { databaseClock } from '#postgres/clock.ts'
 import { newId } from '#postgres/id.ts'
 import { migrate } from '#postgres/migrate.ts'
-import { connect } from '#postgres/sql.ts'
 import { attemptTimesOf, makeAttemptTimes } from '#runs/attempts/attempt-times.ts'
 import { makeClaimer } from '#runs/attempts/claimer.ts'
 import { requireHeld } from '#runs/attempts/fence.ts'
@@ -49,6 +48,7 @@ import { bootstrap } from './bootstrap.ts'
 import { type Closing, openOrClose } from './closing.ts'
 import type { Config } from './config.ts'
 import { healthChecks } from './health.ts'
+import { openPools, type Pools } from './pools.ts'
 import { startTracing } from './tracing.ts'
 import { watchWrites } from './write-watch.ts'
 
@@ -85,12 +85,14 @@ export const startNode = (options: NodeOptions): Promise<Node> => openOrClose((o
 
 async function openNode(options: NodeOptions, opened: Closing): Promise<Node> {
   const { config, keepKey, log = pino({ level: config.logLevel }) } = options
-  const pools = openPools(options, log, opened)
+  const { databaseDirectUrl: directUrl, pool: sizes, node: name } = config
+  const pools = openPools({ url: options.databaseUrl, directUrl, node: name, sizes, log }, opened)
   const stopTracing =
     config.tracing && (await startTracing({ ...config.tracing, node: config.node, warn: (line) => log.warn(line) }))
   opened.add(() => stopTracing?.())
-  await migrate(pools.apiSql, { log: (line) => log.info(line) })
-  await recognizeServer(pools.apiSql, { log, restored: options.restored })
+  await migrate(pools.engineSql, { log: (line) => log.info(line) })
+  await recognizeServer(pools.engineSql, { log, restored: options.restored })
+  await pools.begin()
   const { tokenSecret, key, isNew } = await bootstrap(pools.apiSql, {
     dataDir: config.dataDir,
     apiKey: config.apiKey,
@@ -117,29 +119,14 @@ async function openNode(options: NodeOptions, opened: Closing): Promise<Node> {
   }
 }
 
-/** Connections by use, so that none of them can take all: calls, lists with a plan for each, and the engine. */
-function openPools({ config, databaseUrl }: NodeOptions, log: Logger, opened: Closing) {
-  const { statementTimeoutMs, apiConnections, readConnections, engineConnections } = config.pool
-  const open = (name: string, max: number, more: Partial<Parameters<typeof connect>[1]> = {}) => {
-    const sql = connect(databaseUrl, { max, name, statementTimeoutMs, ...more })
-    opened.add(() => sql.end({ timeout: 5 }))
-    return sql
-  }
-  return {
-    apiSql: open('runyard-api', apiConnections, { log: (line) => log.warn(line) }),
-    readSql: open('runyard-reads', readConnections, { plans: 'each' }),
-    engineSql: open('runyard-engine', engineConnections),
-  }
-}
-
 /** What actions and duties work with: the bell, the clock, Redis, outgoing calls and mail, and the contexts of both. */
 async function openServices(
-  { config, databaseUrl }: NodeOptions,
-  { apiSql, readSql, engineSql }: ReturnType<typeof openPools>,
+  { config }: NodeOptions,
+  { hosts, apiSql, readSql, engineSql, witness }: Pools,
   log: Logger,
   opened: Closing,
 ) {
-  const bell = await createBell({ url: databaseUrl, redisUrl: config.redisUrl, log: (line) => log.info(line) })
+  const bell = await createBell({ url: hosts, redisUrl: config.redisUrl, log: (line) => log.info(line) })
   opened.add(bell.close)
   const clock = await databaseClock(apiSql)
   opened.add(clock.close)
@@ -153,7 +140,10 @@ async function openServices(
   opened.add(() => mailer?.close())
   const parts = {
     reads: readSql,
-    ring: bell.ring,
+    ring: (topics: Parameters<typeof bell.ring>[0]) => {
+      witness.note()
+      bell.ring(topics)
+    },
     listen: listenTo(bell),
     nowMs: clock.nowMs,
     log,
@@ -172,7 +162,7 @@ async function openServices(
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
   opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
-  return { ctx, engineCtx, bell, clock, redis }
+  return { ctx, engineCtx, bell, clock, redis, where: hosts.where, loss: witness.loss }
 }
 
 type Services = Awaited<ReturnType<typeof openServices>> & { tokens: RunTokens; log: Logger }
@@ -180,7 +170,7 @@ type Services = Awaited<ReturnType<typeof openServices>> & { tokens: RunTokens; 
 /** The server with all that it answers for, the metrics and the engine, in the order in which they may be used. */
 async function openSurfaces(options: NodeOptions, services: Services, opened: Closing) {
   const { config, isDatabaseRunning = () => true } = options
-  const { ctx, bell, redis, tokens, log } = services
+  const { ctx, bell, redis, tokens, log, where, loss } = services
   const live = startLive({ sql: ctx.sql, bell, log: (line) => log.info(line) })
   let engine: Engine | undefined
   const metrics = makeMetrics({
@@ -190,6 +180,8 @@ async function openSurfaces(options: NodeOptions, services: Services, opened: Cl
     databaseFolder: options.databaseFolder,
     inFlight: () => engine?.inFlight() ?? 0,
     streams: live.count,
+    where,
+    loss,
   })
   const stopping = new AbortController()
   let draining = false
@@ -197,7 +189,7 @@ async function openSurfaces(options: NodeOptions, services: Services, opened: Cl
   const checks = async () => [
     ...(draining ? [failing('draining')] : []),
     ...(isDatabaseRunning() ? [] : [failing('database_restart')]),
-    ...(await healthChecks(ctx.sql, { duties: engine?.health() ?? [], redis, writes })),
+    ...(await healthChecks(ctx.sql, { duties: engine?.health() ?? [], redis, writes, where, loss })),
   ]
   const serving = { live, metrics, stopping: stopping.signal, checks, isDraining: () => draining }
   const app = makeApp(config, services, serving, opened)

@@ -1,5 +1,6 @@
 // Rings tell every process "something was committed, look again". A ring is a hint where to look and carries no data:
 // whoever hears one reads the database. So a lost ring only costs time, at most the listener's own slow tick.
+import type { Hosts } from '#postgres/hosts/hosts.ts'
 import type { CarrierOptions } from './carrier.ts'
 import { postgresCarrier } from './postgres-carrier.ts'
 import { redisCarrier } from './redis-carrier.ts'
@@ -20,7 +21,8 @@ export type Bell = {
   close(): Promise<void>
 }
 
-export type BellOptions = { url: string; redisUrl?: string | undefined; log: (line: string) => void }
+/** `url`: of the database, or its hosts. */
+export type BellOptions = { url: string | Hosts; redisUrl?: string | undefined; log: (line: string) => void }
 
 /** Minimum interval between rings that leave a process, however many are requested. */
 const RING_EVERY_MS = 5

@@ -1,5 +1,6 @@
 // Rings through PostgreSQL (LISTEN/NOTIFY): one connection per process that listens and notifies, and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Hosts } from '#postgres/hosts/hosts.ts'
 import { sessionSettings } from '#postgres/session-settings.ts'
 import { openSession } from '#postgres/sql.ts'
 import type { Carrier, CarrierOptions } from './carrier.ts'
@@ -12,9 +13,9 @@ const PROBE_EVERY_MS = 15_000
 const STATEMENT_MS = 5_000
 
 /** Resolves once it listens for the first time; rejects when that fails. */
-export async function postgresCarrier(url: string, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
+export async function postgresCarrier(to: string | Hosts, { hear, restored, log }: CarrierOptions): Promise<Carrier> {
   const closing = new AbortController()
-  let line = await openLine(url, hear)
+  let line = await openLine(to, hear)
   let up = true
 
   async function keep(): Promise<void> {
@@ -38,7 +39,7 @@ export async function postgresCarrier(url: string, { hear, restored, log }: Carr
       // Jitter, so that many processes do not reconnect at the same moment when a server comes back.
       await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(() => {})
       if (closing.signal.aborted) return
-      const opened = await openLine(url, hear).catch(() => undefined)
+      const opened = await openLine(to, hear).catch(() => undefined)
       if (opened && closing.signal.aborted) await opened.end()
       else if (opened) return opened
     }
@@ -59,9 +60,8 @@ export async function postgresCarrier(url: string, { hear, restored, log }: Carr
 
 type Line = { notify(payload: string): Promise<unknown>; lost: Promise<void>; end(): Promise<void> }
 
-async function openLine(url: string, hear: (payload: string) => void): Promise<Line> {
-  const session = await openSession({
-    url,
+async function openLine(to: string | Hosts, hear: (payload: string) => void): Promise<Line> {
+  const session = await openSession(to, {
     settings: {
       ...sessionSettings({ name: 'runyard-bell', statementTimeoutMs: STATEMENT_MS, plans: 'once' }),
       // A notification takes a transaction id, and its commit would otherwise wait for the disk.

@@ -21,14 +21,25 @@ export type LineOptions = {
   limitMs?: number | undefined
   /** How long the opening may take. */
   openMs?: number
-  /** Which host of several is tried first. */
-  firstHost?: number
+  /** Where it leads, instead of to the URL's own host. */
+  host?: { name: string; port: number } | undefined
+  /** Statements keep no plan on the server, and follow each other: what a pooler in transaction mode can carry. */
+  unnamed?: boolean
   onNotify?: (payload: string) => void
   /** Told of every statement how long it took, when it was answered or failed. */
   onAnswer?: (ms: number) => void
+  /** A statement was refused because the server takes no writes. */
+  onReadOnly?: () => void
 }
 
+/**
+ * What a server said of itself when the line was opened. `startedAt` tells one from another, and from itself restarted;
+ * `isPinned`: the session has our settings.
+ */
+export type Server = { startedAt: string; isStandby: boolean; isReadOnly: boolean; isPinned: boolean }
+
 export type Line = {
+  server: Server
   /** `beganMs`: when its caller began to wait, if that was not now. */
   run(statement: Statement, beganMs?: number): void
   /** Statements under way. */
@@ -39,6 +50,10 @@ export type Line = {
   lost: Promise<void>
   /** Called after every statement, when it was answered or failed. */
   onSettled: (() => void) | undefined
+  /** Its owner is to use another one from now on; what is under way may end. */
+  retire(): void
+  isRetired(): boolean
+  onRetired: (() => void) | undefined
   /** Ends it at once; what is under way fails. */
   cut(error: Error): void
   /** Takes leave of the server. What is under way may end for a second. */
@@ -76,6 +91,8 @@ export const DRIVER = {
 
 const OPEN_MS = 5_000
 const LEAVE_SECS = 1
+const READ_ONLY = '25006'
+const UNKNOWN: Server = { startedAt: '', isStandby: false, isReadOnly: false, isPinned: true }
 
 /** An error of the connection, named as the driver names its own. */
 export const lineError = (code: string, message: string): Error => Object.assign(new Error(message), { code })
@@ -87,15 +104,14 @@ const isClosed = () => lineError('CONNECTION_CLOSED', 'the connection to Postgre
 
 /** Resolves when the server takes statements. */
 export async function openLine(options: LineOptions): Promise<Line> {
-  const { url, settings, limitMs, openMs = OPEN_MS } = options
+  const { limitMs, unnamed = false } = options
   const lost = Promise.withResolvers<void>()
   const underway = keepDeadlines<Statement>(limitMs, (statement) => {
     const late = lineError('CONNECT_TIMEOUT', `PostgreSQL has not answered a statement for ${limitMs} ms`)
     statement.reject(late)
     cut(late)
   })
-  let sockets: Sockets | undefined
-  let isLost = false
+  let [isLost, isRetired] = [false, false]
 
   function cut(error: Error): void {
     if (isLost) return
@@ -104,37 +120,24 @@ export async function openLine(options: LineOptions): Promise<Line> {
       underway.delete(statement)
       statement.reject(error)
     }
-    sockets?.destroy()
+    destroy()
     lost.resolve()
     line.onSettled?.()
   }
 
-  const driver = postgres(url, {
-    ...DRIVER,
-    connect_timeout: openMs / 1000,
-    connection: settings,
-    onclose: () => cut(isClosed()),
-    // The driver's own `listen` opens a second connection, and does not tell when it loses it.
-    ...{ onnotify: (_channel: string, payload: string) => options.onNotify?.(payload) },
-    ...{
-      socket: (where: Where) => {
-        sockets ??= socketsOf(where, options.firstHost ?? 0)
-        const socket = sockets.next()
-        // Throwing tells the driver; what it has queued meanwhile it would forget.
-        if (!socket) cut(isClosed())
-        if (!socket) throw isClosed()
-        return socket
-      },
-    },
-  })
-  const execute = (driver`` as unknown as Statement).handler
+  const { driver, destroy } = driverOf(options, cut)
+  const execute = unnamed ? oneByOne(handlerOf(driver), () => isLost) : handlerOf(driver)
 
   const line: Line = {
+    server: UNKNOWN,
     run(statement, beganMs = performance.now()) {
       if (isLost) return statement.reject(isClosed())
       underway.add(statement, beganMs)
       const { reject } = statement
-      statement.reject = (error) => reject(toldError(error))
+      statement.reject = (error) => {
+        reject(toldError(error))
+        if ((error as { code?: unknown } | undefined)?.code === READ_ONLY) options.onReadOnly?.()
+      }
       const settled = () => {
         underway.delete(statement)
         options.onAnswer?.(performance.now() - beganMs)
@@ -148,6 +151,12 @@ export async function openLine(options: LineOptions): Promise<Line> {
     isLost: () => isLost,
     lost: lost.promise,
     onSettled: undefined,
+    retire() {
+      isRetired = true
+      line.onRetired?.()
+    },
+    isRetired: () => isRetired,
+    onRetired: undefined,
     cut,
     async end() {
       await driver.end({ timeout: LEAVE_SECS })
@@ -155,14 +164,67 @@ export async function openLine(options: LineOptions): Promise<Line> {
     },
   }
   try {
-    const first = driver`select` as unknown as Statement
-    first.handler = (it) => line.run(it)
-    await first
+    line.server = await serverOf(driver, line)
     return line
   } catch (error) {
     cut(error as Error)
     throw error
   }
+}
+
+/** An object of the driver for one connection. `cut` is called when it is lost. */
+function driverOf(options: LineOptions, cut: (error: Error) => void): { driver: postgres.Sql; destroy: () => void } {
+  const { url, host, settings, openMs = OPEN_MS, unnamed = false } = options
+  let socket: net.Socket | undefined
+  const driver = postgres(url, {
+    ...DRIVER,
+    connect_timeout: openMs / 1000,
+    prepare: !unnamed,
+    connection: settings,
+    // As lists: the driver would take an IPv6 address apart. Its types know of texts alone.
+    ...((host && { host: [host.name], port: [host.port] }) as object | undefined),
+    onclose: () => cut(isClosed()),
+    // The driver's own `listen` opens a second connection, and does not tell when it loses it.
+    ...{ onnotify: (_channel: string, payload: string) => options.onNotify?.(payload) },
+    ...{
+      socket: (where: Where) => {
+        // A second one would be another connection. Throwing tells the driver; what it has queued it would forget.
+        if (socket) cut(isClosed())
+        if (socket) throw isClosed()
+        socket = socketTo(where)
+        return socket
+      },
+    },
+  })
+  return { driver, destroy: () => void socket?.destroy() }
+}
+
+type Execute = Statement['handler']
+
+const handlerOf = (driver: postgres.Sql): Execute => (driver`` as unknown as Statement).handler
+
+/** Statements without a name would take each other's place, so each waits for the answer to the one before. */
+function oneByOne(execute: Execute, isLost: () => boolean): Execute {
+  let last: Promise<unknown> = Promise.resolve()
+  return (statement) => {
+    last = last.then(() => {
+      if (isLost()) return
+      execute(statement)
+      return statement.catch(() => {})
+    })
+  }
+}
+
+/** Also tells that the server takes statements. */
+async function serverOf(driver: postgres.Sql, line: Line): Promise<Server> {
+  const asked = driver<Server[]>`
+    select
+      extract(epoch from pg_postmaster_start_time())::text as "startedAt",
+      pg_is_in_recovery() as "isStandby",
+      current_setting('transaction_read_only') = 'on' as "isReadOnly",
+      current_setting('enable_seqscan') = 'off' as "isPinned"`
+  ;(asked as unknown as Statement).handler = (it) => line.run(it)
+  return (await asked)[0]!
 }
 
 /** Sockets and TLS have many names for the same: the connection is gone. Callers are told one. */
@@ -177,23 +239,12 @@ function toldError(error: unknown): unknown {
 }
 
 type Where = { host: string[]; port: number[]; path: string | false }
-type Sockets = { next(): net.Socket | undefined; destroy(): void }
 
-/** One socket for each host, and none after that: a second one for the same would be another connection. */
-function socketsOf({ host, port, path }: Where, firstHost: number): Sockets {
-  let made = 0
-  let socket: net.Socket | undefined
-  return {
-    next() {
-      if (made >= host.length) return undefined
-      const at = (firstHost + made++) % host.length
-      socket = new net.Socket()
-      socket.setNoDelay(true)
-      if (path) socket.connect(path)
-      else socket.connect(port[at % port.length]!, host[at]!)
-      // The driver asks for the host's certificate by this name.
-      return Object.assign(socket, { host: host[at], port: port[at % port.length] })
-    },
-    destroy: () => void socket?.destroy(),
-  }
+function socketTo({ host, port, path }: Where): net.Socket {
+  const socket = new net.Socket()
+  socket.setNoDelay(true)
+  if (path) socket.connect(path)
+  else socket.connect(port[0]!, host[0]!)
+  // The driver asks for the host's certificate by this name.
+  return Object.assign(socket, { host: host[0], port: port[0] })
 }

@@ -257,3 +257,29 @@ test('a slow statement is not mistaken for a database that hangs', async () => {
   const sql = pool(url, { max: 1 })
   expect(await codeOf(sql`select pg_sleep(5)`)).toBe('answered')
 })
+
+test('when the server takes no writes any more, connections are replaced, and what is under way on them ends', {
+  timeout: 30_000,
+}, async () => {
+  const { sql: look, url } = await testDatabase()
+  await look`create table rows (n int)`
+  const sql = pool(url, { max: 2, name: 'retired' })
+  const sessions = async () => {
+    const rows = await look<{ pid: number }[]>`
+      select pid from pg_stat_activity where application_name = 'retired' and datname = current_database()`
+    return rows.map(({ pid }) => pid)
+  }
+  await sql`select 1`
+  const [first] = await sessions()
+  await look.unsafe(`do $$ begin
+    execute format('alter database %I set default_transaction_read_only = on', current_database()); end $$`)
+  // A connection that was just opened leads to where another one would: it stays.
+  const young = await codeOf(sql.begin('read only', (tx) => tx`insert into rows values (1)`))
+  expect([young, await sessions()]).toEqual(['25006', [first]])
+  await sleep(5_100)
+  const slow = sql`select pg_sleep(1)`
+  expect(await codeOf(sql.begin('read only', (tx) => tx`insert into rows values (1)`))).toBe('25006')
+  expect(await codeOf(slow)).toBe('answered')
+  await expect.poll(async () => (await sessions()).includes(first!)).toBe(false)
+  expect(await codeOf(sql`insert into rows values (2)`)).toBe('25006')
+})

@@ -4,10 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { refuse } from '#core/error.ts'
 import { type HistogramReading, makeHistogram } from '#core/histogram.ts'
 import { keepDeadlines } from './deadlines.ts'
-import { type Line, type LineOptions, lineError, openLine, type Statement } from './line.ts'
+import type { Hosts } from './hosts/hosts.ts'
+import { type Line, type LineOptions, lineError, type Statement } from './line.ts'
 import { takePulse } from './pulse.ts'
 
-export type PoolOptions = Omit<LineOptions, 'openMs' | 'firstHost' | 'onNotify' | 'onAnswer'> & {
+export type PoolOptions = Pick<LineOptions, 'settings' | 'limitMs'> & {
+  hosts: Hosts
   linesMax: number
   /** Told when the database hangs, and when it is back. */
   log?: ((line: string) => void) | undefined
@@ -52,7 +54,8 @@ const isEnded = () => lineError('CONNECTION_ENDED', 'the pool of connections is 
 export const makePool = (options: PoolOptions): Pool => new LinePool(options)
 
 class LinePool implements Pool {
-  readonly #to: LineOptions
+  readonly #hosts: Hosts
+  readonly #to: Pick<LineOptions, 'settings' | 'limitMs' | 'onAnswer'>
   readonly #linesMax: number
   readonly #log: (line: string) => void
   readonly #lines = new Set<Line>()
@@ -68,7 +71,8 @@ class LinePool implements Pool {
   #answeredMs = 0
   #ended = false
 
-  constructor({ linesMax, log = () => {}, ...to }: PoolOptions) {
+  constructor({ hosts, linesMax, log = () => {}, ...to }: PoolOptions) {
+    this.#hosts = hosts
     this.#to = { ...to, onAnswer: (ms: number) => this.#statements.observe(ms / 1_000) }
     this.#linesMax = linesMax
     this.#log = log
@@ -77,7 +81,7 @@ class LinePool implements Pool {
     )
     this.#pulse = takePulse({
       waitingSinceMs: () => this.#waitingSinceMs(),
-      probe: (maxMs) => isAnswered({ ...to, limitMs: maxMs, openMs: maxMs, firstHost: this.#failures }),
+      probe: (maxMs) => isAnswered(hosts.open({ ...to, limitMs: maxMs, openMs: maxMs })),
       onSilent: () => this.#cutAll(),
       onBack: () => log('PostgreSQL responds again.'),
     })
@@ -109,7 +113,13 @@ class LinePool implements Pool {
 
   release(line: Line): void {
     this.#reserved.delete(line)
+    this.#leave(line)
     this.#serve()
+  }
+
+  /** A retired line goes when nobody uses it any more. */
+  #leave(line: Line): void {
+    if (line.isRetired() && !line.isLost() && !this.#isInUse(line)) void line.end()
   }
 
   async end(withinMs: number | undefined): Promise<void> {
@@ -201,10 +211,11 @@ class LinePool implements Pool {
   #bestLine(): Line | undefined {
     let best: Line | undefined
     for (const line of this.#lines) {
-      if (!this.#reserved.has(line) && (!best || line.load() < best.load())) best = line
+      if (!this.#reserved.has(line) && !line.isRetired() && (!best || line.load() < best.load())) best = line
       if (best?.load() === 0) return best
     }
-    if (!best || best.load() >= PIPELINE_MAX || this.#mayOpen()) return undefined
+    const pipelineMax = this.#hosts.pooled ? 1 : PIPELINE_MAX
+    if (!best || best.load() >= pipelineMax || this.#mayOpen()) return undefined
     // One that is being opened will be there in a moment; behind a long statement the wait might be longer.
     const waitedMs = performance.now() - (this.#waiting.oldestMs() ?? 0)
     return this.#waiting.size() > this.#opening || waitedMs > OPENING_MS ? best : undefined
@@ -213,7 +224,7 @@ class LinePool implements Pool {
   async #open(): Promise<void> {
     this.#opening++
     try {
-      const line = await openLine({ ...this.#to, firstHost: this.#failures })
+      const line = await this.#hosts.open(this.#to)
       this.#failures = 0
       if (this.#ended || this.#pulse.isSilent()) return void line.end()
       this.#keep(line)
@@ -235,9 +246,13 @@ class LinePool implements Pool {
       if (line.isLost()) {
         this.#lines.delete(line)
         this.#reserved.delete(line)
-      } else this.#answeredMs = performance.now()
+      } else {
+        this.#answeredMs = performance.now()
+        this.#leave(line)
+      }
       if (this.#waiting.size() > 0) this.#serve()
     }
+    line.onRetired = () => this.#leave(line)
     if (line.isLost()) line.onSettled()
   }
 
@@ -250,10 +265,9 @@ class LinePool implements Pool {
   }
 }
 
-async function isAnswered(options: LineOptions): Promise<boolean> {
+async function isAnswered(opening: Promise<Line>): Promise<boolean> {
   try {
-    const line = await openLine(options)
-    void line.end()
+    void (await opening).end()
     return true
   } catch (error) {
     return (error as { code?: unknown }).code !== 'CONNECT_TIMEOUT'

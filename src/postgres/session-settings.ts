@@ -8,11 +8,14 @@ export type SessionOptions = {
 }
 
 /** How values are written and read: the driver parses these texts, and seals hash them. */
-const TEXTS = {
+const TRACKED = {
   client_encoding: 'UTF8',
   DateStyle: 'ISO, MDY',
-  IntervalStyle: 'postgres',
   TimeZone: 'UTC',
+} as const
+const TEXTS = {
+  ...TRACKED,
+  IntervalStyle: 'postgres',
   bytea_output: 'hex',
   extra_float_digits: '1',
   lc_monetary: 'C',
@@ -93,3 +96,6 @@ export const sessionSettings = ({ name, statementTimeoutMs, plans }: SessionOpti
   // The statements that move runs are long, and planning one anew costs more than running it.
   plan_cache_mode: plans === 'once' ? 'force_generic_plan' : 'auto',
 })
+
+/** What a pooler in transaction mode keeps for each of its clients; all else is set for the role (role-settings.ts). */
+export const pooledSettings = (name: string): Record<string, string> => ({ ...TRACKED, application_name: name })

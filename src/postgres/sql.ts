@@ -1,13 +1,13 @@
 // The connection to PostgreSQL, and the few words that every other file needs of it. Statements are written as the
 // driver's templates are; what executes them is ours (pool.ts, line.ts).
-import postgres from 'postgres'
-import { DRIVER, isLineLoss, type Line, type LineOptions, lineError, openLine, type Statement } from './line.ts'
+import type postgres from 'postgres'
+import { type Hosts, makeHosts } from './hosts/hosts.ts'
+import { isLineLoss, type Line, type LineOptions, lineError } from './line.ts'
 import { makePool, type Pool, type PoolReading } from './pool.ts'
-import { sessionSettings } from './session-settings.ts'
+import { pooledSettings, sessionSettings } from './session-settings.ts'
+import { type Db, type Sql, tagOf } from './tag.ts'
 
-export type Sql = postgres.Sql
-/** A pool or a transaction: a function that takes it cannot reach outside of what it was given. */
-export type Db = postgres.ISql
+export { type Db, pen, type Sql } from './tag.ts'
 
 export type ConnectOptions = {
   /** Connections at most; small on purpose, an idle backend costs every snapshot. */
@@ -23,16 +23,17 @@ export type ConnectOptions = {
 /** Lets the server's own limit come first: its answer says more, and its connection can be kept. */
 const SERVER_FIRST_MS = 500
 
+/** `to`: the URL of the database, or its hosts where they are shared with others. */
 export function connect(
-  url: string,
+  to: string | Hosts,
   { max = 4, name = 'runyard', statementTimeoutMs = 30_000, plans = 'once', log }: ConnectOptions = {},
 ): Sql {
-  const to = {
-    url,
-    settings: sessionSettings({ name, statementTimeoutMs, plans }),
+  const hosts = typeof to === 'string' ? makeHosts(to) : to
+  const how = {
+    settings: hosts.pooled ? pooledSettings(name) : sessionSettings({ name, statementTimeoutMs, plans }),
     limitMs: statementTimeoutMs > 0 ? statementTimeoutMs + SERVER_FIRST_MS : undefined,
   }
-  const pool = makePool({ ...to, linesMax: max, log })
+  const pool = makePool({ ...how, hosts, linesMax: max, log })
   const sql = Object.assign(
     tagOf((statement) => pool.submit(statement)),
     {
@@ -45,7 +46,7 @@ export function connect(
     },
   ) as unknown as Sql
   const patient = { statement_timeout: '0', lock_timeout: '0', idle_in_transaction_session_timeout: '0' }
-  unhurried.set(sql, () => openSession({ url, settings: { ...to.settings, ...patient } }))
+  unhurried.set(sql, () => openSession(hosts, { settings: { ...how.settings, ...patient } }))
   pools.set(sql, pool)
   return sql
 }
@@ -64,8 +65,12 @@ export const openUnhurried = (sql: Sql): Promise<Session> => unhurried.get(sql)!
 /** One connection, until `release` or until it is lost. */
 export type Session = Db & { release: () => Promise<void>; lost: Promise<void> }
 
-export async function openSession(options: LineOptions): Promise<Session> {
-  const line = await openLine(options)
+export async function openSession(
+  to: string | Hosts,
+  options: Pick<LineOptions, 'settings' | 'limitMs' | 'onNotify'>,
+): Promise<Session> {
+  const line = await (typeof to === 'string' ? makeHosts(to) : to).open(options)
+  line.onRetired = () => line.cut(lineError('CONNECTION_CLOSED', 'the server takes no writes any more'))
   return sessionOn(line, line.end)
 }
 
@@ -80,26 +85,6 @@ function sessionOn(line: Line, release: () => Promise<void>): Session {
       await release()
     },
   }) as unknown as Session
-}
-
-/** Writes statements and pieces of them, and never connects. */
-const write = postgres('postgres://nowhere', DRIVER)
-
-/** For pieces that are written before there is a connection to execute them on. */
-export const pen: Db = write
-
-type Tag = Pick<Sql, 'unsafe' | 'json' | 'array' | 'typed' | 'types'>
-
-/** The driver's template functions, with an executor of ours. */
-function tagOf(run: (statement: Statement) => void): Tag {
-  const adopt = <T>(made: T): T => {
-    if (made instanceof Promise) (made as unknown as Statement).handler = run
-    return made
-  }
-  const { json, array, typed, types } = write
-  const tag = (...written: Parameters<Sql>) => adopt(write(...written))
-  const unsafe: Tag['unsafe'] = (...written) => adopt(write.unsafe(...written))
-  return Object.assign(tag, { unsafe, json, array, typed, types })
 }
 
 type Work = (transaction: postgres.TransactionSql) => unknown

@@ -1,8 +1,15 @@
 // The series that a node exports for Prometheus: names, help and buckets.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Loss } from '#log/server/witness.ts'
+import type { Where } from '#postgres/hosts/hosts.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 
-export type Counts = { inFlight: () => number; streams: () => number }
+export type Counts = {
+  inFlight: () => number
+  streams: () => number
+  where: () => Where
+  loss: () => Loss | undefined
+}
 export type MetricSeries = ReturnType<typeof makeSeries>
 
 export function makeSeries(counts: Counts) {
@@ -116,7 +123,7 @@ const seriesOfInstallation = (registers: Registry[]) => ({
 })
 
 /** Asked for when somebody scrapes. */
-function addCounts(registry: Registry, { inFlight, streams }: Counts): void {
+function addCounts(registry: Registry, { inFlight, streams, where, loss }: Counts): void {
   const registers = [registry]
   new Gauge({
     name: 'runyard_build_info',
@@ -124,6 +131,7 @@ function addCounts(registry: Registry, { inFlight, streams }: Counts): void {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version: manifest.version, node_version: process.version }, 1)
+  addWhere(registers, where, loss)
   new Gauge({
     name: 'runyard_dispatches_in_flight',
     help: 'HTTP dispatches of this node under way.',
@@ -138,6 +146,38 @@ function addCounts(registry: Registry, { inFlight, streams }: Counts): void {
     registers,
     collect() {
       this.set(streams())
+    },
+  })
+}
+
+function addWhere(registers: Registry[], where: Counts['where'], loss: Counts['loss']): void {
+  new Gauge({
+    name: 'runyard_database_host',
+    help: 'Always 1; its label is the host of DATABASE_URL on which this node found the database.',
+    labelNames: ['host'],
+    registers,
+    collect() {
+      const { host } = where()
+      this.reset()
+      if (host !== undefined) this.set({ host }, 1)
+    },
+  })
+  new Counter({
+    name: 'runyard_database_moves_total',
+    help: 'How often this node found the database on another server than before, as after a failover.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(where().moves)
+    },
+  })
+  new Counter({
+    name: 'runyard_failover_losses_total',
+    help: 'How often this node found a standby that took over without all that this node had seen acknowledged.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(loss()?.times ?? 0)
     },
   })
 }

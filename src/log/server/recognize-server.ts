@@ -80,13 +80,18 @@ async function takeOver(tx: Db, { change, known, found, highest, last }: TakeOve
     last_position: last.position,
     base: base.toString(),
   }
-  const projectIds = await readProjectIds(tx)
+  await tellProjects(tx, { type: 'log.server_changed', data })
+}
+
+/** An event about the log itself, in the log of each project. */
+export async function tellProjects(sql: Db, { type, data }: { type: string; data: object }): Promise<void> {
+  const projectIds = await readProjectIds(sql)
   for (let from = 0; from < projectIds.length; from += EVENTS_AT_ONCE) {
     await appendEvents(
-      tx,
+      sql,
       projectIds.slice(from, from + EVENTS_AT_ONCE).map((projectId) => ({
         projectId,
-        type: 'log.server_changed',
+        type,
         actor: { type: 'system', id: null },
         resourceType: 'log',
         data,

@@ -1,31 +1,16 @@
 // The servers on which the log was, and what the one that it is on calls itself.
 import type { Place } from '#core/log/seal.ts'
+import { readSystem } from '#postgres/hosts/system.ts'
 import type { Db } from '#postgres/sql.ts'
 
 /** `system` is undefined where the server does not tell. `base`: by how much the database raises transaction ids. */
 export type Server = { system: string | undefined; timeline: string | undefined; base: bigint }
 export type KnownServer = { number: number; system: string | null; timeline: string | null; base: bigint }
 
-/** Errors of a connection or a server pass; any other means that a managed server lacks it or does not let us ask. */
-const PASSES = /^(?:08|25|40|53|57|58)/
-
 export async function readServer(sql: Db): Promise<Server> {
-  const [system, timeline] = [
-    await told(sql<{ it: string }[]>`select system_identifier::text as it from pg_control_system()`),
-    await told(sql<{ it: string }[]>`select left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as it`),
-  ]
+  const { system, timeline } = await readSystem(sql)
   const [row] = await sql<{ base: string }[]>`select log_xid('0')::text as base`
   return { system, timeline, base: BigInt(row!.base) }
-}
-
-async function told(asked: PromiseLike<readonly { it: string }[]>): Promise<string | undefined> {
-  try {
-    return (await asked)[0]?.it
-  } catch (error) {
-    const { code = '' } = error as { code?: string }
-    if (!/^(?:\d|XX)[0-9A-Z]{3,4}$/.test(code) || PASSES.test(code)) throw error
-    return undefined
-  }
 }
 
 /** Where the log was last; undefined before it was anywhere. */
@@ -82,3 +67,33 @@ export async function renumberFrom(tx: Db, base: bigint): Promise<void> {
 
 export const readProjectIds = async (sql: Db): Promise<string[]> =>
   (await sql<{ id: string }[]>`select id from projects order by id`).map((row) => row.id)
+
+/** A place in the write-ahead log, as PostgreSQL writes it, and the timeline that it is on. */
+export type WalEnd = { lsn: string; timeline: string }
+
+export async function readWalEnd(sql: Db): Promise<WalEnd> {
+  const [row] = await sql<WalEnd[]>`
+    select lsn::text as lsn, left(pg_walfile_name(lsn), 8) as timeline from pg_current_wal_insert_lsn() as lsn`
+  return row!
+}
+
+/** A commit of its own, acknowledged as any other is. */
+export async function commitMark(sql: Db): Promise<{ timeline: string }> {
+  const [row] = await sql<{ timeline: string }[]>`
+    select left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as timeline, pg_logical_emit_message(true, 'runyard', '')`
+  return row!
+}
+
+/** By how much a server that was promoted since then has less; undefined where it has all, or was not promoted. */
+export async function readMissing(
+  sql: Db,
+  { lsn, timeline }: WalEnd,
+): Promise<{ bytes: number; recovered: string } | undefined> {
+  const [row] = await sql<{ bytes: number; recovered: string }[]>`
+    select pg_wal_lsn_diff(${lsn}::text::pg_lsn, recovered)::float8 as bytes, recovered::text as recovered
+    from pg_last_wal_replay_lsn() as recovered
+    where not pg_is_in_recovery()
+      and left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) <> ${timeline}
+      and recovered < ${lsn}::text::pg_lsn`
+  return row
+}

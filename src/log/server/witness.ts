@@ -1,0 +1,63 @@
+// What this node saw committed, in bytes of the write-ahead log. A standby that takes over with less than that was not in
+// sync: what clients were told is gone, and this node can prove it. Nobody else would notice.
+import type { Logger } from 'pino'
+import type { Sql } from '#postgres/sql.ts'
+import { tellProjects } from './recognize-server.ts'
+import { commitMark, readMissing, readWalEnd, type WalEnd } from './servers.sql.ts'
+
+export type Witness = {
+  /** Something was committed: soon after, the log is looked at. */
+  note(): void
+  /** Holds a server that is new to this node against what was seen before. */
+  examine(sql: Sql): Promise<void>
+  /** Undefined while nothing was lost since the start of this node. */
+  loss(): Loss | undefined
+  close(): void
+}
+
+/** `bytes` of the write-ahead log at least; `atMs` is of the monotonic clock. */
+export type Loss = { times: number; bytes: number; atMs: number }
+
+/** So much of what is acknowledged last may be lost unseen. */
+const LOOK_EVERY_MS = 500
+
+type WitnessOptions = { sql: Sql; node: string; log: Pick<Logger, 'error'> }
+
+export function makeWitness({ sql, node, log }: WitnessOptions): Witness {
+  let seen: WalEnd | undefined
+  let timer: NodeJS.Timeout | undefined
+  let loss: Loss | undefined
+
+  /** What was written before a commit that is acknowledged is on every server that has this commit. */
+  async function look(): Promise<void> {
+    const end = await readWalEnd(sql)
+    const { timeline } = await commitMark(sql)
+    // Between the two another server may have taken over, which need not have it.
+    if (end.timeline === timeline) seen = end
+  }
+
+  return {
+    note() {
+      timer ??= setTimeout(() => {
+        // While the database is away, what was seen before it went is what counts.
+        void look().then(
+          () => (timer = undefined),
+          () => (timer = undefined),
+        )
+      }, LOOK_EVERY_MS).unref()
+    },
+    async examine(there) {
+      if (!seen) return
+      const missing = await readMissing(there, seen)
+      if (!missing) return
+      const acknowledged = seen
+      seen = undefined
+      loss = { times: (loss?.times ?? 0) + 1, bytes: missing.bytes, atMs: performance.now() }
+      const data = { node, bytes: missing.bytes, acknowledged: acknowledged.lsn, recovered: missing.recovered }
+      log.error(data, 'a standby took over without all that was acknowledged; see docs/reliability.md')
+      await tellProjects(there, { type: 'log.truncated', data })
+    },
+    loss: () => loss,
+    close: () => clearTimeout(timer),
+  }
+}

@@ -8,7 +8,7 @@ import type { Oracle } from './load/oracle.ts'
 
 export type Check = { name: string /** How many things were looked at. */; of: number; wrong: string[] }
 
-const END_OF = { completes: 'completed', 'fails-once': 'completed', fails: 'dead_letter' } as const
+const END_OF = { completes: 'completed', 'fails-once': 'completed', fails: 'failed' } as const
 const ENDINGS = [
   ...new Set(Object.values(RUN_MOVES).flatMap(({ to, event }) => (isOver(to) || to === 'dead_letter' ? [event] : []))),
 ]

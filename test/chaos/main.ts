@@ -32,6 +32,8 @@ It ends with 1 when something was lost, and prints what.
 const CALM_MS = [1_000, 6_000] as const
 /** A node that was killed is back, and what it held is given to others. */
 const HEALED_MS = 15_000
+/** The exit code of a node whose start failed. */
+const START_FAILED = 1
 const SETTLED_MS_MAX = 180_000
 const MEMORY_FREE_MIN = 6 * 2 ** 30
 
@@ -144,8 +146,9 @@ async function supervise({ nodes }: Stage, ending: AbortSignal, died: string[]):
       else missingSince.set(node.name, missingSince.get(node.name) ?? performance.now())
       // Those that a fault killed are started again by it within three seconds.
       if (performance.now() - (missingSince.get(node.name) ?? performance.now()) < 4_000) continue
-      died.push(`${node.name} at ${new Date().toISOString()}`)
-      say(`${node.name} died by itself and is started again`)
+      const by = node.endedBy()
+      if (by === START_FAILED) say(`${node.name} found no database at its start, and is started again`)
+      else died.push(`${node.name} at ${new Date().toISOString()} with ${by}`)
       missingSince.delete(node.name)
       await node.start()
     }

@@ -80,7 +80,9 @@ export async function readWalEnd(sql: Db): Promise<WalEnd> {
 /** A commit of its own, acknowledged as any other is. */
 export async function commitMark(sql: Db): Promise<{ timeline: string }> {
   const [row] = await sql<{ timeline: string }[]>`
-    select left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as timeline, pg_logical_emit_message(true, 'runyard', '')`
+    select
+      left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as timeline,
+      pg_logical_emit_message(true, 'runyard', '')`
   return row!
 }
 

@@ -18,7 +18,7 @@ const PORT = 5432
 const NO_URL = 'must be a URL such as postgres://user:password@host:5432/database'
 const NO_HOSTS = 'must name its hosts as host1:5432,host2:5432, with IPv6 addresses in brackets'
 const HOSTS_MAX = 16
-const PARTS = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/s
+const PARTS = /^((?:postgresql|postgres):\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/s
 const HOST = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/
 
 /** Throws an Error that says what the URL must be. The URL may hold a password, so it is not repeated. */

@@ -105,18 +105,28 @@ async function work(client: Client, { n, random, oracle, stopping }: Loop): Prom
     // Now and then a worker is gone: its leases run out.
     if (random.chance(0.02) && !stopping.aborted) continue
     await sleep(random.between(0, 200))
-    const answer = await client.insist('POST', '/v1/workers/settle', { settlements: runs.map(settlementOf) })
+    await settle(client, { runs, oracle, stopping })
+  }
+}
+
+/** Items that could not be written are asked again, as whole calls are. */
+async function settle(
+  client: Client,
+  { runs, oracle, stopping }: { runs: readonly Claimed[]; oracle: Oracle; stopping: AbortSignal },
+): Promise<void> {
+  for (let left = runs; left.length > 0 && !stopping.aborted; ) {
+    const asked = left
+    const answer = await client.insist('POST', '/v1/workers/settle', { settlements: asked.map(settlementOf) })
     if (!answer) return
-    if (answer.status !== 200) {
-      oracle.odd.push(`settle: ${answer.status} ${JSON.stringify(answer.body)}`)
-      continue
-    }
+    if (answer.status !== 200) return void oracle.odd.push(`settle: ${answer.status} ${JSON.stringify(answer.body)}`)
+    left = []
     for (const [at, { status, error }] of answer.body.results.entries()) {
-      const { run, lease_token } = runs[at]!
-      if (status === null && error.code !== 'stale_lease') oracle.odd.push(`settle ${run.id}: ${JSON.stringify(error)}`)
-      // A retry of this worker's own call is told the state that the first one led to.
-      const told = oracle.ended.get(run.id) ?? []
-      if (status !== null) oracle.ended.set(run.id, [...told, { token: lease_token, status }])
+      const { run, lease_token } = asked[at]!
+      // A repeated item is told the state that the first one led to.
+      if (status !== null)
+        oracle.ended.set(run.id, [...(oracle.ended.get(run.id) ?? []), { token: lease_token, status }])
+      else if (error.code === 'unavailable' || error.code === 'overloaded') left = [...left, asked[at]!]
+      else if (error.code !== 'stale_lease') oracle.odd.push(`settle ${run.id}: ${JSON.stringify(error)}`)
     }
   }
 }

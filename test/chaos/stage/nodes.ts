@@ -17,6 +17,8 @@ export type StageNode = {
   kill(): Promise<void>
   signal(name: NodeJS.Signals): void
   isRunning(): boolean
+  /** A start that found no database ends with 1, and is tried again by whoever supervises it. */
+  endedBy(): number | NodeJS.Signals | undefined
   stop(): Promise<void>
 }
 
@@ -55,6 +57,7 @@ export async function makeNode(name: string, { databaseUrl, redisUrl, home, env 
     kill: async () => program?.end('SIGKILL'),
     signal: (signal) => program?.signal(signal),
     isRunning: () => program?.isRunning() ?? false,
+    endedBy: () => program?.endedBy(),
     async stop() {
       program?.signal('SIGCONT')
       await program?.end('SIGTERM')

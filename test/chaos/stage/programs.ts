@@ -9,6 +9,8 @@ import type { Account } from '#postgres/embedded/account.ts'
 export type Program = {
   pid: number
   isRunning(): boolean
+  /** The exit code, or the signal that ended it; undefined while it runs. */
+  endedBy(): number | NodeJS.Signals | undefined
   signal(name: NodeJS.Signals): void
   /** Sends a signal and waits until the process is gone; with SIGKILL when it takes longer than `withinMs`. */
   end(signal: NodeJS.Signals, withinMs?: number): Promise<void>
@@ -47,6 +49,7 @@ export function startProgram(command: string, args: readonly string[], options: 
   return {
     pid: child.pid,
     isRunning,
+    endedBy: () => child.exitCode ?? child.signalCode ?? undefined,
     signal: (name) => void child.kill(name),
     async end(signal, withinMs = END_MS_MAX) {
       if (!isRunning()) return

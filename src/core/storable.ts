@@ -29,11 +29,18 @@ export function storableJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]))
 }
 
-/** JSON that an endpoint answered, as it was written where that can be stored. `value` is what it was parsed to. */
+/** JSON that an endpoint answered, as it was written: only such characters are replaced. `value`: what it was parsed to. */
 export function storableAnswer(text: string, value: unknown): Json {
   // Only an escape can put such a character into well-formed text.
-  return !text.includes('\\u') || isStorableJson(value) ? Json.written(text, value) : Json.of(storableJson(value))
+  return !text.includes('\\u') || isStorableJson(value) ? Json.written(text, value) : Json.written(mended(text))
 }
+
+/** Pairs of surrogates are taken whole, and other escapes too, so that what follows a backslash is not read alone. */
+const ESCAPES = /\\(?:ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}|u([\da-f]{4})|.)/gi
+const mended = (text: string): string =>
+  text.replace(ESCAPES, (found, code?: string) =>
+    code === undefined || isStorableText(String.fromCharCode(Number.parseInt(code, 16))) ? found : REPLACEMENT,
+  )
 
 function isStorableJson(value: unknown): boolean {
   if (typeof value === 'string') return isStorableText(value)

@@ -1,6 +1,5 @@
 // A governed tool call: looked up, decided, made once, settled, and recorded in the timeline of its run.
 import type { Ctx } from '#bell/ctx.ts'
-import type { Topic } from '#bell/topics.ts'
 import { DAY_SECS } from '#core/durations.ts'
 import { Refusal, refuse } from '#core/error.ts'
 import { checkNewRunId } from '#core/external-id.ts'
@@ -16,13 +15,13 @@ import { hashOfArgs } from '../policy-hash.ts'
 import { settleCall } from '../settle-call.ts'
 import { dispatchTool, longestCallMs } from './dispatch-tool.ts'
 import { blocked, type CallAnswer, executed, failed, type ToolCall } from './governed-call.ts'
+import { claimKeptCall, keptCallTopic } from './kept-calls.ts'
 import { appendTimelineEvents, endFailedRun } from './tell-run.ts'
-import type { CallName, KeptCall, ToolRow } from './tools.sql.ts'
+import type { CallName, ToolRow } from './tools.sql.ts'
 import * as kept from './tools.sql.ts'
 import { agentScope, GLOBAL } from './tools.ts'
 
 const KEPT_SECS = DAY_SECS
-const LOOK_MS = 1_000
 
 /** The agent's own tool takes precedence over the global one. A disabled tool does not exist. */
 export async function findToolOf(ctx: Ctx, { projectId, agentId, tool: name }: ToolCall): Promise<ToolRow> {
@@ -42,7 +41,14 @@ export async function callTool(ctx: Ctx, call: ToolCall): Promise<CallAnswer> {
   if (!as) return makeCall(ctx, { call, tool, token: newId() })
   const name = { ...nameOf(call), key: as.key }
   const token = newId()
-  const claimed = await claim(ctx, { name, token, tool, keepSecs: as.keepSecs, takeOver: call.resumes ?? false })
+  const takeOver = call.resumes ?? false
+  const claimed = await claimKeptCall(ctx, {
+    name,
+    token,
+    longestMs: longestCallMs(tool),
+    keepSecs: as.keepSecs,
+    takeOver,
+  })
   if (claimed.mine)
     return makeCall(ctx, { call, tool, token, name, keepSecs: as.keepSecs, authorizationId: claimed.authorizationId })
   // A disabled agent is refused everything, even results of earlier calls.
@@ -104,27 +110,6 @@ async function refuseMissing(ctx: Ctx, call: ToolCall, missing: Refusal): Promis
 }
 
 const nameOf = ({ projectId, agentId, tool }: ToolCall) => ({ projectId, agentId, tool })
-const topicOf = (name: CallName): Topic => `call:${name.projectId}:${name.agentId}:${name.tool}:${name.key}`
-
-type Claim = { name: CallName; token: string; tool: ToolRow; keepSecs: number; takeOver: boolean }
-
-/** Claims the call or returns its result; while someone else makes it, waits for their result. */
-async function claim(ctx: Ctx, { name, token, tool, keepSecs, takeOver }: Claim): Promise<KeptCall> {
-  const longestMs = longestCallMs(tool)
-  const asked = { ...name, token, takeOver, holdSecs: longestMs / 1000 + 5, keepSecs }
-  const endMs = performance.now() + longestMs + 10_000
-  while (performance.now() < endMs) {
-    const listening = ctx.listen([topicOf(name)])
-    try {
-      const found = await kept.claimCall(ctx.sql, asked)
-      if (found.mine || found.result) return found
-      await listening.rung(LOOK_MS)
-    } finally {
-      listening.close()
-    }
-  }
-  throw refuse('overloaded', { what: `The tool ${name.tool}`, retryAfterMs: LOOK_MS })
-}
 
 type Made = {
   call: ToolCall
@@ -185,7 +170,7 @@ async function makeCall(ctx: Ctx, made: Made): Promise<CallAnswer> {
     if (held) await kept.leaveCall(ctx.sql, held).catch(() => {})
     throw error
   } finally {
-    if (name) ctx.ring([topicOf(name)])
+    if (name) ctx.ring([keptCallTopic(name)])
   }
 }
 

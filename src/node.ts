@@ -20,6 +20,7 @@ import { outcomePatterns } from '#core/log/outcome.ts'
 import { dialectRoutes } from '#dialects/dialects.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
 import { postOf } from '#dispatch/post.ts'
+import { connectionsOf } from '#gateway/connections.ts'
 import { makeAuthenticator } from '#http/authenticate.ts'
 import { rateLimitNameOf } from '#http/caller.ts'
 import { isLocal } from '#http/local-caller.ts'
@@ -161,7 +162,7 @@ async function openServices(
   }
   const ctx = makeCtx({ sql: apiSql, ...parts })
   const engineCtx = makeCtx({ sql: engineSql, ...parts })
-  opened.add(() => Promise.all([feedOf(ctx).close(), feedOf(engineCtx).close()]))
+  opened.add(() => Promise.all([ctx, engineCtx].flatMap((it) => [feedOf(it).close(), connectionsOf(it).close()])))
   return { ctx, engineCtx, bell, clock, redis, where: hosts.where, loss: witness.loss }
 }
 

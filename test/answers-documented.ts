@@ -54,9 +54,12 @@ const MOUNTS = ['/strait', '/onceonly', '/dynamiq', '/vai']
 const mountOf = ({ routeOptions }: FastifyRequest): string =>
   MOUNTS.find((mount) => routeOptions.url?.startsWith(`${mount}/`)) ?? ''
 
+/** The document itself, and what is documented by the protocol that is spoken there. */
+const OTHERS: ReadonlySet<string> = new Set(['getOpenapi', 'mcpGateway'])
+
 /** Only routes have a document; what is not found, or no HTTP, has none. */
 const isChecked = ({ routeOptions, method }: FastifyRequest): boolean =>
-  routeOptions.config?.route !== undefined && routeOptions.config.route.name !== 'getOpenapi' && method !== 'HEAD'
+  routeOptions.config?.route !== undefined && !OTHERS.has(routeOptions.config.route.name) && method !== 'HEAD'
 
 const known = new Map<string, Known>()
 

@@ -19,6 +19,7 @@ const STAIRS = [
   'hooks',
   'dispatch',
   'agents',
+  'gateway',
   'bulk',
   'files',
   'insight',

@@ -4,7 +4,13 @@ import type { NewAuthorization } from './authorizations.sql.ts'
 import type { NewInputRequest } from './input-requests.sql.ts'
 
 /** How a person is asked. */
-export type Approval = { editableParams: string[]; expiresInSecs: number; assignee: string | null }
+export type Approval = {
+  editableParams: string[]
+  expiresInSecs: number
+  assignee: string | null
+  /** The key that makes the call, where it may not approve it as well. */
+  askedByKey?: string | null
+}
 
 type ToApprove = Pick<NewAuthorization, 'projectId' | 'agentId' | 'tool'> & {
   runId?: string | undefined
@@ -13,7 +19,7 @@ type ToApprove = Pick<NewAuthorization, 'projectId' | 'agentId' | 'tool'> & {
 }
 
 /** How long an approval may be outstanding before the call is denied. */
-const APPROVAL_SECS = 24 * 3600
+export const APPROVAL_SECS = 24 * 3600
 
 export const approvalOf = (
   call: ToApprove,
@@ -27,6 +33,7 @@ export const approvalOf = (
   authorizationId: id,
   key: null,
   assignee: call.approval?.assignee ?? null,
+  askedByKey: call.approval?.askedByKey ?? null,
   kind: 'approval',
   prompt: `May ${call.agentId} call ${call.tool}?`,
   params: shownArgs(call.args),

@@ -24,6 +24,8 @@ export type InputRow = {
   assignee: string | null
   /** The event that it was asked with. */
   eventId: string | null
+  /** The key that asked, and may therefore not answer. */
+  askedByKey: string | null
   kind: InputKind
   prompt: string
   params: Json
@@ -52,6 +54,7 @@ const columns = (sql: Db) => sql`
   i.key,
   i.assignee,
   i.event_id as "eventId",
+  i.asked_by_key as "askedByKey",
   i.kind,
   i.prompt,
   i.params,
@@ -78,6 +81,7 @@ export type NewInputRequest = Pick<
   | 'key'
   | 'assignee'
   | 'eventId'
+  | 'askedByKey'
   | 'kind'
   | 'prompt'
   | 'params'
@@ -101,6 +105,7 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     key,
     assignee,
     event_id,
+    asked_by_key,
     kind,
     prompt,
     params,
@@ -120,6 +125,7 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     key,
     assignee,
     event_id,
+    asked_by_key,
     kind,
     prompt,
     params::json,
@@ -138,6 +144,7 @@ export const insertInputRequests = (tx: Db, rows: readonly NewInputRequest[]) =>
     'key text': (it) => it.key,
     'assignee text': (it) => it.assignee,
     'event_id uuid': (it) => it.eventId,
+    'asked_by_key text': (it) => it.askedByKey,
     'kind text': (it) => it.kind,
     'prompt text': (it) => it.prompt,
     'params text': (it) => jsonText(it.params),

@@ -108,7 +108,15 @@ async function ask(tx: Tx, it: Attempt, question: Question): Promise<string> {
   if ((await countPending(tx, it.runId)) >= PENDING_MAX)
     throw refuseField('prompt', `would be one more than the ${PENDING_MAX} requests of a run that may be pending`)
   await insertInputRequests(tx, [
-    { ...question, id, projectId: it.projectId, runId: it.runId, authorizationId: null, eventId: asked!.id },
+    {
+      ...question,
+      id,
+      projectId: it.projectId,
+      runId: it.runId,
+      authorizationId: null,
+      eventId: asked!.id,
+      askedByKey: null,
+    },
   ])
   tx.rings.add('inputs')
   return id
@@ -143,6 +151,9 @@ export async function answerInput(
   asked: Cause & { projectId: string; requestId: string; answer: InputAnswer },
 ): Promise<InputRow> {
   const row = await requireInput(ctx, asked.projectId, asked.requestId)
+  const { type, id } = asked.actor
+  if (type === 'api_key' && id !== null && id === row.askedByKey)
+    throw refuse('own_question', { inputRequestId: row.id })
   await checkAnswer(row, asked.answer)
   // Unedited params are part of the answer too, so that its reader need not look at the question.
   const edited = asked.answer.params?.members() ?? {}

@@ -31,6 +31,8 @@ export type Topic =
   | 'webhooks'
   /** A message of an alert is to be sent. */
   | 'alerts'
+  /** A tool server was set or removed, its tools have changed, or are to be read again. */
+  | 'tool-servers'
   /** A key was made, rotated or revoked; a session ended, or what a person may do was changed. */
   | 'keys'
   /** Never rung: its listeners are woken when rings may have been lost, as after a failover. */

@@ -9,6 +9,7 @@ import * as dependencies from './dependencies.ts'
 import * as events from './events.ts'
 import * as files from './files.ts'
 import * as find from './find.ts'
+import * as toolServers from './gateway/tool-servers.ts'
 import * as hooks from './hooks.ts'
 import * as inputs from './inputs.ts'
 import * as jobs from './jobs.ts'
@@ -64,6 +65,7 @@ export const CONTRACT = {
   ...agents,
   ...authorizations,
   ...tools,
+  ...toolServers,
   ...events,
   ...otlp,
   ...chains,

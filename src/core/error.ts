@@ -108,6 +108,9 @@ const REFUSALS = {
   input_not_found: (it: { inputRequestId: string }) => `Input request ${it.inputRequestId} not found.`,
   input_over: (it: { inputRequestId: string; state: string }) =>
     `Input request ${it.inputRequestId} is already ${it.state}.`,
+  own_question: (it: { inputRequestId: string }) =>
+    `Input request ${it.inputRequestId} was asked by a call of this very key; somebody else must answer it.`,
+  tool_server_not_found: (it: { name: string }) => `Tool server ${it.name} not found.`,
   webhook_not_found: (it: { webhookId: string }) => `Webhook ${it.webhookId} not found.`,
   alert_rule_not_found: (it: { ruleId: string }) => `Alert rule ${it.ruleId} not found.`,
   alert_channel_not_found: (it: { channelId: string }) => `Alert channel ${it.channelId} not found.`,

@@ -15,6 +15,7 @@ export const SCOPES = [
   'events:write',
   'agents:read',
   'agents:write',
+  'agents:call',
   'webhooks:write',
   'alerts:write',
   'workers',
@@ -30,6 +31,7 @@ export const IMPLIED_BY: Partial<Record<Scope, Scope>> = {
   'runs:redrive': 'runs:write',
   'inputs:answer': 'runs:write',
   'stats:read': 'runs:read',
+  'agents:call': 'agents:write',
 }
 const WIDER: ReadonlyMap<string, Scope> = new Map(Object.entries(IMPLIED_BY))
 

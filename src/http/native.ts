@@ -9,6 +9,7 @@ import { answerRoutes } from './console/answer-routes.ts'
 import { consoleRoutes } from './console/console-routes.ts'
 import { docsPageRoutes } from './docs-pages.ts'
 import { keepReplies } from './kept-replies.ts'
+import { gatewayRoutes } from './mcp/gateway-routes.ts'
 import { mcpRoutes } from './mcp/mcp-routes.ts'
 import { recordMcpCalls } from './mcp/record-calls.ts'
 import { type Metrics, watchRequests } from './metrics/metrics.ts'
@@ -28,6 +29,7 @@ import { dependencyRoutes } from './routes/dependencies.ts'
 import { eventCountRoutes, eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { findRoutes } from './routes/find.ts'
+import { toolServerRoutes } from './routes/gateway/tool-servers.ts'
 import { hookRoutes } from './routes/hooks/hooks.ts'
 import { inputRoutes } from './routes/inputs.ts'
 import { endRoutes } from './routes/insight/ends.ts'
@@ -75,6 +77,8 @@ export const nativeRoutes =
     keepReplies(app, ctx.sql)
     recordMcpCalls(app, ctx)
     mcpRoutes(app, { address })
+    gatewayRoutes(app, ctx, { address, stopping })
+    toolServerRoutes(app, ctx)
     jobRoutes(app, ctx)
     endRoutes(app, ctx)
     timelineRoutes(app, ctx)

@@ -13,6 +13,7 @@ import { type Duty, type DutyHealth, loop } from '#bell/loop.ts'
 import { operations } from '#bulk/operations.duty.ts'
 import { makeDispatcher } from '#dispatch/dispatcher.ts'
 import { makeCaller } from '#dispatch/http-call.ts'
+import { toolServers } from '#gateway/tool-servers.duty.ts'
 import { counters } from '#log/counts/counters.duty.ts'
 import { sealer } from '#log/seals/sealer.duty.ts'
 import { logWatch } from '#log/server/log-watch.duty.ts'
@@ -97,6 +98,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     alerts(ctx),
     alertMessages(ctx),
     reporter.duty,
+    toolServers(ctx),
   ].map((duty) => run(duty, stopping.signal))
   // Leases are renewed until the last call has ended.
   const stoppingBeats = new AbortController()

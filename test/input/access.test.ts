@@ -34,6 +34,7 @@ test("every route that names a resource returns 404 to another project's key, an
   const other = await call('POST', '/v1/jobs', { slug: 'other', execution: 'worker' })
   const dependency = await call('POST', `/v1/jobs/${job.body.id}/dependencies`, { depends_on: other.body.id })
   await call('PUT', '/v1/presets/own', {})
+  await call('PUT', '/v1/tool-servers/own', { url: 'http://127.0.0.1:1/' })
   await call('PUT', '/v1/prices/own/own', { prompt_microusd_per_million: 1, completion_microusd_per_million: 1 })
   const authorization = await call('POST', '/v1/agents/bot/authorize', { tool: 't' })
   const asked = await callerOf(address, run_token)('POST', `/v1/runs/${run.id}/input-requests`, {
@@ -74,6 +75,7 @@ test("every route that names a resource returns 404 to another project's key, an
     hook_id: inbound.body.id,
     user_id: ada.session.user.id,
     invitation_id: invited.body.id,
+    tool_server: 'own',
   }
   const bodies: Record<string, object> = {
     triggerRuns: { items: [{}] },
@@ -134,6 +136,7 @@ test("every route that names a resource returns 404 to another project's key, an
 /** What they name is the caller's own by its name: the same word means another thing in each project. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   'setPreset',
+  'setToolServer',
   'sendEvent',
   'setPrice',
   'disableAgent',

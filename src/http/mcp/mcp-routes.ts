@@ -1,27 +1,26 @@
 // `/mcp`: the Model Context Protocol over Streamable HTTP, current and previous revisions. There are no sessions, so any
 // node answers any request. Each call of a tool is a call of the API with the caller's key.
-import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { createMcpHandler } from '@modelcontextprotocol/server'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { getMe } from '#contract/access.ts'
 import { refuse } from '#core/error.ts'
 import { askThrough, pagesThrough, type Sent } from '#mcp/ask.ts'
 import { mcpServer } from '#mcp/server.ts'
 import manifest from '../../../package.json' with { type: 'json' }
-import { checkOriginIfSent, type PublicAddress } from '../session/origin.ts'
+import type { PublicAddress } from '../session/origin.ts'
+import { checkSender, type Requests, serveMcp } from './serve-mcp.ts'
 
 const PATH = '/mcp'
 /** Streams of clients that wait for changes of lists, on one node. */
 const SUBSCRIPTIONS_MAX = 100
-const LOOPBACK = /^(?:::1$|::ffff:127\.|127\.)/
-const LOOPBACK_NAMES = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
 type Parts = { address: PublicAddress }
 
 export function mcpRoutes(app: FastifyInstance, { address }: Parts): void {
-  const handlers = new WeakMap<Request, FastifyRequest>()
+  const requests: Requests = new WeakMap()
   const handler = createMcpHandler(
     ({ requestInfo }) => {
-      const request = requestInfo && handlers.get(requestInfo)
+      const request = requestInfo && requests.get(requestInfo)
       if (!request) throw new Error('a server was asked for without its request')
       const transport = (sent: Sent) => askItself(app, request, sent)
       return mcpServer({ ask: askThrough(transport), readPage: pagesThrough(transport), version: manifest.version })
@@ -36,18 +35,11 @@ export function mcpRoutes(app: FastifyInstance, { address }: Parts): void {
     method: ['GET', 'POST', 'DELETE'],
     url: PATH,
     handler: async (request, reply) => {
-      checkOriginIfSent(request, address)
-      checkHost(request, address)
+      checkSender(request, address)
       await requireKey(app, request)
-      return serve(handler, { request, reply, handlers })
+      return serveMcp(handler, { request, reply, requests })
     },
   })
-}
-
-/** A page whose name was pointed at this machine sends its own name; whoever listens on loopback is only called by its own. */
-function checkHost({ headers, socket }: FastifyRequest, { origin }: PublicAddress): void {
-  if (origin !== undefined || headers.origin === undefined || !LOOPBACK.test(socket.localAddress ?? '')) return
-  if (!LOOPBACK_NAMES.test(headers.host ?? '')) throw refuse('wrong_origin', { origin: headers.origin })
 }
 
 /** Checked before anything is read or answered, so that a client learns of a wrong key by its status. */
@@ -90,25 +82,4 @@ async function askItself(
     status: statusCode,
     ...(retryAfter !== undefined && { headers: { 'retry-after': String(retryAfter) } }),
   })
-}
-
-type Serving = { request: FastifyRequest; reply: FastifyReply; handlers: WeakMap<Request, FastifyRequest> }
-
-async function serve(handler: McpHttpHandler, { request, reply, handlers }: Serving): Promise<FastifyReply> {
-  const gone = new AbortController()
-  reply.raw.on('close', () => gone.abort())
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') headers.set(name, value)
-  // The body has been read; its length would contradict that.
-  headers.delete('content-length')
-  const asked = new Request(`http://${request.headers.host ?? 'localhost'}${PATH}`, {
-    method: request.method,
-    headers,
-    signal: gone.signal,
-  })
-  handlers.set(asked, request)
-  const answer = await handler.fetch(asked, request.body === undefined ? {} : { parsedBody: request.body })
-  reply.code(answer.status)
-  for (const [name, value] of answer.headers) reply.header(name, value)
-  return reply.send(answer.body ?? '')
 }

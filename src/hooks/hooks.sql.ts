@@ -106,13 +106,26 @@ export async function deleteHook(tx: Db, projectId: string, id: string): Promise
   return row !== undefined
 }
 
-/** False when it was delivered before. */
-export async function insertDelivery(tx: Db, hookId: string, deliveryId: string): Promise<boolean> {
-  const [row] = await tx`
-    insert into hook_deliveries (hook_id, delivery_id) values (${hookId}, ${deliveryId})
-    on conflict do nothing
-    returning hook_id`
-  return row !== undefined
+/**
+ * Keeps the delivery, so that its repeats are known. Whoever deletes the hook meanwhile is waited for: `gone`, then, as
+ * it is for the next call.
+ */
+export async function insertDelivery(
+  tx: Db,
+  hookId: string,
+  deliveryId: string,
+): Promise<'kept' | 'duplicate' | 'gone'> {
+  const [row] = await tx<{ found: boolean; kept: boolean }[]>`
+    with hook as materialized (
+      select id from hooks where id = ${hookId} for key share
+    ), kept as (
+      insert into hook_deliveries (hook_id, delivery_id) select id, ${deliveryId} from hook
+      on conflict do nothing
+      returning hook_id
+    )
+    select exists (select from hook) as found, exists (select from kept) as kept`
+  if (!row!.found) return 'gone'
+  return row!.kept ? 'kept' : 'duplicate'
 }
 
 export async function isDelivered(sql: Db, hookId: string, deliveryId: string): Promise<boolean> {

@@ -55,6 +55,7 @@ async function triggerIt(ctx: Ctx, hook: HookRow, { actor, deliveryId, payload }
   // What a repeat of a delivery says is not compared: it is dropped in any case.
   const asked = { payload, ...key, comparedBy: null }
   const { replayed } = await triggerRun(ctx, hook.jobId!, asked, { projectId, actor, triggeredBy: 'event' })
+  // Where the hook is deleted by now, nobody can repeat the delivery: its run stands.
   if (deliveryId !== undefined) await insertDelivery(ctx.sql, hook.id, deliveryId)
   return { status: replayed ? 'duplicate' : 'accepted' }
 }
@@ -65,7 +66,9 @@ async function sendIt(
   { actor, deliveryId, payload, eventKey }: Delivery & { eventKey: string },
 ): Promise<Received> {
   return transact<Received>(ctx, async (tx) => {
-    if (deliveryId !== undefined && !(await insertDelivery(tx, hookId, deliveryId))) return { status: 'duplicate' }
+    const delivery = deliveryId === undefined ? 'kept' : await insertDelivery(tx, hookId, deliveryId)
+    if (delivery === 'gone') throw refuse('hook_not_found', {})
+    if (delivery === 'duplicate') return { status: 'duplicate' }
     const causationId = await tellReceived(tx, { projectId, hookId, actor, eventKey })
     await sendIn(tx, { projectId, actor, causationId, eventKey, payload, to: 'first', keepSecs: KEEP_SECS })
     return { status: 'accepted' }

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { connect } from '#postgres/sql.ts'
+import { connect, type Sql } from '#postgres/sql.ts'
 import { asAttempt, claimOne, settleOne, workerJob } from '../support/builders/attempts.ts'
+import { awaitBlocked } from '../support/db.ts'
 import { type Call, codeOf, httpYard, type Reply, trigger } from '../support/http-yard.ts'
 
 /** As a third party calls: no key, and a body that is sent as it is. */
@@ -198,4 +199,28 @@ test('a key with an expiry or a rate limit makes no address that exceeds it', as
   const limited = await keyOf({ rate_limit_per_minute: 100 })
   const within = { name: 'n', event_key: 'e', rate_limit_per_minute: 100 }
   expect((await call('POST', '/v1/hooks', within, limited)).status).toBe(201)
+})
+
+test('a delivery that comes while its hook is being deleted is answered like the next one, or its run stands', async () => {
+  // A deletes both hooks, and is held up before its commit.
+  // B delivers to each, and waits for the row of the hook behind A.
+  // A commits → the event is not sent (404), and the run, which was triggered before, is accepted.
+  const { call, url } = await httpYard()
+  await call('POST', '/v1/jobs', workerJob('j'))
+  const sends = await made(call, { event_key: 'e' })
+  const triggers = await made(call, { job: 'j' })
+  const sql = connect(url, { max: 2 }) as unknown as Sql
+  const delivered: Promise<Reply>[] = []
+  await sql.begin(async (tx) => {
+    await tx`delete from hooks`
+    for (const hook of [sends, triggers]) delivered.push(callHook(call, hook.url, '{}', { 'webhook-id': 'd1' }))
+    await awaitBlocked(sql, 2)
+  })
+  const [sent, triggered] = await Promise.all(delivered)
+  expect([sent!.status, codeOf(sent!)]).toEqual([404, 'hook_not_found'])
+  expect(triggered).toMatchObject({ status: 202, body: { status: 'accepted' } })
+  expect((await call('GET', '/v1/runs')).body.data).toHaveLength(1)
+  expect((await call('GET', '/v1/events?type=hook.received')).body.data).toEqual([])
+  expect((await callHook(call, triggers.url, '{}', { 'webhook-id': 'd1' })).status).toBe(404)
+  await sql.end()
 })

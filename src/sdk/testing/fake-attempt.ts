@@ -1,7 +1,7 @@
 // The calls of a running attempt, answered from memory.
 import type { Attempt } from '../worker/attempt.ts'
 import { AttemptStopped } from '../worker/lease.ts'
-import { type ChildEnd, type FakeRun, type GovernedCall, outcomeOf } from './fake-run.ts'
+import { type ChildEnd, decided, type FakeRun, type GovernedCall, outcomeOf } from './fake-run.ts'
 
 /** What a dead process does from then on: nothing. */
 export class Crash extends Error {
@@ -119,19 +119,19 @@ function waits(fake: FakeRun, rest: (kind: NonNullable<FakeRun['restsFor']>['kin
     },
     authorize: ({ key, tool, args, wait = false }) => {
       const name = key ?? `${tool}-${fake.governed.size + 1}`
-      const decided = fake.governed.get(name) ?? { tool, args, decision: fake.decide({ tool, args }), outcome: null }
-      fake.governed.set(name, decided)
-      if (decided.decision !== 'asked') return decisionOf(name, decided)
+      const known = fake.governed.get(name) ?? { tool, args, ...decided(fake.decide({ tool, args })), outcome: null }
+      fake.governed.set(name, known)
+      if (known.decision !== 'asked') return decisionOf(name, known)
       const question = fake.questions.get(name) ?? { answer: undefined, params: {} }
       fake.questions.set(name, question)
       if (!question.answer) {
-        if (!wait) return decisionOf(name, decided)
+        if (!wait) return decisionOf(name, known)
         rest('approval', name)
-        return { ...decisionOf(name, decided), resting: true }
+        return { ...decisionOf(name, known), resting: true }
       }
-      decided.decision = question.answer.approved ? 'allowed' : 'blocked'
+      Object.assign(known, decided(question.answer.approved ? 'ok' : 'approval_denied'))
       const params = question.answer.params
-      return { ...decisionOf(name, decided), ...(params && { params: { ...(args as object), ...params } }) }
+      return { ...decisionOf(name, known), ...(params && { params: { ...(args as object), ...params } }) }
     },
     settle: ({ authorization_id, outcome = 'succeeded' }) => {
       const call = fake.governed.get(authorization_id)
@@ -142,16 +142,19 @@ function waits(fake: FakeRun, rest: (kind: NonNullable<FakeRun['restsFor']>['kin
   } satisfies Playing
 }
 
-const REASONS = { allowed: 'allowed', blocked: 'tool_blocked', asked: 'approval_required' } as const
-
-const decisionOf = (name: string, { decision, outcome }: GovernedCall) => ({
+const decisionOf = (name: string, { decision, reason, outcome }: GovernedCall) => ({
   authorization_id: name,
   decision,
-  reason: REASONS[decision],
-  state: outcome ? 'settled' : decision === 'allowed' ? 'reserved' : decision,
+  reason,
+  state: outcome ? 'settled' : stateOf({ decision, reason }),
   resting: false,
   params: null,
 })
+
+const stateOf = ({ decision, reason }: Pick<GovernedCall, 'decision' | 'reason'>) => {
+  if (reason === 'approval_denied') return 'denied'
+  return decision === 'allowed' ? 'reserved' : decision
+}
 
 async function endOfChild(end: unknown, payload: unknown): Promise<ChildEnd> {
   try {

@@ -1,10 +1,40 @@
 // What a server keeps of one run, as far as the code of a job can tell, and what makes a resting run go on.
+import type { authorizeOwnCall } from '#contract/authorizations.ts'
+import type { Output } from '#contract/route.ts'
 import type { Claimed } from '../worker/attempt.ts'
 
+/**
+ * What somebody answers: to a question with yes or no, or with `feedback`. `params` replaces those that may be
+ * edited.
+ */
 export type FakeAnswer = { approved?: boolean; feedback?: unknown; params?: Record<string, unknown> }
 export type Decision = 'allowed' | 'blocked' | 'asked'
-export type GovernedCall = { tool: string; args: unknown; decision: Decision; outcome: string | null }
+/** The rules by which the server decides: `ok`, `tool_explicitly_blocked`, `approval_required` and so on. */
+export type Reason = Output<typeof authorizeOwnCall>['reason']
+/** A governed call. `reason` is the server's word for the decision, `outcome` how the call ended; null: not yet. */
+export type GovernedCall = {
+  tool: string
+  args: unknown
+  decision: Decision
+  reason: Reason
+  outcome: string | null
+}
 
+/** What the server says where the test only says how a call was decided. */
+const USUAL_REASONS = {
+  allowed: 'ok',
+  blocked: 'tool_explicitly_blocked',
+  asked: 'approval_required',
+} as const satisfies Record<Decision, Reason>
+
+/** Of a decision, or of the rule that decides. */
+export function decided(by: Decision | Reason): Pick<GovernedCall, 'decision' | 'reason'> {
+  if (by === 'allowed' || by === 'blocked' || by === 'asked') return { decision: by, reason: USUAL_REASONS[by] }
+  const decision = by === 'ok' ? 'allowed' : by === 'approval_required' ? 'asked' : 'blocked'
+  return { decision, reason: by }
+}
+
+/** What the world around a job in memory says. */
 export type FakeOptions = {
   /** What people answer, by the name of the question or of the governed call. Without an answer the run waits. */
   answers?: Record<string, FakeAnswer>
@@ -12,8 +42,11 @@ export type FakeOptions = {
   events?: Record<string, unknown>
   /** Results of children by name, or functions of their payload; a child without one does not end. */
   children?: Record<string, unknown>
-  /** Decides governed calls; everything is allowed unless it is set. */
-  decide?: (call: { tool: string; args: unknown }) => Decision
+  /**
+   * Decides governed calls; everything is allowed unless it is set. It may name the rule that decides instead, such as
+   * `max_actions_per_hour_exceeded`.
+   */
+  decide?: (call: { tool: string; args: unknown }) => Decision | Reason
   /** What the clock shows at first; sleeps move it on. */
   now?: Date
 }

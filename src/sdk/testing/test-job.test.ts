@@ -1,8 +1,11 @@
 import { Type } from 'typebox'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { POLICY_REASONS } from '#core/policy.ts'
+import { govern } from '../ai/govern.ts'
 import { defineJob } from '../job/define-job.ts'
 import { AttemptFailed } from '../worker/lease.ts'
+import type { FakeOptions } from './fake-run.ts'
 import { testJob } from './test-job.ts'
 
 describe('a job in memory', () => {
@@ -176,5 +179,33 @@ describe('a JSON Schema in memory', () => {
     const event = await testJob(job, { events: { paid: { amount: '3' } } }).run({ items: [{ n: 1 }] })
     expect(event).toMatchObject({ status: 'failed', code: 'invalid_event', retryable: false })
     expect(await testJob(job, paid).run({ items: [] })).toMatchObject({ status: 'failed', code: 'invalid_result' })
+  })
+})
+
+describe('a governed call in memory', () => {
+  const governed = defineJob('governed', {
+    async run(context) {
+      const { call } = govern(context)
+      return call('refund', {}, () => 'done').catch((error) => error.reason)
+    },
+  })
+  const reasonOf = (decide: FakeOptions['decide'], answers: FakeOptions['answers'] = {}) =>
+    testJob(governed, { ...(decide && { decide }), answers }).run()
+
+  test('says what the server says about how it was decided', async () => {
+    expect(await reasonOf(() => 'blocked')).toMatchObject({ result: 'tool_explicitly_blocked' })
+    expect(await reasonOf(() => 'max_actions_per_hour_exceeded')).toMatchObject({
+      result: 'max_actions_per_hour_exceeded',
+    })
+    const denied = { refund: { approved: false } }
+    expect(await reasonOf(() => 'asked', denied)).toMatchObject({ result: 'approval_denied' })
+    expect(await reasonOf(() => 'approval_required', { refund: { approved: true } })).toMatchObject({ result: 'done' })
+  })
+
+  test.each(POLICY_REASONS)('knows the rule %s', async (reason) => {
+    const tested = testJob(governed, { decide: () => reason })
+    await tested.run()
+    const decision = reason === 'ok' ? 'allowed' : reason === 'approval_required' ? 'asked' : 'blocked'
+    expect(tested.calls('refund')).toMatchObject([{ decision, reason }])
   })
 })

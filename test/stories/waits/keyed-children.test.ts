@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { connect } from '#postgres/sql.ts'
 import { ageRuns } from '#test/support/yard.ts'
 import { deleteOldRuns, dropOldPayloads } from '#upkeep/retention.sql.ts'
-import { asAttempt, type Claimed, claimOne, settleOne, workerJob } from '../support/builders/attempts.ts'
-import { type Call, codeOf, httpYard, trigger, untilState } from '../support/http-yard.ts'
+import { asAttempt, type Claimed, claimOne, settleOne, workerJob } from '../../support/builders/attempts.ts'
+import { type Call, codeOf, httpYard, trigger, untilState } from '../../support/http-yard.ts'
 
 async function parentOf(call: Call): Promise<Claimed> {
   await call('POST', '/v1/jobs', workerJob('p', { queue: 'p' }))

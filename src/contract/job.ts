@@ -56,6 +56,44 @@ export const retryFields = {
   timeout_secs: whole(1, DAY_SECS, 'Timeout of one attempt, in seconds.'),
 }
 
+const KEY_POINTER = nullable(
+  text(
+    512,
+    'JSON Pointer (RFC 6901) into the payload, for example `/customer/id`: each text, number or boolean there is counted by itself, and a payload without one is refused. Null: all runs of the job are counted together.',
+    { pattern: '^(?:/(?:[^~/]|~[01])*)+$' },
+  ),
+)
+const LIMIT = whole(1, 10_000, 'How many within any period.')
+const PERIOD = whole(1, DAY_SECS, 'Length of the period, in seconds.')
+
+/** Limits over time; see docs/guides/flow-control.md. */
+const flowFields = {
+  rate_limit: nullable(
+    body({ limit: LIMIT, period_secs: PERIOD, key: optional(KEY_POINTER) }),
+    'Rate limit: at most `limit` triggers within any `period_secs`; those beyond it are refused with 429 and Retry-After. Batches, schedules, hooks and children count; replays, redrives and retries do not. A trigger may give `rate_limit_key` in place of the value at `key`. Null: none.',
+  ),
+  throttle: nullable(
+    body({ limit: LIMIT, period_secs: PERIOD, key: optional(KEY_POINTER) }),
+    'Throttle: at most `limit` starts within any `period_secs`; the other runs wait in the queue, first in, first out. Every start counts: first attempts, retries, and runs that go on after a wait or a pause. With a `key`, the concurrency_key of a run decides, or the value at `key` where a trigger gives none; that is then its concurrency_key. Null: none.',
+  ),
+  debounce: nullable(
+    body({
+      period_secs: whole(1, DAY_SECS, 'The run starts this many seconds after the last trigger.'),
+      max_delay_secs: optional(
+        nullable(
+          whole(
+            1,
+            7 * DAY_SECS,
+            'The run starts at most this many seconds after the first trigger, however often it is triggered again; at least period_secs. Null: 7 days.',
+          ),
+        ),
+      ),
+      key: optional(KEY_POINTER),
+    }),
+    'Debounce: triggers with the same key are one run until it starts, and the last payload is the one it gets; priority, tags and other settings are those of the first trigger. A trigger may give `debounce_key` in place of the value at `key`. Children, replays and redrives are not debounced. Null: none.',
+  ),
+}
+
 // The fields of a job, without their defaults.
 const fields = {
   slug: Type.String({
@@ -90,6 +128,7 @@ const fields = {
   metadata: metadata('Initial metadata of runs; at most 50 keys.'),
   max_concurrency: whole(0, 100_000, 'Concurrency limit: how many runs of the job may execute at once; 0: no limit.'),
   max_concurrency_per_key: whole(0, 100_000, 'Concurrency limit per concurrency_key; 0: no limit.'),
+  ...flowFields,
   cron: nullable(text(100, 'Cron expression that triggers the job; null for none.', { minLength: 1 })),
   timezone: text(64, 'IANA time zone of the cron expression.', { minLength: 1 }),
   cron_payload: anyJson('Payload of the runs that cron triggers.'),
@@ -133,6 +172,9 @@ export const JobInput = body(
     metadata: withDefault(fields.metadata, PLAIN_JOB.metadata),
     max_concurrency: withDefault(fields.max_concurrency, PLAIN_JOB.maxConcurrency),
     max_concurrency_per_key: withDefault(fields.max_concurrency_per_key, PLAIN_JOB.maxConcurrencyPerKey),
+    rate_limit: withDefault(fields.rate_limit, null),
+    throttle: withDefault(fields.throttle, null),
+    debounce: withDefault(fields.debounce, null),
     cron: withDefault(fields.cron, PLAIN_JOB.cron),
     timezone: withDefault(fields.timezone, PLAIN_JOB.timezone),
     cron_payload: withDefault(fields.cron_payload, PLAIN_JOB.cronPayload),

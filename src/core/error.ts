@@ -59,6 +59,8 @@ const REFUSALS = {
   job_disabled: (it: { job: string }) => `Job ${it.job} is disabled.`,
   job_external: (it: { job: string }) =>
     `Runs of job ${it.job} are executed externally and start with their first event.`,
+  job_rate_limited: (it: { job: string; key: string; limit: number; periodSecs: number; retryAfterMs: number }) =>
+    `Job ${it.job} accepts ${it.limit} triggers per ${it.periodSecs} s${it.key === '' ? '' : ` for each key, and those for "${it.key}" are used`}; retry in ${Math.ceil(it.retryAfterMs / 1000)} s.`,
   job_busy: (it: { job: string; runs: number }) => `Job ${it.job} still has ${it.runs} active runs.`,
   job_needed: (it: { job: string; dependents: readonly string[] }) =>
     `Other jobs depend on job ${it.job}: ${it.dependents.join(', ')}.`,

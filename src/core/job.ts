@@ -3,6 +3,15 @@ import type { RetryPolicy } from './runs/retry.ts'
 
 export type Execution = 'http' | 'worker' | 'external'
 
+/**
+ * At most `limit` within any `periodSecs`. `key` is a JSON Pointer into the payload: each value there is counted by
+ * itself. Null: all runs of the job are counted together.
+ */
+export type Rate = { limit: number; periodSecs: number; key: string | null }
+
+/** Triggers of one key are one run, which starts `periodSecs` after the last of them, `maxDelaySecs` after the first. */
+export type Debounce = { periodSecs: number; maxDelaySecs: number | null; key: string | null }
+
 export type JobDefinition = RetryPolicy & {
   name: string
   description: string
@@ -21,6 +30,11 @@ export type JobDefinition = RetryPolicy & {
   /** 0: no limit. */
   maxConcurrency: number
   maxConcurrencyPerKey: number
+  /** Of triggers; those beyond it are refused. */
+  rateLimit: Rate | null
+  /** Of starts; runs beyond it keep their place in the queue. */
+  throttle: Rate | null
+  debounce: Debounce | null
   cron: string | null
   timezone: string
   /** JSON as it was written. */
@@ -56,6 +70,9 @@ export const PLAIN_JOB: Omit<JobDefinition, 'name'> = {
   metadata: {},
   maxConcurrency: 0,
   maxConcurrencyPerKey: 0,
+  rateLimit: null,
+  throttle: null,
+  debounce: null,
   cron: null,
   timezone: 'UTC',
   cronPayload: null,

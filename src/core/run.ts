@@ -28,6 +28,7 @@ const MOVES = {
   due: { from: ['delayed'], to: 'queued', event: 'run.queued' },
   reschedule: { from: ['delayed', 'queued'], to: 'delayed', event: 'run.rescheduled' },
   rescheduleNow: { from: ['delayed', 'queued'], to: 'queued', event: 'run.rescheduled' },
+  debounce: { from: ['delayed'], to: 'delayed', event: 'run.debounced' },
   expire: { from: ['queued', 'delayed'], to: 'expired', event: 'run.expired' },
   // Execution. An attempt may start with the claim, or be buffered by an executor first.
   buffer: { from: ['queued'], to: 'dequeued', event: 'run.dequeued' },

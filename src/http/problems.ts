@@ -83,6 +83,7 @@ export const STATUS = {
   reserved_type: 422,
   endpoint_refused: 422,
   rate_limited: 429,
+  job_rate_limited: 429,
   too_many_kept_events: 429,
   overloaded: 503,
   unavailable: 503,

@@ -10,7 +10,7 @@ import type { LogDelta, LogEvent } from '#log/event-columns.sql.ts'
 import { findRunBody, type RunBody, type RunRow, readLineage } from '#run-state/read/read-runs.sql.ts'
 import type { CheckpointRow, OutputRow, ToolCallRow, ValueRow } from '#runs/attempts/attempt-writes.sql.ts'
 import { findUsageTotals, listUsage, type UsageRow, type UsageTotals } from '#usage/usage.sql.ts'
-import { explainRun, type Why } from './explain-run.ts'
+import { explainRun } from './explain-run.ts'
 import { type RunAttempt, readAttempts, withDispatches } from './read-attempts.ts'
 import {
   type RunSummary,
@@ -22,6 +22,7 @@ import {
   readOutputs,
   readValues,
 } from './read-records.sql.ts'
+import type { Why } from './why.ts'
 
 const MIB = 1024 * 1024
 

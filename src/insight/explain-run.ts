@@ -1,50 +1,19 @@
 // Why a run is not progressing, as a sentence and as fields: for whoever is paged at night.
 
-import { findAgent } from '#agents/agents.sql.ts'
 import { type InputRow, readInputsOfRuns } from '#agents/input-requests.sql.ts'
 import type { Ctx } from '#bell/ctx.ts'
-import { HTTP_QUEUE } from '#core/queue.ts'
 import { isOver, placeOf, type RunState } from '#core/run.ts'
 import { cutText } from '#core/storable.ts'
 import { readDependencyStandings } from '#jobs/dependencies.sql.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
-import { findJob } from '#jobs/jobs.sql.ts'
-import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
-import { countLeases, findQueuePlace } from '#run-state/claim/queue-place.sql.ts'
 import type { RunRow } from '#run-state/read/read-runs.sql.ts'
 import { findLease } from '#runs/attempts/leases.sql.ts'
+import { findDebounceOf } from '#runs/trigger/admission.sql.ts'
 import { isDone, knownItems } from '#runs/waits/keyed-outcome.ts'
 import { readItems } from '#runs/waits/wait-items.sql.ts'
 import { findWait, type WaitRow } from '#runs/waits/waits.sql.ts'
-
-export type WhyReason =
-  | 'over'
-  | 'turn'
-  | 'no_worker'
-  | 'time'
-  | 'retry'
-  | 'lease'
-  | 'wait'
-  | 'paused'
-  | 'job_paused'
-  | 'concurrency'
-  | 'agent_disabled'
-  | 'external'
-  | 'dead_letter'
-
-export type Why = {
-  reason: WhyReason
-  sentence: string
-  since: Date
-  owner: string | null
-  until: Date | null
-  /** Runs of its lane that are due before it, counted up to a limit. */
-  ahead: number | null
-  details: Record<string, unknown>
-}
-
-/** Counting further would cost more than it tells. */
-export const AHEAD_MAX = 1_000
+import { explainQueued } from './explain-queued.ts'
+import { type Base, iso, type Why } from './why.ts'
 
 export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
   const base = { since: run.stateSince, owner: null, until: null, ahead: null, details: {} }
@@ -65,7 +34,7 @@ export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
     }
   switch (placeOf(run.state)) {
     case 'queue':
-      return run.state === 'delayed' ? explainDelayed(run, base) : explainQueued(ctx, run, base)
+      return run.state === 'delayed' ? explainDelayed(ctx, run, base) : explainQueued(ctx, run, base)
     case 'lease':
       return explainLease(ctx, run, base)
     case 'wait':
@@ -75,7 +44,18 @@ export async function explainRun(ctx: Ctx, run: RunRow): Promise<Why> {
   }
 }
 
-function explainDelayed(run: RunRow, base: Base): Why {
+async function explainDelayed(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
+  const debounce = run.attempt === 1 ? await findDebounceOf(ctx.sql, run.id) : undefined
+  if (debounce) {
+    const { triggers, beginsBy } = debounce
+    return {
+      ...base,
+      reason: 'debounce',
+      until: run.dueAt,
+      sentence: `It is debounced: it starts at ${iso(run.dueAt)} unless it is triggered again, and at ${iso(beginsBy)} at the latest; ${triggers} ${triggers === 1 ? 'trigger' : 'triggers'} so far.`,
+      details: { triggers, begun_at: iso(debounce.begunAt), begins_by: iso(beginsBy) },
+    }
+  }
   if (run.attempt === 1)
     return { ...base, reason: 'time', until: run.dueAt, sentence: `It is scheduled for ${iso(run.dueAt)}.` }
   return {
@@ -86,8 +66,6 @@ function explainDelayed(run: RunRow, base: Base): Why {
     details: { error: run.error, error_code: run.errorCode },
   }
 }
-
-type Base = Omit<Why, 'reason' | 'sentence'>
 
 async function explainWait(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
   const wait = await findWait(ctx.sql, run.id)
@@ -194,93 +172,6 @@ async function explainLease(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
     },
   }
 }
-
-async function explainQueued(ctx: Ctx, run: RunRow, base: Base): Promise<Why> {
-  const agent = run.agentId === null ? undefined : await findAgent(ctx.sql, run.projectId, run.agentId)
-  if (agent && !agent.enabled) {
-    return {
-      ...base,
-      reason: 'agent_disabled',
-      since: agent.disabledAt!,
-      until: run.expiresAt,
-      sentence: `Its agent ${agent.id} is disabled${agent.disabledReason ? `: ${agent.disabledReason}` : ''}.`,
-      details: { agent_id: agent.id },
-    }
-  }
-  const [job, place] = await Promise.all([
-    findJob(ctx.sql, run.projectId, { id: run.jobId! }),
-    findQueuePlace(ctx.sql, run.id, AHEAD_MAX),
-  ])
-  if (job?.pausedAt) {
-    const reason = job.pauseReason ? `: ${job.pauseReason}` : ''
-    return {
-      ...base,
-      reason: 'job_paused',
-      since: job.pausedAt,
-      sentence: `Its job ${job.slug} is paused${reason}.`,
-      details: { job: job.slug },
-    }
-  }
-  const { maxConcurrency = 0, maxConcurrencyPerKey = 0 } = job?.definition ?? {}
-  const running = await countLeases(ctx.sql, run.jobId!, run.concurrencyKey)
-  if (maxConcurrency > 0 && running.ofJob >= maxConcurrency) {
-    return {
-      ...base,
-      reason: 'concurrency',
-      ahead: place?.ahead ?? null,
-      sentence: `Its job is at its concurrency limit: ${running.ofJob} of ${maxConcurrency} runs are executing.`,
-      details: { max_concurrency: maxConcurrency, running: running.ofJob },
-    }
-  }
-  if (maxConcurrencyPerKey > 0 && run.concurrencyKey && running.ofKey >= maxConcurrencyPerKey) {
-    return {
-      ...base,
-      reason: 'concurrency',
-      ahead: place?.ahead ?? null,
-      sentence: `Its concurrency key is at its limit: ${running.ofKey} of ${maxConcurrencyPerKey} runs are executing.`,
-      details: { max_concurrency_per_key: maxConcurrencyPerKey, running: running.ofKey },
-    }
-  }
-  const unasked = await explainUnasked(ctx, run, { ...base, ahead: place?.ahead ?? null, until: run.expiresAt })
-  if (unasked) return unasked
-  const ahead = place?.ahead ?? 0
-  const line =
-    ahead === 0
-      ? 'it is next in its lane'
-      : `${ahead >= AHEAD_MAX ? `${AHEAD_MAX} or more` : ahead} runs of its lane are ahead of it`
-  return {
-    ...base,
-    reason: 'turn',
-    ahead,
-    until: run.expiresAt,
-    sentence: `It is waiting for its turn in queue ${run.queue}; ${line}.`,
-    details: { queue: run.queue },
-  }
-}
-
-/** A polling worker asks more often than this. */
-const SILENCE_MS_MAX = 60_000
-
-/** Undefined when a worker is asking for the runs of its queue, or is executing some. */
-async function explainUnasked(
-  ctx: Pick<Ctx, 'sql'>,
-  { queue, projectId }: RunRow,
-  base: Base,
-): Promise<Why | undefined> {
-  const isDispatched = queue === HTTP_QUEUE
-  const last = await readLastAsked(ctx.sql, { queue, projectId: isDispatched ? undefined : projectId })
-  if (last.isWorkedOn || last.agoMs < SILENCE_MS_MAX) return undefined
-  const who = isDispatched ? 'No node with the role engine dispatches runs' : `No worker claims from queue ${queue}`
-  const since = last.at ? `the last one asked at ${iso(last.at)}` : 'none has asked within a day'
-  return {
-    ...base,
-    reason: 'no_worker',
-    sentence: `${who}: ${since}.`,
-    details: { queue, asked_at: last.at ? iso(last.at) : null },
-  }
-}
-
-const iso = (at: Date | null): string => at?.toISOString() ?? 'an unknown time'
 
 const overSentence = (state: RunState, run: RunRow): string =>
   `It is ${state.replaceAll('_', ' ')} since ${iso(run.finishedAt ?? run.stateSince)}${run.error && state !== 'completed' ? `: ${run.error}` : ''}.`

@@ -159,12 +159,20 @@ async function checkDefinition(ctx: Ctx, projectId: string, it: JobDefinition, b
   }
   if (isNew('retryStrategy', 'retryDelaysSecs') && it.retryStrategy === 'custom' && it.retryDelaysSecs.length === 0)
     throw refuseField('retry_delays_secs', 'is required when retry_strategy is custom')
+  if (isNew('rateLimit', 'throttle', 'debounce', 'execution')) checkFlow(it)
   if (isNew('timezone') && !isTimezone(it.timezone)) throw refuseField('timezone', 'is not an IANA time zone')
   if (isNew('cronPayload', 'payloadSchema')) await checkCronPayload(projectId, it)
   if (it.cron === null || !isNew('cron', 'timezone', 'execution')) return
   if (it.execution === 'external') throw refuseField('cron', 'is not used when execution is external')
   const problem = cronProblem(it.cron, it.timezone, new Date(ctx.nowMs()))
   if (problem) throw refuseField(problem.field, problem.message)
+}
+
+function checkFlow({ execution, rateLimit, throttle, debounce }: JobDefinition): void {
+  for (const [field, setting] of Object.entries({ rate_limit: rateLimit, throttle, debounce }))
+    if (setting && execution === 'external') throw refuseField(field, 'is not used when execution is external')
+  if (debounce?.maxDelaySecs != null && debounce.maxDelaySecs < debounce.periodSecs)
+    throw refuseField('debounce.max_delay_secs', 'must not be less than debounce.period_secs')
 }
 
 /** Otherwise each tick would be refused, and only the log would say so. */

@@ -1,5 +1,5 @@
 // Jobs and their versions. The row of a job says what every trigger and claim asks for; its versions never change.
-import type { JobDefinition } from '#core/job.ts'
+import { type JobDefinition, PLAIN_JOB } from '#core/job.ts'
 import type { Json } from '#core/json/json.ts'
 import { isUuid } from '#postgres/id.ts'
 import { jsonText } from '#postgres/json.ts'
@@ -35,11 +35,21 @@ export type JobVersionRow = {
 
 type Kept<Row> = Row & { cronPayload: Json | null }
 
+/** Settings that older versions do not have. */
+const SINCE = { rateLimit: PLAIN_JOB.rateLimit, throttle: PLAIN_JOB.throttle, debounce: PLAIN_JOB.debounce }
+
 /** The payload of cron stands in a column of its own, as it was written; in the definition of older versions. */
 function whole<Row extends { definition: JobDefinition }>({ cronPayload, ...rest }: Kept<Row>): Row {
   const row = rest as unknown as Row
-  return cronPayload === null ? row : { ...row, definition: { ...row.definition, cronPayload } }
+  return { ...row, definition: { ...SINCE, ...row.definition, ...(cronPayload !== null && { cronPayload }) } }
 }
+
+/** What a claim asks of the throttle, beside the limits of concurrency. */
+const throttleOf = ({ throttle }: JobDefinition) => ({
+  limit: throttle?.limit ?? 0,
+  periodSecs: throttle?.periodSecs ?? 0,
+  perKey: throttle?.key != null,
+})
 
 const columns = (sql: Db) => sql`
   j.id,
@@ -131,6 +141,7 @@ export type NewJob = {
 /** False when the slug is taken. */
 export async function insertJob(sql: Db, job: NewJob): Promise<boolean> {
   const { definition: it } = job
+  const throttle = throttleOf(it)
   const [row] = await sql`
     insert into jobs ${valuesOf(sql, {
       id: job.id,
@@ -143,6 +154,9 @@ export async function insertJob(sql: Db, job: NewJob): Promise<boolean> {
       when_paused: it.whenPaused,
       max_concurrency: it.maxConcurrency,
       max_concurrency_per_key: it.maxConcurrencyPerKey,
+      throttle_limit: throttle.limit,
+      throttle_period_secs: throttle.periodSecs,
+      throttle_per_key: throttle.perKey,
       signing_secret: job.signingSecret,
       next_cron_at: job.nextCronAt ?? null,
     })}
@@ -171,6 +185,7 @@ export async function changeJob(
   it: NewVersion & { slug: string; nextCronAt: Date | undefined | 'as it is'; signingSecret?: string | undefined },
 ): Promise<boolean> {
   const { definition } = it
+  const throttle = throttleOf(definition)
   const [row] = await sql`
     update jobs
     set
@@ -182,6 +197,9 @@ export async function changeJob(
       when_paused = ${definition.whenPaused},
       max_concurrency = ${definition.maxConcurrency},
       max_concurrency_per_key = ${definition.maxConcurrencyPerKey},
+      throttle_limit = ${throttle.limit},
+      throttle_period_secs = ${throttle.periodSecs},
+      throttle_per_key = ${throttle.perKey},
       signing_secret = coalesce(${it.signingSecret ?? null}, signing_secret),
       next_cron_at = ${it.nextCronAt === 'as it is' ? sql`next_cron_at` : sql`${it.nextCronAt ?? null}`},
       updated_at = clock_timestamp()

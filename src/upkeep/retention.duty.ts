@@ -14,6 +14,7 @@ import { dropPartitions, makePartitions } from '#log/partitions.sql.ts'
 import { deleteOldHeldSpans } from '#otlp/held-spans.sql.ts'
 import { whileAlone } from '#postgres/advisory-lock.ts'
 import { deleteSilentClaimers } from '#run-state/claim/queue-claimers.sql.ts'
+import { deleteOldMarks } from '#runs/trigger/admission.sql.ts'
 import { deleteExpiredEvents } from '#runs/waits/kept-events.sql.ts'
 import { deleteOldSpent } from '#usage/ledger.sql.ts'
 import { deleteExpiredLocks } from '#usage/locks.sql.ts'
@@ -104,6 +105,7 @@ async function sweepBatch({ sql }: Ctx, { payloadsDays, runsDays, eventsDays }: 
     spent: await deleteOldSpent(sql, BATCH_MAX),
     hookDeliveries: await deleteOldHookDeliveries(sql, BATCH_MAX),
     keptEvents: await deleteExpiredEvents(sql, BATCH_MAX),
+    marks: await deleteOldMarks(sql, BATCH_MAX),
     heldSpans: await deleteOldHeldSpans(sql, BATCH_MAX),
     sessions: await deleteOldSessions(sql, BATCH_MAX),
     deliveries: await deleteOldDeliveries(sql, DELIVERIES_DAYS, BATCH_MAX),

@@ -68,6 +68,12 @@ export const RunInput = body(
     tags: optional(tags("Merged over the job's tags.")),
     metadata: optional(metadata("Merged over the job's metadata.")),
     idempotency_key: optional(IDEMPOTENCY_KEY),
+    rate_limit_key: optional(
+      text(256, 'What rate_limit of the job counts by, in place of the value in the payload.', { minLength: 1 }),
+    ),
+    debounce_key: optional(
+      text(256, 'What debounce of the job merges by, in place of the value in the payload.', { minLength: 1 }),
+    ),
     parent_run_id: optional(RUN_ID),
     correlation_id: optional(CORRELATION_ID),
     causation_id: optional(uuid('Id of the event that directly caused this run.')),
@@ -161,6 +167,11 @@ export const Run = Type.Object(
         'True when payload and result have been deleted, so their null values mean nothing; only when a single run is read.',
       ),
     ),
+    debounced: optional(
+      flag(
+        'Only in the response of a trigger: true when it was merged into this run, which an earlier trigger created.',
+      ),
+    ),
     replayed: optional(
       flag('Only in the response of a trigger: true when the idempotency key returned this earlier run.'),
     ),
@@ -182,6 +193,8 @@ export const RUN_REASONS = [
   'paused',
   'job_paused',
   'concurrency',
+  'throttle',
+  'debounce',
   'agent_disabled',
   'external',
   'dead_letter',

@@ -29,6 +29,7 @@ export const TRIGGER_REFUSALS = [
   'job_paused',
   'job_disabled',
   'job_external',
+  'job_rate_limited',
   'run_not_found',
   'depth_exceeded',
   'preset_not_found',
@@ -47,7 +48,8 @@ export const triggerRun = route({
   description:
     'With an idempotency key, in the Idempotency-Key header or the body, the same key and payload are answered with 200, ' +
     'the first run and `replayed: true`; a different payload with 409. The key is kept for 24 hours after the run ends, ' +
-    'and is free again immediately if the run fails.',
+    'and is free again immediately if the run fails. A trigger that the debounce of its job merges into a run that is yet ' +
+    'to start is answered with 200, that run and `debounced: true`; one beyond the rate limit of its job with 429.',
   params: JobPath,
   body: RunInput,
   bodyOptional: true,
@@ -77,7 +79,7 @@ export const triggerRuns = route({
         results: Type.Array(
           Type.Object({
             index: whole(0, 499, 'Index of the item in the request, from 0.'),
-            status: oneOf(['created', 'replayed', 'refused'], 'Result for the item.'),
+            status: oneOf(['created', 'replayed', 'debounced', 'refused'], 'Result for the item.'),
             run: optional(Type.Object({ id: RUN_ID, status: RUN_STATUS }, { description: 'The run, unless refused.' })),
             error: optional(ItemError),
           }),
@@ -86,12 +88,13 @@ export const triggerRuns = route({
         total: whole(0, 500, 'Items in the request.'),
         created: whole(0, 500, 'Runs that were created.'),
         replayed: whole(0, 500, 'Items whose idempotency key returned an earlier run.'),
+        debounced: whole(0, 500, 'Items that were merged into a run that is yet to start.'),
         refused: whole(0, 500, 'Items that were refused.'),
       },
       { title: 'BatchResult' },
     ),
   },
-  refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external'],
+  refusals: ['job_not_found', 'job_paused', 'job_disabled', 'job_external', 'job_rate_limited'],
 })
 
 export const listRuns = route({

@@ -24,7 +24,7 @@ let pageSizes: number[] = []
 const app = testServer((app) => {
   implement(app, triggerRuns, ({ items }) => {
     seen = items.map(seenOf)
-    return { batch_id: '', results: [], total: 0, created: 0, replayed: 0, refused: 0 }
+    return { batch_id: '', results: [], total: 0, created: 0, replayed: 0, debounced: 0, refused: 0 }
   })
   implement(app, appendEvents, async ({ events }) => {
     seen = []

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { maskHeaders } from '#access/mask.ts'
 import { newSigningSecret } from '#access/signatures/signature.ts'
 import type { Ctx } from '#bell/ctx.ts'
+import type { JobPatch } from '#contract/job.ts'
 import * as contract from '#contract/jobs.ts'
 import { refuse } from '#core/error.ts'
 import type { JobDefinition } from '#core/job.ts'
@@ -14,7 +15,25 @@ import { implement } from '../implement.ts'
 import { createdCursor, createdKey, decodeCursor, encodeCursor, INT, pageOf } from '../wire/cursor.ts'
 import { fromWire, labelsMeant, toWire } from '../wire/words.ts'
 
-const definitionOf = (it: JobDefinition) => toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) })
+const definitionOf = ({ rateLimit, throttle, debounce, ...it }: JobDefinition) => ({
+  ...toWire({ ...it, endpointHeaders: maskHeaders(it.endpointHeaders) }),
+  rate_limit: rateLimit && toWire(rateLimit),
+  throttle: throttle && toWire(throttle),
+  debounce: debounce && toWire(debounce),
+})
+
+/** The settings of limits over time have names of their own inside, and what they leave out is null. */
+function definitionFrom(input: JobPatch): Partial<JobDefinition> {
+  const { rate_limit, throttle, debounce, ...plain } = input
+  return {
+    ...(fromWire(plain) as Partial<JobDefinition>),
+    ...(rate_limit !== undefined && { rateLimit: rate_limit && { key: null, ...fromWire(rate_limit) } }),
+    ...(throttle !== undefined && { throttle: throttle && { key: null, ...fromWire(throttle) } }),
+    ...(debounce !== undefined && {
+      debounce: debounce && { key: null, maxDelaySecs: null, ...fromWire(debounce) },
+    }),
+  }
+}
 
 export const jobWire = ({ definition, signingSecret: _, deletedAt: __, ...row }: JobRow) => ({
   ...toWire(row),
@@ -30,7 +49,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   implement(app, contract.createJob, async (input, { projectId, actor }) => {
     const { slug, name, ...rest } = input
     const signingSecret = newSigningSecret()
-    const definition = fromWire({ ...rest, name: name ?? slug }) as JobDefinition
+    const definition = definitionFrom({ ...rest, name: name ?? slug }) as JobDefinition
     const job = await createJob(ctx, { projectId, actor, slug, definition, signingSecret })
     return { ...jobWire(job), signing_secret: signingSecret }
   })
@@ -51,9 +70,7 @@ export function jobRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
   implement(app, contract.getJob, async ({ job }, { projectId }) => jobWire(await requireJob(ctx, projectId, job)))
   implement(app, contract.updateJob, async ({ job, slug, ...patch }, { projectId, actor }) => {
-    return jobWire(
-      await updateJob(ctx, { projectId, actor, job, slug, patch: fromWire(patch) as Partial<JobDefinition> }),
-    )
+    return jobWire(await updateJob(ctx, { projectId, actor, job, slug, patch: definitionFrom(patch) }))
   })
   implement(app, contract.deleteJob, async ({ job, cancel_runs }, { projectId, actor }) => {
     await removeJob(ctx, { projectId, actor, job, cancelRuns: cancel_runs })

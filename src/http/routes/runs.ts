@@ -35,10 +35,11 @@ export function runRoutes(app: FastifyInstance, ctx: Ctx, tokens: RunTokens): vo
       idempotencyKey,
       traceparent: parseTraceparent(traceparent) ? traceparent : undefined,
     })
-    const { run, replayed } = await (input.parent_run_id === undefined
+    const { run, replayed, debounced } = await (input.parent_run_id === undefined
       ? triggerRun(ctx, job, asked, originOf(caller, input))
       : spawnRun(ctx, job, asked, { ...originOf(caller, input), parentRunId: input.parent_run_id }))
-    return { status: replayed ? 200 : 201, body: { ...runWire(run), ...(replayed && { replayed }) } } as const
+    const marks = { ...(replayed && { replayed }), ...(debounced && { debounced }) }
+    return { status: replayed || debounced ? 200 : 201, body: { ...runWire(run), ...marks } } as const
   })
   implement(app, contract.listRuns, async ({ cursor, limit, ...asked }, { projectId }) => {
     const conditions = await runConditions(ctx, projectId, asked)
@@ -121,7 +122,7 @@ export function batchTriggerRoutes(app: FastifyInstance, ctx: Ctx): void {
       if (outcome instanceof Error) return { index, status: 'refused' as const, error: itemProblemOf(outcome, request) }
       return {
         index,
-        status: outcome.replayed ? ('replayed' as const) : ('created' as const),
+        status: statusOf(outcome),
         run: { id: outcome.run.publicId, status: outcome.run.state },
       }
     })
@@ -132,9 +133,15 @@ export function batchTriggerRoutes(app: FastifyInstance, ctx: Ctx): void {
       total: results.length,
       created: count('created'),
       replayed: count('replayed'),
+      debounced: count('debounced'),
       refused: count('refused'),
     }
   })
+}
+
+const statusOf = ({ replayed, debounced }: Triggered) => {
+  if (debounced) return 'debounced' as const
+  return replayed ? ('replayed' as const) : ('created' as const)
 }
 
 const originOf = (caller: ScopedCaller, { correlation_id, causation_id }: RunInput) => ({

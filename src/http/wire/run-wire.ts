@@ -4,7 +4,7 @@ import { maskValues } from '#access/mask.ts'
 import type { Run, Why as WhyWire } from '#contract/runs/run.ts'
 import { priorityOf } from '#core/job.ts'
 import { isOver } from '#core/run.ts'
-import type { Why } from '#insight/explain-run.ts'
+import type { Why } from '#insight/why.ts'
 import type { RunBody, RunRow } from '#run-state/read/read-runs.sql.ts'
 import { iso, toWire } from './words.ts'
 

@@ -7,7 +7,8 @@
 //
 // Between lanes three things decide, in this order:
 //   1. Limits (admission). A lane of a job with a concurrency limit has as much room as the limit leaves, counted from
-//      the leases; a lane without room is not there. Who counts holds the job's advisory lock.
+//      the leases, and one of a job with a throttle as much as its latest starts leave; a lane without room is not
+//      there. Who counts holds the job's advisory lock.
 //   2. Priority, within a project only: of each project's lanes those with the most urgent rank are left.
 //   3. Turns (round robin). Projects first, then the lanes of each project; who is first moves on by one with each
 //      claim of a claimer. So a project with a thousand jobs gets no more than a project with one.
@@ -87,7 +88,7 @@ export type Claimed = {
   isSimple: boolean
 }
 
-/** Claims runs of jobs without a concurrency limit. Concurrent callers never get the same run. */
+/** Claims runs of jobs without a concurrency limit or a throttle. Concurrent callers never get the same run. */
 export async function claimRuns(sql: Sql, claim: Claim): Promise<Claimed> {
   if (claim.isSimple && !claim.after && claim.queues.length === 1) {
     const ask = simpleClaimStatement({ ofProject: claim.projectId !== undefined, into: claim.into })

@@ -89,6 +89,7 @@ const wholeClaim = (sql: Db, shape: Shape): Fragment => sql`
   with recursive ${lanesOf(sql, shape)},
     ${turnsOf(sql, shape)},
     ${effects(sql, shape.into)},
+    ${shape.ofLimited ? sql`marked as (${startMarks(sql)}),` : sql``}
     summary as (
       select
         (select array_agg(distinct job_id) from known where limited) as "limitedJobs",
@@ -110,7 +111,7 @@ const simpleClaim = (sql: Db, { ofProject, into }: Pick<Shape, 'ofProject' | 'in
       select
         lane.*,
         j.paused_at is null and j.deleted_at is null as open,
-        j.max_concurrency > 0 or j.max_concurrency_per_key > 0 as limited
+        j.limited
       from lane cross join lateral (${jobOf(sql, 'lane')}) j
     ),
     served as materialized (
@@ -220,6 +221,19 @@ const leases = (sql: Db, into: Into): Fragment => {
     ${begins ? sql`clock_timestamp() + timeout_secs * interval '1 s'` : sql`null`}
   from joined`
 }
+
+/** What a throttle counts: every start, also of an attempt that is a retry, or that goes on after a wait. */
+const startMarks = (sql: Db): Fragment => sql`
+  insert into rate_marks (job_id, kind, key, until)
+  select
+    joined.job_id,
+    'start',
+    case when j.throttle_per_key then joined.concurrency_key else '' end,
+    clock_timestamp() + j.throttle_period_secs * interval '1 s'
+  from joined cross join lateral (
+    select throttle_limit, throttle_period_secs, throttle_per_key from jobs where id = joined.job_id offset 0
+  ) j
+  where j.throttle_limit > 0`
 
 const answer = (sql: Db): Fragment => sql`
     select

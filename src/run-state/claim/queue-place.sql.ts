@@ -33,6 +33,25 @@ export async function countLeases(
   return row!
 }
 
+/** How many starts still count against a throttle, and until when the one behind the first `skipped` of them does. */
+export async function readThrottle(
+  sql: Db,
+  { jobId, key, skipped }: { jobId: string; key: string; skipped: (starts: number) => number },
+): Promise<{ starts: number; freeAt: Date | undefined }> {
+  const counted = sql`
+    from rate_marks
+    where job_id = ${jobId}
+      and kind = 'start'
+      and key = ${key}
+      and until > statement_timestamp()`
+  const [row] = await sql<{ starts: number }[]>`select count(*)::int as starts ${counted}`
+  const { starts } = row!
+  if (skipped(starts) < 0) return { starts, freeAt: undefined }
+  const [free] = await sql<{ until: Date }[]>`
+    select until ${counted} order by until offset ${skipped(starts)} limit 1`
+  return { starts, freeAt: free?.until }
+}
+
 export type Backlog = { queue: string; oldestAgeMs: number | null }
 
 /** The age of what waits longest, per queue: one index probe per lane, never a walk through the backlog. */

@@ -27,7 +27,9 @@ const turn = (sql: Db): Fragment => sql`${slot(sql, 'turn')}::bigint`
 
 /** The job of a lane: looked up by its id, however many jobs there are. */
 export const jobOf = (sql: Db, lanes: string): Fragment => sql`
-  select paused_at, deleted_at, max_concurrency, max_concurrency_per_key from jobs
+  select
+    paused_at, deleted_at, max_concurrency, max_concurrency_per_key, throttle_limit, throttle_per_key, limited
+  from jobs
   where id = ${sql(lanes)}.job_id offset 0`
 
 /** Lanes of jobs that are neither paused nor deleted, with their limits. */
@@ -36,12 +38,10 @@ const openLanes = (sql: Db, { ofLimited }: Kind): Fragment => sql`
     place.*,
     j.max_concurrency,
     j.max_concurrency_per_key,
-    j.max_concurrency > 0 or j.max_concurrency_per_key > 0 as limited,
-    ${
-      ofLimited
-        ? sql`job_id = any(${slot(sql, 'limited_jobs')}::uuid[])`
-        : sql`j.max_concurrency = 0 and j.max_concurrency_per_key = 0`
-    } as mine
+    j.throttle_limit,
+    j.throttle_per_key,
+    j.limited,
+    ${ofLimited ? sql`job_id = any(${slot(sql, 'limited_jobs')}::uuid[])` : sql`not j.limited`} as mine
   from place cross join lateral (${jobOf(sql, 'place')}) j
   where j.paused_at is null and j.deleted_at is null`
 
@@ -61,19 +61,31 @@ const busyJobs = (sql: Db): Fragment => sql`
   where job_id = any(array(select distinct weighed.job_id from weighed where max_concurrency > 0))
   group by job_id`
 
-/** How many more of a job, and of a concurrency key of it, may be under way; null without a limit. */
+/** How many more of a job, and of a concurrency key of it, may start; null without a limit. */
 const roomLeft = (sql: Db): Fragment => sql`
   select
     weighed.*,
-    case when max_concurrency > 0
-      then max_concurrency - coalesce((select n from busy where busy.job_id = weighed.job_id), 0)
-    end as job_room,
-    case when max_concurrency_per_key > 0 and concurrency_key <> ''
-      then max_concurrency_per_key - (
-        select count(*) from leases l
-        where l.job_id = weighed.job_id and l.concurrency_key = weighed.concurrency_key)
-    end as key_room
+    least(
+      case when max_concurrency > 0
+        then max_concurrency - coalesce((select n from busy where busy.job_id = weighed.job_id), 0)
+      end,
+      case when throttle_limit > 0 and not throttle_per_key then ${throttleRoom(sql, sql`''`)} end
+    ) as job_room,
+    least(
+      case when max_concurrency_per_key > 0 and concurrency_key <> ''
+        then max_concurrency_per_key - (
+          select count(*) from leases l
+          where l.job_id = weighed.job_id and l.concurrency_key = weighed.concurrency_key)
+      end,
+      case when throttle_limit > 0 and throttle_per_key then ${throttleRoom(sql, sql`weighed.concurrency_key`)} end
+    ) as key_room
   from weighed`
+
+/** The time of the statement, as a range of an index must not move while it is read. */
+const throttleRoom = (sql: Db, key: Fragment): Fragment => sql`
+  throttle_limit - (
+    select count(*) from rate_marks m
+    where m.job_id = weighed.job_id and m.kind = 'start' and m.key = ${key} and m.until > statement_timestamp())`
 
 /** Priority counts within a project only: one project's urgent backlog is no reason to starve another's run. */
 const urgentLanes = (sql: Db): Fragment => sql`

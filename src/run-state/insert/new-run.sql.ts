@@ -3,6 +3,11 @@ import type { Actor } from '#core/event.ts'
 import type { RunState, Trigger } from '#core/run.ts'
 import type { NewWait } from '../move/wait-parts.sql.ts'
 
+export type RunFlow = {
+  rateLimit?: { key: string; limit: number; periodSecs: number } | undefined
+  debounce?: { key: string; periodMs: number; maxDelayMs: number } | undefined
+}
+
 export type NewRun = {
   id: string
   projectId: string
@@ -42,6 +47,8 @@ export type NewRun = {
   queue?: string | undefined
   /** How many dependencies the job had when the caller looked; when it has others by now, the caller looks again. */
   dependencies?: number | undefined
+  /** What its trigger is counted by, and which others it is one with: see runs/trigger/admission. */
+  flow?: RunFlow | undefined
   /** What it waits for before it may begin. */
   wait?: NewWait | undefined
 }

@@ -9,9 +9,10 @@ import { isOver } from '#core/run.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { recordOfRun } from '#log/record.ts'
-import { insertRunsIn } from '#run-state/insert/insert-run.ts'
-import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { findRun, type RunRow } from '#run-state/read/read-runs.sql.ts'
+import type { Admitted } from '../trigger/admission.ts'
+import { admitRuns } from '../trigger/admit-runs.ts'
 import { prepareRun } from '../trigger/prepare-run.ts'
 import type { Origin, RunRequest } from '../trigger/run-request.ts'
 import { outcomeOf, type Triggered } from '../trigger/trigger-runs.ts'
@@ -56,16 +57,16 @@ function insertUnder(
   ctx: Ctx,
   { above, token, actor, causationId, event, also }: RunFromRun,
   { prepared, job }: { prepared: NewRun; job: JobRow },
-): Promise<InsertedRun> {
+): Promise<Admitted> {
   const { projectId, publicId } = above
   const data = event.data(prepared, job)
   const asks = { projectId, runId: above.id, token, type: event.type, actor, causationId, data }
-  return recordOfRun<InsertedRun>(ctx, asks, async (tx, appended, rollBack) => {
+  return recordOfRun<Admitted>(ctx, asks, async (tx, appended, rollBack) => {
     if (appended.outcome !== 'appended') throw refuse('stale_lease', { runId: publicId })
     // We hold the lock now, so the run's state cannot change before the new one is committed.
     const now = await findRun(tx, projectId, publicId)
     if (isOver(now!.state)) throw refuse('run_over', { runId: publicId, state: now!.state })
-    const [inserted] = await insertRunsIn(tx, [{ ...prepared, causationId: appended.id }])
+    const [inserted] = await admitRuns(tx, [{ ...prepared, causationId: appended.id }])
     // Nothing was created: the event must not say so.
     if (inserted!.outcome !== 'created') return rollBack(inserted!)
     await also?.(tx, prepared)

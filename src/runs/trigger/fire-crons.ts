@@ -9,8 +9,8 @@ import { nextTick, tickAfter, ticksBetween } from '#jobs/schedule.ts'
 import { appendIn } from '#log/append-event.ts'
 import type { NewEvent } from '#log/new-event.sql.ts'
 import { newId } from '#postgres/id.ts'
-import { insertRunsIn } from '#run-state/insert/insert-run.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import { admitRuns } from './admit-runs.ts'
 import { readBusyJobs } from './cron-overlap.ts'
 import { prepareRun } from './prepare-run.ts'
 
@@ -54,12 +54,12 @@ export async function fireCrons(tx: Tx, jobs: readonly JobRow[], now: Date): Pro
   }
   await appendAll(tx, events)
   const runs = prepared.flatMap(({ run }) => (run instanceof Error ? [] : [run]))
-  const inserted = runs.length === 0 ? [] : await insertRunsIn(tx, runs)
+  const inserted = runs.length === 0 ? [] : await admitRuns(tx, runs)
   const outcomeOf = new Map(runs.map((run, index) => [run.id, inserted[index]!.outcome]))
   // A paused job that refuses runs, or a payload that does not match: the tick is logged, and the next one may work.
   const failed = prepared.flatMap(({ job, at, firedId, run }): NewEvent[] => {
     const reason = run instanceof Error ? run.message : outcomeOf.get(run.id)!
-    if (reason === 'created') return []
+    if (reason === 'created' || reason === 'debounced') return []
     const cause = { correlationId: firedId, causationId: firedId, level: 'error' }
     return [{ ...fact(job, at, { reason }), ...cause, type: 'schedule.failed' }]
   })

@@ -15,6 +15,7 @@ import { newId } from '#postgres/id.ts'
 import type { Db } from '#postgres/sql.ts'
 import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { waitOnDependencies } from '../waits/wait-on-dependencies.ts'
+import { flowOf } from './run-flow.ts'
 import type { Origin, RunRequest } from './run-request.ts'
 
 /** How far ahead a run may be scheduled. */
@@ -53,6 +54,9 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
   if (definition.execution === 'external') return refuse('job_external', { job: job.slug })
   const problem = scheduleProblem(request, nowMs) ?? (await payloadProblem(job, request.payload))
   if (problem) return problem
+  const flowing = flowOf(definition, request, origin.triggeredBy)
+  if (flowing instanceof Error) return flowing
+  const { flow, concurrencyKey } = flowing
   const overrides = overridesOf(request)
   const ttlSecs = request.ttlSecs ?? definition.runTtlSecs ?? undefined
   return {
@@ -67,7 +71,7 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
     payload: request.payload,
     // A time that passed within the tolerated clock skew means now.
     scheduledAt: request.scheduledAt && request.scheduledAt.getTime() > nowMs ? request.scheduledAt : undefined,
-    delayMs: request.delaySecs === undefined ? undefined : request.delaySecs * 1000,
+    delayMs: flow?.debounce?.periodMs ?? (request.delaySecs === undefined ? undefined : request.delaySecs * 1000),
     rank: rankOf(request.priority ?? definition.priority),
     timeoutSecs: request.timeoutSecs ?? definition.timeoutSecs,
     maxAttempts: request.maxAttempts ?? definition.maxAttempts,
@@ -75,7 +79,7 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
     overrides,
     tags: { ...definition.tags, ...request.tags },
     metadata: { ...definition.metadata, ...dependencyKeyOf(request.payload), ...request.metadata },
-    concurrencyKey: request.concurrencyKey,
+    concurrencyKey,
     idempotency:
       request.idempotencyKey === undefined
         ? undefined
@@ -89,6 +93,7 @@ async function plainRun({ job, request, origin, nowMs }: Preparation): Promise<N
     lineageDepth: origin.lineageDepth,
     replayedFrom: origin.replayedFrom,
     detached: request.detached || undefined,
+    flow,
   }
 }
 

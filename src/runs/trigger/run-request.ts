@@ -11,6 +11,9 @@ export type RunRequest = Partial<RetryPolicy> & {
   tags?: Record<string, string> | undefined
   metadata?: Record<string, string> | undefined
   concurrencyKey?: string | undefined
+  /** Instead of the key in the payload that the job counts, or debounces, by. */
+  rateLimitKey?: string | undefined
+  debounceKey?: string | undefined
   idempotencyKey?: string | undefined
   /** What a repeated key is compared by, where the payload differs each time. Defaults to the payload; null: by nothing. */
   comparedBy?: unknown

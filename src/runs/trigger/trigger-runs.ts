@@ -5,13 +5,16 @@ import { type Refusal, refuse } from '#core/error.ts'
 import { jobsOf } from '#jobs/job-cache.ts'
 import type { JobRow } from '#jobs/jobs.sql.ts'
 import { insertRun } from '#run-state/insert/insert-run.ts'
-import type { InsertedRun, NewRun } from '#run-state/insert/insert-runs.sql.ts'
+import type { NewRun } from '#run-state/insert/insert-runs.sql.ts'
 import { type RunRow, readRuns } from '#run-state/read/read-runs.sql.ts'
+import type { Admitted } from './admission.ts'
+import { admitRun } from './admit-runs.ts'
 import { newRunRow } from './new-run-row.ts'
 import { prepareRun } from './prepare-run.ts'
 import type { Origin, RunRequest } from './run-request.ts'
 
-export type Triggered = { run: RunRow; replayed: boolean }
+/** `debounced`: it was merged into this run, which an earlier trigger made. */
+export type Triggered = { run: RunRow; replayed: boolean; debounced?: true }
 
 /** Triggers one run of a job, named by id or slug. */
 export async function triggerRun(ctx: Ctx, job: string, request: RunRequest, origin: Origin): Promise<Triggered> {
@@ -58,7 +61,7 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   for (let tries = 0; tries < 5; tries++) {
     const prepared = await prepareRun(ctx.sql, { job, request, origin, nowMs: ctx.nowMs() })
     if (prepared instanceof Error) return prepared
-    const inserted = await insertRun(ctx, prepared)
+    const inserted = await (prepared.flow ? admitRun : insertRun)(ctx, prepared)
     const done = await outcomeOf(ctx, { job, jobName, run: prepared, inserted })
     if (done) return done
     jobsOf(ctx).forget(origin.projectId, jobName)
@@ -69,7 +72,7 @@ async function triggerOne(ctx: Ctx, one: One): Promise<Triggered | Refusal> {
   throw new Error(`job ${jobName} kept changing while a run of it was being created`)
 }
 
-type Outcome = { job: JobRow; jobName: string; run: NewRun; inserted: InsertedRun }
+type Outcome = { job: JobRow; jobName: string; run: NewRun; inserted: Admitted }
 
 /** Undefined: read again. */
 export async function outcomeOf(
@@ -84,6 +87,14 @@ export async function outcomeOf(
         return refuse('idempotency_mismatch', { key: run.idempotency!.key })
       const [first] = await readRuns(ctx.sql, [inserted.runId])
       return first && { run: first, replayed: true }
+    }
+    case 'debounced': {
+      const [merged] = await readRuns(ctx.sql, [inserted.runId])
+      return merged && { run: merged, replayed: false, debounced: true }
+    }
+    case 'rate_limited': {
+      const { outcome: _, ...refused } = inserted
+      return refuse('job_rate_limited', { job: job.slug, ...refused })
     }
     case 'job_disabled':
       return refuse('job_disabled', { job: jobName })

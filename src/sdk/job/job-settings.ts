@@ -26,10 +26,39 @@ type WireSettings = Omit<
   | 'cron_payload'
   | 'cron_overlap_policy'
   | 'cron_missed_policy'
+  | 'rate_limit'
+  | 'throttle'
+  | 'debounce'
 >
 
+type Rate = {
+  /** How many within any period; 1 to 10,000. */
+  limit: number
+  /** Length of the period in seconds; 1 to 86,400. */
+  periodSecs: number
+  /** JSON Pointer into the payload, such as `/customer/id`: each value there is counted by itself. */
+  key?: string | null
+}
+
+type Debounce = {
+  /** The run starts this many seconds after the last trigger; 1 to 86,400. */
+  periodSecs: number
+  /** It starts at most this many seconds after the first one; up to 604,800 (7 days), which is the default. */
+  maxDelaySecs?: number | null
+  /** JSON Pointer into the payload, such as `/document/id`: triggers with the same value there are one run. */
+  key?: string | null
+}
+
 /** The fields of a job in the API, in camelCase. `queue` defaults to the job's name. */
-export type JobSettings = CamelFields<WireSettings> & { cron?: string | Cron }
+export type JobSettings = CamelFields<WireSettings> & {
+  cron?: string | Cron
+  /** At most so many triggers within a period; those beyond it are refused with `job_rate_limited`. */
+  rateLimit?: Rate | null
+  /** At most so many starts within a period; the other runs wait in the queue, first in, first out. */
+  throttle?: Rate | null
+  /** Triggers in quick succession are one run, with the last payload. */
+  debounce?: Debounce | null
+}
 
 const SLUG = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const DERIVED = ['slug', 'execution', 'payloadSchema', 'resultSchema']
@@ -59,9 +88,23 @@ function hintFor(setting: string): string {
 }
 
 /** The fields that the definition sets. Those that it leaves out keep their value on the server. */
-export function wireSettings({ cron, ...settings }: JobSettings): Partial<JobInput> {
-  return { ...(wireFields(settings) as Partial<JobInput>), ...cronFields(cron) }
+export function wireSettings({ cron, rateLimit, throttle, debounce, ...settings }: JobSettings): Partial<JobInput> {
+  return {
+    ...(wireFields(settings) as Partial<JobInput>),
+    ...cronFields(cron),
+    ...(rateLimit !== undefined && { rate_limit: rateLimit && rateFields(rateLimit) }),
+    ...(throttle !== undefined && { throttle: throttle && rateFields(throttle) }),
+    ...(debounce !== undefined && {
+      debounce: debounce && {
+        period_secs: debounce.periodSecs,
+        max_delay_secs: debounce.maxDelaySecs ?? null,
+        key: debounce.key ?? null,
+      },
+    }),
+  }
 }
+
+const rateFields = ({ limit, periodSecs, key = null }: Rate) => ({ limit, period_secs: periodSecs, key })
 
 function cronFields(cron: JobSettings['cron']): Partial<JobInput> {
   // A schedule that was deleted from the code must not go on.

@@ -8,11 +8,13 @@ import { type CamelFields, wireFields } from './camel-case.ts'
 import { RunFailed } from './run-failed.ts'
 import { checkedValue, InvalidValue, type ValueSchema } from './value-schema.ts'
 
+/** A run as the API returns it; see `Run` in its reference. Names are those of the API. */
 export type Run = Output<typeof triggerRun>
 type RunFields = CamelFields<Omit<Input<typeof triggerRun>, 'job' | 'payload'>>
 /** The fields of a run in the API, in camelCase. */
 export type TriggerOptions = RunFields & { signal?: AbortSignal }
 
+/** How a run is triggered and waited for. */
 export type WaitOptions = TriggerOptions & {
   /** How long to wait; the run goes on after it. For ever unless it is set. */
   waitSecs?: number
@@ -26,7 +28,7 @@ type EndedRun = Output<typeof getRun>
 
 /** What became of one item of `triggerMany`. */
 export type Triggered =
-  | { ok: true; run: { id: string; status: string }; replayed: boolean }
+  | { ok: true; run: { id: string; status: string }; replayed: boolean; debounced: boolean }
   | { ok: false; error: { code: string; message: string; details?: Record<string, unknown> } }
 
 export type Triggers<Payload, Result> = {
@@ -50,6 +52,7 @@ export type Triggers<Payload, Result> = {
     options?: { signal?: AbortSignal; waitSecs?: number },
   ) => Promise<Outcome<Result>>
 }
+/** One item of `triggerMany`: the payload, and the fields of the run beside it. */
 export type Item<Payload> = RunFields & { payload: Payload }
 
 type BatchItem = Output<typeof triggerRuns>['results'][number]
@@ -153,7 +156,7 @@ function withDetails(error: unknown, more: Record<string, unknown>): unknown {
 }
 
 function triggeredOf({ status, run, error }: BatchItem): Triggered {
-  if (run) return { ok: true, run, replayed: status === 'replayed' }
+  if (run) return { ok: true, run, replayed: status === 'replayed', debounced: status === 'debounced' }
   const { code = 'refused', message = 'The item was refused', details } = error ?? {}
   return { ok: false, error: { code, message, ...(details && { details }) } }
 }

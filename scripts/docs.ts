@@ -3,6 +3,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SETTINGS } from '../src/config.ts'
 import { apiSurface } from './api-surface.ts'
+import { SDK_PAGE, sdkPage } from './sdk-page.ts'
 
 export const CONFIGURATION_PAGE = 'docs/configuration.md'
 export const DECISIONS_PAGE = 'docs/decisions/README.md'
@@ -52,5 +53,6 @@ function table(head: string[], rows: string[][]): string[] {
 if (import.meta.main) {
   writeFileSync(CONFIGURATION_PAGE, configurationPage())
   writeFileSync(DECISIONS_PAGE, decisionsPage())
+  writeFileSync(SDK_PAGE, sdkPage())
   if (process.argv.includes('--release')) writeFileSync(RELEASED_SURFACE, `${apiSurface().join('\n')}\n`)
 }

@@ -13,6 +13,7 @@ import {
   decisionsPage,
   RELEASED_SURFACE,
 } from '../scripts/docs.ts'
+import { SDK_PAGE, sdkPage, undocumentedExports } from '../scripts/sdk-page.ts'
 import { SETTINGS } from '../src/config.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
@@ -32,6 +33,11 @@ test('docs/errors.md lists every code with its status', () => {
 test('the pages that `npm run docs` generates are up to date', () => {
   expect(read(CONFIGURATION_PAGE)).toBe(configurationPage())
   expect(read(DECISIONS_PAGE)).toBe(decisionsPage())
+  expect(read(SDK_PAGE)).toBe(sdkPage())
+})
+
+test('everything that the SDK exports has a comment', () => {
+  expect(undocumentedExports()).toEqual([])
 })
 
 test('every setting that a page mentions exists', () => {

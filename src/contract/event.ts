@@ -109,6 +109,7 @@ export const Event = Type.Object(
   },
   { title: 'Event' },
 )
+/** An event of the log as the API returns it. */
 export type Event = Static<typeof Event>
 
 /** The response to one append. */

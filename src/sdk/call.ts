@@ -4,6 +4,10 @@ import { answeredError, RunyardError } from './error.ts'
 import { requestOf, type WireRequest } from './request.ts'
 import { backOffMs, sleep } from './sleep.ts'
 
+/**
+ * How one call of the client is made. A call that does no harm when it is made twice is retried when its reply is
+ * lost, and any call when the server says that it was not done, or to try again within 30 s (429, `overloaded`).
+ */
 export type CallOptions = {
   signal?: AbortSignal
   /** Timeout of each attempt; defaults to 30 s. */

@@ -6,6 +6,7 @@ import { type CONTRACT, ROUTES } from '#contract/routes.ts'
 import { type CallOptions, type Connection, callRoute } from './call.ts'
 import { type FollowOptions, followRun } from './follow.ts'
 
+/** Where a client finds its server, and as whom it calls. */
 export type ClientOptions = {
   /** Base URL of Runyard, e.g. http://127.0.0.1:8080; its path is kept. */
   baseUrl: string
@@ -31,6 +32,10 @@ type CallableName = {
 
 export type Calls = { [Name in CallableName]: Contract[Name] extends Route ? Call<Contract[Name]> : never }
 
+/**
+ * A client of one server: a call for each route of the API, of the same name. Each call takes the fields of the
+ * route as one object, and resolves to the body of the reply, or rejects with RunyardError.
+ */
 export type Client = Calls & {
   /** Every event of a run, from the beginning or after a sequence, once and in order, until the run ends. */
   follow: (runId: string, options?: FollowOptions) => AsyncGenerator<Event, void, undefined>
@@ -40,6 +45,7 @@ export type Client = Calls & {
 
 const CALLABLE = ROUTES.filter((route) => !route.stream)
 
+/** Makes a client. It opens no connection before its first call; throws TypeError when the base URL is none. */
 export function createClient({ baseUrl, credential }: ClientOptions): Client {
   const connection: Connection = { baseUrl: new URL(baseUrl).href, credential }
   const calls = Object.fromEntries(CALLABLE.map((route) => [route.name, callOf(connection, route)]))

@@ -11,6 +11,10 @@ type Answered = {
   cause?: unknown
 }
 
+/**
+ * A call that was refused, or that got no reply. `code` is one of those in [Errors](errors.md), which says what to
+ * do about each.
+ */
 export class RunyardError extends Error {
   override readonly name = 'RunyardError'
   readonly status: number

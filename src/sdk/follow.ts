@@ -10,6 +10,10 @@ import { requestOf } from './request.ts'
 import { backOffMs, sleep } from './sleep.ts'
 import { readSse } from './sse.ts'
 
+/**
+ * Which events of a run are followed. A follower resumes where it was when its connection is lost, and fails when
+ * the server could not be reached for 5 minutes.
+ */
 export type FollowOptions = {
   /** Events after this sequence; defaults to the beginning. */
   afterSequence?: number

@@ -3,6 +3,7 @@ import { checkedValue, InvalidValue, jsonSchemaOf, type ValueSchema } from '../j
 import { ToolBlocked } from './errors.ts'
 import { type Governing, type GovernOptions, governedCall, type ToolCall } from './governed-call.ts'
 
+/** One function that a model may call, and how its calls are governed. */
 export type FunctionTool = GovernOptions & {
   description?: string
   /** What the args must be: a Standard Schema with JSON Schema, or a JSON Schema; an empty object unless set. */
@@ -17,6 +18,7 @@ type Description = { name: string; description?: string; parameters: Record<stri
 type ChatCall = { id: string; type?: string; function?: { name: string; arguments: string } }
 type ResponseItem = { type: string; call_id?: string; name?: string; arguments?: string }
 
+/** Governed functions, as descriptions for the model and as answers to its calls. */
 export type Functions = {
   /** `tools` of chat completions. */
   chatTools: { type: 'function'; function: Description }[]

@@ -9,11 +9,13 @@ import { type MiddlewareOptions, type ModelMiddleware, modelMiddleware } from '.
 import { type TokenUsage, tokenUsage } from './token-usage.ts'
 import { governedTools, type OptionsOf } from './tools.ts'
 
+/** What `meter` books, and where it reads that from. */
 export type Meter<Answer> = MeterOptions & {
   /** Reads what was used from the answer; the usage of OpenAI, Anthropic and the AI SDK is known. */
   usage?: (answer: Answer) => TokenUsage
 }
 
+/** The helpers of one attempt. A call that was answered before is not made again by a later attempt. */
 export type Govern = {
   /** Governs the tools of the AI SDK: a call that is not allowed is a tool error for the model. */
   tools: <Tools extends Record<string, object>>(tools: Tools, options?: OptionsOf<Tools>) => Tools

@@ -19,6 +19,7 @@ export type Governing = Governable & {
   broken: { error: unknown } | undefined
 }
 
+/** How the calls of one tool are governed. */
 export type GovernOptions = {
   /** Args that a person who approves the call may change. */
   editable?: readonly string[]
@@ -37,6 +38,7 @@ export type GovernOptions = {
   atMostOnce?: boolean
 }
 
+/** What a tool is given besides its args. */
 export type ToolCall = {
   /** The same in every attempt: for systems that drop what they were asked for before. */
   idempotencyKey: string

@@ -3,6 +3,7 @@ import { ToolBlocked } from './errors.ts'
 import { type Governing, type GovernOptions, governedCall } from './governed-call.ts'
 import { editWords } from './tools.ts'
 
+/** How the calls of an MCP client are governed. */
 export type McpOptions = {
   /** Stands before the names of tools in policies, such as `github_`. */
   prefix?: string

@@ -7,6 +7,7 @@ import { type Governing, mayGoOn, type ToolCall } from './governed-call.ts'
 import { plainJson } from './plain-json.ts'
 import type { TokenUsage } from './token-usage.ts'
 
+/** What the calls of a model are booked as. */
 export type MeterOptions = {
   /** Provider as prices know it, such as `openai`. */
   provider?: string

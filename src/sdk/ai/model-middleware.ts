@@ -4,6 +4,7 @@ import { type Bill, type Metering, type MeterOptions, modelCall } from './model-
 import { modelOutput, type StreamPart, withDate } from './model-output.ts'
 import { tokenUsage } from './token-usage.ts'
 
+/** What the calls of a model are booked as, and the name that their answers are kept under. */
 export type MiddlewareOptions = MeterOptions & {
   /** Names the conversation, for models that several conversations of a run call; the id of the model unless set. */
   name?: string
@@ -11,6 +12,7 @@ export type MiddlewareOptions = MeterOptions & {
 
 type Model = { provider: string; modelId: string }
 
+/** A middleware as `wrapLanguageModel` of the AI SDK takes it. */
 export type ModelMiddleware = {
   // biome-ignore lint/suspicious/noExplicitAny: the AI SDK wants the number of the version that it comes with.
   specificationVersion: any

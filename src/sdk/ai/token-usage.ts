@@ -1,5 +1,6 @@
 // What a call of a model has used, in the words of whichever library made it.
 
+/** What one call of a model used, in tokens. */
 export type TokenUsage = {
   promptTokens: number
   completionTokens: number

@@ -9,6 +9,7 @@ import { endingOf } from '../worker/execute.ts'
 import { AttemptFailed, type Lease, makeLease } from '../worker/lease.ts'
 import { signatureProblem } from './signature.ts'
 
+/** What `serve` needs to execute dispatched runs. */
 export type ServeOptions = {
   /** Where Runyard is; it needs no credential, because each dispatch brings a token. */
   client: Client

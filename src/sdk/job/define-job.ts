@@ -17,6 +17,7 @@ import {
 // biome-ignore lint/suspicious/noExplicitAny: what a middleware is given depends on its job; here any of them fits.
 type AnyMiddleware = Middleware<any>
 
+/** What a job is made of: its schemas, its settings and its code. */
 export type JobDefinition<Payload extends ValueSchema, Result, Added extends readonly AnyMiddleware[]> = JobSettings & {
   /** A Standard Schema (Zod, Valibot, ArkType and others) or a JSON Schema (TypeBox); any JSON unless it is set. */
   payload?: Payload
@@ -32,6 +33,10 @@ export type JobDefinition<Payload extends ValueSchema, Result, Added extends rea
   run: (context: JobContext<OutputOf<Payload>> & AddedBy<Added>) => Promise<Result> | Result
 }
 
+/**
+ * Defines a job. The name is its slug: up to 63 lower-case letters, digits, hyphens and underscores. Throws
+ * TypeError for a name, a setting or a schema that cannot be; nothing is sent.
+ */
 export function defineJob<
   Payload extends ValueSchema = Record<never, never>,
   Result = unknown,

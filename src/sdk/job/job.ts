@@ -3,6 +3,7 @@ import type { JobInput } from '#contract/job.ts'
 import type { Triggers } from './trigger.ts'
 import type { ValueSchema } from './value-schema.ts'
 
+/** A job as one value: it triggers runs, and a worker that is given it executes them. */
 export type Job<Input = unknown, Result = unknown> = Triggers<Input, Result> & {
   /** The slug of the job. */
   readonly name: string

@@ -9,6 +9,7 @@ type Wire = RunnableJob['wire']
 /** `missing` leaves jobs alone that exist. */
 export type Registration = true | 'missing'
 
+/** How `registerJobs` treats jobs that are there: `true` changes those that differ, `'missing'` leaves them alone. */
 export type Registering = {
   registration: Registration
   /** Told what was created and changed, and what the server would not take. */

@@ -2,6 +2,7 @@
 
 type Ended = { id: string; job_slug: string | null; status: string; error: string | null; error_code: string | null }
 
+/** The run that was waited for ended without a result; thrown by `unwrap()` of its outcome. */
 export class RunFailed extends Error {
   override readonly name = 'RunFailed'
   readonly runId: string

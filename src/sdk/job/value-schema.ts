@@ -19,6 +19,7 @@ export type OutputOf<S> = S extends StandardSchemaV1
     ? Static<S>
     : unknown
 
+/** One problem of a value with its schema. */
 export type Issue = {
   /** Where in the value, such as `items[0].price`; empty for the value itself. */
   path: string

@@ -3,6 +3,7 @@ import { useSyncExternalStore } from 'react'
 import type { Client } from '../client.ts'
 import { type Live, makeLive, makeShelf } from './live.ts'
 
+/** What `useChunks` knows of a stream. */
 export type ChunksState = {
   /** All that has been written, or the last million characters of it. */
   text: string

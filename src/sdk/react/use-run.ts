@@ -8,6 +8,7 @@ import { type Live, makeLive, makeShelf } from './live.ts'
 
 type Run = Output<typeof getRun>
 
+/** What `useRun` knows of a run. */
 export type RunState = {
   /** Undefined until it has been read. */
   run: Run | undefined

@@ -32,6 +32,7 @@ export type FeedbackQuestion<Schema extends ValueSchema> = Asked & {
   onExpiry?: InputOf<Schema>
 }
 
+/** What a person has answered to a question with yes or no. */
 export type Approval<P extends Params = Params> = {
   approved: boolean
   /** The params, as the answer left them. */

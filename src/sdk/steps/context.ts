@@ -5,6 +5,7 @@ import type { Step } from './step.ts'
 import type { Streams } from './stream.ts'
 import type { Waits } from './wait.ts'
 
+/** What the code of a job is given. All of it can be taken out: `run({ payload, step, ask })`. */
 export type JobContext<Payload> = Streams &
   Waits &
   Questions & {

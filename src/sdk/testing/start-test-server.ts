@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { type Client, createClient } from '../client.ts'
 import { atMost } from '../sleep.ts'
 
+/** Which server is started, and how. */
 export type TestServerOptions = {
   /** Program and arguments that start a server; the installed package runyard-server unless set. */
   command?: readonly [string, ...string[]]
@@ -17,6 +18,7 @@ export type TestServerOptions = {
   startMs?: number
 }
 
+/** A running server, and a client of its project `default`. */
 export type TestServer = {
   baseUrl: string
   /** Of the project `default`, with all scopes. */
@@ -32,6 +34,10 @@ const STOP_MS_MAX = 10_000
 const OUTPUT_LENGTH_MAX = 100_000
 const READY = /Runyard is ready at (http:\/\/\S+)/
 
+/**
+ * Starts a real server on an embedded PostgreSQL, on a free port and in a folder of its own, which `stop` removes.
+ * Rejects when it is not ready within `startMs`.
+ */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const { command = installed(), env = {}, startMs = START_MS_MAX } = options
   const [program, ...args] = command

@@ -26,6 +26,7 @@ export type TestOutcome =
   | { status: 'returned' }
   | { status: 'crashed' }
 
+/** A run in memory. Calls that return it can be chained. */
 export type TestedJob = {
   /** Runs the job with this payload until it has ended, or waits for something that nobody has said. */
   run: (payload?: unknown) => Promise<TestOutcome>
@@ -53,6 +54,10 @@ export type TestedJob = {
 
 const TURNS_MAX = 1_000
 
+/**
+ * Makes a run of a job in memory: no server, no network, and a clock that only moves with sleeps and `advance`.
+ * Steps, waits, questions and crashes are what they are in production.
+ */
 export function testJob(job: AnyJob, options: FakeOptions = {}): TestedJob {
   const fake = makeFakeRun(job.name, options)
   let crashAfter: string | undefined

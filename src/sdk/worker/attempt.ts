@@ -68,6 +68,11 @@ type AttemptCall<R extends Route> =
     ? (input?: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
     : (input: Omit<Input<R>, 'run_id'>, options?: CallOptions) => Promise<Output<R>>
 
+/**
+ * The calls of a running attempt, with its run and its token filled in: progress, checkpoints, steps, waits,
+ * questions and so on, as the routes of the API below `/v1/runs/{run_id}`. They reject with AttemptStopped once the
+ * attempt has lost its run.
+ */
 export type Attempt = { [Name in keyof typeof ATTEMPT_CALLS]: AttemptCall<(typeof ATTEMPT_CALLS)[Name]> } & {
   /** A child of this run, with its payload and result. */
   readChild: (childId: string, options?: CallOptions) => Promise<Output<typeof runs.getRun>>

@@ -31,6 +31,7 @@ export type RunLoopOptions<Payload> = {
   onError?: (error: unknown) => void
 }
 
+/** A worker that was started. */
 export type Worker = {
   /** Claims no more, signals the handlers to drain, and returns what they do not finish. */
   close: () => Promise<void>

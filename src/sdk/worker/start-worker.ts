@@ -8,6 +8,7 @@ import type { Handling } from './execute.ts'
 import { ReturnRun } from './lease.ts'
 import { type RunLoopOptions, startRunLoop, type Worker } from './run-loop.ts'
 
+/** What a worker executes, and how much of it at once. */
 export type WorkerOptions = RunOptions &
   Omit<RunLoopOptions<unknown>, 'workerId' | 'queues' | 'concurrency' | 'handle' | 'prepare'> & {
     jobs: readonly AnyJob[]
@@ -32,6 +33,10 @@ const UNKNOWN_MS = 1_000
 
 let started = 0
 
+/**
+ * Starts a worker, which claims runs of these jobs until it is closed: by `close()`, or by SIGTERM or SIGINT. Throws
+ * RangeError for more queues than one claim takes.
+ */
 export function startWorker(options: WorkerOptions): Worker {
   const { client, jobs, register = false, middleware, log = console } = options
   const byName = jobsByName(jobs)

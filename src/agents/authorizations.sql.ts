@@ -2,7 +2,7 @@
 
 import type { PolicyReason, RiskLevel } from '#core/policy.ts'
 import type { Cost } from '#core/usage/cost.ts'
-import { type Columns, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
+import { type Columns, namesOf, slotRowsOf, slotValuesOf } from '#postgres/rows.ts'
 import type { Db } from '#postgres/sql.ts'
 import { statement } from '#postgres/statement.ts'
 import type { AgentName } from './agents.sql.ts'
@@ -75,7 +75,7 @@ const NEW: Columns<NewAuthorization> = {
 }
 
 const insertRows = statement<object>((sql) => {
-  const columns = sql.unsafe(Object.keys(NEW).join(', '))
+  const columns = sql.unsafe(namesOf(NEW).join(', '))
   return sql`
     with input as materialized (
       select * from ${slotRowsOf(sql, NEW)}

@@ -45,7 +45,9 @@ function unnestedArrays<T>(
   return sql`unnest(${listed(sql, arrays)})`
 }
 
-const namesOf = (columns: object): string[] => Object.keys(columns).map((name) => name.slice(0, name.lastIndexOf(' ')))
+/** Without their types. */
+export const namesOf = (columns: object): string[] =>
+  Object.keys(columns).map((name) => name.slice(0, name.lastIndexOf(' ')))
 
 type Row = Record<string, postgres.ParameterOrFragment<never>>
 

@@ -15,6 +15,8 @@ const AT_ONCE = 20
 /** Follows each of the first runs of a trigger loop; all others are seen in the feeds of the project. */
 const FOLLOWED_MAX = 50
 const FEEDS = 3
+/** Another attempt has the run, or it has ended: by this worker's own first try, or without it. */
+const ENDED = new Set(['stale_lease', 'run_over'])
 
 export type LoadOptions = { address: string; random: Random; oracle: Oracle }
 export type Load = {
@@ -126,7 +128,7 @@ async function settle(
       if (status !== null)
         oracle.ended.set(run.id, [...(oracle.ended.get(run.id) ?? []), { token: lease_token, status }])
       else if (error.code === 'unavailable' || error.code === 'overloaded') left = [...left, asked[at]!]
-      else if (error.code !== 'stale_lease') oracle.odd.push(`settle ${run.id}: ${JSON.stringify(error)}`)
+      else if (!ENDED.has(error.code)) oracle.odd.push(`settle ${run.id}: ${JSON.stringify(error)}`)
     }
   }
 }

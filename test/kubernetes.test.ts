@@ -60,7 +60,7 @@ describe('the pods of the base', () => {
     const { periodSeconds, failureThreshold } = container.readinessProbe
     expect(Number(set.get('RUNYARD_DRAIN_MS'))).toBeGreaterThan(periodSeconds * failureThreshold * 1_000)
     expect(deployment.spec.strategy.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 })
-    expect(read('base/pod-disruption-budget.yaml').spec).toEqual({ maxUnavailable: 1 })
+    expect(read('base/pod-disruption-budget.yaml').spec.maxUnavailable).toBe(1)
   })
 
   test('are given settings that exist, and say which secret is missing', () => {

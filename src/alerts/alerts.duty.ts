@@ -1,4 +1,4 @@
-// Two duties: one looks at the rules, one sends the messages. Safe on every node at once: what a node takes is moved on
+// Three duties: one looks at the rules, one at what takes longer, one sends the messages. Safe on every node at once: what a node takes is moved on
 // in time by the same statement, and no other node takes it.
 import type { Ctx } from '#bell/ctx.ts'
 import type { Duty } from '#bell/loop.ts'
@@ -7,6 +7,7 @@ import { insertQuestions } from './answer-links.sql.ts'
 import { withAnswerLink } from './answer-links.ts'
 import { markSent, markUnsent, type Outgoing, takeMessages } from './channels.sql.ts'
 import { checkDueRules } from './check-rules.ts'
+import { checkNextSeals } from './check-seals.ts'
 import { sendMessage } from './send-message.ts'
 
 const QUESTIONS_MAX = 100
@@ -28,6 +29,13 @@ export const alerts = (ctx: Ctx): Duty => ({
     const more = await checkDueRules(ctx)
     return more || asked === QUESTIONS_MAX ? 'again' : { inMs: undefined }
   },
+})
+
+/** Logs are long: the other rules do not wait for it. */
+export const sealChecks = (ctx: Ctx): Duty => ({
+  name: 'seal-checks',
+  everyMs: 5_000,
+  tick: async () => ((await checkNextSeals(ctx)) ? 'again' : { inMs: undefined }),
 })
 
 export function alertMessages(ctx: Ctx): Duty {

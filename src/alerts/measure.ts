@@ -6,13 +6,12 @@ import { wholePolicy } from '#core/policy.ts'
 import { HTTP_QUEUE } from '#core/queue.ts'
 import { cutText } from '#core/storable.ts'
 import { type Cost, NO_COST } from '#core/usage/cost.ts'
-import { readDatabaseBytes } from '#insight/installation.sql.ts'
+import { databaseBytesOf } from '#insight/database-size.ts'
 import { readDisks, readLateDuties } from '#insight/node-reports.sql.ts'
 import { readLogLag } from '#log/server/lag.sql.ts'
 import { readLastAsked } from '#run-state/claim/queue-claimers.sql.ts'
 import { type Backlog, readOldestDueOf } from '#run-state/claim/queue-place.sql.ts'
 import { type Payer, payerKey, readMoment, readProjectBudgets, readSpent } from '#usage/ledger.sql.ts'
-import { checkSeals } from './check-seals.ts'
 import {
   countDeadLetters,
   countEnded,
@@ -21,6 +20,7 @@ import {
   readDisabledWebhooks,
   readOldestQuestion,
 } from './measures.sql.ts'
+import { findSealProblem } from './seal-checks.sql.ts'
 
 const LANES_MAX = 1_000
 const QUEUES_MAX = 50
@@ -73,16 +73,17 @@ const MEASURES: Readonly<Record<AlertKind, (ctx: Ctx, asked: Asked) => Promise<M
   async seals({ reads }) {
     return { value: (await readLogLag(reads)).sealsMs / 1_000 }
   },
-  async seals_broken(ctx, { projectId }) {
-    const problem = await checkSeals(ctx, projectId)
-    return problem === null ? { value: 0 } : { value: 1, names: [problem.message.replace(/\.$/, '')] }
+  async seals_broken({ reads }, { projectId }) {
+    const problem = await findSealProblem(reads, projectId)
+    if (problem === undefined) return null
+    return problem === null ? { value: 0 } : { value: 1, names: [problem.replace(/\.$/, '')] }
   },
   async duty_late({ reads }) {
     const late = await readLateDuties(reads, NAMES_MAX)
     return { value: late[0]?.lateSecs ?? 0, names: late.map(({ node, duty }) => `${duty} of ${node}`) }
   },
-  async database_size({ reads }) {
-    return { value: (await readDatabaseBytes(reads)) / GIB }
+  async database_size(ctx) {
+    return { value: (await databaseBytesOf(ctx)()) / GIB }
   },
   async disk_used({ reads }) {
     const [fullest] = await readDisks(reads)

@@ -7,7 +7,7 @@ import { inputs } from '#agents/inputs.duty.ts'
 import { makeAgendas } from '#agents/leases/ai-agendas.duty.ts'
 import { orphans } from '#agents/leases/orphans.duty.ts'
 import { switches } from '#agents/switches.duty.ts'
-import { alertMessages, alerts } from '#alerts/alerts.duty.ts'
+import { alertMessages, alerts, sealChecks } from '#alerts/alerts.duty.ts'
 import type { Ctx } from '#bell/ctx.ts'
 import { type Duty, type DutyHealth, loop } from '#bell/loop.ts'
 import { operations } from '#bulk/operations.duty.ts'
@@ -97,6 +97,7 @@ export function startEngine(ctx: Ctx, options: EngineOptions): Engine {
     webhooks.duty,
     alerts(ctx),
     alertMessages(ctx),
+    sealChecks(ctx),
     reporter.duty,
     toolServers(ctx),
   ].map((duty) => run(duty, stopping.signal))

@@ -45,7 +45,7 @@ test('every setting that a page mentions exists', () => {
     [...read(path).matchAll(/\bRUNYARD_[A-Z_]+[A-Z]\b/g)].map((found) => `${path}: ${found[0]}`),
   )
   // A test's own switch, and settings of the example agent and of the command line.
-  const others = ['RUNYARD_TEST_REQUIRE', 'RUNYARD_PICTURES', 'RUNYARD_URL', 'RUNYARD_QUEUE', 'RUNYARD_PROFILE']
+  const others = ['RUNYARD_TEST_REQUIRE', 'RUNYARD_URL', 'RUNYARD_QUEUE', 'RUNYARD_PROFILE']
   const known = new Set([...Object.keys(SETTINGS), ...others])
   expect(named.filter((it) => !known.has(it.split(': ')[1]!))).toEqual([])
 })

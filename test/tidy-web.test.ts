@@ -46,6 +46,23 @@ describe('the source of the console', () => {
     expect(broken.map(({ path }) => path)).toEqual([])
   })
 
+  test('every part has its fixtures', () => {
+    const shown = new Set(
+      code
+        .filter(({ path }) => path.startsWith('web/kit/'))
+        .flatMap(({ path, text }) => importsOf(text).map((name) => normalize(join(dirname(path), name)))),
+    )
+    const parts = code.map(({ path }) => path).filter((path) => /^web\/parts\/[\w/-]+\.tsx$/.test(path))
+    expect(parts.filter((path) => !shown.has(path))).toEqual([])
+  })
+
+  test('fixtures are in the fixtures page alone', () => {
+    const broken = code.filter(
+      ({ path, text }) => !path.startsWith('web/kit/') && importsOf(text).some((name) => name.includes('/kit/')),
+    )
+    expect(broken.map(({ path }) => path)).toEqual([])
+  })
+
   test('never turns text into markup', () => {
     const found = code.filter(({ text }) => /dangerouslySetInnerHTML|innerHTML|insertAdjacentHTML|\beval\(/.test(text))
     expect(found.map(({ path }) => path)).toEqual([])

@@ -90,6 +90,17 @@ describe('the source of the console', () => {
     expect([...counts].filter(([, count]) => count > FILES_MAX)).toEqual([])
   })
 
+  test('every screen has a route, and the server answers each of its paths with the page', () => {
+    const textOf = (path: string) => readFileSync(path, 'utf8')
+    const namesIn = (text: string, pattern: RegExp) =>
+      [...new Set([...text.matchAll(pattern)].map((it) => it[1]!))].sort()
+    const routed = namesIn(textOf('web/router.tsx'), /path: '\/([\w-]+)/g)
+    const [, listed] = /const SCREENS = \[([^\]]*)\]/.exec(textOf('src/http/console/console-routes.ts'))!
+    expect(namesIn(listed!, /'([\w-]+)'/g)).toEqual(routed)
+    const onRail = namesIn(textOf('web/frame/screens.ts'), /\{ path: '\/([\w-]+)'/g)
+    expect(onRail).toEqual(routed.filter((name) => name !== 'sign-in'))
+  })
+
   test('nothing is exported by default, but what a tool wants so', () => {
     const found = code.filter(({ path, text }) => /^export default/m.test(text) && path !== 'web/vite.config.ts')
     expect(found.map(({ path }) => path)).toEqual([])

@@ -10,7 +10,7 @@ import type { NewEvent } from '#log/new-event.sql.ts'
 import type { KnownRows } from '#usage/known-rows.sql.ts'
 import { type Charge, chargeSpent, lockSpent, payersOf } from '#usage/ledger.sql.ts'
 import { type AuthorizationRow, lockReserved, type Reserved, settleAuthorizations } from './authorizations.sql.ts'
-import { costWords, placeOf } from './decision-words.ts'
+import { costWords, placeOf } from './event-words.ts'
 import { lockCallers } from './lock-callers.ts'
 import { chargesOf } from './standing.ts'
 

@@ -41,7 +41,9 @@ const textOf = (text: string) => ({ type: 'text', text })
 
 export const toolError = (text: string): ToolResult => ({ content: [textOf(text)], isError: true })
 
-const BLOCKED: Partial<Record<PolicyReason, string>> = {
+const BLOCKED: Readonly<Record<PolicyReason, string>> = {
+  ok: 'its policy does not allow it',
+  approval_required: 'a person has to approve it first',
   agent_disabled: 'the agent is switched off',
   tool_explicitly_blocked: 'its policy blocks this tool',
   tool_not_in_allowed_list: 'its policy does not list this tool',
@@ -54,7 +56,7 @@ const BLOCKED: Partial<Record<PolicyReason, string>> = {
 }
 
 export function blockedAnswer({ agentId, offered }: GatewayCall, reason: PolicyReason, authorizationId: string) {
-  const why = BLOCKED[reason] ?? 'its policy does not allow it'
+  const why = BLOCKED[reason]
   const text = `blocked (${reason}): ${agentId} may not make this call of ${offered.name}: ${why}. Do not repeat it.`
   return { result: toolError(text), decision: 'blocked', reason, authorizationId } as const satisfies GatewayAnswer
 }

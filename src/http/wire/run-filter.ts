@@ -18,25 +18,28 @@ export type AskedRuns = { [Name in keyof Filter]?: Filter[Name] | undefined }
 
 /** `under` is the name of the field that holds the filter, for what is told of its fields. */
 export async function runConditions(ctx: Ctx, projectId: string, asked: AskedRuns, under = ''): Promise<RunConditions> {
-  const { job, status, tag, metadata, payload_contains, parent_run_id, ...rest } = asked
+  const { job, status, tag, metadata, payload_contains, parent_run_id, correlation_id, ...as_they_are } = asked
+  const { triggered_by, batch_id, queue, agent_id, created_from, created_to, ...ended } = as_they_are
+  const { finished_from, finished_to, error_code, error_group, ...forgotten } = ended
+  // A filter that is not looked for would choose every run: to cancel, or to replay.
+  forgotten satisfies { [Name in keyof typeof forgotten]: never }
   return {
     states: status,
     jobId: job === undefined ? undefined : (await requireJob(ctx, projectId, job)).id,
     tags: tag && (await labelsOf(ctx, projectId, 'tag', tag)),
     metadata: metadata && (await labelsOf(ctx, projectId, 'metadata', metadata)),
-    triggeredBy: rest.triggered_by,
-    batchId: rest.batch_id,
+    triggeredBy: triggered_by,
+    batchId: batch_id,
     parentRunId: parent_run_id === undefined ? undefined : (await requireRun(ctx, projectId, parent_run_id)).id,
-    correlationId:
-      rest.correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, rest.correlation_id),
-    queue: rest.queue,
-    agentId: rest.agent_id,
-    createdFrom: rest.created_from,
-    createdTo: rest.created_to,
-    finishedFrom: rest.finished_from,
-    finishedTo: rest.finished_to,
-    errorCode: rest.error_code,
-    errorGroup: rest.error_group,
+    correlationId: correlation_id === undefined ? undefined : await findChain(ctx.reads, projectId, correlation_id),
+    queue,
+    agentId: agent_id,
+    createdFrom: created_from,
+    createdTo: created_to,
+    finishedFrom: finished_from,
+    finishedTo: finished_to,
+    errorCode: error_code,
+    errorGroup: error_group,
     payloadContains: payload_contains === undefined ? undefined : jsonOf(payload_contains, `${under}payload_contains`),
   }
 }

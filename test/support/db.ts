@@ -47,6 +47,15 @@ export async function awaitTail(sql: postgres.Sql): Promise<void> {
   await expect.poll(async () => (await held()).length, { timeout: 10_000, interval: 20 }).toBe(0)
 }
 
+/** The columns that a copy of a row is written with, as a list for a statement: all but the generated ones. */
+export async function writtenColumns(sql: postgres.Sql, table: string): Promise<string> {
+  const [row] = await sql<{ columns: string }[]>`
+    select string_agg(quote_ident(attname), ', ' order by attnum) as columns
+    from pg_attribute
+    where attrelid = ${table}::regclass and attnum > 0 and attgenerated = '' and not attisdropped`
+  return row!.columns
+}
+
 async function makeDatabase(template: string, options = ''): Promise<TestDatabase & { drop: () => Promise<void> }> {
   const name = `runyard_test_${randomUUID().replaceAll('-', '')}`
   // Copying files is ten times as fast as writing the copy to the log, which is what PostgreSQL does by default.

@@ -7,6 +7,7 @@ import type { Sql } from '#postgres/sql.ts'
 import { moveRuns } from '#run-state/move/move-runs.sql.ts'
 import { cron } from '#runs/trigger/cron.duty.ts'
 import { triggerRun } from '#runs/trigger/trigger-runs.ts'
+import { writtenColumns } from '../../support/db.ts'
 import { addJob, NEVER, TESTER, testYard } from '../../support/yard.ts'
 
 const DAY_MS = 86_400_000
@@ -121,12 +122,18 @@ test('a job whose cron expression can no longer be parsed is postponed, and repo
 async function copyJobs(sql: Sql, counts: Record<string, number>): Promise<void> {
   const names = Object.keys(counts)
   await sql`insert into projects (id, name) select id, id from unnest(${names}::text[]) as t (id) on conflict do nothing`
+  const columns = sql.unsafe(await writtenColumns(sql, 'jobs'))
   await sql`
     with made as (
-      insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid(), 'slug', 'copy-' || n,
-        'project_id', t.id))).*
-      from jobs j, unnest(${names}::text[], ${Object.values(counts)}::int[]) as t (id, count), generate_series(1, t.count) n
-      where j.slug = 'first' returning id
+      insert into jobs (${columns})
+      select ${columns} from (
+        select (jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid(), 'slug', 'copy-' || n,
+          'project_id', t.id))).*
+        from jobs j, unnest(${names}::text[], ${Object.values(counts)}::int[]) as t (id, count),
+          generate_series(1, t.count) n
+        where j.slug = 'first'
+      ) copies
+      returning id
     )
     insert into job_versions select (jsonb_populate_record(v, jsonb_build_object('id', gen_random_uuid(), 'job_id', made.id))).*
     from job_versions v, made`

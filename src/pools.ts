@@ -4,6 +4,7 @@ import { recognizeServer } from '#log/server/recognize-server.ts'
 import { makeWitness, type Witness } from '#log/server/witness.ts'
 import { type Hosts, makeHosts } from '#postgres/hosts/hosts.ts'
 import { pinRoleSettings } from '#postgres/hosts/role-settings.ts'
+import { readWhere } from '#postgres/hosts/system.ts'
 import { connect, type Sql } from '#postgres/sql.ts'
 import type { Closing } from './closing.ts'
 import type { Config } from './config.ts'
@@ -56,8 +57,22 @@ export function openPools({ url, directUrl, node, sizes, log }: PoolsOf, opened:
     async begin() {
       hosts.onNewServer(recognize)
       if (ofCalls === hosts) return
-      ofCalls.onNewServer(() => recognize(hosts))
+      ofCalls.onNewServer(async (there) => {
+        await recognize(hosts)
+        await refuseAnother(there, engineSql)
+      })
       await pinRoleSettings(engineSql, statementTimeoutMs)
     },
+  }
+}
+
+/** Through the pooler and past it, the same database is to be found: else calls and duties would work on two. */
+async function refuseAnother(there: Hosts, direct: Sql): Promise<void> {
+  const pooled = connect(there, { max: 1, name: 'runyard-takeover' })
+  try {
+    const [mine, theirs] = await Promise.all([readWhere(direct), readWhere(pooled)])
+    if (mine !== theirs) throw new Error('DATABASE_URL and DATABASE_DIRECT_URL lead to different databases')
+  } finally {
+    await pooled.end({ timeout: 1 })
   }
 }

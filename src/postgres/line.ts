@@ -181,8 +181,7 @@ function driverOf(options: LineOptions, cut: (error: Error) => void): { driver: 
     connect_timeout: openMs / 1000,
     prepare: !unnamed,
     connection: settings,
-    // As lists: the driver would take an IPv6 address apart. Its types know of texts alone.
-    ...((host && { host: [host.name], port: [host.port] }) as object | undefined),
+    ...(host && placeOf(host)),
     onclose: () => cut(isClosed()),
     // The driver's own `listen` opens a second connection, and does not tell when it loses it.
     ...{ onnotify: (_channel: string, payload: string) => options.onNotify?.(payload) },
@@ -237,6 +236,10 @@ function toldError(error: unknown): unknown {
     cause: error,
   })
 }
+
+/** As lists: the driver would take an IPv6 address apart. Its types know of texts alone. */
+const placeOf = ({ name, port }: { name: string; port: number }): object =>
+  name.startsWith('/') ? { path: `${name}/.s.PGSQL.${port}` } : { host: [name], port: [port] }
 
 type Where = { host: string[]; port: number[]; path: string | false }
 

@@ -25,7 +25,11 @@ type WitnessOptions = { sql: Sql; node: string; log: Pick<Logger, 'error'> }
 
 export function makeWitness({ sql, node, log }: WitnessOptions): Witness {
   let seen: WalEnd | undefined
+  /** What `loss` counts already: the log may have to be told of it more than once. */
+  let counted: WalEnd | undefined
   let timer: NodeJS.Timeout | undefined
+  let looking = false
+  let noted = false
   let loss: Loss | undefined
 
   /** What was written before a commit that is acknowledged is on every server that has this commit. */
@@ -36,26 +40,36 @@ export function makeWitness({ sql, node, log }: WitnessOptions): Witness {
     if (end.timeline === timeline) seen = end
   }
 
+  async function lookNow(): Promise<void> {
+    timer = undefined
+    looking = true
+    // While the database is away, what was seen before it went is what counts.
+    await look().catch(() => {})
+    looking = false
+    if (noted) note()
+  }
+
+  /** What is committed during a look may be behind what it sees. */
+  function note(): void {
+    noted = looking
+    if (!looking) timer ??= setTimeout(() => void lookNow(), LOOK_EVERY_MS).unref()
+  }
+
   return {
-    note() {
-      timer ??= setTimeout(() => {
-        // While the database is away, what was seen before it went is what counts.
-        void look().then(
-          () => (timer = undefined),
-          () => (timer = undefined),
-        )
-      }, LOOK_EVERY_MS).unref()
-    },
+    note,
     async examine(there) {
-      if (!seen) return
-      const missing = await readMissing(there, seen)
-      if (!missing) return
       const acknowledged = seen
-      seen = undefined
-      loss = { times: (loss?.times ?? 0) + 1, bytes: missing.bytes, atMs: performance.now() }
+      const missing = acknowledged && (await readMissing(there, acknowledged))
+      if (!acknowledged || !missing) return
       const data = { node, bytes: missing.bytes, acknowledged: acknowledged.lsn, recovered: missing.recovered }
-      log.error(data, 'a standby took over without all that was acknowledged; see docs/reliability.md')
+      if (counted !== acknowledged) {
+        counted = acknowledged
+        loss = { times: (loss?.times ?? 0) + 1, bytes: missing.bytes, atMs: performance.now() }
+        log.error(data, 'a standby took over without all that was acknowledged; see docs/reliability.md')
+      }
       await tellProjects(there, { type: 'log.truncated', data })
+      // Only now: if the log could not be told, this server is examined again.
+      seen = undefined
     },
     loss: () => loss,
     close: () => clearTimeout(timer),

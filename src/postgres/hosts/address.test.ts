@@ -10,7 +10,9 @@ test.each([
   ['postgres://u:p@h1:5433,h2/d', ['h1:5433', 'h2:5432'], 'read-write'],
   ['postgres://u:a%40b@h1,h2/d?target_session_attrs=primary', ['h1:5432', 'h2:5432'], 'primary'],
   ['postgres://u@[::1]:5433,[fe80::2],h3/d', ['[::1]:5433', '[fe80::2]:5432', 'h3:5432'], 'read-write'],
-  ['postgres://h1,h2/d?target_session_attrs=any', ['h1:5432', 'h2:5432'], 'any'],
+  ['Postgres://h/d?target_session_attrs=', ['h:5432'], 'any'],
+  ['postgres://h/d?target_session_attrs=any', ['h:5432'], 'any'],
+  ['postgres://u:50%25@%2Fvar%2Frun%2Fpostgresql/d', ['/var/run/postgresql:5432'], 'any'],
 ])('%s names hosts', (url, hosts, wanted) => {
   expect([hostsOf(url), parseAddress(url).wanted]).toEqual([hosts, wanted])
 })
@@ -31,6 +33,11 @@ describe('an address that is none is refused', () => {
     ['postgres://h1:70000,h2/d', /must name its hosts as/],
     ['postgres://::1,h2/d', /must name its hosts as/],
     [`postgres://${Array.from({ length: 17 }, (_, n) => `h${n}`).join()}/d`, /at most 16 hosts, not 17/],
-    ['postgres://h1,h2/d?target_session_attrs=standby', /must have read-write, primary, any as target_session_attrs/],
+    ['postgres://h1,h2/d?target_session_attrs=standby', /must have read-write or primary as target_session_attrs/],
+    ['postgres://h1,h2/d?target_session_attrs=any', /must have read-write or primary as target_session_attrs/],
+    ['postgres://u:100%@h/d', /must have each % in its user name and password written as %25/],
+    ['postgres://%zz/d', /must be a URL such as/],
+    ['postgres:///d?host=/var/run/postgresql', /must not have host among its parameters/],
+    ['postgres://h/d?sslcert=/x', /must not have sslcert among its parameters/],
   ])('%s', (url, message) => expect(() => parseAddress(url)).toThrow(message))
 })

@@ -1,9 +1,9 @@
 // DATABASE_URL taken apart: it may name several hosts, as libpq's does, of which one takes writes.
 
-/** As the driver takes them; undefined where the URL leaves it to the driver's defaults. */
+/** As the driver takes them, with the folder of a Unix socket for a name; undefined where the URL leaves it to the driver's defaults. */
 export type Host = { name: string; port: number } | undefined
 
-/** What a server must be. `read-write`: it takes writes now; `primary`: it is no standby; `any`: whatever it is. */
+/** What a server must be. `read-write`: it takes writes now; `primary`: it is no standby; `any`: the only one there is. */
 const WANTED = ['read-write', 'primary', 'any'] as const
 export type Wanted = (typeof WANTED)[number]
 
@@ -15,10 +15,13 @@ export type Address = {
 }
 
 const PORT = 5432
+const NO_SECRET = 'must have each % in its user name and password written as %25'
+/** Of libpq's parameters those that would be sent to the server, which does not know them. */
+const NOT_TAKEN = ['host', 'hostaddr', 'port', 'passfile', 'sslcert', 'sslkey', 'sslpassword', 'service']
 const NO_URL = 'must be a URL such as postgres://user:password@host:5432/database'
 const NO_HOSTS = 'must name its hosts as host1:5432,host2:5432, with IPv6 addresses in brackets'
 const HOSTS_MAX = 16
-const PARTS = /^((?:postgresql|postgres):\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/s
+const PARTS = /^((?:postgresql|postgres):\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/is
 const HOST = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/
 
 /** Throws an Error that says what the URL must be. The URL may hold a password, so it is not repeated. */
@@ -30,25 +33,37 @@ export function parseAddress(text: string): Address {
   const hosts = list === '' ? [undefined] : names.map((name) => hostOf(name, names.length === 1 ? NO_URL : NO_HOSTS))
   const url = URL.parse(`${before}${list === '' ? '' : names[0]}${after}`)
   if (!url) throw new Error(NO_URL)
+  if (decoded(url.username) === undefined || decoded(url.password) === undefined) throw new Error(NO_SECRET)
+  const odd = NOT_TAKEN.find((name) => url.searchParams.has(name))
+  if (odd !== undefined)
+    throw new Error(`must not have ${odd} among its parameters; hosts and ports stand before the database`)
   const wanted = wantedOf(url.searchParams.get('target_session_attrs'), hosts.length)
   // The driver would look at each server in its own way, which needs a connection that opens itself again.
   url.searchParams.delete('target_session_attrs')
   return { url: url.href, hosts, wanted }
 }
 
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
 function hostOf(text: string, message: string): Host {
   const [, ipv6, plain, digits] = HOST.exec(text) ?? []
-  const name = ipv6 ?? plain
+  const name = ipv6 ?? (plain === undefined ? undefined : decoded(plain))
   const port = digits === undefined ? PORT : Number(digits)
   if (name === undefined || port < 1 || port > 65_535) throw new Error(message)
-  return { name: decodeURIComponent(name), port }
+  return { name, port }
 }
 
 function wantedOf(asked: string | null, hosts: number): Wanted {
-  if (asked === null) return hosts > 1 ? 'read-write' : 'any'
-  const wanted = WANTED.find((one) => one === asked)
+  if (!asked) return hosts > 1 ? 'read-write' : 'any'
+  const wanted = WANTED.find((one) => one === asked && (one !== 'any' || hosts === 1))
   if (wanted === undefined)
-    throw new Error(`must have ${WANTED.join(', ')} as target_session_attrs: a node writes to its database`)
+    throw new Error('must have read-write or primary as target_session_attrs: a node writes to its database')
   return wanted
 }
 

@@ -33,6 +33,7 @@ export type Adopt = (there: Hosts) => Promise<void>
 const OPEN_MS = 5_000
 /** A line so young leads to where another one would lead as well. */
 const YOUNG_MS = 5_000
+const LONE_RETIRE_MS = 30_000
 
 type Known = System & { startedAt: string; host: Host }
 
@@ -52,6 +53,7 @@ class DatabaseHosts implements Hosts {
   #adopt: Adopt | undefined
   #moves = 0
   #failure: string | undefined
+  #retiredMs = Number.NEGATIVE_INFINITY
 
   constructor(address: Address, { log = () => {}, pooled = false }: HostsOptions) {
     this.pooled = pooled
@@ -94,13 +96,13 @@ class DatabaseHosts implements Hosts {
     const { url, wanted } = this.#address
     const own = { url, host, unnamed: this.pooled, onReadOnly: () => this.#retire() }
     const line = await openLine({ ...options, ...own }).catch((error) => {
-      throw isPooler(error) ? lineError('CONNECTION_CLOSED', POOLER) : error
+      throw isPooler(error) && !this.pooled ? lineError('CONNECTION_CLOSED', POOLER) : error
     })
     try {
       if (!line.server.isPinned) throw lineError('CONNECTION_CLOSED', this.pooled ? OLD_SESSIONS : POOLER)
       const fault = faultOf(line, wanted)
       if (fault) throw lineError('CONNECTION_CLOSED', fault)
-      if (line.server.startedAt !== this.#known?.startedAt) await this.#meet(line, host)
+      if (line.server.startedAt !== this.#known?.startedAt) await this.#meet(line, host, options.openMs ?? OPEN_MS)
     } catch (error) {
       void line.end()
       throw error
@@ -110,12 +112,12 @@ class DatabaseHosts implements Hosts {
     return line
   }
 
-  /** A server that was restarted, or another one. */
-  async #meet(line: Line, host: Host): Promise<void> {
+  /** A server that was restarted, or another one. To adopt it may take longer than an opening: it goes on then. */
+  async #meet(line: Line, host: Host, withinMs: number): Promise<void> {
     this.#moving ??= this.#moveTo(line, host).finally(() => {
       this.#moving = undefined
     })
-    await this.#moving
+    await inTime(this.#moving, withinMs)
     if (line.server.startedAt !== this.#known?.startedAt)
       throw lineError('CONNECTION_CLOSED', 'the database is on another server by now')
   }
@@ -127,7 +129,7 @@ class DatabaseHosts implements Hosts {
       const seen = `its timeline ${found.timeline} ended, and this node has seen ${before.timeline}`
       throw lineError('CONNECTION_CLOSED', `the server was left behind by a failover: ${seen}`)
     }
-    await this.#adopt?.(makeHosts({ ...this.#address, hosts: [host], wanted: 'any' }))
+    await this.#adopt?.(makeHosts({ ...this.#address, hosts: [host], wanted: 'any' }, { pooled: this.pooled }))
     this.#known = { ...found, startedAt: line.server.startedAt, host }
     if (!before) return
     if (host !== before.host || found.timeline !== before.timeline || found.system !== before.system) {
@@ -142,16 +144,27 @@ class DatabaseHosts implements Hosts {
   /** The server takes no writes any more: the lines to it are replaced, by some to where writes are taken. */
   #retire(): void {
     const nowMs = performance.now()
+    // A lone host may be read-only for long, and another server may take over its name.
+    if (this.#address.hosts.length === 1 && nowMs - this.#retiredMs < LONE_RETIRE_MS) return
+    this.#retiredMs = nowMs
     for (const [line, openedMs] of this.#lines) if (nowMs - openedMs > YOUNG_MS) line.retire()
   }
 }
 
+async function inTime(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(lineError('CONNECT_TIMEOUT', `a new server was not adopted within ${ms} ms`)), ms)
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
 const POOLER =
-  'DATABASE_URL leads to a connection pooler, which does not take the settings of a session. Set DATABASE_DIRECT_URL ' +
-  'to the address of PostgreSQL itself; see docs/deploy.md'
+  'the address leads to a connection pooler, which does not take the settings of a session: DATABASE_DIRECT_URL must ' +
+  'be set, and lead to PostgreSQL itself; see docs/deploy.md'
 const OLD_SESSIONS =
-  'the pooler has sessions that are older than the settings of its role: have it connect anew (RECONNECT on the ' +
-  'console of PgBouncer)'
+  'the sessions of the pooler do not have the settings of our role. DATABASE_URL and DATABASE_DIRECT_URL must use the ' +
+  'same role and database; where they do, have the pooler connect anew (RECONNECT on the console of PgBouncer)'
 
 /** PgBouncer refuses what it does not know of a startup message. */
 const isPooler = (error: unknown): boolean =>

@@ -30,7 +30,7 @@ export function openFirst(hosts: readonly Host[], withinMs: number, open: Open):
         return resolve(line)
       } catch (error) {
         errors.set(host, error as Error)
-        if (begun < hosts.length) begin()
+        if (!over && begun < hosts.length) begin()
         // Somebody has not said anything yet, so there is time to ask again.
         if (over || errors.size === hosts.length || performance.now() > endMs) break
         await sleep(AGAIN_MS)

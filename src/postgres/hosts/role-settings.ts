@@ -10,12 +10,12 @@ export async function pinRoleSettings(sql: Sql, statementTimeoutMs: number): Pro
     await tx`select pg_advisory_xact_lock(hashtextextended('role settings', 2))`
     const changes = await tx<{ statement: string }[]>`
       select format(
-        'alter role %I in database %I set %s = %s',
+        'alter role %I in database %I set %s %s',
         current_user,
         current_database(),
         wanted.name,
         -- A list of names: in quotes it would be one name.
-        case when wanted.name = 'search_path' then current_setting('search_path') else quote_literal(wanted.value) end
+        case when wanted.name = 'search_path' then 'from current' else '= ' || quote_literal(wanted.value) end
       ) as statement
       from unnest(${Object.keys(settings)}::text[], ${Object.values(settings)}::text[]) as wanted (name, value)
       left join pg_roles r on r.rolname = current_user

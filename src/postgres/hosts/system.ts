@@ -32,3 +32,10 @@ export const isLeftBehind = (found: System, known: System): boolean =>
   found.timeline !== undefined &&
   known.timeline !== undefined &&
   Number.parseInt(found.timeline, 16) < Number.parseInt(known.timeline, 16)
+
+/** Tells this database from any other one, on this server and elsewhere. */
+export async function readWhere(sql: Db): Promise<string> {
+  const [row] = await sql<{ at: string }[]>`
+    select extract(epoch from pg_postmaster_start_time())::text || ' ' || current_database() as at`
+  return row!.at
+}

@@ -1,4 +1,5 @@
-// Metrics for Prometheus. Backlogs come from counters and one index probe per lane, whatever the size of the queue.
+// Metrics for Prometheus: their values (names and help texts are in metric-series.ts). Backlogs come from counters and one index
+// probe per lane, whatever the size of the queue.
 
 import type { FastifyInstance } from 'fastify'
 import { readLogLag } from '#log/server/lag.sql.ts'

@@ -90,7 +90,7 @@ test('what cannot be read is told once, keeps the tools read before, and is told
 test('a server that hangs is given up in time, and one with too many tools is refused', async () => {
   const { register } = await gatewayYard()
   const hanging = await httpServer(() => {})
-  expect((await register('it', hanging.url, { timeout_secs: 1 })).last_error).toMatch(/time/i)
+  expect((await register('it', hanging.url, { timeout_secs: 1 })).last_error).toBe('no answer within 10 s')
   const many = await mcpUpstream(Array.from({ length: 501 }, (_, n) => ({ name: `tool-${n}` })))
   expect((await register('many', many.url)).last_error).toBe('it has more than 500 tools')
   const long = await mcpUpstream([{ name: 'long', description: 'x'.repeat(2 ** 21) }])

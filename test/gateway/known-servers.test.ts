@@ -131,7 +131,6 @@ test('the policy blocks one call, a person approves another with edits, the budg
   expect(shown.sort()).toEqual([
     'attempt Attempt 1 completed',
     'execute executing completed',
-    'question approval answered',
     'tool every__echo failed',
     'tool every__get-sum completed',
     'tool files__move_file failed',

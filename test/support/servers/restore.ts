@@ -38,16 +38,21 @@ export const byCopy: Restore = async (from, to) => {
   }
 }
 
-type Dump = { tables: { name: string; rows: Buffer }[]; sequences: { name: string; value: string }[] }
+type Dump = { tables: { name: string; columns: string; rows: Buffer }[]; sequences: { name: string; value: string }[] }
 
 async function readAll(sql: Sql): Promise<Dump> {
-  const names = await sql<{ name: string }[]>`
-    select relname as name from pg_class
+  // Without columns that the server generates itself: none may be copied in.
+  const names = await sql<{ name: string; columns: string }[]>`
+    select relname as name, (
+      select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+      where attrelid = pg_class.oid and attnum > 0 and not attisdropped and attgenerated = ''
+    ) as columns
+    from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> 'schema_migrations'`
   const tables: Dump['tables'] = []
-  for (const { name } of names) {
-    const readable = await sql.unsafe(`copy (select * from ${name}) to stdout`).readable()
-    tables.push({ name, rows: Buffer.concat(await readable.toArray()) })
+  for (const { name, columns } of names) {
+    const readable = await sql.unsafe(`copy (select ${columns} from ${name}) to stdout`).readable()
+    tables.push({ name, columns, rows: Buffer.concat(await readable.toArray()) })
   }
   const sequences = await sql<{ name: string; value: string }[]>`
     select sequencename as name, last_value::text as value from pg_sequences where last_value is not null`
@@ -57,8 +62,8 @@ async function readAll(sql: Sql): Promise<Dump> {
 async function writeAll(sql: Sql, { tables, sequences }: Dump): Promise<void> {
   await sql.unsafe(`set local session_replication_role = replica`)
   await sql.unsafe(`truncate ${tables.map((table) => table.name).join()}`)
-  for (const { name, rows } of tables) {
-    const writable = await sql.unsafe(`copy ${name} from stdin`).writable()
+  for (const { name, columns, rows } of tables) {
+    const writable = await sql.unsafe(`copy ${name} (${columns}) from stdin`).writable()
     await pipeline([rows], writable)
   }
   for (const { name, value } of sequences) await sql`select setval(${name}::regclass, ${value}::text::bigint)`

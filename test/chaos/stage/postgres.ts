@@ -67,7 +67,19 @@ class StagePostgres implements Postgres {
   async make(): Promise<void> {
     await mkdir(this.#home, { recursive: true })
     if (this.#account) await chown(this.#home, this.#account.uid, this.#account.gid)
-    await this.#run('initdb', ['-D', this.#folder, '-U', ROLE, '-A', 'trust', '--no-sync'])
+    await this.#run('initdb', [
+      '-D',
+      this.#folder,
+      '-U',
+      ROLE,
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale',
+      'C.UTF-8',
+      '--no-sync',
+    ])
     await appendFile(join(this.#folder, 'postgresql.conf'), SETTINGS)
   }
 

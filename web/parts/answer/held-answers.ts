@@ -11,8 +11,8 @@ const TOUCHED: readonly unknown[] = ['inputs', 'run', 'runs', 'stats']
 export type Answer = Omit<Parameters<typeof answerInput>[0], 'input_request_id'>
 export type HeldAnswer = {
   answer: Answer
-  /** failed: it was refused, and the question still stands. */
-  state: 'held' | 'sending' | 'failed'
+  /** sent: the page does not show yet what became of the question; failed: it was refused, and the question still stands. */
+  state: 'held' | 'sending' | 'sent' | 'failed'
   sendsAtMs: number
   error?: unknown
 }
@@ -25,7 +25,7 @@ function set(id: string, next: HeldAnswer | undefined): void {
   const all = new Map(answers)
   if (next) all.set(id, next)
   else all.delete(id)
-  const isWaiting = [...all.values()].some(({ state }) => state !== 'failed')
+  const isWaiting = [...all.values()].some(({ state }) => state === 'held' || state === 'sending')
   answers = all
   // Whoever closes the tab now is asked first: what was decided has not been sent.
   if (isWaiting) addEventListener('beforeunload', askToStay)
@@ -58,6 +58,7 @@ export async function sendAnswer(id: string): Promise<void> {
   try {
     await answerInput({ input_request_id: id, ...held.answer })
     // The form stays as it is until the page shows what became of the question.
+    set(id, { ...held, state: 'sent' })
     await touch()
     set(id, undefined)
   } catch (error) {

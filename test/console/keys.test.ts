@@ -77,7 +77,8 @@ describe.skipIf(browserMissing)('in the console', { timeout: 300_000 }, () => {
     expect(await widthOfBar()).toBeGreaterThan(before * 5)
     await pressAll(page, ['Escape'])
     await page.getByRole('button', { name: 'Whole run' }).waitFor({ state: 'detached' })
-    expect(await widthOfBar()).toBeCloseTo(before)
+    // About as wide: the run goes on, and its line is drawn a little closer with each second.
+    expect(await widthOfBar()).toBeLessThan(before * 1.5)
     await pressAll(page, ['Escape'])
     await page.getByText('Choose a span to see what the log says of it.').waitFor()
     await pressAll(page, ['Escape'])

@@ -47,7 +47,8 @@ describe.each(MOUNTS)('lists at %s', (prefix, routes, statuses) => {
     const lists = routes.filter(isList).filter(({ needs }) => !OTHER_CALLERS.has(needs))
     expect(lists.length).toBeGreaterThan(0)
     for (const { path } of lists) {
-      const here = prefix + path.replace(':resource_type', 'decision').replaceAll(/:\w+/g, ID)
+      const here =
+        prefix + path.replace(':resource_type', 'decision').replace(':tool_server', 'tools').replaceAll(/:\w+/g, ID)
       const { status, body } = await call('GET', `${here}?no_such_filter=1`)
       expect([here, status, JSON.stringify(body)]).toEqual([
         here,

@@ -27,11 +27,16 @@ export function Table<T>({ label, columns, rows, keyOf }: TableProps<T>) {
       <table className={styles.table}>
         <thead>
           <tr>
-            {columns.map(({ name, right, wide }) => (
-              <th key={name} scope="col" className={cellClass(right, wide)}>
-                {name}
-              </th>
-            ))}
+            {/* A column of buttons has no name, and a heading without one would be read as nothing. */}
+            {columns.map(({ name, right, wide }) =>
+              name === '' ? (
+                <td key={name} className={cellClass(right, wide)} />
+              ) : (
+                <th key={name} scope="col" className={cellClass(right, wide)}>
+                  {name}
+                </th>
+              ),
+            )}
           </tr>
         </thead>
         <tbody>

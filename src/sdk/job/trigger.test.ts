@@ -31,7 +31,12 @@ test('what was triggered before a call failed comes with its error', async () =>
   await expect(failed).rejects.toMatchObject({ status: 402, code: 'plan_exceeded' })
   const { details } = await failed.catch((error) => error)
   expect(details.triggered).toHaveLength(500)
-  expect(details.triggered[499]).toEqual({ ok: true, run: { id: 'run-499', status: 'queued' }, replayed: false })
+  expect(details.triggered[499]).toEqual({
+    ok: true,
+    run: { id: 'run-499', status: 'queued' },
+    replayed: false,
+    debounced: false,
+  })
 })
 
 test('a batch whose reply is lost is sent again if each of its items has an idempotency key', async () => {

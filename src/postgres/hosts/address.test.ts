@@ -12,6 +12,7 @@ test.each([
   ['postgres://u@[::1]:5433,[fe80::2],h3/d', ['[::1]:5433', '[fe80::2]:5432', 'h3:5432'], 'read-write'],
   ['Postgres://h/d?target_session_attrs=', ['h:5432'], 'any'],
   ['postgres://h/d?target_session_attrs=any', ['h:5432'], 'any'],
+  ['postgres:///d?host=/run/postgresql&port=6432', ['/run/postgresql:6432'], 'any'],
   ['postgres://u:50%25@%2Fvar%2Frun%2Fpostgresql/d', ['/var/run/postgresql:5432'], 'any'],
 ])('%s names hosts', (url, hosts, wanted) => {
   expect([hostsOf(url), parseAddress(url).wanted]).toEqual([hosts, wanted])
@@ -37,7 +38,8 @@ describe('an address that is none is refused', () => {
     ['postgres://h1,h2/d?target_session_attrs=any', /must have read-write or primary as target_session_attrs/],
     ['postgres://u:100%@h/d', /must have each % in its user name and password written as %25/],
     ['postgres://%zz/d', /must be a URL such as/],
-    ['postgres:///d?host=/var/run/postgresql', /must not have host among its parameters/],
+    ['postgres://h/d?host=/var/run/postgresql', /must not have host among its parameters/],
+    ['postgres:///d?host=h', /must not have host among its parameters/],
     ['postgres://h/d?sslcert=/x', /must not have sslcert among its parameters/],
   ])('%s', (url, message) => expect(() => parseAddress(url)).toThrow(message))
 })

@@ -34,13 +34,25 @@ export function parseAddress(text: string): Address {
   const url = URL.parse(`${before}${list === '' ? '' : names[0]}${after}`)
   if (!url) throw new Error(NO_URL)
   if (decoded(url.username) === undefined || decoded(url.password) === undefined) throw new Error(NO_SECRET)
+  const socket = list === '' ? takeSocket(url) : undefined
   const odd = NOT_TAKEN.find((name) => url.searchParams.has(name))
   if (odd !== undefined)
     throw new Error(`must not have ${odd} among its parameters; hosts and ports stand before the database`)
   const wanted = wantedOf(url.searchParams.get('target_session_attrs'), hosts.length)
   // The driver would look at each server in its own way, which needs a connection that opens itself again.
   url.searchParams.delete('target_session_attrs')
-  return { url: url.href, hosts, wanted }
+  return { url: url.href, hosts: socket ? [socket] : hosts, wanted }
+}
+
+/** The folder of a Unix socket, which libpq also takes as a parameter. */
+function takeSocket({ searchParams }: URL): Host {
+  const name = searchParams.get('host')
+  if (!name?.startsWith('/')) return undefined
+  const port = Number(searchParams.get('port') ?? PORT)
+  if (!(port >= 1 && port <= 65_535)) throw new Error(NO_URL)
+  searchParams.delete('host')
+  searchParams.delete('port')
+  return { name, port }
 }
 
 function decoded(text: string): string | undefined {

@@ -146,8 +146,9 @@ class DatabaseHosts implements Hosts {
     const nowMs = performance.now()
     // A lone host may be read-only for long, and another server may take over its name.
     if (this.#address.hosts.length === 1 && nowMs - this.#retiredMs < LONE_RETIRE_MS) return
-    this.#retiredMs = nowMs
-    for (const [line, openedMs] of this.#lines) if (nowMs - openedMs > YOUNG_MS) line.retire()
+    const old = [...this.#lines].filter(([, openedMs]) => nowMs - openedMs > YOUNG_MS)
+    if (old.length > 0) this.#retiredMs = nowMs
+    for (const [line] of old) line.retire()
   }
 }
 
@@ -160,8 +161,8 @@ async function inTime(work: Promise<void>, ms: number): Promise<void> {
 }
 
 const POOLER =
-  'the address leads to a connection pooler, which does not take the settings of a session: DATABASE_DIRECT_URL must ' +
-  'be set, and lead to PostgreSQL itself; see docs/deploy.md'
+  'the address leads to a connection pooler, which does not take the settings of a session. Set DATABASE_DIRECT_URL ' +
+  'to the address of PostgreSQL itself; see docs/deploy.md'
 const OLD_SESSIONS =
   'the sessions of the pooler do not have the settings of our role. DATABASE_URL and DATABASE_DIRECT_URL must use the ' +
   'same role and database; where they do, have the pooler connect anew (RECONNECT on the console of PgBouncer)'

@@ -189,7 +189,7 @@ test('an invalid request is told which field is wrong', async () => {
 })
 
 test('a node that is killed while sealing leaves whole windows, and the next one continues', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { sql, url } = await testDatabase()
   await makePartitions(sql)
